@@ -1,0 +1,290 @@
+"""Everything that travels through Kafka, and its envelope (CloudEvents 1.0, structured mode, JSON).
+
+A message is a frozen struct with a ``TYPE``; the envelope carries it with an id, a time and a trace. Ids are
+deterministic wherever the same message may be written twice, so that a repeat is recognised as one.
+"""
+
+from datetime import datetime
+from typing import Any, ClassVar, Final, Self
+from uuid import UUID
+
+import msgspec
+
+from billing.errors import InvalidMessage
+from billing.order import Cart, Order
+from billing.vocabulary import (
+    Action,
+    CaptureMode,
+    OperationStatus,
+    OperationType,
+    Outcome,
+    PaymentStatus,
+)
+
+
+class Message(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Base of what an envelope carries."""
+
+    TYPE: ClassVar[str]
+
+
+class ReplyTo(msgspec.Struct, frozen=True):
+    """Where a waiting request listens: a partition of ``billing.replies`` and its own id."""
+
+    partition: int
+    correlation_id: str
+
+
+# --- commands: billing.payments.inbox, keyed by payment id -----------------------------------------------------
+
+
+class CreatePayment(Message, frozen=True, omit_defaults=True):
+    """Open a payment. ``fingerprint``: SHA-256 of the canonical request body, to tell a repeat from a misuse.
+    ``payment_ttl_s``: seconds an unpaid payment stays open."""
+
+    TYPE: ClassVar[str] = "billing.payment.create.v1"
+
+    payment_id: UUID
+    client_id: str
+    fingerprint: str
+    order: Order
+    provider: str
+    capture_mode: CaptureMode = CaptureMode.ONE_STAGE
+    payment_ttl_s: int = 1800
+    reply_to: ReplyTo | None = None
+
+
+# --- what providers said: billing.payments.inbox -----------------------------------------------------------------
+
+
+class ObservedOperation(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A provider's view of one operation. ``operation_id`` is ours where the provider echoes it.
+    ``amount``: minor units, where the provider states it."""
+
+    type: OperationType
+    status: OperationStatus
+    operation_id: UUID | None = None
+    provider_ref: str | None = None
+    amount: int | None = None
+    reason: str | None = None
+
+
+class Observation(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A provider's view of an order at one moment: from a callback, an inquiry or the answer to a call."""
+
+    status: PaymentStatus | None = None
+    operations: tuple[ObservedOperation, ...] = ()
+    #: Why the provider failed the payment, in our vocabulary of decline reasons; only with status FAILED.
+    reason: str | None = None
+    #: When the provider says it happened (UTC).
+    occurred_at: datetime | None = None
+
+
+class ProviderResult(Message, frozen=True, omit_defaults=True):
+    """How a provider call ended. ``provider_ref``: the provider's id of the order (CREATE, RECUR) or operation.
+    ``reason``: decline reason or error class; ``duration_ms``: time spent in the provider."""
+
+    TYPE: ClassVar[str] = "billing.provider.result.v1"
+
+    payment_id: UUID
+    operation_id: UUID
+    provider: str
+    action: Action
+    outcome: Outcome
+    provider_ref: str | None = None
+    payment_url: str | None = None
+    reason: str | None = None
+    retryable: bool = False
+    observed: Observation | None = None
+    duration_ms: float = 0.0
+    reply_to: ReplyTo | None = None
+
+
+class ProviderCallback(Message, frozen=True, omit_defaults=True):
+    """A verified provider callback for a payment we know. ``dedupe``: the provider's own identity of the event."""
+
+    TYPE: ClassVar[str] = "billing.provider.callback.v1"
+
+    payment_id: UUID
+    provider: str
+    dedupe: str
+    observed: Observation
+
+
+# --- billing.provider.requests, keyed by payment id -----------------------------------------------------------------
+
+
+class ProviderRequest(Message, frozen=True, omit_defaults=True):
+    """One thing to ask of one provider, self-contained: the provider agent reads nothing else.
+
+    ``operation_id`` is the idempotency key sent to the provider. ``order_ref``: the provider's name of the order
+    (for providers where the merchant names it, the AUTHORIZE operation's id). ``amount``: minor units.
+    ``cart``: for CREATE and RECUR what is bought; for CAPTURE and REFUND the cart that remains *after* it.
+    """
+
+    TYPE: ClassVar[str] = "billing.provider.request.v1"
+
+    payment_id: UUID
+    operation_id: UUID
+    provider: str
+    action: Action
+    order_ref: str
+    currency: str
+    amount: int
+    capture_mode: CaptureMode
+    order: Order | None = None
+    cart: Cart | None = None
+    ttl_s: int = 1800
+    reason: str | None = None
+    reply_to: ReplyTo | None = None
+
+
+# --- billing.events, keyed by payment id ----------------------------------------------------------------------------
+
+
+class OperationView(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An operation as others see it. ``amount``: minor units of the payment's currency."""
+
+    id: UUID
+    type: OperationType
+    status: OperationStatus
+    amount: int
+    created_at: datetime
+    updated_at: datetime
+    provider_ref: str | None = None
+    reason: str | None = None
+
+
+class ItemView(msgspec.Struct, frozen=True):
+    """A cart line as others see it. ``unit_price``: minor units."""
+
+    product_id: str
+    title: str
+    quantity: int
+    unit_price: int
+    type: str
+
+
+class PaymentChanged(Message, frozen=True, omit_defaults=True):
+    """A payment after one decision. ``version`` grows by one with every change and orders them;
+    ``operations`` holds those the decision created or changed. Amounts in minor units of ``currency``."""
+
+    TYPE: ClassVar[str] = "billing.payment.changed.v1"
+
+    payment_id: UUID
+    version: int
+    status: PaymentStatus
+    customer_id: str
+    order_id: UUID
+    client_id: str
+    provider: str
+    capture_mode: CaptureMode
+    currency: str
+    amount: int
+    authorized: int
+    captured: int
+    refunded: int
+    created_at: datetime
+    changed_at: datetime
+    items: tuple[ItemView, ...]
+    operations: tuple[OperationView, ...]
+    previous_status: PaymentStatus | None = None
+    payment_url: str | None = None
+    reason: str | None = None
+
+
+# --- billing.replies --------------------------------------------------------------------------------------------------
+
+
+class Refusal(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why a command was not carried out: ``code`` is stable and documented, ``detail`` is for people."""
+
+    code: str
+    detail: str
+
+
+class Reply(Message, frozen=True, omit_defaults=True):
+    """The answer to a waiting request: the payment as it now stands, or why not."""
+
+    TYPE: ClassVar[str] = "billing.reply.v1"
+
+    correlation_id: str
+    payment_id: UUID
+    payment: PaymentChanged | None = None
+    refusal: Refusal | None = None
+
+
+# --- envelope ----------------------------------------------------------------------------------------------------------
+
+MESSAGE_TYPES: Final[dict[str, type[Message]]] = {
+    cls.TYPE: cls
+    for cls in (CreatePayment, ProviderResult, ProviderCallback, ProviderRequest, PaymentChanged, Reply)
+}
+
+
+class Envelope(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """CloudEvents 1.0. ``time`` is when it was written (UTC); ``actor`` is who caused it (an extension attribute);
+    ``traceparent`` is the W3C trace context."""
+
+    specversion: str = "1.0"
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: datetime
+    datacontenttype: str = "application/json"
+    actor: str | None = None
+    traceparent: str | None = None
+    data: msgspec.Raw
+
+    @classmethod
+    def wrap(
+        cls,
+        message: Message,
+        *,
+        id: str,
+        source: str,
+        subject: str,
+        time: datetime,
+        actor: str | None = None,
+        traceparent: str | None = None,
+    ) -> Self:
+        return cls(
+            id=id,
+            source=source,
+            type=message.TYPE,
+            subject=subject,
+            time=time,
+            actor=actor,
+            traceparent=traceparent,
+            data=msgspec.Raw(_encoder.encode(message)),
+        )
+
+    def open(self) -> Message:
+        """The typed message; :class:`InvalidMessage` when its type is unknown or its data does not fit."""
+        decoder = _decoders.get(self.type)
+        if decoder is None:
+            raise InvalidMessage(f"unknown message type {self.type!r}")
+        try:
+            message: Message = decoder.decode(self.data)
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise InvalidMessage(f"{self.type}: {error}") from error
+        return message
+
+    def encode(self) -> bytes:
+        return _encoder.encode(self)
+
+
+_encoder = msgspec.json.Encoder()
+_envelopes = msgspec.json.Decoder(Envelope)
+_decoders: dict[str, msgspec.json.Decoder[Any]] = {
+    name: msgspec.json.Decoder(cls) for name, cls in MESSAGE_TYPES.items()
+}
+
+
+def decode_envelope(raw: bytes) -> Envelope:
+    """Parse an envelope; :class:`InvalidMessage` when the bytes are not one."""
+    try:
+        return _envelopes.decode(raw)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise InvalidMessage(f"not a CloudEvent: {error}") from error

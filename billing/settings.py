@@ -1,0 +1,70 @@
+"""Every setting of the service, in one place. Read from the environment with the prefix ``BILLING_``."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Times end in their unit (``_s``, ``_ms``); URLs left empty are filled in by the local stack."""
+
+    model_config = SettingsConfigDict(env_prefix="BILLING_", extra="ignore")
+
+    # where things are
+    state_dir: Path = Path(".billing")
+    postgres_url: str = ""
+    """``postgresql://user:password@host:port/database``"""
+    kafka_url: str = ""
+    """``host:port[,host:port]``"""
+    rabbitmq_url: str = ""
+    """``amqp://user:password@host:port/vhost``"""
+    clickhouse_url: str = ""
+    """``http://user:password@host:port/database``"""
+    ingest_url: str = ""
+    """Base URL of our own REST API."""
+    sandbox_url: str = ""
+    """Base URL of the provider sandbox."""
+
+    # Kafka
+    kafka_idempotence: bool = True
+    """Off only for a broker that refuses idempotent producers (Tansu)."""
+    kafka_partitions: int = Field(12, ge=1, le=1000)
+    kafka_replication: int = Field(1, ge=1, le=5)
+
+    # ingest
+    ingest_host: str = "127.0.0.1"
+    ingest_port: int = 8080
+    ingest_instance: int = Field(0, ge=0)
+    """Picks this process' own partition of the replies topic."""
+    api_keys: dict[str, SecretStr] = Field(default_factory=dict)
+    """API client name → SHA-256 (hex) of its key, as JSON."""
+    body_limit_bytes: int = Field(256 * 1024, ge=1024)
+    wait_default_s: float = Field(10.0, ge=0, le=60)
+    wait_max_s: float = Field(30.0, ge=0, le=60)
+
+    # payments
+    payment_ttl_s: int = Field(1800, ge=180, le=604_800)
+    """How long an unpaid payment stays open."""
+
+    # providers
+    provider_timeout_s: float = Field(15.0, gt=0)
+    """Deadline of one provider call."""
+    provider_concurrency: int = Field(64, ge=1)
+    """Calls under way at once, per provider and process."""
+    yandex_pay_url: str = "https://pay.yandex.ru"
+    """Base URL of Yandex Pay (its sandbox: https://sandbox.pay.yandex.ru)."""
+    yandex_pay_merchant_id: str = ""
+    yandex_pay_api_key: SecretStr = SecretStr("")
+    yandex_pay_tax_codes: dict[str, int] = Field(default_factory=dict)
+    """Overrides and additions to the tax code table, as JSON: {"vat22": 1}. Yandex' published codes end at 20 %."""
+
+    # sandbox
+    sandbox_host: str = "127.0.0.1"
+    sandbox_port: int = 8090
+
+    # streams
+    batch_max: int = Field(500, ge=1, le=10_000)
+    """Messages in one transaction of the payments agent."""
+    stall_s: float = Field(60.0, gt=0)
+    """Backlog without progress for this long: the process leaves and is started again."""

@@ -1,0 +1,86 @@
+"""The words of the product, after the provider vocabulary (docs/glossary.md)."""
+
+from enum import StrEnum
+
+
+class PaymentStatus(StrEnum):
+    PENDING = "PENDING"
+    AUTHORIZED = "AUTHORIZED"
+    CAPTURED = "CAPTURED"
+    VOIDED = "VOIDED"
+    PARTIALLY_REFUNDED = "PARTIALLY_REFUNDED"
+    REFUNDED = "REFUNDED"
+    FAILED = "FAILED"
+    EXPIRED = "EXPIRED"
+
+
+class OperationType(StrEnum):
+    AUTHORIZE = "AUTHORIZE"
+    CAPTURE = "CAPTURE"
+    VOID = "VOID"
+    REFUND = "REFUND"
+    RECURRING = "RECURRING"
+
+
+class OperationStatus(StrEnum):
+    PENDING = "PENDING"
+    SUCCESS = "SUCCESS"
+    FAIL = "FAIL"
+    UNKNOWN = "UNKNOWN"
+
+
+class CaptureMode(StrEnum):
+    ONE_STAGE = "ONE_STAGE"
+    """Authorize and capture at once."""
+    TWO_STAGE = "TWO_STAGE"
+    """Hold, then capture whole or in part, or void."""
+
+
+class ItemType(StrEnum):
+    PHYSICAL = "PHYSICAL"
+    DIGITAL = "DIGITAL"
+    UNSPECIFIED = "UNSPECIFIED"
+
+
+class Tax(StrEnum):
+    """Rate of the value added tax in an item's price. Each provider maps these to its own codes, as data."""
+
+    NONE = "none"
+    VAT_0 = "vat0"
+    VAT_5 = "vat5"
+    VAT_7 = "vat7"
+    VAT_10 = "vat10"
+    VAT_20 = "vat20"
+    VAT_22 = "vat22"
+    VAT_10_110 = "vat10_110"
+    VAT_20_120 = "vat20_120"
+    VAT_22_122 = "vat22_122"
+
+
+class Action(StrEnum):
+    """What we ask of a provider."""
+
+    CREATE = "CREATE"
+    """Open an order the customer can pay (AUTHORIZE in two stages, AUTHORIZE and CAPTURE in one)."""
+    CAPTURE = "CAPTURE"
+    VOID = "VOID"
+    REFUND = "REFUND"
+    ROLLBACK = "ROLLBACK"
+    """Close the order whatever its state: block payment, give back what was paid."""
+    RECUR = "RECUR"
+    """Charge a saved method, the customer absent."""
+    INQUIRE = "INQUIRE"
+    """Ask what became of the order and its operations."""
+
+
+class Outcome(StrEnum):
+    """How a provider call ended. The whole taxonomy: an adapter never reports anything else."""
+
+    SUCCEEDED = "SUCCEEDED"
+    DECLINED = "DECLINED"
+    PENDING = "PENDING"
+    """Taken on; a callback or an inquiry will tell."""
+    NOT_SENT = "NOT_SENT"
+    """Certainly did not reach the provider: safe to send again."""
+    UNKNOWN = "UNKNOWN"
+    """Timeout, 5xx, broken connection: it may have happened."""

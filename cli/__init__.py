@@ -1,0 +1,1 @@
+"""The ``billing`` command: runs and inspects every part of the service."""

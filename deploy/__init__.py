@@ -1,0 +1,1 @@
+"""How the service is run: images, configuration, and a local stack that needs no Docker."""

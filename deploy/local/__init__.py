@@ -1,0 +1,1 @@
+"""The local stack: real servers and our own processes, started, supervised and stopped without Docker."""

@@ -1,0 +1,1 @@
+"""Payment providers behind one abstract class, one folder each; ``sandbox`` imitates them over HTTP."""

@@ -1,0 +1,1 @@
+"""Rocketry jobs: clearing, renewals and sweeps."""

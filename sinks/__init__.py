@@ -1,0 +1,1 @@
+"""What others are told: signals over RabbitMQ, operations into ClickHouse. Driven by ``billing.events``."""

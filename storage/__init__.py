@@ -1,0 +1,1 @@
+"""Postgres: tables, queries and migrations. All SQL of the service that runs on Postgres lives here."""
