@@ -54,6 +54,17 @@ class CreatePayment(Message, frozen=True, omit_defaults=True):
     reply_to: ReplyTo | None = None
 
 
+class ChaseOperation(Message, frozen=True, omit_defaults=True):
+    """Ask again about an operation that is not final. Sent when its time has come; ``chase`` is the count it was
+    sent for, so that a repeat asks once."""
+
+    TYPE: ClassVar[str] = "billing.payment.chase.v1"
+
+    payment_id: UUID
+    operation_id: UUID
+    chase: int
+
+
 # --- what providers said: billing.payments.inbox -----------------------------------------------------------------
 
 
@@ -218,7 +229,7 @@ class Reply(Message, frozen=True, omit_defaults=True):
 
 MESSAGE_TYPES: Final[dict[str, type[Message]]] = {
     cls.TYPE: cls
-    for cls in (CreatePayment, ProviderResult, ProviderCallback, ProviderRequest, PaymentChanged, Reply)
+    for cls in (CreatePayment, ChaseOperation, ProviderResult, ProviderCallback, ProviderRequest, PaymentChanged, Reply)
 }
 
 

@@ -49,7 +49,7 @@ def from_decimal_string(text: str, currency: str) -> int:
     fraction = match[2] or ""
     if fraction[digits:].strip("0"):
         raise InvalidMoney(f"{text!r} is finer than {currency} allows")
-    return int(match[1]) * 10**digits + int(fraction[:digits].ljust(digits, "0") or "0")
+    return int(match[1]) * int(10**digits) + int(fraction[:digits].ljust(digits, "0") or "0")
 
 
 class Money(msgspec.Struct, frozen=True, order=False):

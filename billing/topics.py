@@ -25,7 +25,9 @@ CALLBACKS: Final = Topic(
     "billing.provider.callbacks", "provider's order reference", "verified callbacks, raw bytes", 14 * DAY_MS
 )
 EVENTS: Final = Topic("billing.events", "payment id", "a payment after each change", 14 * DAY_MS)
-SUBSCRIPTIONS: Final = Topic("billing.subscriptions.inbox", "subscription id", "commands of a subscription", 14 * DAY_MS)
+SUBSCRIPTIONS: Final = Topic(
+    "billing.subscriptions.inbox", "subscription id", "commands of a subscription", 14 * DAY_MS
+)
 REPLIES: Final = Topic("billing.replies", "correlation id", "answers to waiting requests", HOUR_MS)
 DEAD_LETTERS: Final = Topic("billing.dead-letters", "original key", "messages that cannot be processed", 90 * DAY_MS)
 

@@ -1,0 +1,152 @@
+"""What a decision is, and the draft it is written in."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from billing.chase import next_chase
+from billing.ledger import Posting
+from billing.messages import ItemView, OperationView, PaymentChanged, ProviderRequest, Refusal, Reply, ReplyTo
+from billing.payment import Operation, Payment
+from billing.transitions import TRANSITIONS, Fact
+from billing.vocabulary import OperationStatus, Outcome, PaymentStatus
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What follows from one message: the payment as it now is, and what to write, ask and tell.
+
+    ``payment`` is ``None`` when there is none and the message did not make one. ``operations``: those created or
+    changed. ``event`` is there exactly when the payment changed.
+    """
+
+    payment: Payment | None
+    operations: tuple[Operation, ...] = ()
+    postings: tuple[Posting, ...] = ()
+    requests: tuple[ProviderRequest, ...] = ()
+    event: PaymentChanged | None = None
+    reply: Reply | None = None
+    reply_partition: int = 0
+
+
+class Draft:
+    """A payment being changed by one message. Collects what follows; :meth:`decide` seals it."""
+
+    def __init__(self, payment: Payment, now: datetime, *, created: bool = False) -> None:
+        self.payment = payment
+        self.now = now
+        self.before = None if created else payment
+        self.postings: list[Posting] = []
+        self.requests: list[ProviderRequest] = []
+        self._touched: dict[UUID, None] = {}
+
+    def put(self, operation: Operation) -> Operation:
+        """Add an operation, or replace the one with its id."""
+        operation = msgspec.structs.replace(operation, updated_at=self.now)
+        others = self.payment.operations
+        if self.payment.operation(operation.id) is None:
+            operations = (*others, operation)
+        else:
+            operations = tuple(operation if o.id == operation.id else o for o in others)
+        self.payment = msgspec.structs.replace(self.payment, operations=operations)
+        self._touched[operation.id] = None
+        return operation
+
+    def set(self, **changes: object) -> None:
+        """Change fields of the payment."""
+        self.payment = msgspec.structs.replace(self.payment, **changes)
+
+    def move(self, fact: Fact) -> bool:
+        """Take the transition for ``fact``; ``False`` when it is old news."""
+        status = TRANSITIONS.get((self.payment.status, fact))
+        if status is None:
+            return False
+        self.set(status=status)
+        return True
+
+    def close(self, operation: Operation, status: OperationStatus, reason: str | None = None) -> Operation:
+        """Make an operation final."""
+        return self.put(
+            msgspec.structs.replace(operation, status=status, reason=reason or operation.reason, next_chase_at=None)
+        )
+
+    def note_outcome(self, operation: Operation, outcome: Outcome, **changes: object) -> Operation:
+        """Record how the last call for an open operation ended, and when to ask again."""
+        status = OperationStatus.UNKNOWN if outcome is Outcome.UNKNOWN else OperationStatus.PENDING
+        return self.put(
+            msgspec.structs.replace(
+                operation,
+                status=status,
+                outcome=outcome,
+                next_chase_at=next_chase(outcome, operation.chases, self.now),
+                **changes,
+            )
+        )
+
+    def decide(self, reply_to: ReplyTo | None = None) -> Decision:
+        """Seal: check the invariants, count the version, say what changed, answer who waits."""
+        if self.payment is not self.before:
+            version = self.payment.version + (self.before is not None)
+            self.set(version=version, updated_at=self.now)
+        self.payment.check()
+        touched = tuple(o for o in self.payment.operations if o.id in self._touched)
+        event = None
+        if self.payment is not self.before:
+            previous = None if self.before is None else self.before.status
+            event = view(self.payment, touched, previous)
+        return Decision(
+            self.payment,
+            touched,
+            tuple(self.postings),
+            tuple(self.requests),
+            event,
+            answer(self.payment, reply_to),
+            0 if reply_to is None else reply_to.partition,
+        )
+
+
+def answer(payment: Payment, reply_to: ReplyTo | None) -> Reply | None:
+    """The payment as it stands, for who waits for it."""
+    if reply_to is None:
+        return None
+    return Reply(reply_to.correlation_id, payment.id, view(payment, payment.operations))
+
+
+def refuse(payment: Payment | None, payment_id: UUID, code: str, detail: str, reply_to: ReplyTo | None) -> Decision:
+    """Nothing changes; who waits is told why."""
+    if reply_to is None:
+        return Decision(payment)
+    reply = Reply(reply_to.correlation_id, payment_id, refusal=Refusal(code, detail))
+    return Decision(payment, reply=reply, reply_partition=reply_to.partition)
+
+
+def view(
+    payment: Payment, operations: tuple[Operation, ...], previous_status: PaymentStatus | None = None
+) -> PaymentChanged:
+    """The payment as others see it."""
+    order = payment.order
+    return PaymentChanged(
+        payment_id=payment.id,
+        version=payment.version,
+        status=payment.status,
+        previous_status=previous_status,
+        customer_id=order.customer_id,
+        order_id=order.id,
+        client_id=payment.client_id,
+        provider=payment.provider,
+        capture_mode=payment.capture_mode,
+        currency=order.currency,
+        amount=order.amount,
+        authorized=payment.authorized,
+        captured=payment.captured,
+        refunded=payment.refunded,
+        created_at=payment.created_at,
+        changed_at=payment.updated_at,
+        items=tuple(ItemView(i.product_id, i.title, i.quantity, i.unit_price, i.type.value) for i in order.cart.items),
+        operations=tuple(
+            OperationView(o.id, o.type, o.status, o.amount, o.created_at, o.updated_at, o.provider_ref, o.reason)
+            for o in operations
+        ),
+        payment_url=payment.payment_url,
+        reason=payment.reason,
+    )

@@ -1,0 +1,60 @@
+"""Double entry: every movement of money as a balanced posting. Entries are never changed, only reversed."""
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID, uuid5
+
+import msgspec
+
+from billing.errors import InvariantBroken
+
+#: Kinds of account. An account is a kind, or a kind and the provider it belongs to (``clearing:yandex-pay``).
+RECEIVABLE: Final = "receivable"
+"""What customers owe us: charges taken back, corrections."""
+CLEARING: Final = "clearing"
+"""What a provider holds of ours until it is paid out."""
+REVENUE: Final = "revenue"
+REFUNDS: Final = "refunds"
+FEES: Final = "fees"
+BANK: Final = "bank"
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One line of a posting: ``amount`` minor units, debit positive, credit negative."""
+
+    account: str
+    amount: int
+
+
+class Posting(msgspec.Struct, frozen=True):
+    """A balanced set of entries for one operation. ``id`` is derived, so a repeat is recognised as one."""
+
+    id: UUID
+    operation_id: UUID
+    currency: str
+    posted_at: datetime
+    entries: tuple[Entry, ...]
+
+    def __post_init__(self) -> None:
+        if sum(entry.amount for entry in self.entries) != 0 or len(self.entries) < 2:  # noqa: PLR2004
+            raise InvariantBroken(f"posting {self.id} does not balance: {self.entries}")
+
+
+def capture(operation_id: UUID, provider: str, amount: int, currency: str, now: datetime) -> Posting:
+    """The provider holds ``amount`` more of our revenue."""
+    return _posting(operation_id, "capture", currency, now, (f"{CLEARING}:{provider}", amount), (REVENUE, -amount))
+
+
+def refund(operation_id: UUID, provider: str, amount: int, currency: str, now: datetime) -> Posting:
+    """The provider gave ``amount`` back to the customer out of what it holds."""
+    return _posting(operation_id, "refund", currency, now, (REFUNDS, amount), (f"{CLEARING}:{provider}", -amount))
+
+
+def _posting(operation_id: UUID, what: str, currency: str, now: datetime, *lines: tuple[str, int]) -> Posting:
+    return Posting(
+        uuid5(operation_id, what),
+        operation_id,
+        currency,
+        now,
+        tuple(Entry(account, amount) for account, amount in lines),
+    )

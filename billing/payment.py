@@ -1,0 +1,91 @@
+"""A payment: how far an order's money has come, and the operations that brought it there."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from billing.errors import InvariantBroken
+from billing.order import Cart, Order
+from billing.vocabulary import CaptureMode, OperationStatus, OperationType, Outcome, PaymentStatus
+
+OPEN = (OperationStatus.PENDING, OperationStatus.UNKNOWN)
+
+
+class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One movement of money, or the attempt at one. ``amount``: minor units of the payment's currency.
+
+    ``outcome``: how the last call for it ended, ``None`` while none has; ``chases`` counts how often it was asked
+    about since, ``next_chase_at`` (UTC) says when next. ``cart``: what a capture keeps or a refund gives back.
+    """
+
+    id: UUID
+    type: OperationType
+    status: OperationStatus
+    amount: int
+    created_at: datetime
+    updated_at: datetime
+    outcome: Outcome | None = None
+    provider_ref: str | None = None
+    reason: str | None = None
+    chases: int = 0
+    next_chase_at: datetime | None = None
+    cart: Cart | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Not final: its outcome is still to come."""
+        return self.status in OPEN
+
+
+class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The aggregate that one agent owns. Amounts in minor units of ``order.currency``; times in UTC.
+
+    ``version`` grows by one with every change. ``order_ref``: the provider's name of the order.
+    ``expires_at``: from then on an unpaid payment is closed, once the provider confirms that it is unpaid.
+    """
+
+    id: UUID
+    client_id: str
+    fingerprint: str
+    order: Order
+    provider: str
+    capture_mode: CaptureMode
+    status: PaymentStatus
+    version: int
+    order_ref: str
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime
+    authorized: int = 0
+    captured: int = 0
+    refunded: int = 0
+    payment_url: str | None = None
+    reason: str | None = None
+    operations: tuple[Operation, ...] = ()
+
+    @property
+    def refund_pending(self) -> int:
+        """Minor units reserved by refunds that are requested and not final."""
+        return sum(o.amount for o in self.operations if o.type is OperationType.REFUND and o.is_open)
+
+    def operation(self, id: UUID) -> Operation | None:
+        """The operation with this id, if the payment has it."""
+        return next((o for o in self.operations if o.id == id), None)
+
+    def open_operation(self, type: OperationType) -> Operation | None:
+        """The oldest operation of this type that is not final."""
+        return next((o for o in self.operations if o.type is type and o.is_open), None)
+
+    def check(self) -> None:
+        """Raise :class:`InvariantBroken` where money would be wrong. The database holds the same rules."""
+        if not 0 <= self.authorized <= self.order.amount:
+            raise InvariantBroken(f"{self.id}: authorized {self.authorized} of {self.order.amount}")
+        if not 0 <= self.captured <= self.authorized:
+            raise InvariantBroken(f"{self.id}: captured {self.captured} of {self.authorized} authorized")
+        if not 0 <= self.refunded + self.refund_pending <= self.captured:
+            raise InvariantBroken(
+                f"{self.id}: refunded {self.refunded} and {self.refund_pending} pending of {self.captured} captured"
+            )
+        if self.refunded < 0:
+            raise InvariantBroken(f"{self.id}: refunded {self.refunded}")

@@ -1,0 +1,121 @@
+"""Where every consumer of a Kafka topic stands. Postgres holds it; what Kafka remembers is a hint (ADR 0003)."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import ARRAY, BigInteger, Integer, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+_LOAD = text(
+    """
+    WITH made AS (
+        INSERT INTO stream_positions (consumer, topic, partition)
+        SELECT :consumer, :topic, unnest(:partitions)
+        ON CONFLICT DO NOTHING
+        RETURNING partition, next_offset, published_offset
+    )
+    SELECT partition, next_offset, published_offset FROM made
+    UNION ALL
+    SELECT partition, next_offset, published_offset FROM stream_positions
+    WHERE consumer = :consumer AND topic = :topic AND partition = ANY(:partitions)
+    """
+).bindparams(bindparam("partitions", type_=ARRAY(Integer)))
+
+_ADVANCE = text(
+    """
+    UPDATE stream_positions AS p
+    SET next_offset = m.next_offset, published_offset = m.published, updated_at = now()
+    FROM unnest(:partitions, :expected, :next, :published) AS m (partition, expected, next_offset, published)
+    WHERE p.consumer = :consumer AND p.topic = :topic AND p.partition = m.partition AND p.next_offset = m.expected
+    """
+).bindparams(
+    bindparam("partitions", type_=ARRAY(Integer)),
+    bindparam("expected", type_=ARRAY(BigInteger)),
+    bindparam("next", type_=ARRAY(BigInteger)),
+    bindparam("published", type_=ARRAY(BigInteger)),
+)
+
+_PUBLISHED = text(
+    """
+    UPDATE stream_positions AS p SET published_offset = m.offset_
+    FROM unnest(:partitions, :offsets) AS m (partition, offset_)
+    WHERE p.consumer = :consumer AND p.topic = :topic AND p.partition = m.partition
+      AND p.published_offset < m.offset_ AND p.next_offset >= m.offset_
+    """
+).bindparams(bindparam("partitions", type_=ARRAY(Integer)), bindparam("offsets", type_=ARRAY(BigInteger)))
+
+
+class LostPartition(Exception):
+    """Another process has moved a position since we read it: it owns the partition, we must not write."""
+
+
+class Position(tuple[int, int]):
+    """``(next_offset, published_offset)`` of one partition."""
+
+    __slots__ = ()
+
+    @property
+    def next_offset(self) -> int:
+        return self[0]
+
+    @property
+    def published_offset(self) -> int:
+        return self[1]
+
+
+async def load_positions(
+    connection: AsyncConnection, consumer: str, topic: str, partitions: Sequence[int]
+) -> dict[int, Position]:
+    """Both positions of each partition; zero, and a row for it, where there was none."""
+    rows = await connection.execute(
+        _LOAD, {"consumer": consumer, "topic": topic, "partitions": sorted(set(partitions))}
+    )
+    return {partition: Position((following, published)) for partition, following, published in rows}
+
+
+async def load(connection: AsyncConnection, consumer: str, topic: str, partitions: Sequence[int]) -> dict[int, int]:
+    """The next offset of each partition; zero, and a row for it, where there was none."""
+    positions = await load_positions(connection, consumer, topic, partitions)
+    return {partition: position.next_offset for partition, position in positions.items()}
+
+
+async def advance(
+    connection: AsyncConnection,
+    consumer: str,
+    topic: str,
+    moves: Mapping[int, tuple[int, int]],
+    published: Mapping[int, int] | None = None,
+) -> None:
+    """Move each partition from the expected next offset to a new one, in the caller's transaction.
+
+    ``published``: below which offset all outputs are in Kafka; a consumer that publishes before it advances leaves
+    it out. Raises :class:`LostPartition`, and the transaction must be rolled back, when a row is not where expected.
+    """
+    partitions = sorted(moves)
+    following = [moves[p][1] for p in partitions]
+    result = await connection.execute(
+        _ADVANCE,
+        {
+            "consumer": consumer,
+            "topic": topic,
+            "partitions": partitions,
+            "expected": [moves[p][0] for p in partitions],
+            "next": following,
+            "published": following if published is None else [published[p] for p in partitions],
+        },
+    )
+    if result.rowcount != len(partitions):
+        raise LostPartition(f"{consumer}: {topic} {partitions} moved on without us")
+
+
+async def mark_published(connection: AsyncConnection, consumer: str, topic: str, offsets: Mapping[int, int]) -> None:
+    """Everything below these offsets has its outputs in Kafka. Never moves back."""
+    partitions = sorted(offsets)
+    await connection.execute(
+        _PUBLISHED,
+        {
+            "consumer": consumer,
+            "topic": topic,
+            "partitions": partitions,
+            "offsets": [offsets[p] for p in partitions],
+        },
+    )
