@@ -109,14 +109,14 @@ def answer(payment: Payment, reply_to: ReplyTo | None) -> Reply | None:
     """The payment as it stands, for who waits for it."""
     if reply_to is None:
         return None
-    return Reply(reply_to.correlation_id, payment.id, view(payment, payment.operations))
+    return Reply(payment.id, reply_to.correlation_id, view(payment, payment.operations))
 
 
 def refuse(payment: Payment | None, payment_id: UUID, code: str, detail: str, reply_to: ReplyTo | None) -> Decision:
     """Nothing changes; who waits is told why."""
     if reply_to is None:
         return Decision(payment)
-    reply = Reply(reply_to.correlation_id, payment_id, refusal=Refusal(code, detail))
+    reply = Reply(payment_id, reply_to.correlation_id, refusal=Refusal(code, detail))
     return Decision(payment, reply=reply, reply_partition=reply_to.partition)
 
 

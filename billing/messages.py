@@ -23,9 +23,11 @@ from billing.vocabulary import (
 
 
 class Message(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Base of what an envelope carries."""
+    """Base of what an envelope carries; every message is about one payment."""
 
     TYPE: ClassVar[str]
+
+    payment_id: UUID
 
 
 class ReplyTo(msgspec.Struct, frozen=True):
@@ -44,7 +46,6 @@ class CreatePayment(Message, frozen=True, omit_defaults=True):
 
     TYPE: ClassVar[str] = "billing.payment.create.v1"
 
-    payment_id: UUID
     client_id: str
     fingerprint: str
     order: Order
@@ -60,7 +61,6 @@ class ChaseOperation(Message, frozen=True, omit_defaults=True):
 
     TYPE: ClassVar[str] = "billing.payment.chase.v1"
 
-    payment_id: UUID
     operation_id: UUID
     chase: int
 
@@ -97,7 +97,6 @@ class ProviderResult(Message, frozen=True, omit_defaults=True):
 
     TYPE: ClassVar[str] = "billing.provider.result.v1"
 
-    payment_id: UUID
     operation_id: UUID
     provider: str
     action: Action
@@ -116,7 +115,6 @@ class ProviderCallback(Message, frozen=True, omit_defaults=True):
 
     TYPE: ClassVar[str] = "billing.provider.callback.v1"
 
-    payment_id: UUID
     provider: str
     dedupe: str
     observed: Observation
@@ -135,7 +133,6 @@ class ProviderRequest(Message, frozen=True, omit_defaults=True):
 
     TYPE: ClassVar[str] = "billing.provider.request.v1"
 
-    payment_id: UUID
     operation_id: UUID
     provider: str
     action: Action
@@ -182,7 +179,6 @@ class PaymentChanged(Message, frozen=True, omit_defaults=True):
 
     TYPE: ClassVar[str] = "billing.payment.changed.v1"
 
-    payment_id: UUID
     version: int
     status: PaymentStatus
     customer_id: str
@@ -220,7 +216,6 @@ class Reply(Message, frozen=True, omit_defaults=True):
     TYPE: ClassVar[str] = "billing.reply.v1"
 
     correlation_id: str
-    payment_id: UUID
     payment: PaymentChanged | None = None
     refusal: Refusal | None = None
 

@@ -32,6 +32,10 @@ class Settings(BaseSettings):
     kafka_partitions: int = Field(12, ge=1, le=1000)
     kafka_replication: int = Field(1, ge=1, le=5)
 
+    # processes
+    heartbeat_file: Path | None = None
+    """Touched every second by a worker or sink that is at work; the supervisor reads its age."""
+
     # ingest
     ingest_host: str = "127.0.0.1"
     ingest_port: int = 8080
@@ -40,6 +44,8 @@ class Settings(BaseSettings):
     api_keys: dict[str, SecretStr] = Field(default_factory=dict)
     """API client name → SHA-256 (hex) of its key, as JSON."""
     body_limit_bytes: int = Field(256 * 1024, ge=1024)
+    ingest_ack_timeout_s: float = Field(2.0, gt=0, le=30)
+    """How long a request waits for Kafka's acknowledgement before it is answered with 503."""
     wait_default_s: float = Field(10.0, ge=0, le=60)
     wait_max_s: float = Field(30.0, ge=0, le=60)
 

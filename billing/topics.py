@@ -34,9 +34,11 @@ DEAD_LETTERS: Final = Topic("billing.dead-letters", "original key", "messages th
 TOPICS: Final = (INBOX, REQUESTS, CALLBACKS, EVENTS, SUBSCRIPTIONS, REPLIES, DEAD_LETTERS)
 
 #: Headers of a message on ``billing.provider.callbacks`` (CloudEvents binary mode: the value is the raw body).
+CE_SPECVERSION: Final = "ce_specversion"
 CE_ID: Final = "ce_id"
 CE_TYPE: Final = "ce_type"
 CE_SOURCE: Final = "ce_source"
 CE_TIME: Final = "ce_time"
 CALLBACK_PROVIDER: Final = "provider"
 CALLBACK_TYPE: Final = "billing.provider.callback.received.v1"
+CONTENT_TYPE: Final = "content-type"

@@ -63,9 +63,9 @@ class Inlet:
         return len(self._buffer)
 
     @property
-    def partitions(self) -> frozenset[int]:
-        """The partitions it feeds from."""
-        return frozenset(self._expected)
+    def expected(self) -> Mapping[int, int]:
+        """Partition → the offset that must come next."""
+        return self._expected
 
     async def restore(self, load: Callable[[], Awaitable[Mapping[int, int]]]) -> Mapping[int, int]:
         """Start over from the positions that ``load`` reads, once the batch in hand is done."""

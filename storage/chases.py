@@ -1,0 +1,24 @@
+"""Operations that are not final and due to be asked about."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+_DUE = text(
+    """
+    SELECT payment_id, id, chases FROM operations WHERE next_chase_at <= :now ORDER BY next_chase_at LIMIT :limit
+    """
+)
+_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
+#: One process asks at a time (a Postgres advisory lock).
+CHASE_LOCK = 0x63686173
+
+
+async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[tuple[UUID, UUID, int]]:
+    """(payment id, operation id, chases so far), the longest due first; none while another process is at it."""
+    if not (await connection.execute(_LOCK, {"key": CHASE_LOCK})).scalar_one():
+        return []
+    rows = await connection.execute(_DUE, {"now": now, "limit": limit})
+    return [(payment_id, operation_id, chases) for payment_id, operation_id, chases in rows]

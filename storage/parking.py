@@ -1,0 +1,53 @@
+"""Callbacks that came before their payment was known: kept, and tried again."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import ARRAY, Text, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+class ParkedCallback(msgspec.Struct, frozen=True):
+    """``id``: the CloudEvents id it was received under. ``next_try_at`` in UTC."""
+
+    id: str
+    provider: str
+    body: bytes
+    received_at: datetime
+    next_try_at: datetime
+    tries: int = 0
+
+
+_PARK = text(
+    """
+    INSERT INTO parked_callbacks (id, provider, body, received_at, tries, next_try_at)
+    VALUES (:id, :provider, :body, :received_at, :tries, :next_try_at)
+    ON CONFLICT (id) DO UPDATE SET tries = EXCLUDED.tries, next_try_at = EXCLUDED.next_try_at
+    """
+)
+_DUE = text(
+    """
+    SELECT id, provider, body, received_at, next_try_at, tries FROM parked_callbacks
+    WHERE next_try_at <= :now ORDER BY next_try_at LIMIT :limit FOR UPDATE SKIP LOCKED
+    """
+)
+_DROP = text("DELETE FROM parked_callbacks WHERE id = ANY(:ids)").bindparams(bindparam("ids", type_=ARRAY(Text)))
+
+
+async def park(connection: AsyncConnection, callbacks: Sequence[ParkedCallback]) -> None:
+    """Keep these, or note their next try."""
+    if callbacks:
+        await connection.execute(_PARK, [msgspec.structs.asdict(callback) for callback in callbacks])
+
+
+async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[ParkedCallback]:
+    """Those whose time has come, locked until the transaction ends."""
+    rows = await connection.execute(_DUE, {"now": now, "limit": limit})
+    return [ParkedCallback(**row) for row in rows.mappings()]
+
+
+async def unpark(connection: AsyncConnection, ids: Sequence[str]) -> None:
+    """These have found their payment."""
+    if ids:
+        await connection.execute(_DROP, {"ids": list(ids)})

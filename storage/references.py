@@ -1,0 +1,36 @@
+"""Finding the payment that a provider speaks of."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Text, Uuid, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+_BY_ID = text("SELECT id::text, payment_id FROM operations WHERE id = ANY(:ids)").bindparams(
+    bindparam("ids", type_=ARRAY(Uuid))
+)
+_BY_REF = text(
+    """
+    SELECT provider_ref, payment_id FROM operations
+    WHERE provider_ref = ANY(:refs) AND provider_ref IS DISTINCT FROM id::text AND provider = :provider
+    """
+).bindparams(bindparam("refs", type_=ARRAY(Text)))
+
+
+async def find_payments(connection: AsyncConnection, provider: str, references: Iterable[str]) -> dict[str, UUID]:
+    """Reference → payment id, for those known. A reference is an operation's id or the provider's own name."""
+    ids: set[UUID] = set()
+    refs: set[str] = set()
+    for reference in references:
+        try:
+            ids.add(UUID(reference))
+        except ValueError:
+            refs.add(reference)
+    found: dict[str, UUID] = {}
+    if ids:
+        found.update((await connection.execute(_BY_ID, {"ids": sorted(ids)})).tuples().all())
+    refs |= {str(id) for id in ids} - found.keys()
+    if refs:
+        rows = await connection.execute(_BY_REF, {"refs": sorted(refs), "provider": provider})
+        found.update(rows.tuples().all())
+    return found

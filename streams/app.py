@@ -1,0 +1,111 @@
+"""The Faust app: one consumer group, one Faust agent per topic, each feeding an inlet of :class:`Agents`."""
+
+from typing import Any, Final, cast
+
+import faust
+import structlog
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from billing.settings import Settings
+from billing.topics import CALLBACKS, INBOX, REQUESTS
+from streams.agents import Agents
+from streams.inlet import Incoming
+
+log = structlog.get_logger(__name__)
+
+GROUP: Final = "billing-streams"
+#: A worker that dies is noticed after this; its partitions move then.
+SESSION_TIMEOUT_S: Final = 10.0
+HEARTBEAT_S: Final = 2.0
+#: Longer than any batch may take: past it a worker would leave the group and stay alive, silent (faust-notes).
+MAX_POLL_INTERVAL_S: Final = 86_400.0
+
+
+class SeekingConsumer(driver.Consumer):
+    """Faust's consumer, which starts every assignment at the positions that Postgres holds."""
+
+    async def perform_seek(self) -> None:
+        await super().perform_seek()
+        app = cast("BillingApp", self.app)
+        positions = await app.restore(self.assignment())
+        if positions:
+            await self.seek_wait(positions)
+
+
+class Transport(driver.Transport):
+    """Faust's transport with our consumer."""
+
+    Consumer = SeekingConsumer
+
+
+class BillingApp(faust.App):
+    """A Faust app whose agents start before it consumes and stop after."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(
+            GROUP,
+            broker=["kafka://" + address for address in settings.kafka_url.split(",")],
+            key_serializer="raw",
+            value_serializer="raw",
+            store="memory://",
+            datadir=settings.state_dir / "faust",
+            web_enabled=False,
+            web_tables_enabled=False,
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            broker_session_timeout=SESSION_TIMEOUT_S,
+            broker_heartbeat_interval=HEARTBEAT_S,
+            broker_max_poll_interval=MAX_POLL_INTERVAL_S,
+            broker_rebalance_timeout=SESSION_TIMEOUT_S,
+            broker_commit_interval=5.0,
+            stream_wait_empty=False,
+            consumer_auto_offset_reset="earliest",
+            worker_redirect_stdouts=False,
+        )
+        self.billing = Agents(settings, self._highwater)
+
+    def _new_transport(self) -> Transport:
+        return Transport(self.conf.broker_consumer, self)
+
+    def _highwater(self, topic: str, partition: int) -> int:
+        """The end of a partition as the consumer last heard of it."""
+        return self.consumer.highwater(TP(topic, partition)) or 0
+
+    async def on_start(self) -> None:
+        """Start the agents before Faust consumes."""
+        await super().on_start()
+        await self.billing.start()
+
+    async def on_stop(self) -> None:
+        """Finish what is under way."""
+        await self.billing.stop()
+        await super().on_stop()
+
+    async def restore(self, assignment: set[TP]) -> dict[TP, int]:
+        """Where to start each partition that is assigned to us."""
+        partitions: dict[str, list[int]] = {}
+        for tp in assignment:
+            partitions.setdefault(tp.topic, []).append(tp.partition)
+        positions = await self.billing.restore(partitions)
+        return {TP(topic, p): offset for topic, offsets in positions.items() for p, offset in offsets.items()}
+
+
+def build_app(settings: Settings) -> BillingApp:
+    """The app with its agents; nothing is connected yet."""
+    app = BillingApp(settings)
+    for topic in (INBOX, REQUESTS, CALLBACKS):
+        _declare_agent(app, topic.name)
+    return app
+
+
+def _declare_agent(app: BillingApp, topic: str) -> None:
+    async def agent(stream: Any) -> None:
+        inlet = app.billing.inlets[topic]
+        async for event in stream.events():
+            message = event.message
+            headers = message.headers or ()
+            pairs = headers.items() if isinstance(headers, dict) else headers
+            await inlet.offer(Incoming(message.partition, message.offset, message.key, message.value, tuple(pairs)))
+
+    app.agent(app.topic(topic, key_serializer="raw", value_serializer="raw"), name=f"streams.{topic}")(agent)

@@ -1,0 +1,68 @@
+"""The chaser: sees in Postgres which operations are due to be asked about, and says so to their payments."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import msgspec
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from billing.messages import ChaseOperation, Envelope
+from billing.topics import INBOX
+from storage.chases import due
+from streams.outbox import Outbox, Output
+
+log = structlog.get_logger(__name__)
+
+EVERY_S: Final = 1.0
+LIMIT: Final = 500
+#: A chase that is on its way is not sent again before this: the inbox may be behind.
+PATIENCE: Final = timedelta(minutes=1)
+
+
+class Chaser:
+    """Sends :class:`ChaseOperation` for what is due. Several may run: one works at a time, repeats are harmless."""
+
+    def __init__(
+        self, engine: AsyncEngine, outbox: Outbox, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._engine = engine
+        self._outbox = outbox
+        self._now = now
+        self._sent: dict[tuple[UUID, int], datetime] = {}
+
+    async def run(self) -> None:
+        """Look every second, for ever."""
+        while True:
+            await asyncio.sleep(EVERY_S)
+            try:
+                await self.chase()
+            except (DBAPIError, OSError, TimeoutError) as error:
+                log.warning("postgres is away, chases wait", error=repr(error))
+
+    async def chase(self) -> int:
+        """Send what is due now; returns how many."""
+        now = self._now()
+        self._sent = {key: at for key, at in self._sent.items() if now - at < PATIENCE}
+        async with self._engine.begin() as connection:
+            rows = [row for row in await due(connection, now, LIMIT) if (row[1], row[2]) not in self._sent]
+            await self._outbox.publish([_output(*row, now) for row in rows])
+        self._sent.update({(operation_id, chases): now for _, operation_id, chases in rows})
+        return len(rows)
+
+
+def _output(payment_id: UUID, operation_id: UUID, chases: int, now: datetime) -> Output:
+    subject = str(payment_id)
+    envelope = Envelope.wrap(
+        ChaseOperation(payment_id, operation_id, chases),
+        id=f"{operation_id}/chase/{chases}",
+        source="/streams/chaser",
+        subject=subject,
+        time=now,
+        actor="system:chaser",
+    )
+    return Output(INBOX.name, subject, msgspec.Raw(envelope.encode()))

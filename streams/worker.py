@@ -1,0 +1,17 @@
+"""A worker process: the Faust app until it is told to stop."""
+
+import asyncio
+
+import uvloop
+from faust.worker import Worker
+
+from billing.settings import Settings
+from streams.app import build_app
+
+
+def run(settings: Settings) -> None:
+    """Run the agents; returns after SIGTERM, with everything under way finished."""
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    app = build_app(settings)
+    Worker(app, loop=loop, quiet=True, loglevel="WARNING", redirect_stdouts=False).execute_from_commandline()
