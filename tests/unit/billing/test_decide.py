@@ -1,0 +1,229 @@
+import msgspec
+import pytest
+
+from billing.decide import decide
+from billing.errors import InvalidMessage, InvariantBroken
+from billing.messages import ChaseOperation, Observation, ProviderResult, ReplyTo
+from billing.order import Order
+from billing.payment import Payment
+from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
+from tests.factories import NOW, a_create, a_payment, an_order, later, opened, told
+
+REPLY_TO = ReplyTo(3, "request-1")
+
+
+def paid(payment: Payment) -> Payment:
+    for message in (opened(payment), told(payment, PaymentStatus.CAPTURED)):
+        decided = decide(payment, message, NOW).payment
+        assert decided is not None
+        payment = decided
+    return payment
+
+
+def test_create_records_the_attempt_and_asks_the_provider_with_the_operation_id_as_key():
+    message = a_create(reply_to=REPLY_TO)
+    decision = decide(None, message, NOW)
+    assert decision.payment is not None
+    assert decision.payment.status is PaymentStatus.PENDING
+    (operation,) = decision.operations
+    assert (operation.type, operation.status) == (OperationType.AUTHORIZE, OperationStatus.PENDING)
+    (request,) = decision.requests
+    assert request.operation_id == operation.id
+    assert request.action is Action.CREATE
+    assert request.reply_to == REPLY_TO
+    assert decision.reply is None, "a checkout needs the payment URL: the reply waits for the provider"
+
+
+def test_the_same_create_twice_opens_one_payment_and_answers_with_it():
+    message = a_create(reply_to=REPLY_TO)
+    first = decide(None, message, NOW)
+    again = decide(first.payment, message, later(1))
+    assert again.payment is first.payment
+    assert (again.requests, again.operations, again.event) == ((), (), None)
+    assert again.reply is not None
+    assert again.reply.payment is not None
+    assert again.reply.payment.payment_id == message.payment_id
+    assert again.reply_partition == REPLY_TO.partition
+
+
+def test_a_repeat_with_another_body_is_refused():
+    message = a_create(reply_to=REPLY_TO)
+    first = decide(None, message, NOW)
+    again = decide(first.payment, msgspec.structs.replace(message, fingerprint="0" * 64), NOW)
+    assert again.payment is first.payment
+    assert again.reply is not None
+    assert again.reply.refusal is not None
+    assert again.reply.refusal.code == "idempotency_key_reused"
+
+
+def test_an_order_that_does_not_add_up_is_refused_and_leaves_no_payment():
+    order: Order = msgspec.structs.replace(an_order(100, 200), amount=299)
+    decision = decide(None, a_create(order=order, reply_to=REPLY_TO), NOW)
+    assert decision.payment is None
+    assert decision.reply is not None
+    assert decision.reply.refusal is not None
+    assert decision.reply.refusal.code == "invalid_order"
+
+
+def test_the_provider_answer_brings_the_payment_url_to_who_waits():
+    payment = a_payment()
+    decision = decide(payment, opened(payment, reply_to=REPLY_TO), NOW)
+    assert decision.payment is not None
+    assert decision.payment.payment_url == "https://pay.example/1"
+    assert decision.reply is not None
+    assert decision.reply.payment is not None
+    assert decision.reply.payment.payment_url == "https://pay.example/1"
+
+
+def test_a_paid_order_is_authorized_captured_and_posted_once():
+    payment = a_payment()
+    captured = told(payment, PaymentStatus.CAPTURED)
+    decision = decide(payment, captured, NOW)
+    after = decision.payment
+    assert after is not None
+    assert (after.status, after.authorized, after.captured) == (PaymentStatus.CAPTURED, 59_900, 59_900)
+    assert {(o.type, o.status) for o in after.operations} == {
+        (OperationType.AUTHORIZE, OperationStatus.SUCCESS),
+        (OperationType.CAPTURE, OperationStatus.SUCCESS),
+    }
+    (posting,) = decision.postings
+    assert {(e.account, e.amount) for e in posting.entries} == {("clearing:yandex-pay", 59_900), ("revenue", -59_900)}
+    again = decide(after, captured, later(1))
+    assert again.payment is after
+    assert (again.postings, again.event) == ((), None)
+
+
+def test_a_callback_that_overtakes_the_answer_to_the_call_wins_and_the_answer_still_brings_the_url():
+    payment = a_payment()
+    first = decide(payment, told(payment, PaymentStatus.CAPTURED), NOW).payment
+    assert first is not None
+    after = decide(first, opened(payment), NOW).payment
+    assert after is not None
+    assert (after.status, after.payment_url) == (PaymentStatus.CAPTURED, "https://pay.example/1")
+    assert after.operations[0].status is OperationStatus.SUCCESS
+
+
+def test_callbacks_out_of_order_converge():
+    payment = a_payment()
+    forward = backward = payment
+    for status in (PaymentStatus.AUTHORIZED, PaymentStatus.CAPTURED):
+        decided = decide(forward, told(payment, status), NOW).payment
+        assert decided is not None
+        forward = decided
+    for status in (PaymentStatus.CAPTURED, PaymentStatus.AUTHORIZED):
+        decided = decide(backward, told(payment, status), NOW).payment
+        assert decided is not None
+        backward = decided
+    assert forward.status is backward.status is PaymentStatus.CAPTURED
+    assert forward.captured == backward.captured == 59_900
+
+
+def test_a_decline_fails_the_payment_with_the_reason_and_posts_nothing():
+    payment = a_payment()
+    decision = decide(payment, told(payment, PaymentStatus.FAILED, reason="insufficient_funds"), NOW)
+    assert decision.payment is not None
+    assert (decision.payment.status, decision.payment.reason) == (PaymentStatus.FAILED, "insufficient_funds")
+    assert decision.payment.operations[0].status is OperationStatus.FAIL
+    assert decision.postings == ()
+
+
+def test_evidence_that_a_failed_payment_was_paid_after_all_is_recorded():
+    payment = a_payment()
+    failed = decide(payment, told(payment, PaymentStatus.FAILED), NOW).payment
+    after = decide(failed, told(payment, PaymentStatus.CAPTURED), NOW).payment
+    assert after is not None
+    assert (after.status, after.captured) == (PaymentStatus.CAPTURED, 59_900)
+
+
+def test_a_declined_call_fails_the_payment():
+    payment = a_payment()
+    declined = opened(payment, outcome=Outcome.DECLINED, payment_url=None, reason="unsupported_tax")
+    after = decide(payment, declined, NOW).payment
+    assert after is not None
+    assert (after.status, after.reason) == (PaymentStatus.FAILED, "unsupported_tax")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [(Outcome.UNKNOWN, OperationStatus.UNKNOWN), (Outcome.NOT_SENT, OperationStatus.PENDING)],
+)
+def test_a_doubtful_call_never_fails_the_payment_and_is_chased_after_five_seconds(outcome, status):
+    payment = a_payment()
+    after = decide(payment, opened(payment, outcome=outcome, payment_url=None, provider_ref=None), NOW).payment
+    assert after is not None
+    assert after.status is PaymentStatus.PENDING
+    assert after.operations[0].status is status
+    assert after.operations[0].next_chase_at == later(5)
+
+
+def test_a_chase_sends_the_order_again_with_the_same_key_while_its_url_is_not_known():
+    payment = a_payment()
+    doubtful = decide(payment, opened(payment, outcome=Outcome.UNKNOWN, payment_url=None), NOW).payment
+    assert doubtful is not None
+    chase = ChaseOperation(payment.id, payment.operations[0].id, 0)
+    decision = decide(doubtful, chase, later(5))
+    (request,) = decision.requests
+    assert (request.action, request.operation_id) == (Action.CREATE, payment.operations[0].id)
+    assert decision.payment is not None
+    assert decision.payment.operations[0].next_chase_at == later(5 + 30)
+    repeat = decide(decision.payment, chase, later(6))
+    assert repeat.requests == (), "one question per chase, however often it is delivered"
+
+
+def asked(payment: Payment, status: PaymentStatus | None) -> ProviderResult:
+    return ProviderResult(
+        payment.id,
+        payment.operations[0].id,
+        payment.provider,
+        Action.INQUIRE,
+        Outcome.SUCCEEDED,
+        observed=Observation(status),
+    )
+
+
+def test_an_open_payment_is_asked_about_and_a_lost_callback_is_found():
+    payment = decide(a := a_payment(), opened(a), NOW).payment
+    assert payment is not None
+    decision = decide(payment, ChaseOperation(payment.id, payment.operations[0].id, 0), later(600))
+    assert [request.action for request in decision.requests] == [Action.INQUIRE]
+    after = decide(decision.payment, asked(payment, PaymentStatus.CAPTURED), later(601)).payment
+    assert after is not None
+    assert after.status is PaymentStatus.CAPTURED
+
+
+def test_an_unpaid_payment_expires_only_when_its_time_is_over_and_the_provider_says_it_is_unpaid():
+    payment = decide(a := a_payment(payment_ttl_s=1800), opened(a), NOW).payment
+    early = decide(payment, asked(a, PaymentStatus.PENDING), later(1799)).payment
+    assert early is not None
+    assert early.status is PaymentStatus.PENDING
+    silent = decide(payment, asked(a, None), later(1801)).payment
+    assert silent is not None
+    assert silent.status is PaymentStatus.PENDING
+    after = decide(payment, asked(a, PaymentStatus.PENDING), later(1801)).payment
+    assert after is not None
+    assert after.status is PaymentStatus.EXPIRED
+    assert not any(operation.is_open for operation in after.operations)
+
+
+def test_every_change_counts_the_version_by_one_and_makes_one_event():
+    payment = a_payment()
+    versions = [payment.version]
+    for message in (opened(payment), told(payment, PaymentStatus.CAPTURED), told(payment, PaymentStatus.CAPTURED)):
+        decision = decide(payment, message, NOW)
+        assert decision.payment is not None
+        assert (decision.event is None) == (decision.payment is payment)
+        payment = decision.payment
+        versions.append(payment.version)
+    assert versions == [1, 2, 3, 3]
+
+
+def test_a_message_for_an_unknown_payment_cannot_be_applied():
+    payment = a_payment()
+    with pytest.raises(InvalidMessage, match="not known"):
+        decide(None, told(payment, PaymentStatus.CAPTURED), NOW)
+
+
+def test_money_that_would_be_wrong_is_an_error_not_a_state():
+    payment = msgspec.structs.replace(paid(a_payment()), captured=59_901)
+    with pytest.raises(InvariantBroken, match="captured 59901 of 59900"):
+        payment.check()
