@@ -1,26 +1,34 @@
 """``decide``: what follows from one message to one payment. A pure function."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import singledispatch
-from uuid import UUID, uuid5
+from types import MappingProxyType
+from typing import Any, Final
+from uuid import uuid5
 
 import msgspec
 
+from billing import commands
 from billing.chase import next_chase
 from billing.decision import Decision, Draft, answer, refuse
 from billing.errors import InvalidCart, InvalidMessage, InvalidMoney
 from billing.messages import (
+    CapturePayment,
     ChaseOperation,
+    CorrectPayment,
     CreatePayment,
+    ExpirePayment,
     Message,
-    Observation,
     ProviderCallback,
-    ProviderRequest,
     ProviderResult,
+    RefundPayment,
+    RollbackPayment,
+    VoidPayment,
 )
 from billing.observe import apply_observation
 from billing.payment import Operation, Payment
-from billing.transitions import Fact
+from billing.requests import request
+from billing.results import result
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
 
 
@@ -31,32 +39,34 @@ def decide(payment: Payment | None, message: Message, now: datetime) -> Decision
     :class:`~billing.errors.InvalidMessage` for a message that can never be applied and
     :class:`~billing.errors.InvariantBroken` rather than let money be wrong.
     """
-    return _decide(message, payment, now)
+    if isinstance(message, CreatePayment):
+        return _create(message, payment, now)
+    handler = _HANDLERS.get(type(message))
+    if handler is None:
+        raise InvalidMessage(f"{message.TYPE} is not a message to a payment")
+    if payment is None:
+        reply_to = getattr(message, "reply_to", None)
+        if reply_to is not None and not isinstance(message, ProviderResult):
+            return refuse(None, message.payment_id, "payment_not_found", "there is no such payment", reply_to)
+        raise InvalidMessage(f"payment {message.payment_id} is not known")
+    return handler(message, payment, now)
 
 
-@singledispatch
-def _decide(message: Message, payment: Payment | None, now: datetime) -> Decision:  # noqa: ARG001
-    raise InvalidMessage(f"{message.TYPE} is not a message to a payment")
-
-
-@_decide.register
 def _create(message: CreatePayment, payment: Payment | None, now: datetime) -> Decision:
+    reply_to = message.reply_to
     if payment is not None:
         if payment.fingerprint != message.fingerprint:
-            return refuse(
-                payment,
-                payment.id,
-                "idempotency_key_reused",
-                "this Idempotency-Key was used before with another body",
-                message.reply_to,
-            )
-        reply = answer(payment, message.reply_to)
-        return Decision(payment, reply=reply, reply_partition=message.reply_to.partition if message.reply_to else 0)
+            detail = "this Idempotency-Key was used before with another body"
+            return refuse(payment, payment.id, "idempotency_key_reused", detail, reply_to)
+        return Decision(
+            payment, reply=answer(payment, reply_to), reply_partition=0 if reply_to is None else reply_to.partition
+        )
     try:
         message.order.check()
     except (InvalidCart, InvalidMoney) as error:
-        return refuse(None, message.payment_id, "invalid_order", str(error), message.reply_to)
-    authorize_id = uuid5(message.payment_id, "authorize/1")
+        return refuse(None, message.payment_id, "invalid_order", str(error), reply_to)
+    recurring = message.saved_method is not None
+    operation_id = uuid5(message.payment_id, "authorize/1")
     draft = Draft(
         Payment(
             id=message.payment_id,
@@ -67,18 +77,22 @@ def _create(message: CreatePayment, payment: Payment | None, now: datetime) -> D
             capture_mode=message.capture_mode,
             status=PaymentStatus.PENDING,
             version=1,
-            order_ref=str(authorize_id),
+            order_ref=str(operation_id),
             created_at=now,
             updated_at=now,
             expires_at=now + timedelta(seconds=message.payment_ttl_s),
+            hold_s=message.hold_s,
+            save_method=message.save_method,
+            saved_method=message.saved_method,
         ),
         now,
         created=True,
     )
     operation = draft.put(
         Operation(
-            id=authorize_id,
-            type=OperationType.AUTHORIZE,
+            id=operation_id,
+            type=OperationType.RECURRING if recurring else OperationType.AUTHORIZE,
+            action=Action.RECUR if recurring else Action.CREATE,
             status=OperationStatus.PENDING,
             amount=message.order.amount,
             created_at=now,
@@ -86,119 +100,47 @@ def _create(message: CreatePayment, payment: Payment | None, now: datetime) -> D
             next_chase_at=next_chase(None, 0, now),
         )
     )
-    request = _request(draft.payment, operation, Action.CREATE)
-    draft.requests.append(msgspec.structs.replace(request, reply_to=message.reply_to))
     # Who waits is answered when the provider has: a payment without its URL is of no use to a checkout.
+    draft.requests.append(request(draft.payment, operation, operation.action, reply_to))
     return draft.decide()
 
 
-@_decide.register
-def _result(message: ProviderResult, payment: Payment | None, now: datetime) -> Decision:
-    payment = _known(payment, message.payment_id)
-    operation = payment.operation(message.operation_id)
-    if operation is None:
-        raise InvalidMessage(f"{payment.id}: a result for the unknown operation {message.operation_id}")
+def _callback(message: ProviderCallback, payment: Payment, now: datetime) -> Decision:
     draft = Draft(payment, now)
-    if message.action is Action.INQUIRE:
-        _note_inquiry(draft, operation, message)
-    elif operation.is_open:
-        _note_call(draft, operation, message)
-    if message.payment_url is not None and payment.payment_url is None:
-        draft.set(payment_url=message.payment_url)
-    return draft.decide(message.reply_to)
-
-
-@_decide.register
-def _callback(message: ProviderCallback, payment: Payment | None, now: datetime) -> Decision:
-    draft = Draft(_known(payment, message.payment_id), now)
     apply_observation(draft, message.observed)
     return draft.decide()
 
 
-@_decide.register
-def _chase(message: ChaseOperation, payment: Payment | None, now: datetime) -> Decision:
-    payment = _known(payment, message.payment_id)
+def _chase(message: ChaseOperation, payment: Payment, now: datetime) -> Decision:
     operation = payment.operation(message.operation_id)
-    if operation is None or not operation.is_open or operation.chases != message.chase:
+    if operation is None or operation.next_chase_at is None or operation.chases != message.chase:
         return Decision(payment)
     draft = Draft(payment, now)
     chases = operation.chases + 1
-    operation = draft.put(
-        msgspec.structs.replace(operation, chases=chases, next_chase_at=next_chase(operation.outcome, chases, now))
-    )
+    watched = operation.is_open or payment.status is PaymentStatus.AUTHORIZED
+    due = next_chase(operation.outcome, chases, now) if watched else None
+    operation = draft.put(msgspec.structs.replace(operation, chases=chases, next_chase_at=due))
+    if not watched:
+        return draft.decide()
     # Opening an order moves no money and is idempotent at the provider, so asking again is sending it again;
     # it is also the only way to learn the payment URL. Anything else is sent again only if it was never sent.
-    resend = operation.outcome is Outcome.NOT_SENT or (
-        operation.type is OperationType.AUTHORIZE and payment.payment_url is None
+    resend = operation.is_open and (
+        operation.outcome is Outcome.NOT_SENT or (operation.action is Action.CREATE and payment.payment_url is None)
     )
-    action = _ACTIONS[operation.type] if resend else Action.INQUIRE
-    draft.requests.append(_request(draft.payment, operation, action))
+    draft.requests.append(request(draft.payment, operation, operation.action if resend else Action.INQUIRE))
     return draft.decide()
 
 
-_ACTIONS = {
-    OperationType.AUTHORIZE: Action.CREATE,
-    OperationType.CAPTURE: Action.CAPTURE,
-    OperationType.VOID: Action.VOID,
-    OperationType.REFUND: Action.REFUND,
-    OperationType.RECURRING: Action.RECUR,
-}
-
-
-def _note_call(draft: Draft, operation: Operation, result: ProviderResult) -> None:
-    if result.outcome is Outcome.DECLINED:
-        draft.close(operation, OperationStatus.FAIL, result.reason)
-        if operation.type is OperationType.AUTHORIZE and draft.move(Fact.FAILED):
-            draft.set(reason=result.reason)
-        return
-    draft.note_outcome(operation, result.outcome, provider_ref=result.provider_ref or operation.provider_ref)
-    if operation.type is OperationType.AUTHORIZE and result.provider_ref is not None:
-        draft.set(order_ref=result.provider_ref)
-    if result.observed is not None:
-        apply_observation(draft, result.observed)
-
-
-def _note_inquiry(draft: Draft, operation: Operation, result: ProviderResult) -> None:
-    observed = result.observed
-    if result.outcome is not Outcome.SUCCEEDED or observed is None:
-        return  # no evidence: the next question is already due
-    apply_observation(draft, observed)
-    still = draft.payment.operation(operation.id)
-    if still is None or not still.is_open:
-        return
-    if _is_overdue(draft, still, observed):
-        draft.close(still, OperationStatus.FAIL, "expired")
-        draft.move(Fact.EXPIRED)
-    elif still.status is OperationStatus.UNKNOWN and still.type is OperationType.AUTHORIZE and observed.status:
-        draft.note_outcome(still, Outcome.PENDING)
-
-
-def _is_overdue(draft: Draft, operation: Operation, observed: Observation) -> bool:
-    """The provider says that the customer has not paid, and the time for it is over."""
-    return (
-        operation.type is OperationType.AUTHORIZE
-        and observed.status is PaymentStatus.PENDING
-        and draft.now >= draft.payment.expires_at
-    )
-
-
-def _request(payment: Payment, operation: Operation, action: Action) -> ProviderRequest:
-    return ProviderRequest(
-        payment_id=payment.id,
-        operation_id=operation.id,
-        provider=payment.provider,
-        action=action,
-        order_ref=payment.order_ref,
-        currency=payment.order.currency,
-        amount=operation.amount,
-        capture_mode=payment.capture_mode,
-        order=payment.order if action is Action.CREATE else None,
-        cart=operation.cart,
-        ttl_s=max(0, round((payment.expires_at - payment.created_at).total_seconds())),
-    )
-
-
-def _known(payment: Payment | None, payment_id: UUID) -> Payment:
-    if payment is None:
-        raise InvalidMessage(f"payment {payment_id} is not known")
-    return payment
+_HANDLERS: Final[MappingProxyType[type[Message], Callable[[Any, Payment, datetime], Decision]]] = MappingProxyType(
+    {
+        CapturePayment: commands.capture,
+        VoidPayment: commands.void,
+        RefundPayment: commands.refund,
+        RollbackPayment: commands.rollback,
+        ExpirePayment: commands.expire,
+        CorrectPayment: commands.correct,
+        ChaseOperation: _chase,
+        ProviderCallback: _callback,
+        ProviderResult: result,
+    }
+)

@@ -10,7 +10,7 @@ from billing.ledger import Posting
 from billing.messages import ItemView, OperationView, PaymentChanged, ProviderRequest, Refusal, Reply, ReplyTo
 from billing.payment import Operation, Payment
 from billing.transitions import TRANSITIONS, Fact
-from billing.vocabulary import OperationStatus, Outcome, PaymentStatus
+from billing.vocabulary import OperationStatus, OperationType, Outcome, PaymentStatus
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -70,7 +70,25 @@ class Draft:
             msgspec.structs.replace(operation, status=status, reason=reason or operation.reason, next_chase_at=None)
         )
 
-    def note_outcome(self, operation: Operation, outcome: Outcome, **changes: object) -> Operation:
+    def restate(self) -> None:
+        """Set the status that the amounts say, after a correction."""
+        payment = self.payment
+        if payment.captured:
+            if payment.refunded == 0:
+                status = PaymentStatus.CAPTURED
+            elif payment.refunded < payment.captured:
+                status = PaymentStatus.PARTIALLY_REFUNDED
+            else:
+                status = PaymentStatus.REFUNDED
+        elif payment.authorized == 0:
+            status = PaymentStatus.FAILED
+        elif any(o.type is OperationType.VOID and o.status is OperationStatus.SUCCESS for o in payment.operations):
+            status = PaymentStatus.VOIDED
+        else:
+            status = PaymentStatus.AUTHORIZED
+        self.set(status=status)
+
+    def note_outcome(self, operation: Operation, outcome: Outcome, provider_ref: str | None = None) -> Operation:
         """Record how the last call for an open operation ended, and when to ask again."""
         status = OperationStatus.UNKNOWN if outcome is Outcome.UNKNOWN else OperationStatus.PENDING
         return self.put(
@@ -78,8 +96,8 @@ class Draft:
                 operation,
                 status=status,
                 outcome=outcome,
+                provider_ref=provider_ref or operation.provider_ref,
                 next_chase_at=next_chase(outcome, operation.chases, self.now),
-                **changes,
             )
         )
 

@@ -40,17 +40,30 @@ class Posting(msgspec.Struct, frozen=True):
             raise InvariantBroken(f"posting {self.id} does not balance: {self.entries}")
 
 
-def capture(operation_id: UUID, provider: str, amount: int, currency: str, now: datetime) -> Posting:
-    """The provider holds ``amount`` more of our revenue."""
-    return _posting(operation_id, "capture", currency, now, (f"{CLEARING}:{provider}", amount), (REVENUE, -amount))
+def capture(operation_id: UUID, provider: str, amount: int, currency: str, now: datetime, salt: str = "") -> Posting:
+    """The provider holds ``amount`` more of our revenue. ``salt`` tells a posting from an earlier, reversed one."""
+    lines = ((f"{CLEARING}:{provider}", amount), (REVENUE, -amount))
+    return _posting(operation_id, f"capture{salt}", currency, now, lines)
 
 
-def refund(operation_id: UUID, provider: str, amount: int, currency: str, now: datetime) -> Posting:
+def refund(operation_id: UUID, provider: str, amount: int, currency: str, now: datetime, salt: str = "") -> Posting:
     """The provider gave ``amount`` back to the customer out of what it holds."""
-    return _posting(operation_id, "refund", currency, now, (REFUNDS, amount), (f"{CLEARING}:{provider}", -amount))
+    lines = ((REFUNDS, amount), (f"{CLEARING}:{provider}", -amount))
+    return _posting(operation_id, f"refund{salt}", currency, now, lines)
 
 
-def _posting(operation_id: UUID, what: str, currency: str, now: datetime, *lines: tuple[str, int]) -> Posting:
+def reverse(posting: Posting) -> Posting:
+    """The same entries with the signs turned, as a posting of its own."""
+    return msgspec.structs.replace(
+        posting,
+        id=uuid5(posting.id, "reverse"),
+        entries=tuple(Entry(entry.account, -entry.amount) for entry in posting.entries),
+    )
+
+
+def _posting(
+    operation_id: UUID, what: str, currency: str, now: datetime, lines: tuple[tuple[str, int], ...]
+) -> Posting:
     return Posting(
         uuid5(operation_id, what),
         operation_id,

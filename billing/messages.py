@@ -42,7 +42,11 @@ class ReplyTo(msgspec.Struct, frozen=True):
 
 class CreatePayment(Message, frozen=True, omit_defaults=True):
     """Open a payment. ``fingerprint``: SHA-256 of the canonical request body, to tell a repeat from a misuse.
-    ``payment_ttl_s``: seconds an unpaid payment stays open."""
+
+    ``payment_ttl_s``: seconds an unpaid payment stays open; ``hold_s``: seconds after which a hold is looked after.
+    ``save_method``: let the customer's method be charged again; ``saved_method``: charge this one, saved before, the
+    customer absent (the provider's reference, from an earlier payment).
+    """
 
     TYPE: ClassVar[str] = "billing.payment.create.v1"
 
@@ -52,6 +56,81 @@ class CreatePayment(Message, frozen=True, omit_defaults=True):
     provider: str
     capture_mode: CaptureMode = CaptureMode.ONE_STAGE
     payment_ttl_s: int = 1800
+    hold_s: int = 5 * 86_400
+    save_method: bool = False
+    saved_method: str | None = None
+    reply_to: ReplyTo | None = None
+
+
+class CapturePayment(Message, frozen=True, omit_defaults=True):
+    """Take what is held. ``amount``: minor units, ``None`` for all of it; a smaller one gives the rest back and
+    needs ``cart``, what is sold after all. ``operation_id`` is derived from the client's idempotency key."""
+
+    TYPE: ClassVar[str] = "billing.payment.capture.v1"
+
+    operation_id: UUID
+    amount: int | None = None
+    cart: Cart | None = None
+    reply_to: ReplyTo | None = None
+
+
+class VoidPayment(Message, frozen=True, omit_defaults=True):
+    """Give back what is held."""
+
+    TYPE: ClassVar[str] = "billing.payment.void.v1"
+
+    operation_id: UUID
+    reason: str
+    reply_to: ReplyTo | None = None
+
+
+class RefundLine(msgspec.Struct, frozen=True):
+    """So many units of a product in the cart."""
+
+    product_id: str
+    quantity: int
+
+
+class RefundPayment(Message, frozen=True, omit_defaults=True):
+    """Give back what was taken: by ``items``, or an ``amount`` in minor units, or all that is left."""
+
+    TYPE: ClassVar[str] = "billing.payment.refund.v1"
+
+    operation_id: UUID
+    reason: str
+    amount: int | None = None
+    items: tuple[RefundLine, ...] = ()
+    reply_to: ReplyTo | None = None
+
+
+class RollbackPayment(Message, frozen=True, omit_defaults=True):
+    """Close the payment whatever its state: unpaid it can no longer be paid, held it is released, taken it is
+    given back."""
+
+    TYPE: ClassVar[str] = "billing.payment.rollback.v1"
+
+    operation_id: UUID
+    reason: str
+    reply_to: ReplyTo | None = None
+
+
+class ExpirePayment(Message, frozen=True, omit_defaults=True):
+    """The time to pay, or to capture what is held, is over: ask the provider, and close on its word."""
+
+    TYPE: ClassVar[str] = "billing.payment.expire.v1"
+
+
+class CorrectPayment(Message, frozen=True, omit_defaults=True):
+    """An operator's word on how an operation ended, against what the books say. ``operator`` and ``reason`` stay on
+    record; what was posted otherwise is reversed."""
+
+    TYPE: ClassVar[str] = "billing.payment.correct.v1"
+
+    correction_id: UUID
+    operation_id: UUID
+    succeeded: bool
+    operator: str
+    reason: str
     reply_to: ReplyTo | None = None
 
 
@@ -89,6 +168,8 @@ class Observation(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str | None = None
     #: When the provider says it happened (UTC).
     occurred_at: datetime | None = None
+    #: The provider's reference of a method it saved, for charging it again.
+    method_ref: str | None = None
 
 
 class ProviderResult(Message, frozen=True, omit_defaults=True):
@@ -103,6 +184,7 @@ class ProviderResult(Message, frozen=True, omit_defaults=True):
     outcome: Outcome
     provider_ref: str | None = None
     payment_url: str | None = None
+    method_ref: str | None = None
     reason: str | None = None
     retryable: bool = False
     observed: Observation | None = None
@@ -143,6 +225,8 @@ class ProviderRequest(Message, frozen=True, omit_defaults=True):
     order: Order | None = None
     cart: Cart | None = None
     ttl_s: int = 1800
+    save_method: bool = False
+    saved_method: str | None = None
     reason: str | None = None
     reply_to: ReplyTo | None = None
 
@@ -224,7 +308,21 @@ class Reply(Message, frozen=True, omit_defaults=True):
 
 MESSAGE_TYPES: Final[dict[str, type[Message]]] = {
     cls.TYPE: cls
-    for cls in (CreatePayment, ChaseOperation, ProviderResult, ProviderCallback, ProviderRequest, PaymentChanged, Reply)
+    for cls in (
+        CreatePayment,
+        CapturePayment,
+        VoidPayment,
+        RefundPayment,
+        RollbackPayment,
+        ExpirePayment,
+        CorrectPayment,
+        ChaseOperation,
+        ProviderResult,
+        ProviderCallback,
+        ProviderRequest,
+        PaymentChanged,
+        Reply,
+    )
 }
 
 

@@ -3,96 +3,117 @@
 Evidence converges: the same observation twice, or an old one after a newer, changes nothing.
 """
 
-from uuid import uuid5
-
-from billing import ledger
 from billing.decision import Draft
 from billing.messages import Observation, ObservedOperation
 from billing.payment import Operation
-from billing.transitions import Fact
-from billing.vocabulary import CaptureMode, OperationStatus, OperationType, PaymentStatus
+from billing.settle import by_provider, fail, succeed
+from billing.vocabulary import Action, OperationStatus, OperationType, PaymentStatus
+
+CHARGES = (OperationType.AUTHORIZE, OperationType.RECURRING)
 
 
 def apply_observation(draft: Draft, observed: Observation) -> None:
     """Take in what the provider says: its operations first, then the status of the order."""
+    if observed.method_ref is not None and draft.payment.method_ref is None:
+        draft.set(method_ref=observed.method_ref)
     for operation in observed.operations:
-        _apply_operation(draft, operation)
+        _operation(draft, operation)
     match observed.status:
         case PaymentStatus.AUTHORIZED:
-            authorize(draft)
+            _authorized(draft)
         case PaymentStatus.CAPTURED:
-            authorize(draft)
-            capture(draft)
+            _captured(draft)
+        case PaymentStatus.VOIDED:
+            _voided(draft)
         case PaymentStatus.FAILED:
-            fail(draft, observed.reason)
+            _failed(draft, observed.reason or "declined")
+        case PaymentStatus.REFUNDED:
+            _refunded(draft, "refunded_at_provider")
         case _:
+            # PENDING and EXPIRED say nothing of money; PARTIALLY_REFUNDED does not say which refund: the
+            # provider's operations do.
             pass
 
 
-def authorize(draft: Draft) -> None:
-    """The customer's money is held (or taken)."""
-    operation = _last_authorize(draft)
-    if operation.status is not OperationStatus.SUCCESS:
-        draft.close(operation, OperationStatus.SUCCESS)
+def _authorized(draft: Draft) -> None:
     if draft.payment.authorized == 0:
-        draft.set(authorized=operation.amount, reason=None)
-        draft.move(Fact.AUTHORIZED)
+        succeed(draft, charge(draft))
 
 
-def capture(draft: Draft) -> None:
-    """The customer's money is ours: finish the capture under way, or record the one the provider made by itself."""
+def _captured(draft: Draft) -> None:
+    _authorized(draft)
     payment = draft.payment
     if payment.captured:
         return
     operation = payment.open_operation(OperationType.CAPTURE)
     if operation is None:
-        operation = Operation(
-            id=uuid5(payment.id, "capture/provider"),
-            type=OperationType.CAPTURE,
-            status=OperationStatus.PENDING,
-            amount=payment.authorized,
-            created_at=draft.now,
-            updated_at=draft.now,
-        )
-    settle_capture(draft, operation)
+        operation = by_provider(draft, OperationType.CAPTURE, payment.authorized, "captured_by_provider")
+    succeed(draft, operation)
 
 
-def settle_capture(draft: Draft, operation: Operation) -> None:
-    """A capture succeeded: count it, post it."""
-    draft.close(operation, OperationStatus.SUCCESS)
-    draft.set(captured=draft.payment.captured + operation.amount)
-    draft.move(Fact.CAPTURED)
+def _voided(draft: Draft) -> None:
     payment = draft.payment
-    draft.postings.append(
-        ledger.capture(operation.id, payment.provider, operation.amount, payment.order.currency, draft.now)
-    )
-
-
-def fail(draft: Draft, reason: str | None) -> None:
-    """The provider gave the payment up before any money moved."""
-    if draft.payment.authorized:
+    if payment.status not in (PaymentStatus.PENDING, PaymentStatus.AUTHORIZED):
         return
-    operation = _last_authorize(draft)
-    if operation.is_open:
-        draft.close(operation, OperationStatus.FAIL, reason or "declined")
-    if draft.move(Fact.FAILED):
-        draft.set(reason=reason or "declined")
-
-
-def _apply_operation(draft: Draft, observed: ObservedOperation) -> None:
-    # In one stage the provider captures by itself; what it then says of single operations follows from the
-    # status of the order, which comes with a callback of its own.
-    if draft.payment.capture_mode is CaptureMode.ONE_STAGE or observed.operation_id is None:
+    if payment.authorized == 0:
+        fail(draft, charge(draft), "voided")
         return
-    operation = draft.payment.operation(observed.operation_id)
+    operation = payment.open_operation(OperationType.VOID)
+    if operation is None:
+        operation = by_provider(draft, OperationType.VOID, payment.authorized, "hold_released")
+    _close_captures(draft, "voided")
+    succeed(draft, operation)
+
+
+def _failed(draft: Draft, reason: str) -> None:
+    """Declined; or rolled back: what was held is released, what was taken is given back."""
+    payment = draft.payment
+    if payment.authorized and not payment.captured:
+        _voided(draft)
+        return
+    _close_rollbacks(draft)
+    if payment.captured:
+        _refunded(draft, "rolled_back")
+    else:
+        fail(draft, charge(draft), reason)
+
+
+def _refunded(draft: Draft, reason: str) -> None:
+    """Everything was given back: every refund under way is done, and what is left was refunded without us."""
+    if draft.payment.captured == 0:
+        return
+    for operation in draft.payment.operations:
+        if operation.type is OperationType.REFUND and operation.is_open:
+            succeed(draft, operation)
+    if left := draft.payment.refundable:
+        succeed(draft, by_provider(draft, OperationType.REFUND, left, reason))
+
+
+def _operation(draft: Draft, observed: ObservedOperation) -> None:
+    """One of our operations, named by its id."""
+    operation = None if observed.operation_id is None else draft.payment.operation(observed.operation_id)
     if operation is None or not operation.is_open:
         return
     if observed.status is OperationStatus.FAIL:
-        draft.close(operation, OperationStatus.FAIL, observed.reason)
-    elif observed.status is OperationStatus.SUCCESS and operation.type is OperationType.CAPTURE:
-        authorize(draft)
-        settle_capture(draft, operation)
+        fail(draft, operation, observed.reason or "declined")
+    elif observed.status is OperationStatus.SUCCESS:
+        if operation.type is OperationType.CAPTURE:
+            _authorized(draft)
+        succeed(draft, operation)
 
 
-def _last_authorize(draft: Draft) -> Operation:
-    return next(o for o in reversed(draft.payment.operations) if o.type is OperationType.AUTHORIZE)
+def _close_captures(draft: Draft, reason: str) -> None:
+    while (operation := draft.payment.open_operation(OperationType.CAPTURE)) is not None:
+        fail(draft, operation, reason)
+
+
+def _close_rollbacks(draft: Draft) -> None:
+    """The rollback of what was unpaid is done: the order is closed, and if it was paid meanwhile, given back."""
+    for operation in draft.payment.operations:
+        if operation.type is OperationType.VOID and operation.action is Action.ROLLBACK and operation.is_open:
+            draft.close(operation, OperationStatus.SUCCESS)
+
+
+def charge(draft: Draft) -> Operation:
+    """The operation that takes or holds the customer's money."""
+    return next(o for o in reversed(draft.payment.operations) if o.type in CHARGES)

@@ -7,7 +7,7 @@ import msgspec
 
 from billing.errors import InvariantBroken
 from billing.order import Cart, Order
-from billing.vocabulary import CaptureMode, OperationStatus, OperationType, Outcome, PaymentStatus
+from billing.vocabulary import Action, CaptureMode, OperationStatus, OperationType, Outcome, PaymentStatus
 
 OPEN = (OperationStatus.PENDING, OperationStatus.UNKNOWN)
 
@@ -15,12 +15,13 @@ OPEN = (OperationStatus.PENDING, OperationStatus.UNKNOWN)
 class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
     """One movement of money, or the attempt at one. ``amount``: minor units of the payment's currency.
 
-    ``outcome``: how the last call for it ended, ``None`` while none has; ``chases`` counts how often it was asked
-    about since, ``next_chase_at`` (UTC) says when next. ``cart``: what a capture keeps or a refund gives back.
+    ``action``: what the provider is asked to do for it. ``outcome``: how the last call for it ended, ``None`` while none has; ``chases`` counts how often it was asked
+    about since, ``next_chase_at`` (UTC) says when next. ``cart``: what a capture takes, or the items of a refund.
     """
 
     id: UUID
     type: OperationType
+    action: Action
     status: OperationStatus
     amount: int
     created_at: datetime
@@ -43,6 +44,7 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``version`` grows by one with every change. ``order_ref``: the provider's name of the order.
     ``expires_at``: from then on an unpaid payment is closed, once the provider confirms that it is unpaid.
+    ``saved_method``: the method charged with the customer absent; ``method_ref``: the method this payment saved.
     """
 
     id: UUID
@@ -57,6 +59,10 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
     created_at: datetime
     updated_at: datetime
     expires_at: datetime
+    hold_s: int
+    save_method: bool = False
+    saved_method: str | None = None
+    method_ref: str | None = None
     authorized: int = 0
     captured: int = 0
     refunded: int = 0
@@ -68,6 +74,11 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
     def refund_pending(self) -> int:
         """Minor units reserved by refunds that are requested and not final."""
         return sum(o.amount for o in self.operations if o.type is OperationType.REFUND and o.is_open)
+
+    @property
+    def refundable(self) -> int:
+        """Minor units that a new refund may ask for."""
+        return self.captured - self.refunded - self.refund_pending
 
     def operation(self, id: UUID) -> Operation | None:
         """The operation with this id, if the payment has it."""

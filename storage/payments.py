@@ -11,7 +11,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from billing.ledger import Posting
 from billing.order import Cart, Contact, Item, Order, ReturnUrls
 from billing.payment import Operation, Payment
-from billing.vocabulary import CaptureMode, ItemType, OperationStatus, OperationType, Outcome, PaymentStatus, Tax
+from billing.vocabulary import (
+    Action,
+    CaptureMode,
+    ItemType,
+    OperationStatus,
+    OperationType,
+    Outcome,
+    PaymentStatus,
+    Tax,
+)
 
 
 class JournalRow(msgspec.Struct, frozen=True):
@@ -55,7 +64,8 @@ _SAVE = text(
             provider = EXCLUDED.provider, status = EXCLUDED.status, version = EXCLUDED.version,
             order_ref = EXCLUDED.order_ref, authorized = EXCLUDED.authorized, captured = EXCLUDED.captured,
             refunded = EXCLUDED.refunded, refund_pending = EXCLUDED.refund_pending,
-            payment_url = EXCLUDED.payment_url, reason = EXCLUDED.reason, updated_at = EXCLUDED.updated_at
+            payment_url = EXCLUDED.payment_url, reason = EXCLUDED.reason, method_ref = EXCLUDED.method_ref,
+            updated_at = EXCLUDED.updated_at
     ),
     op AS (
         INSERT INTO operations SELECT r.* FROM doc, json_populate_recordset(NULL::operations, d -> 'operations') AS r
@@ -88,7 +98,7 @@ _PAYMENTS = text(
 ).bindparams(_IDS)
 _ITEMS = text("SELECT * FROM cart_items WHERE order_id = ANY(:ids) ORDER BY order_id, position").bindparams(_IDS)
 _OPERATIONS = text(
-    "SELECT * FROM operations WHERE payment_id = ANY(:ids) ORDER BY payment_id, created_at, version, id"
+    "SELECT * FROM operations WHERE payment_id = ANY(:ids) ORDER BY payment_id, created_at, id"
 ).bindparams(_IDS)
 
 
@@ -170,6 +180,10 @@ def _payment_row(payment: Payment) -> dict[str, Any]:
         "refund_pending": payment.refund_pending,
         "payment_url": payment.payment_url,
         "reason": payment.reason,
+        "hold_s": payment.hold_s,
+        "save_method": payment.save_method,
+        "saved_method": payment.saved_method,
+        "method_ref": payment.method_ref,
         "created_at": payment.created_at,
         "updated_at": payment.updated_at,
         "expires_at": payment.expires_at,
@@ -181,6 +195,7 @@ def _operation_row(payment: Payment, operation: Operation) -> dict[str, Any]:
         "id": operation.id,
         "payment_id": payment.id,
         "type": operation.type,
+        "action": operation.action,
         "status": operation.status,
         "amount": operation.amount,
         "provider": payment.provider,
@@ -238,6 +253,10 @@ def _payment(
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         expires_at=row["expires_at"],
+        hold_s=row["hold_s"],
+        save_method=row["save_method"],
+        saved_method=row["saved_method"],
+        method_ref=row["method_ref"],
         authorized=row["authorized"],
         captured=row["captured"],
         refunded=row["refunded"],
@@ -265,6 +284,7 @@ def _operation(row: Mapping[Any, Any]) -> Operation:
     return Operation(
         id=row["id"],
         type=OperationType(row["type"]),
+        action=Action(row["action"]),
         status=OperationStatus(row["status"]),
         amount=row["amount"],
         created_at=row["created_at"],

@@ -1,0 +1,215 @@
+"""What clients, schedulers and operators may ask of a payment that exists. Each is accepted or refused with a code."""
+
+from datetime import datetime
+from uuid import UUID
+
+from billing.chase import next_chase
+from billing.decision import Decision, Draft, answer, refuse
+from billing.messages import (
+    CapturePayment,
+    CorrectPayment,
+    ExpirePayment,
+    RefundPayment,
+    ReplyTo,
+    RollbackPayment,
+    VoidPayment,
+)
+from billing.observe import charge
+from billing.order import Cart
+from billing.payment import Operation, Payment
+from billing.remaining import refund_cart
+from billing.requests import request
+from billing.settle import succeed, undo
+from billing.vocabulary import Action, OperationStatus, OperationType, PaymentStatus
+
+_REFUNDABLE = (PaymentStatus.CAPTURED, PaymentStatus.PARTIALLY_REFUNDED)
+
+
+def capture(message: CapturePayment, payment: Payment, now: datetime) -> Decision:
+    """Take what is held, whole or in part."""
+    amount = payment.authorized if message.amount is None else message.amount
+    if (known := _repeat(payment, message.operation_id, OperationType.CAPTURE, amount, message.reply_to)) is not None:
+        return known
+    if (refusal := _hold_refusal(payment)) is not None:
+        return refuse(payment, payment.id, *refusal, message.reply_to)
+    if not 1 <= amount <= payment.authorized:
+        detail = f"{amount} cannot be captured of {payment.authorized} authorized"
+        return refuse(payment, payment.id, "amount_exceeds_authorized", detail, message.reply_to)
+    if amount < payment.authorized and message.cart is None:
+        detail = "a partial capture needs the cart that is sold after all"
+        return refuse(payment, payment.id, "cart_required", detail, message.reply_to)
+    if message.cart is not None and message.cart.total != amount:
+        detail = f"the cart's total {message.cart.total} does not match the amount {amount}"
+        return refuse(payment, payment.id, "cart_total_mismatch", detail, message.reply_to)
+    operation = _operation(message.operation_id, OperationType.CAPTURE, Action.CAPTURE, amount, now, cart=message.cart)
+    return _start(payment, operation, now, message.reply_to)
+
+
+def void(message: VoidPayment, payment: Payment, now: datetime) -> Decision:
+    """Give back what is held."""
+    amount = payment.authorized
+    if (known := _repeat(payment, message.operation_id, OperationType.VOID, amount, message.reply_to)) is not None:
+        return known
+    if (refusal := _hold_refusal(payment)) is not None:
+        return refuse(payment, payment.id, *refusal, message.reply_to)
+    operation = _operation(message.operation_id, OperationType.VOID, Action.VOID, amount, now, reason=message.reason)
+    return _start(payment, operation, now, message.reply_to)
+
+
+def refund(message: RefundPayment, payment: Payment, now: datetime) -> Decision:
+    """Give back what was taken. The amount is reserved from here on, whenever the provider answers."""
+    existing = payment.operation(message.operation_id)
+    if existing is not None:
+        amount = existing.amount if message.amount is None else message.amount
+        return _repeat(payment, existing.id, OperationType.REFUND, amount, message.reply_to) or Decision(payment)
+    if payment.status not in _REFUNDABLE:
+        detail = f"a {payment.status} payment has nothing to give back"
+        return refuse(payment, payment.id, "not_captured", detail, message.reply_to)
+    cart = None
+    amount = payment.refundable if message.amount is None else message.amount
+    if message.items:
+        cart = refund_cart(payment, message.items)
+        if cart is None:
+            detail = "more units than were sold and not given back"
+            return refuse(payment, payment.id, "items_not_refundable", detail, message.reply_to)
+        if message.amount is not None and message.amount != cart.total:
+            detail = f"the items come to {cart.total}, not {message.amount}"
+            return refuse(payment, payment.id, "cart_total_mismatch", detail, message.reply_to)
+        amount = cart.total
+    if not 1 <= amount <= payment.refundable:
+        detail = f"{amount} cannot be refunded: {payment.refundable} is left"
+        return refuse(payment, payment.id, "amount_exceeds_refundable", detail, message.reply_to)
+    operation = _operation(
+        message.operation_id, OperationType.REFUND, Action.REFUND, amount, now, cart=cart, reason=message.reason
+    )
+    return _start(payment, operation, now, message.reply_to)
+
+
+def rollback(message: RollbackPayment, payment: Payment, now: datetime) -> Decision:
+    """Close the payment whatever its state."""
+    existing = payment.operation(message.operation_id)
+    if existing is not None:
+        return _repeat(payment, existing.id, existing.type, existing.amount, message.reply_to) or Decision(payment)
+    if payment.captured:
+        kind, amount = OperationType.REFUND, payment.refundable
+    else:
+        kind, amount = OperationType.VOID, payment.authorized or payment.order.amount
+    over = payment.status not in (PaymentStatus.PENDING, PaymentStatus.AUTHORIZED, *_REFUNDABLE) or amount == 0
+    if over:
+        detail = f"a {payment.status} payment is closed"
+        return refuse(payment, payment.id, "already_closed", detail, message.reply_to)
+    operation = _operation(message.operation_id, kind, Action.ROLLBACK, amount, now, reason=message.reason)
+    return _start(payment, operation, now, message.reply_to)
+
+
+def expire(_message: ExpirePayment, payment: Payment, now: datetime) -> Decision:
+    """Ask the provider how the order stands; only its answer closes the payment."""
+    if payment.status not in (PaymentStatus.PENDING, PaymentStatus.AUTHORIZED):
+        return Decision(payment)
+    draft = Draft(payment, now)
+    operation = charge(draft)
+    draft.requests.append(request(payment, operation, Action.INQUIRE))
+    return draft.decide()
+
+
+def correct(message: CorrectPayment, payment: Payment, now: datetime) -> Decision:
+    """Take an operator's word against the books, and reverse what was posted otherwise."""
+    operation = payment.operation(message.operation_id)
+    if operation is None:
+        detail = f"the payment has no operation {message.operation_id}"
+        return refuse(payment, payment.id, "unknown_operation", detail, message.reply_to)
+    wanted = OperationStatus.SUCCESS if message.succeeded else OperationStatus.FAIL
+    if operation.status is wanted:
+        return Decision(payment, reply=answer(payment, message.reply_to), reply_partition=_partition(message.reply_to))
+    if (problem := _correction_refusal(payment, operation, succeeded=message.succeeded)) is not None:
+        return refuse(payment, payment.id, "correction_impossible", problem, message.reply_to)
+    draft = Draft(payment, now)
+    reason = f"corrected: {message.reason}"
+    if message.succeeded:
+        succeed(draft, operation)
+        draft.restate()
+    elif operation.is_open:
+        draft.close(operation, OperationStatus.FAIL, reason)
+        draft.restate()
+    else:
+        undo(draft, operation, message.correction_id, reason)
+    return draft.decide(message.reply_to)
+
+
+def _correction_refusal(payment: Payment, operation: Operation, *, succeeded: bool) -> str | None:
+    """Why the books could not hold the correction, if they could not."""
+    kind, amount = operation.type, operation.amount
+    if succeeded:
+        reserved = amount if operation.is_open else 0
+        if kind is OperationType.REFUND and amount > payment.refundable + reserved:
+            return f"{amount} is more than the {payment.refundable} left to refund"
+        if kind is OperationType.CAPTURE and payment.captured + amount > payment.authorized:
+            return f"{amount} more would exceed the {payment.authorized} authorized"
+        return None
+    given_back = payment.refunded + payment.refund_pending
+    if kind in (OperationType.CAPTURE, OperationType.RECURRING) and not operation.is_open and given_back:
+        return "refunds stand on this capture: correct those first"
+    if kind is OperationType.AUTHORIZE and payment.captured:
+        return "a capture stands on this authorization: correct that first"
+    return None
+
+
+def _hold_refusal(payment: Payment) -> tuple[str, str] | None:
+    """Why what is held cannot be captured or voided now, if it cannot."""
+    if payment.status is not PaymentStatus.AUTHORIZED:
+        return "not_authorized", f"a {payment.status} payment holds nothing"
+    for operation in payment.operations:
+        if operation.type in (OperationType.CAPTURE, OperationType.VOID) and operation.is_open:
+            if operation.status is OperationStatus.UNKNOWN:
+                return "outcome_unknown", f"the outcome of {operation.type} {operation.id} is not known yet"
+            return "operation_in_progress", f"{operation.type} {operation.id} is under way"
+    return None
+
+
+def _repeat(
+    payment: Payment, operation_id: UUID, kind: OperationType, amount: int, reply_to: ReplyTo | None
+) -> Decision | None:
+    """The answer to a command that came before; ``None`` when it did not."""
+    existing = payment.operation(operation_id)
+    if existing is None:
+        return None
+    if existing.type is not kind or (existing.amount != amount and existing.is_open):
+        detail = "this Idempotency-Key was used before for another operation"
+        return refuse(payment, payment.id, "idempotency_key_reused", detail, reply_to)
+    return Decision(payment, reply=answer(payment, reply_to), reply_partition=_partition(reply_to))
+
+
+def _operation(
+    id: UUID,
+    type: OperationType,
+    action: Action,
+    amount: int,
+    now: datetime,
+    *,
+    cart: Cart | None = None,
+    reason: str | None = None,
+) -> Operation:
+    return Operation(
+        id=id,
+        type=type,
+        action=action,
+        status=OperationStatus.PENDING,
+        amount=amount,
+        created_at=now,
+        updated_at=now,
+        reason=reason,
+        next_chase_at=next_chase(None, 0, now),
+        cart=cart,
+    )
+
+
+def _start(payment: Payment, operation: Operation, now: datetime, reply_to: ReplyTo | None) -> Decision:
+    """Record the attempt and ask the provider; who waits is answered when the provider has."""
+    draft = Draft(payment, now)
+    operation = draft.put(operation)
+    draft.requests.append(request(draft.payment, operation, operation.action, reply_to))
+    return draft.decide()
+
+
+def _partition(reply_to: ReplyTo | None) -> int:
+    return 0 if reply_to is None else reply_to.partition

@@ -1,0 +1,32 @@
+"""What the provider is asked: a request is built from the payment alone, so it can be built again."""
+
+from billing.messages import ProviderRequest, ReplyTo
+from billing.payment import Operation, Payment
+from billing.remaining import cart_after
+from billing.vocabulary import Action, OperationType
+
+
+def request(payment: Payment, operation: Operation, action: Action, reply_to: ReplyTo | None = None) -> ProviderRequest:
+    """Ask the provider for ``action`` on behalf of ``operation``, whose id is the idempotency key."""
+    opens = action in (Action.CREATE, Action.RECUR)
+    cart = operation.cart
+    if operation.type is OperationType.REFUND and action is Action.REFUND:
+        whole = operation.amount == payment.captured - payment.refunded
+        cart = None if whole else cart_after(payment, operation)
+    return ProviderRequest(
+        payment_id=payment.id,
+        operation_id=operation.id,
+        provider=payment.provider,
+        action=action,
+        order_ref=payment.order_ref,
+        currency=payment.order.currency,
+        amount=operation.amount,
+        capture_mode=payment.capture_mode,
+        order=payment.order if opens else None,
+        cart=cart,
+        ttl_s=max(0, round((payment.expires_at - payment.created_at).total_seconds())),
+        save_method=payment.save_method,
+        saved_method=payment.saved_method if action is Action.RECUR else None,
+        reason=operation.reason,
+        reply_to=reply_to,
+    )

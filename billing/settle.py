@@ -1,0 +1,110 @@
+"""What an operation's end means for its payment: amounts, postings, status. The only code that moves amounts."""
+
+from datetime import timedelta
+from typing import assert_never
+from uuid import UUID, uuid5
+
+import msgspec
+
+from billing import ledger
+from billing.decision import Draft
+from billing.errors import InvariantBroken
+from billing.ledger import Posting
+from billing.payment import Operation
+from billing.transitions import Fact
+from billing.vocabulary import Action, CaptureMode, OperationStatus, OperationType
+
+
+def succeed(draft: Draft, operation: Operation) -> None:
+    """The operation is done at the provider. A success known already changes nothing."""
+    if operation.status is OperationStatus.SUCCESS:
+        return
+    posted_before = operation.status is OperationStatus.FAIL  # failed in our books, then evidence to the contrary
+    operation = draft.close(operation, OperationStatus.SUCCESS)
+    amount = operation.amount
+    payment = draft.payment
+    match operation.type:
+        case OperationType.AUTHORIZE:
+            draft.set(authorized=amount, reason=None)
+            draft.move(Fact.AUTHORIZED)
+            if payment.capture_mode is CaptureMode.TWO_STAGE:
+                draft.put(
+                    msgspec.structs.replace(operation, next_chase_at=draft.now + timedelta(seconds=payment.hold_s))
+                )
+        case OperationType.CAPTURE:
+            draft.set(captured=payment.captured + amount)
+            draft.move(Fact.CAPTURED)
+        case OperationType.RECURRING:
+            draft.set(authorized=amount, captured=amount, reason=None)
+            draft.move(Fact.CAPTURED)
+        case OperationType.VOID:
+            draft.move(Fact.VOIDED)
+        case OperationType.REFUND:
+            draft.set(refunded=payment.refunded + amount)
+            whole = draft.payment.refunded == draft.payment.captured
+            draft.move(Fact.WHOLLY_REFUNDED if whole else Fact.PARTLY_REFUNDED)
+        case _:
+            assert_never(operation.type)
+    salt = f"/{draft.payment.version}" if posted_before else ""
+    if (posting := _posting(draft, operation, salt)) is not None:
+        draft.postings.append(posting)
+
+
+def fail(draft: Draft, operation: Operation, reason: str) -> None:
+    """The provider refused the operation, or never did it. Only an open operation can fail."""
+    if not operation.is_open:
+        return
+    draft.close(operation, OperationStatus.FAIL, reason)
+    if operation.type in (OperationType.AUTHORIZE, OperationType.RECURRING):
+        draft.set(reason=reason)
+        draft.move(Fact.EXPIRED if reason == "expired" else Fact.FAILED)
+
+
+def undo(draft: Draft, operation: Operation, correction_id: UUID, reason: str) -> None:
+    """A success was none: take the amounts back and reverse the posting."""
+    payment = draft.payment
+    match operation.type:
+        case OperationType.AUTHORIZE:
+            if payment.captured:
+                raise InvariantBroken(f"{payment.id}: an authorization cannot be undone under a capture")
+            draft.set(authorized=0)
+        case OperationType.CAPTURE:
+            draft.set(captured=payment.captured - operation.amount)
+        case OperationType.RECURRING:
+            draft.set(authorized=0, captured=0)
+        case OperationType.VOID:
+            pass
+        case OperationType.REFUND:
+            draft.set(refunded=payment.refunded - operation.amount)
+        case _:
+            assert_never(operation.type)
+    posting = _posting(draft, operation, f"/{correction_id}")
+    if posting is not None:
+        draft.postings.append(ledger.reverse(posting))
+    draft.close(operation, OperationStatus.FAIL, reason)
+    draft.restate()
+
+
+def by_provider(draft: Draft, type: OperationType, amount: int, reason: str) -> Operation:
+    """An operation that the provider made without us: a capture in one stage, a hold released, a refund by hand."""
+    payment = draft.payment
+    number = sum(o.type is type for o in payment.operations) + 1
+    return Operation(
+        id=uuid5(payment.id, f"{type}/provider/{number}"),
+        type=type,
+        action=Action.INQUIRE,
+        status=OperationStatus.PENDING,
+        amount=amount,
+        reason=reason,
+        created_at=draft.now,
+        updated_at=draft.now,
+    )
+
+
+def _posting(draft: Draft, operation: Operation, salt: str) -> Posting | None:
+    provider, currency = draft.payment.provider, draft.payment.order.currency
+    if operation.type in (OperationType.CAPTURE, OperationType.RECURRING):
+        return ledger.capture(operation.id, provider, operation.amount, currency, draft.now, salt)
+    if operation.type is OperationType.REFUND:
+        return ledger.refund(operation.id, provider, operation.amount, currency, draft.now, salt)
+    return None

@@ -1,0 +1,140 @@
+"""What other services are told when a payment changes: who may watch what, and what to write to the customer.
+
+A signal is sent at least once. Its ``message_id`` is the same each time, and an access signal carries a version, so
+that a consumer can drop repeats and late arrivals.
+"""
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from billing.messages import ItemView, PaymentChanged
+from billing.vocabulary import OperationStatus, OperationType, PaymentStatus
+
+#: Every routing key, by what it tells. The exchange is a topic exchange: consumers bind ``auth.*`` or ``notify.*``.
+ALLOW_ACCESS_KEY: Final = "auth.allow_access"
+DENY_ACCESS_KEY: Final = "auth.deny_access"
+PAYMENT_SUCCEEDED_KEY: Final = "notify.payment_succeeded"
+PAYMENT_FAILED_KEY: Final = "notify.payment_failed"
+PAYMENT_VOIDED_KEY: Final = "notify.payment_voided"
+REFUNDED_KEY: Final = "notify.refunded"
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+class AccessAction(StrEnum):
+    ALLOW_ACCESS = "ALLOW_ACCESS"
+    DENY_ACCESS = "DENY_ACCESS"
+
+
+class Access(msgspec.Struct, frozen=True):
+    """Open or close a customer's access to products.
+
+    ``version`` orders the signals of one (customer, product): a consumer ignores a signal whose version is not above
+    the last one it applied. It is the time of the change in microseconds since 1970 (UTC), so it orders changes of
+    one payment strictly, and of different payments as well as the workers' clocks agree.
+    ``valid_until``: end of the access (UTC); ``None`` for access without an end.
+    """
+
+    action: AccessAction
+    customer_id: str
+    products: tuple[str, ...]
+    payment_id: UUID
+    version: int
+    reason: str
+    valid_until: datetime | None = None
+
+
+class NotificationData(msgspec.Struct, frozen=True):
+    """What a template is filled with. ``amount``: minor units of ``currency``; what moved, or, where nothing did,
+    what was asked. ``reason``: why it failed, in our vocabulary of decline reasons."""
+
+    payment_id: UUID
+    amount: int
+    currency: str
+    items: tuple[ItemView, ...]
+    reason: str | None = None
+
+
+class Notification(msgspec.Struct, frozen=True):
+    """Write to a customer: ``template`` names the text, ``data`` fills it."""
+
+    template: str
+    customer_id: str
+    data: NotificationData
+
+
+class Signal(msgspec.Struct, frozen=True):
+    """One message to other services. ``occurred_at``: when the payment changed (UTC)."""
+
+    routing_key: str
+    message_id: str
+    type: str
+    payment_id: UUID
+    occurred_at: datetime
+    body: Access | Notification
+
+
+def signals_for(event: PaymentChanged) -> tuple[Signal, ...]:
+    """The signals that one change of a payment causes. The same event gives the same signals with the same ids."""
+    moved = event.previous_status != event.status
+    match event.status:
+        case PaymentStatus.CAPTURED if moved:
+            return (
+                _access(event, ALLOW_ACCESS_KEY, AccessAction.ALLOW_ACCESS),
+                _notify(event, PAYMENT_SUCCEEDED_KEY, event.captured),
+            )
+        case PaymentStatus.FAILED if moved:
+            return (_notify(event, PAYMENT_FAILED_KEY, event.amount),)
+        case PaymentStatus.VOIDED if moved:
+            return (
+                _access(event, DENY_ACCESS_KEY, AccessAction.DENY_ACCESS),
+                _notify(event, PAYMENT_VOIDED_KEY, event.amount),
+            )
+        case PaymentStatus.REFUNDED if moved:
+            return (
+                _access(event, DENY_ACCESS_KEY, AccessAction.DENY_ACCESS),
+                _notify(event, REFUNDED_KEY, event.refunded),
+            )
+        case PaymentStatus.PARTIALLY_REFUNDED if moved or _has_refunded(event):
+            # A second partial refund leaves the status as it was: its operation tells of it.
+            return (_notify(event, REFUNDED_KEY, event.refunded),)
+        case _:
+            return ()
+
+
+def _has_refunded(event: PaymentChanged) -> bool:
+    return any(o.type is OperationType.REFUND and o.status is OperationStatus.SUCCESS for o in event.operations)
+
+
+def _access(event: PaymentChanged, routing_key: str, action: AccessAction) -> Signal:
+    body = Access(
+        action=action,
+        customer_id=event.customer_id,
+        products=tuple(dict.fromkeys(item.product_id for item in event.items)),
+        payment_id=event.payment_id,
+        version=(event.changed_at - _EPOCH) // _MICROSECOND,
+        reason=f"payment {event.status.value.lower()}",
+    )
+    return _signal(event, routing_key, body)
+
+
+def _notify(event: PaymentChanged, routing_key: str, amount: int) -> Signal:
+    data = NotificationData(event.payment_id, amount, event.currency, event.items, event.reason)
+    template = routing_key.removeprefix("notify.")
+    return _signal(event, routing_key, Notification(template, event.customer_id, data))
+
+
+def _signal(event: PaymentChanged, routing_key: str, body: Access | Notification) -> Signal:
+    return Signal(
+        routing_key=routing_key,
+        message_id=f"{event.payment_id}:{event.version}:{routing_key}",
+        type=f"billing.signals.{routing_key}.v1",
+        payment_id=event.payment_id,
+        occurred_at=event.changed_at,
+        body=body,
+    )

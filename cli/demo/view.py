@@ -1,0 +1,80 @@
+"""What the demo shows: live figures, a summary, where to look next."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+
+from cli.demo.evidence import Report
+from cli.demo.shop import Shop
+
+
+def live(report: Report | None, shop: Shop | None, customers: int) -> Table:
+    """The figures while it runs."""
+    table = Table.grid(padding=(0, 2))
+    if report is None or shop is None:
+        table.add_row("[dim]opening the shop…[/]")
+        return table
+    for name, value, where in (
+        ("accepted", report.accepted, "Postgres"),
+        ("at the till", shop.visited, "customers who opened the payment page"),
+        ("captured", report.captured, "Postgres"),
+        ("declined", report.declined, "Postgres"),
+        ("abandoned", report.abandoned, "sandbox"),
+        ("access granted", report.signals_auth, "RabbitMQ"),
+        ("customers notified", report.signals_notify, "RabbitMQ"),
+        ("operations", report.clickhouse_operations, "ClickHouse"),
+    ):
+        bar = "█" * round(30 * min(value, customers) / max(customers, 1))
+        table.add_row(name, f"[bold]{value}[/]", f"[cyan]{bar}[/]", f"[dim]{where}[/]")
+    return table
+
+
+def summary(console: Console, report: Report, seconds: float, status: dict[str, Any]) -> None:
+    """The end: the figures, whether they agree, and where to look."""
+    table = Table(title="What became of it", title_justify="left")
+    table.add_column("")
+    table.add_column("payments", justify="right")
+    table.add_column("counted in", style="dim")
+    rows = (
+        ("accepted", report.accepted, "Postgres"),
+        ("captured", report.captured, "Postgres"),
+        ("declined", report.declined, "Postgres"),
+        ("abandoned by the customer", report.abandoned, "sandbox' own book"),
+        ("still pending", report.pending, "Postgres"),
+        ("auth signals", report.signals_auth, "RabbitMQ"),
+        ("notify signals", report.signals_notify, "RabbitMQ"),
+        ("operations", report.clickhouse_operations, "ClickHouse"),
+    )
+    for name, value, where in rows:
+        table.add_row(name, str(value), where)
+    table.add_section()
+    table.add_row("[bold]lost[/]", _judged(report.lost), "all of them compared")
+    table.add_row("[bold]duplicates[/]", _judged(report.duplicates), "all of them compared")
+    console.print(table)
+    for problem in report.problems[:20]:
+        console.print(f"[red]✗[/] {problem}")
+    console.print(
+        f"{seconds:.1f} s, {report.captured / seconds:.0f} paid payments a second (the customers set the pace)"
+    )
+    if status["embedded"]["kafka"] == "tansu":
+        console.print(
+            Panel(
+                "Kafka is the Tansu stand-in: it keeps messages in memory only and proves nothing about durability.\n"
+                "Install Java 17 and Maven, then `billing down` and `billing up`, for Apache Kafka.",
+                style="bold yellow",
+            )
+        )
+    urls = status["urls"]
+    console.print("\n[bold]Where to look[/]")
+    console.print(f"  API          {urls['ingest']}/docs")
+    console.print(f"  sandbox      {urls['sandbox']}/ (the provider's side: orders, pay by hand)")
+    sql = "SELECT type, status, count(), sum(amount) / 100 AS roubles FROM operations GROUP BY type, status"
+    console.print(f"  ClickHouse   curl '{urls['clickhouse']}' --data-binary \"{sql} FORMAT Pretty\"", soft_wrap=True)
+    console.print(f"  Postgres     psql {urls['postgres']}", soft_wrap=True)
+    console.print("  processes    billing status · logs: billing logs NAME · stop: billing down")
+
+
+def _judged(count: int) -> str:
+    return f"[green]{count}[/]" if count == 0 else f"[bold red]{count}[/]"
