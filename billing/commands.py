@@ -3,6 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
+
 from billing.chase import next_chase
 from billing.decision import Decision, Draft, answer, refuse
 from billing.messages import (
@@ -14,12 +16,11 @@ from billing.messages import (
     RollbackPayment,
     VoidPayment,
 )
-from billing.observe import charge
 from billing.order import Cart
 from billing.payment import Operation, Payment
 from billing.remaining import refund_cart
 from billing.requests import request
-from billing.settle import succeed, undo
+from billing.settle import charge, succeed, undo
 from billing.vocabulary import Action, OperationStatus, OperationType, PaymentStatus
 
 _REFUNDABLE = (PaymentStatus.CAPTURED, PaymentStatus.PARTIALLY_REFUNDED)
@@ -119,12 +120,14 @@ def correct(message: CorrectPayment, payment: Payment, now: datetime) -> Decisio
         detail = f"the payment has no operation {message.operation_id}"
         return refuse(payment, payment.id, "unknown_operation", detail, message.reply_to)
     wanted = OperationStatus.SUCCESS if message.succeeded else OperationStatus.FAIL
-    if operation.status is wanted:
+    if operation.status is wanted or message.correction_id in operation.corrections:
         return Decision(payment, reply=answer(payment, message.reply_to), reply_partition=_partition(message.reply_to))
     if (problem := _correction_refusal(payment, operation, succeeded=message.succeeded)) is not None:
         return refuse(payment, payment.id, "correction_impossible", problem, message.reply_to)
     draft = Draft(payment, now)
     reason = f"corrected: {message.reason}"
+    corrections = (*operation.corrections, message.correction_id)
+    operation = draft.put(msgspec.structs.replace(operation, corrections=corrections))
     if message.succeeded:
         succeed(draft, operation)
         draft.restate()
@@ -136,21 +139,27 @@ def correct(message: CorrectPayment, payment: Payment, now: datetime) -> Decisio
     return draft.decide(message.reply_to)
 
 
-def _correction_refusal(payment: Payment, operation: Operation, *, succeeded: bool) -> str | None:
+def _correction_refusal(payment: Payment, operation: Operation, *, succeeded: bool) -> str | None:  # noqa: PLR0911
     """Why the books could not hold the correction, if they could not."""
     kind, amount = operation.type, operation.amount
+
+    def under_way(*types: OperationType) -> bool:
+        return any(o.type in types and o.is_open and o.id != operation.id for o in payment.operations)
+
     if succeeded:
         reserved = amount if operation.is_open else 0
         if kind is OperationType.REFUND and amount > payment.refundable + reserved:
             return f"{amount} is more than the {payment.refundable} left to refund"
+        if kind is OperationType.CAPTURE and under_way(OperationType.CAPTURE):
+            return "another capture is under way: its end decides"
         if kind is OperationType.CAPTURE and payment.captured + amount > payment.authorized:
             return f"{amount} more would exceed the {payment.authorized} authorized"
         return None
     given_back = payment.refunded + payment.refund_pending
     if kind in (OperationType.CAPTURE, OperationType.RECURRING) and not operation.is_open and given_back:
         return "refunds stand on this capture: correct those first"
-    if kind is OperationType.AUTHORIZE and payment.captured:
-        return "a capture stands on this authorization: correct that first"
+    if kind is OperationType.AUTHORIZE and (payment.captured or under_way(OperationType.CAPTURE, OperationType.VOID)):
+        return "a capture or a void stands on this authorization: that one first"
     return None
 
 

@@ -5,11 +5,8 @@ Evidence converges: the same observation twice, or an old one after a newer, cha
 
 from billing.decision import Draft
 from billing.messages import Observation, ObservedOperation
-from billing.payment import Operation
-from billing.settle import by_provider, fail, succeed
+from billing.settle import by_provider, charge, fail, succeed
 from billing.vocabulary import Action, OperationStatus, OperationType, PaymentStatus
-
-CHARGES = (OperationType.AUTHORIZE, OperationType.RECURRING)
 
 
 def apply_observation(draft: Draft, observed: Observation) -> None:
@@ -97,8 +94,6 @@ def _operation(draft: Draft, observed: ObservedOperation) -> None:
     if observed.status is OperationStatus.FAIL:
         fail(draft, operation, observed.reason or "declined")
     elif observed.status is OperationStatus.SUCCESS:
-        if operation.type is OperationType.CAPTURE:
-            _authorized(draft)
         succeed(draft, operation)
 
 
@@ -112,8 +107,3 @@ def _close_rollbacks(draft: Draft) -> None:
     for operation in draft.payment.operations:
         if operation.type is OperationType.VOID and operation.action is Action.ROLLBACK and operation.is_open:
             draft.close(operation, OperationStatus.SUCCESS)
-
-
-def charge(draft: Draft) -> Operation:
-    """The operation that takes or holds the customer's money."""
-    return next(o for o in reversed(draft.payment.operations) if o.type in CHARGES)

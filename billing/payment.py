@@ -17,6 +17,7 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``action``: what the provider is asked to do for it. ``outcome``: how the last call for it ended, ``None`` while none has; ``chases`` counts how often it was asked
     about since, ``next_chase_at`` (UTC) says when next. ``cart``: what a capture takes, or the items of a refund.
+    ``corrections``: ids of the operators' corrections that were applied to it.
     """
 
     id: UUID
@@ -32,6 +33,7 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
     chases: int = 0
     next_chase_at: datetime | None = None
     cart: Cart | None = None
+    corrections: tuple[UUID, ...] = ()
 
     @property
     def is_open(self) -> bool:

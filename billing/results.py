@@ -8,9 +8,9 @@ from billing.chase import next_chase
 from billing.decision import Decision, Draft
 from billing.errors import InvalidMessage
 from billing.messages import Observation, ProviderResult
-from billing.observe import CHARGES, apply_observation
+from billing.observe import apply_observation
 from billing.payment import Operation, Payment
-from billing.settle import fail, succeed
+from billing.settle import CHARGES, fail, succeed
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
 
 #: What a provider that answered an inquiry says when it has no such order.

@@ -14,11 +14,15 @@ from billing.payment import Operation
 from billing.transitions import Fact
 from billing.vocabulary import Action, CaptureMode, OperationStatus, OperationType
 
+CHARGES = (OperationType.AUTHORIZE, OperationType.RECURRING)
+
 
 def succeed(draft: Draft, operation: Operation) -> None:
     """The operation is done at the provider. A success known already changes nothing."""
     if operation.status is OperationStatus.SUCCESS:
         return
+    if operation.type is OperationType.CAPTURE and draft.payment.authorized == 0:
+        succeed(draft, charge(draft))  # what was captured was held, whatever we heard of it
     posted_before = operation.status is OperationStatus.FAIL  # failed in our books, then evidence to the contrary
     operation = draft.close(operation, OperationStatus.SUCCESS)
     amount = operation.amount
@@ -55,7 +59,7 @@ def fail(draft: Draft, operation: Operation, reason: str) -> None:
     if not operation.is_open:
         return
     draft.close(operation, OperationStatus.FAIL, reason)
-    if operation.type in (OperationType.AUTHORIZE, OperationType.RECURRING):
+    if operation.type in CHARGES:
         draft.set(reason=reason)
         draft.move(Fact.EXPIRED if reason == "expired" else Fact.FAILED)
 
@@ -83,6 +87,11 @@ def undo(draft: Draft, operation: Operation, correction_id: UUID, reason: str) -
         draft.postings.append(ledger.reverse(posting))
     draft.close(operation, OperationStatus.FAIL, reason)
     draft.restate()
+
+
+def charge(draft: Draft) -> Operation:
+    """The operation that takes or holds the customer's money."""
+    return next(o for o in reversed(draft.payment.operations) if o.type in CHARGES)
 
 
 def by_provider(draft: Draft, type: OperationType, amount: int, reason: str) -> Operation:

@@ -72,7 +72,7 @@ _SAVE = text(
         ON CONFLICT (id) DO UPDATE SET
             status = EXCLUDED.status, provider_ref = EXCLUDED.provider_ref, outcome = EXCLUDED.outcome,
             reason = EXCLUDED.reason, chases = EXCLUDED.chases, next_chase_at = EXCLUDED.next_chase_at,
-            version = EXCLUDED.version, updated_at = EXCLUDED.updated_at
+            corrections = EXCLUDED.corrections, version = EXCLUDED.version, updated_at = EXCLUDED.updated_at
     ),
     a AS (
         INSERT INTO ledger_accounts
@@ -205,6 +205,7 @@ def _operation_row(payment: Payment, operation: Operation) -> dict[str, Any]:
         "chases": operation.chases,
         "next_chase_at": operation.next_chase_at,
         "cart": operation.cart,
+        "corrections": operation.corrections,
         "version": payment.version,
         "created_at": operation.created_at,
         "updated_at": operation.updated_at,
@@ -295,4 +296,5 @@ def _operation(row: Mapping[Any, Any]) -> Operation:
         chases=row["chases"],
         next_chase_at=row["next_chase_at"],
         cart=None if row["cart"] is None else msgspec.convert(row["cart"], Cart),
+        corrections=tuple(row["corrections"]),
     )

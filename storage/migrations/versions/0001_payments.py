@@ -90,6 +90,7 @@ STATEMENTS = [
         chases integer NOT NULL,
         next_chase_at timestamptz,
         cart jsonb,
+        corrections uuid[] NOT NULL,
         version integer NOT NULL,
         created_at timestamptz NOT NULL,
         updated_at timestamptz NOT NULL
