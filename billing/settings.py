@@ -1,6 +1,7 @@
 """Every setting of the service, in one place. Read from the environment with the prefix ``BILLING_``."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -32,6 +33,12 @@ class Settings(BaseSettings):
     kafka_partitions: int = Field(12, ge=1, le=1000)
     kafka_replication: int = Field(1, ge=1, le=5)
 
+    # local stack
+    local_kafka: Literal["auto", "apache", "tansu"] = "auto"
+    """Which broker `billing up` starts: Apache Kafka where there is Java, else the in-memory Tansu."""
+    local_clickhouse_port: int = 8123
+    local_clickhouse_password: SecretStr = SecretStr("")
+
     # processes
     heartbeat_file: Path | None = None
     """Touched every second by a worker or sink that is at work; the supervisor reads its age."""
@@ -44,7 +51,7 @@ class Settings(BaseSettings):
     api_keys: dict[str, SecretStr] = Field(default_factory=dict)
     """API client name → SHA-256 (hex) of its key, as JSON."""
     body_limit_bytes: int = Field(256 * 1024, ge=1024)
-    ingest_ack_timeout_s: float = Field(2.0, gt=0, le=30)
+    ingest_ack_timeout_s: float = Field(1.5, gt=0, le=30)
     """How long a request waits for Kafka's acknowledgement before it is answered with 503."""
     wait_default_s: float = Field(10.0, ge=0, le=60)
     wait_max_s: float = Field(30.0, ge=0, le=60)
@@ -66,6 +73,8 @@ class Settings(BaseSettings):
     """Overrides and additions to the tax code table, as JSON: {"vat22": 1}. Yandex' published codes end at 20 %."""
 
     # sandbox
+    sandbox_callback_url: str = ""
+    """Where the sandbox sends callbacks: the base of our webhook URL, before the provider's own path."""
     sandbox_host: str = "127.0.0.1"
     sandbox_port: int = 8090
 

@@ -22,6 +22,11 @@ PAYMENT_FAILED_KEY: Final = "notify.payment_failed"
 PAYMENT_VOIDED_KEY: Final = "notify.payment_voided"
 REFUNDED_KEY: Final = "notify.refunded"
 
+_PAID: Final = frozenset({PaymentStatus.CAPTURED, PaymentStatus.PARTIALLY_REFUNDED})
+_CLOSED: Final = frozenset({PaymentStatus.VOIDED, PaymentStatus.REFUNDED})
+#: Back from these to CAPTURED comes only a refund that was corrected: the customer has long been told of the payment.
+_GIVEN_BACK: Final = frozenset({PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.REFUNDED})
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -81,30 +86,43 @@ class Signal(msgspec.Struct, frozen=True):
 
 def signals_for(event: PaymentChanged) -> tuple[Signal, ...]:
     """The signals that one change of a payment causes. The same event gives the same signals with the same ids."""
+    signals = []
+    if (action := _access_action(event.previous_status, event.status)) is not None:
+        key = ALLOW_ACCESS_KEY if action is AccessAction.ALLOW_ACCESS else DENY_ACCESS_KEY
+        signals.append(_access(event, key, action))
+    if (told := _what_to_tell(event)) is not None:
+        signals.append(_notify(event, *told))
+    return tuple(signals)
+
+
+def _access_action(previous: PaymentStatus | None, status: PaymentStatus) -> AccessAction | None:
+    """Paid opens, given back closes; so does a correction that says that the money was never taken."""
+    if status == previous:
+        return None
+    if status in _PAID:
+        return None if previous in _PAID else AccessAction.ALLOW_ACCESS
+    if previous in _PAID or status in _CLOSED:
+        return AccessAction.DENY_ACCESS
+    return None
+
+
+def _what_to_tell(event: PaymentChanged) -> tuple[str, int] | None:
+    """Which notification, and the amount in it (minor units)."""
     moved = event.previous_status != event.status
     match event.status:
-        case PaymentStatus.CAPTURED if moved:
-            return (
-                _access(event, ALLOW_ACCESS_KEY, AccessAction.ALLOW_ACCESS),
-                _notify(event, PAYMENT_SUCCEEDED_KEY, event.captured),
-            )
+        case PaymentStatus.CAPTURED if moved and event.previous_status not in _GIVEN_BACK:
+            return PAYMENT_SUCCEEDED_KEY, event.captured
         case PaymentStatus.FAILED if moved:
-            return (_notify(event, PAYMENT_FAILED_KEY, event.amount),)
+            return PAYMENT_FAILED_KEY, event.amount
         case PaymentStatus.VOIDED if moved:
-            return (
-                _access(event, DENY_ACCESS_KEY, AccessAction.DENY_ACCESS),
-                _notify(event, PAYMENT_VOIDED_KEY, event.amount),
-            )
+            return PAYMENT_VOIDED_KEY, event.amount
         case PaymentStatus.REFUNDED if moved:
-            return (
-                _access(event, DENY_ACCESS_KEY, AccessAction.DENY_ACCESS),
-                _notify(event, REFUNDED_KEY, event.refunded),
-            )
-        case PaymentStatus.PARTIALLY_REFUNDED if moved or _has_refunded(event):
+            return REFUNDED_KEY, event.refunded
+        case PaymentStatus.PARTIALLY_REFUNDED if _has_refunded(event):
             # A second partial refund leaves the status as it was: its operation tells of it.
-            return (_notify(event, REFUNDED_KEY, event.refunded),)
+            return REFUNDED_KEY, event.refunded
         case _:
-            return ()
+            return None
 
 
 def _has_refunded(event: PaymentChanged) -> bool:

@@ -52,6 +52,7 @@ class Agents:
         self._restores: dict[str, Restore] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._assigned = False
+        self._started = False
 
     async def start(self) -> None:
         """Connect, and start each agent on its inlet."""
@@ -80,9 +81,12 @@ class Agents:
         self._spawn(callbacks.retry_parked())
         self._spawn(Chaser(self._engine, outbox).run())
         self._spawn(self._watch())
+        self._started = True
 
     async def stop(self) -> None:
         """Finish what is under way, note it, disconnect."""
+        if not self._started:
+            return
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_PATIENCE_S):
                 for inlet in self.inlets.values():

@@ -11,6 +11,7 @@ from streams.app import build_app
 
 def run(settings: Settings) -> None:
     """Run the agents; returns after SIGTERM, with everything under way finished."""
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     app = build_app(settings)

@@ -5,16 +5,15 @@ import json
 import subprocess
 import sys
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.live import Live
 
-from cli.demo import view
-from cli.demo.evidence import Report
-from cli.demo.play import consistent, play, running_stack
-from cli.demo.shop import Shop
+if TYPE_CHECKING:
+    from cli.demo.evidence import Report
+    from cli.demo.shop import Shop
 
 
 def demo(
@@ -26,6 +25,9 @@ def demo(
 
     Brings the stack up if needed and leaves it running. Exit 1 when anything is lost, doubled or inconsistent.
     """
+    from cli.demo import view
+    from cli.demo.play import consistent, play, running_stack
+
     console = Console(stderr=as_json)
     try:
         status = running_stack(quiet=as_json)
@@ -35,7 +37,7 @@ def demo(
     console.print(f"{payments} customers: 8 of 10 pay, one is declined, one walks away\n")
     with Live(view.live(None, None, payments), console=console, refresh_per_second=4) as screen:
 
-        def show(report: Report, shop: Shop) -> None:
+        def show(report: "Report", shop: "Shop") -> None:
             screen.update(view.live(report, shop, payments))
 
         report, seconds = asyncio.run(play(status, payments, seed, show))

@@ -15,11 +15,10 @@ from clickhouse_connect import get_async_client
 from clickhouse_connect.driver import AsyncClient
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sinks.rabbitmq import EXCHANGE
+from billing.signals import ALLOW_ACCESS_KEY, PAYMENT_SUCCEEDED_KEY
+from sinks.rabbitmq import SIGNALS
 from storage.audit import PaymentFacts, payments_of
 
-AUTH: Final = "auth.allow_access"
-PAID: Final = "notify.payment_succeeded"
 #: The demo's own queue vanishes by itself when nobody has used it for this long, milliseconds.
 QUEUE_EXPIRES_MS: Final = 3_600_000
 
@@ -95,7 +94,7 @@ class Evidence:
         channel = await rabbitmq.channel()
         await channel.set_qos(prefetch_count=500)
         queue = await channel.declare_queue(f"demo.{run}", durable=True, arguments={"x-expires": QUEUE_EXPIRES_MS})
-        await queue.bind(EXCHANGE, "#")
+        await queue.bind(SIGNALS.exchange, "#")
         await queue.consume(evidence._on_signal)
         return evidence
 
@@ -120,8 +119,8 @@ class Evidence:
             declined=status["FAILED"],
             abandoned=sum(order["customer"] == "walks_away" for order in book.values()),
             pending=status["PENDING"],
-            signals_auth=self.signals.count(AUTH),
-            signals_notify=self.signals.count(PAID),
+            signals_auth=self.signals.count(ALLOW_ACCESS_KEY),
+            signals_notify=self.signals.count(PAYMENT_SUCCEEDED_KEY),
             clickhouse_operations=operations,
             lost=len(lost),
             duplicates=len(duplicates),
@@ -153,7 +152,7 @@ class Evidence:
     ) -> tuple[list[str], list[str]]:
         lost = [f"{id}: accepted by the API, not in Postgres" for id in accepted_by_api - {str(p.id) for p in payments}]
         doubled = []
-        auth, paid = self.signals.payments(AUTH), self.signals.payments(PAID)
+        auth, paid = self.signals.payments(ALLOW_ACCESS_KEY), self.signals.payments(PAYMENT_SUCCEEDED_KEY)
         for payment in payments:
             id = str(payment.id)
             order = book.get(payment.order_ref)

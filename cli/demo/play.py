@@ -27,8 +27,8 @@ QUIET_S: Final = 1.5
 def running_stack(*, quiet: bool) -> dict[str, Any]:
     """The status of the stack, brought up if needed. Raises :class:`subprocess.CalledProcessError` if it will not."""
     billing = [sys.executable, "-m", "cli.main"]
-    subprocess.run([*billing, "up"], check=True, stdout=sys.stderr if quiet else None)  # noqa: S603
-    status = subprocess.run([*billing, "status", "--json"], check=True, capture_output=True, text=True)  # noqa: S603
+    subprocess.run([*billing, "up"], check=True, stdout=sys.stderr if quiet else None)
+    status = subprocess.run([*billing, "status", "--json"], check=True, capture_output=True, text=True)
     found: dict[str, Any] = json.loads(status.stdout)
     return found
 

@@ -9,7 +9,6 @@ from enum import StrEnum
 from typing import Any, Final
 
 import aiohttp
-
 from providers.sandbox.customers import visit
 
 #: Customers at work at once.

@@ -1,0 +1,71 @@
+"""``billing run NAME``: one process of the service in the foreground. The supervisor starts these."""
+
+import typer
+
+from billing.settings import Settings
+from cli import logs
+
+app = typer.Typer(help="Run one process of the service in the foreground.", no_args_is_help=True)
+
+
+@app.command()
+def ingest() -> None:
+    """The REST API."""
+    from ingest_api.server import run
+
+    run(_settings())
+
+
+@app.command()
+def worker() -> None:
+    """The Faust agents: payments, provider calls, callbacks."""
+    from streams.worker import run
+
+    run(_settings())
+
+
+@app.command()
+def signals() -> None:
+    """The RabbitMQ sink."""
+    from sinks.signals_worker import run
+
+    run(_settings())
+
+
+@app.command()
+def analytics() -> None:
+    """The ClickHouse sink."""
+    from sinks.analytics_worker import run
+
+    run(_settings())
+
+
+@app.command()
+def sandbox() -> None:
+    """The payment providers' imitation."""
+    from providers.sandbox.server import run
+
+    run(_settings())
+
+
+@app.command()
+def clickhouse() -> None:
+    """ClickHouse's engine over HTTP, for the local stack."""
+    from deploy.local.clickhouse_server import run
+
+    settings = _settings()
+    path = settings.state_dir / "clickhouse"
+    path.mkdir(parents=True, exist_ok=True)
+    run(path, settings.local_clickhouse_port, "billing", settings.local_clickhouse_password.get_secret_value())
+
+
+def migrate() -> None:
+    """Bring Postgres, Kafka, RabbitMQ and ClickHouse to the shape this version needs."""
+    from cli.migrate import run
+
+    run(_settings())
+
+
+def _settings() -> Settings:
+    logs.configure()
+    return Settings()

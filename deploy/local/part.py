@@ -1,0 +1,75 @@
+"""What a part of the stack is: a process to start, a way to see that it works, a way to stop it."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+
+#: A heartbeat older than this means that the process is stuck, seconds.
+BEAT_LIMIT_S = 10.0
+PROBE_TIMEOUT_S = 2.0
+
+Check = Callable[[], Awaitable[bool]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A supervised process.
+
+    ``ready``: answers whether it works. ``own``: one of ours, started after the servers and the migrations, stopped
+    before them. ``stop_s``: seconds it gets to finish after ``stop_signal`` before it is killed.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    ready: Check
+    env: Mapping[str, str] = field(default_factory=dict)
+    port: int | None = None
+    own: bool = False
+    prepare: Callable[[], Awaitable[None]] | None = None
+    stop_signal: int = 15
+    stop_s: float = 15.0
+
+
+def listens(port: int) -> Check:
+    """Something accepts connections on a port of this machine."""
+
+    async def check() -> bool:
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except (OSError, TimeoutError):
+            return False
+        writer.close()
+        return True
+
+    return check
+
+
+def answers(url: str) -> Check:
+    """A GET is answered with 200."""
+
+    async def check() -> bool:
+        timeout = aiohttp.ClientTimeout(total=PROBE_TIMEOUT_S)
+        try:
+            async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as response:
+                return response.status == 200  # noqa: PLR2004
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            return False
+
+    return check
+
+
+def beats(path: Path) -> Check:
+    """A worker touched its heartbeat file a moment ago."""
+
+    async def check() -> bool:
+        try:
+            return time.time() - path.stat().st_mtime < BEAT_LIMIT_S  # noqa: ASYNC240
+        except FileNotFoundError:
+            return False
+
+    return check
