@@ -139,7 +139,7 @@ def correct(message: CorrectPayment, payment: Payment, now: datetime) -> Decisio
     return draft.decide(message.reply_to)
 
 
-def _correction_refusal(payment: Payment, operation: Operation, *, succeeded: bool) -> str | None:  # noqa: PLR0911
+def _correction_refusal(payment: Payment, operation: Operation, *, succeeded: bool) -> str | None:
     """Why the books could not hold the correction, if they could not."""
     kind, amount = operation.type, operation.amount
 

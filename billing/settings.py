@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     # sandbox
     sandbox_callback_url: str = ""
     """Where the sandbox sends callbacks: the base of our webhook URL, before the provider's own path."""
+    sandbox_retry_max_s: float = Field(5.0, gt=0)
+    """Longest pause between two deliveries of a callback; the real provider goes up to 15 minutes."""
     sandbox_host: str = "127.0.0.1"
     sandbox_port: int = 8090
 

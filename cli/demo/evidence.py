@@ -129,12 +129,12 @@ class Evidence:
 
     async def _book(self, payments: Sequence[PaymentFacts]) -> dict[str, dict[str, Any]]:
         """The provider's own record of these orders."""
-        async with self.http.post(
-            f"{self.sandbox_url}/_sandbox/book", json={"order_ids": [payment.order_ref for payment in payments]}
-        ) as response:
+        query = {"since": str(self.since.timestamp() - 1), "limit": "100000"}
+        async with self.http.get(f"{self.sandbox_url}/_sandbox/book", params=query) as response:
             response.raise_for_status()
             body = await response.json()
-        return {order["order_id"]: order for order in body["orders"]}
+        ours = {payment.order_ref for payment in payments}
+        return {order["order_id"]: order for order in body["orders"] if order["order_id"] in ours}
 
     async def _operations(self) -> int:
         result = await self.clickhouse.query(

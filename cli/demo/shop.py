@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 import aiohttp
+
 from providers.sandbox.customers import visit
 
 #: Customers at work at once.

@@ -13,7 +13,7 @@ from deploy.local.layout import Layout, Memory
 from deploy.local.part import Part, answers, beats
 
 #: The one merchant of the local stack, at the provider sandbox.
-MERCHANT = "merchant-local"
+MERCHANT = "6b2a9d0e-1c1f-4a53-9a54-5f3c0b7a1d10"
 
 
 @dataclass(frozen=True)

@@ -38,12 +38,19 @@ def notification_of(signals: tuple[Signal, ...]) -> Notification:
         (S.CAPTURED, S.REFUNDED, ["auth.deny_access", "notify.refunded"]),
         (S.CAPTURED, S.PARTIALLY_REFUNDED, ["notify.refunded"]),
         (S.PARTIALLY_REFUNDED, S.REFUNDED, ["auth.deny_access", "notify.refunded"]),
+        # corrections
+        (S.CAPTURED, S.FAILED, ["auth.deny_access", "notify.payment_failed"]),
+        (S.CAPTURED, S.AUTHORIZED, ["auth.deny_access"]),
+        (S.REFUNDED, S.CAPTURED, ["auth.allow_access"]),
+        (S.PARTIALLY_REFUNDED, S.CAPTURED, []),
     ],
 )
 def test_each_transition_tells_whom_it_concerns(
     previous: PaymentStatus | None, status: PaymentStatus, expected: list[str]
 ) -> None:
-    assert keys(signals_for(a_change(status, previous_status=previous))) == expected
+    operation = an_operation(OperationType.REFUND if status is S.PARTIALLY_REFUNDED else OperationType.CAPTURE)
+
+    assert keys(signals_for(a_change(status, previous_status=previous, operations=(operation,)))) == expected
 
 
 @pytest.mark.parametrize("status", [S.CAPTURED, S.FAILED, S.VOIDED, S.REFUNDED])
@@ -56,6 +63,13 @@ def test_each_further_partial_refund_is_told_though_the_status_stays() -> None:
     change = a_change(S.PARTIALLY_REFUNDED, previous_status=S.PARTIALLY_REFUNDED, refunded=15_000, operations=(refund,))
 
     assert keys(signals_for(change)) == ["notify.refunded"]
+
+
+def test_a_refund_taken_back_by_a_correction_opens_access_again_and_tells_no_refund() -> None:
+    undone = an_operation(OperationType.REFUND, status=OperationStatus.FAIL)
+    change = a_change(S.PARTIALLY_REFUNDED, previous_status=S.REFUNDED, operations=(undone,))
+
+    assert keys(signals_for(change)) == ["auth.allow_access"]
 
 
 def test_a_refund_that_is_only_requested_is_not_told() -> None:

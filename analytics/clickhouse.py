@@ -1,0 +1,38 @@
+"""The connection to ClickHouse: over HTTP, the same for the embedded engine and for a server."""
+
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from clickhouse_connect import get_async_client
+from clickhouse_connect.driver.asyncclient import AsyncClient
+
+#: Seconds to connect, and to wait for bytes: ClickHouse away must be noticed, not waited out.
+CONNECT_TIMEOUT_S: Final = 5
+RECEIVE_TIMEOUT_S: Final = 20
+DEFAULT_DATABASE: Final = "default"
+
+
+def database_of(url: str) -> str:
+    """The database that ``http://user:password@host:port/database`` names."""
+    return unquote(urlsplit(url).path.strip("/")) or DEFAULT_DATABASE
+
+
+async def connect(url: str, *, database: str | None = None) -> AsyncClient:
+    """A client on ``url``; ``database`` instead of the one it names. Asks the server for its version and settings.
+
+    Raises clickhouse-connect's ``OperationalError`` when the server is away.
+    """
+    parts = urlsplit(url)
+    return await get_async_client(
+        interface=parts.scheme,
+        host=parts.hostname or "localhost",
+        port=parts.port or (8443 if parts.scheme == "https" else 8123),
+        username=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password or ""),
+        database=database or database_of(url),
+        connect_timeout=CONNECT_TIMEOUT_S,
+        send_receive_timeout=RECEIVE_TIMEOUT_S,
+        compress=False,
+        # Requests of one client overlap, and a session serves one at a time (error 373).
+        autogenerate_session_id=False,
+    )

@@ -1,0 +1,114 @@
+"""Brings the ClickHouse schema to the version this code needs."""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Final
+
+import structlog
+from clickhouse_connect.driver.asyncclient import AsyncClient
+
+from analytics.clickhouse import DEFAULT_DATABASE, connect, database_of
+from billing.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+_NAME: Final = re.compile(r"(\d{4})_\w+\.sql")
+_DATABASE: Final = re.compile(r"\w+")
+
+# ClickHouse has no transactions over DDL: two processes may run the same migration, and one may stop half way. So
+# every statement must bear repetition (IF NOT EXISTS), and a doubled row in this table does no harm.
+_MIGRATIONS_TABLE: Final = """
+    CREATE TABLE IF NOT EXISTS schema_migrations
+    (
+        number UInt32,
+        name String,
+        sha256 String,
+        applied_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC')
+    )
+    ENGINE = ReplacingMergeTree(applied_at)
+    ORDER BY number
+"""
+
+
+class MigrationChanged(Exception):
+    """A migration that was applied reads otherwise now: write a new one instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file of ``analytics/migrations``. Each statement ends with a semicolon at the end of a line."""
+
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+    @property
+    def statements(self) -> list[str]:
+        parts = (part.strip() for part in re.split(r";[ \t]*$", self.sql, flags=re.MULTILINE))
+        return [part for part in parts if part]
+
+
+def read_migrations(folder: Traversable | None = None) -> list[Migration]:
+    """The migrations in their order; numbers must follow each other without a gap."""
+    found: Iterable[Traversable] = (folder or resources.files("analytics") / "migrations").iterdir()
+    migrations = sorted(
+        (
+            Migration(int(match[1]), path.name, path.read_text("utf-8"))
+            for path in found
+            if (match := _NAME.fullmatch(path.name))
+        ),
+        key=lambda migration: migration.number,
+    )
+    numbers = [migration.number for migration in migrations]
+    assert numbers == list(range(1, len(numbers) + 1)), f"migrations are not numbered from 1 on: {numbers}"
+    return migrations
+
+
+async def migrate(settings: Settings) -> None:
+    """Create the database if it is missing and run the missing migrations; safe to call at once from several
+    processes. Raises :class:`MigrationChanged` before it touches anything."""
+    await _create_database(settings.clickhouse_url)
+    client = await connect(settings.clickhouse_url)
+    try:
+        await client.command(_MIGRATIONS_TABLE)
+        rows = (await client.query("SELECT number, sha256 FROM schema_migrations FINAL")).result_rows
+        applied: dict[int, str] = {int(number): str(sha256) for number, sha256 in rows}
+        migrations = read_migrations()
+        for migration in migrations:
+            if applied.get(migration.number, migration.sha256) != migration.sha256:
+                raise MigrationChanged(f"{migration.name} was applied as another text")
+        for migration in migrations:
+            if migration.number not in applied:
+                await _apply(client, migration)
+    finally:
+        await client.close()
+
+
+async def _apply(client: AsyncClient, migration: Migration) -> None:
+    for statement in migration.statements:
+        await client.command(statement)
+    await client.insert(
+        "schema_migrations",
+        [[migration.number, migration.name, migration.sha256]],
+        column_names=["number", "name", "sha256"],
+        column_type_names=["UInt32", "String", "String"],
+    )
+    log.info("clickhouse migrated", migration=migration.name)
+
+
+async def _create_database(url: str) -> None:
+    database = database_of(url)
+    assert _DATABASE.fullmatch(database), f"not a database's name: {database!r}"
+    client = await connect(url, database=DEFAULT_DATABASE)
+    try:
+        await client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`")
+    finally:
+        await client.close()

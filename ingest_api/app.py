@@ -1,0 +1,94 @@
+"""The application, made of its parts."""
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from ingest_api import openapi
+from ingest_api.error_answers import ErrorAnswers
+from ingest_api.front import Front, HandlerApp
+from ingest_api.parts import Parts, Replies, Writer
+from ingest_api.request_context import DOCS_PATH, RequestContext
+from ingest_api.routes import ApiRoute, api_routes
+from providers.base import Provider
+
+
+def create_app(parts: Parts) -> ASGIApp:
+    """The whole API. Starting it starts its parts, stopping it stops them."""
+    errors = ErrorAnswers(parts.metrics)
+    context = partial(RequestContext, metrics=parts.metrics, errors=errors, new_id=parts.new_id)
+    app = IngestApp(
+        title="Cinema billing",
+        version="1",
+        description=openapi.DESCRIPTION,
+        lifespan=_lifespan(parts),
+        docs_url=DOCS_PATH,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.router.route_class = HandlerRoute
+    errors.install(app)
+    routes = api_routes(parts)
+    for route in routes:
+        _add(app, route)
+    direct = {
+        (route.method, route.path): context(HandlerApp(route.path, route.handler, errors))
+        for route in routes
+        if route.busy
+    }
+    app.add_middleware(context)
+    return Front(app, direct)
+
+
+class HandlerRoute(APIRoute):
+    """A route whose endpoint takes the request and gives the answer: FastAPI documents it and is not in its way."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        endpoint: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
+        return endpoint
+
+
+class IngestApp(FastAPI):
+    """The application with its own OpenAPI document."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_schema = openapi.complete(super().openapi())
+        return self.openapi_schema
+
+
+def _add(app: FastAPI, route: ApiRoute) -> None:
+    async def endpoint(request: Request) -> Response:
+        return await route.handler(request)
+
+    app.add_api_route(
+        route.path,
+        endpoint,
+        methods=[route.method],
+        operation_id=route.name,
+        # FastAPI documents an answer of its own with this status; what the handler answers is in `docs`.
+        status_code=min(route.docs["responses"]),
+        response_class=Response,
+        **route.docs,
+    )
+
+
+def _lifespan(parts: Parts) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(parts.reads.close)
+            started: list[Provider | Writer | Replies] = [*parts.providers.values(), parts.writer, parts.replies]
+            for part in started:
+                stack.push_async_callback(part.close)
+                await part.start()
+            yield
+
+    return lifespan

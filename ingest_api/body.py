@@ -1,0 +1,53 @@
+"""Reading a body: no more bytes and no more time than it may take."""
+
+import asyncio
+from typing import Final
+
+from starlette.requests import ClientDisconnect, Request
+
+from ingest_api.problems import Problem, ProblemError
+
+#: Seconds a client has to deliver its body: bounds what slow writers can hold.
+BODY_DEADLINE_S: Final = 30.0
+
+#: The rest of the body is not read, so the connection cannot be used again.
+_CLOSE: Final = {"Connection": "close"}
+
+
+async def read_body(request: Request, limit: int, deadline_s: float = BODY_DEADLINE_S) -> bytes:
+    """The raw body; 413 beyond ``limit`` bytes, announced or counted; 408 after ``deadline_s`` seconds."""
+    announced = request.headers.get("content-length")
+    if announced is not None and int(announced) > limit:
+        raise _too_large(limit)
+    try:
+        async with asyncio.timeout(deadline_s):
+            return await _read(request, limit)
+    except TimeoutError:
+        raise ProblemError(Problem.SLOW_BODY, headers=_CLOSE) from None
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _too_large(limit: int) -> ProblemError:
+    return ProblemError(Problem.BODY_TOO_LARGE, f"the limit is {limit} bytes", headers=_CLOSE, limit_bytes=limit)
+
+
+def require_json(request: Request) -> None:
+    """415 unless the body is declared as JSON."""
+    media_type = request.headers.get("content-type", "").split(";", 1)[0].strip().lower()
+    if media_type != "application/json":
+        raise ProblemError(Problem.UNSUPPORTED_MEDIA_TYPE, headers={"Accept": "application/json"})

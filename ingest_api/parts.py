@@ -1,0 +1,65 @@
+"""What the handlers work with, handed to them when the application is made."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from billing.messages import PaymentChanged
+from billing.settings import Settings
+from ingest_api.api_keys import ApiKeys
+from ingest_api.metrics import Metrics
+from ingest_api.waiting import WaitingRequests
+from providers.base import Provider
+
+
+class Writer(Protocol):
+    """Where commands and callbacks are stored before they are answered."""
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def unready(self) -> str | None:
+        """Why nothing can be stored now."""
+
+    async def store(self, topic: str, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
+        """Return once it is stored; raise :class:`~ingest_api.kafka_writer.NotStored` otherwise."""
+
+
+class Replies(Protocol):
+    """Where replies come from."""
+
+    @property
+    def partition(self) -> int | None:
+        """Our partition of the replies topic, once we listen to it."""
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Reads(Protocol):
+    """The books, as far as clients may read them."""
+
+    async def payment(self, client_id: str, payment_id: UUID) -> PaymentChanged | None:
+        """The client's payment; ``None`` when it has none with this id."""
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """``clock`` gives the time in UTC; ``new_id`` an id nobody else has."""
+
+    settings: Settings
+    metrics: Metrics
+    keys: ApiKeys
+    writer: Writer
+    replies: Replies
+    waiting: WaitingRequests
+    reads: Reads
+    providers: Mapping[str, Provider]
+    clock: Callable[[], datetime]
+    new_id: Callable[[], str]

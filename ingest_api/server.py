@@ -1,0 +1,66 @@
+"""The ingest process."""
+
+import gc
+import secrets
+import signal
+from datetime import UTC, datetime
+from types import FrameType
+from typing import Final, NoReturn
+
+from billing.settings import Settings
+from ingest_api.api_keys import ApiKeys
+from ingest_api.app import create_app
+from ingest_api.kafka_writer import KafkaWriter
+from ingest_api.logs import configure_logging
+from ingest_api.metrics import Metrics
+from ingest_api.parts import Parts
+from ingest_api.reads import PostgresReads
+from ingest_api.replies import ReplyListener
+from ingest_api.serving import IngestServer, server_config
+from ingest_api.waiting import WaitingRequests
+from providers import registry
+from storage.database import create_engine
+
+#: Allocations before young objects are looked through, and how rarely older ones are. Requests leave few cycles.
+GC_THRESHOLDS: Final = (5_000, 50, 100)
+
+
+def run(settings: Settings) -> None:
+    """Serve on ``settings.ingest_host:ingest_port`` until SIGTERM or SIGINT, then finish what was accepted and leave
+    with exit code 0."""
+    configure_logging()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)  # uvicorn raises the signal again when it is done
+    parts = build_parts(settings)
+    app = create_app(parts)
+    _settle_garbage_collector()
+    IngestServer(server_config(app, settings.ingest_host, settings.ingest_port), parts.waiting).run()
+
+
+def build_parts(settings: Settings) -> Parts:
+    """The parts on Kafka, Postgres and the providers of ``settings``. Opens nothing yet."""
+    metrics = Metrics()
+    waiting = WaitingRequests(metrics)
+    return Parts(
+        settings=settings,
+        metrics=metrics,
+        keys=ApiKeys(settings.api_keys),
+        writer=KafkaWriter(settings, metrics),
+        replies=ReplyListener(settings, waiting, metrics),
+        waiting=waiting,
+        reads=PostgresReads(create_engine(settings)),
+        providers=registry.build(settings),
+        clock=lambda: datetime.now(UTC),
+        new_id=lambda: secrets.token_hex(16),
+    )
+
+
+def _settle_garbage_collector() -> None:
+    """What is loaded by now stays for good: walking through it again and again is what the slowest answers wait for."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+
+
+def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)

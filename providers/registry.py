@@ -1,0 +1,11 @@
+"""The providers we have. Adding one is a folder and a line here."""
+
+from billing.settings import Settings
+from providers.base import Provider
+from providers.yandex_pay import YandexPay
+
+
+def build(settings: Settings) -> dict[str, Provider]:
+    """Every provider by its name, not started."""
+    providers: tuple[Provider, ...] = (YandexPay(settings),)
+    return {provider.name: provider for provider in providers}

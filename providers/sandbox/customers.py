@@ -1,0 +1,60 @@
+"""Customers: what people do on a payment page, over HTTP, or inside the sandbox for benchmarks."""
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+from typing import Literal
+
+import aiohttp
+import msgspec
+
+Behaviour = Literal["pay", "decline", "walk_away"]
+
+
+async def visit(session: aiohttp.ClientSession, payment_url: str, behaviour: str, reason: str | None = None) -> str:
+    """Open the payment page and do as ``behaviour`` says; returns the order's status at the provider.
+
+    Raises :class:`aiohttp.ClientError` when the page cannot be reached. Doing it twice changes nothing.
+    """
+    async with session.get(payment_url) as page:
+        page.raise_for_status()
+        await page.read()
+    body = {"outcome": behaviour} | ({"reason": reason} if reason else {})
+    headers = {"Accept": "application/json"}
+    async with session.post(payment_url, json=body, headers=headers, allow_redirects=False) as answer:
+        answer.raise_for_status()
+        return str((await answer.json())["status"])
+
+
+class Crowd(msgspec.Struct):
+    """How the sandbox' own customers behave: in ``auto`` mode every new order gets one."""
+
+    mode: Literal["manual", "auto"] = "manual"
+    pay: float = 1.0
+    decline: float = 0.0
+    walk_away: float = 0.0
+    delay_ms: int = 0
+    seed: int = 1
+
+
+class AutomaticCustomers:
+    """Sends a customer to every new order. ``act(order_id, behaviour)`` does what they do."""
+
+    def __init__(self, act: Callable[[str, Behaviour], None]) -> None:
+        self._act = act
+        self.behave(Crowd())
+
+    def behave(self, crowd: Crowd) -> None:
+        """Change the crowd."""
+        self.crowd = crowd
+        self._chance = Random(crowd.seed)  # noqa: S311
+
+    def on_created(self, order_id: str) -> None:
+        """An order can be paid."""
+        crowd = self.crowd
+        if crowd.mode == "manual":
+            return
+        choice: Behaviour = self._chance.choices(
+            ("pay", "decline", "walk_away"), (crowd.pay, crowd.decline, crowd.walk_away)
+        )[0]
+        asyncio.get_running_loop().call_later(crowd.delay_ms / 1000, self._act, order_id, choice)

@@ -1,0 +1,5 @@
+"""Yandex Pay: the merchant API we call and the webhook it calls. Facts from its published OpenAPI documents."""
+
+from providers.yandex_pay.adapter import YandexPay
+
+__all__ = ["YandexPay"]

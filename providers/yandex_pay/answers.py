@@ -1,0 +1,183 @@
+"""Yandex Pay's answers in our words: outcomes and observations."""
+
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from billing.errors import InvalidMoney
+from billing.messages import Observation, ObservedOperation
+from billing.money import from_decimal_string
+from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
+from providers.base import CallResult
+from providers.declines import is_retryable
+from providers.http import SERVER_ERROR, TOO_MANY_REQUESTS
+
+NOT_FOUND: Final = 404
+UNAUTHORIZED: Final = (401, 403)
+
+#: reasonCode of a refusal → our decline reason. What is not here is ``declined``.
+DECLINES: Final[dict[str, str]] = {
+    "INSUFFICIENT_FUNDS": "insufficient_funds",
+    "CARD_EXPIRED": "card_expired",
+    "FRAUD": "fraud_suspected",
+    "ISSUER_UNAVAILABLE": "issuer_unavailable",
+    "LIMIT_EXCEEDED": "limit_exceeded",
+    "3DS_FAILED": "3d_secure_failed",
+    "ORDER_CART_DATA_ERROR": "invalid_request",
+    "BAD_FORMAT": "invalid_request",
+    "VALIDATION_ERROR": "invalid_request",
+    "ORDER_ALREADY_EXISTS": "invalid_state",
+    "ORDER_STATUS_MISMATCH": "invalid_state",
+    "INCORRECT_ORDER_STATUS": "invalid_state",
+    "ORDER_NOT_FOUND": "order_not_found",
+}
+#: Refusals that say nothing happened *this time*: the same call may be made again later.
+BUSY: Final = frozenset({"ANOTHER_OPERATION_IN_PROGRESS"})
+#: Refusals that say it may have happened before: an inquiry tells.
+ALREADY: Final = frozenset({"DUPLICATE_EXTERNAL_OPERATION_ID"})
+
+#: Newer documents call a finished capture CONFIRMED.
+_STATUSES: Final = {status.value: status for status in PaymentStatus} | {"CONFIRMED": PaymentStatus.CAPTURED}
+_TYPES: Final = {type.value: type for type in OperationType}
+_OPERATION_STATUSES: Final = {status.value: status for status in OperationStatus}
+
+
+class _Operation(msgspec.Struct, rename="camel"):
+    operation_type: str
+    operation_id: str | None = None
+    status: str = "PENDING"
+    external_operation_id: str | None = None
+    amount: str | None = None
+    reason: str | None = None
+
+
+class _Order(msgspec.Struct, rename="camel"):
+    payment_status: str | None = None
+    payment_url: str | None = None
+    reason: str | None = None
+
+
+class _Data(msgspec.Struct, rename="camel"):
+    payment_url: str | None = None
+    order: _Order | None = None
+    operations: list[_Operation] = []
+    operation: _Operation | None = None
+
+
+class _Success(msgspec.Struct):
+    data: _Data = msgspec.field(default_factory=_Data)
+
+
+class _Failure(msgspec.Struct, rename="camel"):
+    reason_code: str = ""
+    reason: str = ""
+
+
+_success = msgspec.json.Decoder(_Success)
+_failure = msgspec.json.Decoder(_Failure)
+
+
+def result(action: Action, currency: str, status: int, body: bytes, order_ref: str) -> CallResult:
+    """The outcome of a call that was answered with ``status`` and ``body``."""
+    if status >= SERVER_ERROR:
+        return CallResult(Outcome.UNKNOWN, reason=f"http_{status}")
+    if status == TOO_MANY_REQUESTS:
+        return CallResult(Outcome.NOT_SENT, reason="rate_limited")
+    if status in UNAUTHORIZED:
+        return CallResult(Outcome.NOT_SENT, reason="credentials")
+    try:
+        if status >= 400:  # noqa: PLR2004
+            return _refused(action, status, _failure.decode(body))
+        data = _success.decode(body).data
+    except msgspec.MsgspecError:
+        return CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
+    match action:
+        case Action.CREATE:
+            if data.payment_url is None:
+                return CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
+            return CallResult(Outcome.PENDING, provider_ref=order_ref, payment_url=data.payment_url)
+        case Action.INQUIRE:
+            return _inquired(data, currency)
+        case Action.ROLLBACK:
+            return CallResult(Outcome.SUCCEEDED)
+        case _:
+            return _operated(data, currency)
+
+
+def _refused(action: Action, status: int, failure: _Failure) -> CallResult:
+    code = failure.reason_code
+    if code in BUSY:
+        return CallResult(Outcome.NOT_SENT, reason="provider_busy")
+    if code in ALREADY:
+        return CallResult(Outcome.UNKNOWN, reason="already_known")
+    if status == NOT_FOUND and action is Action.INQUIRE:
+        return CallResult(Outcome.SUCCEEDED, reason="order_not_found", observed=Observation())
+    reason = DECLINES.get(code, "order_not_found" if status == NOT_FOUND else "declined")
+    return CallResult(Outcome.DECLINED, reason=reason, retryable=is_retryable(reason))
+
+
+def _inquired(data: _Data, currency: str) -> CallResult:
+    order = data.order or _Order()
+    observed = Observation(
+        status=_STATUSES.get(order.payment_status or ""),
+        operations=tuple(_observed(operation, currency) for operation in data.operations if _is_known(operation)),
+        reason=DECLINES.get(order.reason or "", "declined") if order.reason else None,
+    )
+    return CallResult(Outcome.SUCCEEDED, payment_url=order.payment_url, observed=observed)
+
+
+def _operated(data: _Data, currency: str) -> CallResult:
+    operation = data.operation
+    if operation is None or not _is_known(operation):
+        return CallResult(Outcome.PENDING)
+    observed = Observation(operations=(_observed(operation, currency),))
+    match operation.status:
+        case "SUCCESS":
+            return CallResult(Outcome.SUCCEEDED, provider_ref=operation.operation_id, observed=observed)
+        case "FAIL":
+            reason = DECLINES.get(operation.reason or "", "declined")
+            return CallResult(Outcome.DECLINED, reason=reason, retryable=is_retryable(reason))
+        case _:
+            return CallResult(Outcome.PENDING, provider_ref=operation.operation_id)
+
+
+def _is_known(operation: _Operation) -> bool:
+    return operation.operation_type in _TYPES and operation.status in _OPERATION_STATUSES
+
+
+def _observed(operation: _Operation, currency: str) -> ObservedOperation:
+    return ObservedOperation(
+        type=_TYPES[operation.operation_type],
+        status=_OPERATION_STATUSES[operation.status],
+        operation_id=own_id(operation.external_operation_id),
+        provider_ref=operation.operation_id,
+        amount=_amount(operation.amount, currency),
+        reason=DECLINES.get(operation.reason, "declined") if operation.reason else None,
+    )
+
+
+def own_id(text: str | None) -> UUID | None:
+    """Our operation's id, if that is what the provider echoes."""
+    try:
+        return None if text is None else UUID(text)
+    except ValueError:
+        return None
+
+
+def status_of(text: str | None) -> PaymentStatus | None:
+    """The order's status in our words; ``None`` for one we do not know."""
+    return _STATUSES.get(text or "")
+
+
+def operation_of(type: str, status: str, id: str, external: str | None) -> ObservedOperation | None:
+    """An operation named in a callback; ``None`` for a kind we do not know."""
+    operation = _Operation(operation_type=type, operation_id=id, status=status, external_operation_id=external)
+    return _observed(operation, "RUB") if _is_known(operation) else None
+
+
+def _amount(text: str | None, currency: str) -> int | None:
+    try:
+        return None if text is None else from_decimal_string(text, currency)
+    except InvalidMoney:
+        return None

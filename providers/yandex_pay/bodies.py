@@ -1,0 +1,124 @@
+"""Our requests in Yandex Pay's words (merchant API, OpenAPI 3.0.3). Amounts are decimal strings."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from billing.messages import ProviderRequest
+from billing.money import to_decimal_string
+from billing.order import Cart, Item
+from billing.vocabulary import Tax
+
+#: Receipt tax codes as published; rates that came later are added by the setting ``yandex_pay_tax_codes``.
+TAX_CODES: Final[dict[str, int]] = {
+    Tax.VAT_20: 1,
+    Tax.VAT_10: 2,
+    Tax.VAT_20_120: 3,
+    Tax.VAT_10_110: 4,
+    Tax.VAT_0: 5,
+    Tax.NONE: 6,
+}
+MIN_TTL_S: Final = 180
+MAX_TTL_S: Final = 604_800
+#: Field limits of the API.
+MAX_PURPOSE: Final = 30
+
+
+class Inexpressible(Exception):
+    """The API has no words for the request; ``reason`` is a decline reason."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def create(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]:
+    """POST /v1/orders."""
+    order = request.order
+    if order is None:
+        raise Inexpressible("invalid_request")
+    if request.currency != "RUB":
+        raise Inexpressible("unsupported")
+    body: dict[str, Any] = {
+        "orderId": request.order_ref,
+        "currencyCode": request.currency,
+        "availablePaymentMethods": ["CARD"],
+        "ttl": min(max(request.ttl_s, MIN_TTL_S), MAX_TTL_S),
+        "cart": {
+            "externalId": str(order.id),
+            "items": [_item(item, request.currency, taxes) for item in order.cart.items],
+            "total": {"amount": to_decimal_string(request.amount, request.currency)},
+        },
+    }
+    if order.return_urls is not None:
+        body["redirectUrls"] = {"onSuccess": order.return_urls.success, "onError": order.return_urls.failure}
+    return body
+
+
+def capture(request: ProviderRequest) -> dict[str, Any]:
+    """POST /v1/orders/{id}/capture. A smaller amount releases the rest and needs the final cart."""
+    body: dict[str, Any] = {
+        "orderAmount": to_decimal_string(request.amount, request.currency),
+        "externalOperationId": str(request.operation_id),
+    }
+    if request.cart is not None:
+        body["cart"] = {
+            "items": [
+                {
+                    "productId": item.product_id,
+                    "title": item.title,
+                    "quantity": {"count": str(item.quantity)},
+                    "unitPrice": to_decimal_string(item.unit_price, request.currency),
+                    "total": to_decimal_string(item.total, request.currency),
+                }
+                for item in request.cart.items
+            ],
+            "total": {"amount": to_decimal_string(request.amount, request.currency)},
+        }
+    return body
+
+
+def cancel(request: ProviderRequest) -> dict[str, Any]:
+    """POST /v1/orders/{id}/cancel."""
+    return {"reason": request.reason or "voided", "externalOperationId": str(request.operation_id)}
+
+
+def refund(request: ProviderRequest) -> dict[str, Any]:
+    """POST /v2/orders/{id}/refund. ``targetCart`` is the cart that remains; without one everything is refunded."""
+    body: dict[str, Any] = {
+        "refundAmount": to_decimal_string(request.amount, request.currency),
+        "externalOperationId": str(request.operation_id),
+    }
+    if request.cart is not None:
+        body["targetCart"] = {"items": _target(request.cart, request.currency)}
+    return body
+
+
+def _target(cart: Cart, currency: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "productId": item.product_id,
+            "quantityCount": str(item.quantity),
+            "price": to_decimal_string(item.unit_price, currency),
+        }
+        for item in cart.items
+    ]
+
+
+def _item(item: Item, currency: str, taxes: Mapping[str, int]) -> dict[str, Any]:
+    tax = taxes.get(item.tax)
+    if tax is None:
+        raise Inexpressible("unsupported_tax")
+    return {
+        "productId": item.product_id,
+        "title": item.title,
+        "quantity": {"count": str(item.quantity)},
+        "unitPrice": to_decimal_string(item.unit_price, currency),
+        "total": to_decimal_string(item.total, currency),
+        "receipt": {
+            "tax": tax,
+            "title": item.title,
+            "measure": item.measure,
+            "paymentMethodType": item.method,
+            "paymentSubjectType": item.subject,
+        },
+    }

@@ -1,0 +1,155 @@
+"""Which partitions are ours and where each of them stands. Kafka assigns, Postgres knows the position."""
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final, Protocol
+
+import structlog
+from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+
+from sinks.metrics import Metrics
+from sinks.outage import Outage
+from sinks.positions import Positions
+
+log = structlog.get_logger(__name__)
+
+#: How long a rebalance waits for the batch in hand, seconds. Past it the batch is dropped and delivered again by the
+#: next owner. Well inside the group's rebalance timeout.
+BATCH_PATIENCE_S: Final = 5.0
+
+
+class PositionBeyondLog(Exception):
+    """Postgres says we are further than the topic goes: the topic was made anew or has lost its end. Going on would
+    skip what comes next, so an operator must decide (reset the position, or restore the topic)."""
+
+
+class Consumer(Protocol):
+    """What we use of ``aiokafka.AIOKafkaConsumer``."""
+
+    def assignment(self) -> Collection[TopicPartition]: ...
+    def seek(self, partition: TopicPartition, offset: int) -> None: ...
+    async def beginning_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]: ...
+    async def end_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]: ...
+    async def getmany(
+        self, *, timeout_ms: int, max_records: int | None
+    ) -> dict[TopicPartition, list[ConsumerRecord]]: ...
+    async def commit(self, offsets: dict[TopicPartition, int]) -> None: ...
+
+
+class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """The partitions we hold.
+
+    ``lock`` is held while a batch is in hand. ``disturbed`` is set while the positions must be read before anything
+    else is done: from the start, when partitions come or go, when a position turns out not to be ours.
+    ``generation`` changes when partitions have come or gone: a batch of an earlier one must not move positions.
+    """
+
+    def __init__(self, consumer: Consumer, positions: Positions, metrics: Metrics) -> None:
+        self.lock = asyncio.Lock()
+        self.disturbed = asyncio.Event()
+        self.disturbed.set()
+        self.generation = 0
+        self._consumer = consumer
+        self._positions = positions
+        self._metrics = metrics
+        self._stored: dict[int, int] = {}
+        self._next: dict[int, int] = {}
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Let the batch in hand end, for a while; it must not move positions after this."""
+        if not revoked:
+            return  # before the first assignment, or between two empty ones
+        self.disturbed.set()
+        held = False
+        try:
+            async with asyncio.timeout(BATCH_PATIENCE_S):
+                held = await self.lock.acquire()
+        except TimeoutError:
+            log.warning("partitions are taken away from a batch in hand", partitions=sorted(p for _, p in revoked))
+        self._change()
+        if held:
+            self.lock.release()
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        """The positions are read by :meth:`restore`: a failure in here would only be logged by aiokafka."""
+        log.info("partitions assigned", partitions=sorted(p for _, p in assigned))
+        self._change()
+
+    def _change(self) -> None:
+        self.generation += 1
+        self.disturbed.set()
+
+    @property
+    def settled(self) -> bool:
+        """We know what is ours, be it nothing, and where it stands."""
+        return self.generation > 0 and not self.disturbed.is_set()
+
+    async def restore(self) -> None:
+        """Seek every partition to its position in Postgres. ``disturbed`` stays set when partitions came or went
+        meanwhile. Raises :class:`~sinks.outage.Outage` and :class:`PositionBeyondLog`."""
+        generation = self.generation
+        assigned = sorted(self._consumer.assignment())
+        stored: dict[int, int] = {}
+        start: dict[int, int] = {}
+        if assigned:  # a group may have more members than partitions
+            stored = await self._positions.load([tp.partition for tp in assigned])
+            start = await self._within_log(assigned, stored)
+        if generation != self.generation:
+            return
+        try:
+            for tp in assigned:
+                self._consumer.seek(tp, start[tp.partition])
+        except IllegalStateError:
+            return  # taken away between the check and the seek; the listener is about to hear of it
+        self._stored = stored
+        self._next = start
+        self.disturbed.clear()
+        log.info("positions restored", positions=start)
+
+    async def _within_log(self, assigned: Sequence[TopicPartition], stored: Mapping[int, int]) -> dict[int, int]:
+        try:
+            first = await self._consumer.beginning_offsets(assigned)
+            end = await self._consumer.end_offsets(assigned)
+        except KafkaError as error:
+            raise Outage(f"kafka: {error!r}") from error
+        start = {}
+        for tp in assigned:
+            position = stored[tp.partition]
+            if position > end[tp]:
+                raise PositionBeyondLog(f"{tp.topic}/{tp.partition}: position {position}, the log ends at {end[tp]}")
+            if position < first[tp]:
+                self._miss(tp.topic, tp.partition, position, first[tp])
+            start[tp.partition] = max(position, first[tp])
+        return start
+
+    def accept(self, records: Sequence[ConsumerRecord]) -> dict[int, tuple[int, int]]:
+        """The ranges ``{partition: (next offset, offset after the last)}`` of records that continue where we are.
+
+        Empty, and ``disturbed``, when a record is behind that or of a partition that is not ours. Offsets that Kafka
+        leaves out are gone (retention), which is never normal: they are told loudly and passed over.
+        """
+        ranges: dict[int, tuple[int, int]] = {}
+        for record in records:
+            start = self._next.get(record.partition)
+            if start is None:
+                self.disturbed.set()
+                return {}
+            expected = ranges.get(record.partition, (start, start))[1]
+            if record.offset < expected:
+                self.disturbed.set()
+                return {}
+            if record.offset > expected:
+                self._miss(record.topic, record.partition, expected, record.offset)
+            ranges[record.partition] = (start, record.offset + 1)
+        return ranges
+
+    async def advance(self, ranges: Mapping[int, tuple[int, int]]) -> None:
+        """Store the ends of ``ranges``; raises :class:`~storage.positions.LostPartition` and ``Outage``."""
+        await self._positions.advance({p: (self._stored[p], following) for p, (_, following) in ranges.items()})
+        for partition, (_, following) in ranges.items():
+            self._stored[partition] = self._next[partition] = following
+
+    def _miss(self, topic: str, partition: int, expected: int, found: int) -> None:
+        self._metrics.missing_offsets.inc(found - expected)
+        log.critical("kafka has lost messages", topic=topic, partition=partition, expected=expected, found=found)

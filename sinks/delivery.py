@@ -1,0 +1,240 @@
+"""The loop of every sink: events out of Kafka, batches to a destination, the position into Postgres.
+
+At least once, nothing skipped: a batch is delivered, then its position is stored in Postgres on the condition that
+nobody else has moved it, then Kafka is told too, as a hint for those who look at the lag. A crash between the two
+delivers again what was delivered, with the same ids.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from random import Random
+from typing import Final, Generic, TypeVar
+
+import structlog
+from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from billing.errors import InvalidMessage
+from sinks.assignment import Assignment, Consumer
+from sinks.dead_letters import DeadLetters
+from sinks.event import Batch, Destination, Event, read_event
+from sinks.metrics import Metrics
+from sinks.outage import Backoff, Outage
+from sinks.positions import LostPartition
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+Poison = tuple[ConsumerRecord, InvalidMessage]
+
+#: Longest wait for the first message of a batch, milliseconds: how soon a stop or a rebalance is seen when idle.
+IDLE_MS: Final = 500
+#: Dead letters in a row after which something is wrong with us rather than with the messages.
+DEAD_LETTER_RUN: Final = 100
+#: The hint to Kafka: at most this often, and given up after this. Seconds.
+HINT_EVERY_S: Final = 1.0
+HINT_TIMEOUT_S: Final = 2.0
+
+
+class TooManyDeadLetters(Exception):
+    """So many messages in a row cannot be read that the fault must be ours: a person must look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route(Generic[T]):
+    """What makes one sink different from another. ``consumer``: its name in ``stream_positions`` and its group.
+
+    ``translate`` is pure and raises :class:`~billing.errors.InvalidMessage` for an event the destination can never
+    take. A batch closes at ``batch_max`` events or when its first event is ``linger_s`` old.
+    """
+
+    consumer: str
+    topic: str
+    translate: Callable[[Event], T]
+    destination: Destination[T]
+    batch_max: int
+    linger_s: float = 0.0
+
+
+class Delivery(Generic[T]):
+    """Delivers one route until stopped. ``random`` spreads retries; ``now`` is the wall clock, ``clock`` monotonic."""
+
+    def __init__(
+        self,
+        route: Route[T],
+        consumer: Consumer,
+        assignment: Assignment,
+        dead_letters: DeadLetters,
+        metrics: Metrics,
+        *,
+        random: Random,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._route = route
+        self._consumer = consumer
+        self._assignment = assignment
+        self._dead_letters = dead_letters
+        self._metrics = metrics
+        self._random = random
+        self._now = now
+        self._clock = clock
+        self._stopping = False
+        self._dead_run = 0
+        self._hinted_at = clock()
+        #: When the loop last took a step (monotonic): a waiting loop steps, a hung one does not.
+        self.stepped_at = clock()
+        #: The positions have been read at least once.
+        self.ready = False
+
+    def stop(self) -> None:
+        """Finish the batch in hand and end; one that cannot be delivered now is left for the next start."""
+        self._stopping = True
+        self._assignment.disturbed.set()
+
+    async def run(self) -> None:
+        """Until :meth:`stop`. What it raises must end the process: :class:`TooManyDeadLetters`,
+        :class:`~sinks.assignment.PositionBeyondLog`, or a bug."""
+        while not self._stopping:
+            self.stepped_at = self._clock()
+            if self._assignment.disturbed.is_set():
+                await self._insist("restore", self._assignment.restore)
+                self.ready = self.ready or self._assignment.settled
+                continue
+            records = await self._collect()
+            if not records:
+                continue
+            async with self._assignment.lock:
+                if not self._assignment.disturbed.is_set():
+                    await self._work(records)
+
+    async def _collect(self) -> list[ConsumerRecord]:
+        """The next records: at most ``batch_max``, and waiting for more no longer than ``linger_s``."""
+        records: list[ConsumerRecord] = []
+        timeout_ms, deadline = IDLE_MS, 0.0
+        while timeout_ms > 0 and len(records) < self._route.batch_max and not self._assignment.disturbed.is_set():
+            found = await self._consumer.getmany(
+                timeout_ms=timeout_ms, max_records=self._route.batch_max - len(records)
+            )
+            if not records:
+                if not found:
+                    break
+                deadline = self._clock() + self._route.linger_s
+            records += [record for partition in found.values() for record in partition]
+            timeout_ms = int((deadline - self._clock()) * 1000)
+        return records
+
+    async def _work(self, records: list[ConsumerRecord]) -> None:
+        """Deliver and advance, or leave everything as it was and ask for the positions to be read again."""
+        ranges = self._assignment.accept(records)
+        if not ranges:
+            return
+        started = self._clock()
+        generation = self._assignment.generation
+        batch, poison, dead_run = self._translate(records, ranges)
+        try:
+            done = (
+                await self._bury(poison)
+                and (not batch.events or await self._insist("deliver", partial(self._route.destination.deliver, batch)))
+                and generation == self._assignment.generation
+                and await self._insist("advance", partial(self._assignment.advance, ranges))
+            )
+        except LostPartition as error:
+            # Another process owns a partition of ours, and Kafka is about to tell us so; or our own earlier move
+            # was stored though its answer was lost. Reading the positions again is right for both.
+            log.warning("lost partition, batch dropped", consumer=self._route.consumer, error=str(error))
+            self._metrics.lost_partitions.inc()
+            done = False
+        if not done:
+            self._assignment.disturbed.set()
+            return
+        self._dead_run = dead_run
+        self._metrics.batch_seconds.observe(self._clock() - started)
+        self._metrics.delivered.inc(len(batch.events))
+        now = self._now()
+        for event in batch.events:
+            self._metrics.lag_seconds.observe(max(0.0, (now - event.change.changed_at).total_seconds()))
+        await self._hint(ranges)
+
+    def _translate(
+        self, records: list[ConsumerRecord], ranges: Mapping[int, tuple[int, int]]
+    ) -> tuple[Batch[T], list[Poison], int]:
+        """The batch, what cannot be in it, and the dead letters in a row at its end."""
+        events: list[Event] = []
+        contents: list[T] = []
+        poison: list[Poison] = []
+        dead_run = self._dead_run
+        for record in records:
+            try:
+                event = read_event(record)
+                content = self._route.translate(event)
+            except InvalidMessage as error:
+                poison.append((record, error))
+                dead_run += 1
+                if dead_run >= DEAD_LETTER_RUN:
+                    raise TooManyDeadLetters(f"{dead_run} in a row, the last: {error}") from error
+            else:
+                events.append(event)
+                contents.append(content)
+                dead_run = 0
+        return Batch(self._route.topic, ranges, tuple(events), tuple(contents)), poison, dead_run
+
+    async def _bury(self, poison: list[Poison]) -> bool:
+        for record, error in poison:
+            if not await self._insist("dead letter", partial(self._dead_letters.put, record, error)):
+                return False
+            self._metrics.dead_letters.inc()
+        return True
+
+    async def _insist(self, step: str, action: Callable[[], Awaitable[None]]) -> bool:
+        """Try until it succeeds. ``False`` when given up: stopping, or partitions have come or are to go."""
+        backoff = Backoff(self._random)
+        since = self._clock()
+        while True:
+            self.stepped_at = self._clock()
+            try:
+                await action()
+            except Outage as outage:
+                pause_s = backoff.next_s()
+                stuck_s = self._clock() - since
+                self._metrics.retries.inc()
+                self._metrics.stuck_seconds.set(stuck_s)
+                log.warning(
+                    "waiting for an outage to end",
+                    consumer=self._route.consumer,
+                    step=step,
+                    error=str(outage),
+                    stuck_s=round(stuck_s, 1),
+                    retry_in_s=round(pause_s, 2),
+                )
+                if await self._interrupted(pause_s, step):
+                    return False
+            else:
+                self._metrics.stuck_seconds.set(0)
+                return True
+
+    async def _interrupted(self, pause_s: float, step: str) -> bool:
+        if step == "restore":  # is itself the answer to a disturbance: only a stop ends it
+            await asyncio.sleep(pause_s)
+            return self._stopping
+        try:
+            async with asyncio.timeout(pause_s):
+                await self._assignment.disturbed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _hint(self, ranges: Mapping[int, tuple[int, int]]) -> None:
+        if self._clock() - self._hinted_at < HINT_EVERY_S:
+            return
+        self._hinted_at = self._clock()
+        offsets = {TopicPartition(self._route.topic, p): following for p, (_, following) in ranges.items()}
+        try:
+            async with asyncio.timeout(HINT_TIMEOUT_S):
+                await self._consumer.commit(offsets)
+        except (KafkaError, TimeoutError) as error:
+            log.debug("kafka did not take the hint", error=repr(error))

@@ -1,0 +1,49 @@
+"""Where a sink stands, in Postgres."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from sinks.outage import Outage
+from storage.positions import LostPartition, advance, load
+
+
+class Positions(Protocol):
+    """The positions of one consumer in one topic. Both raise :class:`~sinks.outage.Outage`."""
+
+    async def load(self, partitions: Sequence[int]) -> dict[int, int]:
+        """The next offset of each partition; 0 where it has never been."""
+
+    async def advance(self, moves: Mapping[int, tuple[int, int]]) -> None:
+        """Partition → (expected, new) next offset; raises :class:`~storage.positions.LostPartition` and moves
+        nothing when a partition is not at the expected one."""
+
+
+class PostgresPositions:
+    """:class:`Positions` in the table ``stream_positions``."""
+
+    def __init__(self, engine: AsyncEngine, consumer: str, topic: str) -> None:
+        self._engine = engine
+        self._consumer = consumer
+        self._topic = topic
+
+    async def load(self, partitions: Sequence[int]) -> dict[int, int]:
+        try:
+            async with self._engine.begin() as connection:
+                return await load(connection, self._consumer, self._topic, partitions)
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            raise Outage(f"postgres: {error!r}") from error
+
+    async def advance(self, moves: Mapping[int, tuple[int, int]]) -> None:
+        # A connection that breaks during the commit leaves it open whether the move was made. Trying again then
+        # ends in LostPartition, and the position is read anew: right either way.
+        try:
+            async with self._engine.begin() as connection:
+                await advance(connection, self._consumer, self._topic, moves)
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            raise Outage(f"postgres: {error!r}") from error
+
+
+__all__ = ["LostPartition", "Positions", "PostgresPositions"]

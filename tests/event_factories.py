@@ -1,0 +1,69 @@
+"""Changes of payments, as they stand in ``billing.events``."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from billing.messages import Envelope, ItemView, OperationView, PaymentChanged
+from billing.vocabulary import CaptureMode, OperationStatus, OperationType, PaymentStatus
+
+CREATED = datetime(2026, 11, 23, 12, 0, 0, 123_456, tzinfo=UTC)
+CHANGED = datetime(2026, 11, 23, 12, 0, 5, 654_321, tzinfo=UTC)
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def an_operation(type: OperationType = OperationType.CAPTURE, **fields: Any) -> OperationView:
+    values: dict[str, Any] = {
+        "id": uuid4(),
+        "status": OperationStatus.SUCCESS,
+        "amount": 59_900,
+        "created_at": CREATED,
+        "updated_at": CHANGED,
+        "provider_ref": "provider-operation-1",
+    }
+    return OperationView(type=type, **(values | fields))
+
+
+def a_change(status: PaymentStatus = PaymentStatus.CAPTURED, **fields: Any) -> PaymentChanged:
+    values: dict[str, Any] = {
+        "payment_id": uuid4(),
+        "version": 2,
+        "previous_status": PaymentStatus.PENDING,
+        "customer_id": "customer-1",
+        "order_id": uuid4(),
+        "client_id": "shop",
+        "provider": "yandex-pay",
+        "capture_mode": CaptureMode.ONE_STAGE,
+        "currency": "RUB",
+        "amount": 59_900,
+        "authorized": 59_900,
+        "captured": 59_900,
+        "refunded": 0,
+        "created_at": CREATED,
+        "changed_at": CHANGED,
+        "items": (
+            ItemView("film-1", "Film 1", 1, 39_900, "DIGITAL"),
+            ItemView("film-2", "Film 2", 1, 20_000, "DIGITAL"),
+        ),
+        "operations": (an_operation(),),
+    }
+    return PaymentChanged(status=status, **(values | fields))
+
+
+def as_message(change: PaymentChanged, *, traceparent: str | None = TRACE) -> tuple[bytes, bytes]:
+    """Key and value as the payments agent publishes them."""
+    subject = str(change.payment_id)
+    envelope = Envelope.wrap(
+        change,
+        id=f"{subject}:{change.version}",
+        source="/streams/payments",
+        subject=subject,
+        time=change.changed_at,
+        traceparent=traceparent,
+    )
+    return subject.encode(), envelope.encode()
+
+
+def payment_id(number: int) -> UUID:
+    """A payment id that a failing test can be read by."""
+    return UUID(int=number + 1)

@@ -1,0 +1,283 @@
+"""A real server on a free port, with fakes where Kafka, Postgres and a provider would be."""
+
+import asyncio
+import hashlib
+import itertools
+import json
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid5
+
+import aiohttp
+
+from billing.messages import CreatePayment, Message, PaymentChanged, ProviderRequest, Refusal, Reply, decode_envelope
+from billing.settings import Settings
+from billing.topics import CALLBACKS, INBOX
+from billing.vocabulary import CaptureMode, PaymentStatus
+from ingest_api.api_keys import ApiKeys
+from ingest_api.app import create_app
+from ingest_api.kafka_writer import NotStored
+from ingest_api.metrics import Metrics
+from ingest_api.parts import Parts
+from ingest_api.serving import IngestServer, server_config
+from ingest_api.waiting import WaitingRequests
+from providers.base import CallbackRejected, CallResult, ParsedCallback, Provider, VerifiedCallback
+
+SITE_KEY = "site-key-1"
+SHOP_KEY = "shop-key-1"
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+class FakeProvider(Provider):
+    """Believes a callback with the header ``x-signature: good``."""
+
+    name = "yandex-pay"
+
+    async def perform(self, request: ProviderRequest) -> CallResult:
+        raise NotImplementedError
+
+    async def verify_callback(self, headers: Mapping[str, str], body: bytes) -> VerifiedCallback:
+        if headers.get("x-signature") != "good":
+            raise CallbackRejected(403, b'{"status":"fail","reasonCode":"FORBIDDEN"}', "bad signature")
+        return VerifiedCallback(order_ref="order-1", response=b'{"status":"success"}')
+
+    def parse_callback(self, body: bytes) -> ParsedCallback:
+        raise NotImplementedError
+
+
+@dataclass
+class Record:
+    topic: str
+    key: bytes
+    value: bytes
+    headers: dict[str, bytes]
+
+
+class RecordingWriter:
+    """Remembers what was produced; ``away`` imitates a broker that is gone; ``on_store`` imitates the agents."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.away = False
+        self.on_store: Callable[[Message], None] | None = None
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def unready(self) -> str | None:
+        return "not connected to Kafka" if self.away else None
+
+    async def store(self, topic: str, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
+        if self.away:
+            raise NotStored("no broker")
+        self.records.append(Record(topic, key, value, dict(headers)))
+        if topic == INBOX.name and self.on_store is not None:
+            self.on_store(decode_envelope(value).open())
+
+    @property
+    def commands(self) -> list[CreatePayment]:
+        opened = [decode_envelope(r.value).open() for r in self.records if r.topic == INBOX.name]
+        return [message for message in opened if isinstance(message, CreatePayment)]
+
+    @property
+    def callbacks(self) -> list[Record]:
+        return [r for r in self.records if r.topic == CALLBACKS.name]
+
+
+@dataclass
+class FakeReplies:
+    partition: int | None = 3
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass
+class FakeReads:
+    payments: dict[UUID, PaymentChanged] = field(default_factory=dict)
+    error: Exception | None = None
+
+    async def payment(self, client_id: str, payment_id: UUID) -> PaymentChanged | None:
+        if self.error is not None:
+            raise self.error
+        found = self.payments.get(payment_id)
+        return found if found is not None and found.client_id == client_id else None
+
+    async def close(self) -> None: ...
+
+
+def payment_of(command: CreatePayment, **changes: Any) -> PaymentChanged:
+    """The payment that would come of a command."""
+    fields: dict[str, Any] = {
+        "payment_id": command.payment_id,
+        "version": 2,
+        "status": PaymentStatus.PENDING,
+        "customer_id": command.order.customer_id,
+        "order_id": command.order.id,
+        "client_id": command.client_id,
+        "provider": command.provider,
+        "capture_mode": CaptureMode.ONE_STAGE,
+        "currency": command.order.currency,
+        "amount": command.order.amount,
+        "authorized": 0,
+        "captured": 0,
+        "refunded": 0,
+        "created_at": NOW,
+        "changed_at": NOW,
+        "items": (),
+        "operations": (),
+        "payment_url": "https://pay.example/1",
+    }
+    return PaymentChanged(**{**fields, **changes})
+
+
+@dataclass
+class World:
+    """One running API and everything around it."""
+
+    settings: Settings
+    writer: RecordingWriter
+    replies: FakeReplies
+    reads: FakeReads
+    waiting: WaitingRequests
+    metrics: Metrics
+    parts: Parts
+    server: IngestServer
+    url: str
+    http: aiohttp.ClientSession
+
+    def headers(self, **changes: str | None) -> dict[str, str]:
+        headers = {
+            "Authorization": f"Bearer {SITE_KEY}",
+            "Idempotency-Key": "order-1842",
+            "Content-Type": "application/json",
+            "Prefer": "respond-async",
+        }
+        for name, value in changes.items():
+            headers.pop(name.replace("_", "-"), None)
+            if value is not None:
+                headers[name.replace("_", "-")] = value
+        return headers
+
+    async def create(self, body: Any, **headers: str | None) -> "Answer":
+        if not isinstance(body, (bytes, str)):
+            body = _json(body)
+        async with self.http.post(f"{self.url}/v1/payments", data=body, headers=self.headers(**headers)) as response:
+            return await Answer.of(response)
+
+    async def get(self, path: str, **headers: str) -> "Answer":
+        async with self.http.get(self.url + path, headers=headers) as response:
+            return await Answer.of(response)
+
+    async def callback(self, body: bytes, **headers: str) -> "Answer":
+        url = f"{self.url}/webhooks/yandex-pay/v1/webhook"
+        async with self.http.post(url, data=body, headers=headers) as response:
+            return await Answer.of(response)
+
+    def replying(self, **changes: Any) -> None:
+        """From now on every command is answered at once with its payment."""
+
+        def answer(command: Message) -> None:
+            assert isinstance(command, CreatePayment)
+            if command.reply_to is not None:
+                payment = payment_of(command, **changes)
+                self.waiting.resolve(Reply(command.payment_id, command.reply_to.correlation_id, payment))
+
+        self.writer.on_store = answer
+
+    def refusing(self, code: str, detail: str) -> None:
+        """From now on every command is refused."""
+
+        def answer(command: Message) -> None:
+            assert isinstance(command, CreatePayment)
+            assert command.reply_to is not None
+            reply_to, refusal = command.reply_to, Refusal(code, detail)
+            self.waiting.resolve(Reply(command.payment_id, reply_to.correlation_id, refusal=refusal))
+
+        self.writer.on_store = answer
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    raw: bytes
+
+    @classmethod
+    async def of(cls, response: aiohttp.ClientResponse) -> "Answer":
+        return cls(response.status, response.headers, await response.read())
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.raw)
+
+    def is_problem(self, status: int, code: str) -> None:
+        """Assert that this is the problem with this status and type."""
+        assert self.headers["Content-Type"] == "application/problem+json", self.raw
+        document = self.json
+        assert (self.status, document["status"], document["type"]) == (status, status, f"/problems/{code}"), document
+        assert document["title"]
+        assert document["request_id"] == self.headers["X-Request-Id"]
+
+
+def _json(document: Any) -> bytes:
+    return json.dumps(document).encode()
+
+
+@asynccontextmanager
+async def serving(**overrides: Any) -> AsyncIterator[World]:
+    """Serve the API on a free port; ``overrides`` change settings."""
+    hashes = {name: hashlib.sha256(key.encode()).hexdigest() for name, key in (("site", SITE_KEY), ("shop", SHOP_KEY))}
+    settings = Settings(**{"api_keys": hashes, "wait_default_s": 5.0, "body_limit_bytes": 8192, **overrides})
+    metrics = Metrics()
+    waiting = WaitingRequests(metrics, limit=200)
+    writer, replies, reads = RecordingWriter(), FakeReplies(), FakeReads()
+    ids = itertools.count()
+    parts = Parts(
+        settings=settings,
+        metrics=metrics,
+        keys=ApiKeys(settings.api_keys),
+        writer=writer,
+        replies=replies,
+        waiting=waiting,
+        reads=reads,
+        providers={"yandex-pay": FakeProvider()},
+        clock=lambda: NOW,
+        new_id=lambda: uuid5(UUID(int=0), str(next(ids))).hex,
+    )
+    async with AsyncExitStack() as stack:
+        listener = socket.socket()
+        listener.bind(("127.0.0.1", 0))
+        server = IngestServer(server_config(create_app(parts), "127.0.0.1", 0), waiting)
+        task = asyncio.create_task(server._serve(sockets=[listener]))
+        await until(lambda: _started(server, task))
+        stack.push_async_callback(_stop, server, task)
+        connector = aiohttp.TCPConnector(limit=0)
+        http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield World(settings, writer, replies, reads, waiting, metrics, parts, server, url, http)
+
+
+def _started(server: IngestServer, task: "asyncio.Task[None]") -> bool:
+    if task.done():
+        task.result()
+        raise AssertionError("the server did not start")
+    return server.started
+
+
+async def _stop(server: IngestServer, task: "asyncio.Task[None]") -> None:
+    server.should_exit = True
+    await task
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)

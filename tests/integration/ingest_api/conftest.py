@@ -1,0 +1,41 @@
+"""The ingest API's parts on the stack's Kafka."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from billing.settings import Settings
+from billing.topics import CALLBACKS, INBOX, REPLIES
+
+
+@pytest.fixture(scope="session")
+async def settings(stack) -> Settings:
+    """Settings on the stack's Kafka, its topics there."""
+    settings = Settings(kafka_url=stack["kafka"], postgres_url=stack["postgres"])
+    await _create(settings, [INBOX.name, CALLBACKS.name, REPLIES.name])
+    return settings
+
+
+@pytest.fixture(scope="session")
+async def topic(settings: Settings) -> AsyncIterator[str]:
+    """A topic nobody else reads: the agents of the stack would act on ours."""
+    name = "test.ingest-api.written"
+    await _create(settings, [name])
+    yield name
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_url)
+    await admin.start()
+    await admin.delete_topics([name])
+    await admin.close()
+
+
+async def _create(settings: Settings, names: list[str]) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_url)
+    await admin.start()
+    topics = [NewTopic(name, settings.kafka_partitions, settings.kafka_replication) for name in names]
+    answer = await admin.create_topics(topics)
+    await admin.close()
+    for error in answer.topic_errors:
+        if error[1] not in (0, TopicAlreadyExistsError.errno):
+            raise for_code(error[1])(error)

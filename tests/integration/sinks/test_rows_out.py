@@ -1,0 +1,118 @@
+"""Operations and payments reach ClickHouse once each, whatever happens on the way."""
+
+from datetime import timedelta
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+from analytics import migrate as migrations
+from analytics.migrate import MigrationChanged
+from billing.settings import Settings
+from billing.vocabulary import OperationStatus, OperationType, PaymentStatus
+from sinks.clickhouse import ClickHouseInserter, translate
+from sinks.event import Batch, Event
+from tests.event_factories import CHANGED, a_change, an_operation
+from tests.integration.sinks.bench import Bench, until
+from tests.integration.sinks.cable import cable_to
+from tests.integration.sinks.parts import Sql
+
+
+async def test_a_change_is_a_row_per_operation_and_one_of_the_payment(bench: Bench, sql: Sql) -> None:
+    change = a_change(operations=(an_operation(OperationType.AUTHORIZE), an_operation(OperationType.CAPTURE)))
+    async with bench.sink("analytics", clickhouse_url=sql.url) as sink:
+        await bench.publish([change])
+        await bench.drained(1)
+        assert await sink.terminate() == 0
+
+    assert await sql.ask("SELECT count() FROM operations") == [["2"]]
+    assert await sql.ask(
+        "SELECT payment_id, status, amount, captured, currency, created_at, toTypeName(amount) FROM payments"
+    ) == [[str(change.payment_id), "CAPTURED", "59900", "59900", "RUB", "2026-11-23 12:00:00.123456", "Int64"]]
+
+
+async def test_of_several_versions_the_latest_counts_in_whatever_order_they_come(bench: Bench, sql: Sql) -> None:
+    pending = an_operation(OperationType.AUTHORIZE, status=OperationStatus.PENDING)
+    done = an_operation(
+        OperationType.AUTHORIZE, id=pending.id, status=OperationStatus.SUCCESS, updated_at=CHANGED + timedelta(days=40)
+    )
+    first = a_change(PaymentStatus.PENDING, version=1, captured=0, operations=(pending,))
+    second = a_change(PaymentStatus.CAPTURED, version=2, payment_id=first.payment_id, operations=(done,))
+    async with bench.sink("analytics", clickhouse_url=sql.url):
+        await bench.publish([second])
+        await bench.drained(1)
+        await bench.publish([first])
+        await bench.drained(2)
+
+    assert await sql.ask("SELECT status, version FROM operations") == [["SUCCESS", "2"]]
+    assert await sql.ask("SELECT status, captured FROM payments") == [["CAPTURED", "59900"]]
+
+
+async def test_killed_between_insert_and_position_counts_and_sums_stay_exact(bench: Bench, sql: Sql) -> None:
+    changes = [a_change(captured=number + 1) for number in range(200)]
+    await sql.ask("SYSTEM STOP MERGES payment_versions")
+    await bench.publish(changes)
+    async with bench.sink("analytics", clickhouse_url=sql.url, die_after_batch=2) as dying:
+        assert await dying.ended() == -9
+    assert 0 < await bench.done() < 200
+    # Batches cut elsewhere: no deduplication token meets its twin, the versions alone keep the counts.
+    async with bench.sink("analytics", clickhouse_url=sql.url, batch_max=37):
+        await bench.drained(200)
+
+    total = sum(change.captured for change in changes)
+    assert await sql.ask("SELECT count(), sum(captured) FROM payments") == [["200", str(total)]]
+    assert await sql.ask("SELECT count(), uniqExact(operation_id) FROM operations") == [["200", "200"]]
+
+
+async def test_clickhouse_away_and_back_loses_no_row(bench: Bench, sql: Sql) -> None:
+    async with cable_to(sql.url) as cable, bench.sink("analytics", clickhouse_url=cable.through(sql.url)) as sink:
+        await bench.publish([a_change() for _ in range(60)])
+        await bench.drained(60)
+        cable.cut()
+        await bench.publish([a_change() for _ in range(60)])
+        await until(sink.waits)
+        cable.plug()
+        await bench.drained(120)
+
+    assert await sql.ask("SELECT count() FROM operations") == [["120"]]
+    assert await sql.ask("SELECT count() FROM payments") == [["120"]]
+
+
+async def test_a_second_insert_for_the_same_ranges_is_dropped_by_the_server(sql: Sql) -> None:
+    events = tuple(Event(0, offset, a_change()) for offset in range(10))
+    rows = tuple(map(translate, events))
+    ranges = {0: (0, 10)}
+    inserter = ClickHouseInserter(sql.url)
+    try:
+        await inserter.deliver(Batch("billing.events", ranges, events, rows))
+        # In another order the block has another checksum: only the token says that it is the same.
+        await inserter.deliver(Batch("billing.events", ranges, events[::-1], rows[::-1]))
+    finally:
+        await inserter.close()
+
+    assert await sql.ask("SELECT count() FROM operation_versions") == [["10"]]
+    assert await sql.ask("SELECT count() FROM payment_versions") == [["10"]]
+
+
+def with_database(settings: Settings, url: str) -> Settings:
+    path = urlsplit(url).path
+    return settings.model_copy(
+        update={"clickhouse_url": urlunsplit(urlsplit(settings.clickhouse_url)._replace(path=path))}
+    )
+
+
+async def test_migrating_again_changes_nothing(settings: Settings, sql: Sql) -> None:
+    before = await sql.ask("SELECT number, sha256, applied_at FROM schema_migrations ORDER BY number")
+
+    await migrations.migrate(with_database(settings, sql.url))
+
+    assert await sql.ask("SELECT number, sha256, applied_at FROM schema_migrations ORDER BY number") == before
+
+
+async def test_a_migration_rewritten_after_it_was_applied_is_refused(
+    settings: Settings, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rewritten = [migrations.Migration(1, "0001_operations.sql", "SELECT 1;\n")]
+    monkeypatch.setattr(migrations, "read_migrations", lambda: rewritten)
+
+    with pytest.raises(MigrationChanged, match="0001_operations"):
+        await migrations.migrate(with_database(settings, sql.url))

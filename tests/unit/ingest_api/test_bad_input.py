@@ -1,0 +1,212 @@
+"""What is refused at the edge: each with its status and problem type, and nothing of it reaches Kafka."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+async def nothing_is_produced(world) -> AsyncIterator[None]:
+    yield
+    assert world.writer.records == []
+    assert len(world.waiting) == 0
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"{", b'{"amount": 1,}', b"\xff\xfe", b'{"metadata": {"a": "\\ud800"}}', b'{"cart": ' + b"[" * 4000],
+    ids=["empty", "cut off", "trailing comma", "not UTF-8", "half a surrogate", "nested too deep"],
+)
+async def test_malformed_json(world, raw: bytes) -> None:
+    (await world.create(raw)).is_problem(400, "malformed-json")
+
+
+async def test_unknown_provider(world, body) -> None:
+    answer = await world.create({**body, "provider": "bank-of-nowhere"})
+
+    answer.is_problem(422, "unknown-provider")
+    assert answer.json["providers"] == ["yandex-pay"]
+
+
+async def test_a_total_that_does_not_match_the_cart(world, body) -> None:
+    answer = await world.create({**body, "amount": 129701})
+
+    answer.is_problem(422, "cart-total-mismatch")
+    assert (answer.json["amount"], answer.json["cart_total"]) == (129701, 129700)
+
+
+ITEM = "/cart/items/0"
+
+
+@pytest.mark.parametrize(
+    ("pointer", "value"),
+    [
+        ("/amount", -129700),
+        ("/amount", 0),
+        ("/amount", 1297.5),
+        ("/amount", 129700.0),
+        ("/amount", "129700"),
+        ("/amount", True),
+        ("/amount", None),
+        ("/amount", 10**12 + 1),
+        ("/amount", 10**30),
+        (f"{ITEM}/unit_price", -1),
+        (f"{ITEM}/unit_price", 499.5),
+        (f"{ITEM}/unit_price", "49900"),
+        (f"{ITEM}/quantity", 0),
+        (f"{ITEM}/quantity", 1.5),
+        (f"{ITEM}/quantity", 10_001),
+        (f"{ITEM}/product_id", ""),
+        (f"{ITEM}/product_id", "a b"),
+        (f"{ITEM}/title", "x" * 129),
+        (f"{ITEM}/title", "null\x00byte"),
+        (f"{ITEM}/type", "FOOD"),
+        (f"{ITEM}/tax", "vat21"),
+        (f"{ITEM}/discount", 1),
+        (f"{ITEM}/receipt", 4),
+        (f"{ITEM}/receipt/subject", 27),
+        ("/cart/items", []),
+        ("/currency", "XXX"),
+        ("/currency", "rub"),
+        ("/customer_id", ""),
+        ("/customer_id", "c" * 65),
+        ("/customer_id", 1842),
+        ("/capture_mode", "LATER"),
+        ("/return_urls/success", "javascript:alert(1)"),
+        ("/return_urls/success", "//cinema.example"),
+        ("/return_urls/success", "https://user:pass@cinema.example"),
+        ("/return_urls/success", "https://cinema.example/\n"),
+        ("/return_urls/success", "https://"),
+        ("/contact/email", "nobody"),
+        ("/contact/phone", "89001234567"),
+        ("/metadata", {f"k{number}": "" for number in range(17)}),
+        ("/metadata/campaign", 1),
+        ("/metadata/campaign", "x" * 513),
+        ("/coupon", "FREE"),
+    ],
+)
+async def test_a_field_that_is_not_valid_is_named(world, body, pointer: str, value: Any) -> None:
+    _put(body, pointer, value)
+    answer = await world.create(body)
+
+    answer.is_problem(422, "invalid-request")
+    assert pointer in [error["pointer"] for error in answer.json["errors"]]
+
+
+def _put(document: Any, pointer: str, value: Any) -> None:
+    *path, last = pointer.split("/")[1:]
+    for step in path:
+        document = document[int(step)] if isinstance(document, list) else document.setdefault(step, {})
+    document[last] = value
+
+
+@pytest.mark.parametrize("field", ["customer_id", "currency", "amount", "provider", "cart"])
+async def test_a_field_that_is_missing_is_named(world, body, field: str) -> None:
+    del body[field]
+    answer = await world.create(body)
+
+    answer.is_problem(422, "invalid-request")
+    assert [error["pointer"] for error in answer.json["errors"]] == [f"/{field}"]
+
+
+async def test_a_product_stands_in_the_cart_once(world, body) -> None:
+    body["cart"]["items"][1]["product_id"] = "film-77"
+    answer = await world.create(body)
+
+    answer.is_problem(422, "invalid-request")
+    assert [error["pointer"] for error in answer.json["errors"]] == ["/cart/items"]
+
+
+async def test_a_body_that_is_not_an_object(world) -> None:
+    (await world.create(b"[]")).is_problem(422, "invalid-request")
+
+
+async def test_what_was_sent_is_never_repeated(world, body) -> None:
+    secret = "4111111111111111"
+    body["currency"] = body["customer_id"] = body["return_urls"]["success"] = secret * 5
+    body["amount"] = int(secret)
+    answer = await world.create(body)
+
+    assert answer.status == 422
+    assert secret not in answer.raw.decode()
+
+
+async def test_a_flood_of_errors_is_cut(world, body) -> None:
+    body["cart"]["items"] = [{} for _ in range(100)]
+    answer = await world.create(body)
+
+    answer.is_problem(422, "invalid-request")
+    assert len(answer.json["errors"]) == 20
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [None, "", "Bearer", "Bearer ", "Bearer wrong", "Basic c2l0ZTpzaXRlLWtleS0x", "site-key-1", "Bearer клю\u0447"],
+)
+async def test_a_missing_or_wrong_api_key(world, body, authorization: str | None) -> None:
+    answer = await world.create(body, Authorization=authorization)
+
+    answer.is_problem(401, "unauthorized")
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("key", [None, "", "with space", "ключ", "k" * 256])
+async def test_a_missing_or_invalid_idempotency_key(world, body, key: str | None) -> None:
+    (await world.create(body, Idempotency_Key=key)).is_problem(400, "invalid-idempotency-key")
+
+
+async def test_two_idempotency_keys(world, body) -> None:
+    headers = [*world.headers().items(), ("Idempotency-Key", "another")]
+    async with world.http.post(f"{world.url}/v1/payments", json=body, headers=headers) as response:
+        assert response.status == 400
+        assert (await response.json(content_type=None))["type"] == "/problems/invalid-idempotency-key"
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "application/xml"])
+async def test_a_body_of_another_type(world, body, content_type: str) -> None:
+    (await world.create(body, Content_Type=content_type)).is_problem(415, "unsupported-media-type")
+
+
+async def test_a_body_over_the_limit_by_its_announced_length(world) -> None:
+    reader, writer = await _send_head(world, Content_Length="8193")
+
+    answer = await reader.read()  # to the end: the connection is closed, nobody waits for the body
+
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b'"type":"/problems/body-too-large"' in answer
+    assert b'"limit_bytes":8192' in answer
+    writer.close()
+
+
+async def _send_head(world, **headers: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    host, port = world.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = "".join(f"{name}: {value}\r\n" for name, value in world.headers(**headers).items())
+    writer.write(f"POST /v1/payments HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode())
+    await writer.drain()
+    return reader, writer
+
+
+async def test_a_body_over_the_limit_by_its_counted_chunks(world) -> None:
+    reader, writer = await _send_head(world, Transfer_Encoding="chunked")
+    for _ in range(9):
+        writer.write(b"400\r\n" + b" " * 1024 + b"\r\n")
+
+    answer = await reader.read()
+
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b'"type":"/problems/body-too-large"' in answer
+    writer.close()
+
+
+async def test_a_client_that_leaves_in_the_middle_of_its_body(world, eventually) -> None:
+    gone = world.metrics.requests.labels("/v1/payments", "POST", 499)
+    before = gone._value.get()
+    _, writer = await _send_head(world, Content_Length="100")
+    writer.write(b"{")
+    await writer.drain()
+    writer.close()
+
+    await eventually(lambda: gone._value.get() == before + 1)

@@ -1,0 +1,122 @@
+"""What every answer has, whatever was asked."""
+
+import re
+from typing import Any
+
+import pytest
+
+from ingest_api.problems import Problem
+
+
+async def test_a_path_nobody_serves(world) -> None:
+    (await world.get("/v2/payments")).is_problem(404, "not-found")
+
+
+async def test_a_method_nobody_serves(world) -> None:
+    answer = await world.get("/v1/payments")
+
+    answer.is_problem(405, "method-not-allowed")
+    assert answer.headers["Allow"] == "POST"
+
+
+async def test_an_unexpected_error_tells_nothing_of_the_inside(world, body) -> None:
+    def explode(_command: Any) -> None:
+        raise RuntimeError("the secret inside")
+
+    world.writer.on_store = explode
+    answer = await world.create(body)
+
+    answer.is_problem(500, "internal-error")
+    assert b"secret" not in answer.raw
+
+
+async def test_a_request_id_is_given_back(world) -> None:
+    assert (await world.get("/livez", **{"X-Request-Id": "shop-42.a"})).headers["X-Request-Id"] == "shop-42.a"
+
+
+@pytest.mark.parametrize("sent", ["", "x" * 65, "a b", "<script>"])
+async def test_a_request_id_that_is_none_is_replaced(world, sent: str) -> None:
+    assert re.fullmatch(r"[0-9a-f]{32}", (await world.get("/livez", **{"X-Request-Id": sent})).headers["X-Request-Id"])
+
+
+async def test_every_answer_has_the_security_headers(world) -> None:
+    for path in ("/livez", "/nowhere", "/problems"):
+        headers = (await world.get(path)).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Cache-Control"] == "no-store"
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert "Server" not in headers
+        assert "Access-Control-Allow-Origin" not in headers
+
+
+async def test_ready_says_why_not(world) -> None:
+    assert ((await world.get("/readyz")).status, (await world.get("/livez")).status) == (200, 200)
+    world.writer.away = True
+    world.replies.partition = None
+
+    answer = await world.get("/readyz")
+
+    assert answer.status == 503
+    assert answer.json == {"ready": False, "reasons": ["not connected to Kafka", "not listening for replies"]}
+    assert (await world.get("/livez")).status == 200
+
+
+async def test_metrics_count_requests_by_route(serve, body) -> None:
+    async with serve() as world:
+        await world.create(body)
+        await world.create({**body, "provider": "nobody"})
+        await world.get("/no/such/path")
+
+        text = (await world.get("/metrics")).raw.decode()
+
+    assert 'ingest_requests_total{method="POST",route="/v1/payments",status="202"} 1.0' in text
+    assert 'ingest_requests_total{method="any",route="none",status="404"} 1.0' in text
+    assert 'ingest_problems_total{code="unknown-provider"} 1.0' in text
+
+
+@pytest.mark.parametrize("problem", Problem, ids=lambda problem: problem.code)
+async def test_every_problem_type_resolves_to_its_description(world, problem: Problem) -> None:
+    answer = await world.get(problem.uri)
+
+    assert answer.status == 200
+    assert answer.json == {
+        "type": problem.uri,
+        "status": problem.status,
+        "title": problem.title,
+        "cause": problem.cause,
+        "cure": problem.cure,
+    }
+
+
+async def test_problem_types_are_listed(world) -> None:
+    assert len((await world.get("/problems")).json["problems"]) == len(Problem)
+    (await world.get("/problems/none-such")).is_problem(404, "not-found")
+
+
+async def test_the_openapi_document_is_whole(world, body) -> None:
+    document = (await world.get("/openapi.json")).json
+
+    assert document["openapi"].startswith("3.1")
+    assert set(document["paths"]) >= {"/v1/payments", "/v1/payments/{payment_id}", "/webhooks/yandex-pay/v1/webhook"}
+    for reference in _references(document):
+        assert reference.removeprefix("#/components/schemas/") in document["components"]["schemas"], reference
+    create = document["paths"]["/v1/payments"]["post"]
+    assert set(create["responses"]) == {
+        "201", "202", "400", "401", "408", "409", "413", "415", "422", "500", "503",
+    }  # fmt: skip
+
+
+async def test_the_documented_example_is_accepted(world) -> None:
+    document = (await world.get("/openapi.json")).json
+    example = document["paths"]["/v1/payments"]["post"]["requestBody"]["content"]["application/json"]["example"]
+
+    assert (await world.create(example)).status == 202
+
+
+def _references(node: Any) -> list[str]:
+    if isinstance(node, dict):
+        own = [node["$ref"]] if isinstance(node.get("$ref"), str) else []
+        return own + [reference for value in node.values() for reference in _references(value)]
+    if isinstance(node, list):
+        return [reference for value in node for reference in _references(value)]
+    return []
