@@ -18,7 +18,6 @@ from rich.table import Table
 
 from billing.settings import Settings
 from deploy.local.layout import Layout, load_memory, read_status
-from deploy.local.supervisor import supervise as run_supervisor
 
 UP_PATIENCE_S: Final = 120.0
 DOWN_PATIENCE_S: Final = 60.0
@@ -77,8 +76,9 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = F
     if found is None or (not running and found.get("phase") != "failed"):
         Console(stderr=True).print("nothing is running here: `billing up` starts it")
         raise typer.Exit(1)
+    found = public(found)
     if as_json:
-        sys.stdout.write(json.dumps(public(found)) + "\n")
+        sys.stdout.write(json.dumps(found) + "\n")
     else:
         console = Console()
         console.print(_table(found))
@@ -107,6 +107,7 @@ def supervise(workers: Annotated[int, typer.Option(min=1)] = 1) -> None:
     """Run the supervisor in the foreground (`billing up` does it in the background)."""
     from cli.logs import configure
     from deploy.local.stack import compose
+    from deploy.local.supervisor import supervise as run_supervisor
 
     configure()
     settings = Settings()
@@ -116,8 +117,25 @@ def supervise(workers: Annotated[int, typer.Option(min=1)] = 1) -> None:
 
 
 def public(found: dict[str, Any]) -> dict[str, Any]:
-    """The status without what only children need."""
-    return {key: value for key, value in found.items() if key != "environment"}
+    """The status for others: without what only children need, with the memory that each process holds now."""
+    processes = [{**process, "rss_mb": _resident_mb(process["pid"])} for process in found.get("processes", [])]
+    return {key: value for key, value in found.items() if key != "environment"} | {"processes": processes}
+
+
+def _resident_mb(pid: int | None) -> float:
+    """Memory of a process and its children. What they share is shared out among them (proportional set size):
+    Postgres' processes would otherwise count its buffers ten times."""
+    if pid is None:
+        return 0.0
+    total = 0
+    try:
+        process = psutil.Process(pid)
+        for one in (process, *process.children(recursive=True)):
+            memory = one.memory_full_info()
+            total += getattr(memory, "pss", memory.rss)
+    except psutil.Error:
+        return 0.0
+    return round(total / 1024 / 1024, 1)
 
 
 def _supervisor(layout: Layout) -> int | None:
@@ -134,14 +152,15 @@ def _supervisor(layout: Layout) -> int | None:
 
 
 def _wait_until_ready(console: Console, layout: Layout) -> dict[str, Any] | None:
-    started = time.monotonic()
-    time.sleep(LOOK_S)
+    started, asked_at = time.monotonic(), time.time()
     found: dict[str, Any] = {"phase": "starting", "processes": []}
     with Live(_table(found), console=console, refresh_per_second=5, transient=True) as live:
         while time.monotonic() - started < UP_PATIENCE_S:
             found = read_status(layout) or found
             live.update(_table(found))
-            if _is_ready(found) or found["phase"] in ("failed", "stopped"):
+            # What the supervisor saw before we asked may be old news: a process may have died since.
+            is_news = found.get("looked_at", 0) >= asked_at
+            if (is_news and _is_ready(found)) or found["phase"] in ("failed", "stopped"):
                 break
             time.sleep(LOOK_S)
     if _is_ready(found):
@@ -173,7 +192,7 @@ def _table(found: dict[str, Any]) -> Table:
         uptime = str(timedelta(seconds=round(process["uptime_s"]))) if process["pid"] else ""
         table.add_row(
             process["name"], health, str(process["pid"] or ""), str(process["port"] or ""), uptime,
-            str(process["restarts"]), f"{process['rss_mb']:.0f}", process["log"],
+            str(process["restarts"]), f"{process.get('rss_mb', 0):.0f}", process["log"],
         )  # fmt: skip
     return table
 

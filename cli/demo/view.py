@@ -71,9 +71,17 @@ def summary(console: Console, report: Report, seconds: float, status: dict[str, 
     console.print(f"  API          {urls['ingest']}/docs")
     console.print(f"  sandbox      {urls['sandbox']}/ (the provider's side: orders, pay by hand)")
     sql = "SELECT type, status, count(), sum(amount) / 100 AS roubles FROM operations GROUP BY type, status"
-    console.print(f"  ClickHouse   curl '{urls['clickhouse']}' --data-binary \"{sql} FORMAT Pretty\"", soft_wrap=True)
+    console.print(
+        f"  ClickHouse   curl '{_curl(urls['clickhouse'])}' --data-binary \"{sql} FORMAT Pretty\"", soft_wrap=True
+    )
     console.print(f"  Postgres     psql {urls['postgres']}", soft_wrap=True)
     console.print("  processes    billing status · logs: billing logs NAME · stop: billing down")
+
+
+def _curl(url: str) -> str:
+    """ClickHouse takes the database as a parameter, not as a path."""
+    server, _, database = url.rpartition("/")
+    return f"{server}/?database={database}"
 
 
 def _judged(count: int) -> str:

@@ -17,7 +17,6 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 import msgspec
-import psutil
 import structlog
 
 from deploy.local.kafka import PartUnavailable
@@ -82,6 +81,7 @@ class Supervisor:
         self._running = {part.name: Running(part) for part in stack.parts}
         self._phase = "starting"
         self._problem = ""
+        self._looked_at = 0.0
         self._stopping = asyncio.Event()
 
     async def run(self) -> int:
@@ -177,6 +177,7 @@ class Supervisor:
 
     async def _watch(self) -> None:
         while not self._stopping.is_set():
+            looked_at = time.time()
             for running in self._running.values():
                 if running.process is not None and not running.alive and running.process.returncode is not None:
                     log.warning("died", part=running.part.name, code=running.process.returncode)
@@ -187,6 +188,7 @@ class Supervisor:
             checks = await asyncio.gather(*(running.part.ready() for running in self._running.values()))
             for running, healthy in zip(self._running.values(), checks, strict=True):
                 running.healthy = healthy and running.alive
+            self._looked_at = looked_at
             try:
                 await asyncio.wait_for(self._stopping.wait(), EVERY_S)
             except TimeoutError:
@@ -213,6 +215,7 @@ class Supervisor:
             "phase": self._phase,
             "problem": self._problem,
             "supervisor_pid": os.getpid(),
+            "looked_at": self._looked_at,
             "urls": self._stack.urls,
             "embedded": self._stack.embedded,
             "api_key": self._stack.api_key,
@@ -247,22 +250,7 @@ def _facts(running: Running, layout: Layout) -> dict[str, Any]:
         "uptime_s": round(time.monotonic() - running.started_at, 1) if pid else 0,
         "healthy": running.healthy,
         "restarts": max(running.restarts, 0),
-        "rss_mb": _resident_mb(pid),
     }
-
-
-def _resident_mb(pid: int | None) -> float:
-    """The memory of a process and its children; what they share is counted once (proportional set size)."""
-    if pid is None:
-        return 0.0
-    total = 0
-    try:
-        process = psutil.Process(pid)
-        for one in (process, *process.children(recursive=True)):
-            total += one.memory_info().rss - getattr(one.memory_info(), "shared", 0) // 2
-    except psutil.Error:
-        return 0.0
-    return round(total / 1024 / 1024, 1)
 
 
 def _die_with_parent() -> Callable[[], None] | None:

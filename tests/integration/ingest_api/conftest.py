@@ -13,7 +13,7 @@ from billing.topics import CALLBACKS, INBOX, REPLIES
 @pytest.fixture(scope="session")
 async def settings(stack) -> Settings:
     """Settings on the stack's Kafka, its topics there."""
-    settings = Settings(kafka_url=stack["kafka"], postgres_url=stack["postgres"])
+    settings = Settings(kafka_url=stack["urls"]["kafka"], postgres_url=stack["urls"]["postgres"])
     await _create(settings, [INBOX.name, CALLBACKS.name, REPLIES.name])
     return settings
 

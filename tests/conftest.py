@@ -1,0 +1,71 @@
+"""The real stack for the tests that need it: started once a session, the way `billing up` starts it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BILLING = (sys.executable, "-m", "cli.main")
+#: Set it to the state folder of a running stack to use that one while working on a test.
+REUSE = "BILLING_TEST_STATE_DIR"
+
+
+class Stack:
+    """A running local stack and the commands that act on it."""
+
+    def __init__(self, state_dir: Path) -> None:
+        # The caller's own settings must not leak into the stack under test.
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("BILLING_")}
+        self.state_dir = state_dir
+        self.environment = {**kept, "BILLING_STATE_DIR": str(state_dir)}
+
+    def billing(self, *arguments: str, timeout: float = 180) -> subprocess.CompletedProcess[str]:
+        """Run a `billing` command against this stack."""
+        return subprocess.run(
+            [*BILLING, *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def up(self) -> dict[str, Any]:
+        """Bring up what is not running; the status."""
+        started = self.billing("up", "--json")
+        assert started.returncode == 0, started.stdout + started.stderr
+        status: dict[str, Any] = json.loads(started.stdout)
+        return status
+
+    def pid(self, name: str) -> int:
+        """The process id of a part."""
+        status = json.loads(self.billing("status", "--json").stdout)
+        return int(next(process["pid"] for process in status["processes"] if process["name"] == name))
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The stack, to act upon."""
+    if reuse := os.environ.get(REUSE):
+        stack = Stack(Path(reuse))
+        stack.up()
+        yield stack
+        return
+    stack = Stack(tmp_path_factory.mktemp("stack") / "state")
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.billing("down")
+
+
+@pytest.fixture(scope="session")
+def stack(running: Stack) -> dict[str, Any]:
+    """The status of the stack: ``urls``, ``api_key``, ``embedded``."""
+    status: dict[str, Any] = json.loads(running.billing("status", "--json").stdout)
+    return status

@@ -1,0 +1,100 @@
+"""The whole flow, as the README's first command plays it."""
+
+import json
+import subprocess
+import time
+from typing import Any
+
+import aio_pika
+import aiohttp
+import psutil
+import pytest
+
+from sinks.rabbitmq import SIGNALS
+from tests.conftest import BILLING, Stack
+
+PAYMENTS = 60
+PATIENCE_S = 60
+
+
+def figures(output: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(output.splitlines()[-1])
+    return found
+
+
+def expect_all_agree(found: dict[str, Any], payments: int) -> None:
+    paid = payments * 8 // 10
+    assert found["problems"] == []
+    assert (found["accepted"], found["captured"], found["declined"]) == (payments, paid, payments // 10)
+    assert found["abandoned"] == found["pending"] == payments // 10
+    assert found["signals_auth"] == found["signals_notify"] == paid
+    assert found["clickhouse_operations"] == payments + paid, "an authorization each, a capture for each that paid"
+    assert (found["lost"], found["duplicates"]) == (0, 0)
+
+
+def test_the_broker_is_apache_kafka(stack):
+    assert stack["embedded"]["kafka"] == "apache", "the Tansu stand-in proves nothing about delivery"
+
+
+def test_every_part_tells_the_same_story(running: Stack):
+    demo = running.billing("demo", "--payments", str(PAYMENTS), "--json")
+    assert demo.returncode == 0, demo.stderr
+    expect_all_agree(figures(demo.stdout), PAYMENTS)
+
+
+@pytest.mark.parametrize("victim", ["ingest", "worker-1", "sandbox", "signals", "analytics"])
+def test_a_process_killed_during_the_demo_and_started_again_changes_no_figure(running: Stack, victim: str):
+    pid = running.pid(victim)
+    with subprocess.Popen(
+        [*BILLING, "demo", "--payments", str(PAYMENTS), "--json", "--seed", "7"],
+        env=running.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as demo:
+        wait_for_first_payment(demo)
+        psutil.Process(pid).kill()
+        running.up()
+        output, errors = demo.communicate(timeout=150)
+    assert running.pid(victim) != pid
+    assert demo.returncode == 0, errors + output
+    expect_all_agree(figures(output), PAYMENTS)
+
+
+def wait_for_first_payment(demo: subprocess.Popen[str]) -> None:
+    """The demo says on its error stream when the shop opens."""
+    assert demo.stderr is not None
+    for line in demo.stderr:
+        if "customers:" in line:
+            return
+    pytest.fail("the demo ended before it began")
+
+
+async def test_curl_counts_operations_in_clickhouse(stack):
+    server, _, database = stack["urls"]["clickhouse"].rpartition("/")
+    async with (
+        aiohttp.ClientSession() as http,
+        http.post(server, params={"database": database}, data=b"SELECT count() FROM operations") as answer,
+    ):
+        assert answer.status == 200
+        assert int(await answer.text()) >= PAYMENTS
+
+
+async def test_a_plain_consumer_sees_the_signals(running: Stack, stack):
+    connection = await aio_pika.connect(stack["urls"]["rabbitmq"])
+    async with connection:
+        channel = await connection.channel()
+        queue = await channel.declare_queue(exclusive=True)
+        await queue.bind(SIGNALS.exchange, "auth.allow_access")
+        demo = running.billing("demo", "--payments", "10", "--json")
+        assert demo.returncode == 0, demo.stderr
+        deadline = time.monotonic() + PATIENCE_S
+        seen: set[str] = set()
+        while len(seen) < 8 and time.monotonic() < deadline:
+            message = await queue.get(timeout=5, fail=False)
+            if message is not None:
+                body = json.loads(message.body)
+                assert body["action"] == "ALLOW_ACCESS"
+                assert body["products"]
+                seen.add(str(message.message_id))
+    assert len(seen) == 8
