@@ -23,8 +23,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@echo "installing Python packages into $(VENV) …"
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@$(VENV)/bin/uv pip install --quiet --python $(VENV) --require-hashes -r requirements.lock
-	@$(VENV)/bin/uv pip install --quiet --python $(VENV) --no-deps -e .
+	@$(VENV)/bin/uv pip install --quiet --system-certs --python $(VENV) --require-hashes -r requirements.lock
+	@$(VENV)/bin/uv pip install --quiet --system-certs --python $(VENV) --no-deps -e .
 	@touch $@
 
 deploy/local/jars/.complete: deploy/local/pom.xml | $(VENV)/.installed
@@ -66,5 +66,5 @@ status: ## Show what runs and where
 
 .PHONY: lock
 lock: $(VENV)/.installed ## Resolve the dependencies anew into requirements.lock
-	@$(VENV)/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url \
+	@$(VENV)/bin/uv pip compile --quiet --system-certs --universal --upgrade --generate-hashes --no-emit-index-url \
 		--group pyproject.toml:dev pyproject.toml -o requirements.lock
