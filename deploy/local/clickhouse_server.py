@@ -128,20 +128,24 @@ class Server:
             return _failure(AUTHENTICATION_FAILED, "Code: 516. DB::Exception: Authentication failed", 403)
         if request.method == "GET" and "query" not in request.query:
             return web.Response(text="Ok.\n")
-        body = _unpacked(await request.read(), request.headers.get("Content-Encoding", ""))
+        fields = dict(request.query)
+        if request.content_type == "multipart/form-data":
+            # Parameters too long for a URL come as form fields, the query among them.
+            fields |= {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+            body: bytes | None = b""
+        else:
+            body = _unpacked(await request.read(), request.headers.get("Content-Encoding", ""))
         if body is None:
             return _failure(1000, "this Content-Encoding is not supported here: use gzip, lz4, zstd or none", 415)
-        query, data = _split(request.query.get("query", ""), body)
+        query, data = _split(fields.get("query", ""), body)
         settings = {
-            name: value
-            for name, value in request.query.items()
-            if name not in NOT_SETTINGS and not name.startswith("param_")
+            name: value for name, value in fields.items() if name not in NOT_SETTINGS and not name.startswith("param_")
         }
-        parameters = {name[6:]: value for name, value in request.query.items() if name.startswith("param_")}
-        format = request.headers.get("X-ClickHouse-Format") or request.query.get("default_format") or "TabSeparated"
+        parameters = {name[6:]: value for name, value in fields.items() if name.startswith("param_")}
+        format = request.headers.get("X-ClickHouse-Format") or fields.get("default_format") or "TabSeparated"
         if (match := _FORMAT.search(query)) is not None and not _INSERT.match(query.encode()):
             format = match[1]
-        database: str = request.query.get("database") or request.headers.get("X-ClickHouse-Database") or ""
+        database: str = fields.get("database") or request.headers.get("X-ClickHouse-Database") or ""
         try:
             if data is not None:
                 answer, rows = await self._insert(query, data, database, settings)
