@@ -1,0 +1,50 @@
+"""What several integration tests share."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from billing.settings import Settings
+from storage.database import create_engine
+from storage.migrate import migrate
+
+
+@pytest.fixture(scope="session")
+async def migrated(stack: dict[str, Any]) -> AsyncIterator[tuple[AsyncEngine, str]]:
+    """A migrated database to copy, and a connection to its server: copying is quicker than migrating."""
+    name = f"test_{uuid4().hex}"
+    server = create_engine(Settings(postgres_url=stack["urls"]["postgres"]))
+    await _run(server, f"CREATE DATABASE {name}")
+    engine = create_engine(Settings(postgres_url=_url(stack, name)))
+    await migrate(engine)
+    await engine.dispose()
+    yield server, name
+    await _run(server, f"DROP DATABASE {name} WITH (FORCE)")
+    await server.dispose()
+
+
+@pytest.fixture
+async def database(stack: dict[str, Any], migrated: tuple[AsyncEngine, str]) -> AsyncIterator[AsyncEngine]:
+    """A migrated Postgres database of the test's own."""
+    server, template = migrated
+    name = f"test_{uuid4().hex}"
+    await _run(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    engine = create_engine(Settings(postgres_url=_url(stack, name)))
+    yield engine
+    await engine.dispose()
+    await _run(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _url(stack: dict[str, Any], database: str) -> str:
+    return urlunsplit(urlsplit(stack["urls"]["postgres"])._replace(path=f"/{database}"))
+
+
+async def _run(server: AsyncEngine, statement: str) -> None:
+    async with server.connect() as connection:
+        raw = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await raw.execute(text(statement))
