@@ -101,14 +101,17 @@ class CallbacksAgent:
         while True:
             await asyncio.sleep(PARKED_EVERY_S)
             try:
-                async with self._engine.begin() as connection:
-                    parked = await due(connection, self._now(), PARKED_LIMIT)
-                    if parked:
-                        again = [self._reread(callback) for callback in parked]
-                        known = await self._pass_on(connection, again)
-                        await unpark(connection, known)
+                await self.retry_parked_once()
             except (DBAPIError, OSError, TimeoutError) as error:
                 log.warning("postgres is away, parked callbacks wait", error=repr(error))
+
+    async def retry_parked_once(self) -> None:
+        """Pass on those that are due and whose payment is known by now; note the try of the others."""
+        async with self._engine.begin() as connection:
+            parked = await due(connection, self._now(), PARKED_LIMIT)
+            if parked:
+                known = await self._pass_on(connection, [self._reread(callback) for callback in parked])
+                await unpark(connection, known)
 
     async def _pass_on(self, connection: AsyncConnection, received: Sequence[_Received]) -> list[str]:
         """Send on what has a payment, park the rest; returns the ids of those sent on."""

@@ -279,5 +279,5 @@ async def _stop(server: IngestServer, task: "asyncio.Task[None]") -> None:
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for a condition."""
     async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await asyncio.sleep(0.005)

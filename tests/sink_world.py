@@ -274,5 +274,5 @@ def failing(times: int, error: Callable[[], BaseException] = lambda: Outage("awa
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for a condition."""
     async with asyncio.timeout(PATIENCE_S):
-        while not condition():  # noqa: ASYNC110 — nothing tells of it: the condition reads the fakes
+        while not condition():
             await asyncio.sleep(0.001)

@@ -27,7 +27,7 @@ from ingest_api.waiting import WaitingRequests
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for a condition."""
     async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await asyncio.sleep(0.01)
 
 
@@ -93,7 +93,7 @@ async def test_what_is_stored_is_in_the_topic_with_its_key_and_headers(settings:
 async def until_ready(writer: KafkaWriter) -> None:
     """Wait until the broker answers."""
     async with asyncio.timeout(30):
-        while await writer.unready() is not None:  # noqa: ASYNC110
+        while await writer.unready() is not None:
             await asyncio.sleep(0.01)
 
 

@@ -28,7 +28,7 @@ BATCH_MAX = 50
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Wait for a condition that is asked of a real part."""
     async with asyncio.timeout(PATIENCE_S):
-        while not await condition():  # noqa: ASYNC110 — the part has to be asked
+        while not await condition():
             await asyncio.sleep(0.05)
 
 

@@ -1,0 +1,131 @@
+"""Callbacks find their payment, or wait for it."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from billing.decide import decide
+from billing.errors import InvalidMessage
+from billing.messages import Observation, ProviderCallback, ProviderRequest, decode_envelope
+from billing.topics import CALLBACK_PROVIDER, CE_ID, CE_TIME
+from billing.vocabulary import PaymentStatus
+from providers.base import CallResult, ParsedCallback, Provider, VerifiedCallback
+from streams.callbacks_agent import CallbacksAgent
+from streams.inlet import Incoming
+from tests.factories import NOW, a_create, later
+from tests.integration.streams.world import Abandoned, Outbox, World, abandon
+
+
+class Plain(Provider):
+    """A provider whose callbacks are the reference in plain text."""
+
+    name: ClassVar[str] = "yandex-pay"
+
+    async def perform(self, request: ProviderRequest) -> CallResult:
+        raise NotImplementedError
+
+    async def verify_callback(self, headers: Mapping[str, str], body: bytes) -> VerifiedCallback:
+        raise NotImplementedError
+
+    def parse_callback(self, body: bytes) -> ParsedCallback:
+        if body == b"garbage":
+            raise InvalidMessage("garbage")
+        return ParsedCallback((body.decode(),), f"event/{body.decode()}", Observation(PaymentStatus.CAPTURED))
+
+
+class Clock:
+    now: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+async def world(database) -> World:
+    return World(database)
+
+
+def callback(reference: str, offset: int = 0) -> Incoming:
+    headers = (
+        (CALLBACK_PROVIDER, b"yandex-pay"),
+        (CE_ID, f"event-{offset}".encode()),
+        (CE_TIME, NOW.isoformat().encode()),
+    )
+    return Incoming(0, offset, b"key", reference.encode(), headers)
+
+
+async def an_agent(world: World, outbox: Outbox, clock: Callable[[], datetime] = Clock()) -> CallbacksAgent:  # noqa: B008
+    agent = CallbacksAgent(world.engine, outbox, {"yandex-pay": Plain()}, abandon, now=clock)  # type: ignore[arg-type]
+    await agent.restore([0])
+    return agent
+
+
+async def a_stored_payment(world: World) -> tuple[UUID, str]:
+    """Its id, and the provider's reference of its order."""
+    create = a_create()
+    await world.deliver(await world.agent(), create)
+    return create.payment_id, (await world.payment(create.payment_id)).order_ref
+
+
+def passed_on(outbox: Outbox) -> list[ProviderCallback]:
+    messages = [decode_envelope(bytes(output.value)).open() for output in outbox.published]
+    return [message for message in messages if isinstance(message, ProviderCallback)]
+
+
+async def test_a_callback_is_passed_on_to_its_payment(world):
+    payment_id, reference = await a_stored_payment(world)
+    outbox = Outbox()
+    agent = await an_agent(world, outbox)
+    await agent.process([callback(reference)])
+    (message,) = passed_on(outbox)
+    assert (message.payment_id, message.observed.status) == (payment_id, PaymentStatus.CAPTURED)
+    assert await world.rows("SELECT next_offset FROM stream_positions WHERE consumer = 'callbacks'") == [(1,)]
+
+
+async def test_a_callback_for_a_payment_not_known_yet_is_parked_and_passed_on_once_it_is(world):
+    clock, outbox = Clock(), Outbox()
+    agent = await an_agent(world, outbox, clock)
+    create = a_create()
+    reference = decide(None, create, NOW).payment.order_ref
+    await agent.process([callback(reference)])
+    assert passed_on(outbox) == []
+    assert await world.rows("SELECT id, tries FROM parked_callbacks") == [("event-0", 1)]
+    clock.now = later(2)
+    await agent.retry_parked_once()
+    assert await world.rows("SELECT id, tries FROM parked_callbacks") == [("event-0", 2)], "still unknown: kept"
+    await world.deliver(await world.agent(), create)
+    clock.now = later(60)
+    await agent.retry_parked_once()
+    assert [message.payment_id for message in passed_on(outbox)] == [create.payment_id]
+    assert await world.rows("SELECT count(*) FROM parked_callbacks") == [(0,)]
+
+
+async def test_a_callback_that_cannot_be_read_goes_aside_and_its_neighbours_are_passed_on(world):
+    _, reference = await a_stored_payment(world)
+    outbox = Outbox()
+    agent = await an_agent(world, outbox)
+    headless = Incoming(0, 1, b"key", b"body")
+    await agent.process([callback("garbage", 0), headless, callback(reference, 2)])
+    assert [message.offset for message, _ in outbox.buried] == [0, 1]
+    assert len(passed_on(outbox)) == 1
+
+
+async def test_an_agent_that_lost_its_partition_leaves(world):
+    _, reference = await a_stored_payment(world)
+    zombie = await an_agent(world, Outbox())
+    await (await an_agent(world, Outbox())).process([callback(reference)])
+    with pytest.raises(Abandoned):
+        await zombie.process([callback(reference)])
+
+
+async def test_the_same_callback_twice_is_passed_on_under_the_same_id(world):
+    _, reference = await a_stored_payment(world)
+    outbox = Outbox()
+    agent = await an_agent(world, outbox)
+    again = msgspec.structs.replace(callback(reference, 0), offset=1)
+    await agent.process([callback(reference, 0), again])
+    assert len(set(outbox.ids())) == 1
