@@ -4,6 +4,7 @@ import typer
 
 from cli import run as processes
 from cli import stack
+from cli.bench.command import bench
 from cli.demo.command import demo
 
 app = typer.Typer(
@@ -13,6 +14,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.command()(demo)
+app.command()(bench)
 app.command()(stack.up)
 app.command()(stack.down)
 app.command()(stack.status)

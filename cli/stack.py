@@ -118,11 +118,11 @@ def supervise(workers: Annotated[int, typer.Option(min=1)] = 1) -> None:
 
 def public(found: dict[str, Any]) -> dict[str, Any]:
     """The status for others: without what only children need, with the memory that each process holds now."""
-    processes = [{**process, "rss_mb": _resident_mb(process["pid"])} for process in found.get("processes", [])]
+    processes = [{**process, "rss_mb": resident_mb(process["pid"])} for process in found.get("processes", [])]
     return {key: value for key, value in found.items() if key != "environment"} | {"processes": processes}
 
 
-def _resident_mb(pid: int | None) -> float:
+def resident_mb(pid: int | None) -> float:
     """Memory of a process and its children. What they share is shared out among them (proportional set size):
     Postgres' processes would otherwise count its buffers ten times."""
     if pid is None:

@@ -28,9 +28,10 @@ async def find_payments(connection: AsyncConnection, provider: str, references: 
             refs.add(reference)
     found: dict[str, UUID] = {}
     if ids:
-        found |= {id: payment_id for id, payment_id in await connection.execute(_BY_ID, {"ids": sorted(ids)})}
+        rows = await connection.execute(_BY_ID, {"ids": sorted(ids)})
+        found.update((id, payment_id) for id, payment_id in rows)
     refs |= {str(id) for id in ids} - found.keys()
     if refs:
         rows = await connection.execute(_BY_REF, {"refs": sorted(refs), "provider": provider})
-        found |= {reference: payment_id for reference, payment_id in rows}
+        found.update((reference, payment_id) for reference, payment_id in rows)
     return found

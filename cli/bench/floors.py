@@ -1,0 +1,74 @@
+"""What the machine can do at best, one part at a time: the figures to read ours beside."""
+
+import asyncio
+import time
+from typing import Any, Final
+
+import aiohttp
+import asyncpg
+from aiokafka import AIOKafkaProducer
+
+from billing.kafka_options import producer_options
+from billing.settings import Settings
+from billing.topics import REPLIES
+
+SECONDS: Final = 3.0
+CONCURRENCY: Final = 64
+ROWS: Final = 200
+VALUE: Final = b"x" * 1024
+
+
+async def provider_calls(sandbox_url: str) -> float:
+    """Bare aiohttp calls a second to the sandbox."""
+    done, deadline = 0, time.perf_counter() + SECONDS
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+
+        async def call() -> None:
+            nonlocal done
+            while time.perf_counter() < deadline:
+                async with session.get(f"{sandbox_url}/_sandbox/health") as response:
+                    await response.read()
+                done += 1
+
+        await asyncio.gather(*(call() for _ in range(CONCURRENCY)))
+    return done / SECONDS
+
+
+async def postgres_rows(postgres_url: str) -> float:
+    """Bare asyncpg rows a second, as wide as an operation, in transactions of some hundred."""
+    connection = await asyncpg.connect(postgres_url)
+    try:
+        await connection.execute("CREATE TEMPORARY TABLE bench_rows (LIKE operations INCLUDING ALL)")
+        rows, number, deadline = 0, 0, time.perf_counter() + SECONDS
+        while time.perf_counter() < deadline:
+            async with connection.transaction():
+                await connection.execute(
+                    """
+                    INSERT INTO bench_rows (id, payment_id, type, action, status, amount, provider, chases,
+                                            corrections, version, created_at, updated_at)
+                    SELECT gen_random_uuid(), gen_random_uuid(), 'AUTHORIZE', 'CREATE', 'PENDING', n, 'yandex-pay', 0,
+                           '{}', 1, now(), now()
+                    FROM unnest($1::bigint[]) AS n
+                    """,
+                    list(range(1, ROWS + 1)),
+                )
+            rows, number = rows + ROWS, number + 1
+        return rows / SECONDS
+    finally:
+        await connection.close()
+
+
+async def kafka_messages(settings: Settings) -> float:
+    """Bare aiokafka messages of a kilobyte a second, all acknowledged."""
+    producer = AIOKafkaProducer(**producer_options(settings))
+    await producer.start()
+    try:
+        sent, deadline = 0, time.perf_counter() + SECONDS
+        while time.perf_counter() < deadline:
+            batch: list[Any] = [await producer.send(REPLIES.name, VALUE, key=b"bench") for _ in range(1000)]
+            await asyncio.gather(*batch)
+            sent += len(batch)
+        return sent / SECONDS
+    finally:
+        await producer.stop()

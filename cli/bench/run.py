@@ -1,0 +1,181 @@
+"""Runs the loads and works out the figures."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import aio_pika
+import aiohttp
+import psutil
+from clickhouse_connect import get_async_client
+from rich.table import Table
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from billing.settings import Settings
+from cli.bench import floors
+from cli.bench.load import Load, Shop
+from cli.stack import resident_mb
+from sinks.rabbitmq import SIGNALS
+from storage.bench import counts_since, provider_ms
+from storage.database import create_engine
+
+SETTLE_S: Final = 60.0
+LOOK_S: Final = 0.25
+WARM_UP_S: Final = 3.0
+
+
+async def measure(
+    status: dict[str, Any], seconds: float, concurrency: int, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """The figures of ``billing bench --json``."""
+    urls = status["urls"]
+    settings = Settings(kafka_url=urls["kafka"], postgres_url=urls["postgres"])
+    say("floors: what the machine could do at best")
+    at_best = {
+        "provider_calls_per_second": round(await floors.provider_calls(urls["sandbox"])),
+        "postgres_rows_per_second": round(await floors.postgres_rows(urls["postgres"])),
+        "kafka_messages_per_second": round(await floors.kafka_messages(settings)),
+    }
+    engine = create_engine(settings)
+    world = World(engine, urls, status["processes"])
+    try:
+        await world.send_customers(mode="auto")
+        shop = Shop(urls["ingest"], status["api_key"])
+        await shop.rush(WARM_UP_S, concurrency)
+        await world.settle(0, datetime.now(UTC))
+        say(f"full speed for {seconds:.0f} s")
+        full = await world.under_load(shop.rush(seconds, concurrency))
+        rate = full["captured"] / full["settled_seconds"]
+        say(f"half of {rate:.0f} payments a second for {seconds:.0f} s")
+        half = await world.under_load(shop.steady(seconds, rate / 2))
+        overhead = await world.overhead_ms(half["load"])
+    finally:
+        await world.send_customers(mode="manual")
+        await engine.dispose()
+    return {
+        "payments_per_second": round(rate, 1),
+        "overhead_ms": overhead,
+        "cpu_ms_per_payment": full["cpu_ms_per_payment"],
+        "rss_mb": world.memory(),
+        "rss_growth_mb": full["rss_growth_mb"],
+        "floors": at_best,
+        "payments": full["captured"] + half["captured"],
+        "answered_without_url": full["load"].without_url + half["load"].without_url,
+        "failed_requests": full["load"].failed | half["load"].failed,
+        "lost": full["lost"] + half["lost"],
+        "duplicates": full["duplicates"] + half["duplicates"],
+    }
+
+
+class World:
+    """The stack, looked at from outside."""
+
+    def __init__(self, engine: AsyncEngine, urls: dict[str, str], processes: Sequence[dict[str, Any]]) -> None:
+        self._engine = engine
+        self._urls = urls
+        self._pids = {process["name"]: process["pid"] for process in processes if process["pid"]}
+
+    async def send_customers(self, mode: str) -> None:
+        """Let the sandbox' own customers pay at once, or nobody."""
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(f"{self._urls['sandbox']}/_sandbox/customers", json={"mode": mode}) as answer,
+        ):
+            answer.raise_for_status()
+
+    async def under_load(self, load: Any) -> dict[str, Any]:
+        """Run a load until its last payment is captured, signalled and in ClickHouse."""
+        since, signals = datetime.now(UTC), await self._signals()
+        cpu, memory, started = self._cpu(), self.memory(), time.perf_counter()
+        done: Load = await load
+        captured, operations = await self.settle(done.accepted, since)
+        elapsed = time.perf_counter() - started
+        used = {name: value - cpu.get(name, 0.0) for name, value in self._cpu().items()}
+        rows, arrived = await self._operations(since), await self._signals() - signals
+        return {
+            "load": done,
+            "captured": captured,
+            "settled_seconds": elapsed,
+            "cpu_ms_per_payment": {n: round(v * 1000 / max(captured, 1), 3) for n, v in used.items()},
+            "rss_growth_mb": {n: round(v - memory[n], 1) for n, v in self.memory().items()},
+            "lost": max(0, done.accepted - captured) + max(0, operations - rows) + max(0, 2 * captured - arrived),
+            "duplicates": max(0, rows - operations),
+        }
+
+    async def settle(self, accepted: int, since: datetime) -> tuple[int, int]:
+        """Wait until what was accepted is captured and analytics have it; (captured, operations)."""
+        deadline = time.perf_counter() + SETTLE_S
+        while True:
+            async with self._engine.connect() as connection:
+                _, captured, _, operations = await counts_since(connection, since)
+            complete = captured >= accepted and await self._operations(since) >= operations
+            if complete or time.perf_counter() > deadline:
+                return captured, operations
+            await asyncio.sleep(LOOK_S)
+
+    async def overhead_ms(self, load: Load) -> dict[str, float]:
+        """From request to answer, less the time the provider took."""
+        async with self._engine.connect() as connection:
+            provider = await provider_ms(connection, [UUID(id) for id in load.answers])
+        own = sorted(seconds * 1000 - provider.get(UUID(id), 0.0) for id, seconds in load.answers.items())
+        return {f"p{p}": round(own[min(len(own) - 1, len(own) * p // 100)], 1) for p in (50, 95, 99)} if own else {}
+
+    def memory(self) -> dict[str, float]:
+        """Megabytes by process."""
+        return {name: resident_mb(pid) for name, pid in self._pids.items()}
+
+    def _cpu(self) -> dict[str, float]:
+        """CPU seconds by process, its children included."""
+        used = {}
+        for name, pid in self._pids.items():
+            process = psutil.Process(pid)
+            times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
+            ended = process.cpu_times()
+            used[name] = sum(t.user + t.system for t in times) + ended.children_user + ended.children_system
+        return used
+
+    async def _operations(self, since: datetime) -> int:
+        client = await get_async_client(dsn=self._urls["clickhouse"], autogenerate_session_id=False, compress=False)
+        try:
+            result = await client.query(
+                "SELECT count() FROM operations WHERE created_at >= {since:DateTime64(6, 'UTC')}",
+                parameters={"since": since.replace(tzinfo=None).isoformat(sep=" ")},
+            )
+        finally:
+            await client.close()
+        return int(result.result_rows[0][0])
+
+    async def _signals(self) -> int:
+        """Messages in both services' queues; nobody consumes them here."""
+        connection = await aio_pika.connect(self._urls["rabbitmq"])
+        async with connection:
+            channel = await connection.channel()
+            total = 0
+            for queue in SIGNALS.queues:
+                declared = await channel.declare_queue(queue, passive=True)
+                total += declared.declaration_result.message_count or 0
+        return total
+
+
+def table(figures: dict[str, Any]) -> Table:
+    """The figures for people."""
+    view = Table(title="billing bench", title_justify="left")
+    view.add_column("")
+    view.add_column("", justify="right")
+    view.add_row("[bold]payments a second[/], posted to captured", f"[bold]{figures['payments_per_second']}[/]")
+    for name, value in figures["overhead_ms"].items():
+        view.add_row(f"our overhead at half of that, {name}", f"{value} ms")
+    view.add_section()
+    for name, value in figures["floors"].items():
+        view.add_row(f"floor: {name.replace('_', ' ')}", f"{value:,}")
+    view.add_section()
+    for name, value in figures["cpu_ms_per_payment"].items():
+        memory, growth = figures["rss_mb"][name], figures["rss_growth_mb"][name]
+        view.add_row(f"{name}: CPU a payment, memory (growth)", f"{value} ms, {memory:.0f} MB ({growth:+.0f})")
+    view.add_section()
+    view.add_row("lost", str(figures["lost"]))
+    view.add_row("duplicates", str(figures["duplicates"]))
+    return view
