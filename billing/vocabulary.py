@@ -1,4 +1,4 @@
-"""The words of the product, after the provider vocabulary (docs/glossary.md)."""
+"""The words of the product, after the vocabulary that its providers share."""
 
 from enum import StrEnum
 

@@ -30,4 +30,5 @@ async def counts_since(connection: AsyncConnection, since: datetime) -> tuple[in
 
 async def provider_ms(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, float]:
     """Milliseconds that the provider call of each payment took."""
-    return {payment_id: duration for payment_id, duration in await connection.execute(_PROVIDER_MS, {"ids": ids})}
+    rows = await connection.execute(_PROVIDER_MS, {"ids": ids})
+    return dict((payment_id, duration) for payment_id, duration in rows)  # noqa: C402
