@@ -2,10 +2,11 @@
 
 import typer
 
+from cli import journal, stack
 from cli import run as processes
-from cli import stack
 from cli.bench.command import bench
 from cli.demo.command import demo
+from cli.verify.command import verify
 
 app = typer.Typer(
     name="billing",
@@ -15,12 +16,14 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(bench)
+app.command()(verify)
 app.command()(stack.up)
 app.command()(stack.down)
 app.command()(stack.status)
 app.command()(stack.logs)
 app.command(hidden=True)(stack.supervise)
 app.command()(processes.migrate)
+app.add_typer(journal.app, name="journal")
 app.add_typer(processes.app, name="run")
 
 

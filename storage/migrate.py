@@ -1,11 +1,14 @@
 """Brings the Postgres schema to the version this code needs."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
+
+from storage.partitions import make_partitions
 
 #: Serialises migrations started at once by several processes (a Postgres advisory lock).
 MIGRATION_LOCK = 0x62696C6C
@@ -18,7 +21,7 @@ def _config() -> Config:
 
 
 async def migrate(engine: AsyncEngine) -> None:
-    """Run the missing migrations; safe to call at once from several processes."""
+    """Run the missing migrations and make the journal's coming partitions; safe to call from several processes."""
 
     def upgrade(connection: Connection) -> None:
         config = _config()
@@ -30,5 +33,6 @@ async def migrate(engine: AsyncEngine) -> None:
         try:
             async with engine.begin() as connection:
                 await connection.run_sync(upgrade)
+                await make_partitions(connection, datetime.now(UTC).date())
         finally:
             await guard.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
