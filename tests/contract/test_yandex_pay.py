@@ -1,0 +1,142 @@
+"""Everything the adapter sends and the sandbox answers, against Yandex Pay's published OpenAPI documents."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
+from jsonschema import Draft202012Validator
+
+from billing.messages import ProviderRequest
+from billing.order import Cart
+from billing.vocabulary import Action
+from providers.sandbox.customers import visit
+from tests.factories import an_order
+from tests.sandbox_world import a_request, a_world, about
+
+CONTRACTS = Path(__file__).parents[3] / "shared" / "contracts" / "yandex_pay"
+pytestmark = pytest.mark.skipif(not CONTRACTS.exists(), reason="the providers' documents are not part of the project")
+
+
+def document(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((CONTRACTS / name).read_text())
+    return found
+
+
+def draft(node: Any) -> Any:
+    """OpenAPI 3.0's dialect in JSON Schema's: ``nullable``, and types beside ``allOf``."""
+    if isinstance(node, list):
+        return [draft(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    turned = {key: draft(value) for key, value in node.items() if key not in ("nullable", "example", "format")}
+    if node.get("nullable") and isinstance(turned.get("type"), str):
+        turned["type"] = [turned["type"], "null"]
+    return turned
+
+
+def check(schema: Any, value: Any, whole: dict[str, Any]) -> None:
+    rooted = {**draft(schema), "components": draft(whole.get("components", {}))}
+    errors = [f"{error.json_path}: {error.message}" for error in Draft202012Validator(rooted).iter_errors(value)]
+    assert not errors
+
+
+def operation(whole: dict[str, Any], method: str, path: str) -> dict[str, Any]:
+    for template, methods in whole["paths"].items():
+        if method in methods and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path):
+            found: dict[str, Any] = methods[method]
+            return found
+    raise AssertionError(f"the document has no {method} {path}")
+
+
+@pytest.fixture
+async def world(tmp_path):
+    async with a_world(tmp_path) as world:
+        yield world
+
+
+@pytest.fixture
+async def between(world):
+    """A relay between adapter and sandbox that checks what passes against the document."""
+    payment = document("payment.openapi.json")
+    seen: list[str] = []
+
+    async def relay(request: web.Request) -> web.Response:
+        body = await request.read()
+        path = request.path.removeprefix("/yandex-pay")
+        described = operation(payment, request.method.lower(), path)
+        if "requestBody" in described:
+            schema = described["requestBody"]["content"]["application/json"]["schema"]
+            check(schema, json.loads(body or b"{}"), payment)
+        async with (
+            ClientSession() as http,
+            http.request(
+                request.method,
+                f"http://127.0.0.1:{world.sandbox_port}{request.path}",
+                data=body,
+                headers={"Authorization": request.headers["Authorization"], "X-Request-Id": "1"},
+            ) as answer,
+        ):
+            content, status = await answer.read(), answer.status
+        if status == 200:
+            check(described["responses"]["200"]["content"]["application/json"]["schema"], json.loads(content), payment)
+        seen.append(f"{request.method} {described.get('operationId', path)}")
+        return web.Response(status=status, body=content, content_type="application/json")
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", relay)
+    server = TestServer(app)
+    await server.start_server()
+    world.adapter._base = str(server.make_url("/yandex-pay"))
+    yield seen
+    await server.close()
+
+
+async def opened(world, *prices: int) -> ProviderRequest:
+    request = a_request(order=an_order(*prices))
+    result = await world.adapter.perform(request)
+    assert result.payment_url is not None, result
+    async with ClientSession() as http:
+        await visit(http, result.payment_url, "pay")
+    return request
+
+
+async def test_one_stage_with_refunds_speaks_the_documents_language(world, between):
+    request = await opened(world, 60_000, 30_000, 10_000)
+    assert request.order is not None
+    items = request.order.cart.items
+    await world.adapter.perform(about(request, Action.REFUND, 10_000, Cart(items[:2])))
+    await world.until(lambda: "PARTIALLY_REFUNDED" in world.statuses())
+    await world.adapter.perform(about(request, Action.REFUND, 90_000))
+    await world.adapter.perform(about(request, Action.INQUIRE))
+    await world.adapter.perform(about(request, Action.ROLLBACK))
+    assert len(between) == 5
+
+
+async def test_two_stages_speak_the_documents_language(world, between):
+    await world.tell("merchant", two_stage=True)
+    captured = await opened(world, 60_000, 40_000)
+    assert captured.order is not None
+    await world.adapter.perform(about(captured, Action.CAPTURE, 60_000, Cart(captured.order.cart.items[:1])))
+    voided = await opened(world, 5_000)
+    await world.adapter.perform(about(voided, Action.VOID))
+    await world.adapter.perform(about(voided, Action.INQUIRE))
+    assert len(between) == 5
+
+
+async def test_webhooks_speak_the_documents_language(world):
+    whole = document("merchant.openapi.json")
+    schema = operation(whole, "post", "/v1/webhook")["requestBody"]["content"]["application/json"]["schema"]
+    request = await opened(world, 60_000)
+    await world.adapter.perform(about(request, Action.REFUND))
+    await world.until(lambda: "REFUNDED" in world.statuses())
+    events = [
+        json.loads(jwt.PyJWS().decode_complete(t, options={"verify_signature": False})["payload"]) for t in world.tokens
+    ]
+    assert {event["event"] for event in events} == {"ORDER_STATUS_UPDATED", "OPERATION_STATUS_UPDATED"}
+    for event in events:
+        check(schema, event, whole)

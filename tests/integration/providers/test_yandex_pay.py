@@ -1,0 +1,211 @@
+"""The Yandex Pay adapter against the sandbox, over HTTP with real signatures."""
+
+import asyncio
+
+import aiohttp
+import pytest
+
+from billing.order import Cart
+from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
+from providers.sandbox.customers import visit
+from tests.factories import an_order
+from tests.sandbox_world import World, a_request, a_world, about
+
+
+@pytest.fixture
+async def world(tmp_path):
+    async with a_world(tmp_path) as world:
+        yield world
+
+
+async def opened(world: World, *prices: int):
+    """A request whose order is open at the provider, and its payment URL."""
+    request = a_request(order=an_order(*(prices or (59_900,))))
+    result = await world.adapter.perform(request)
+    assert result.outcome is Outcome.PENDING, result
+    assert result.payment_url is not None
+    return request, result.payment_url
+
+
+async def act(payment_url: str, behaviour: str) -> None:
+    async with aiohttp.ClientSession() as http:
+        await visit(http, payment_url, behaviour)
+
+
+async def paid(world: World, *prices: int):
+    request, url = await opened(world, *prices)
+    await act(url, "pay")
+    await world.until(lambda: bool(world.callbacks))
+    return request
+
+
+async def test_a_paid_order_is_called_back_with_a_signature_that_verifies(world):
+    request = await paid(world)
+    assert world.statuses() == ["CAPTURED"]
+    assert world.callbacks[0].references == (request.order_ref,)
+    assert (await world.book(request.order_ref))["captured"] == 59_900
+
+
+async def test_a_declined_order_fails(world):
+    request, url = await opened(world)
+    await act(url, "decline")
+    await world.until(lambda: world.statuses() == ["FAILED"])
+    inquired = await world.adapter.perform(about(request, Action.INQUIRE))
+    assert inquired.observed is not None
+    assert (inquired.observed.status, inquired.observed.reason) == (PaymentStatus.FAILED, "insufficient_funds")
+
+
+async def test_a_customer_who_walks_away_leaves_the_order_open(world):
+    request, url = await opened(world)
+    await act(url, "walk_away")
+    book = await world.book(request.order_ref)
+    assert (book["status"], book["customer"]) == ("PENDING", "walks_away")
+
+
+async def test_the_same_create_twice_opens_one_order_with_one_url(world):
+    request, url = await opened(world)
+    again = await world.adapter.perform(request)
+    assert again.payment_url == url
+    book = await world.book(request.order_ref)
+    assert (book["requests"]["create"], book["keys"]) == (2, [str(request.operation_id)])
+
+
+async def test_a_hold_is_captured_in_part_with_the_final_cart(world):
+    await world.tell("merchant", two_stage=True)
+    request = await paid(world, 60_000, 40_000)
+    assert world.statuses() == ["AUTHORIZED"]
+    assert request.order is not None
+    part = about(request, Action.CAPTURE, 60_000, Cart(request.order.cart.items[:1]))
+    assert (await world.adapter.perform(part)).outcome is Outcome.SUCCEEDED
+    assert (await world.book(request.order_ref))["captured"] == 60_000
+    assert (await world.adapter.perform(part)).outcome is Outcome.SUCCEEDED, "the same key, the same operation"
+
+
+async def test_a_hold_is_voided(world):
+    await world.tell("merchant", two_stage=True)
+    request = await paid(world)
+    assert (await world.adapter.perform(about(request, Action.VOID))).outcome is Outcome.SUCCEEDED
+    assert (await world.book(request.order_ref))["status"] == "VOIDED"
+
+
+async def test_refunds_are_asynchronous_and_one_at_a_time(world):
+    request = await paid(world, 60_000, 40_000)
+    assert request.order is not None
+    first = about(request, Action.REFUND, 40_000, Cart(request.order.cart.items[:1]))
+    assert (await world.adapter.perform(first)).outcome is Outcome.PENDING
+    rival = await world.adapter.perform(about(request, Action.REFUND, 60_000, Cart(())))
+    assert (rival.outcome, rival.reason) == (Outcome.NOT_SENT, "provider_busy")
+    await world.until(lambda: "PARTIALLY_REFUNDED" in world.statuses())
+    inquired = await world.adapter.perform(about(request, Action.INQUIRE))
+    assert inquired.observed is not None
+    refund = next(o for o in inquired.observed.operations if o.type is OperationType.REFUND)
+    assert (refund.operation_id, refund.status, refund.amount) == (
+        first.operation_id,
+        OperationStatus.SUCCESS,
+        40_000,
+    )
+    whole = about(request, Action.REFUND, 60_000)
+    assert (await world.adapter.perform(whole)).outcome is Outcome.PENDING
+    await world.until(lambda: "REFUNDED" in world.statuses())
+
+
+async def test_a_rollback_gives_everything_back(world):
+    request = await paid(world)
+    assert (await world.adapter.perform(about(request, Action.ROLLBACK))).outcome is Outcome.SUCCEEDED
+    book = await world.book(request.order_ref)
+    assert (book["status"], book["refunded"]) == ("FAILED", 59_900)
+
+
+async def test_an_order_the_provider_does_not_have_is_an_answer(world):
+    result = await world.adapter.perform(a_request(Action.INQUIRE))
+    assert (result.outcome, result.reason) == (Outcome.SUCCEEDED, "order_not_found")
+    assert result.observed is not None
+    assert result.observed.status is None
+
+
+async def test_a_capture_of_what_is_not_held_is_declined(world):
+    request = await paid(world)
+    result = await world.adapter.perform(about(request, Action.CAPTURE))
+    assert (result.outcome, result.reason) == (Outcome.DECLINED, "invalid_state")
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome", "happened"),
+    [
+        ("error_500_after_commit", Outcome.UNKNOWN, True),
+        ("error_500_before_commit", Outcome.UNKNOWN, False),
+        ("rate_limited", Outcome.NOT_SENT, False),
+        ("connection_reset", Outcome.UNKNOWN, False),
+    ],
+)
+async def test_a_call_that_fails_is_never_taken_for_a_decline(world, fault, outcome, happened):
+    await world.tell("faults", fault=fault, operation="create", count=1)
+    request = a_request()
+    assert (await world.adapter.perform(request)).outcome is outcome
+    inquired = await world.adapter.perform(about(request, Action.INQUIRE))
+    assert (inquired.reason != "order_not_found") is happened
+    assert (await world.adapter.perform(request)).outcome is Outcome.PENDING, "sent again with the same key"
+    assert (await world.book(request.order_ref))["keys"] == [str(request.operation_id)]
+
+
+async def test_a_call_past_its_deadline_is_unknown(tmp_path):
+    async with a_world(tmp_path, timeout_s=0.5) as world:
+        await world.tell("faults", fault="timeout_after_commit", operation="create", count=1, delay_ms=1500)
+        request = a_request()
+        result = await world.adapter.perform(request)
+        assert (result.outcome, result.reason) == (Outcome.UNKNOWN, "timeout")
+        assert (await world.book(request.order_ref))["status"] == "PENDING"
+
+
+async def test_a_provider_that_is_away_was_not_sent_anything(tmp_path):
+    world = World(tmp_path)
+    await world.adapter.start()
+    result = await world.adapter.perform(a_request())
+    assert (result.outcome, result.reason) == (Outcome.NOT_SENT, "unreachable")
+    await world.adapter.close()
+
+
+async def test_a_callback_may_be_lost_or_come_twice(world):
+    await world.tell("faults", fault="callback_lost", operation="pay", count=1)
+    request, url = await opened(world)
+    await act(url, "pay")
+    inquired = await world.adapter.perform(about(request, Action.INQUIRE))
+    assert inquired.observed is not None
+    assert inquired.observed.status is PaymentStatus.CAPTURED, "the inquiry finds what the callback did not tell"
+    await world.tell("faults", fault="callback_twice", operation="pay", count=1)
+    _, second = await opened(world)
+    await act(second, "pay")
+    await world.until(lambda: len(world.callbacks) == 2)
+    assert len({callback.dedupe for callback in world.callbacks}) == 1
+
+
+async def test_a_callback_may_come_before_the_answer_to_the_call(world):
+    await world.tell("merchant", two_stage=True)
+    request = await paid(world)
+    await world.tell("faults", fault="callback_before_answer", operation="capture", count=1)
+    call = asyncio.create_task(world.adapter.perform(about(request, Action.CAPTURE)))
+    await world.until(lambda: "CAPTURED" in world.statuses())
+    assert not call.done()
+    assert (await call).outcome is Outcome.SUCCEEDED
+
+
+async def test_a_refused_callback_is_delivered_again_with_a_new_token(world):
+    world.accepts = False
+    _, url = await opened(world)
+    await act(url, "pay")
+    await world.until(lambda: len(world.tokens) >= 2)
+    world.accepts = True
+    await world.until(lambda: world.statuses() == ["CAPTURED"])
+    assert len(set(world.tokens)) == len(world.tokens)
+
+
+async def test_a_restarted_provider_keeps_its_book_and_delivers_what_was_left(tmp_path):
+    world = World(tmp_path)
+    await world.adapter.start()
+    async with world.sandbox():
+        request, url = await opened(world)
+        await act(url, "pay")  # nobody listens
+    async with world.shop(), world.sandbox():
+        assert (await world.book(request.order_ref))["captured"] == 59_900
+        await world.until(lambda: world.statuses() == ["CAPTURED"])
+    await world.adapter.close()
