@@ -45,6 +45,10 @@ demo: setup ## Start everything and watch 200 customers buy
 test: setup ## Run all tests, on real servers
 	@$(VENV)/bin/pytest
 
+.PHONY: bench
+bench: setup ## Measure full payments per second beside what the machine can do at all
+	@$(BILLING) bench
+
 .PHONY: lint
 lint: setup ## Check style, types and the arrows between folders
 	@$(VENV)/bin/ruff check .

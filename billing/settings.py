@@ -36,6 +36,8 @@ class Settings(BaseSettings):
     # local stack
     local_kafka: Literal["auto", "apache", "tansu"] = "auto"
     """Which broker `billing up` starts: Apache Kafka where there is Java, else the in-memory Tansu."""
+    local_parts: str = ""
+    """Start only these, by name with commas between: ``kafka,postgres``. Empty: all."""
     local_clickhouse_port: int = 8123
     local_clickhouse_password: SecretStr = SecretStr("")
 

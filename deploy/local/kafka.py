@@ -4,20 +4,20 @@ import asyncio
 import importlib.resources
 import shutil
 import subprocess
+import tempfile
 import uuid
 from pathlib import Path
 
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
+
 from deploy.local.layout import Layout, Memory
-from deploy.local.part import Part, listens
+from deploy.local.part import Check, Part, PartUnavailable, listens
 
 HERE = Path(__file__).parent
 #: Resolved by Maven from pom.xml, once per checkout.
 JARS = HERE / "jars"
 DEPENDENCY_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
-
-
-class PartUnavailable(Exception):
-    """A part cannot be started here; the message says what to install or set."""
 
 
 def has_java() -> bool:
@@ -27,33 +27,37 @@ def has_java() -> bool:
 
 def fetch_jars() -> None:
     """Let Maven collect the broker's jars; quick when they are there. Raises :class:`PartUnavailable`."""
-    stamp = JARS / ".complete"
-    pom = HERE / "pom.xml"
+    stamp, pom = JARS / ".complete", HERE / "pom.xml"
     if stamp.exists() and stamp.read_text() == pom.read_text():
+        stamp.touch()  # `make` goes by the time
         return
-    shutil.rmtree(JARS, ignore_errors=True)
-    done = subprocess.run(
-        [
-            "mvn",
-            "-q",
-            "-B",
-            "-f",
-            str(pom),
-            f"{DEPENDENCY_PLUGIN}:copy-dependencies",
-            f"-DoutputDirectory={JARS}",
-            "-DincludeScope=runtime",
-        ],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode != 0:
-        raise PartUnavailable(f"Maven could not fetch Apache Kafka:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    stamp.write_text(pom.read_text())
+    if shutil.which("mvn") is None:
+        raise PartUnavailable("Apache Kafka needs Maven (Debian: apt-get install maven), or set BILLING_KAFKA_URL")
+    # Collected aside and put in place at once: another stack of this checkout may be doing the same.
+    with tempfile.TemporaryDirectory(dir=HERE, prefix=".jars-") as folder:
+        fresh = Path(folder) / "jars"
+        done = subprocess.run(
+            [
+                "mvn", "-q", "-B", "-f", str(pom), f"{DEPENDENCY_PLUGIN}:copy-dependencies",
+                f"-DoutputDirectory={fresh}", "-DincludeScope=runtime",
+            ],
+            check=False, capture_output=True, text=True,
+        )  # fmt: skip
+        if done.returncode != 0:
+            raise PartUnavailable(f"Maven could not fetch Apache Kafka:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        (fresh / ".complete").write_text(pom.read_text())
+        if JARS.exists():
+            JARS.replace(Path(folder) / "old")
+        fresh.replace(JARS)
 
 
 def apache(layout: Layout, memory: Memory) -> Part:
     """One broker and controller. Topics are declared by `billing migrate`, never by accident."""
+    if shutil.which("java") is None:
+        raise PartUnavailable(
+            "Apache Kafka needs Java 17 or newer (Debian: apt-get install openjdk-17-jre-headless), "
+            "or set BILLING_KAFKA_URL, or BILLING_LOCAL_KAFKA=tansu for a first look"
+        )
     port, controller = memory.port("kafka"), memory.port("kafka-controller")
     data = layout.data("kafka")
     properties = data / "server.properties"
@@ -94,7 +98,7 @@ def apache(layout: Layout, memory: Memory) -> Part:
             "kafka.Kafka",
             str(properties),
         ),
-        listens(port),
+        serves(port),
         port=port,
         prepare=prepare,
         stop_s=30,
@@ -120,9 +124,29 @@ def tansu(memory: Memory) -> Part:
             "--advertised-listener-url",
             url,
         ),
-        listens(port),
+        serves(port),
         port=port,
     )
+
+
+def serves(port: int) -> Check:
+    """A broker answers requests on a port of this machine."""
+    accepts = listens(port)
+
+    async def check() -> bool:
+        if not await accepts():
+            return False
+        client = AIOKafkaClient(bootstrap_servers=f"127.0.0.1:{port}", request_timeout_ms=2000)
+        try:
+            await client.bootstrap()
+        except (KafkaError, OSError):
+            return False
+        else:
+            return bool(client.cluster.brokers())
+        finally:
+            await client.close()
+
+    return check
 
 
 def _properties(port: int, controller: int, logs: Path) -> str:

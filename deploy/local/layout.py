@@ -2,15 +2,19 @@
 
 import json
 import os
+import random
 import secrets
+import shutil
 import socket
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-#: A log larger than this is moved aside when its process starts, bytes.
-LOG_LIMIT_BYTES = 32 * 1024 * 1024
+#: A log larger than this is moved aside, bytes; one older piece is kept.
+LOG_LIMIT_BYTES: Final = 32 * 1024 * 1024
+#: Below the ports that systems hand out to outgoing connections: those would be taken when a part comes back.
+PORTS: Final = range(20_000, 32_000)
 
 
 class Layout:
@@ -22,6 +26,7 @@ class Layout:
         self.beats = self.root / "beats"
         self.status = self.root / "stack.json"
         self.memory = self.root / "memory.json"
+        self.workers = self.root / "workers"
         self.lock = self.root / "lock"
 
     def prepare(self) -> None:
@@ -37,11 +42,34 @@ class Layout:
         return path
 
     def log(self, part: str) -> Path:
-        """The log of a part; a large one is moved aside."""
-        path = self.logs / f"{part}.log"
-        if path.exists() and path.stat().st_size > LOG_LIMIT_BYTES:
-            path.replace(path.with_suffix(".log.1"))
-        return path
+        """The log of a part."""
+        return self.logs / f"{part}.log"
+
+    def wipe(self) -> None:
+        """Remove what the stack keeps here, and the folder if nothing else is in it."""
+        if not self.lock.exists():
+            return  # no supervisor ever ran here
+        for path in self.root.iterdir():
+            if path.name in KEPT_IN_STATE:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if not any(self.root.iterdir()):
+            self.root.rmdir()
+
+
+#: Everything the stack puts into its state folder.
+KEPT_IN_STATE: Final = frozenset(
+    {
+        "logs", "beats", "kafka", "postgres", "rabbitmq", "clickhouse", "faust", "sandbox",
+        "stack.json", "memory.json", "workers", "lock",
+    }
+)  # fmt: skip
+
+
+def trim_log(path: Path) -> None:
+    """Move the content of a log over the limit aside. Its writer appends, and goes on at the new end."""
+    if path.stat().st_size > LOG_LIMIT_BYTES:
+        shutil.copyfile(path, path.with_suffix(".log.1"))
+        os.truncate(path, 0)
 
 
 class Memory(msgspec.Struct):
@@ -62,10 +90,13 @@ class Memory(msgspec.Struct):
 
 
 def load_memory(layout: Layout) -> Memory:
-    """What was remembered; an empty memory at the first start."""
-    if layout.memory.exists():
-        return msgspec.json.decode(layout.memory.read_bytes(), type=Memory)
-    return Memory()
+    """What was remembered; an empty memory at the first start. Only while nothing of the stack runs: a port that
+    somebody else took in the meantime is forgotten."""
+    if not layout.memory.exists():
+        return Memory()
+    memory = msgspec.json.decode(layout.memory.read_bytes(), type=Memory)
+    memory.ports = {name: port for name, port in memory.ports.items() if is_free(port)}
+    return memory
 
 
 def save_memory(layout: Layout, memory: Memory) -> None:
@@ -90,10 +121,29 @@ def read_status(layout: Layout) -> dict[str, Any] | None:
     return status
 
 
+def want_workers(layout: Layout, count: int) -> None:
+    """Note how many workers there shall be."""
+    layout.workers.write_text(str(count))
+
+
+def wanted_workers(layout: Layout) -> int:
+    """How many workers there shall be; one, unless somebody said otherwise."""
+    return int(layout.workers.read_text()) if layout.workers.exists() else 1
+
+
+def is_free(port: int) -> bool:
+    """Whether a server may listen on a port of this machine."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 def _free_port(taken: set[int]) -> int:
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port not in taken:
+        port = random.choice(PORTS)  # noqa: S311 - not a secret
+        if port not in taken and is_free(port):
             return port

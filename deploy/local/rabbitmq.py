@@ -6,9 +6,8 @@ from pathlib import Path
 
 import aio_pika
 
-from deploy.local.kafka import PartUnavailable
 from deploy.local.layout import Layout, Memory
-from deploy.local.part import Part, listens
+from deploy.local.part import Part, PartUnavailable, Stage, listens
 
 USER = "billing"
 #: Debian's wrapper on the PATH changes user and folders; the script itself runs as we are.
@@ -36,7 +35,11 @@ def parts(layout: Layout, memory: Memory) -> tuple[Part, Part]:
     (home / "enabled_plugins").write_text("[].\n")
     address = url(memory)
 
+    accepts = listens(port)
+
     async def ready() -> bool:
+        if not await accepts():
+            return False
         try:
             connection = await aio_pika.connect(address, timeout=2)
         except (OSError, TimeoutError, aio_pika.exceptions.AMQPError):
@@ -50,7 +53,7 @@ def parts(layout: Layout, memory: Memory) -> tuple[Part, Part]:
         "ERL_EPMD_ADDRESS": "127.0.0.1",
         # The script then replaces itself by the server instead of waiting for it.
         "RUNNING_UNDER_SYSTEMD": "1",
-        "RABBITMQ_NODENAME": f"billing{port}@localhost",
+        "RABBITMQ_NODENAME": "billing@localhost",
         "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
         "RABBITMQ_NODE_PORT": str(port),
         "RABBITMQ_DIST_PORT": str(distribution),
@@ -69,6 +72,7 @@ def parts(layout: Layout, memory: Memory) -> tuple[Part, Part]:
         (_epmd(), "-port", str(mapper), "-address", "127.0.0.1"),
         listens(mapper),
         port=mapper,
+        stage=Stage.GROUND,
     )
     server = Part("rabbitmq", (str(script()),), ready, env=environment, port=port, stop_s=30)
     return epmd, server

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from billing.settings import Settings
 from deploy.local import kafka, postgres, rabbitmq
 from deploy.local.layout import Layout, Memory
-from deploy.local.part import Part, answers, beats
+from deploy.local.part import Part, Stage, answers, beats
 
 #: The one merchant of the local stack, at the provider sandbox.
 MERCHANT = "6b2a9d0e-1c1f-4a53-9a54-5f3c0b7a1d10"
@@ -25,71 +25,67 @@ class Stack:
     embedded: dict[str, str]
     environment: dict[str, str]
     api_key: str
+    migrates: bool
+    """Whether everything that migrations are about is there."""
 
 
 def compose(settings: Settings, layout: Layout, memory: Memory, workers: int) -> Stack:
-    """Choose the parts. Raises :class:`deploy.local.kafka.PartUnavailable` where one cannot be had."""
+    """Choose the parts. Raises :class:`deploy.local.part.PartUnavailable` where one cannot be had."""
     parts: list[Part] = []
     embedded: dict[str, str] = {}
+    urls: dict[str, str | None] = {}
+    chosen = set(filter(None, settings.local_parts.split(",")))
 
-    def part_or_external(name: str, external: str, *, local: str) -> str:
-        embedded[name] = "external" if external else local
-        return external
+    def local(name: str, external: str) -> bool:
+        """Whether to start it here: nobody else runs it, and it is among the chosen."""
+        wanted = not chosen or name in chosen
+        embedded[name] = "external" if external else "none"
+        urls[name] = external or None
+        return wanted and not external
 
-    kafka_url = part_or_external("kafka", settings.kafka_url, local=_broker(settings))
-    if not kafka_url:
-        part = kafka.apache(layout, memory) if embedded["kafka"] == "apache" else kafka.tansu(memory)
-        parts.append(part)
-        kafka_url = f"127.0.0.1:{part.port}"
-    postgres_url = part_or_external("postgres", settings.postgres_url, local="")
-    if not postgres_url:
+    if local("ingest", settings.ingest_url):
+        urls["ingest"], embedded["ingest"] = f"http://127.0.0.1:{memory.port('ingest')}", "process"
+    urls["admin"] = None
+    if local("sandbox", settings.sandbox_url):
+        urls["sandbox"], embedded["sandbox"] = f"http://127.0.0.1:{memory.port('sandbox')}", "process"
+    if local("postgres", settings.postgres_url):
         part, embedded["postgres"] = postgres.part(layout, memory)
         parts.append(part)
-        postgres_url = postgres.url(memory)
-    rabbitmq_url = part_or_external("rabbitmq", settings.rabbitmq_url, local="system")
-    if not rabbitmq_url:
+        urls["postgres"] = postgres.url(memory)
+    if local("kafka", settings.kafka_url):
+        embedded["kafka"] = _broker(settings)
+        part = kafka.apache(layout, memory) if embedded["kafka"] == "apache" else kafka.tansu(memory)
+        parts.append(part)
+        urls["kafka"] = f"127.0.0.1:{part.port}"
+    if local("rabbitmq", settings.rabbitmq_url):
+        embedded["rabbitmq"] = "system"
         parts.extend(rabbitmq.parts(layout, memory))
-        rabbitmq_url = rabbitmq.url(memory)
-    clickhouse_url = part_or_external("clickhouse", settings.clickhouse_url, local="chdb")
-    if not clickhouse_url:
-        port = memory.port("clickhouse")
-        parts.append(_own("clickhouse", port, {"BILLING_LOCAL_CLICKHOUSE_PORT": str(port)}, own=False))
-        clickhouse_url = f"http://billing:{memory.secret('clickhouse')}@127.0.0.1:{port}/billing"
+        urls["rabbitmq"] = rabbitmq.url(memory)
+    if local("clickhouse", settings.clickhouse_url):
+        embedded["clickhouse"] = "chdb"
+        parts.append(_clickhouse(memory))
+        urls["clickhouse"] = f"http://billing:{memory.secret('clickhouse')}@127.0.0.1:{parts[-1].port}/billing"
 
-    ingest_port, sandbox_port = memory.port("ingest"), memory.port("sandbox")
-    ingest_url = part_or_external("ingest", settings.ingest_url, local="process")
-    sandbox_url = part_or_external("sandbox", settings.sandbox_url, local="process")
     api_key = "billing_local_" + memory.secret("api-key")
-    urls = {
-        "ingest": ingest_url or f"http://127.0.0.1:{ingest_port}",
-        "admin": None,
-        "sandbox": sandbox_url or f"http://127.0.0.1:{sandbox_port}",
-        "postgres": postgres_url,
-        "kafka": kafka_url,
-        "rabbitmq": rabbitmq_url,
-        "clickhouse": clickhouse_url,
-    }
     environment = {
         "BILLING_STATE_DIR": str(layout.root),
         "BILLING_KAFKA_IDEMPOTENCE": str(embedded["kafka"] != "tansu").lower(),
-        "BILLING_INGEST_PORT": str(ingest_port),
-        "BILLING_SANDBOX_PORT": str(sandbox_port),
         "BILLING_SANDBOX_CALLBACK_URL": f"{urls['ingest']}/webhooks/yandex-pay",
         "BILLING_YANDEX_PAY_URL": f"{urls['sandbox']}/yandex-pay",
         "BILLING_YANDEX_PAY_MERCHANT_ID": MERCHANT,
         "BILLING_YANDEX_PAY_API_KEY": memory.secret("yandex-pay"),
         "BILLING_API_KEYS": json.dumps({"demo": hashlib.sha256(api_key.encode()).hexdigest()}),
-        "BILLING_LOCAL_CLICKHOUSE_PASSWORD": memory.secret("clickhouse"),
         # What the machine's environment says of settings stays in force below what the stack itself decides.
     } | {f"BILLING_{name.upper()}_URL": url for name, url in urls.items() if url is not None}
 
-    if not sandbox_url:
-        parts.append(_own("sandbox", sandbox_port, ready=f"{urls['sandbox']}/_sandbox/health"))
-    if not ingest_url:
-        parts.append(_own("ingest", ingest_port, ready=f"{urls['ingest']}/readyz"))
-    names = [f"worker-{n}" for n in range(1, workers + 1)]
-    parts.extend(_beating(layout, name, name.partition("-")[0]) for name in [*names, "signals", "analytics"])
-    return Stack(parts, urls, embedded, environment, api_key)
+    for name, health in (("sandbox", "/_sandbox/health"), ("ingest", "/readyz")):
+        if embedded[name] == "process":
+            parts.append(_serving(name, memory.port(name), health))
+    beating = [f"worker-{n}" for n in range(1, workers + 1)] if not chosen or "worker" in chosen else []
+    beating += [name for name in ("signals", "analytics") if not chosen or name in chosen]
+    parts.extend(_beating(layout, name) for name in beating)
+    migrates = all(urls[name] for name in ("postgres", "kafka", "rabbitmq", "clickhouse"))
+    return Stack(parts, urls, embedded, environment, api_key, migrates)
 
 
 def _broker(settings: Settings) -> str:
@@ -98,21 +94,41 @@ def _broker(settings: Settings) -> str:
     return "apache" if kafka.has_java() else "tansu"
 
 
-def _own(name: str, port: int, env: dict[str, str] | None = None, *, ready: str = "", own: bool = True) -> Part:
+def _clickhouse(memory: Memory) -> Part:
+    """ClickHouse's engine in a process of ours, a server to all others."""
+    port = memory.port("clickhouse")
+    env = {
+        "BILLING_LOCAL_CLICKHOUSE_PORT": str(port),
+        "BILLING_LOCAL_CLICKHOUSE_PASSWORD": memory.secret("clickhouse"),
+        "TZ": "UTC",  # the engine's own time zone
+    }
+    return Part(
+        "clickhouse", (*_billing(), "run", "clickhouse"), answers(f"http://127.0.0.1:{port}/ping"), env=env, port=port
+    )
+
+
+def _serving(name: str, port: int, health: str) -> Part:
     """One of our processes that serves HTTP."""
-    check = answers(ready or f"http://127.0.0.1:{port}/ping")
-    return Part(name, (*_billing(), "run", name), check, env=env or {}, port=port, own=own)
+    return Part(
+        name,
+        (*_billing(), "run", name),
+        answers(f"http://127.0.0.1:{port}{health}"),
+        env={f"BILLING_{name.upper()}_PORT": str(port)},
+        port=port,
+        stage=Stage.OURS,
+    )
 
 
-def _beating(layout: Layout, name: str, command: str) -> Part:
+def _beating(layout: Layout, name: str) -> Part:
     """One of our processes that shows its health by touching a file."""
     beat = layout.beats / name
-    env = {"BILLING_HEARTBEAT_FILE": str(beat)}
+    kind, _, index = name.partition("-")
+    env = {"BILLING_HEARTBEAT_FILE": str(beat)} | ({"BILLING_WORKER_INDEX": index} if index else {})
 
     async def forget() -> None:
         beat.unlink(missing_ok=True)
 
-    return Part(name, (*_billing(), "run", command), beats(beat), env=env, own=True, prepare=forget)
+    return Part(name, (*_billing(), "run", kind), beats(beat), env=env, stage=Stage.OURS, prepare=forget)
 
 
 def _billing() -> tuple[str, ...]:

@@ -1,0 +1,71 @@
+"""docker-compose.yml names what exists: our commands, our settings, services that can become healthy."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from billing.settings import Settings
+from cli import run
+
+ROOT = Path(__file__).parents[3]
+FILE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = FILE["services"]
+OURS = [name for name, service in SERVICES.items() if "build" in service]
+SERVERS = [name for name in SERVICES if name not in OURS]
+
+
+def test_every_process_of_the_service_runs_in_it():
+    commands = {command.callback.__name__ for command in run.app.registered_commands if command.callback}
+    started = {SERVICES[name]["command"][1] for name in OURS if SERVICES[name]["command"][0] == "run"}
+    assert started == commands - {"clickhouse"}, "ClickHouse is a server of its own here"
+    assert SERVICES["migrate"]["command"] == ["migrate"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_settings_are_settings(name):
+    fields = {f"BILLING_{field.upper()}" for field in Settings.model_fields}
+    assert {key for key in SERVICES[name]["environment"] if key.startswith("BILLING_")} <= fields
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_addresses_lead_to_services(name):
+    environment = SERVICES[name]["environment"]
+    assert environment["BILLING_KAFKA_URL"].partition(":")[0] in SERVICES
+    for key in ("POSTGRES", "RABBITMQ", "CLICKHOUSE", "INGEST", "SANDBOX"):
+        assert urlsplit(environment[f"BILLING_{key}_URL"]).hostname in SERVICES
+
+
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - {"migrate"}))
+def test_every_service_says_whether_it_is_healthy(name):
+    assert SERVICES[name]["healthcheck"]["test"]
+
+
+def test_our_processes_wait_for_the_migrations_and_those_for_the_servers():
+    after = {"migrate": {"condition": "service_completed_successfully"}}
+    assert all(SERVICES[name]["depends_on"] == after for name in OURS if name not in ("migrate", "sandbox"))
+    assert SERVICES["migrate"]["depends_on"] == {name: {"condition": "service_healthy"} for name in SERVERS}
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_servers_keep_their_data_in_volumes_and_a_chosen_version(name):
+    (volume,) = SERVICES[name]["volumes"]
+    assert volume.partition(":")[0] in FILE["volumes"]
+    assert SERVICES[name]["image"].partition(":")[2] not in ("", "latest")
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_ports_are_open_on_this_machine_only(name):
+    assert all(port.startswith("127.0.0.1:") for port in SERVICES[name].get("ports", []))
+
+
+def test_postgres_is_durable():
+    assert {"fsync=on", "synchronous_commit=on"} <= set(SERVICES["postgres"]["command"])
+
+
+def test_the_image_holds_every_folder_of_the_package():
+    kept = (ROOT / ".dockerignore").read_text().splitlines()
+    packages = [name for name in ROOT.iterdir() if (name / "__init__.py").exists() and name.name != "tests"]
+    assert {f"!{path.name}" for path in packages} <= set(kept)
