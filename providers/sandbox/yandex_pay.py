@@ -238,7 +238,11 @@ class YandexPaySandbox:
         if order is None:
             return failure(404, "ORDER_NOT_FOUND", "no such order")
         self._count(order, "rollback", request)
-        now = time.time()
+        now, events = time.time(), []
+        for operation in order.operations:
+            if operation.status == "PENDING":  # a refund under way: everything is given back at once instead
+                operation.status, operation.updated = "FAIL", now
+                events.append(self._operation_event(order, operation))
         if order.captured > order.refunded:
             order.operations.append(_new("REFUND", "SUCCESS", order.captured - order.refunded, now))
             order.refunded = order.captured
@@ -246,7 +250,7 @@ class YandexPaySandbox:
             order.operations.append(_new("VOID", "SUCCESS", order.authorized, now))
         changed = order.status != "FAILED"
         order.status, order.blocked = "FAILED", True
-        self._commit(order, "rollback", [self._status_event(order)] if changed else [])
+        self._commit(order, "rollback", [*events, self._status_event(order)] if changed else [])
         return _success({})
 
     def resume(self) -> None:

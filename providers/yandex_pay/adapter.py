@@ -102,7 +102,9 @@ class YandexPay(Provider):
         data = None if body is None else _encoder.encode(body)
         headers = {**self._headers, "X-Request-Id": str(request.operation_id)}
         try:
-            async with self._session.request(method, self._base + path, data=data, headers=headers) as response:
+            async with self._session.request(
+                method, self._base + path, data=data, headers=headers, allow_redirects=False
+            ) as response:
                 content = await response.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             return failed(error)

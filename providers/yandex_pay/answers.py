@@ -1,6 +1,6 @@
 """Yandex Pay's answers in our words: outcomes and observations."""
 
-from typing import Final
+from typing import Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -15,6 +15,10 @@ from providers.http import SERVER_ERROR, TOO_MANY_REQUESTS
 
 NOT_FOUND: Final = 404
 UNAUTHORIZED: Final = (401, 403)
+REDIRECTS: Final = 300
+REFUSALS: Final = 400
+#: A gateway's way of giving up on a request that may have gone through.
+REQUEST_TIMEOUT: Final = 408
 
 #: reasonCode of a refusal → our decline reason. What is not here is ``declined``.
 DECLINES: Final[dict[str, str]] = {
@@ -66,12 +70,12 @@ class _Data(msgspec.Struct, rename="camel"):
 
 
 class _Success(msgspec.Struct):
-    data: _Data = msgspec.field(default_factory=_Data)
+    status: Literal["success"]
+    data: _Data
 
 
 class _Failure(msgspec.Struct, rename="camel"):
-    reason_code: str = ""
-    reason: str = ""
+    reason_code: str
 
 
 _success = msgspec.json.Decoder(_Success)
@@ -79,15 +83,18 @@ _failure = msgspec.json.Decoder(_Failure)
 
 
 def result(action: Action, currency: str, status: int, body: bytes, order_ref: str) -> CallResult:
-    """The outcome of a call that was answered with ``status`` and ``body``."""
-    if status >= SERVER_ERROR:
+    """The outcome of a call that was answered with ``status`` and ``body``.
+
+    Only the API's own envelope is evidence; what a gateway between us says in its own words leaves all open.
+    """
+    if status >= SERVER_ERROR or status == REQUEST_TIMEOUT or REDIRECTS <= status < REFUSALS:
         return CallResult(Outcome.UNKNOWN, reason=f"http_{status}")
     if status == TOO_MANY_REQUESTS:
         return CallResult(Outcome.NOT_SENT, reason="rate_limited")
     if status in UNAUTHORIZED:
         return CallResult(Outcome.NOT_SENT, reason="credentials")
     try:
-        if status >= 400:  # noqa: PLR2004
+        if status >= REFUSALS:
             return _refused(action, status, _failure.decode(body))
         data = _success.decode(body).data
     except msgspec.MsgspecError:
@@ -118,7 +125,9 @@ def _refused(action: Action, status: int, failure: _Failure) -> CallResult:
 
 
 def _inquired(data: _Data, currency: str) -> CallResult:
-    order = data.order or _Order()
+    order = data.order
+    if order is None:
+        return CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
     observed = Observation(
         status=_STATUSES.get(order.payment_status or ""),
         operations=tuple(_observed(operation, currency) for operation in data.operations if _is_known(operation)),

@@ -14,6 +14,7 @@ import aiohttp
 import jwt
 import msgspec
 import structlog
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from billing.errors import InvalidMessage
 from billing.messages import Observation
@@ -95,7 +96,7 @@ class WebhookVerifier:
         key = await self._key(str(header.get("kid", "")))
         try:
             payload: bytes = self._jws.decode(body, key, algorithms=[ALGORITHM])
-        except jwt.InvalidTokenError:
+        except (jwt.InvalidTokenError, jwt.InvalidKeyError):
             raise _forbidden("the signature does not match") from None
         self._check_header(header)
         try:
@@ -142,11 +143,17 @@ class WebhookVerifier:
         try:
             async with self.session.get(self._jwks_url) as response:
                 response.raise_for_status()
-                keys = jwt.PyJWKSet.from_dict(await response.json(content_type=None)).keys
-        except (aiohttp.ClientError, OSError, TimeoutError, jwt.PyJWKSetError, ValueError) as error:
+                published = msgspec.json.decode(await response.read(), type=dict[str, Any])
+                keys = jwt.PyJWKSet.from_dict(published).keys
+        except (aiohttp.ClientError, OSError, TimeoutError, jwt.PyJWKSetError, msgspec.MsgspecError) as error:
             log.warning("yandex pay's keys cannot be fetched", error=repr(error))
             return
-        self._keys = {key.key_id: key.key for key in keys if key.key_id is not None}
+        # A key of another kind cannot have signed with ES256, and would break the check instead of failing it.
+        self._keys = {
+            key.key_id: key.key
+            for key in keys
+            if key.key_id is not None and isinstance(key.key, ec.EllipticCurvePublicKey)
+        }
         self._fetched_at = now
 
 

@@ -13,7 +13,8 @@ from jsonschema import Draft202012Validator
 
 from billing.messages import ProviderRequest
 from billing.order import Cart
-from billing.vocabulary import Action
+from billing.vocabulary import Action, Outcome
+from providers.base import CallbackRejected
 from providers.sandbox.customers import visit
 from tests.factories import an_order
 from tests.sandbox_world import a_request, a_world, about
@@ -27,13 +28,20 @@ def document(name: str) -> dict[str, Any]:
     return found
 
 
-def draft(node: Any) -> Any:
-    """OpenAPI 3.0's dialect in JSON Schema's: ``nullable``, and types beside ``allOf``."""
+def draft(node: Any, *, is_part: bool = False) -> Any:
+    """OpenAPI 3.0's dialect in JSON Schema's: ``nullable``; and closed, so that a field the document does not have,
+    a misspelt one say, is found."""
     if isinstance(node, list):
         return [draft(item) for item in node]
     if not isinstance(node, dict):
         return node
-    turned = {key: draft(value) for key, value in node.items() if key not in ("nullable", "example", "format")}
+    turned = {
+        key: [draft(part, is_part=True) for part in value] if key == "allOf" else draft(value)
+        for key, value in node.items()
+        if key not in ("nullable", "example", "format")
+    }
+    if not is_part and (isinstance(node.get("properties"), dict) or "allOf" in node):
+        turned["unevaluatedProperties"] = False
     if node.get("nullable") and isinstance(turned.get("type"), str):
         turned["type"] = [turned["type"], "null"]
     return turned
@@ -122,10 +130,23 @@ async def test_two_stages_speak_the_documents_language(world, between):
     captured = await opened(world, 60_000, 40_000)
     assert captured.order is not None
     await world.adapter.perform(about(captured, Action.CAPTURE, 60_000, Cart(captured.order.cart.items[:1])))
+    whole = await opened(world, 60_000, 40_000)
+    await world.adapter.perform(about(whole, Action.CAPTURE))
     voided = await opened(world, 5_000)
     await world.adapter.perform(about(voided, Action.VOID))
     await world.adapter.perform(about(voided, Action.INQUIRE))
-    assert len(between) == 5
+    assert len(between) == 7
+
+
+async def test_an_order_opened_again_and_a_declined_one_speak_the_documents_language(world, between):
+    request = a_request()
+    await world.adapter.perform(request)
+    result = await world.adapter.perform(request)
+    assert result.payment_url is not None
+    async with ClientSession() as http:
+        await visit(http, result.payment_url, "decline")
+    assert (await world.adapter.perform(about(request, Action.INQUIRE))).outcome is Outcome.SUCCEEDED
+    assert len(between) == 3
 
 
 async def test_webhooks_speak_the_documents_language(world):
@@ -140,3 +161,15 @@ async def test_webhooks_speak_the_documents_language(world):
     assert {event["event"] for event in events} == {"ORDER_STATUS_UPDATED", "OPERATION_STATUS_UPDATED"}
     for event in events:
         check(schema, event, whole)
+
+
+async def test_what_we_answer_a_webhook_speaks_the_documents_language(world):
+    whole = document("merchant.openapi.json")
+    answers = operation(whole, "post", "/v1/webhook")["responses"]
+    await opened(world, 60_000)
+    await world.until(lambda: bool(world.tokens))
+    verified = await world.adapter.verify_callback({}, world.tokens[0])
+    check(answers["200"]["content"]["application/json"]["schema"], json.loads(verified.response), whole)
+    with pytest.raises(CallbackRejected) as rejected:
+        await world.adapter.verify_callback({}, b"garbage")
+    check(answers["400"]["content"]["application/json"]["schema"], json.loads(rejected.value.body), whole)

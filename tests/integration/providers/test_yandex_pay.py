@@ -1,6 +1,8 @@
 """The Yandex Pay adapter against the sandbox, over HTTP with real signatures."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 
 import aiohttp
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from billing.order import Cart
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
 from providers.sandbox.customers import visit
+from providers.sandbox.yandex_pay import YandexPaySandbox
 from tests.factories import an_order
 from tests.sandbox_world import World, a_request, a_world, about
 
@@ -16,6 +19,27 @@ from tests.sandbox_world import World, a_request, a_world, about
 async def world(tmp_path):
     async with a_world(tmp_path) as world:
         yield world
+
+
+class Refunds:
+    """The refunds under way at the provider, which end when the test says so."""
+
+    def __init__(self) -> None:
+        self._ends: list[Callable[[], None]] = []
+
+    def hold(self, _delay_s: float, act: Callable[..., None], *arguments: str) -> None:
+        self._ends.append(partial(act, *arguments))
+
+    def end(self) -> None:
+        while self._ends:
+            self._ends.pop()()
+
+
+@pytest.fixture
+def refunds(monkeypatch):
+    refunds = Refunds()
+    monkeypatch.setattr(YandexPaySandbox, "_later", refunds.hold)
+    return refunds
 
 
 async def opened(world: World, *prices: int):
@@ -81,6 +105,15 @@ async def test_a_hold_is_captured_in_part_with_the_final_cart(world):
     assert (await world.adapter.perform(part)).outcome is Outcome.SUCCEEDED, "the same key, the same operation"
 
 
+async def test_a_hold_is_captured_whole(world):
+    await world.tell("merchant", two_stage=True)
+    request = await paid(world, 60_000, 40_000)
+    captured = await world.adapter.perform(about(request, Action.CAPTURE))
+    assert captured.outcome is Outcome.SUCCEEDED
+    assert (await world.book(request.order_ref))["captured"] == 100_000
+    await world.until(lambda: "CAPTURED" in world.statuses())
+
+
 async def test_a_hold_is_voided(world):
     await world.tell("merchant", two_stage=True)
     request = await paid(world)
@@ -88,13 +121,15 @@ async def test_a_hold_is_voided(world):
     assert (await world.book(request.order_ref))["status"] == "VOIDED"
 
 
-async def test_refunds_are_asynchronous_and_one_at_a_time(world):
+async def test_refunds_are_asynchronous_and_one_at_a_time(world, refunds):
     request = await paid(world, 60_000, 40_000)
     assert request.order is not None
     first = about(request, Action.REFUND, 40_000, Cart(request.order.cart.items[:1]))
     assert (await world.adapter.perform(first)).outcome is Outcome.PENDING
     rival = await world.adapter.perform(about(request, Action.REFUND, 60_000, Cart(())))
     assert (rival.outcome, rival.reason) == (Outcome.NOT_SENT, "provider_busy")
+    assert (await world.book(request.order_ref))["refunded"] == 0
+    refunds.end()
     await world.until(lambda: "PARTIALLY_REFUNDED" in world.statuses())
     inquired = await world.adapter.perform(about(request, Action.INQUIRE))
     assert inquired.observed is not None
@@ -106,6 +141,7 @@ async def test_refunds_are_asynchronous_and_one_at_a_time(world):
     )
     whole = about(request, Action.REFUND, 60_000)
     assert (await world.adapter.perform(whole)).outcome is Outcome.PENDING
+    refunds.end()
     await world.until(lambda: "REFUNDED" in world.statuses())
 
 
@@ -114,6 +150,41 @@ async def test_a_rollback_gives_everything_back(world):
     assert (await world.adapter.perform(about(request, Action.ROLLBACK))).outcome is Outcome.SUCCEEDED
     book = await world.book(request.order_ref)
     assert (book["status"], book["refunded"]) == ("FAILED", 59_900)
+
+
+async def test_a_rollback_overtakes_a_refund_and_gives_everything_back_once(world, refunds):
+    request = await paid(world, 60_000, 40_000)
+    assert request.order is not None
+    refund = about(request, Action.REFUND, 40_000, Cart(request.order.cart.items[:1]))
+    assert (await world.adapter.perform(refund)).outcome is Outcome.PENDING
+    assert (await world.adapter.perform(about(request, Action.ROLLBACK))).outcome is Outcome.SUCCEEDED
+    refunds.end()
+    await world.until(lambda: any(said.observed.operations for said in world.callbacks))
+    (told,) = (operation for said in world.callbacks for operation in said.observed.operations)
+    assert (told.operation_id, told.status) == (refund.operation_id, OperationStatus.FAIL)
+    book = await world.book(request.order_ref)
+    assert (book["status"], book["refunded"]) == ("FAILED", 100_000)
+
+
+async def test_an_unpaid_order_rolled_back_can_no_longer_be_paid(world):
+    request, url = await opened(world)
+    assert (await world.adapter.perform(about(request, Action.ROLLBACK))).outcome is Outcome.SUCCEEDED
+    await act(url, "pay")
+    book = await world.book(request.order_ref)
+    assert (book["status"], book["captured"]) == ("FAILED", 0)
+
+
+async def test_an_operation_that_was_done_but_not_answered_is_found_by_an_inquiry(world):
+    request = await paid(world)
+    await world.tell("faults", fault="error_500_after_commit", operation="refund", count=1)
+    refund = about(request, Action.REFUND)
+    assert (await world.adapter.perform(refund)).outcome is Outcome.UNKNOWN
+    inquired = await world.adapter.perform(about(request, Action.INQUIRE))
+    assert inquired.observed is not None
+    assert refund.operation_id in {operation.operation_id for operation in inquired.observed.operations}
+    assert (await world.adapter.perform(refund)).outcome is not Outcome.DECLINED, "the same key, the same refund"
+    await world.until(lambda: "REFUNDED" in world.statuses())
+    assert (await world.book(request.order_ref))["refunded"] == 59_900
 
 
 async def test_an_order_the_provider_does_not_have_is_an_answer(world):

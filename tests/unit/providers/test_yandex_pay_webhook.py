@@ -1,5 +1,6 @@
 """What is believed of a webhook, and what is not."""
 
+import asyncio
 import json
 import time
 from typing import Any
@@ -8,8 +9,8 @@ import jwt
 import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
-from cryptography.hazmat.primitives.asymmetric import ec
-from jwt.algorithms import ECAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from billing.errors import InvalidMessage
 from billing.vocabulary import OperationStatus, OperationType, PaymentStatus
@@ -28,16 +29,20 @@ class Provider:
         self.keys = {"key-1": ec.generate_private_key(ec.SECP256R1())}
         self.fetches = 0
         self.is_away = False
+        self.others: list[dict[str, Any]] = []
+        self.answer: bytes | None = None
 
     async def publish(self, _request: web.Request) -> web.Response:
         self.fetches += 1
         if self.is_away:
             raise web.HTTPServiceUnavailable
+        if self.answer is not None:
+            return web.Response(body=self.answer, content_type="application/json")
         keys = [
             {**ECAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid, "alg": "ES256"}
             for kid, key in self.keys.items()
         ]
-        return web.json_response({"keys": keys})
+        return web.json_response({"keys": keys + self.others})
 
     def token(self, kid: str = "key-1", signed_by: str | None = None, **changes: Any) -> bytes:
         payload = {"event": "ORDER_STATUS_UPDATED", "eventTime": "2026-11-23T12:00:00Z", "merchantId": MERCHANT}
@@ -163,6 +168,38 @@ async def test_without_any_keys_the_provider_is_asked_to_come_back(provider, ver
     assert (await rejection(verifier, provider.token())).status == 503
 
 
+@pytest.mark.parametrize("answer", [b"<html>", b"[]", b"{}", b'{"keys": 1}', b'{"keys": ["a"]}', b"\xff"])
+async def test_keys_that_cannot_be_read_are_no_keys(provider, verifier, answer):
+    provider.answer = answer
+    assert (await rejection(verifier, provider.token())).status == 503
+
+
+async def test_a_token_that_names_a_key_of_another_kind_is_refused(provider, verifier):
+    modulus = rsa.generate_private_key(65537, 2048).public_key()
+    curve = ec.generate_private_key(ec.SECP384R1()).public_key()
+    provider.others = [
+        {**RSAAlgorithm.to_jwk(modulus, as_dict=True), "kid": "rsa"},
+        {**ECAlgorithm.to_jwk(curve, as_dict=True), "kid": "p-384"},
+    ]
+    for kid in ("rsa", "p-384"):
+        assert (await rejection(verifier, provider.token(kid, signed_by="key-1"))).status == 403
+    await verifier.verify(provider.token())
+
+
+async def test_the_first_calls_wait_for_one_fetch(provider, verifier):
+    await asyncio.gather(*(verifier.verify(provider.token()) for _ in range(20)))
+    assert provider.fetches == 1
+
+
+async def test_keys_fetched_again_replace_the_old_ones(provider, verifier, clock):
+    await verifier.verify(provider.token())
+    withdrawn = provider.token()
+    provider.keys = {"key-2": ec.generate_private_key(ec.SECP256R1())}
+    clock.now = KEYS_TTL_S
+    assert (await rejection(verifier, withdrawn)).status == 403
+    await verifier.verify(provider.token("key-2"))
+
+
 def test_an_order_event_is_read():
     callback = parse(Provider().token())
     assert callback.references == ("order-1",)
@@ -194,6 +231,21 @@ def test_the_same_event_delivered_again_has_the_same_identity():
     assert parse(first).dedupe == parse(again).dedupe
 
 
-def test_an_event_that_cannot_be_read_is_said_so():
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"garbage",
+        Provider().token(payload={"order": None}),
+        Provider().token(payload={"order": {"paymentStatus": "CAPTURED"}}),
+        Provider().token(payload={"eventTime": 5}),
+    ],
+    ids=["no token", "about nothing", "an order without an id", "a time that is none"],
+)
+def test_an_event_that_cannot_be_read_is_said_so(body):
     with pytest.raises(InvalidMessage):
-        parse(b"garbage")
+        parse(body)
+
+
+def test_a_status_we_do_not_know_is_no_news():
+    callback = parse(Provider().token(payload={"order": {"orderId": "order-1", "paymentStatus": "TO_BE_INVENTED"}}))
+    assert callback.observed.status is None

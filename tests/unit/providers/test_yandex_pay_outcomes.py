@@ -1,0 +1,281 @@
+"""What the adapter makes of each thing a provider or a network can do to a call."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer, unused_port
+from pydantic import SecretStr
+
+from billing.messages import ProviderRequest
+from billing.order import Cart, Item, Order
+from billing.settings import Settings
+from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus, Tax
+from providers.yandex_pay import YandexPay
+from tests.factories import an_order
+from tests.sandbox_world import a_request
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Script:
+    """A provider that gives one prepared answer, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.heard: list[web.Request] = []
+        self.bodies: list[Any] = []
+        self.over = asyncio.Event()
+        self.answer: Answer = self.saying(200, {"status": "success", "data": {"paymentUrl": "https://pay.example/1"}})
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.heard.append(request)
+        body = await request.read()
+        self.bodies.append(json.loads(body) if body else None)
+        return await self.answer(request)
+
+    @staticmethod
+    def saying(status: int, body: Any, **headers: str) -> Answer:
+        async def answer(_request: web.Request) -> web.Response:
+            content = body if isinstance(body, bytes) else json.dumps(body).encode()
+            return web.Response(status=status, body=content, headers=headers)
+
+        return answer
+
+    async def silent(self, _request: web.Request) -> web.Response:
+        await self.over.wait()
+        return web.Response()
+
+    @staticmethod
+    async def hanging_up(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    @staticmethod
+    async def breaking_off(request: web.Request) -> web.StreamResponse:
+        """Half an answer."""
+        response = web.StreamResponse(headers={"Content-Length": "1000"})
+        await response.prepare(request)
+        await response.write(b'{"status":"success"')
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+
+def settings(url: str, **changes: Any) -> Settings:
+    values: dict[str, Any] = {
+        "yandex_pay_url": url,
+        "yandex_pay_merchant_id": "merchant-1",
+        "yandex_pay_api_key": SecretStr("secret"),
+        "provider_timeout_s": 5.0,
+    }
+    return Settings(**(values | changes))
+
+
+@asynccontextmanager
+async def an_adapter(url: str, **changes: Any) -> AsyncIterator[YandexPay]:
+    adapter = YandexPay(settings(url, **changes))
+    await adapter.start()
+    yield adapter
+    await adapter.close()
+
+
+@pytest.fixture
+async def script():
+    script = Script()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", script.handle)
+    server = TestServer(app)
+    await server.start_server()
+    script.url = str(server.make_url("/"))
+    yield script
+    script.over.set()
+    await server.close()
+
+
+@pytest.fixture
+async def adapter(script):
+    async with an_adapter(script.url) as adapter:
+        yield adapter
+
+
+def operated(status: str, **fields: Any) -> dict[str, Any]:
+    operation = {"operationType": "REFUND", "operationId": "theirs", "status": status} | fields
+    return {"status": "success", "data": {"operation": operation}}
+
+
+def refused(code: str) -> dict[str, Any]:
+    return {"status": "fail", "reasonCode": code, "reason": "because"}
+
+
+async def test_an_opened_order_is_pending_with_its_payment_url(adapter, script):
+    request = a_request()
+    result = await adapter.perform(request)
+    assert (result.outcome, result.provider_ref) == (Outcome.PENDING, request.order_ref)
+    assert result.payment_url == "https://pay.example/1"
+
+
+@pytest.mark.parametrize("action", [action for action in Action if action is not Action.RECUR])
+async def test_every_call_carries_our_operation_as_the_idempotency_key(adapter, script, action):
+    request = a_request(action)
+    request = msgspec.structs.replace(request, order=an_order())
+    await adapter.perform(request)
+    await adapter.perform(request)
+    assert {heard.headers["X-Request-Id"] for heard in script.heard} == {str(request.operation_id)}
+    assert {heard.headers["Authorization"] for heard in script.heard} == {"Api-Key secret"}
+    assert {heard.headers["X-Request-Timeout"] for heard in script.heard} == {"5000"}
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [("PENDING", Outcome.PENDING), ("SUCCESS", Outcome.SUCCEEDED), ("FAIL", Outcome.DECLINED)],
+)
+@pytest.mark.parametrize("action", [Action.CAPTURE, Action.VOID, Action.REFUND])
+async def test_an_operation_ends_as_the_provider_says(adapter, script, action, status, outcome):
+    script.answer = script.saying(200, operated(status))
+    assert (await adapter.perform(a_request(action))).outcome is outcome
+
+
+async def test_an_inquiry_tells_the_order_and_its_operations(adapter, script):
+    request = a_request(Action.INQUIRE)
+    refund = {
+        "operationType": "REFUND",
+        "operationId": "theirs",
+        "status": "SUCCESS",
+        "amount": "12.34",
+        "externalOperationId": str(request.operation_id),
+    }
+    invented = {"operationType": "TO_BE_INVENTED", "status": "SUCCESS"}
+    order = {"paymentStatus": "PARTIALLY_REFUNDED"}
+    script.answer = script.saying(
+        200, {"status": "success", "data": {"order": order, "operations": [refund, invented]}}
+    )
+    result = await adapter.perform(request)
+    assert result.outcome is Outcome.SUCCEEDED
+    assert result.observed is not None
+    assert result.observed.status is PaymentStatus.PARTIALLY_REFUNDED
+    (observed,) = result.observed.operations
+    assert (observed.type, observed.status) == (OperationType.REFUND, OperationStatus.SUCCESS)
+    assert (observed.amount, observed.operation_id) == (1_234, request.operation_id)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "outcome", "reason", "retryable"),
+    [
+        (400, "INSUFFICIENT_FUNDS", Outcome.DECLINED, "insufficient_funds", True),
+        (400, "FRAUD", Outcome.DECLINED, "fraud_suspected", False),
+        (400, "ORDER_CART_DATA_ERROR", Outcome.DECLINED, "invalid_request", False),
+        (400, "TO_BE_INVENTED", Outcome.DECLINED, "declined", False),
+        (404, "ORDER_NOT_FOUND", Outcome.DECLINED, "order_not_found", False),
+        (409, "ORDER_STATUS_MISMATCH", Outcome.DECLINED, "invalid_state", False),
+        (409, "ANOTHER_OPERATION_IN_PROGRESS", Outcome.NOT_SENT, "provider_busy", False),
+        (409, "DUPLICATE_EXTERNAL_OPERATION_ID", Outcome.UNKNOWN, "already_known", False),
+        (401, "AUTHENTICATION_ERROR", Outcome.NOT_SENT, "credentials", False),
+        (403, "FORBIDDEN", Outcome.NOT_SENT, "credentials", False),
+        (429, "TOO_MANY_REQUESTS", Outcome.NOT_SENT, "rate_limited", False),
+        (408, "TIMEOUT", Outcome.UNKNOWN, "http_408", False),
+        (500, "INTERNAL", Outcome.UNKNOWN, "http_500", False),
+        (502, "BAD_GATEWAY", Outcome.UNKNOWN, "http_502", False),
+        (503, "UNAVAILABLE", Outcome.UNKNOWN, "http_503", False),
+        (504, "TIMEOUT", Outcome.UNKNOWN, "http_504", False),
+    ],
+)
+async def test_a_refusal_is_read_by_its_code(adapter, script, status, code, outcome, reason, retryable):
+    script.answer = script.saying(status, refused(code))
+    result = await adapter.perform(a_request(Action.REFUND))
+    assert (result.outcome, result.reason, result.retryable) == (outcome, reason, retryable)
+    assert len(script.heard) == 1, "the adapter itself does not try again"
+
+
+async def test_an_order_unknown_to_the_provider_answers_an_inquiry(adapter, script):
+    script.answer = script.saying(404, refused("ORDER_NOT_FOUND"))
+    result = await adapter.perform(a_request(Action.INQUIRE))
+    assert (result.outcome, result.reason) == (Outcome.SUCCEEDED, "order_not_found")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>", b"\xff", b"[]", b"{}", b'{"status":"fail","data":{}}', b'{"status":"success"}', b'{"data":{}}'],
+)
+@pytest.mark.parametrize("action", [action for action in Action if action is not Action.RECUR])
+async def test_an_answer_that_is_not_the_apis_own_leaves_all_open(adapter, script, action, body):
+    script.answer = script.saying(200, body)
+    result = await adapter.perform(a_request(action))
+    assert (result.outcome, result.reason) == (Outcome.UNKNOWN, "unreadable_answer")
+    assert result.observed is None
+
+
+async def test_an_inquiry_answered_without_an_order_proves_nothing(adapter, script):
+    script.answer = script.saying(200, {"status": "success", "data": {}})
+    assert (await adapter.perform(a_request(Action.INQUIRE))).outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize("body", [b"<html>not found</html>", b'{"error":"no route"}'])
+async def test_a_gateways_not_found_is_not_the_providers(adapter, script, body):
+    script.answer = script.saying(404, body)
+    for action in (Action.INQUIRE, Action.REFUND):
+        assert (await adapter.perform(a_request(action))).outcome is Outcome.UNKNOWN
+
+
+async def test_a_redirect_is_not_followed_with_money(adapter, script):
+    script.answer = script.saying(307, b"", Location="/elsewhere")
+    result = await adapter.perform(a_request(Action.REFUND))
+    assert (result.outcome, result.reason) == (Outcome.UNKNOWN, "http_307")
+    assert len(script.heard) == 1
+
+
+async def test_no_answer_in_time_is_unknown(script):
+    script.answer = script.silent
+    async with an_adapter(script.url, provider_timeout_s=0.2) as adapter:
+        result = await adapter.perform(a_request())
+    assert (result.outcome, result.reason) == (Outcome.UNKNOWN, "timeout")
+    assert len(script.heard) == 1
+    assert script.heard[0].headers["X-Request-Timeout"] == "1000", "the least the API takes"
+
+
+@pytest.mark.parametrize("how", ["hanging_up", "breaking_off"])
+async def test_a_broken_connection_is_unknown(adapter, script, how):
+    script.answer = getattr(script, how)
+    result = await adapter.perform(a_request(Action.REFUND))
+    assert (result.outcome, result.reason) == (Outcome.UNKNOWN, "connection_broken")
+    assert len(script.heard) == 1
+
+
+async def test_a_refused_connection_is_not_sent():
+    async with an_adapter(f"http://127.0.0.1:{unused_port()}") as adapter:
+        result = await adapter.perform(a_request())
+    assert (result.outcome, result.reason) == (Outcome.NOT_SENT, "unreachable")
+
+
+def taxed(tax: Tax) -> Order:
+    cart = Cart((Item("film-1", "Film", 1, 59_900, tax=tax),))
+    return msgspec.structs.replace(an_order(59_900), cart=cart)
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason"),
+    [
+        (a_request(order=taxed(Tax.VAT_22)), "unsupported_tax"),
+        (a_request(currency="USD"), "unsupported"),
+        (a_request(Action.RECUR), "unsupported"),
+        (msgspec.structs.replace(a_request(), order=None), "invalid_request"),
+    ],
+    ids=["tax", "currency", "action", "no order"],
+)
+async def test_what_the_api_cannot_express_is_declined_without_a_call(
+    adapter, script, request_: ProviderRequest, reason
+):
+    result = await adapter.perform(request_)
+    assert (result.outcome, result.reason) == (Outcome.DECLINED, reason)
+    assert script.heard == []
+
+
+async def test_a_new_tax_is_a_setting(script):
+    async with an_adapter(script.url, yandex_pay_tax_codes={"vat22": 1}) as adapter:
+        assert (await adapter.perform(a_request(order=taxed(Tax.VAT_22)))).outcome is Outcome.PENDING
+    assert script.bodies[0]["cart"]["items"][0]["receipt"]["tax"] == 1
