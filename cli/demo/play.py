@@ -6,11 +6,13 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import aiohttp
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from sqlalchemy.exc import DBAPIError
 
 from billing.settings import Settings
 from cli.demo.evidence import Evidence, Report
@@ -22,6 +24,8 @@ SETTLE_S: Final = 90.0
 LOOK_EVERY_S: Final = 0.5
 #: The story must stay the same for this long before it is believed: a double may still be on its way.
 QUIET_S: Final = 1.5
+#: What a part that is away, or coming back, makes its client raise.
+AWAY: Final = (aiohttp.ClientError, ClickHouseError, DBAPIError, OSError, TimeoutError)
 
 
 def running_stack(*, quiet: bool) -> dict[str, Any]:
@@ -44,7 +48,7 @@ async def play(
     engine = create_engine(Settings(postgres_url=urls["postgres"]))
     started, since = time.monotonic(), datetime.now(UTC)
     async with aiohttp.ClientSession() as http:
-        evidence = await Evidence.open(engine, urls, run, names, http, since)
+        evidence = await _open_patiently(lambda: Evidence.open(engine, urls, run, names, http, since))
         try:
             opening = asyncio.create_task(shop.open(customers))
             report = await _until_settled(evidence, shop, customers, opening, show)
@@ -52,6 +56,18 @@ async def play(
             await evidence.close()
             await engine.dispose()
     return report, time.monotonic() - started
+
+
+async def _open_patiently(connect: Callable[[], Awaitable[Evidence]]) -> Evidence:
+    """Connect to every part; one that is just coming back is waited for."""
+    deadline = time.monotonic() + SETTLE_S
+    while True:
+        try:
+            return await connect()
+        except AWAY:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(LOOK_EVERY_S)
 
 
 async def _until_settled(
@@ -93,7 +109,7 @@ async def _look(evidence: Evidence, shop: Shop) -> Report | None:
     """One look at everything; ``None`` while a part of the stack is away."""
     try:
         return await evidence.report(shop.accepted)
-    except (aiohttp.ClientError, OSError, TimeoutError):
+    except AWAY:
         return None
 
 

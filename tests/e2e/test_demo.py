@@ -42,7 +42,7 @@ def test_every_part_tells_the_same_story(running: Stack):
     expect_all_agree(figures(demo.stdout), PAYMENTS)
 
 
-@pytest.mark.parametrize("victim", ["ingest", "worker-1", "sandbox", "signals", "analytics"])
+@pytest.mark.parametrize("victim", ["ingest", "worker-1", "sandbox", "signals", "analytics", "clickhouse"])
 def test_a_process_killed_during_the_demo_and_started_again_changes_no_figure(running: Stack, victim: str):
     pid = running.pid(victim)
     with subprocess.Popen(
