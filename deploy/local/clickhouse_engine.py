@@ -14,6 +14,7 @@ from deploy.local.clickhouse_insert import parse_insert
 #: The database of a query that names none.
 DEFAULT_DATABASE: Final = "billing"
 _CODE: Final = re.compile(r"Code: (\d+)")
+SYNTAX_ERROR: Final = 62
 UNKNOWN_EXCEPTION: Final = 1002
 
 
@@ -88,6 +89,8 @@ class Engine:
                 self._ask(f"SET {name} = {_literal(value)}")
                 applied.append(name)
             return self._execute(query)
+        except UnicodeDecodeError as error:  # the engine's interface takes text, where a server takes bytes
+            raise QueryFailed(SYNTAX_ERROR, f"Syntax error: the statement is not UTF-8: {error.reason}") from error
         finally:
             if applied:
                 self._ask("SET " + ", ".join(f"{name} = DEFAULT" for name in applied))

@@ -1,5 +1,6 @@
 """The local stack's ClickHouse, used as clients use a server."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -145,6 +146,8 @@ def test_an_error_carries_the_code_of_clickhouse(client):
     [
         ({}, b"SELECT * FROM nowhere", 404, "60"),
         ({}, b"SELEC 1", 400, "62"),
+        ({}, b"SELECT '\xff'", 400, "62"),
+        ({}, b"INSERT INTO t\xff FORMAT CSV\n1", 400, "62"),
         ({"no_such_setting": "1"}, b"SELECT 1", 400, "115"),
         ({"max-threads;": "1"}, b"SELECT 1", 400, "115"),
         ({"database": "a`; SELECT 1"}, b"SELECT 1", 404, "81"),
@@ -215,6 +218,35 @@ async def test_rows_may_follow_the_statement_in_the_body(http, table):
         assert answer.status == 200, await answer.text()
     async with http.post("/", data=f"SELECT id, text FROM {table} ORDER BY id".encode()) as answer:
         assert await answer.text() == "5\tFORMAT CSV\n6\tx\n"
+
+
+@pytest.mark.parametrize(
+    "text", ["it's", "two\nlines", "a FORMAT CSV", "x') FORMAT JSON\n{}", "back\\slash", "{id:UInt64}"]
+)
+async def test_values_in_the_body_keep_their_text(http, client, table, text):
+    literal = text.replace("\\", "\\\\").replace("'", "\\'")
+    async with http.post("/", data=f"INSERT INTO {table} (id, text) VALUES (1, '{literal}')".encode()) as answer:
+        assert answer.status == 200, await answer.text()
+    found = client.query(f"SELECT text FROM {table} WHERE text = {{text:String}}", parameters={"text": text})
+    assert found.result_rows == [(text,)]
+
+
+async def test_two_clients_at_once_get_each_their_own(server, table):
+    async def write_and_read(owner: int) -> list[tuple[int]]:
+        client = await clickhouse_connect.get_async_client(
+            host="127.0.0.1", port=server.port, username="billing", password=PASSWORD
+        )
+        for number in range(10):
+            row = (owner * 100 + number, str(owner), Decimal(0), datetime(2026, 1, 1, tzinfo=UTC), None, [])
+            await client.insert(table, [row])
+        found = await client.query(
+            f"SELECT id FROM {table} WHERE text = {{owner:String}} ORDER BY id", parameters={"owner": str(owner)}
+        )
+        await client.close()
+        return found.result_rows
+
+    found = await asyncio.gather(write_and_read(1), write_and_read(2))
+    assert found == [[(owner * 100 + number,) for number in range(10)] for owner in (1, 2)]
 
 
 async def test_long_parameters_may_come_as_form_fields(http):

@@ -1,5 +1,6 @@
 """docker-compose.yml names what exists: our commands, our settings, services that can become healthy."""
 
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,7 +12,8 @@ from billing.settings import Settings
 from cli import run
 
 ROOT = Path(__file__).parents[3]
-FILE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+TEXT = (ROOT / "docker-compose.yml").read_text()
+FILE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = FILE["services"]
 OURS = [name for name, service in SERVICES.items() if "build" in service]
 SERVERS = [name for name in SERVICES if name not in OURS]
@@ -69,3 +71,30 @@ def test_the_image_holds_every_folder_of_the_package():
     kept = (ROOT / ".dockerignore").read_text().splitlines()
     packages = [name for name in ROOT.iterdir() if (name / "__init__.py").exists() and name.name != "tests"]
     assert {f"!{path.name}" for path in packages} <= set(kept)
+
+
+def test_the_example_of_env_holds_what_compose_reads_with_the_same_defaults():
+    lines = (ROOT / "deploy" / ".env.example").read_text().splitlines()
+    example = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    # The file without its comments: those show how a shell fills a variable.
+    read = dict(re.findall(r"\$\{(\w+)(?::-([^}]*)|:\?[^}]*)\}", re.sub(r"(?m)^#.*$", "", TEXT)))
+    assert example == read
+
+
+def test_secrets_reach_neither_git_nor_the_image():
+    assert ".env" in (ROOT / ".gitignore").read_text().splitlines()
+    assert (ROOT / ".dockerignore").read_text().splitlines()[-1] == "**/.env", "the last rule that fits decides"
+
+
+def test_images_are_named_without_a_registry():
+    lines = (ROOT / "deploy" / "Dockerfile").read_text().splitlines()
+    images = [line.split()[1] for line in lines if line.startswith("FROM")]
+    images += re.findall(r"(?m)^COPY --from=(\S+)", "\n".join(lines))
+    images += [service["image"] for service in SERVICES.values()]
+    assert not [image for image in images if "/" in image and "." in image.partition("/")[0]]
+
+
+def test_the_image_takes_locked_packages_only_and_is_not_run_by_root():
+    _, build, image = (ROOT / "deploy" / "Dockerfile").read_text().split("\nFROM ")
+    assert "--require-hashes" in build
+    assert "\nUSER billing\n" in image
