@@ -122,11 +122,13 @@ def _chase(message: ChaseOperation, payment: Payment, now: datetime) -> Decision
     operation = draft.put(msgspec.structs.replace(operation, chases=chases, next_chase_at=due))
     if not watched:
         return draft.decide()
-    # Opening an order moves no money and is idempotent at the provider, so asking again is sending it again;
-    # it is also the only way to learn the payment URL. Anything else is sent again only if it was never sent.
-    resend = operation.is_open and (
-        operation.outcome is Outcome.NOT_SENT or (operation.action is Action.CREATE and payment.payment_url is None)
-    )
+    # Opening an order moves no money and is idempotent at the provider, so asking again is sending it again: the
+    # quickest way to the payment URL. Where that leaves the outcome unknown, every second question is an inquiry:
+    # a provider that answers only "it exists" would else never be asked what became of it. Anything else is sent
+    # again only if it was never sent.
+    asks = operation.outcome is Outcome.UNKNOWN and message.chase % 2 == 1
+    opens = operation.action is Action.CREATE and payment.payment_url is None and not asks
+    resend = operation.is_open and (operation.outcome is Outcome.NOT_SENT or opens)
     draft.requests.append(request(draft.payment, operation, operation.action if resend else Action.INQUIRE))
     return draft.decide()
 

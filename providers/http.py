@@ -1,19 +1,47 @@
-"""What a failed HTTP call tells: whether the provider can have heard of it."""
+"""What a provider's HTTP tells before its body is read: whether the provider can have heard of the call."""
+
+from typing import Final
 
 import aiohttp
 
 from billing.vocabulary import Outcome
 from providers.base import CallResult
 
-#: 5xx answers that a proxy may give after the provider acted, or the provider itself: nothing is certain.
-SERVER_ERROR = 500
-TOO_MANY_REQUESTS = 429
+#: What a call may raise that says something of the network, not of us.
+NETWORK_ERRORS: Final = (aiohttp.ClientError, OSError, TimeoutError)
+
+OK: Final = range(200, 300)
+REFUSED: Final = range(400, 500)
+#: The provider, or a proxy before it, gave up waiting: it may have acted all the same.
+REQUEST_TIMEOUT: Final = 408
+TOO_MANY_REQUESTS: Final = 429
+#: Our key is wrong or may not do this. An operator mends it, and then the call may be made.
+UNAUTHORIZED: Final = (401, 403)
 
 
 def failed(error: Exception) -> CallResult:
-    """The outcome of a call that got no answer. Only a connection that was never made is certainly not sent."""
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+    """The outcome of a call that got no answer.
+
+    NOT_SENT only where no connection was had: refused, unknown host, TLS failed, no free connection in time.
+    Everything later is UNKNOWN, a connection that the other side closed included.
+    """
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL):
         return CallResult(Outcome.NOT_SENT, reason="unreachable")
     if isinstance(error, TimeoutError):
         return CallResult(Outcome.UNKNOWN, reason="timeout")
     return CallResult(Outcome.UNKNOWN, reason="connection_broken")
+
+
+def by_status(status: int) -> CallResult | None:
+    """The outcome that the status alone tells; ``None`` where the body decides (2xx, and 4xx of the provider's own).
+
+    5xx, 408 and redirects are UNKNOWN: a proxy gives them after the provider acted. 429 and 401/403 are NOT_SENT:
+    the provider turned the call away at the door.
+    """
+    if status == TOO_MANY_REQUESTS:
+        return CallResult(Outcome.NOT_SENT, reason="rate_limited")
+    if status in UNAUTHORIZED:
+        return CallResult(Outcome.NOT_SENT, reason="credentials")
+    if status == REQUEST_TIMEOUT or (status not in OK and status not in REFUSED):
+        return CallResult(Outcome.UNKNOWN, reason=f"http_{status}")
+    return None

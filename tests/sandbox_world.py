@@ -15,14 +15,16 @@ from pydantic import SecretStr
 from billing.messages import ProviderRequest
 from billing.order import Cart, Order
 from billing.settings import Settings
-from billing.vocabulary import Action, CaptureMode
+from billing.vocabulary import Action, CaptureMode, Outcome
 from providers.base import CallbackRejected, ParsedCallback
 from providers.sandbox.server import Sandbox
 from providers.yandex_pay import YandexPay
 from tests.factories import an_order
 
 MERCHANT = str(UUID(int=7))
-PATIENCE_S = 10.0
+API_KEY = "secret"
+AUTHORIZED = {"Authorization": f"Api-Key {API_KEY}"}
+PATIENCE_S = 20.0
 
 
 def a_request(action: Action = Action.CREATE, order: Order | None = None, **fields: Any) -> ProviderRequest:
@@ -52,11 +54,17 @@ def about(
     )
 
 
+def a_cart(*prices: int) -> Cart:
+    """One of each product, as :func:`tests.factories.an_order` names them."""
+    return an_order(*prices).cart
+
+
 class World:
     """A sandbox, an adapter, and the callbacks that were verified, in the order they came."""
 
     def __init__(self, state_dir: Path, timeout_s: float = 5.0) -> None:
         self.sandbox_port, self.shop_port = unused_port(), unused_port()
+        self.url = f"http://127.0.0.1:{self.sandbox_port}"
         self.callbacks: list[ParsedCallback] = []
         self.tokens: list[bytes] = []
         self.accepts = True
@@ -64,12 +72,41 @@ class World:
             state_dir=state_dir,
             sandbox_port=self.sandbox_port,
             sandbox_callback_url=f"http://127.0.0.1:{self.shop_port}",
-            yandex_pay_url=f"http://127.0.0.1:{self.sandbox_port}/yandex-pay",
+            sandbox_retry_max_s=0.1,
+            yandex_pay_url=f"{self.url}/yandex-pay",
             yandex_pay_merchant_id=MERCHANT,
-            yandex_pay_api_key=SecretStr("secret"),
+            yandex_pay_api_key=SecretStr(API_KEY),
             provider_timeout_s=timeout_s,
         )
         self.adapter = YandexPay(self.settings)
+
+    async def open(self, *prices: int) -> ProviderRequest:
+        """An order that can be paid; the request that opened it."""
+        request = a_request(order=an_order(*(prices or (59_900,))))
+        result = await self.adapter.perform(request)
+        assert result.outcome is Outcome.PENDING, result
+        return request
+
+    async def paid(self, *prices: int, two_stage: bool = False) -> ProviderRequest:
+        """An order that is paid, and we were told."""
+        await self.tell("merchant", two_stage=two_stage)
+        request = await self.open(*prices)
+        await self.customer(request, "pay")
+        await self.until(lambda: bool(self.statuses(request)))
+        return request
+
+    async def customer(self, request: ProviderRequest, outcome: str, **body: Any) -> Any:
+        """A customer acts on the payment page; what became of it."""
+        headers = {"Accept": "application/json"}
+        return await self.ask("POST", f"/pay/{request.order_ref}", json={"outcome": outcome, **body}, headers=headers)
+
+    async def ask(self, method: str, path: str, **request: Any) -> Any:
+        """The sandbox' answer."""
+        async with (
+            aiohttp.ClientSession(raise_for_status=True) as http,
+            http.request(method, f"{self.url}{path}", **request) as answer,
+        ):
+            return await answer.json()
 
     @asynccontextmanager
     async def sandbox(self) -> AsyncIterator[None]:
@@ -103,21 +140,13 @@ class World:
 
     async def tell(self, path: str, **body: Any) -> None:
         """Set the sandbox up."""
-        async with (
-            aiohttp.ClientSession() as http,
-            http.post(f"http://127.0.0.1:{self.sandbox_port}/_sandbox/{path}", json=body) as answer,
-        ):
-            answer.raise_for_status()
+        await self.ask("POST", f"/_sandbox/{path}", json=body)
 
     async def book(self, order_ref: str) -> dict[str, Any]:
         """The provider's own record of an order."""
-        async with (
-            aiohttp.ClientSession() as http,
-            http.get(f"http://127.0.0.1:{self.sandbox_port}/_sandbox/book", params={"order_id": order_ref}) as answer,
-        ):
-            (order,) = (await answer.json())["orders"]
-            found: dict[str, Any] = order
-            return found
+        (order,) = (await self.ask("GET", "/_sandbox/book", params={"order_id": order_ref}))["orders"]
+        found: dict[str, Any] = order
+        return found
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something is so."""
@@ -125,9 +154,13 @@ class World:
             while not condition():
                 await asyncio.sleep(0.01)
 
-    def statuses(self) -> list[str]:
-        """The order statuses that were called back."""
-        return [callback.observed.status.value for callback in self.callbacks if callback.observed.status]
+    def statuses(self, request: ProviderRequest | None = None) -> list[str]:
+        """The order statuses that were called back, of one order or all."""
+        return [said.observed.status.value for said in self.said(request) if said.observed.status]
+
+    def said(self, request: ProviderRequest | None = None) -> list[ParsedCallback]:
+        """The callbacks of one order, or all."""
+        return [said for said in self.callbacks if request is None or request.order_ref in said.references]
 
 
 @asynccontextmanager

@@ -7,13 +7,18 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+#: A checkpoint waits for the disk, and every call with it: a seldom one costs less than many. Pages of 4 KB.
+CHECKPOINT_PAGES: Final = 10_000
+
 
 class Operation(msgspec.Struct):
-    """One operation at the provider. ``amount``: minor units; ``key``: the merchant's idempotency key."""
+    """One operation at the provider. ``amount``: minor units; ``key``: the merchant's idempotency key; ``request``:
+    the id of the request that asked for it; ``arguments``: a digest of what was asked; ``target``: the cart after a
+    refund, in the provider's words."""
 
     id: str
     type: str
@@ -23,12 +28,14 @@ class Operation(msgspec.Struct):
     reason: str | None = None
     created: float = 0.0
     updated: float = 0.0
+    request: str | None = None
     arguments: bytes = b""
+    target: dict[str, Any] | None = None
 
 
 class Order(msgspec.Struct):
     """An order at a provider. Amounts in minor units, times in Unix seconds. ``customer``: what they did.
-    ``requests`` counts what was asked, ``keys`` holds every idempotency key seen."""
+    ``requests`` counts what was asked, ``keys`` holds every request id seen. ``blocked``: can no longer be paid."""
 
     order_id: str
     provider: str
@@ -51,6 +58,12 @@ class Order(msgspec.Struct):
     blocked: bool = False
     arguments: bytes = b""
 
+    def note(self, operation: str, request_id: str | None) -> None:
+        """Count what was asked, and with which request id."""
+        self.requests[operation] = self.requests.get(operation, 0) + 1
+        if request_id and request_id not in self.keys:
+            self.keys.append(request_id)
+
 
 class Delivery(msgspec.Struct):
     """A callback that the merchant has not acknowledged. ``due``: Unix seconds."""
@@ -66,12 +79,41 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS orders (
     id TEXT PRIMARY KEY, provider TEXT NOT NULL, status TEXT NOT NULL, created REAL NOT NULL,
     authorized INTEGER NOT NULL, captured INTEGER NOT NULL, refunded INTEGER NOT NULL, body BLOB NOT NULL
-) WITHOUT ROWID;
+);
 CREATE INDEX IF NOT EXISTS orders_created ON orders (created);
+CREATE TABLE IF NOT EXISTS totals (
+    status TEXT PRIMARY KEY, orders INTEGER NOT NULL,
+    authorized INTEGER NOT NULL, captured INTEGER NOT NULL, refunded INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS orders_opened AFTER INSERT ON orders BEGIN
+    INSERT INTO totals VALUES (new.status, 1, new.authorized, new.captured, new.refunded)
+    ON CONFLICT DO UPDATE SET orders = orders + 1, authorized = authorized + excluded.authorized,
+        captured = captured + excluded.captured, refunded = refunded + excluded.refunded;
+END;
+CREATE TRIGGER IF NOT EXISTS orders_changed AFTER UPDATE ON orders
+WHEN (old.status, old.authorized, old.captured, old.refunded)
+    IS NOT (new.status, new.authorized, new.captured, new.refunded)
+BEGIN
+    UPDATE totals SET orders = orders - 1, authorized = authorized - old.authorized,
+        captured = captured - old.captured, refunded = refunded - old.refunded WHERE status = old.status;
+    INSERT INTO totals VALUES (new.status, 1, new.authorized, new.captured, new.refunded)
+    ON CONFLICT DO UPDATE SET orders = orders + 1, authorized = authorized + excluded.authorized,
+        captured = captured + excluded.captured, refunded = refunded + excluded.refunded;
+END;
+CREATE TABLE IF NOT EXISTS operations (key TEXT PRIMARY KEY, order_id TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS unfinished (operation_id TEXT PRIMARY KEY, order_id TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS deliveries (
     id INTEGER PRIMARY KEY, order_id TEXT NOT NULL, payload BLOB NOT NULL, due REAL NOT NULL, tries INTEGER NOT NULL
 );
 CREATE TABLE IF NOT EXISTS memory (name TEXT PRIMARY KEY, value BLOB NOT NULL);
+"""
+_COUNT = """
+INSERT INTO totals SELECT status, count(*), sum(authorized), sum(captured), sum(refunded) FROM orders GROUP BY status
+"""
+_PUT = """
+INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET status = excluded.status, authorized = excluded.authorized,
+    captured = excluded.captured, refunded = excluded.refunded, body = excluded.body
 """
 
 _encode = msgspec.json.Encoder().encode
@@ -79,14 +121,18 @@ _decode = msgspec.json.Decoder(Order).decode
 
 
 class Book:
-    """Orders and callbacks still to deliver."""
+    """Orders, callbacks still to deliver, and what a provider's setting was."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
+        # Survives the process; a machine that loses power may lose the last moments, not the file.
         self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         self._db.executescript(_SCHEMA)
+        if self._db.execute("SELECT 1 FROM totals").fetchone() is None:
+            self._db.execute(_COUNT)
 
     def close(self) -> None:
         """Close the file."""
@@ -108,38 +154,57 @@ class Book:
         row = self._db.execute("SELECT body FROM orders WHERE id = ?", (order_id,)).fetchone()
         return None if row is None else _decode(row[0])
 
-    def find_by_operation(self, external_id: str) -> Order | None:
-        """The order with an operation of this merchant's id; for rare questions, it reads everything."""
-        for (body,) in self._db.execute("SELECT body FROM orders WHERE instr(body, ?) > 0", (external_id,)):
-            order = _decode(body)
-            if any(operation.key == external_id for operation in order.operations):
-                return order
-        return None
+    def find_by_operation(self, key: str) -> Order | None:
+        """The order with an operation of this merchant's id."""
+        row = self._db.execute("SELECT order_id FROM operations WHERE key = ?", (key,)).fetchone()
+        return None if row is None else self.find(row[0])
 
     def put(self, order: Order) -> None:
         """Write an order."""
         self._db.execute(
-            "INSERT OR REPLACE INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            _PUT,
             (
                 order.order_id, order.provider, order.status, order.created,
                 order.authorized, order.captured, order.refunded, _encode(order),
             ),
         )  # fmt: skip
 
-    def select(self, order_ids: Sequence[str] | None, since: float, limit: int) -> list[Order]:
-        """Orders by id, or the newest created since then."""
-        if order_ids is not None:
-            return [order for id in order_ids if (order := self.find(id)) is not None]
+    def index(self, order: Order, operation: Operation) -> None:
+        """Let an operation be found by the merchant's id."""
+        self._db.execute("INSERT OR REPLACE INTO operations VALUES (?, ?)", (operation.key, order.order_id))
+
+    def begin(self, order: Order, operation: Operation) -> None:
+        """An operation goes on after its call was answered."""
+        self._db.execute("INSERT INTO unfinished VALUES (?, ?)", (operation.id, order.order_id))
+
+    def end(self, operation: Operation) -> None:
+        """It is over."""
+        self._db.execute("DELETE FROM unfinished WHERE operation_id = ?", (operation.id,))
+
+    def unfinished(self) -> list[tuple[str, str]]:
+        """(order id, operation id) of what goes on, after a restart."""
+        return list(self._db.execute("SELECT order_id, operation_id FROM unfinished"))
+
+    def select(self, since: float, limit: int) -> list[Order]:
+        """The newest orders created since then (Unix seconds)."""
+        return [_decode(body) for body in self._bodies(since, limit)]
+
+    def json(self, order_ids: Sequence[str] | None, since: float, limit: int) -> bytes:
+        """Orders by id, or the newest created since then, as a JSON array: as they are written, so that reading many
+        costs little."""
+        if order_ids is None:
+            return b"[" + b",".join(self._bodies(since, limit)) + b"]"
+        return _encode([order for id in order_ids if (order := self.find(id)) is not None])
+
+    def _bodies(self, since: float, limit: int) -> Iterator[bytes]:
         rows = self._db.execute(
             "SELECT body FROM orders WHERE created >= ? ORDER BY created DESC LIMIT ?", (since, limit)
         )
-        return [_decode(row[0]) for row in rows]
+        return (row[0] for row in rows)
 
     def summary(self) -> dict[str, dict[str, int]]:
         """Status → how many orders, and their sums in minor units."""
-        rows = self._db.execute(
-            "SELECT status, count(*), sum(authorized), sum(captured), sum(refunded) FROM orders GROUP BY status"
-        )
+        rows = self._db.execute("SELECT status, orders, authorized, captured, refunded FROM totals WHERE orders > 0")
         names = ("orders", "authorized", "captured", "refunded")
         return {status: dict(zip(names, figures, strict=True)) for status, *figures in rows}
 
@@ -156,9 +221,10 @@ class Book:
             "UPDATE deliveries SET due = ?, tries = ? WHERE id = ?", (delivery.due, delivery.tries, delivery.id)
         )
 
-    def delivered(self, delivery: Delivery) -> None:
-        """It need not be delivered again."""
-        self._db.execute("DELETE FROM deliveries WHERE id = ?", (delivery.id,))
+    def delivered(self, ids: Sequence[int]) -> None:
+        """These need not be delivered again."""
+        with self.change():
+            self._db.executemany("DELETE FROM deliveries WHERE id = ?", [(id,) for id in ids])
 
     def undelivered(self) -> list[Delivery]:
         """What is left to deliver, after a restart."""

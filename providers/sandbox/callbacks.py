@@ -2,16 +2,11 @@
 
 import asyncio
 import time
-from datetime import UTC, datetime
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
 import aiohttp
-import jwt
-import msgspec
 import structlog
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from jwt.algorithms import ECAlgorithm
 
 from providers.sandbox.book import Book, Delivery
 
@@ -21,31 +16,31 @@ log = structlog.get_logger(__name__)
 CONCURRENCY: Final = 64
 #: The first pause between tries, as documented; it doubles from there.
 FIRST_PAUSE_S: Final = 0.005
-#: The documents' sample is valid for five minutes.
-VALIDITY_S: Final = 300
+#: 2**20 times the first pause is beyond any setting: the power must not grow without end.
+MAX_DOUBLINGS: Final = 20
 TIMEOUT_S: Final = 10.0
-_KEY: Final = "yandex-pay/key"
+ACKNOWLEDGED: Final = 200
+#: Acknowledged deliveries are crossed out together this often: one that is not yet, when the process dies, is
+#: delivered once more, as callbacks may be. Seconds.
+CROSS_OUT_S: Final = 0.05
 
 
 class Callbacks:
-    """The queue of one merchant's callbacks. Undelivered ones survive a restart in the book."""
+    """The queue of one merchant's callbacks to ``url``. Undelivered ones survive a restart in the book.
 
-    def __init__(self, book: Book, url: str, merchant_id: str, pause_max_s: float) -> None:
+    ``sign``: payload → body, made anew at each try. ``pause_max_s``: the longest pause between two tries. The real
+    provider gives up after 24 hours; this one never does.
+    """
+
+    def __init__(self, book: Book, url: str, sign: Callable[[bytes], bytes], pause_max_s: float) -> None:
         self._book = book
-        self._url = f"{url.rstrip('/')}/v1/webhook"
-        self._merchant_id = merchant_id
+        self._url = url
+        self._sign = sign
         self._pause_max_s = pause_max_s
         self._places = asyncio.Semaphore(CONCURRENCY)
         self._tasks: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession | None = None
-        self._key, self._kid = _signing_key(book)
-        self._jws = jwt.PyJWS(algorithms=["ES256"])
-
-    @property
-    def jwks(self) -> dict[str, Any]:
-        """The public key, as published."""
-        public = ECAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
-        return {"keys": [{**public, "kid": self._kid, "alg": "ES256", "use": "sig"}]}
+        self._acknowledged: list[int] = []
 
     async def start(self) -> None:
         """Deliver what a former process left."""
@@ -54,68 +49,51 @@ class Callbacks:
             timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
-        for delivery in self._book.undelivered():
-            self.send(delivery)
+        self.send(self._book.undelivered())
 
     async def stop(self) -> None:
         """Stop; what is not delivered stays in the book."""
         for task in self._tasks:
             task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._cross_out()
         if self._session is not None:
             await self._session.close()
 
-    def payload(self, event: str, **what: Any) -> bytes:
-        """An event in the merchant API's words."""
-        time_ = datetime.now(UTC).isoformat(timespec="milliseconds")
-        return msgspec.json.encode({"event": event, "eventTime": time_, "merchantId": self._merchant_id, **what})
-
-    def send(self, delivery: Delivery) -> None:
+    def send(self, deliveries: Sequence[Delivery]) -> None:
         """Start delivering."""
-        task = asyncio.create_task(self._deliver(delivery))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def deliver_once(self, delivery: Delivery) -> bool:
-        """One try; whether it was acknowledged."""
-        assert self._session is not None
-        try:
-            async with (
-                self._places,
-                self._session.post(
-                    self._url, data=self.sign(delivery.payload), headers={"Content-Type": "application/octet-stream"}
-                ) as response,
-            ):
-                await response.read()
-                return response.status == 200  # noqa: PLR2004
-        except (aiohttp.ClientError, OSError, TimeoutError):
-            return False
-
-    def sign(self, payload: bytes) -> bytes:
-        """A compact JWT with its times in the JOSE header, as Yandex does it."""
-        now = int(time.time())
-        headers = {"kid": self._kid, "iat": now, "exp": now + VALIDITY_S, "typ": "JWT"}
-        return self._jws.encode(payload, self._key, "ES256", headers).encode()
+        for delivery in deliveries:
+            task = asyncio.create_task(self._deliver(delivery))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _deliver(self, delivery: Delivery) -> None:
         while True:
             await asyncio.sleep(max(0.0, delivery.due - time.time()))
-            if await self.deliver_once(delivery):
-                self._book.delivered(delivery)
+            if await self._try(delivery):
+                if not self._acknowledged:
+                    asyncio.get_running_loop().call_later(CROSS_OUT_S, self._cross_out)
+                self._acknowledged.append(delivery.id)
                 return
-            pause = min(FIRST_PAUSE_S * 2**delivery.tries, self._pause_max_s)
+            pause = min(FIRST_PAUSE_S * 2 ** min(delivery.tries, MAX_DOUBLINGS), self._pause_max_s)
             delivery.tries, delivery.due = delivery.tries + 1, time.time() + pause
             self._book.postpone(delivery)
 
+    def _cross_out(self) -> None:
+        if self._acknowledged:
+            self._book.delivered(self._acknowledged)
+            self._acknowledged.clear()
 
-def _signing_key(book: Book) -> tuple[ec.EllipticCurvePrivateKey, str]:
-    stored = book.recall(_KEY)
-    if stored is None:
-        key = ec.generate_private_key(ec.SECP256R1())
-        stored = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        book.remember(_KEY, stored)
-    loaded = serialization.load_pem_private_key(stored, None)
-    assert isinstance(loaded, ec.EllipticCurvePrivateKey)
-    point = loaded.public_key().public_numbers()
-    return loaded, f"sandbox-{point.x % 0xFFFFFFFF:08x}"
+    async def _try(self, delivery: Delivery) -> bool:
+        """One try; whether it was acknowledged."""
+        assert self._session is not None
+        async with self._places:
+            body = self._sign(delivery.payload)
+            headers = {"Content-Type": "application/octet-stream"}
+            try:
+                async with self._session.post(self._url, data=body, headers=headers) as response:
+                    await response.read()
+                    return response.status == ACKNOWLEDGED
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                log.debug("callback not delivered", order=delivery.order_id, tries=delivery.tries, error=repr(error))
+                return False

@@ -26,8 +26,9 @@ async def visit(session: aiohttp.ClientSession, payment_url: str, behaviour: str
         return str((await answer.json())["status"])
 
 
-class Crowd(msgspec.Struct):
-    """How the sandbox' own customers behave: in ``auto`` mode every new order gets one."""
+class Crowd(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the sandbox' own customers behave: in ``auto`` mode every new order gets one, after ``delay_ms``. What they
+    do is drawn by weight: ``pay``, ``decline``, ``walk_away``."""
 
     mode: Literal["manual", "auto"] = "manual"
     pay: float = 1.0
@@ -36,20 +37,25 @@ class Crowd(msgspec.Struct):
     delay_ms: int = 0
     seed: int = 1
 
+    def __post_init__(self) -> None:
+        weights = (self.pay, self.decline, self.walk_away)
+        if min(weights) < 0 or sum(weights) <= 0 or self.delay_ms < 0:
+            raise ValueError("weights and delay_ms are not negative, and some customer must come")
+
 
 class AutomaticCustomers:
     """Sends a customer to every new order. ``act(order_id, behaviour)`` does what they do."""
 
-    def __init__(self, act: Callable[[str, Behaviour], None]) -> None:
+    def __init__(self, crowd: Crowd, act: Callable[[str, Behaviour], None]) -> None:
         self._act = act
-        self.behave(Crowd())
+        self.behave(crowd)
 
     def behave(self, crowd: Crowd) -> None:
         """Change the crowd."""
         self.crowd = crowd
         self._chance = Random(crowd.seed)  # noqa: S311
 
-    def on_created(self, order_id: str) -> None:
+    def on_opened(self, order_id: str) -> None:
         """An order can be paid."""
         crowd = self.crowd
         if crowd.mode == "manual":

@@ -2,21 +2,32 @@
 
 import asyncio
 from random import Random
+from typing import Final
 
 import msgspec
 from aiohttp import web
 
-BEFORE = ("error_500_before_commit", "rate_limited", "connection_reset")
-AFTER = ("timeout_after_commit", "error_500_after_commit")
-CALLBACK = ("callback_lost", "callback_twice", "callback_before_answer")
-KNOWN = (*BEFORE, *AFTER, *CALLBACK, "slow")
+#: What a fault strikes: a call, what a customer does (``pay``: the callbacks it causes), or all of them.
+OPERATIONS: Final = ("*", "create", "pay", "capture", "void", "refund", "rollback", "inquire")
+BEFORE: Final = ("error_500_before_commit", "rate_limited", "connection_reset")
+AFTER: Final = ("timeout_after_commit", "error_500_after_commit", "callback_before_answer")
+CALLBACK: Final = ("callback_lost", "callback_twice")
+KNOWN: Final = (*BEFORE, *AFTER, *CALLBACK, "slow")
 #: Longer than any client waits, milliseconds.
-TIMEOUT_MS = 60_000
-SLOW_MS = 1_000
+TIMEOUT_MS: Final = 60_000
+SLOW_MS: Final = 1_000
+#: How far callbacks run ahead of the answer, milliseconds.
+HEAD_START_MS: Final = 300
 
 
-class Fault(msgspec.Struct):
-    """A fault on an operation (``*``: all), by ``rate`` (0..1) or for the next ``count`` calls."""
+class Fault(msgspec.Struct, forbid_unknown_fields=True):
+    """A fault on an operation, by ``rate`` (0..1, repeatable by its ``seed``) or for the next ``count`` calls.
+
+    ``timeout_after_commit``, ``error_500_after_commit``, ``error_500_before_commit``: what was asked is done, or not,
+    and the answer does not tell. ``rate_limited``: 429 with Retry-After. ``connection_reset``: before anything is
+    done. ``slow``: the answer takes ``delay_ms`` longer. ``callback_lost``, ``callback_twice``: never sent, sent
+    twice. ``callback_before_answer``: the answer waits ``delay_ms`` while the callbacks go out.
+    """
 
     fault: str
     provider: str = "*"
@@ -24,18 +35,39 @@ class Fault(msgspec.Struct):
     rate: float | None = None
     count: int | None = None
     delay_ms: int | None = None
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        if self.fault not in KNOWN:
+            raise ValueError(f"fault is one of {', '.join(KNOWN)}")
+        if self.operation not in OPERATIONS:
+            raise ValueError(f"operation is one of {', '.join(OPERATIONS)}")
+        if (self.rate is None) == (self.count is None):
+            raise ValueError("either a rate or a count")
 
 
 class Faults:
-    """The faults in force. ``seed`` makes rates repeatable."""
+    """The faults in force, in this process only: a restart clears them."""
 
-    def __init__(self, seed: int = 1) -> None:
-        self.active: list[Fault] = []
-        self._chance = Random(seed)  # noqa: S311
+    def __init__(self) -> None:
+        self._active: list[tuple[Fault, Random]] = []
+
+    @property
+    def active(self) -> list[Fault]:
+        """Those added; ``count`` is what is left of it."""
+        return [fault for fault, _ in self._active]
+
+    def add(self, fault: Fault) -> None:
+        """From now on."""
+        self._active.append((fault, Random(fault.seed)))  # noqa: S311
+
+    def clear(self) -> None:
+        """No faults."""
+        self._active.clear()
 
     def draw(self, provider: str, operation: str, *names: str) -> Fault | None:
         """The first of these faults that strikes now."""
-        for fault in self.active:
+        for fault, chance in self._active:
             if fault.fault not in names or fault.provider not in ("*", provider):
                 continue
             if fault.operation not in ("*", operation):
@@ -44,41 +76,42 @@ class Faults:
                 if fault.count > 0:
                     fault.count -= 1
                     return fault
-            elif self._chance.random() < (fault.rate or 0.0):
+            elif chance.random() < (fault.rate or 0.0):
                 return fault
         return None
 
     async def before(self, request: web.Request, provider: str, operation: str) -> web.StreamResponse | None:
         """Strike before the provider does anything; the answer, if that is the end of it."""
         if (slow := self.draw(provider, operation, "slow")) is not None:
-            await asyncio.sleep((slow.delay_ms or SLOW_MS) / 1000)
+            await _wait(slow, SLOW_MS)
         fault = self.draw(provider, operation, *BEFORE)
         if fault is None:
             return None
         if fault.fault == "rate_limited":
             retry_s = max(1, round((fault.delay_ms or 1000) / 1000))
             return failure(429, "TOO_MANY_REQUESTS", "slow down", {"Retry-After": str(retry_s)})
-        if fault.fault == "connection_reset":
-            reset(request)
+        if fault.fault == "connection_reset" and request.transport is not None:
+            request.transport.abort()
         return failure(500, "INTERNAL", "nothing was done")
 
     async def after(self, provider: str, operation: str) -> web.StreamResponse | None:
-        """Strike after the provider did what was asked."""
+        """Strike after the provider did what was asked; the answer, if it is another one."""
         fault = self.draw(provider, operation, *AFTER)
         if fault is None:
             return None
+        if fault.fault == "callback_before_answer":
+            await _wait(fault, HEAD_START_MS)
+            return None
         if fault.fault == "timeout_after_commit":
-            await asyncio.sleep((fault.delay_ms or TIMEOUT_MS) / 1000)
+            await _wait(fault, TIMEOUT_MS)
         return failure(500, "INTERNAL", "it was done, but you will not know")
+
+
+async def _wait(fault: Fault, default_ms: int) -> None:
+    await asyncio.sleep((default_ms if fault.delay_ms is None else fault.delay_ms) / 1000)
 
 
 def failure(status: int, code: str, reason: str, headers: dict[str, str] | None = None) -> web.Response:
     """Yandex Pay's envelope of a refusal."""
     body = msgspec.json.encode({"status": "fail", "reasonCode": code, "reason": reason})
     return web.Response(status=status, body=body, content_type="application/json", headers=headers)
-
-
-def reset(request: web.Request) -> None:
-    """Break the connection without an answer."""
-    if request.transport is not None:
-        request.transport.abort()

@@ -30,7 +30,7 @@ def _page(title: str, body: str, wide: str = "") -> str:
     )
 
 
-def payment(order: Order) -> str:
+def payment(order: Order, *, payable: bool) -> str:
     """The page a customer pays on."""
     lines = "".join(
         f"<li><span>{escape(str(item.get('title', item['productId'])))}</span><span>{escape(item['total'])} ₽</span></li>"
@@ -38,8 +38,9 @@ def payment(order: Order) -> str:
     )
     amount = to_decimal_string(order.amount, order.currency)
     head = f"<h1>Cinema</h1><p>Sandbox: no real money moves here.</p><ul>{lines}</ul><div class=sum>{amount} ₽</div>"
-    if order.status != "PENDING":
-        return _page("Payment", f"{head}<p class={order.status}>This order is {order.status.lower()}.</p>")
+    if not payable:
+        told = order.status.lower().replace("_", " ") if order.status != "PENDING" else "past its time"
+        return _page("Payment", f"{head}<p class={order.status}>This order is {told}.</p>")
     buttons = "".join(
         f'<button name=outcome value={value} class="{value}">{text}</button>'
         for value, text in (("pay", f"Pay {amount} ₽"), ("decline", "Let the bank decline"), ("walk_away", "Walk away"))

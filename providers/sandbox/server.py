@@ -2,8 +2,8 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
-from typing import Any, Final
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final, TypeVar
 
 import msgspec
 import uvloop
@@ -14,32 +14,62 @@ from providers.sandbox import pages
 from providers.sandbox.book import Book, Order
 from providers.sandbox.callbacks import Callbacks
 from providers.sandbox.customers import AutomaticCustomers, Behaviour, Crowd
-from providers.sandbox.faults import KNOWN, Fault, Faults
-from providers.sandbox.yandex_pay import YandexPaySandbox
+from providers.sandbox.faults import Fault, Faults
+from providers.sandbox.yandex_pay import Orders, Signer, YandexPayApi
+from providers.sandbox.yandex_pay.orders import is_payable
 
+#: Orders in an answer, and at most.
 LIMIT: Final = 100
 LIMIT_MAX: Final = 100_000
 BODY_LIMIT_BYTES: Final = 8 * 1024 * 1024
+DECLINED: Final = "INSUFFICIENT_FUNDS"
+#: How long open connections may go on after SIGTERM, seconds.
+SHUTDOWN_S: Final = 1.0
+_CROWD: Final = "customers"
+
+T = TypeVar("T")
+
+
+class Payment(msgspec.Struct):
+    """What a customer does on the payment page. ``reason``: why the bank declines, in the provider's words."""
+
+    outcome: Behaviour
+    reason: str | None = None
+
+
+class Merchant(msgspec.Struct):
+    """A merchant's settings at the provider."""
+
+    two_stage: bool
 
 
 class Sandbox:
     """Everything behind the sandbox' own routes (``/_sandbox``, ``/pay``, ``/``)."""
 
     def __init__(self, settings: Settings) -> None:
-        public_url = settings.sandbox_url or f"http://{settings.sandbox_host}:{settings.sandbox_port}"
-        self.faults = Faults()
+        self._public_url = settings.sandbox_url or f"http://{settings.sandbox_host}:{settings.sandbox_port}"
+        self._faults = Faults()
         self._book = Book(settings.state_dir / "sandbox" / "book.sqlite")
+        signer = Signer(self._book)
+        callback_url = settings.sandbox_callback_url or f"http://127.0.0.1:{settings.ingest_port}/webhooks/yandex-pay"
         self._callbacks = Callbacks(
+            self._book, f"{callback_url.rstrip('/')}/v1/webhook", signer.sign, settings.sandbox_retry_max_s
+        )
+        crowd = self._book.recall(_CROWD)
+        self._customers = AutomaticCustomers(
+            Crowd() if crowd is None else msgspec.json.decode(crowd, type=Crowd), self._visit
+        )
+        merchant_id = settings.yandex_pay_merchant_id
+        self._orders = Orders(self._book, self._callbacks, self._faults, merchant_id, self._customers.on_opened)
+        self._yandex_pay = YandexPayApi(
             self._book,
-            settings.sandbox_callback_url or f"http://127.0.0.1:{settings.ingest_port}/webhooks/yandex-pay",
-            settings.yandex_pay_merchant_id,
-            settings.sandbox_retry_max_s,
+            self._orders,
+            signer,
+            self._faults,
+            api_key=settings.yandex_pay_api_key.get_secret_value(),
+            merchant_id=merchant_id,
+            payment_url=lambda order_id: f"{self._public_url}/pay/{order_id}",
         )
-        self._yandex_pay = YandexPaySandbox(
-            self._book, self._callbacks, self.faults, settings.yandex_pay_api_key.get_secret_value(), public_url
-        )
-        self._customers = AutomaticCustomers(self._act)
-        self._yandex_pay.on_created = self._customers.on_created
 
     def app(self) -> web.Application:
         """The application."""
@@ -58,6 +88,7 @@ class Sandbox:
                 web.delete("/_sandbox/faults", self._clear_faults),
                 web.get("/_sandbox/customers", self._show_crowd),
                 web.post("/_sandbox/customers", self._set_crowd),
+                web.get("/_sandbox/merchant", self._show_merchant),
                 web.post("/_sandbox/merchant", self._set_merchant),
             ]
         )
@@ -66,7 +97,7 @@ class Sandbox:
 
     async def _life(self, _app: web.Application) -> AsyncIterator[None]:
         await self._callbacks.start()
-        self._yandex_pay.resume()
+        self._orders.resume()
         yield
         await self._callbacks.stop()
         self._book.close()
@@ -75,37 +106,37 @@ class Sandbox:
         return _json({"status": "ok"})
 
     async def _orders_page(self, _request: web.Request) -> web.Response:
-        return web.Response(text=pages.orders(self._book.select(None, 0.0, LIMIT)), content_type="text/html")
+        return _html(pages.orders(self._book.select(0.0, LIMIT)))
 
     async def _payment_page(self, request: web.Request) -> web.Response:
-        return web.Response(text=pages.payment(self._order(request)), content_type="text/html")
+        order = self._order(request)
+        return _html(pages.payment(order, payable=is_payable(order)))
 
     async def _pay(self, request: web.Request) -> web.Response:
         order = self._order(request)
-        is_json = request.content_type == "application/json"
-        body: Any = msgspec.json.decode(await request.read()) if is_json else await request.post()
-        outcome = body.get("outcome")
-        if outcome not in ("pay", "decline", "walk_away"):
-            raise web.HTTPBadRequest(text="outcome is pay, decline or walk_away")
-        done = self._do(order, outcome, body.get("reason") or "INSUFFICIENT_FUNDS")
+        if request.content_type == "application/json":
+            payment = await _read(request, Payment)
+        else:
+            payment = _payment(await request.post())
+        done = self._act(order, payment)
         if "application/json" in request.headers.get("Accept", ""):
             return _json({"status": order.status, "done": done})
         target = order.redirect.get("onSuccess" if order.status in ("CAPTURED", "AUTHORIZED") else "onError")
         raise web.HTTPSeeOther(target or f"/pay/{order.order_id}")
 
-    def _do(self, order: Order, outcome: str, reason: str) -> bool:
-        match outcome:
+    def _act(self, order: Order, payment: Payment) -> bool:
+        match payment.outcome:
             case "pay":
-                return self._yandex_pay.pay(order)
+                return self._orders.pay(order)
             case "decline":
-                return self._yandex_pay.decline(order, reason)
-            case _:
-                return self._yandex_pay.walk_away(order)
+                return self._orders.decline(order, payment.reason or DECLINED)
+            case "walk_away":
+                return self._orders.walk_away(order)
 
-    def _act(self, order_id: str, behaviour: Behaviour) -> None:
+    def _visit(self, order_id: str, behaviour: Behaviour) -> None:
         order = self._book.find(order_id)
-        assert order is not None
-        self._do(order, behaviour, "INSUFFICIENT_FUNDS")
+        assert order is not None, order_id
+        self._act(order, Payment(behaviour))
 
     def _order(self, request: web.Request) -> Order:
         order = self._book.find(request.match_info["order_id"])
@@ -114,51 +145,66 @@ class Sandbox:
         return order
 
     async def _read_book(self, request: web.Request) -> web.Response:
-        """``?order_id=`` (repeated) or ``?since=`` (Unix seconds) and ``?limit=``."""
+        """``?order_id=`` (repeated), or the newest: ``?since=`` (Unix seconds) and ``?limit=``."""
         ids = request.query.getall("order_id", None)
-        since, limit = float(request.query.get("since", 0)), int(request.query.get("limit", LIMIT))
-        found = self._book.select(ids, since, min(limit, LIMIT_MAX))
-        return _json({"orders": found})
+        try:
+            since, limit = float(request.query.get("since", 0)), int(request.query.get("limit", LIMIT))
+        except ValueError as error:
+            raise web.HTTPBadRequest(text=str(error)) from None
+        orders = self._book.json(ids, since, max(0, min(limit, LIMIT_MAX)))
+        return web.Response(body=b'{"orders":' + orders + b"}", content_type="application/json")
 
     async def _summary(self, _request: web.Request) -> web.Response:
         return _json(self._book.summary())
 
     async def _list_faults(self, _request: web.Request) -> web.Response:
-        return _json({"faults": self.faults.active})
+        return _json({"faults": self._faults.active})
 
     async def _add_fault(self, request: web.Request) -> web.Response:
-        try:
-            fault = msgspec.json.decode(await request.read(), type=Fault)
-        except msgspec.MsgspecError as error:
-            raise web.HTTPBadRequest(text=str(error)) from None
-        if fault.fault not in KNOWN or (fault.rate is None) == (fault.count is None):
-            raise web.HTTPBadRequest(text=f"fault is one of {', '.join(KNOWN)}, with either a rate or a count")
-        self.faults.active.append(fault)
-        return _json({"faults": self.faults.active})
+        self._faults.add(await _read(request, Fault))
+        return _json({"faults": self._faults.active})
 
     async def _clear_faults(self, _request: web.Request) -> web.Response:
-        self.faults.active.clear()
+        self._faults.clear()
         return _json({"faults": []})
 
     async def _show_crowd(self, _request: web.Request) -> web.Response:
         return _json(self._customers.crowd)
 
     async def _set_crowd(self, request: web.Request) -> web.Response:
-        try:
-            self._customers.behave(msgspec.json.decode(await request.read(), type=Crowd))
-        except msgspec.MsgspecError as error:
-            raise web.HTTPBadRequest(text=str(error)) from None
-        return _json(self._customers.crowd)
+        crowd = await _read(request, Crowd)
+        self._book.remember(_CROWD, msgspec.json.encode(crowd))
+        self._customers.behave(crowd)
+        return _json(crowd)
+
+    async def _show_merchant(self, _request: web.Request) -> web.Response:
+        return _json(Merchant(self._orders.two_stage))
 
     async def _set_merchant(self, request: web.Request) -> web.Response:
-        """Two stages are a setting of the merchant at Yandex, not of a request."""
-        body = msgspec.json.decode(await request.read())
-        self._yandex_pay.two_stage = bool(body["two_stage"])
-        return _json({"two_stage": self._yandex_pay.two_stage})
+        self._orders.two_stage = (await _read(request, Merchant)).two_stage
+        return await self._show_merchant(request)
 
 
 def _json(body: Any) -> web.Response:
     return web.Response(body=msgspec.json.encode(body), content_type="application/json")
+
+
+def _html(text: str) -> web.Response:
+    return web.Response(text=text, content_type="text/html")
+
+
+async def _read(request: web.Request, type: type[T]) -> T:
+    try:
+        return msgspec.json.decode(await request.read(), type=type)
+    except msgspec.MsgspecError as error:
+        raise web.HTTPBadRequest(text=str(error)) from None
+
+
+def _payment(form: Mapping[str, Any]) -> Payment:
+    try:
+        return msgspec.convert(dict(form), Payment)
+    except msgspec.ValidationError as error:
+        raise web.HTTPBadRequest(text=str(error)) from None
 
 
 def run(settings: Settings) -> None:
@@ -173,4 +219,5 @@ def run(settings: Settings) -> None:
         access_log=None,
         print=None,
         loop=loop,
+        shutdown_timeout=SHUTDOWN_S,
     )

@@ -1,4 +1,4 @@
-"""The Yandex Pay adapter: merchant API v1 (orders, capture, cancel, rollback, operations) and v2 (refund)."""
+"""The Yandex Pay adapter: merchant API v1 (orders, capture, cancel, rollback) and v2 (refund)."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
@@ -11,8 +11,9 @@ from billing.messages import ProviderRequest
 from billing.settings import Settings
 from billing.vocabulary import Action, Outcome
 from providers.base import CallResult, ParsedCallback, Provider, VerifiedCallback
-from providers.http import failed
+from providers.http import NETWORK_ERRORS, failed
 from providers.yandex_pay import answers, bodies
+from providers.yandex_pay.keys import Keys
 from providers.yandex_pay.webhook import WebhookVerifier, parse
 
 log = structlog.get_logger(__name__)
@@ -20,14 +21,34 @@ log = structlog.get_logger(__name__)
 API: Final = "/api/merchant"
 #: Getting a connection must not eat up the deadline of the call, seconds.
 CONNECT_TIMEOUT_S: Final = 5.0
-#: The API refuses a shorter X-Request-Timeout, milliseconds.
+#: The documents advise against a shorter X-Request-Timeout, milliseconds.
 MIN_REQUEST_TIMEOUT_MS: Final = 1000
+#: Outcomes that somebody may have to look into.
+TROUBLE: Final = frozenset({Outcome.UNKNOWN, Outcome.NOT_SENT, Outcome.DECLINED})
 
-_encoder = msgspec.json.Encoder()
+_encode = msgspec.json.Encoder().encode
 
 
 class YandexPay(Provider):
-    """One merchant at Yandex Pay. ``X-Request-Id`` (the idempotency of writes) is our operation's id."""
+    """One merchant at Yandex Pay.
+
+    ``X-Request-Id``, on which Yandex Pay bases the idempotency of writes, is our operation's id, the same on every
+    attempt; so is ``externalOperationId`` of captures, voids and refunds. The order's id is ``request.order_ref``.
+
+    ========  =====================================  ==========================================================
+    CREATE    POST v1/orders                         PENDING with ``payment_url``
+    CAPTURE   POST v1/orders/{id}/capture            as the operation in the answer: SUCCEEDED, PENDING, DECLINED
+    VOID      POST v1/orders/{id}/cancel             likewise
+    REFUND    POST v2/orders/{id}/refund             PENDING: asynchronous, a callback or an inquiry tells
+    ROLLBACK  POST v1/orders/{id}/rollback           SUCCEEDED
+    INQUIRE   GET v1/orders/{id}                     SUCCEEDED with the observation; for an order that Yandex Pay does
+                                                     not have, one without a status, and reason ``order_not_found``
+    ========  =====================================  ==========================================================
+
+    Two stages are a setting of the merchant at Yandex Pay, so ``request.capture_mode`` is not sent. Saving a method
+    and charging it are not in the published document of the payment API: DECLINED, ``unsupported``. Outcomes of calls
+    without a usable answer: :mod:`providers.http`; of refusals: :mod:`providers.yandex_pay.answers`.
+    """
 
     name: ClassVar[str] = "yandex-pay"
 
@@ -42,7 +63,8 @@ class YandexPay(Provider):
             "X-Request-Timeout": str(max(MIN_REQUEST_TIMEOUT_MS, round(self._timeout_s * 1000))),
             "X-Request-Attempt": "0",
         }
-        self._webhook = WebhookVerifier(f"{self._base}/api/jwks", settings.yandex_pay_merchant_id)
+        self._keys = Keys(f"{self._base}/api/jwks")
+        self._webhook = WebhookVerifier(self._keys, settings.yandex_pay_merchant_id)
         self._session: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
@@ -51,7 +73,7 @@ class YandexPay(Provider):
             timeout=aiohttp.ClientTimeout(total=self._timeout_s, connect=min(CONNECT_TIMEOUT_S, self._timeout_s)),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
-        self._webhook.session = self._session
+        self._keys.session = self._session
 
     async def close(self) -> None:
         if self._session is not None:
@@ -63,14 +85,15 @@ class YandexPay(Provider):
         except bodies.Inexpressible as problem:
             return CallResult(Outcome.DECLINED, reason=problem.reason)
         result = await self._call(request, method, path, body)
-        if result.outcome in (Outcome.UNKNOWN, Outcome.NOT_SENT, Outcome.DECLINED):
-            log.warning(
-                "yandex pay",
-                action=request.action,
-                operation=str(request.operation_id),
-                outcome=result.outcome,
-                reason=result.reason,
-            )
+        # Neither bodies nor headers: the key, carts and contacts have no place in a log.
+        (log.warning if result.outcome in TROUBLE else log.debug)(
+            "yandex pay",
+            action=request.action,
+            operation=str(request.operation_id),
+            order=request.order_ref,
+            outcome=result.outcome,
+            reason=result.reason,
+        )
         return result
 
     async def verify_callback(self, headers: Mapping[str, str], body: bytes) -> VerifiedCallback:  # noqa: ARG002
@@ -85,7 +108,7 @@ class YandexPay(Provider):
             case Action.CREATE:
                 return "POST", f"{API}/v1/orders", bodies.create(request, self._taxes)
             case Action.CAPTURE:
-                return "POST", f"{order}/capture", bodies.capture(request)
+                return "POST", f"{order}/capture", bodies.capture(request, self._taxes)
             case Action.VOID:
                 return "POST", f"{order}/cancel", bodies.cancel(request)
             case Action.REFUND:
@@ -99,13 +122,14 @@ class YandexPay(Provider):
 
     async def _call(self, request: ProviderRequest, method: str, path: str, body: dict[str, Any] | None) -> CallResult:
         assert self._session is not None, "start() comes first"
-        data = None if body is None else _encoder.encode(body)
+        data = None if body is None else _encode(body)
         headers = {**self._headers, "X-Request-Id": str(request.operation_id)}
         try:
+            # A redirected POST would arrive as a GET: it counts as no answer instead.
             async with self._session.request(
                 method, self._base + path, data=data, headers=headers, allow_redirects=False
             ) as response:
                 content = await response.read()
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        except NETWORK_ERRORS as error:
             return failed(error)
         return answers.result(request.action, request.currency, response.status, content, request.order_ref)

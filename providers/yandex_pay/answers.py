@@ -11,14 +11,9 @@ from billing.money import from_decimal_string
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
 from providers.base import CallResult
 from providers.declines import is_retryable
-from providers.http import SERVER_ERROR, TOO_MANY_REQUESTS
+from providers.http import OK, by_status
 
 NOT_FOUND: Final = 404
-UNAUTHORIZED: Final = (401, 403)
-REDIRECTS: Final = 300
-REFUSALS: Final = 400
-#: A gateway's way of giving up on a request that may have gone through.
-REQUEST_TIMEOUT: Final = 408
 
 #: reasonCode of a refusal → our decline reason. What is not here is ``declined``.
 DECLINES: Final[dict[str, str]] = {
@@ -31,15 +26,15 @@ DECLINES: Final[dict[str, str]] = {
     "ORDER_CART_DATA_ERROR": "invalid_request",
     "BAD_FORMAT": "invalid_request",
     "VALIDATION_ERROR": "invalid_request",
-    "ORDER_ALREADY_EXISTS": "invalid_state",
     "ORDER_STATUS_MISMATCH": "invalid_state",
     "INCORRECT_ORDER_STATUS": "invalid_state",
     "ORDER_NOT_FOUND": "order_not_found",
 }
 #: Refusals that say nothing happened *this time*: the same call may be made again later.
 BUSY: Final = frozenset({"ANOTHER_OPERATION_IN_PROGRESS"})
-#: Refusals that say it may have happened before: an inquiry tells.
-ALREADY: Final = frozenset({"DUPLICATE_EXTERNAL_OPERATION_ID"})
+#: Refusals that say it may have happened before: an inquiry tells. A refund that was asked for again after it went
+#: through is answered with the first; an order opened again, with the second.
+ALREADY: Final = frozenset({"DUPLICATE_EXTERNAL_OPERATION_ID", "ORDER_ALREADY_EXISTS"})
 
 #: Newer documents call a finished capture CONFIRMED.
 _STATUSES: Final = {status.value: status for status in PaymentStatus} | {"CONFIRMED": PaymentStatus.CAPTURED}
@@ -65,7 +60,7 @@ class _Order(msgspec.Struct, rename="camel"):
 class _Data(msgspec.Struct, rename="camel"):
     payment_url: str | None = None
     order: _Order | None = None
-    operations: list[_Operation] = []
+    operations: list[_Operation] | None = None
     operation: _Operation | None = None
 
 
@@ -87,14 +82,10 @@ def result(action: Action, currency: str, status: int, body: bytes, order_ref: s
 
     Only the API's own envelope is evidence; what a gateway between us says in its own words leaves all open.
     """
-    if status >= SERVER_ERROR or status == REQUEST_TIMEOUT or REDIRECTS <= status < REFUSALS:
-        return CallResult(Outcome.UNKNOWN, reason=f"http_{status}")
-    if status == TOO_MANY_REQUESTS:
-        return CallResult(Outcome.NOT_SENT, reason="rate_limited")
-    if status in UNAUTHORIZED:
-        return CallResult(Outcome.NOT_SENT, reason="credentials")
+    if (told := by_status(status)) is not None:
+        return told
     try:
-        if status >= REFUSALS:
+        if status not in OK:
             return _refused(action, status, _failure.decode(body))
         data = _success.decode(body).data
     except msgspec.MsgspecError:
@@ -128,10 +119,15 @@ def _inquired(data: _Data, currency: str) -> CallResult:
     order = data.order
     if order is None:
         return CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
+    # The document lets paymentStatus be null; an order that is there and has no status yet is not paid.
+    status = PaymentStatus.PENDING if order.payment_status is None else status_of(order.payment_status)
+    if status is None:
+        return CallResult(Outcome.UNKNOWN, reason="unknown_status")
     observed = Observation(
-        status=_STATUSES.get(order.payment_status or ""),
-        operations=tuple(_observed(operation, currency) for operation in data.operations if _is_known(operation)),
-        reason=DECLINES.get(order.reason or "", "declined") if order.reason else None,
+        status=status,
+        operations=tuple(_observed(operation, currency) for operation in data.operations or () if _is_known(operation)),
+        # Of a VOIDED order ``reason`` is what we said when we cancelled it.
+        reason=DECLINES.get(order.reason, "declined") if order.reason and status is PaymentStatus.FAILED else None,
     )
     return CallResult(Outcome.SUCCEEDED, payment_url=order.payment_url, observed=observed)
 

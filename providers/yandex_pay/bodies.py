@@ -19,7 +19,7 @@ TAX_CODES: Final[dict[str, int]] = {
 }
 MIN_TTL_S: Final = 180
 MAX_TTL_S: Final = 604_800
-#: Field limits of the API.
+#: Characters.
 MAX_PURPOSE: Final = 30
 
 
@@ -32,48 +32,33 @@ class Inexpressible(Exception):
 
 
 def create(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]:
-    """POST /v1/orders."""
+    """POST /v1/orders. Every item carries its receipt; for the customer's contact the document has no field."""
     order = request.order
     if order is None:
         raise Inexpressible("invalid_request")
-    if request.currency != "RUB":
+    if request.currency != "RUB" or request.save_method:
         raise Inexpressible("unsupported")
     body: dict[str, Any] = {
         "orderId": request.order_ref,
         "currencyCode": request.currency,
         "availablePaymentMethods": ["CARD"],
         "ttl": min(max(request.ttl_s, MIN_TTL_S), MAX_TTL_S),
-        "cart": {
-            "externalId": str(order.id),
-            "items": [_item(item, request.currency, taxes) for item in order.cart.items],
-            "total": {"amount": to_decimal_string(request.amount, request.currency)},
-        },
+        "purpose": order.cart.items[0].title[:MAX_PURPOSE],
+        "cart": {"externalId": str(order.id), **_cart(order.cart, request, taxes)},
     }
     if order.return_urls is not None:
         body["redirectUrls"] = {"onSuccess": order.return_urls.success, "onError": order.return_urls.failure}
     return body
 
 
-def capture(request: ProviderRequest) -> dict[str, Any]:
+def capture(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]:
     """POST /v1/orders/{id}/capture. A smaller amount releases the rest and needs the final cart."""
     body: dict[str, Any] = {
         "orderAmount": to_decimal_string(request.amount, request.currency),
         "externalOperationId": str(request.operation_id),
     }
     if request.cart is not None:
-        body["cart"] = {
-            "items": [
-                {
-                    "productId": item.product_id,
-                    "title": item.title,
-                    "quantity": {"count": str(item.quantity)},
-                    "unitPrice": to_decimal_string(item.unit_price, request.currency),
-                    "total": to_decimal_string(item.total, request.currency),
-                }
-                for item in request.cart.items
-            ],
-            "total": {"amount": to_decimal_string(request.amount, request.currency)},
-        }
+        body["cart"] = _cart(request.cart, request, taxes)
     return body
 
 
@@ -102,6 +87,13 @@ def _target(cart: Cart, currency: str) -> list[dict[str, Any]]:
         }
         for item in cart.items
     ]
+
+
+def _cart(cart: Cart, request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "items": [_item(item, request.currency, taxes) for item in cart.items],
+        "total": {"amount": to_decimal_string(request.amount, request.currency)},
+    }
 
 
 def _item(item: Item, currency: str, taxes: Mapping[str, int]) -> dict[str, Any]:

@@ -6,20 +6,26 @@ from pathlib import Path
 from typing import Any
 
 import jwt
+import msgspec
 import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 from jsonschema import Draft202012Validator
 
 from billing.messages import ProviderRequest
-from billing.order import Cart
+from billing.order import Cart, Item
+from billing.settings import Settings
 from billing.vocabulary import Action, Outcome
 from providers.base import CallbackRejected
 from providers.sandbox.customers import visit
+from providers.sandbox.server import Sandbox
+from providers.yandex_pay import bodies
+from providers.yandex_pay.bodies import TAX_CODES
 from tests.factories import an_order
 from tests.sandbox_world import a_request, a_world, about
 
 CONTRACTS = Path(__file__).parents[3] / "shared" / "contracts" / "yandex_pay"
+ORDERS = "/api/merchant/v1/orders"
 pytestmark = pytest.mark.skipif(not CONTRACTS.exists(), reason="the providers' documents are not part of the project")
 
 
@@ -173,3 +179,50 @@ async def test_what_we_answer_a_webhook_speaks_the_documents_language(world):
     with pytest.raises(CallbackRejected) as rejected:
         await world.adapter.verify_callback({}, b"garbage")
     check(answers["400"]["content"]["application/json"]["schema"], json.loads(rejected.value.body), whole)
+
+
+@pytest.mark.parametrize("tax", TAX_CODES)
+async def test_every_tax_code_and_a_long_title_speak_the_documents_language(world, between, tax):
+    cart = Cart((Item("film-1", "A film with a title that is far longer than a purpose may be", 1, 59_900, tax=tax),))
+    request = a_request(order=msgspec.structs.replace(an_order(59_900), cart=cart))
+    assert (await world.adapter.perform(request)).outcome is Outcome.PENDING
+    assert len(between) == 1
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda body: body.pop("orderId"),
+        lambda body: body.update(currencyCode="USD"),
+        lambda body: body.update(orderID="misspelt"),
+        lambda body: body.update(purpose="x" * 31),
+        lambda body: body["cart"]["total"].update(amount=599.0),
+        lambda body: body["cart"]["items"][0]["receipt"].update(tax=7),
+    ],
+)
+def test_the_check_itself_sees_a_request_that_is_wrong(spoil):
+    payment = document("payment.openapi.json")
+    schema = operation(payment, "post", ORDERS)["requestBody"]["content"]["application/json"]["schema"]
+    body = bodies.create(a_request(), TAX_CODES)
+    check(schema, body, payment)
+    spoil(body)
+    with pytest.raises(AssertionError):
+        check(schema, body, payment)
+
+
+def test_the_sandbox_serves_every_call_of_the_document_but_the_first_version_of_refunds(tmp_path):
+    def shape(path: str) -> str:
+        return re.sub(r"\{\w+\}", "*", path)
+
+    app = Sandbox(Settings(state_dir=tmp_path)).app()
+    served = {
+        (route.method.lower(), shape(route.resource.canonical)) for route in app.router.routes() if route.resource
+    }
+    described = document("payment.openapi.json")["paths"]
+    missing = {
+        (method, path)
+        for path, methods in described.items()
+        for method in methods
+        if (method, shape(f"/yandex-pay{path}")) not in served
+    }
+    assert missing == {("post", f"{ORDERS}/{{order_id}}/refund")}

@@ -10,15 +10,9 @@ import pytest
 from billing.order import Cart
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
 from providers.sandbox.customers import visit
-from providers.sandbox.yandex_pay import YandexPaySandbox
+from providers.sandbox.yandex_pay import Orders
 from tests.factories import an_order
 from tests.sandbox_world import World, a_request, a_world, about
-
-
-@pytest.fixture
-async def world(tmp_path):
-    async with a_world(tmp_path) as world:
-        yield world
 
 
 class Refunds:
@@ -38,7 +32,7 @@ class Refunds:
 @pytest.fixture
 def refunds(monkeypatch):
     refunds = Refunds()
-    monkeypatch.setattr(YandexPaySandbox, "_later", refunds.hold)
+    monkeypatch.setattr(Orders, "_later", refunds.hold)
     return refunds
 
 

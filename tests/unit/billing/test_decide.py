@@ -170,6 +170,24 @@ def test_a_chase_sends_the_order_again_with_the_same_key_while_its_url_is_not_kn
     assert repeat.requests == (), "one question per chase, however often it is delivered"
 
 
+def test_an_order_that_is_only_said_to_exist_is_asked_about_and_its_url_is_found():
+    payment = a_payment()
+    unknown = opened(payment, outcome=Outcome.UNKNOWN, payment_url=None, provider_ref=None, reason="already_known")
+    actions = []
+    for chase in range(2):
+        doubtful = decide(payment, unknown, NOW).payment
+        decision = decide(doubtful, ChaseOperation(payment.id, payment.operations[0].id, chase), later(600))
+        actions += [request.action for request in decision.requests]
+        assert decision.payment is not None
+        payment = decision.payment
+    assert actions == [Action.CREATE, Action.INQUIRE]
+    answer = msgspec.structs.replace(asked(payment, PaymentStatus.PENDING), payment_url="https://pay.example/1")
+    after = decide(payment, answer, later(601)).payment
+    assert after is not None
+    assert after.payment_url == "https://pay.example/1"
+    assert after.operations[0].status is OperationStatus.PENDING
+
+
 def asked(payment: Payment, status: PaymentStatus | None) -> ProviderResult:
     return ProviderResult(
         payment.id,

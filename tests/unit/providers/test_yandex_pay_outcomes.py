@@ -1,107 +1,19 @@
 """What the adapter makes of each thing a provider or a network can do to a call."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
+import aiohttp
 import msgspec
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer, unused_port
-from pydantic import SecretStr
+from aiohttp.test_utils import unused_port
 
-from billing.messages import ProviderRequest
+from billing.messages import Observation, ProviderRequest
 from billing.order import Cart, Item, Order
-from billing.settings import Settings
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus, Tax
-from providers.yandex_pay import YandexPay
 from tests.factories import an_order
 from tests.sandbox_world import a_request
-
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class Script:
-    """A provider that gives one prepared answer, and remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.heard: list[web.Request] = []
-        self.bodies: list[Any] = []
-        self.over = asyncio.Event()
-        self.answer: Answer = self.saying(200, {"status": "success", "data": {"paymentUrl": "https://pay.example/1"}})
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        self.heard.append(request)
-        body = await request.read()
-        self.bodies.append(json.loads(body) if body else None)
-        return await self.answer(request)
-
-    @staticmethod
-    def saying(status: int, body: Any, **headers: str) -> Answer:
-        async def answer(_request: web.Request) -> web.Response:
-            content = body if isinstance(body, bytes) else json.dumps(body).encode()
-            return web.Response(status=status, body=content, headers=headers)
-
-        return answer
-
-    async def silent(self, _request: web.Request) -> web.Response:
-        await self.over.wait()
-        return web.Response()
-
-    @staticmethod
-    async def hanging_up(request: web.Request) -> web.Response:
-        assert request.transport is not None
-        request.transport.abort()
-        return web.Response()
-
-    @staticmethod
-    async def breaking_off(request: web.Request) -> web.StreamResponse:
-        """Half an answer."""
-        response = web.StreamResponse(headers={"Content-Length": "1000"})
-        await response.prepare(request)
-        await response.write(b'{"status":"success"')
-        assert request.transport is not None
-        request.transport.close()
-        return response
-
-
-def settings(url: str, **changes: Any) -> Settings:
-    values: dict[str, Any] = {
-        "yandex_pay_url": url,
-        "yandex_pay_merchant_id": "merchant-1",
-        "yandex_pay_api_key": SecretStr("secret"),
-        "provider_timeout_s": 5.0,
-    }
-    return Settings(**(values | changes))
-
-
-@asynccontextmanager
-async def an_adapter(url: str, **changes: Any) -> AsyncIterator[YandexPay]:
-    adapter = YandexPay(settings(url, **changes))
-    await adapter.start()
-    yield adapter
-    await adapter.close()
-
-
-@pytest.fixture
-async def script():
-    script = Script()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", script.handle)
-    server = TestServer(app)
-    await server.start_server()
-    script.url = str(server.make_url("/"))
-    yield script
-    script.over.set()
-    await server.close()
-
-
-@pytest.fixture
-async def adapter(script):
-    async with an_adapter(script.url) as adapter:
-        yield adapter
+from tests.scripted_provider import an_adapter
 
 
 def operated(status: str, **fields: Any) -> dict[str, Any]:
@@ -175,6 +87,7 @@ async def test_an_inquiry_tells_the_order_and_its_operations(adapter, script):
         (409, "ORDER_STATUS_MISMATCH", Outcome.DECLINED, "invalid_state", False),
         (409, "ANOTHER_OPERATION_IN_PROGRESS", Outcome.NOT_SENT, "provider_busy", False),
         (409, "DUPLICATE_EXTERNAL_OPERATION_ID", Outcome.UNKNOWN, "already_known", False),
+        (409, "ORDER_ALREADY_EXISTS", Outcome.UNKNOWN, "already_known", False),
         (401, "AUTHENTICATION_ERROR", Outcome.NOT_SENT, "credentials", False),
         (403, "FORBIDDEN", Outcome.NOT_SENT, "credentials", False),
         (429, "TOO_MANY_REQUESTS", Outcome.NOT_SENT, "rate_limited", False),
@@ -208,6 +121,41 @@ async def test_an_answer_that_is_not_the_apis_own_leaves_all_open(adapter, scrip
     result = await adapter.perform(a_request(action))
     assert (result.outcome, result.reason) == (Outcome.UNKNOWN, "unreadable_answer")
     assert result.observed is None
+
+
+@pytest.mark.parametrize("action", [Action.CAPTURE, Action.VOID, Action.REFUND])
+async def test_an_operation_that_the_answer_does_not_show_is_pending(adapter, script, action):
+    script.says({})
+    assert (await adapter.perform(a_request(action))).outcome is Outcome.PENDING
+
+
+@pytest.mark.parametrize(
+    ("told", "status"),
+    [
+        ("PENDING", PaymentStatus.PENDING),
+        (None, PaymentStatus.PENDING),
+        ("AUTHORIZED", PaymentStatus.AUTHORIZED),
+        ("CAPTURED", PaymentStatus.CAPTURED),
+        ("CONFIRMED", PaymentStatus.CAPTURED),
+        ("VOIDED", PaymentStatus.VOIDED),
+        ("REFUNDED", PaymentStatus.REFUNDED),
+    ],
+)
+async def test_the_status_of_an_order_is_put_into_our_words(adapter, script, told, status):
+    script.says({"order": {"paymentStatus": told, "reason": "CUSTOMER"}, "operations": None})
+    assert (await adapter.perform(a_request(Action.INQUIRE))).observed == Observation(status)
+
+
+async def test_a_failed_order_tells_why_in_our_words(adapter, script):
+    script.says({"order": {"paymentStatus": "FAILED", "reason": "CARD_EXPIRED"}})
+    result = await adapter.perform(a_request(Action.INQUIRE))
+    assert result.observed == Observation(PaymentStatus.FAILED, reason="card_expired")
+
+
+async def test_a_status_we_do_not_know_is_no_evidence_that_the_order_is_not_there(adapter, script):
+    script.says({"order": {"paymentStatus": "TO_BE_INVENTED"}})
+    result = await adapter.perform(a_request(Action.INQUIRE))
+    assert (result.outcome, result.reason, result.observed) == (Outcome.UNKNOWN, "unknown_status", None)
 
 
 async def test_an_inquiry_answered_without_an_order_proves_nothing(adapter, script):
@@ -252,6 +200,28 @@ async def test_a_refused_connection_is_not_sent():
     assert (result.outcome, result.reason) == (Outcome.NOT_SENT, "unreachable")
 
 
+@pytest.mark.parametrize("url", ["http://no-such-host.invalid", "http://:0bad"], ids=["unknown host", "bad URL"])
+async def test_a_provider_that_cannot_be_found_is_not_sent_to(url):
+    async with an_adapter(url) as adapter:
+        result = await adapter.perform(a_request())
+    assert (result.outcome, result.reason) == (Outcome.NOT_SENT, "unreachable")
+
+
+async def test_a_call_that_finds_no_free_connection_in_time_is_not_sent(script):
+    script.answer = script.silent
+    async with an_adapter(script.url, provider_concurrency=1, provider_timeout_s=30.0) as adapter:
+        # The deadline of the call stays far away: only the wait for a connection ends.
+        adapter._session._timeout = aiohttp.ClientTimeout(total=30.0, connect=0.05)
+        first = asyncio.create_task(adapter.perform(a_request(Action.ROLLBACK)))
+        async with asyncio.timeout(10):
+            while not script.heard:
+                await asyncio.sleep(0)
+        result = await adapter.perform(a_request(Action.ROLLBACK))
+        first.cancel()
+    assert (result.outcome, result.reason) == (Outcome.NOT_SENT, "unreachable")
+    assert len(script.heard) == 1
+
+
 def taxed(tax: Tax) -> Order:
     cart = Cart((Item("film-1", "Film", 1, 59_900, tax=tax),))
     return msgspec.structs.replace(an_order(59_900), cart=cart)
@@ -263,9 +233,10 @@ def taxed(tax: Tax) -> Order:
         (a_request(order=taxed(Tax.VAT_22)), "unsupported_tax"),
         (a_request(currency="USD"), "unsupported"),
         (a_request(Action.RECUR), "unsupported"),
+        (a_request(save_method=True), "unsupported"),
         (msgspec.structs.replace(a_request(), order=None), "invalid_request"),
     ],
-    ids=["tax", "currency", "action", "no order"],
+    ids=["tax", "currency", "action", "saved method", "no order"],
 )
 async def test_what_the_api_cannot_express_is_declined_without_a_call(
     adapter, script, request_: ProviderRequest, reason

@@ -1,0 +1,130 @@
+"""Yandex Pay's merchant API over HTTP, as its document says: keys, envelopes, statuses."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+
+from billing.errors import InvalidMoney
+from providers.sandbox.book import Book, Order
+from providers.sandbox.faults import Faults, failure
+from providers.sandbox.yandex_pay import words
+from providers.sandbox.yandex_pay.carts import CartProblem
+from providers.sandbox.yandex_pay.orders import PROVIDER, Orders, Refused
+from providers.sandbox.yandex_pay.signing import Signer
+
+PREFIX: Final = "/yandex-pay"
+OK: Final = 200
+
+Act = Callable[[web.Request, dict[str, Any]], dict[str, Any]]
+
+
+class YandexPayApi:
+    """The API's handlers. ``payment_url``: order id → where its customer pays."""
+
+    def __init__(
+        self,
+        book: Book,
+        orders: Orders,
+        signer: Signer,
+        faults: Faults,
+        *,
+        api_key: str,
+        merchant_id: str,
+        payment_url: Callable[[str], str],
+    ) -> None:
+        self._book = book
+        self._orders = orders
+        self._signer = signer
+        self._faults = faults
+        self._authorization = f"Api-Key {api_key}"
+        self._merchant_id = merchant_id
+        self._payment_url = payment_url
+
+    def routes(self) -> list[web.RouteDef]:
+        """The API's routes."""
+        api = f"{PREFIX}/api/merchant"
+        order = f"{api}/v1/orders/{{order_id}}"
+        return [
+            web.get(f"{PREFIX}/api/jwks", self._jwks),
+            web.post(f"{api}/v1/orders", self._guard("create", self._create)),
+            web.get(order, self._guard("inquire", self._inquire)),
+            web.post(f"{order}/capture", self._guard("capture", self._capture)),
+            web.post(f"{order}/cancel", self._guard("void", self._cancel)),
+            web.post(f"{order}/rollback", self._guard("rollback", self._rollback)),
+            web.post(f"{api}/v2/orders/{{order_id}}/refund", self._guard("refund", self._refund)),
+            web.get(f"{api}/v1/operations/{{external_id}}", self._guard("inquire", self._operation)),
+        ]
+
+    def _guard(self, operation: str, act: Act) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        """What is the same for all calls: the key, the body, the envelopes, the faults. ``act`` gives the data."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            if request.headers.get("Authorization") != self._authorization:
+                return failure(401, "AUTHENTICATION_ERROR", "the API key is not known")
+            if (struck := await self._faults.before(request, PROVIDER, operation)) is not None:
+                return struck
+            try:
+                data = act(request, msgspec.json.decode(await request.read() or b"{}"))
+            except Refused as refused:
+                return failure(refused.status, refused.code, refused.reason)
+            except (InvalidMoney, CartProblem) as error:
+                return failure(400, "ORDER_CART_DATA_ERROR", str(error))
+            except (msgspec.MsgspecError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+                return failure(400, "BAD_FORMAT", f"the request cannot be understood: {error!r}")
+            if (struck := await self._faults.after(PROVIDER, operation)) is not None:
+                return struck
+            return answer({"code": OK, "status": "success", "data": data})
+
+        return handle
+
+    async def _jwks(self, _request: web.Request) -> web.Response:
+        return answer(self._signer.jwks)
+
+    def _create(self, request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
+        order = self._orders.open(body, _request_id(request))
+        return {"paymentUrl": self._payment_url(order.order_id)}
+
+    def _inquire(self, request: web.Request, _body: dict[str, Any]) -> dict[str, Any]:
+        order = self._find(request)
+        view = words.order(order, self._payment_url(order.order_id), self._merchant_id)
+        return {"order": view, "operations": [words.operation(order, operation) for operation in order.operations]}
+
+    def _capture(self, request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
+        order = self._find(request)
+        return {"operation": words.operation(order, self._orders.capture(order, body, _request_id(request)))}
+
+    def _cancel(self, request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
+        order = self._find(request)
+        return {"operation": words.operation(order, self._orders.cancel(order, body, _request_id(request)))}
+
+    def _refund(self, request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
+        order = self._find(request)
+        return {"operation": words.operation(order, self._orders.refund(order, body, _request_id(request)))}
+
+    def _rollback(self, request: web.Request, _body: dict[str, Any]) -> dict[str, Any]:
+        self._orders.rollback(self._find(request), _request_id(request))
+        return {}
+
+    def _operation(self, request: web.Request, _body: dict[str, Any]) -> dict[str, Any]:
+        key = request.match_info["external_id"]
+        order = self._book.find_by_operation(key)
+        if order is None:
+            raise Refused(404, "OPERATION_NOT_FOUND", "no such operation")
+        return {"operation": words.operation(order, next(o for o in order.operations if o.key == key))}
+
+    def _find(self, request: web.Request) -> Order:
+        order = self._book.find(request.match_info["order_id"])
+        if order is None:
+            raise Refused(404, "ORDER_NOT_FOUND", "no such order")
+        return order
+
+
+def answer(body: Any) -> web.Response:
+    """An answer."""
+    return web.Response(body=msgspec.json.encode(body), content_type="application/json")
+
+
+def _request_id(request: web.Request) -> str | None:
+    return request.headers.get("X-Request-Id")

@@ -1,0 +1,69 @@
+"""Carts in Yandex Pay's words: whether they add up, and what a refund leaves of them."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from billing.money import from_decimal_string, to_decimal_string
+
+CURRENCY: Final = "RUB"
+
+
+class CartProblem(ValueError):
+    """The cart does not add up."""
+
+
+def check(cart: Mapping[str, Any], amount: int) -> None:
+    """Raise :class:`CartProblem` unless the lines add up to the cart's total, and that to ``amount`` (kopecks)."""
+    items = cart["items"]
+    if not items or len({item["productId"] for item in items}) != len(items):
+        raise CartProblem("no items, or a product stands in the cart twice")
+    for item in items:
+        price, total = item.get("discountedUnitPrice", item.get("unitPrice")), _kopecks(item["total"])
+        if price is not None and Decimal(item["quantity"]["count"]) * _kopecks(price) != total:
+            raise CartProblem(f"{item['productId']}: the total is not count times price")
+    lines, total = sum(_kopecks(item["total"]) for item in items), _kopecks(cart["total"]["amount"])
+    if not lines == total == amount:
+        raise CartProblem(f"lines come to {lines}, the cart says {total}, the amount is {amount}")
+
+
+def after_refund(cart: Mapping[str, Any], target: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The cart that a refund leaves: lines that ``target`` does not name are given back, and without a target all
+    are. A line's count and price may only shrink. Raises :class:`CartProblem`."""
+    lines = {item["productId"]: dict(item) for item in cart["items"]}
+    items = []
+    for wanted in (target or {}).get("items", []):
+        line = lines.pop(wanted["productId"], None)
+        if line is None:
+            raise CartProblem(f"{wanted['productId']} is not in the cart, or is named twice")
+        count, price = Decimal(line["quantity"]["count"]), _price(line)
+        left = Decimal(wanted.get("quantityCount", line["quantity"]["count"]))
+        lower = _kopecks(wanted["price"]) if "price" in wanted else price
+        if not 0 < left <= count or not 0 <= lower <= price:
+            raise CartProblem(f"{wanted['productId']}: more than there was")
+        line.pop("discountedUnitPrice", None)
+        items.append(
+            {
+                **line,
+                "quantity": {**line["quantity"], "count": str(left)},
+                "unitPrice": to_decimal_string(lower, CURRENCY),
+                "total": to_decimal_string(int(left * lower), CURRENCY),
+            }
+        )
+    total = sum(_kopecks(item["total"]) for item in items)
+    return {**cart, "items": items, "total": {"amount": to_decimal_string(total, CURRENCY)}}
+
+
+def total(cart: Mapping[str, Any]) -> int:
+    """Kopecks."""
+    return _kopecks(cart["total"]["amount"])
+
+
+def _price(line: Mapping[str, Any]) -> int:
+    if "unitPrice" in line:
+        return _kopecks(line.get("discountedUnitPrice", line["unitPrice"]))
+    return int(_kopecks(line["total"]) / Decimal(line["quantity"]["count"]))
+
+
+def _kopecks(text: str) -> int:
+    return from_decimal_string(text, CURRENCY)

@@ -1,0 +1,288 @@
+"""What becomes of orders at Yandex Pay, by its rules: what the merchant asks for, what customers do, and what the
+merchant is told of it."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from billing.money import from_decimal_string
+from providers.sandbox.book import Book, Operation, Order
+from providers.sandbox.callbacks import Callbacks
+from providers.sandbox.faults import Faults
+from providers.sandbox.yandex_pay import carts, words
+from providers.sandbox.yandex_pay.carts import CURRENCY
+
+PROVIDER: Final = "yandex-pay"
+#: One rouble, in kopecks: the least an order, a refund or a remainder may be.
+MINIMUM: Final = 100
+TTL_S: Final = range(180, 604_801)
+DEFAULT_TTL_S: Final = 1800
+#: How long a refund is under way, seconds.
+REFUND_TAKES_S: Final = 0.05
+_TWO_STAGE: Final = "yandex-pay/two-stage"
+
+
+class Refused(Exception):
+    """The API says no. The order is as it was."""
+
+    def __init__(self, status: int, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.code = code
+        self.reason = reason
+
+
+class Orders:
+    """The orders of one merchant. Every change is in the book, with its callbacks, before a method returns.
+
+    A write that is repeated, by ``externalOperationId`` or by ``X-Request-Id``, gets the same operation; with other
+    arguments it is refused. An unpaid order that is past its time stays PENDING and can no longer be paid; nobody is
+    told of it, since no document says that anybody would be. ``on_opened`` hears the id of each new order.
+    """
+
+    def __init__(
+        self, book: Book, callbacks: Callbacks, faults: Faults, merchant_id: str, on_opened: Callable[[str], None]
+    ) -> None:
+        self._book = book
+        self._callbacks = callbacks
+        self._faults = faults
+        self._merchant_id = merchant_id
+        self._on_opened = on_opened
+        self._two_stage = book.recall(_TWO_STAGE) == b"yes"
+
+    @property
+    def two_stage(self) -> bool:
+        """Whether new orders are held first: a setting of the merchant, not of a request. Kept across restarts."""
+        return self._two_stage
+
+    @two_stage.setter
+    def two_stage(self, value: bool) -> None:
+        self._two_stage = value
+        self._book.remember(_TWO_STAGE, b"yes" if value else b"no")
+
+    def open(self, body: dict[str, Any], request_id: str | None) -> Order:
+        """POST /v1/orders."""
+        order_id, digest = str(body["orderId"]), words.digest(body)
+        if (known := self._book.find(order_id)) is not None:
+            known.note("create", request_id)
+            self._put(known)
+            if known.arguments != digest:
+                raise Refused(409, "ORDER_ALREADY_EXISTS", "another order has this id")
+            return known
+        amount, ttl = carts.total(body["cart"]), body.get("ttl", DEFAULT_TTL_S)
+        if body["currencyCode"] != CURRENCY or ttl not in TTL_S:
+            raise Refused(400, "VALIDATION_ERROR", "currencyCode or ttl")
+        carts.check(body["cart"], amount)
+        _enough(amount)
+        now = time.time()
+        order = Order(
+            order_id, PROVIDER, CURRENCY, amount, "PENDING", now, now + ttl,
+            two_stage=self.two_stage, cart=body["cart"], redirect=body.get("redirectUrls") or {}, arguments=digest,
+        )  # fmt: skip
+        order.note("create", request_id)
+        self._put(order)
+        self._on_opened(order_id)
+        return order
+
+    def pay(self, order: Order) -> bool:
+        """The customer pays; whether the order could be paid."""
+        if not is_payable(order):
+            return False
+        now = time.time()
+        order.customer, order.authorized, order.status = "pays", order.amount, "AUTHORIZED"
+        order.operations.append(_new("AUTHORIZE", "SUCCESS", order.amount, now))
+        if not order.two_stage:
+            order.captured, order.status = order.amount, "CAPTURED"
+            order.operations.append(_new("CAPTURE", "SUCCESS", order.amount, now))
+        self._commit(order, "pay", [self._status(order)])
+        return True
+
+    def decline(self, order: Order, reason: str) -> bool:
+        """The customer's bank says no, and why; whether it was asked."""
+        if not is_payable(order):
+            return False
+        order.customer, order.status, order.reason = "declines", "FAILED", reason
+        order.operations.append(_new("AUTHORIZE", "FAIL", order.amount, time.time(), reason=reason))
+        self._commit(order, "pay", [self._status(order)])
+        return True
+
+    def walk_away(self, order: Order) -> bool:
+        """The customer closes the page. They may come back and pay."""
+        if order.customer is None:
+            order.customer = "walks_away"
+            self._put(order)
+        return True
+
+    def capture(self, order: Order, body: dict[str, Any], request_id: str | None) -> Operation:
+        """POST /v1/orders/{id}/capture."""
+        if (known := self._asked_before(order, "capture", body, request_id)) is not None:
+            return known
+        amount = _amount(body["orderAmount"]) if "orderAmount" in body else order.authorized
+        self._require(order, "AUTHORIZED")
+        _enough(amount)
+        if amount > order.authorized or (amount < order.authorized and "cart" not in body):
+            raise Refused(400, "ORDER_CART_DATA_ERROR", "more than is held, or less without the final cart")
+        if "cart" in body:
+            carts.check(body["cart"], amount)
+            order.cart = body["cart"]
+        operation = self._add(order, "CAPTURE", "SUCCESS", amount, body, request_id)
+        order.captured, order.status = amount, "CAPTURED"
+        self._commit(order, "capture", [self._operation(order, operation), self._status(order)], operation)
+        return operation
+
+    def cancel(self, order: Order, body: dict[str, Any], request_id: str | None) -> Operation:
+        """POST /v1/orders/{id}/cancel."""
+        if (known := self._asked_before(order, "void", body, request_id)) is not None:
+            return known
+        reason = str(body["reason"])
+        self._require(order, "AUTHORIZED")
+        operation = self._add(order, "VOID", "SUCCESS", order.authorized, body, request_id)
+        order.status, order.reason = "VOIDED", reason
+        self._commit(order, "void", [self._operation(order, operation), self._status(order)], operation)
+        return operation
+
+    def refund(self, order: Order, body: dict[str, Any], request_id: str | None) -> Operation:
+        """POST /v2/orders/{id}/refund: under way for a while, then a callback."""
+        if (known := self._asked_before(order, "refund", body, request_id)) is not None:
+            return known
+        amount, left = _amount(body["refundAmount"]), order.captured - order.refunded
+        self._require(order, "CAPTURED", "PARTIALLY_REFUNDED")
+        self._require_quiet(order)
+        _enough(amount)
+        if amount > left:
+            raise Refused(400, "ORDER_CART_DATA_ERROR", f"{amount} to give back of {left}")
+        if left > amount:
+            _enough(left - amount)
+        remains = carts.total(carts.after_refund(order.cart, body.get("targetCart")))
+        if remains != left - amount:
+            raise Refused(400, "ORDER_CART_DATA_ERROR", f"the target cart comes to {remains}, {left - amount} remain")
+        operation = self._add(order, "REFUND", "PENDING", amount, body, request_id)
+        operation.target = body.get("targetCart")
+        self._commit(order, "refund", [], operation)
+        self._finish_later(order.order_id, operation.id)
+        return operation
+
+    def rollback(self, order: Order, request_id: str | None) -> None:
+        """POST /v1/orders/{id}/rollback: never to be paid; what was held is released, what was taken given back."""
+        order.note("rollback", request_id)
+        if order.blocked:
+            self._put(order)
+            return
+        now, events = time.time(), []
+        for operation in order.operations:
+            if operation.status == "PENDING":  # a refund under way: everything is given back at once instead
+                operation.status, operation.updated = "FAIL", now
+                events.append(self._operation(order, operation))
+        if left := order.captured - order.refunded:
+            order.operations.append(_new("REFUND", "SUCCESS", left, now))
+            order.refunded = order.captured
+        elif order.status == "AUTHORIZED":
+            order.operations.append(_new("VOID", "SUCCESS", order.authorized, now))
+        changed = order.status != "FAILED"
+        order.status, order.blocked = "FAILED", True
+        self._commit(order, "rollback", [*events, self._status(order)] if changed else [])
+
+    def resume(self) -> None:
+        """Go on with the refunds that a former process left under way."""
+        for order_id, operation_id in self._book.unfinished():
+            self._finish_later(order_id, operation_id)
+
+    def _finish_later(self, order_id: str, operation_id: str) -> None:
+        self._later(REFUND_TAKES_S, self._finish, order_id, operation_id)
+
+    def _later(self, delay_s: float, act: Callable[..., None], *arguments: str) -> None:
+        asyncio.get_running_loop().call_later(delay_s, act, *arguments)
+
+    def _finish(self, order_id: str, operation_id: str) -> None:
+        order = self._book.find(order_id)
+        assert order is not None
+        operation = next(o for o in order.operations if o.id == operation_id)
+        if operation.status != "PENDING":
+            self._book.end(operation)
+            return
+        operation.status, operation.updated = "SUCCESS", time.time()
+        order.cart = carts.after_refund(order.cart, operation.target)
+        order.refunded += operation.amount
+        assert order.refunded <= order.captured, order_id
+        order.status = "REFUNDED" if order.refunded == order.captured else "PARTIALLY_REFUNDED"
+        self._commit(order, "refund", [self._operation(order, operation), self._status(order)], operation)
+
+    def _asked_before(
+        self, order: Order, operation: str, body: dict[str, Any], request_id: str | None
+    ) -> Operation | None:
+        """Note the request; the operation it asked for at another time."""
+        order.note(operation, request_id)
+        self._put(order)
+        key = body.get("externalOperationId")
+        found = next((o for o in order.operations if key is not None and o.key == key), None) or next(
+            (o for o in order.operations if request_id is not None and o.request == request_id), None
+        )
+        if found is not None and found.arguments != words.digest(body):
+            raise Refused(409, "DUPLICATE_EXTERNAL_OPERATION_ID", "this id was used with other arguments")
+        return found
+
+    def _require(self, order: Order, *statuses: str) -> None:
+        if order.status not in statuses:
+            raise Refused(409, "ORDER_STATUS_MISMATCH", f"the order is {order.status}")
+
+    def _require_quiet(self, order: Order) -> None:
+        if any(o.status == "PENDING" for o in order.operations):
+            raise Refused(409, "ANOTHER_OPERATION_IN_PROGRESS", "one operation at a time")
+
+    def _add(
+        self, order: Order, type: str, status: str, amount: int, body: dict[str, Any], request_id: str | None
+    ) -> Operation:
+        operation = _new(type, status, amount, time.time())
+        operation.key, operation.request = body.get("externalOperationId"), request_id
+        operation.arguments = words.digest(body)
+        order.operations.append(operation)
+        return operation
+
+    def _put(self, order: Order) -> None:
+        with self._book.change():
+            self._book.put(order)
+
+    def _commit(self, order: Order, cause: str, events: Sequence[bytes], operation: Operation | None = None) -> None:
+        """Write the order, its new or changed operation and its callbacks down together, then deliver them."""
+        deliveries = []
+        with self._book.change():
+            self._book.put(order)
+            if operation is not None:
+                if operation.key:
+                    self._book.index(order, operation)
+                if operation.status == "PENDING":
+                    self._book.begin(order, operation)
+                else:
+                    self._book.end(operation)
+            for event in events:
+                if self._faults.draw(PROVIDER, cause, "callback_lost") is not None:
+                    continue
+                copies = 2 if self._faults.draw(PROVIDER, cause, "callback_twice") is not None else 1
+                deliveries += [self._book.add_delivery(order.order_id, event, time.time()) for _ in range(copies)]
+        self._callbacks.send(deliveries)
+
+    def _status(self, order: Order) -> bytes:
+        return words.status_event(order, self._merchant_id, time.time())
+
+    def _operation(self, order: Order, operation: Operation) -> bytes:
+        return words.operation_event(order, operation, self._merchant_id, time.time())
+
+
+def is_payable(order: Order) -> bool:
+    """Whether a customer can still pay."""
+    return order.status == "PENDING" and not order.blocked and time.time() < order.expires
+
+
+def _new(type: str, status: str, amount: int, now: float, reason: str | None = None) -> Operation:
+    return Operation(str(uuid.uuid4()), type, status, amount, reason=reason, created=now, updated=now)
+
+
+def _amount(text: str) -> int:
+    return from_decimal_string(text, CURRENCY)
+
+
+def _enough(amount: int) -> None:
+    if amount < MINIMUM:
+        raise Refused(400, "ORDER_CART_DATA_ERROR", f"{amount}: less than a rouble")

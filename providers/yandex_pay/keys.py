@@ -1,0 +1,89 @@
+"""Yandex Pay's public keys (JWKS), kept for a while."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final
+
+import aiohttp
+import jwt
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+
+from providers.http import NETWORK_ERRORS
+
+log = structlog.get_logger(__name__)
+
+#: How long fetched keys are kept, seconds.
+TTL_S: Final = 3600.0
+#: How long they are believed, while newer ones cannot be fetched, seconds: an outage of the key server must not stop
+#: the callbacks, and a key that was withdrawn must not be believed for ever.
+BELIEVED_S: Final = 86_400.0
+#: The shortest time between two fetches, whoever asks: a flood of unknown key ids must not become a flood of
+#: fetches. A key published in between is found by the provider's next delivery. Seconds.
+PAUSE_S: Final = 10.0
+#: The same after a fetch that failed: deliveries are put off until one succeeds. Seconds.
+FAILED_PAUSE_S: Final = 1.0
+#: Deliveries wait for the fetch, seconds.
+TIMEOUT_S: Final = 5.0
+
+
+class KeysUnavailable(Exception):
+    """The keys cannot be had now, so nothing can be judged."""
+
+
+class Keys:
+    """The keys by their id. Fetched when the cache is empty or expired, or does not have the id asked for; one fetch
+    at a time. ``clock``: monotonic seconds. ``session`` is set before the first question."""
+
+    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self.session: aiohttp.ClientSession | None = None
+        self._url = url
+        self._clock = clock
+        self._keys: dict[str, EllipticCurvePublicKey] = {}
+        self._fetched_at: float | None = None
+        self._tried_at: float | None = None
+        self._failed = True
+        self._lock = asyncio.Lock()
+
+    async def find(self, kid: str) -> EllipticCurvePublicKey | None:
+        """The key, or ``None`` when the provider has published no such key. Raises :class:`KeysUnavailable`."""
+        if not self._has(kid, TTL_S):
+            async with self._lock:
+                if not self._has(kid, TTL_S) and self._may_fetch():
+                    await self._fetch()
+        if self._has(kid, BELIEVED_S if self._failed else TTL_S):
+            return self._keys[kid]
+        if self._failed or not self._is_younger(TTL_S):
+            raise KeysUnavailable(self._url)
+        return None
+
+    def _has(self, kid: str, age_s: float) -> bool:
+        return kid in self._keys and self._is_younger(age_s)
+
+    def _is_younger(self, age_s: float) -> bool:
+        return self._fetched_at is not None and self._clock() - self._fetched_at < age_s
+
+    def _may_fetch(self) -> bool:
+        pause = FAILED_PAUSE_S if self._failed else PAUSE_S
+        return self._tried_at is None or self._clock() - self._tried_at >= pause
+
+    async def _fetch(self) -> None:
+        assert self.session is not None, "start() comes first"
+        self._tried_at = self._clock()
+        self._failed = True
+        try:
+            async with self.session.get(self._url, timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as response:
+                response.raise_for_status()
+                published = jwt.PyJWKSet.from_json(await response.text()).keys
+        except (*NETWORK_ERRORS, jwt.PyJWKSetError, jwt.InvalidKeyError, ValueError, AttributeError) as error:
+            log.warning("yandex pay's keys cannot be fetched", error=repr(error))
+            return
+        # Keys of other kinds may stand in the set; to a token that names one they are unknown.
+        self._keys = {
+            jwk.key_id: jwk.key
+            for jwk in published
+            if jwk.key_id and isinstance(jwk.key, EllipticCurvePublicKey) and isinstance(jwk.key.curve, SECP256R1)
+        }
+        self._fetched_at = self._clock()
+        self._failed = False

@@ -1,0 +1,83 @@
+"""The payment page, and the customers that come by themselves."""
+
+import aiohttp
+import msgspec
+import pytest
+
+from billing.order import Cart, Item
+from providers.sandbox.book import Book, Order
+from tests.factories import an_order
+from tests.sandbox_world import World, a_request, a_world
+
+
+async def page(world: World, order_ref: str) -> str:
+    async with aiohttp.ClientSession() as http, http.get(f"{world.url}/pay/{order_ref}") as answer:
+        return await answer.text()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "leads_to", "shown"),
+    [
+        ("pay", "https://cinema.example/paid", "captured"),
+        ("decline", "https://cinema.example/failed", "failed"),
+        ("walk_away", "https://cinema.example/failed", "Walk away"),
+    ],
+)
+async def test_the_payment_page_shows_the_cart_and_its_form_leads_back(world: World, outcome, leads_to, shown):
+    request = await world.open()
+    text = await page(world, request.order_ref)
+    assert "Film 1" in text
+    assert "599.00" in text
+    async with (
+        aiohttp.ClientSession() as http,
+        http.post(f"{world.url}/pay/{request.order_ref}", data={"outcome": outcome}, allow_redirects=False) as answer,
+    ):
+        assert (answer.status, answer.headers["Location"]) == (303, leads_to)
+    assert shown in await page(world, request.order_ref)
+
+
+@pytest.mark.parametrize("body", [{"outcome": "steal"}, {}])
+@pytest.mark.parametrize("form", ["data", "json"])
+async def test_a_customer_can_only_pay_be_declined_or_walk_away(world: World, form, body):
+    request = await world.open()
+    url = f"{world.url}/pay/{request.order_ref}"
+    async with aiohttp.ClientSession() as http, http.post(url, **{form: body}) as answer:
+        assert answer.status == 400
+
+
+async def test_an_order_past_its_time_can_no_longer_be_paid_and_nobody_is_told(tmp_path):
+    book = Book(tmp_path / "sandbox" / "book.sqlite")
+    book.put(Order("old", "yandex-pay", "RUB", 59_900, "PENDING", created=1.0, expires=2.0))
+    book.close()
+    async with a_world(tmp_path) as world:
+        old = a_request(order_ref="old")
+        for outcome in ("pay", "decline"):
+            assert await world.customer(old, outcome) == {"status": "PENDING", "done": False}
+        assert "past its time" in await page(world, "old")
+        await world.paid()
+        assert world.said(old) == []
+
+
+async def test_no_text_of_an_order_is_markup_on_the_page(world: World):
+    cart = Cart((Item("film-1", "<script>alert(1)</script>", 1, 59_900),))
+    request = a_request(order=msgspec.structs.replace(an_order(), cart=cart))
+    await world.adapter.perform(request)
+    text = await page(world, request.order_ref)
+    assert "<script>" not in text
+    assert "&lt;script&gt;" in text
+
+
+async def test_automatic_customers_come_once_to_every_order_and_choose_by_weight(world: World):
+    await world.tell("customers", mode="auto", pay=0.5, decline=0.25, walk_away=0.25, seed=3)
+    requests = [await world.open() for _ in range(40)]
+    for request in requests:
+        await world.adapter.perform(request)
+    choices = [(await world.book(request.order_ref))["customer"] for request in requests]
+    assert set(choices) == {"pays", "declines", "walks_away"}
+    await world.until(lambda: len(world.callbacks) == len(choices) - choices.count("walks_away"))
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"mode":"crazy"}', b'{"pay":-1}', b'{"pay":0}', b'{"seeds":1}'])
+async def test_customers_that_cannot_be_understood_are_refused(world: World, body):
+    async with aiohttp.ClientSession() as http, http.post(f"{world.url}/_sandbox/customers", data=body) as answer:
+        assert answer.status == 400

@@ -1,0 +1,29 @@
+"""The providers we have, and their shared vocabulary of declines."""
+
+import pytest
+
+from billing.settings import Settings
+from providers.base import Provider
+from providers.declines import REASONS, is_retryable
+from providers.registry import build
+from providers.yandex_pay.answers import DECLINES
+
+
+def test_every_provider_is_found_by_its_name() -> None:
+    providers = build(Settings())
+
+    assert set(providers) == {"yandex-pay"}
+    assert all(isinstance(provider, Provider) and provider.name == name for name, provider in providers.items())
+
+
+@pytest.mark.parametrize("reason", sorted({*DECLINES.values(), "declined", "unsupported", "unsupported_tax"}))
+def test_every_decline_reason_says_what_helps(reason: str) -> None:
+    assert reason in REASONS
+
+
+@pytest.mark.parametrize(
+    ("reason", "retryable"),
+    [("insufficient_funds", True), ("issuer_unavailable", True), ("card_expired", False), ("fraud_suspected", False)],
+)
+def test_a_decline_is_retried_without_the_customer_only_where_time_helps(reason: str, retryable: bool) -> None:
+    assert is_retryable(reason) is retryable
