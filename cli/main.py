@@ -5,7 +5,10 @@ import typer
 from cli import journal, stack
 from cli import run as processes
 from cli.bench.command import bench
+from cli.dead_letters.command import app as dead_letters
 from cli.demo.command import demo
+from cli.rebuild import rebuild
+from cli.timeline.command import timeline
 from cli.verify.command import verify
 
 app = typer.Typer(
@@ -17,12 +20,15 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(bench)
 app.command()(verify)
+app.command()(timeline)
+app.command()(rebuild)
 app.command()(stack.up)
 app.command()(stack.down)
 app.command()(stack.status)
 app.command()(stack.logs)
 app.command(hidden=True)(stack.supervise)
 app.command()(processes.migrate)
+app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(journal.app, name="journal")
 app.add_typer(processes.app, name="run")
 

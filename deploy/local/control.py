@@ -96,7 +96,7 @@ def _wait(layout: Layout, show: Callable[[Status], None]) -> Status:
         elif pid is None and time.time() > asked_at + ARRIVAL_S:
             raise NotReady("the supervisor is gone: billing logs supervisor", status)
         found = read_status(layout)
-        if found is not None and found["heeded_at"] >= asked_at:
+        if found is not None and found.get("heeded_at", 0.0) >= asked_at:
             status = found
             show(status)
             _check(status)

@@ -1,0 +1,30 @@
+"""What keeps a command from its work, said in one line."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import typer
+from rich.console import Console
+
+#: Exit code of a command that could not look; 1 says that it looked and found something wrong.
+UNAVAILABLE: Final = 2
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """End the command with exit code 2 and the reason where no stack runs, or a part of it is away."""
+    from aiokafka.errors import KafkaError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from cli.running import NothingRuns
+
+    try:
+        yield
+    except NothingRuns as error:
+        Console(stderr=True).print(f"[red]{error}[/]")
+        raise typer.Exit(UNAVAILABLE) from error
+    except (SQLAlchemyError, KafkaError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else ""
+        Console(stderr=True).print(f"a part is away: {type(error).__name__}: {reason}", style="red", markup=False)
+        raise typer.Exit(UNAVAILABLE) from error

@@ -1,0 +1,42 @@
+"""What became of the dead letters: the letters are in Kafka, their resolutions here."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+Place = tuple[int, int]
+"""``(partition, offset)`` in ``billing.dead-letters``."""
+
+
+class Resolution(msgspec.Struct, frozen=True):
+    """Who did what with a dead letter, when (UTC), and why. A discard always has a ``reason``."""
+
+    action: Literal["replayed", "discarded"]
+    actor: str
+    resolved_at: datetime
+    reason: str | None = None
+
+
+_ALL = text("SELECT dead_partition, dead_offset, action, actor, resolved_at, reason FROM dead_letter_resolutions")
+_RESOLVE = text(
+    """
+    INSERT INTO dead_letter_resolutions (dead_partition, dead_offset, action, actor, reason, resolved_at)
+    VALUES (:partition, :offset, :action, :actor, :reason, :resolved_at)
+    ON CONFLICT DO NOTHING RETURNING 1
+    """
+)
+
+
+async def resolutions(connection: AsyncConnection) -> dict[Place, Resolution]:
+    """The resolution of every dead letter that has one."""
+    rows = await connection.execute(_ALL)
+    return {(row[0], row[1]): Resolution(row[2], row[3], row[4], row[5]) for row in rows}
+
+
+async def resolve(connection: AsyncConnection, place: Place, resolution: Resolution) -> bool:
+    """Record a resolution in the caller's transaction; ``False`` when somebody else's is on record already."""
+    values = {"partition": place[0], "offset": place[1], **msgspec.structs.asdict(resolution)}
+    return (await connection.execute(_RESOLVE, values)).first() is not None

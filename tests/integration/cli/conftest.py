@@ -1,0 +1,21 @@
+"""A stack on which customers have paid, and its parts."""
+
+from typing import Any
+
+import pytest
+
+from billing.settings import Settings
+from tests.conftest import Stack
+
+
+@pytest.fixture(scope="session")
+def settings(stack: dict[str, Any]) -> Settings:
+    return Settings(postgres_url=stack["urls"]["postgres"], kafka_url=stack["urls"]["kafka"])
+
+
+@pytest.fixture(scope="session")
+def paid(running: Stack) -> Stack:
+    """The stack after a demo, migrated to this version."""
+    played = running.billing("demo", "--payments", "10", "--json")
+    assert played.returncode == 0, played.stdout + played.stderr
+    return running

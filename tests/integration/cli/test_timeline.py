@@ -1,0 +1,82 @@
+"""``billing timeline``."""
+
+import json
+from uuid import uuid4
+
+import msgspec
+import pytest
+from sqlalchemy import text
+
+from billing.messages import PaymentChanged, decode_envelope
+from storage.database import create_engine
+
+
+@pytest.fixture(scope="session")
+async def captured(paid, settings) -> tuple[str, list]:
+    """A paid payment, and its journal's moments with what was published then."""
+    engine = create_engine(settings)
+    async with engine.connect() as connection:
+        id = (await connection.execute(text("SELECT id FROM payments WHERE captured > 0 LIMIT 1"))).scalar_one()
+        journal = await connection.execute(
+            text("SELECT recorded_at, outputs::text FROM journal WHERE payment_id = :id ORDER BY stream_offset"),
+            {"id": id},
+        )
+        rows = journal.all()
+    await engine.dispose()
+    return str(id), rows
+
+
+def _timeline(stack, *arguments: str) -> dict:
+    done = stack.billing("timeline", *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_it_tells_everything_in_order_from_the_command_to_the_signals(paid, captured):
+    report = _timeline(paid, captured[0])
+    kinds = [entry["kind"] for entry in report["entries"]]
+    assert kinds[:2] == ["command", "call"]
+    assert {"command", "call", "result", "callback", "transition", "posting", "signal"} <= set(kinds)
+    times = [entry["at"] for entry in report["entries"]]
+    assert times == sorted(times)
+    assert all(entry["recomputed"] for entry in report["entries"] if entry["kind"] == "signal")
+    assert all("/" in entry["position"] for entry in report["entries"])
+    assert any("→ CAPTURED" in entry["summary"] for entry in report["entries"])
+    assert report["entries"][0]["actor"]
+
+
+def test_contacts_and_keys_are_masked(paid, captured):
+    report = _timeline(paid, captured[0])
+    assert "@" not in json.dumps(report)
+    assert report["state"]["order"].get("contact") in (None, "***")
+
+
+def test_the_state_at_each_moment_is_the_one_published_then(paid, captured):
+    id, rows = captured
+    last = {}
+    for recorded_at, outputs in rows:
+        for output in msgspec.json.decode(outputs, type=list[dict[str, msgspec.Raw]]):
+            message = decode_envelope(bytes(output["value"])).open()
+            if isinstance(message, PaymentChanged):
+                last[recorded_at] = message
+    assert len(last) >= 2
+    for at, event in last.items():
+        report = _timeline(paid, id, "--at", at.isoformat())
+        state = report["state"]
+        assert (state["status"], state["version"]) == (event.status, event.version)
+        assert state.get("captured", 0) == event.captured
+        assert max(entry["at"] for entry in report["entries"]) <= at.isoformat().replace("+00:00", "Z")
+    assert _timeline(paid, id, "--at", "2020-01-01T00:00:00Z")["state"] is None
+
+
+def test_a_table_for_people(paid, captured):
+    done = paid.billing("timeline", captured[0])
+    assert done.returncode == 0, done.stderr
+    assert "CAPTURED" in done.stdout
+
+
+def test_an_unknown_payment_and_a_bad_time_are_said_so(paid, captured):
+    unknown = str(uuid4())
+    done = paid.billing("timeline", unknown)
+    assert (done.returncode, done.stderr.strip()) == (1, f"there is no payment {unknown}")
+    assert paid.billing("timeline", captured[0], "--at", "yesterday").returncode == 2
