@@ -1,6 +1,7 @@
 """The local stack: comes up whole, stays up, keeps its data, leaves nothing behind. On two servers of its own: one in
 Erlang, one under another user, both with processes below them."""
 
+import asyncio
 import json
 import subprocess
 from collections.abc import Iterator
@@ -83,6 +84,18 @@ def test_a_killed_part_is_back_when_up_returns(small, victim):
     assert killed["restarts"] > 0
 
 
+async def declared_on_disk(stack: Stack, queue: str) -> None:
+    """Wait until RabbitMQ wrote a declaration down: Mnesia's log keeps up to 2 s of them in memory only."""
+    tables = stack.state_dir / "rabbitmq" / "data"
+    async with asyncio.timeout(PATIENCE_S):
+        while not any(
+            queue.encode() in file.read_bytes()
+            for pattern in ("*/LATEST.LOG", "*/rabbit_durable_queue.D*")
+            for file in tables.glob(pattern)
+        ):
+            await asyncio.sleep(0.1)
+
+
 @pytest.mark.parametrize("end", ["down", "SIGKILL"])
 async def test_nothing_but_data_outlives_the_end(small, end):
     before = status(small)
@@ -96,6 +109,7 @@ async def test_nothing_but_data_outlives_the_end(small, end):
         # it going again.
         await channel.declare_queue(kept, durable=True)
         await channel.default_exchange.publish(aio_pika.Message(b"7", delivery_mode=2), kept)
+    await declared_on_disk(small, kept)
     processes = everything(small)
     assert len(processes) > 1 + len(PARTS)
 
