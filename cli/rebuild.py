@@ -1,6 +1,5 @@
 """``billing rebuild --check``: every payment rebuilt from its journal and compared with the stored one."""
 
-import asyncio
 import json
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -10,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from billing.settings import Settings
+from cli.outage import on_running_stack
 
 if TYPE_CHECKING:
     from storage.rebuild import Difference
@@ -24,13 +24,9 @@ def rebuild(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Rebuild every payment from its journal and compare it with the stored one. Exit 1 on any difference."""
-    from cli.outage import explained
-    from cli.running import settings_of_running_stack
-
     if not check:
         raise typer.BadParameter("only --check is offered: payments are written by the payments agent alone")
-    with explained():
-        report = asyncio.run(_check(settings_of_running_stack(), limit))
+    report = on_running_stack(lambda settings: _check(settings, limit))
     if as_json:
         sys.stdout.write(json.dumps(report) + "\n")
     else:
@@ -41,13 +37,12 @@ def rebuild(
 
 async def _check(settings: Settings, limit: int | None) -> dict[str, Any]:
     """``{"checked", "different", "payments": [{"id", "differences"}]}``."""
-    from storage.database import create_engine
+    from storage.database import connected
     from storage.rebuild import check_payments, count_payments
 
     report: dict[str, Any] = {"checked": 0, "different": 0, "payments": []}
     columns = (TextColumn("rebuild"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    engine = create_engine(settings)
-    try:
+    async with connected(settings) as engine:
         async with engine.connect() as connection:
             total = await count_payments(connection)
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
@@ -59,8 +54,6 @@ async def _check(settings: Settings, limit: int | None) -> dict[str, Any]:
                     report["different"] += bool(found)
                     if found and len(report["payments"]) < LISTED_MAX:
                         report["payments"].append({"id": str(id), "differences": [_shown(d) for d in found]})
-    finally:
-        await engine.dispose()
     return report
 
 

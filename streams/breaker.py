@@ -20,8 +20,8 @@ FAILED_SHARE: Final = 0.8
 #: Seconds before one call is let through to see whether the provider is back.
 OPEN_S: Final = 10.0
 
-#: Failures that say nothing of the provider's health: it answered, or was not asked.
-ANSWERED: Final = frozenset({"already_known", "provider_busy", "order_not_found"})
+#: Failures that say nothing of the provider's health: it answered.
+ANSWERED: Final = frozenset({"already_known", "provider_busy"})
 
 
 class State(StrEnum):

@@ -23,6 +23,7 @@ from storage.positions import LostPartition, advance, load
 from storage.references import find_payments
 from streams.inlet import Incoming
 from streams.outbox import Outbox, Output
+from streams.periodic import again_and_again
 
 log = structlog.get_logger(__name__)
 
@@ -98,12 +99,7 @@ class CallbacksAgent:
 
     async def retry_parked(self) -> None:
         """Try the parked callbacks again when their time comes, for ever."""
-        while True:
-            await asyncio.sleep(PARKED_EVERY_S)
-            try:
-                await self.retry_parked_once()
-            except (DBAPIError, OSError, TimeoutError) as error:
-                log.warning("postgres is away, parked callbacks wait", error=repr(error))
+        await again_and_again(PARKED_EVERY_S, self.retry_parked_once, "postgres is away, parked callbacks wait")
 
     async def retry_parked_once(self) -> None:
         """Pass on those that are due and whose payment is known by now; note the try of the others."""

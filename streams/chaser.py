@@ -1,22 +1,18 @@
 """The chaser: sees in Postgres which operations are due to be asked about, and says so to their payments."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 import msgspec
-import structlog
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.messages import ChaseOperation, Envelope
 from billing.topics import INBOX
 from storage.chases import due
 from streams.outbox import Outbox, Output
-
-log = structlog.get_logger(__name__)
+from streams.periodic import again_and_again
 
 EVERY_S: Final = 1.0
 LIMIT: Final = 500
@@ -37,12 +33,7 @@ class Chaser:
 
     async def run(self) -> None:
         """Look every second, for ever."""
-        while True:
-            await asyncio.sleep(EVERY_S)
-            try:
-                await self.chase()
-            except (DBAPIError, OSError, TimeoutError) as error:
-                log.warning("postgres is away, chases wait", error=repr(error))
+        await again_and_again(EVERY_S, self.chase, "postgres is away, chases wait")
 
     async def chase(self) -> int:
         """Send what is due now; returns how many."""

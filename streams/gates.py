@@ -1,17 +1,16 @@
 """Whether a provider may be called now: an operator's switch (Postgres, all workers) and a breaker (this worker)."""
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
 import structlog
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from providers.base import CallResult
 from storage.provider_switches import Switch, report_breakers, switches
 from streams.breaker import Breaker, State
+from streams.periodic import again_and_again
 
 log = structlog.get_logger(__name__)
 
@@ -70,9 +69,4 @@ class Gates:
 
     async def keep_looking(self) -> None:
         """Look now and then, for ever. Postgres away: what was read last holds."""
-        while True:
-            await asyncio.sleep(LOOK_EVERY_S)
-            try:
-                await self.look()
-            except (DBAPIError, OSError, TimeoutError) as error:
-                log.warning("postgres is away, provider switches are as they were", error=repr(error))
+        await again_and_again(LOOK_EVERY_S, self.look, "postgres is away, provider switches are as they were")

@@ -166,27 +166,19 @@ async def _open_one(settings: Settings, place: "Place") -> "Letter":
 
 
 async def _resolutions(settings: Settings) -> "dict[Place, Resolution]":
-    from storage.database import create_engine
+    from storage.database import connected
     from storage.dead_letters import resolutions
 
-    engine = create_engine(settings)
-    try:
-        async with engine.connect() as connection:
-            return await resolutions(connection)
-    finally:
-        await engine.dispose()
+    async with connected(settings) as engine, engine.connect() as connection:
+        return await resolutions(connection)
 
 
 async def _record(settings: Settings, place: "Place", resolution: "Resolution") -> bool:
-    from storage.database import create_engine
+    from storage.database import connected
     from storage.dead_letters import resolve
 
-    engine = create_engine(settings)
-    try:
-        async with engine.begin() as connection:
-            return await resolve(connection, place, resolution)
-    finally:
-        await engine.dispose()
+    async with connected(settings) as engine, engine.begin() as connection:
+        return await resolve(connection, place, resolution)
 
 
 def _row(letter: "Letter", resolution: "Resolution | None") -> dict[str, Any]:

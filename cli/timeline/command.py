@@ -1,6 +1,5 @@
 """The command ``billing timeline``."""
 
-import asyncio
 import json
 import sys
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from billing.settings import Settings
+from cli.outage import on_running_stack
 
 if TYPE_CHECKING:
     from cli.timeline.entries import Entry
@@ -29,12 +29,8 @@ def timeline(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Tell all that happened to a payment, and what it was at the end or at any moment. Exit 1: no such payment."""
-    from cli.outage import explained
-    from cli.running import settings_of_running_stack
-
     until = None if at is None else _moment(at)
-    with explained():
-        told = asyncio.run(_told(settings_of_running_stack(), payment_id, until))
+    told = on_running_stack(lambda settings: _told(settings, payment_id, until))
     if told is None:
         Console(stderr=True).print(f"there is no payment {payment_id}")
         raise typer.Exit(1)
@@ -56,18 +52,14 @@ async def _told(
 
     from cli.redaction import redact
     from cli.timeline.entries import entries
-    from storage.database import create_engine
+    from storage.database import connected
     from storage.rebuild import Unreplayable, rebuilt
     from storage.timeline import journal_of, postings_of
 
-    engine = create_engine(settings)
-    try:
-        async with engine.connect() as connection:
-            await connection.execution_options(isolation_level="REPEATABLE READ")
-            journal = await journal_of(connection, payment_id)
-            postings = await postings_of(connection, payment_id)
-    finally:
-        await engine.dispose()
+    async with connected(settings) as engine, engine.connect() as connection:
+        await connection.execution_options(isolation_level="REPEATABLE READ")
+        journal = await journal_of(connection, payment_id)
+        postings = await postings_of(connection, payment_id)
     if not journal:
         return None
     if until is not None:
