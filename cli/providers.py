@@ -92,6 +92,7 @@ async def _turn(settings: Settings, name: str, reason: str, actor: str, *, enabl
     from storage.chases import held_back
     from storage.database import connected
     from storage.provider_switches import Switch, turn
+    from streams.gates import LOOK_EVERY_S
 
     known = sorted(registry.build(settings))
     if name not in known:
@@ -99,6 +100,7 @@ async def _turn(settings: Settings, name: str, reason: str, actor: str, *, enabl
     async with connected(settings) as engine:
         async with engine.begin() as connection:
             await turn(connection, name, Switch(enabled, reason, actor, _now()))
+        await asyncio.sleep(2 * LOOK_EVERY_S)  # now every worker has seen it
         if enabled:
             return await _send_what_waited(settings, engine, name)
         async with engine.connect() as connection:
@@ -112,10 +114,8 @@ async def _send_what_waited(settings: Settings, engine: "AsyncEngine", name: str
     from billing.kafka_options import producer_options
     from storage.chases import held_back
     from streams.chaser import chase_message
-    from streams.gates import LOOK_EVERY_S
     from streams.outbox import Outbox
 
-    await asyncio.sleep(2 * LOOK_EVERY_S)  # until then a worker may still hold it back, and the try would be lost
     async with engine.connect() as connection:
         waiting = await held_back(connection, name)
     async with AIOKafkaProducer(**producer_options(settings)) as producer:

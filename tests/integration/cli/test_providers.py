@@ -1,0 +1,78 @@
+"""``billing providers`` on the running stack: what is switched off is not called, and nothing is lost by it."""
+
+import asyncio
+import json
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from tests.conftest import Stack
+from tests.e2e.shop import a_shop
+
+PATIENCE_S = 30
+
+
+def listed(stack: Stack) -> dict[str, Any]:
+    done = stack.billing("providers", "list", "--json")
+    assert done.returncode == 0, done.stderr
+    (found,) = [row for row in json.loads(done.stdout)["providers"] if row["provider"] == "yandex-pay"]
+    return dict(found)
+
+
+def switched(stack: Stack, word: str) -> None:
+    done = stack.billing("providers", word, "yandex-pay", "--reason", "a drill", "--actor", "olga")
+    assert done.returncode == 0, done.stderr
+
+
+async def next_try(stack: dict[str, Any], payments: list[str]) -> datetime:
+    """When the first of the payments is tried again, once all were tried in vain: half a minute away."""
+    connection = await asyncpg.connect(stack["urls"]["postgres"])
+    tries = "SELECT min(chases), min(next_chase_at) FROM operations WHERE payment_id = ANY($1::uuid[])"
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                chases, due = await connection.fetchrow(tries, payments)
+                if chases:
+                    return due
+                await asyncio.sleep(0.2)
+    finally:
+        await connection.close()
+
+
+async def tried(stack: dict[str, Any], payments: list[str]) -> datetime:
+    """When the last of the payments was tried again."""
+    connection = await asyncpg.connect(stack["urls"]["postgres"])
+    chases = "SELECT max(recorded_at) FROM journal WHERE type LIKE '%.chase.v1' AND payment_id = ANY($1::uuid[])"
+    try:
+        return await connection.fetchval(chases, payments)
+    finally:
+        await connection.close()
+
+
+async def test_payments_wait_for_a_provider_that_is_switched_off_and_go_on_when_it_is_on(running, stack):
+    async with a_shop(stack) as shop:
+        waiting = listed(running)["waiting"]
+        switched(running, "disable")
+        try:
+            await shop.sell(3)
+            async with asyncio.timeout(PATIENCE_S):
+                while (found := listed(running))["waiting"] < waiting + 3:
+                    await asyncio.sleep(0.2)
+            assert (found["enabled"], found["switch"]["reason"], found["switch"]["actor"]) == (False, "a drill", "olga")
+            assert await shop.statuses() == {"PENDING": 3}
+            assert await shop.orders() == [], "the provider was not called"
+            due = await next_try(stack, shop.payments)
+        finally:
+            switched(running, "enable")
+        assert await shop.settled("CAPTURED") == {"CAPTURED": 3}
+        assert await tried(stack, shop.payments) < due, "enable sends at once what waited"
+        assert listed(running)["enabled"]
+
+
+def test_a_switch_is_turned_for_a_provider_we_have_and_with_a_reason_only(running):
+    for arguments in (("nobody", "--reason", "x"), ("yandex-pay", "--reason", " ")):
+        refused = running.billing("providers", "disable", *arguments, "--actor", "olga")
+        assert refused.returncode == 2, refused.stdout
+    assert running.billing("providers", "list").returncode == 0
+    assert listed(running)["enabled"]
