@@ -6,7 +6,10 @@ from datetime import datetime
 from typing import Any
 
 import asyncpg
+from click.testing import Result
+from typer.testing import CliRunner
 
+from cli.providers import app
 from tests.conftest import Stack
 from tests.e2e.shop import a_shop
 
@@ -71,8 +74,10 @@ async def test_payments_wait_for_a_provider_that_is_switched_off_and_go_on_when_
 
 
 def test_a_switch_is_turned_for_a_provider_we_have_and_with_a_reason_only(running):
+    def said(*arguments: str) -> Result:
+        return CliRunner().invoke(app, arguments, env={"BILLING_STATE_DIR": str(running.state_dir)})
+
     for arguments in (("nobody", "--reason", "x"), ("yandex-pay", "--reason", " ")):
-        refused = running.billing("providers", "disable", *arguments, "--actor", "olga")
-        assert refused.returncode == 2, refused.stdout
-    assert running.billing("providers", "list").returncode == 0
+        assert said("disable", *arguments, "--actor", "olga").exit_code == 2
+    assert "yandex-pay" in said("list").stdout
     assert listed(running)["enabled"]
