@@ -76,7 +76,7 @@ class Settings(BaseSettings):
 
     # sandbox
     sandbox_callback_url: str = ""
-    """Where the sandbox sends callbacks: the base of our webhook URL, before the provider's own path."""
+    """Where the sandbox sends callbacks: the base of our webhooks, before ``/<provider>`` and the provider's own path."""
     sandbox_retry_max_s: float = Field(5.0, gt=0)
     """Longest pause between two deliveries of a callback; the real provider goes up to 15 minutes."""
     sandbox_host: str = "127.0.0.1"

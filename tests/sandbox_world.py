@@ -120,7 +120,7 @@ class World:
     async def shop(self) -> AsyncIterator[None]:
         """We listen meanwhile."""
         app = web.Application()
-        app.router.add_post("/v1/webhook", self._hear)
+        app.router.add_post("/yandex-pay/v1/webhook", self._hear)
         server = TestServer(app, port=self.shop_port)
         await server.start_server()
         yield

@@ -70,7 +70,7 @@ def compose(settings: Settings, layout: Layout, memory: Memory, workers: int) ->
     environment = {
         "BILLING_STATE_DIR": str(layout.root),
         "BILLING_KAFKA_IDEMPOTENCE": str(embedded["kafka"] != "tansu").lower(),
-        "BILLING_SANDBOX_CALLBACK_URL": f"{urls['ingest']}/webhooks/yandex-pay",
+        "BILLING_SANDBOX_CALLBACK_URL": f"{urls['ingest']}/webhooks",
         "BILLING_YANDEX_PAY_URL": f"{urls['sandbox']}/yandex-pay",
         "BILLING_YANDEX_PAY_MERCHANT_ID": MERCHANT,
         "BILLING_YANDEX_PAY_API_KEY": memory.secret("yandex-pay"),

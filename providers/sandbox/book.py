@@ -34,8 +34,10 @@ class Operation(msgspec.Struct):
 
 
 class Order(msgspec.Struct):
-    """An order at a provider. Amounts in minor units, times in Unix seconds. ``customer``: what they did.
-    ``requests`` counts what was asked, ``keys`` holds every request id seen. ``blocked``: can no longer be paid."""
+    """An order at a provider. Amounts in minor units, times in Unix seconds. ``status``: in the words of
+    :class:`billing.vocabulary.PaymentStatus`, whatever the provider's own. ``customer``: what they did. ``redirect``:
+    where they go then, ``onSuccess`` and ``onError``. ``requests`` counts what was asked, ``keys`` holds every request
+    id seen. ``blocked``: can no longer be paid. ``details``: what else the provider knows of it, in its own words."""
 
     order_id: str
     provider: str
@@ -57,6 +59,7 @@ class Order(msgspec.Struct):
     keys: list[str] = []
     blocked: bool = False
     arguments: bytes = b""
+    details: dict[str, Any] = {}
 
     def note(self, operation: str, request_id: str | None) -> None:
         """Count what was asked, and with which request id."""
@@ -69,6 +72,7 @@ class Delivery(msgspec.Struct):
     """A callback that the merchant has not acknowledged. ``due``: Unix seconds."""
 
     id: int
+    provider: str
     order_id: str
     payload: bytes
     due: float
@@ -115,6 +119,12 @@ INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET status = excluded.status, authorized = excluded.authorized,
     captured = excluded.captured, refunded = excluded.refunded, body = excluded.body
 """
+_UNFINISHED = """
+SELECT order_id, operation_id FROM unfinished JOIN orders ON orders.id = order_id WHERE provider = ?
+"""
+_UNDELIVERED = """
+SELECT deliveries.id, provider, order_id, payload, due, tries FROM deliveries JOIN orders ON orders.id = order_id
+"""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Order).decode
@@ -140,7 +150,10 @@ class Book:
 
     @contextmanager
     def change(self) -> Iterator[None]:
-        """All or nothing, on disk when it ends. Does not nest, and nothing awaits inside."""
+        """All or nothing, on disk when the outermost ends. Nothing awaits inside."""
+        if self._db.in_transaction:
+            yield
+            return
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -181,9 +194,9 @@ class Book:
         """It is over."""
         self._db.execute("DELETE FROM unfinished WHERE operation_id = ?", (operation.id,))
 
-    def unfinished(self) -> list[tuple[str, str]]:
-        """(order id, operation id) of what goes on, after a restart."""
-        return list(self._db.execute("SELECT order_id, operation_id FROM unfinished"))
+    def unfinished(self, provider: str) -> list[tuple[str, str]]:
+        """(order id, operation id) of what goes on at a provider, after a restart."""
+        return list(self._db.execute(_UNFINISHED, (provider,)))
 
     def select(self, since: float, limit: int) -> list[Order]:
         """The newest orders created since then (Unix seconds)."""
@@ -208,12 +221,12 @@ class Book:
         names = ("orders", "authorized", "captured", "refunded")
         return {status: dict(zip(names, figures, strict=True)) for status, *figures in rows}
 
-    def add_delivery(self, order_id: str, payload: bytes, due: float) -> Delivery:
+    def add_delivery(self, order: Order, payload: bytes, due: float) -> Delivery:
         """A callback to deliver."""
         cursor = self._db.execute(
-            "INSERT INTO deliveries (order_id, payload, due, tries) VALUES (?, ?, ?, 0)", (order_id, payload, due)
+            "INSERT INTO deliveries (order_id, payload, due, tries) VALUES (?, ?, ?, 0)", (order.order_id, payload, due)
         )
-        return Delivery(int(cursor.lastrowid or 0), order_id, payload, due, 0)
+        return Delivery(int(cursor.lastrowid or 0), order.provider, order.order_id, payload, due, 0)
 
     def postpone(self, delivery: Delivery) -> None:
         """Note a failed try."""
@@ -228,7 +241,7 @@ class Book:
 
     def undelivered(self) -> list[Delivery]:
         """What is left to deliver, after a restart."""
-        return [Delivery(*row) for row in self._db.execute("SELECT id, order_id, payload, due, tries FROM deliveries")]
+        return [Delivery(*row) for row in self._db.execute(_UNDELIVERED)]
 
     def recall(self, name: str) -> bytes | None:
         """Something remembered across restarts."""

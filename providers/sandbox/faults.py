@@ -7,6 +7,8 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
+from providers.sandbox.imitation import Imitation
+
 #: What a fault strikes: a call, what a customer does (``pay``: the callbacks it causes), or all of them.
 OPERATIONS: Final = ("*", "create", "pay", "capture", "void", "refund", "rollback", "inquire")
 BEFORE: Final = ("error_500_before_commit", "rate_limited", "connection_reset")
@@ -80,23 +82,23 @@ class Faults:
                 return fault
         return None
 
-    async def before(self, request: web.Request, provider: str, operation: str) -> web.StreamResponse | None:
+    async def before(self, request: web.Request, imitation: Imitation, operation: str) -> web.StreamResponse | None:
         """Strike before the provider does anything; the answer, if that is the end of it."""
-        if (slow := self.draw(provider, operation, "slow")) is not None:
+        if (slow := self.draw(imitation.name, operation, "slow")) is not None:
             await _wait(slow, SLOW_MS)
-        fault = self.draw(provider, operation, *BEFORE)
+        fault = self.draw(imitation.name, operation, *BEFORE)
         if fault is None:
             return None
         if fault.fault == "rate_limited":
             retry_s = max(1, round((fault.delay_ms or 1000) / 1000))
-            return failure(429, "TOO_MANY_REQUESTS", "slow down", {"Retry-After": str(retry_s)})
+            return imitation.failure(429, "slow down", retry_s)
         if fault.fault == "connection_reset" and request.transport is not None:
             request.transport.abort()
-        return failure(500, "INTERNAL", "nothing was done")
+        return imitation.failure(500, "nothing was done")
 
-    async def after(self, provider: str, operation: str) -> web.StreamResponse | None:
+    async def after(self, imitation: Imitation, operation: str) -> web.StreamResponse | None:
         """Strike after the provider did what was asked; the answer, if it is another one."""
-        fault = self.draw(provider, operation, *AFTER)
+        fault = self.draw(imitation.name, operation, *AFTER)
         if fault is None:
             return None
         if fault.fault == "callback_before_answer":
@@ -104,14 +106,8 @@ class Faults:
             return None
         if fault.fault == "timeout_after_commit":
             await _wait(fault, TIMEOUT_MS)
-        return failure(500, "INTERNAL", "it was done, but you will not know")
+        return imitation.failure(500, "it was done, but you will not know")
 
 
 async def _wait(fault: Fault, default_ms: int) -> None:
     await asyncio.sleep((default_ms if fault.delay_ms is None else fault.delay_ms) / 1000)
-
-
-def failure(status: int, code: str, reason: str, headers: dict[str, str] | None = None) -> web.Response:
-    """Yandex Pay's envelope of a refusal."""
-    body = msgspec.json.encode({"status": "fail", "reasonCode": code, "reason": reason})
-    return web.Response(status=status, body=body, content_type="application/json", headers=headers)

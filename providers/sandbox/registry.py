@@ -1,0 +1,11 @@
+"""The providers that the sandbox imitates. Adding one is a folder and a line here."""
+
+from providers.sandbox.imitation import Imitation
+from providers.sandbox.scene import Scene
+from providers.sandbox.yandex_pay import YandexPayImitation
+
+
+def build(scene: Scene) -> dict[str, Imitation]:
+    """Every imitation by its provider's name."""
+    imitations: tuple[Imitation, ...] = (YandexPayImitation(scene),)
+    return {imitation.name: imitation for imitation in imitations}
