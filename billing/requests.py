@@ -28,5 +28,6 @@ def request(payment: Payment, operation: Operation, action: Action, reply_to: Re
         save_method=payment.save_method,
         saved_method=payment.saved_method if action is Action.RECUR else None,
         reason=operation.reason,
+        asked_at=operation.created_at,
         reply_to=reply_to,
     )

@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     # ingest
     ingest_host: str = "127.0.0.1"
     ingest_port: int = 8080
+    ingest_trusted_proxies: list[str] = Field(default_factory=list)
+    """Addresses and networks of the proxies before ingest, as JSON: their ``X-Forwarded-For`` tells who calls. The
+    callbacks of a provider that does not sign are judged by that."""
     ingest_instance: int = Field(0, ge=0)
     """Picks this process' own partition of the replies topic."""
     api_keys: dict[str, SecretStr] = Field(default_factory=dict)

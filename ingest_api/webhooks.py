@@ -44,11 +44,12 @@ class WebhookHandler:
         name = self._provider.name
         counter = self._parts.metrics.callbacks
         body = await read_body(request, CALLBACK_LIMIT)
+        peer = None if request.client is None else request.client.host
         try:
-            verified = await self._provider.verify_callback(request.headers, body)
+            verified = await self._provider.verify_callback(request.headers, body, peer)
         except CallbackRejected as rejected:
             counter.labels(name, "rejected").inc()
-            log.warning("callback rejected", provider=name, status=rejected.status, reason=rejected.reason)
+            log.warning("callback rejected", provider=name, status=rejected.status, reason=rejected.reason, peer=peer)
             return Response(rejected.body, status_code=rejected.status, media_type="application/json")
         await self._parts.writer.store(
             CALLBACKS.name, verified.order_ref.encode(), body, self._headers(request.headers, body)

@@ -51,11 +51,13 @@ class VerifiedCallback(msgspec.Struct, frozen=True):
 
 class ParsedCallback(msgspec.Struct, frozen=True):
     """What a callback says. ``references``: provider or own ids by which the payment can be found.
-    ``dedupe``: the provider's identity of the event, the same for every redelivery of it."""
+    ``dedupe``: the provider's identity of the event, the same for every redelivery of it. ``ask``: the callback is
+    not signed, so it says only that there is news: ``observed`` stays empty, and the provider is asked."""
 
     references: tuple[str, ...]
     dedupe: str
-    observed: Observation
+    observed: Observation = Observation()
+    ask: bool = False
 
 
 class Provider(ABC):
@@ -71,8 +73,11 @@ class Provider(ABC):
         A request the provider cannot express is DECLINED with reason ``unsupported``."""
 
     @abstractmethod
-    async def verify_callback(self, headers: Mapping[str, str], body: bytes) -> VerifiedCallback:
-        """Check the sender on the raw bytes. Raises :class:`CallbackRejected`; header names are lower case."""
+    async def verify_callback(
+        self, headers: Mapping[str, str], body: bytes, peer: str | None = None
+    ) -> VerifiedCallback:
+        """Check the sender on the raw bytes. Raises :class:`CallbackRejected`; header names are lower case. ``peer``:
+        the address the callback came from, for providers that do not sign."""
 
     @abstractmethod
     def parse_callback(self, body: bytes) -> ParsedCallback:

@@ -40,7 +40,9 @@ class FakeProvider(Provider):
     async def perform(self, request: ProviderRequest) -> CallResult:
         raise NotImplementedError
 
-    async def verify_callback(self, headers: Mapping[str, str], body: bytes) -> VerifiedCallback:
+    async def verify_callback(
+        self, headers: Mapping[str, str], body: bytes, peer: str | None = None
+    ) -> VerifiedCallback:
         if headers.get("x-signature") != "good":
             raise CallbackRejected(403, b'{"status":"fail","reasonCode":"FORBIDDEN"}', "bad signature")
         return VerifiedCallback(order_ref="order-1", response=b'{"status":"success"}')

@@ -79,6 +79,15 @@ class Delivery(msgspec.Struct):
     tries: int
 
 
+class Answer(msgspec.Struct, frozen=True):
+    """What an idempotency key was answered with. ``digest``: of what was asked; ``given``: Unix seconds."""
+
+    digest: bytes
+    status: int
+    body: bytes
+    given: float
+
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS orders (
     id TEXT PRIMARY KEY, provider TEXT NOT NULL, status TEXT NOT NULL, created REAL NOT NULL,
@@ -109,6 +118,10 @@ CREATE TABLE IF NOT EXISTS unfinished (operation_id TEXT PRIMARY KEY, order_id T
 CREATE TABLE IF NOT EXISTS deliveries (
     id INTEGER PRIMARY KEY, order_id TEXT NOT NULL, payload BLOB NOT NULL, due REAL NOT NULL, tries INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS answers (
+    provider TEXT NOT NULL, key TEXT NOT NULL, digest BLOB NOT NULL, status INTEGER NOT NULL, body BLOB NOT NULL,
+    given REAL NOT NULL, PRIMARY KEY (provider, key)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS memory (name TEXT PRIMARY KEY, value BLOB NOT NULL);
 """
 _COUNT = """
@@ -242,6 +255,20 @@ class Book:
     def undelivered(self) -> list[Delivery]:
         """What is left to deliver, after a restart."""
         return [Delivery(*row) for row in self._db.execute(_UNDELIVERED)]
+
+    def answered(self, provider: str, key: str) -> Answer | None:
+        """The answer that was given to an idempotency key."""
+        row = self._db.execute(
+            "SELECT digest, status, body, given FROM answers WHERE provider = ? AND key = ?", (provider, key)
+        ).fetchone()
+        return None if row is None else Answer(*row)
+
+    def keep_answer(self, provider: str, key: str, answer: Answer) -> None:
+        """Keep an answer, in place of an older one to the same key."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?)",
+            (provider, key, answer.digest, answer.status, answer.body, answer.given),
+        )
 
     def recall(self, name: str) -> bytes | None:
         """Something remembered across restarts."""

@@ -96,7 +96,12 @@ class YandexPay(Provider):
         )
         return result
 
-    async def verify_callback(self, headers: Mapping[str, str], body: bytes) -> VerifiedCallback:  # noqa: ARG002
+    async def verify_callback(
+        self,
+        headers: Mapping[str, str],  # noqa: ARG002
+        body: bytes,
+        peer: str | None = None,  # noqa: ARG002
+    ) -> VerifiedCallback:
         return await self._webhook.verify(body)
 
     def parse_callback(self, body: bytes) -> ParsedCallback:

@@ -10,6 +10,7 @@ from billing.money import from_decimal_string
 from providers.sandbox.book import Operation, Order
 from providers.sandbox.changes import Changes, new_operation
 from providers.sandbox.imitation import is_payable
+from providers.sandbox.replays import digest
 from providers.sandbox.scene import Scene
 from providers.sandbox.yandex_pay import carts, words
 from providers.sandbox.yandex_pay.carts import CURRENCY
@@ -61,11 +62,11 @@ class Orders:
 
     def open(self, body: dict[str, Any], request_id: str | None) -> Order:
         """POST /v1/orders."""
-        order_id, digest = str(body["orderId"]), words.digest(body)
+        order_id, asked = str(body["orderId"]), digest(body)
         if (known := self.changes.find(order_id)) is not None:
             known.note("create", request_id)
             self.changes.put(known)
-            if known.arguments != digest:
+            if known.arguments != asked:
                 raise Refused(409, "ORDER_ALREADY_EXISTS", "another order has this id")
             return known
         amount, ttl = carts.total(body["cart"]), body.get("ttl", DEFAULT_TTL_S)
@@ -76,7 +77,7 @@ class Orders:
         now = time.time()
         order = Order(
             order_id, PROVIDER, CURRENCY, amount, "PENDING", now, now + ttl,
-            two_stage=self.two_stage, cart=body["cart"], redirect=body.get("redirectUrls") or {}, arguments=digest,
+            two_stage=self.two_stage, cart=body["cart"], redirect=body.get("redirectUrls") or {}, arguments=asked,
         )  # fmt: skip
         order.note("create", request_id)
         self.changes.put(order)
@@ -209,7 +210,7 @@ class Orders:
         found = next((o for o in order.operations if key is not None and o.key == key), None) or next(
             (o for o in order.operations if request_id is not None and o.request == request_id), None
         )
-        if found is not None and found.arguments != words.digest(body):
+        if found is not None and found.arguments != digest(body):
             raise Refused(409, "DUPLICATE_EXTERNAL_OPERATION_ID", "this id was used with other arguments")
         return found
 
@@ -226,7 +227,7 @@ class Orders:
     ) -> Operation:
         operation = new_operation(type, status, amount, time.time())
         operation.key, operation.request = body.get("externalOperationId"), request_id
-        operation.arguments = words.digest(body)
+        operation.arguments = digest(body)
         order.operations.append(operation)
         return operation
 

@@ -28,7 +28,9 @@ class Plain(Provider):
     async def perform(self, request: ProviderRequest) -> CallResult:
         raise NotImplementedError
 
-    async def verify_callback(self, headers: Mapping[str, str], body: bytes) -> VerifiedCallback:
+    async def verify_callback(
+        self, headers: Mapping[str, str], body: bytes, peer: str | None = None
+    ) -> VerifiedCallback:
         raise NotImplementedError
 
     def parse_callback(self, body: bytes) -> ParsedCallback:
