@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from billing.errors import InvalidMessage
-from billing.order import Cart, Order
+from billing.order import Cart, Contact, Order
 from billing.vocabulary import (
     Action,
     CaptureMode,
@@ -214,8 +214,9 @@ class ProviderRequest(Message, frozen=True, omit_defaults=True):
 
     ``operation_id`` is the idempotency key sent to the provider. ``order_ref``: the provider's name of the order;
     until a provider that names orders itself has told it, and for good where the merchant names them, the id of the
-    operation that opened it. ``amount``: minor units. ``asked_at``: when the operation was recorded (UTC).
-    ``cart``: for CREATE and RECUR what is bought; for CAPTURE and REFUND the cart that remains *after* it.
+    operation that opened it. ``opened_at``: when the payment was recorded (UTC). ``amount``: minor units.
+    ``cart``: for CREATE and RECUR what is bought; for CAPTURE and REFUND the cart that remains *after* it;
+    ``returned``: for REFUND by items, what is given back. ``contact``: where the receipt goes.
     """
 
     TYPE: ClassVar[str] = "billing.provider.request.v1"
@@ -233,7 +234,9 @@ class ProviderRequest(Message, frozen=True, omit_defaults=True):
     save_method: bool = False
     saved_method: str | None = None
     reason: str | None = None
-    asked_at: datetime | None = None
+    opened_at: datetime | None = None
+    contact: Contact | None = None
+    returned: Cart | None = None
     reply_to: ReplyTo | None = None
 
 

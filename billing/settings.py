@@ -76,6 +76,13 @@ class Settings(BaseSettings):
     yandex_pay_api_key: SecretStr = SecretStr("")
     yandex_pay_tax_codes: dict[str, int] = Field(default_factory=dict)
     """Overrides and additions to the tax code table, as JSON: {"vat22": 1}. Yandex' published codes end at 20 %."""
+    yookassa_url: str = "https://api.yookassa.ru/v3"
+    yookassa_shop_id: str = ""
+    yookassa_secret_key: SecretStr = SecretStr("")
+    yookassa_addresses: list[str] = Field(default_factory=list)
+    """Who may send notifications, as JSON: addresses and networks. Empty: the list that YooKassa publishes."""
+    yookassa_tax_codes: dict[str, int] = Field(default_factory=dict)
+    """Overrides and additions to the tax code table, as JSON. The codes published to us end at 7 %."""
 
     # sandbox
     sandbox_callback_url: str = ""

@@ -7,6 +7,7 @@ its callbacks into observations. It holds no payment state and touches no storag
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
+from uuid import UUID
 
 import msgspec
 
@@ -28,6 +29,14 @@ class CallResult(msgspec.Struct, frozen=True):
     reason: str | None = None
     retryable: bool = False
     observed: Observation | None = None
+
+
+class Inexpressible(Exception):
+    """A provider's API has no words for a request; ``reason`` is a decline reason."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class CallbackRejected(Exception):
@@ -58,6 +67,14 @@ class ParsedCallback(msgspec.Struct, frozen=True):
     dedupe: str
     observed: Observation = Observation()
     ask: bool = False
+
+
+def own_id(text: str | None) -> UUID | None:
+    """Our operation's id, if that is what the provider echoes."""
+    try:
+        return None if text is None else UUID(text)
+    except ValueError:
+        return None
 
 
 class Provider(ABC):

@@ -20,6 +20,7 @@ REASONS: Final[dict[str, Retry]] = {
     "call_issuer": Retry.CUSTOMER,
     "card_expired": Retry.CUSTOMER,
     "declined": Retry.CUSTOMER,
+    "expired": Retry.CUSTOMER,
     "fraud_suspected": Retry.NEVER,
     "insufficient_funds": Retry.LATER,
     "invalid_card": Retry.CUSTOMER,

@@ -3,7 +3,9 @@
 from typing import Final
 
 import aiohttp
+import structlog
 
+from billing.messages import ProviderRequest
 from billing.vocabulary import Outcome
 from providers.base import CallResult
 
@@ -17,6 +19,34 @@ REQUEST_TIMEOUT: Final = 408
 TOO_MANY_REQUESTS: Final = 429
 #: Our key is wrong or may not do this. An operator mends it, and then the call may be made.
 UNAUTHORIZED: Final = (401, 403)
+
+#: Getting a connection must not eat up the deadline of the call, seconds.
+CONNECT_TIMEOUT_S: Final = 5.0
+#: Outcomes that somebody may have to look into.
+TROUBLE: Final = frozenset({Outcome.UNKNOWN, Outcome.NOT_SENT, Outcome.DECLINED})
+
+log = structlog.get_logger(__name__)
+
+
+def open_session(timeout_s: float, connections: int) -> aiohttp.ClientSession:
+    """Connections to one provider. ``timeout_s``: the deadline of a call; ``connections``: at most so many."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=connections),
+        timeout=aiohttp.ClientTimeout(total=timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)),
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
+
+
+def note(provider: str, request: ProviderRequest, result: CallResult) -> None:
+    """Log how a call ended. Neither bodies nor headers: keys, carts and contacts have no place in a log."""
+    (log.warning if result.outcome in TROUBLE else log.debug)(
+        provider,
+        action=request.action,
+        operation=str(request.operation_id),
+        order=request.order_ref,
+        outcome=result.outcome,
+        reason=result.reason,
+    )
 
 
 def failed(error: Exception) -> CallResult:

@@ -18,7 +18,7 @@ CHECKPOINT_PAGES: Final = 10_000
 class Operation(msgspec.Struct):
     """One operation at the provider. ``amount``: minor units; ``key``: the merchant's idempotency key; ``request``:
     the id of the request that asked for it; ``arguments``: a digest of what was asked; ``target``: the cart after a
-    refund, in the provider's words."""
+    refund, ``details``: what else the provider knows of it, both in the provider's words."""
 
     id: str
     type: str
@@ -31,6 +31,7 @@ class Operation(msgspec.Struct):
     request: str | None = None
     arguments: bytes = b""
     target: dict[str, Any] | None = None
+    details: dict[str, Any] = {}
 
 
 class Order(msgspec.Struct):
@@ -135,6 +136,9 @@ ON CONFLICT (id) DO UPDATE SET status = excluded.status, authorized = excluded.a
 _UNFINISHED = """
 SELECT order_id, operation_id FROM unfinished JOIN orders ON orders.id = order_id WHERE provider = ?
 """
+_NEWEST = """
+SELECT body FROM orders WHERE provider = ? AND (created, id) < (?, ?) ORDER BY created DESC, id DESC
+"""
 _UNDELIVERED = """
 SELECT deliveries.id, provider, order_id, payload, due, tries FROM deliveries JOIN orders ON orders.id = order_id
 """
@@ -181,7 +185,7 @@ class Book:
         return None if row is None else _decode(row[0])
 
     def find_by_operation(self, key: str) -> Order | None:
-        """The order with an operation of this merchant's id."""
+        """The order with an operation of this id, the merchant's or the provider's."""
         row = self._db.execute("SELECT order_id FROM operations WHERE key = ?", (key,)).fetchone()
         return None if row is None else self.find(row[0])
 
@@ -196,8 +200,9 @@ class Book:
         )  # fmt: skip
 
     def index(self, order: Order, operation: Operation) -> None:
-        """Let an operation be found by the merchant's id."""
-        self._db.execute("INSERT OR REPLACE INTO operations VALUES (?, ?)", (operation.key, order.order_id))
+        """Let an operation be found by the merchant's id and the provider's."""
+        keys = [(key, order.order_id) for key in (operation.key, operation.id) if key]
+        self._db.executemany("INSERT OR REPLACE INTO operations VALUES (?, ?)", keys)
 
     def begin(self, order: Order, operation: Operation) -> None:
         """An operation goes on after its call was answered."""
@@ -214,6 +219,11 @@ class Book:
     def select(self, since: float, limit: int) -> list[Order]:
         """The newest orders created since then (Unix seconds)."""
         return [_decode(body) for body in self._bodies(since, limit)]
+
+    def newest(self, provider: str, before: tuple[float, str]) -> Iterator[Order]:
+        """A provider's orders, the newest first, from ``before`` (created in Unix seconds, id) on."""
+        rows = self._db.execute(_NEWEST, (provider, *before))
+        return (_decode(row[0]) for row in rows)
 
     def json(self, order_ids: Sequence[str] | None, since: float, limit: int) -> bytes:
         """Orders by id, or the newest created since then, as a JSON array: as they are written, so that reading many

@@ -10,11 +10,15 @@ from aiohttp import web
 from providers.sandbox.imitation import Imitation
 
 #: What a fault strikes: a call, what a customer does (``pay``: the callbacks it causes), or all of them.
-OPERATIONS: Final = ("*", "create", "pay", "capture", "void", "refund", "rollback", "inquire")
+OPERATIONS: Final = ("*", "create", "recur", "pay", "capture", "void", "refund", "rollback", "inquire")
 BEFORE: Final = ("error_500_before_commit", "rate_limited", "connection_reset")
 AFTER: Final = ("timeout_after_commit", "error_500_after_commit", "callback_before_answer")
 CALLBACK: Final = ("callback_lost", "callback_twice")
-KNOWN: Final = (*BEFORE, *AFTER, *CALLBACK, "slow")
+#: What strikes what is done, where the provider can do it.
+DEED: Final = ("method_revoked", "refund_later", "refund_fails_later")
+#: ``decline:<reason>``, the reason in the provider's words: the next charge of a saved method is declined.
+DECLINE: Final = "decline:"
+KNOWN: Final = (*BEFORE, *AFTER, *CALLBACK, *DEED, "slow")
 #: Longer than any client waits, milliseconds.
 TIMEOUT_MS: Final = 60_000
 SLOW_MS: Final = 1_000
@@ -28,7 +32,9 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     ``timeout_after_commit``, ``error_500_after_commit``, ``error_500_before_commit``: what was asked is done, or not,
     and the answer does not tell. ``rate_limited``: 429 with Retry-After. ``connection_reset``: before anything is
     done. ``slow``: the answer takes ``delay_ms`` longer. ``callback_lost``, ``callback_twice``: never sent, sent
-    twice. ``callback_before_answer``: the answer waits ``delay_ms`` while the callbacks go out.
+    twice. ``callback_before_answer``: the answer waits ``delay_ms`` while the callbacks go out. ``method_revoked``,
+    ``decline:<reason>``: of a charge of a saved method. ``refund_later``, ``refund_fails_later``: it is under way for a
+    while.
     """
 
     fault: str
@@ -40,8 +46,8 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     seed: int = 1
 
     def __post_init__(self) -> None:
-        if self.fault not in KNOWN:
-            raise ValueError(f"fault is one of {', '.join(KNOWN)}")
+        if self.fault not in KNOWN and not self.fault.startswith(DECLINE):
+            raise ValueError(f"fault is one of {', '.join(KNOWN)}, {DECLINE}<reason>")
         if self.operation not in OPERATIONS:
             raise ValueError(f"operation is one of {', '.join(OPERATIONS)}")
         if (self.rate is None) == (self.count is None):
@@ -70,7 +76,8 @@ class Faults:
     def draw(self, provider: str, operation: str, *names: str) -> Fault | None:
         """The first of these faults that strikes now."""
         for fault, chance in self._active:
-            if fault.fault not in names or fault.provider not in ("*", provider):
+            name = DECLINE if fault.fault.startswith(DECLINE) else fault.fault
+            if name not in names or fault.provider not in ("*", provider):
                 continue
             if fault.operation not in ("*", operation):
                 continue

@@ -72,6 +72,10 @@ class Imitation(ABC):
         """Whether the merchant's answer to a callback ends its delivery."""
         return status == web.HTTPOk.status_code
 
+    def expire(self, order: Order) -> bool:  # noqa: ARG002
+        """The time of an order that is unpaid or held is over at once; whether it ended by that."""
+        return False
+
     def resume(self) -> None:
         """Go on with what a former process left under way. Called once, inside the event loop."""
 

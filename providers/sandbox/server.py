@@ -71,6 +71,7 @@ class Sandbox:
                 web.get("/_sandbox/health", self._health),
                 web.get("/_sandbox/book", self._read_book),
                 web.get("/_sandbox/book/summary", self._summary),
+                web.post("/_sandbox/expire/{order_id}", self._expire),
                 web.get("/_sandbox/faults", self._list_faults),
                 web.post("/_sandbox/faults", self._add_fault),
                 web.delete("/_sandbox/faults", self._clear_faults),
@@ -144,6 +145,12 @@ class Sandbox:
 
     async def _summary(self, _request: web.Request) -> web.Response:
         return answer(self._book.summary())
+
+    async def _expire(self, request: web.Request) -> web.Response:
+        """Time passes for one order: an unpaid one closes, a hold is released."""
+        order = self._order(request)
+        done = self._imitations[order.provider].expire(order)
+        return answer({"status": order.status, "done": done})
 
     async def _list_faults(self, _request: web.Request) -> web.Response:
         return answer({"faults": self._faults.active})

@@ -103,9 +103,10 @@ class YandexPayApi:
     def _operation(self, request: web.Request, _body: dict[str, Any]) -> dict[str, Any]:
         key = request.match_info["external_id"]
         order = self._book.find_by_operation(key)
-        if order is None:
+        operation = None if order is None else next((o for o in order.operations if o.key == key), None)
+        if order is None or operation is None:
             raise Refused(404, "OPERATION_NOT_FOUND", "no such operation")
-        return {"operation": words.operation(order, next(o for o in order.operations if o.key == key))}
+        return {"operation": words.operation(order, operation)}
 
     def _find(self, request: web.Request) -> Order:
         order = self._orders.changes.find(request.match_info["order_id"])
