@@ -83,6 +83,17 @@ class Settings(BaseSettings):
     """Who may send notifications, as JSON: addresses and networks. Empty: the list that YooKassa publishes."""
     yookassa_tax_codes: dict[str, int] = Field(default_factory=dict)
     """Overrides and additions to the tax code table, as JSON. The codes published to us end at 7 %."""
+    stripe_url: str = "https://api.stripe.com"
+    stripe_secret_key: SecretStr = SecretStr("")
+    stripe_webhook_secrets: list[SecretStr] = Field(default_factory=list)
+    """Signing secrets of the webhook endpoint, as JSON: while one is being replaced, the old and the new."""
+    tbank_url: str = "https://securepay.tinkoff.ru"
+    tbank_terminal_key: str = ""
+    tbank_password: SecretStr = SecretStr("")
+    tbank_taxation: str = "osn"
+    """The shop's system of taxation, as receipts name it: osn, usn_income, usn_income_outcome, envd, esn, patent."""
+    tbank_tax_codes: dict[str, str] = Field(default_factory=dict)
+    """Overrides and additions to the tax code table, as JSON: {"vat22": "vat22"}."""
 
     # sandbox
     sandbox_callback_url: str = ""

@@ -26,8 +26,8 @@ from providers.base import CallbackRejected, Provider
 log = structlog.get_logger(__name__)
 
 #: Provider → where it calls, below ``/webhooks/<provider>``. Yandex Pay appends its path to the URL it is given;
-#: YooKassa calls the URL as it is.
-CALLBACK_PATHS: Final[Mapping[str, str]] = {"yandex-pay": "/v1/webhook", "yookassa": ""}
+#: the others call the URL as it is.
+CALLBACK_PATHS: Final[Mapping[str, str]] = {"yandex-pay": "/v1/webhook", "yookassa": "", "stripe": "", "tbank": ""}
 
 #: Bytes. The longest callback documented is a few KB.
 CALLBACK_LIMIT: Final = 64 * 1024

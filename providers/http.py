@@ -75,3 +75,11 @@ def by_status(status: int) -> CallResult | None:
     if status == REQUEST_TIMEOUT or (status not in OK and status not in REFUSED):
         return CallResult(Outcome.UNKNOWN, reason=f"http_{status}")
     return None
+
+
+class Ended(Exception):
+    """A call ended without what was asked for; ``result`` is its outcome."""
+
+    def __init__(self, result: CallResult) -> None:
+        super().__init__(result.reason)
+        self.result = result

@@ -9,11 +9,11 @@ from billing.messages import Observation, ObservedOperation, ProviderRequest
 from billing.settings import Settings
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome
 from providers.base import CallResult, Inexpressible, ParsedCallback, Provider, VerifiedCallback
-from providers.http import NETWORK_ERRORS, failed, note
+from providers.http import NETWORK_ERRORS, Ended, failed, note
 from providers.yookassa import answers, bodies, webhook
 from providers.yookassa.addresses import PUBLISHED, Addresses
 from providers.yookassa.answers import Payment, Refund
-from providers.yookassa.api import Api, Ended
+from providers.yookassa.api import Api
 from providers.yookassa.receipts import TAX_CODES
 
 #: Their clock and ours differ: so much earlier a payment is looked for.

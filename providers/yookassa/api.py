@@ -8,7 +8,7 @@ import msgspec
 
 from billing.vocabulary import Outcome
 from providers.base import CallResult
-from providers.http import open_session
+from providers.http import Ended, open_session
 from providers.yookassa import answers
 from providers.yookassa.answers import Page, Payment, Refund
 
@@ -19,14 +19,6 @@ PAGES_MAX: Final = 100
 
 T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode
-
-
-class Ended(Exception):
-    """The call ended without what was asked for; ``result`` is its outcome."""
-
-    def __init__(self, result: CallResult) -> None:
-        super().__init__(result.reason)
-        self.result = result
 
 
 class Api:

@@ -12,7 +12,7 @@ from providers.yandex_pay.answers import DECLINES
 def test_every_provider_is_found_by_its_name() -> None:
     providers = build(Settings())
 
-    assert set(providers) == {"yandex-pay", "yookassa"}
+    assert set(providers) == {"yandex-pay", "yookassa", "stripe", "tbank"}
     assert all(isinstance(provider, Provider) and provider.name == name for name, provider in providers.items())
 
 
