@@ -27,6 +27,11 @@ class Changes:
         with self._book.change():
             self._book.put(order)
 
+    def index(self, order: Order, key: str) -> None:
+        """Let an order be found by the key that opened it."""
+        with self._book.change():
+            self._book.index(order, key)
+
     def walk_away(self, order: Order) -> bool:
         """Note that the customer closed the page."""
         if order.customer is None:
@@ -42,7 +47,7 @@ class Changes:
             self._book.put(order)
             if operation is not None:
                 if operation.key:
-                    self._book.index(order, operation)
+                    self._book.index(order, operation.key)
                 if operation.status == "PENDING":
                     self._book.begin(order, operation)
                 else:

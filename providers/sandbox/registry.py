@@ -2,11 +2,16 @@
 
 from providers.sandbox.imitation import Imitation
 from providers.sandbox.scene import Scene
+from providers.sandbox.stripe import StripeImitation
 from providers.sandbox.yandex_pay import YandexPayImitation
 from providers.sandbox.yookassa import YooKassaImitation
 
 
 def build(scene: Scene) -> dict[str, Imitation]:
     """Every imitation by its provider's name."""
-    imitations: tuple[Imitation, ...] = (YandexPayImitation(scene), YooKassaImitation(scene))
+    imitations: tuple[Imitation, ...] = (
+        YandexPayImitation(scene),
+        YooKassaImitation(scene),
+        StripeImitation(scene),
+    )
     return {imitation.name: imitation for imitation in imitations}

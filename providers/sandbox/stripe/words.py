@@ -120,7 +120,7 @@ def refund(order: Order, operation: Operation) -> dict[str, Any]:
         "created": int(operation.created),
         "currency": order.currency.lower(),
         "failure_reason": operation.reason,
-        "metadata": operation.target or {},
+        "metadata": operation.details.get("metadata", {}),
         "payment_intent": intent_id(order),
         "reason": "requested_by_customer",
         "status": _REFUND_STATUSES[operation.status],
