@@ -12,8 +12,9 @@ from deploy.local import kafka, postgres, rabbitmq
 from deploy.local.layout import Layout, Memory
 from deploy.local.part import Part, Stage, answers, beats
 
-#: The one merchant of the local stack, at the provider sandbox.
+#: The one merchant of the local stack, at the provider sandbox, by the providers' names for it.
 MERCHANT = "6b2a9d0e-1c1f-4a53-9a54-5f3c0b7a1d10"
+SHOP = "506751"
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,10 @@ def compose(settings: Settings, layout: Layout, memory: Memory, workers: int) ->
         "BILLING_YANDEX_PAY_URL": f"{urls['sandbox']}/yandex-pay",
         "BILLING_YANDEX_PAY_MERCHANT_ID": MERCHANT,
         "BILLING_YANDEX_PAY_API_KEY": memory.secret("yandex-pay"),
+        "BILLING_YOOKASSA_URL": f"{urls['sandbox']}/yookassa/v3",
+        "BILLING_YOOKASSA_SHOP_ID": SHOP,
+        "BILLING_YOOKASSA_SECRET_KEY": memory.secret("yookassa"),
+        "BILLING_YOOKASSA_ADDRESSES": json.dumps(["127.0.0.0/8"]),
         "BILLING_API_KEYS": json.dumps({"demo": hashlib.sha256(api_key.encode()).hexdigest()}),
         # What the machine's environment says of settings stays in force below what the stack itself decides.
     } | {f"BILLING_{name.upper()}_URL": url for name, url in urls.items() if url is not None}
