@@ -25,6 +25,7 @@ from tests.factories import an_order
 MERCHANT = str(UUID(int=7))
 API_KEY = "secret"
 SHOP = "506751"
+TERMINAL = "1700000000000DEMO"
 AUTHORIZED = {"Authorization": f"Api-Key {API_KEY}"}
 PATIENCE_S = 20.0
 
@@ -87,6 +88,12 @@ class World:
             yookassa_shop_id=SHOP,
             yookassa_secret_key=SecretStr(API_KEY),
             yookassa_addresses=["127.0.0.1"],
+            stripe_url=f"{self.url}/stripe",
+            stripe_secret_key=SecretStr(API_KEY),
+            stripe_webhook_secrets=[SecretStr("whsec_old"), SecretStr("whsec_new")],
+            tbank_url=f"{self.url}/tbank",
+            tbank_terminal_key=TERMINAL,
+            tbank_password=SecretStr(API_KEY),
             provider_timeout_s=timeout_s,
         )
         self.adapter: Provider = self.make_adapter()
@@ -148,11 +155,12 @@ class World:
         if not self.accepts:
             return web.Response(status=503)
         try:
-            verified = await self.adapter.verify_callback({}, body, request.remote)
+            headers = {name.lower(): value for name, value in request.headers.items()}
+            verified = await self.adapter.verify_callback(headers, body, request.remote)
         except CallbackRejected as rejected:
             return web.Response(status=rejected.status, body=rejected.body)
         self.callbacks.append(self.adapter.parse_callback(body))
-        return web.Response(body=verified.response, content_type="application/json")
+        return web.Response(body=verified.response, content_type=verified.response_type)
 
     async def tell(self, path: str, **body: Any) -> None:
         """Set the sandbox up."""

@@ -199,10 +199,10 @@ class Book:
             ),
         )  # fmt: skip
 
-    def index(self, order: Order, operation: Operation) -> None:
-        """Let an operation be found by the merchant's id and the provider's."""
-        keys = [(key, order.order_id) for key in (operation.key, operation.id) if key]
-        self._db.executemany("INSERT OR REPLACE INTO operations VALUES (?, ?)", keys)
+    def index(self, order: Order, *keys: str | None) -> None:
+        """Let an order be found by ids of its operations, the merchant's and the provider's."""
+        rows = [(key, order.order_id) for key in keys if key]
+        self._db.executemany("INSERT OR REPLACE INTO operations VALUES (?, ?)", rows)
 
     def begin(self, order: Order, operation: Operation) -> None:
         """An operation goes on after its call was answered."""

@@ -47,7 +47,7 @@ class Changes:
             self._book.put(order)
             if operation is not None:
                 if operation.key:
-                    self._book.index(order, operation.key)
+                    self._book.index(order, operation.key, operation.id)
                 if operation.status == "PENDING":
                     self._book.begin(order, operation)
                 else:

@@ -3,6 +3,7 @@
 from providers.sandbox.imitation import Imitation
 from providers.sandbox.scene import Scene
 from providers.sandbox.stripe import StripeImitation
+from providers.sandbox.tbank import TBankImitation
 from providers.sandbox.yandex_pay import YandexPayImitation
 from providers.sandbox.yookassa import YooKassaImitation
 
@@ -13,5 +14,6 @@ def build(scene: Scene) -> dict[str, Imitation]:
         YandexPayImitation(scene),
         YooKassaImitation(scene),
         StripeImitation(scene),
+        TBankImitation(scene),
     )
     return {imitation.name: imitation for imitation in imitations}

@@ -175,9 +175,11 @@ class StripeApi:
         return words.intent(self._found(request))
 
     def _read_refund(self, request: web.Request, _params: Params) -> dict[str, Any]:
-        for row in self._all_refunds():
-            if row["id"] == request.match_info["id"]:
-                return row
+        id = request.match_info["id"]
+        order = self._book.find_by_operation(id)
+        operation = None if order is None else next((o for o in order.operations if o.id == id), None)
+        if order is not None and operation is not None and operation.type == "REFUND":
+            return words.refund(order, operation)
         raise Refused(404, "invalid_request_error", "No such refund", "resource_missing", param="id")
 
     def _sessions(self, request: web.Request, params: Params) -> dict[str, Any]:

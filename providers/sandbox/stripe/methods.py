@@ -1,6 +1,6 @@
 """Saved methods, Stripe's cards for testing, and what the bank says when one is charged."""
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -62,8 +62,8 @@ def card_error(reason: str) -> dict[str, str]:
     return {"type": "card_error", "message": "Your card was declined.", **code}
 
 
-def declined(reason: str, **more: object) -> Refused:
+def declined(reason: str, **more: Any) -> Refused:
     """402, and why. The answer is kept: a repeat is declined too."""
     error = card_error(reason)
-    code = error.pop("code")
-    return Refused(402, error.pop("type"), error.pop("message"), code, **error, **more)
+    more["decline_code"] = error.get("decline_code")
+    return Refused(402, error["type"], error["message"], error["code"], **more)
