@@ -18,7 +18,8 @@ def page(path: str, found: Sequence[dict[str, Any]], params: Mapping[str, Any]) 
     limit = parameters.integer(params, "limit") if "limit" in params else DEFAULT_LIMIT
     if limit not in LIMITS:
         raise parameters.invalid("limit is 1 to 100", "limit", "parameter_invalid_integer")
-    chosen = sorted((row for row in found if _is_in(row["created"], params)), key=lambda row: -row["created"])
+    bounds = _bounds(params)
+    chosen = sorted((row for row in found if _is_in(row["created"], bounds)), key=lambda row: -row["created"])
     if "starting_after" in params:
         ids = [row["id"] for row in chosen]
         after = params["starting_after"]
@@ -58,13 +59,16 @@ def _transaction(order: Order, operation: Operation) -> dict[str, Any]:
     }
 
 
-def _is_in(created: int, params: Mapping[str, Any]) -> bool:
-    wanted = params.get("created")
-    if wanted is None:
-        return True
+def _bounds(params: Mapping[str, Any]) -> dict[str, int]:
+    """``created`` as bounds: a time is both of them."""
+    wanted = params.get("created", {})
     if isinstance(wanted, str):
-        return created == int(wanted)
-    bounds = {name: parameters.integer(wanted, name) for name in wanted}
+        exactly = parameters.integer(params, "created")
+        return {"gte": exactly, "lte": exactly}
+    return {name: parameters.integer(wanted, name) for name in wanted}
+
+
+def _is_in(created: int, bounds: Mapping[str, int]) -> bool:
     return bounds.get("gte", created) <= created <= bounds.get("lte", created) and bounds.get(
         "gt", created - 1
     ) < created < bounds.get("lt", created + 1)
