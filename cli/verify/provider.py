@@ -13,7 +13,7 @@ from storage import verify as sql
 from storage.verify import Charge
 
 #: The sandbox plays these providers.
-PROVIDERS: Final = ("yandex-pay", "yookassa")
+PROVIDERS: Final = ("yandex-pay", "yookassa", "stripe", "tbank")
 #: Orders that one page of the sandbox' book holds at most; older ones are asked for by id, so many at once.
 PAGE: Final = 100_000
 IDS_AT_ONCE: Final = 100

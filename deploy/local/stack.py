@@ -15,6 +15,7 @@ from deploy.local.part import Part, Stage, answers, beats
 #: The one merchant of the local stack, at the provider sandbox, by the providers' names for it.
 MERCHANT = "6b2a9d0e-1c1f-4a53-9a54-5f3c0b7a1d10"
 SHOP = "506751"
+TERMINAL = "1700000000000DEMO"
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,12 @@ def compose(settings: Settings, layout: Layout, memory: Memory, workers: int) ->
         "BILLING_YOOKASSA_SHOP_ID": SHOP,
         "BILLING_YOOKASSA_SECRET_KEY": memory.secret("yookassa"),
         "BILLING_YOOKASSA_ADDRESSES": json.dumps(["127.0.0.0/8"]),
+        "BILLING_STRIPE_URL": f"{urls['sandbox']}/stripe",
+        "BILLING_STRIPE_SECRET_KEY": memory.secret("stripe"),
+        "BILLING_STRIPE_WEBHOOK_SECRETS": json.dumps([memory.secret("stripe-webhook")]),
+        "BILLING_TBANK_URL": f"{urls['sandbox']}/tbank",
+        "BILLING_TBANK_TERMINAL_KEY": TERMINAL,
+        "BILLING_TBANK_PASSWORD": memory.secret("tbank"),
         "BILLING_API_KEYS": json.dumps({"demo": hashlib.sha256(api_key.encode()).hexdigest()}),
         # What the machine's environment says of settings stays in force below what the stack itself decides.
     } | {f"BILLING_{name.upper()}_URL": url for name, url in urls.items() if url is not None}

@@ -7,6 +7,8 @@ from ingest_api.webhooks import CALLBACK_PATHS
 from providers.base import Provider
 from providers.declines import REASONS, is_retryable
 from providers.registry import build
+from providers.sandbox.stripe import StripeImitation
+from providers.sandbox.tbank import TBankImitation
 from providers.sandbox.yandex_pay import YandexPayImitation
 from providers.sandbox.yookassa import YooKassaImitation
 from providers.yandex_pay.answers import DECLINES
@@ -21,7 +23,8 @@ def test_every_provider_is_found_by_its_name() -> None:
 
 
 def test_every_provider_is_imitated_and_is_called_back_where_ingest_listens() -> None:
-    appended = {cls.name: cls.callback_path for cls in (YandexPayImitation, YooKassaImitation)}
+    imitations = (YandexPayImitation, YooKassaImitation, StripeImitation, TBankImitation)
+    appended = {cls.name: cls.callback_path for cls in imitations}
     assert set(appended) == set(build(Settings()))
     assert appended == CALLBACK_PATHS
 
