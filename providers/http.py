@@ -1,13 +1,17 @@
-"""What a provider's HTTP tells before its body is read: whether the provider can have heard of the call."""
+"""What a provider's HTTP tells before its body is read, and how a call is concluded whatever it raised."""
 
+import asyncio
+from collections.abc import Awaitable
 from typing import Final
 
 import aiohttp
+import msgspec
 import structlog
 
+from billing.errors import InvalidMoney
 from billing.messages import ProviderRequest
 from billing.vocabulary import Outcome
-from providers.base import CallResult
+from providers.base import CallResult, Inexpressible
 
 #: What a call may raise that says something of the network, not of us.
 NETWORK_ERRORS: Final = (aiohttp.ClientError, OSError, TimeoutError)
@@ -83,3 +87,23 @@ class Ended(Exception):
     def __init__(self, result: CallResult) -> None:
         super().__init__(result.reason)
         self.result = result
+
+
+async def conclude(
+    provider: str, request: ProviderRequest, call: Awaitable[CallResult], timeout_s: float
+) -> CallResult:
+    """How ``call`` ends: its result, or what it raised as an outcome. One deadline for all that a request takes, an
+    inquiry with its lists too, in seconds. What never left, since the API has no words for it, is not logged."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            result = await call
+    except Inexpressible as problem:
+        return CallResult(Outcome.DECLINED, reason=problem.reason)
+    except Ended as ended:
+        result = ended.result
+    except (msgspec.MsgspecError, InvalidMoney):
+        result = CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
+    except NETWORK_ERRORS as error:
+        result = failed(error)
+    note(provider, request, result)
+    return result

@@ -1,17 +1,14 @@
 """The Stripe adapter: Checkout Sessions, PaymentIntents, refunds and webhook events."""
 
-import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import ClassVar, Final
 
-import msgspec
-
 from billing.messages import Observation, ProviderRequest
 from billing.settings import Settings
 from billing.vocabulary import Action, Outcome
-from providers.base import CallResult, Inexpressible, ParsedCallback, Provider, VerifiedCallback
-from providers.http import NETWORK_ERRORS, Ended, failed, note
+from providers.base import CallResult, ParsedCallback, Provider, VerifiedCallback
+from providers.http import Ended, conclude
 from providers.stripe import answers, bodies
 from providers.stripe.api import Api
 from providers.stripe.objects import PaymentIntent, Refund, Session
@@ -71,20 +68,7 @@ class Stripe(Provider):
         await self._api.close()
 
     async def perform(self, request: ProviderRequest) -> CallResult:
-        try:
-            # One deadline for all that a request takes.
-            async with asyncio.timeout(self._timeout_s):
-                result = await self._perform(request)
-        except Inexpressible as problem:
-            return CallResult(Outcome.DECLINED, reason=problem.reason)
-        except Ended as ended:
-            result = ended.result
-        except msgspec.MsgspecError:
-            result = CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
-        except NETWORK_ERRORS as error:
-            result = failed(error)
-        note("stripe", request, result)
-        return result
+        return await conclude(self.name, request, self._perform(request), self._timeout_s)
 
     async def verify_callback(
         self,

@@ -1,16 +1,13 @@
 """The T-Bank adapter: internet acquiring, API v2."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any, ClassVar
-
-import msgspec
 
 from billing.messages import ProviderRequest
 from billing.settings import Settings
 from billing.vocabulary import Action, Outcome
 from providers.base import CallResult, Inexpressible, ParsedCallback, Provider, VerifiedCallback
-from providers.http import NETWORK_ERRORS, Ended, failed, note
+from providers.http import Ended, conclude
 from providers.tbank import answers, bodies, webhook
 from providers.tbank.answers import Answer
 from providers.tbank.api import Api
@@ -65,20 +62,7 @@ class TBank(Provider):
         await self._api.close()
 
     async def perform(self, request: ProviderRequest) -> CallResult:
-        try:
-            # One deadline for all that a request takes.
-            async with asyncio.timeout(self._timeout_s):
-                result = await self._perform(request)
-        except Inexpressible as problem:
-            return CallResult(Outcome.DECLINED, reason=problem.reason)
-        except Ended as ended:
-            result = ended.result
-        except msgspec.MsgspecError:
-            result = CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
-        except NETWORK_ERRORS as error:
-            result = failed(error)
-        note("tbank", request, result)
-        return result
+        return await conclude(self.name, request, self._perform(request), self._timeout_s)
 
     async def verify_callback(
         self,

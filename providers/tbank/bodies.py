@@ -8,6 +8,7 @@ from billing.messages import ProviderRequest
 from billing.order import Cart, Contact, Item
 from billing.vocabulary import CaptureMode, Tax
 from providers.base import Inexpressible
+from providers.fiscal import MAX_NAME, SUBJECTS
 
 CURRENCY: Final = "RUB"
 #: Receipt tax codes as published; rates that came later are added by the setting ``tbank_tax_codes``.
@@ -21,17 +22,13 @@ TAX_CODES: Final[dict[str, str]] = {
     Tax.VAT_10_110: "vat110",
     Tax.VAT_20_120: "vat120",
 }
-#: Tag 1212, from 1.
-SUBJECTS: Final = (
-    "commodity", "excise", "job", "service", "gambling_bet", "gambling_prize", "lottery", "lottery_prize",
-    "intellectual_activity", "payment", "agent_commission", "composite", "another",
-)  # fmt: skip
+#: Of the payment subjects T-Bank knows the first so many.
+SUBJECTS_KNOWN: Final = 13
 #: Tag 1214, from 1.
 METHODS: Final = (
     "full_prepayment", "prepayment", "advance", "full_payment", "partial_payment", "credit", "credit_payment",
 )  # fmt: skip
 #: Characters.
-MAX_NAME: Final = 128
 MAX_DESCRIPTION: Final = 140
 MAX_CUSTOMER_KEY: Final = 36
 #: Moscow's time, in which the document gives its sample.
@@ -57,7 +54,7 @@ class Receipts:
         tax = self._taxes.get(item.tax)
         if tax is None:
             raise Inexpressible("unsupported_tax")
-        if not 1 <= item.subject <= len(SUBJECTS) or not 1 <= item.method <= len(METHODS):
+        if not 1 <= item.subject <= SUBJECTS_KNOWN or not 1 <= item.method <= len(METHODS):
             raise Inexpressible("invalid_request")
         return {
             "Name": item.title[:MAX_NAME],

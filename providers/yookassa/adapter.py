@@ -1,6 +1,5 @@
 """The YooKassa adapter: API v3 (payments, refunds), notifications."""
 
-import asyncio
 from collections.abc import Mapping
 from datetime import UTC, timedelta
 from typing import ClassVar, Final
@@ -9,7 +8,7 @@ from billing.messages import Observation, ObservedOperation, ProviderRequest
 from billing.settings import Settings
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome
 from providers.base import CallResult, Inexpressible, ParsedCallback, Provider, VerifiedCallback
-from providers.http import NETWORK_ERRORS, Ended, failed, note
+from providers.http import Ended, conclude
 from providers.yookassa import answers, bodies, webhook
 from providers.yookassa.addresses import PUBLISHED, Addresses
 from providers.yookassa.answers import Payment, Refund
@@ -63,20 +62,7 @@ class YooKassa(Provider):
         await self._api.close()
 
     async def perform(self, request: ProviderRequest) -> CallResult:
-        try:
-            # One deadline for all that a request takes, an inquiry with its lists too.
-            async with asyncio.timeout(self._timeout_s):
-                result = await self._perform(request)
-        except Inexpressible as problem:
-            return CallResult(Outcome.DECLINED, reason=problem.reason)
-        except Ended as ended:
-            result = ended.result
-        except answers.UNREADABLE:
-            result = CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
-        except NETWORK_ERRORS as error:
-            result = failed(error)
-        note("yookassa", request, result)
-        return result
+        return await conclude(self.name, request, self._perform(request), self._timeout_s)
 
     async def verify_callback(
         self,

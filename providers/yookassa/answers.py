@@ -5,7 +5,6 @@ from typing import Final, Literal
 
 import msgspec
 
-from billing.errors import InvalidMoney
 from billing.messages import Observation, ObservedOperation
 from billing.money import from_decimal_string
 from billing.vocabulary import OperationStatus, OperationType, Outcome, PaymentStatus
@@ -220,7 +219,3 @@ def _observed(refund: Refund) -> ObservedOperation:
 def _declined(details: _Cancellation | None, ref: str) -> CallResult:
     reason = DECLINES.get(details.reason, "declined") if details is not None else "declined"
     return CallResult(Outcome.DECLINED, ref, reason=reason, retryable=is_retryable(reason))
-
-
-#: What reading a success may raise: it happened, and we do not understand how.
-UNREADABLE: Final = (msgspec.MsgspecError, InvalidMoney)

@@ -7,6 +7,7 @@ from billing.money import to_decimal_string
 from billing.order import Cart, Contact, Item
 from billing.vocabulary import Tax
 from providers.base import Inexpressible
+from providers.fiscal import MAX_NAME, SUBJECTS
 
 #: Receipt tax codes as published; rates that came later are added by the setting ``yookassa_tax_codes``.
 TAX_CODES: Final[dict[str, int]] = {
@@ -19,14 +20,6 @@ TAX_CODES: Final[dict[str, int]] = {
     Tax.VAT_5: 7,
     Tax.VAT_7: 8,
 }
-#: Tag 1212, from 1.
-SUBJECTS: Final = (
-    "commodity", "excise", "job", "service", "gambling_bet", "gambling_prize", "lottery", "lottery_prize",
-    "intellectual_activity", "payment", "agent_commission", "composite", "another", "property_right",
-    "non_operating_gain", "insurance_premium", "sales_tax", "resort_fee", "lien", "cost",
-    "pension_insurance_without_payouts", "pension_insurance_with_payouts", "health_insurance_without_payouts",
-    "health_insurance_with_payouts", "health_insurance", "casino",
-)  # fmt: skip
 #: Tag 1214, from 1.
 MODES: Final = (
     "full_prepayment", "partial_prepayment", "advance", "full_payment", "partial_payment", "credit", "credit_payment",
@@ -38,8 +31,6 @@ MEASURES: Final = {
     42: "cubic_meter", 50: "kilowatt_hour", 51: "gigacalorie", 70: "day", 71: "hour", 72: "minute", 73: "second",
     80: "kilobyte", 81: "megabyte", 82: "gigabyte", 83: "terabyte", 255: "another",
 }  # fmt: skip
-#: Characters of a line's name (tag 1030).
-MAX_DESCRIPTION: Final = 128
 
 
 def receipt(cart: Cart | None, contact: Contact | None, currency: str, taxes: Mapping[str, int]) -> dict[str, Any]:
@@ -68,7 +59,7 @@ def _item(item: Item, currency: str, taxes: Mapping[str, int]) -> dict[str, Any]
     if measure is None or not 1 <= item.subject <= len(SUBJECTS) or not 1 <= item.method <= len(MODES):
         raise Inexpressible("invalid_request")
     return {
-        "description": item.title[:MAX_DESCRIPTION],
+        "description": item.title[:MAX_NAME],
         "quantity": item.quantity,
         "amount": {"value": to_decimal_string(item.unit_price, currency), "currency": currency},
         "vat_code": tax,
