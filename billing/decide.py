@@ -29,6 +29,7 @@ from billing.observe import apply_observation
 from billing.payment import Operation, Payment
 from billing.requests import request
 from billing.results import result
+from billing.settle import charge
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
 
 
@@ -107,8 +108,21 @@ def _create(message: CreatePayment, payment: Payment | None, now: datetime) -> D
 
 def _callback(message: ProviderCallback, payment: Payment, now: datetime) -> Decision:
     draft = Draft(payment, now)
-    apply_observation(draft, message.observed)
+    if message.ask:
+        _ask(draft)
+    else:
+        apply_observation(draft, message.observed)
     return draft.decide()
+
+
+def _ask(draft: Draft) -> None:
+    """Ask the provider how the order stands, and what is open again soon: the answer may be lost, and the callback
+    that said that there is news does not come again."""
+    soon = next_chase(Outcome.UNKNOWN, 0, draft.now)
+    for operation in draft.payment.operations:
+        if operation.is_open and (operation.next_chase_at is None or operation.next_chase_at > soon):
+            draft.put(msgspec.structs.replace(operation, next_chase_at=soon))
+    draft.requests.append(request(draft.payment, charge(draft), Action.INQUIRE))
 
 
 def _chase(message: ChaseOperation, payment: Payment, now: datetime) -> Decision:

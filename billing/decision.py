@@ -56,6 +56,14 @@ class Draft:
         """Change fields of the payment."""
         self.payment = msgspec.structs.replace(self.payment, **changes)
 
+    def name_order(self, operation: Operation, order_ref: str) -> Operation:
+        """Keep the name that the provider gave to the order which ``operation`` opened. Until it is known, the order
+        goes by the operation's id. The first name stays: it is the one that the payment URL belongs to."""
+        if self.payment.order_ref != str(operation.id) or order_ref == self.payment.order_ref:
+            return operation
+        self.set(order_ref=order_ref)
+        return self.put(msgspec.structs.replace(operation, provider_ref=order_ref))
+
     def move(self, fact: Fact) -> bool:
         """Take the transition for ``fact``; ``False`` when it is old news."""
         status = TRANSITIONS.get((self.payment.status, fact))

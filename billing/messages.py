@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from billing.errors import InvalidMessage
-from billing.order import Cart, Order
+from billing.order import Cart, Contact, Order
 from billing.vocabulary import (
     Action,
     CaptureMode,
@@ -170,6 +170,8 @@ class Observation(msgspec.Struct, frozen=True, omit_defaults=True):
     occurred_at: datetime | None = None
     #: The provider's reference of a method it saved, for charging it again.
     method_ref: str | None = None
+    #: The provider's own name of the order, where it is the provider that names it.
+    order_ref: str | None = None
 
 
 class ProviderResult(Message, frozen=True, omit_defaults=True):
@@ -193,13 +195,15 @@ class ProviderResult(Message, frozen=True, omit_defaults=True):
 
 
 class ProviderCallback(Message, frozen=True, omit_defaults=True):
-    """A verified provider callback for a payment we know. ``dedupe``: the provider's own identity of the event."""
+    """A verified provider callback for a payment we know. ``dedupe``: the provider's own identity of the event.
+    ``ask``: its sender cannot be proven, so it is no evidence; the provider is asked instead."""
 
     TYPE: ClassVar[str] = "billing.provider.callback.v1"
 
     provider: str
     dedupe: str
     observed: Observation
+    ask: bool = False
 
 
 # --- billing.provider.requests, keyed by payment id -----------------------------------------------------------------
@@ -208,9 +212,11 @@ class ProviderCallback(Message, frozen=True, omit_defaults=True):
 class ProviderRequest(Message, frozen=True, omit_defaults=True):
     """One thing to ask of one provider, self-contained: the provider agent reads nothing else.
 
-    ``operation_id`` is the idempotency key sent to the provider. ``order_ref``: the provider's name of the order
-    (for providers where the merchant names it, the AUTHORIZE operation's id). ``amount``: minor units.
-    ``cart``: for CREATE and RECUR what is bought; for CAPTURE and REFUND the cart that remains *after* it.
+    ``operation_id`` is the idempotency key sent to the provider. ``order_ref``: the provider's name of the order;
+    until a provider that names orders itself has told it, and for good where the merchant names them, the id of the
+    operation that opened it. ``opened_at``: when the payment was recorded (UTC). ``amount``: minor units.
+    ``cart``: for CREATE and RECUR what is bought; for CAPTURE and REFUND the cart that remains *after* it;
+    ``returned``: for REFUND by items, what is given back. ``contact``: where the receipt goes.
     """
 
     TYPE: ClassVar[str] = "billing.provider.request.v1"
@@ -228,6 +234,9 @@ class ProviderRequest(Message, frozen=True, omit_defaults=True):
     save_method: bool = False
     saved_method: str | None = None
     reason: str | None = None
+    opened_at: datetime | None = None
+    contact: Contact | None = None
+    returned: Cart | None = None
     reply_to: ReplyTo | None = None
 
 

@@ -11,6 +11,8 @@ from billing.vocabulary import Action, OperationStatus, OperationType, PaymentSt
 
 def apply_observation(draft: Draft, observed: Observation) -> None:
     """Take in what the provider says: its operations first, then the status of the order."""
+    if observed.order_ref is not None:
+        draft.name_order(charge(draft), observed.order_ref)
     if observed.method_ref is not None and draft.payment.method_ref is None:
         draft.set(method_ref=observed.method_ref)
     for operation in observed.operations:

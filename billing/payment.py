@@ -44,7 +44,8 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
 class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
     """The aggregate that one agent owns. Amounts in minor units of ``order.currency``; times in UTC.
 
-    ``version`` grows by one with every change. ``order_ref``: the provider's name of the order.
+    ``version`` grows by one with every change. ``order_ref``: the provider's name of the order, see
+    :meth:`billing.decision.Draft.name_order`.
     ``expires_at``: from then on an unpaid payment is closed, once the provider confirms that it is unpaid.
     ``saved_method``: the method charged with the customer absent; ``method_ref``: the method this payment saved.
     """

@@ -28,5 +28,8 @@ def request(payment: Payment, operation: Operation, action: Action, reply_to: Re
         save_method=payment.save_method,
         saved_method=payment.saved_method if action is Action.RECUR else None,
         reason=operation.reason,
+        opened_at=payment.created_at,
+        contact=payment.order.contact,
+        returned=operation.cart if action is Action.REFUND else None,
         reply_to=reply_to,
     )

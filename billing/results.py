@@ -10,11 +10,12 @@ from billing.errors import InvalidMessage
 from billing.messages import Observation, ProviderResult
 from billing.observe import apply_observation
 from billing.payment import Operation, Payment
-from billing.settle import CHARGES, fail, succeed
+from billing.settle import fail, succeed
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
 
 #: What a provider that answered an inquiry says when it has no such order.
 ORDER_NOT_FOUND = "order_not_found"
+_OPENS = (Action.CREATE, Action.RECUR)
 
 
 def result(message: ProviderResult, payment: Payment, now: datetime) -> Decision:
@@ -23,6 +24,9 @@ def result(message: ProviderResult, payment: Payment, now: datetime) -> Decision
     if operation is None:
         raise InvalidMessage(f"{payment.id}: a result for the unknown operation {message.operation_id}")
     draft = Draft(payment, now)
+    if message.action in _OPENS and message.provider_ref is not None:
+        # Also where a callback or an inquiry closed the operation first: later calls need the name.
+        operation = draft.name_order(operation, message.provider_ref)
     if message.action is Action.INQUIRE:
         _inquiry(draft, operation, message)
     elif operation.is_open:
@@ -35,9 +39,6 @@ def result(message: ProviderResult, payment: Payment, now: datetime) -> Decision
 
 
 def _call(draft: Draft, operation: Operation, message: ProviderResult) -> None:
-    opens = operation.type in CHARGES
-    if opens and message.provider_ref is not None and message.provider_ref != draft.payment.order_ref:
-        draft.set(order_ref=message.provider_ref)
     if message.outcome is Outcome.DECLINED:
         fail(draft, operation, message.reason or "declined")
         return

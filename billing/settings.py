@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     # ingest
     ingest_host: str = "127.0.0.1"
     ingest_port: int = 8080
+    ingest_trusted_proxies: list[str] = Field(default_factory=list)
+    """Addresses and networks of the proxies before ingest, as JSON: their ``X-Forwarded-For`` tells who calls. The
+    callbacks of a provider that does not sign are judged by that."""
     ingest_instance: int = Field(0, ge=0)
     """Picks this process' own partition of the replies topic."""
     api_keys: dict[str, SecretStr] = Field(default_factory=dict)
@@ -73,10 +76,28 @@ class Settings(BaseSettings):
     yandex_pay_api_key: SecretStr = SecretStr("")
     yandex_pay_tax_codes: dict[str, int] = Field(default_factory=dict)
     """Overrides and additions to the tax code table, as JSON: {"vat22": 1}. Yandex' published codes end at 20 %."""
+    yookassa_url: str = "https://api.yookassa.ru/v3"
+    yookassa_shop_id: str = ""
+    yookassa_secret_key: SecretStr = SecretStr("")
+    yookassa_addresses: list[str] = Field(default_factory=list)
+    """Who may send notifications, as JSON: addresses and networks. Empty: the list that YooKassa publishes."""
+    yookassa_tax_codes: dict[str, int] = Field(default_factory=dict)
+    """Overrides and additions to the tax code table, as JSON. The codes published to us end at 7 %."""
+    stripe_url: str = "https://api.stripe.com"
+    stripe_secret_key: SecretStr = SecretStr("")
+    stripe_webhook_secrets: list[SecretStr] = Field(default_factory=list)
+    """Signing secrets of the webhook endpoint, as JSON: while one is being replaced, the old and the new."""
+    tbank_url: str = "https://securepay.tinkoff.ru"
+    tbank_terminal_key: str = ""
+    tbank_password: SecretStr = SecretStr("")
+    tbank_taxation: str = "osn"
+    """The shop's system of taxation, as receipts name it: osn, usn_income, usn_income_outcome, envd, esn, patent."""
+    tbank_tax_codes: dict[str, str] = Field(default_factory=dict)
+    """Overrides and additions to the tax code table, as JSON: {"vat22": "vat22"}."""
 
     # sandbox
     sandbox_callback_url: str = ""
-    """Where the sandbox sends callbacks: the base of our webhook URL, before the provider's own path."""
+    """Where the sandbox sends callbacks: the base of our webhooks, before ``/<provider>`` and the provider's own path."""
     sandbox_retry_max_s: float = Field(5.0, gt=0)
     """Longest pause between two deliveries of a callback; the real provider goes up to 15 minutes."""
     sandbox_host: str = "127.0.0.1"

@@ -34,7 +34,8 @@ def run(settings: Settings) -> None:
     parts = build_parts(settings)
     app = create_app(parts)
     _settle_garbage_collector()
-    IngestServer(server_config(app, settings.ingest_host, settings.ingest_port), parts.waiting).run()
+    config = server_config(app, settings.ingest_host, settings.ingest_port, settings.ingest_trusted_proxies)
+    IngestServer(config, parts.waiting).run()
 
 
 def build_parts(settings: Settings) -> Parts:

@@ -1,6 +1,7 @@
 """How uvicorn serves the application, and how it leaves."""
 
 import socket
+from collections.abc import Sequence
 from typing import Final
 
 import uvicorn
@@ -14,8 +15,8 @@ GRACE_S: Final = 15
 KEEP_ALIVE_S: Final = 75
 
 
-def server_config(app: ASGIApp, host: str, port: int) -> uvicorn.Config:
-    """How uvicorn serves us."""
+def server_config(app: ASGIApp, host: str, port: int, trusted_proxies: Sequence[str] = ()) -> uvicorn.Config:
+    """How uvicorn serves us. ``trusted_proxies``: addresses and networks whose ``X-Forwarded-For`` is believed."""
     return uvicorn.Config(
         app,
         host=host,
@@ -27,7 +28,8 @@ def server_config(app: ASGIApp, host: str, port: int) -> uvicorn.Config:
         access_log=False,
         log_config=None,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=list(trusted_proxies),
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
     )

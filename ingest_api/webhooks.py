@@ -25,8 +25,9 @@ from providers.base import CallbackRejected, Provider
 
 log = structlog.get_logger(__name__)
 
-#: Provider → where it calls, below ``/webhooks/<provider>``. Yandex Pay appends its path to the URL it is given.
-CALLBACK_PATHS: Final[Mapping[str, str]] = {"yandex-pay": "/v1/webhook"}
+#: Provider → where it calls, below ``/webhooks/<provider>``. Yandex Pay appends its path to the URL it is given;
+#: the others call the URL as it is.
+CALLBACK_PATHS: Final[Mapping[str, str]] = {"yandex-pay": "/v1/webhook", "yookassa": "", "stripe": "", "tbank": ""}
 
 #: Bytes. The longest callback documented is a few KB.
 CALLBACK_LIMIT: Final = 64 * 1024
@@ -44,11 +45,12 @@ class WebhookHandler:
         name = self._provider.name
         counter = self._parts.metrics.callbacks
         body = await read_body(request, CALLBACK_LIMIT)
+        peer = None if request.client is None else request.client.host
         try:
-            verified = await self._provider.verify_callback(request.headers, body)
+            verified = await self._provider.verify_callback(request.headers, body, peer)
         except CallbackRejected as rejected:
             counter.labels(name, "rejected").inc()
-            log.warning("callback rejected", provider=name, status=rejected.status, reason=rejected.reason)
+            log.warning("callback rejected", provider=name, status=rejected.status, reason=rejected.reason, peer=peer)
             return Response(rejected.body, status_code=rejected.status, media_type="application/json")
         await self._parts.writer.store(
             CALLBACKS.name, verified.order_ref.encode(), body, self._headers(request.headers, body)

@@ -7,6 +7,7 @@ its callbacks into observations. It holds no payment state and touches no storag
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
+from uuid import UUID
 
 import msgspec
 
@@ -30,6 +31,14 @@ class CallResult(msgspec.Struct, frozen=True):
     observed: Observation | None = None
 
 
+class Inexpressible(Exception):
+    """A provider's API has no words for a request; ``reason`` is a decline reason."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class CallbackRejected(Exception):
     """A callback that cannot be believed. ``status`` and ``body`` are the answer the provider's document asks for."""
 
@@ -51,11 +60,21 @@ class VerifiedCallback(msgspec.Struct, frozen=True):
 
 class ParsedCallback(msgspec.Struct, frozen=True):
     """What a callback says. ``references``: provider or own ids by which the payment can be found.
-    ``dedupe``: the provider's identity of the event, the same for every redelivery of it."""
+    ``dedupe``: the provider's identity of the event, the same for every redelivery of it. ``ask``: the callback is
+    not signed, so it says only that there is news: ``observed`` stays empty, and the provider is asked."""
 
     references: tuple[str, ...]
     dedupe: str
-    observed: Observation
+    observed: Observation = Observation()
+    ask: bool = False
+
+
+def own_id(text: str | None) -> UUID | None:
+    """Our operation's id, if that is what the provider echoes."""
+    try:
+        return None if text is None else UUID(text)
+    except ValueError:
+        return None
 
 
 class Provider(ABC):
@@ -71,8 +90,11 @@ class Provider(ABC):
         A request the provider cannot express is DECLINED with reason ``unsupported``."""
 
     @abstractmethod
-    async def verify_callback(self, headers: Mapping[str, str], body: bytes) -> VerifiedCallback:
-        """Check the sender on the raw bytes. Raises :class:`CallbackRejected`; header names are lower case."""
+    async def verify_callback(
+        self, headers: Mapping[str, str], body: bytes, peer: str | None = None
+    ) -> VerifiedCallback:
+        """Check the sender on the raw bytes. Raises :class:`CallbackRejected`; header names are lower case. ``peer``:
+        the address the callback came from, for providers that do not sign."""
 
     @abstractmethod
     def parse_callback(self, body: bytes) -> ParsedCallback:

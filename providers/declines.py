@@ -17,9 +17,11 @@ class Retry(StrEnum):
 #: Decline reason → what helps.
 REASONS: Final[dict[str, Retry]] = {
     "3d_secure_failed": Retry.CUSTOMER,
+    "authentication_required": Retry.CUSTOMER,
     "call_issuer": Retry.CUSTOMER,
     "card_expired": Retry.CUSTOMER,
     "declined": Retry.CUSTOMER,
+    "expired": Retry.CUSTOMER,
     "fraud_suspected": Retry.NEVER,
     "insufficient_funds": Retry.LATER,
     "invalid_card": Retry.CUSTOMER,
@@ -27,6 +29,7 @@ REASONS: Final[dict[str, Retry]] = {
     "invalid_state": Retry.NEVER,
     "issuer_unavailable": Retry.LATER,
     "limit_exceeded": Retry.LATER,
+    "merchant_balance": Retry.LATER,
     "method_revoked": Retry.CUSTOMER,
     "order_not_found": Retry.NEVER,
     "unsupported": Retry.NEVER,

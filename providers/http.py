@@ -1,11 +1,17 @@
-"""What a provider's HTTP tells before its body is read: whether the provider can have heard of the call."""
+"""What a provider's HTTP tells before its body is read, and how a call is concluded whatever it raised."""
 
+import asyncio
+from collections.abc import Awaitable
 from typing import Final
 
 import aiohttp
+import msgspec
+import structlog
 
+from billing.errors import InvalidMoney
+from billing.messages import ProviderRequest
 from billing.vocabulary import Outcome
-from providers.base import CallResult
+from providers.base import CallResult, Inexpressible
 
 #: What a call may raise that says something of the network, not of us.
 NETWORK_ERRORS: Final = (aiohttp.ClientError, OSError, TimeoutError)
@@ -17,6 +23,34 @@ REQUEST_TIMEOUT: Final = 408
 TOO_MANY_REQUESTS: Final = 429
 #: Our key is wrong or may not do this. An operator mends it, and then the call may be made.
 UNAUTHORIZED: Final = (401, 403)
+
+#: Getting a connection must not eat up the deadline of the call, seconds.
+CONNECT_TIMEOUT_S: Final = 5.0
+#: Outcomes that somebody may have to look into.
+TROUBLE: Final = frozenset({Outcome.UNKNOWN, Outcome.NOT_SENT, Outcome.DECLINED})
+
+log = structlog.get_logger(__name__)
+
+
+def open_session(timeout_s: float, connections: int) -> aiohttp.ClientSession:
+    """Connections to one provider. ``timeout_s``: the deadline of a call; ``connections``: at most so many."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=connections),
+        timeout=aiohttp.ClientTimeout(total=timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)),
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
+
+
+def note(provider: str, request: ProviderRequest, result: CallResult) -> None:
+    """Log how a call ended. Neither bodies nor headers: keys, carts and contacts have no place in a log."""
+    (log.warning if result.outcome in TROUBLE else log.debug)(
+        provider,
+        action=request.action,
+        operation=str(request.operation_id),
+        order=request.order_ref,
+        outcome=result.outcome,
+        reason=result.reason,
+    )
 
 
 def failed(error: Exception) -> CallResult:
@@ -45,3 +79,31 @@ def by_status(status: int) -> CallResult | None:
     if status == REQUEST_TIMEOUT or (status not in OK and status not in REFUSED):
         return CallResult(Outcome.UNKNOWN, reason=f"http_{status}")
     return None
+
+
+class Ended(Exception):
+    """A call ended without what was asked for; ``result`` is its outcome."""
+
+    def __init__(self, result: CallResult) -> None:
+        super().__init__(result.reason)
+        self.result = result
+
+
+async def conclude(
+    provider: str, request: ProviderRequest, call: Awaitable[CallResult], timeout_s: float
+) -> CallResult:
+    """How ``call`` ends: its result, or what it raised as an outcome. One deadline for all that a request takes, an
+    inquiry with its lists too, in seconds. What never left, since the API has no words for it, is not logged."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            result = await call
+    except Inexpressible as problem:
+        return CallResult(Outcome.DECLINED, reason=problem.reason)
+    except Ended as ended:
+        result = ended.result
+    except (msgspec.MsgspecError, InvalidMoney):
+        result = CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
+    except NETWORK_ERRORS as error:
+        result = failed(error)
+    note(provider, request, result)
+    return result

@@ -2,10 +2,18 @@
 
 from billing.settings import Settings
 from providers.base import Provider
+from providers.stripe import Stripe
+from providers.tbank import TBank
 from providers.yandex_pay import YandexPay
+from providers.yookassa import YooKassa
 
 
 def build(settings: Settings) -> dict[str, Provider]:
     """Every provider by its name, not started."""
-    providers: tuple[Provider, ...] = (YandexPay(settings),)
+    providers: tuple[Provider, ...] = (
+        YandexPay(settings),
+        YooKassa(settings),
+        Stripe(settings),
+        TBank(settings),
+    )
     return {provider.name: provider for provider in providers}

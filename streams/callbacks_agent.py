@@ -161,6 +161,7 @@ def _output(callback: _Received, payment_id: UUID, now: datetime) -> Output:
         provider=callback.provider,
         dedupe=callback.parsed.dedupe,
         observed=callback.parsed.observed,
+        ask=callback.parsed.ask,
     )
     subject = str(payment_id)
     envelope = Envelope.wrap(

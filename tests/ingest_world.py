@@ -37,10 +37,16 @@ class FakeProvider(Provider):
 
     name = "yandex-pay"
 
+    def __init__(self) -> None:
+        self.peers: list[str | None] = []
+
     async def perform(self, request: ProviderRequest) -> CallResult:
         raise NotImplementedError
 
-    async def verify_callback(self, headers: Mapping[str, str], body: bytes) -> VerifiedCallback:
+    async def verify_callback(
+        self, headers: Mapping[str, str], body: bytes, peer: str | None = None
+    ) -> VerifiedCallback:
+        self.peers.append(peer)
         if headers.get("x-signature") != "good":
             raise CallbackRejected(403, b'{"status":"fail","reasonCode":"FORBIDDEN"}', "bad signature")
         return VerifiedCallback(order_ref="order-1", response=b'{"status":"success"}')
@@ -254,7 +260,9 @@ async def serving(**overrides: Any) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))
-        server = IngestServer(server_config(create_app(parts), "127.0.0.1", 0), waiting)
+        server = IngestServer(
+            server_config(create_app(parts), "127.0.0.1", 0, settings.ingest_trusted_proxies), waiting
+        )
         task = asyncio.create_task(server._serve(sockets=[listener]))
         await until(lambda: _started(server, task))
         stack.push_async_callback(_stop, server, task)

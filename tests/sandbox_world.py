@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import aiohttp
+import msgspec
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 from pydantic import SecretStr
@@ -16,15 +17,19 @@ from billing.messages import ProviderRequest
 from billing.order import Cart, Order
 from billing.settings import Settings
 from billing.vocabulary import Action, CaptureMode, Outcome
-from providers.base import CallbackRejected, ParsedCallback
+from providers.base import CallbackRejected, ParsedCallback, Provider
 from providers.sandbox.server import Sandbox
 from providers.yandex_pay import YandexPay
 from tests.factories import an_order
 
 MERCHANT = str(UUID(int=7))
 API_KEY = "secret"
+SHOP = "506751"
+TERMINAL = "1700000000000DEMO"
 AUTHORIZED = {"Authorization": f"Api-Key {API_KEY}"}
 PATIENCE_S = 20.0
+
+AnyWorld = TypeVar("AnyWorld", bound="World")
 
 
 def a_request(action: Action = Action.CREATE, order: Order | None = None, **fields: Any) -> ProviderRequest:
@@ -62,6 +67,9 @@ def a_cart(*prices: int) -> Cart:
 class World:
     """A sandbox, an adapter, and the callbacks that were verified, in the order they came."""
 
+    #: Where the provider calls, below our webhooks.
+    callback_path = "/yandex-pay/v1/webhook"
+
     def __init__(self, state_dir: Path, timeout_s: float = 5.0) -> None:
         self.sandbox_port, self.shop_port = unused_port(), unused_port()
         self.url = f"http://127.0.0.1:{self.sandbox_port}"
@@ -76,16 +84,31 @@ class World:
             yandex_pay_url=f"{self.url}/yandex-pay",
             yandex_pay_merchant_id=MERCHANT,
             yandex_pay_api_key=SecretStr(API_KEY),
+            yookassa_url=f"{self.url}/yookassa/v3",
+            yookassa_shop_id=SHOP,
+            yookassa_secret_key=SecretStr(API_KEY),
+            yookassa_addresses=["127.0.0.1"],
+            stripe_url=f"{self.url}/stripe",
+            stripe_secret_key=SecretStr(API_KEY),
+            stripe_webhook_secrets=[SecretStr("whsec_old"), SecretStr("whsec_new")],
+            tbank_url=f"{self.url}/tbank",
+            tbank_terminal_key=TERMINAL,
+            tbank_password=SecretStr(API_KEY),
             provider_timeout_s=timeout_s,
         )
-        self.adapter = YandexPay(self.settings)
+        self.adapter: Provider = self.make_adapter()
 
-    async def open(self, *prices: int) -> ProviderRequest:
-        """An order that can be paid; the request that opened it."""
-        request = a_request(order=an_order(*(prices or (59_900,))))
+    def make_adapter(self) -> Provider:
+        """The adapter of the provider that this world is about."""
+        return YandexPay(self.settings)
+
+    async def open(self, *prices: int, **fields: Any) -> ProviderRequest:
+        """An order that can be paid; the request that opened it, under the name that the order has from now on."""
+        request = a_request(order=an_order(*(prices or (59_900,))), provider=self.adapter.name, **fields)
         result = await self.adapter.perform(request)
         assert result.outcome is Outcome.PENDING, result
-        return request
+        assert result.provider_ref is not None
+        return msgspec.structs.replace(request, order_ref=result.provider_ref)
 
     async def paid(self, *prices: int, two_stage: bool = False) -> ProviderRequest:
         """An order that is paid, and we were told."""
@@ -120,7 +143,7 @@ class World:
     async def shop(self) -> AsyncIterator[None]:
         """We listen meanwhile."""
         app = web.Application()
-        app.router.add_post("/v1/webhook", self._hear)
+        app.router.add_post(self.callback_path, self._hear)
         server = TestServer(app, port=self.shop_port)
         await server.start_server()
         yield
@@ -132,11 +155,12 @@ class World:
         if not self.accepts:
             return web.Response(status=503)
         try:
-            verified = await self.adapter.verify_callback({}, body)
+            headers = {name.lower(): value for name, value in request.headers.items()}
+            verified = await self.adapter.verify_callback(headers, body, request.remote)
         except CallbackRejected as rejected:
             return web.Response(status=rejected.status, body=rejected.body)
         self.callbacks.append(self.adapter.parse_callback(body))
-        return web.Response(body=verified.response, content_type="application/json")
+        return web.Response(body=verified.response, content_type=verified.response_type)
 
     async def tell(self, path: str, **body: Any) -> None:
         """Set the sandbox up."""
@@ -165,7 +189,13 @@ class World:
 
 @asynccontextmanager
 async def a_world(state_dir: Path, timeout_s: float = 5.0) -> AsyncIterator[World]:
-    world = World(state_dir, timeout_s)
+    async with running(World(state_dir, timeout_s)) as world:
+        yield world
+
+
+@asynccontextmanager
+async def running(world: AnyWorld) -> AsyncIterator[AnyWorld]:
+    """A world with everything started."""
     await world.adapter.start()
     try:
         async with world.sandbox(), world.shop():

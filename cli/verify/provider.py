@@ -12,8 +12,8 @@ from cli.verify.findings import Findings
 from storage import verify as sql
 from storage.verify import Charge
 
-#: The sandbox plays this provider.
-PROVIDER: Final = "yandex-pay"
+#: The sandbox plays these providers.
+PROVIDERS: Final = ("yandex-pay", "yookassa", "stripe", "tbank")
 #: Orders that one page of the sandbox' book holds at most; older ones are asked for by id, so many at once.
 PAGE: Final = 100_000
 IDS_AT_ONCE: Final = 100
@@ -78,14 +78,15 @@ async def check_charges(connection: AsyncConnection, settings: Settings, finding
     async with aiohttp.ClientSession(timeout=timeout, raise_for_status=True) as http:
         record = Record(http, settings.sandbox_url)
         newest = await record.newest()
-        orders = {order.order_id: order for order in newest if order.provider == PROVIDER}
-        async for charges in sql.charges(connection, PROVIDER):
-            older = [c.order_ref for c in charges if c.order_ref not in orders] if len(newest) == PAGE else []
-            orders |= {order.order_id: order for order in await record.find(older)}
-            compare(charges, orders, findings, settled=settled)
-            for charge in charges:
-                orders.pop(charge.order_ref, None)
-    unknown(orders.values(), findings)
+        for provider in PROVIDERS:
+            orders = {order.order_id: order for order in newest if order.provider == provider}
+            async for charges in sql.charges(connection, provider):
+                older = [c.order_ref for c in charges if c.order_ref not in orders] if len(newest) == PAGE else []
+                orders |= {order.order_id: order for order in await record.find(older)}
+                compare(charges, orders, findings, settled=settled)
+                for charge in charges:
+                    orders.pop(charge.order_ref, None)
+            unknown(orders.values(), findings)
 
 
 def compare(charges: Iterable[Charge], orders: Mapping[str, OrderRecord], findings: Findings, *, settled: bool) -> None:
@@ -96,7 +97,9 @@ def compare(charges: Iterable[Charge], orders: Mapping[str, OrderRecord], findin
         id = charge.payment_id
         if order is None:
             if charge.captured:
-                findings.found("charge_missing", id, f"captured {charge.captured}, no order at {PROVIDER}")
+                findings.found(
+                    "charge_missing", id, f"captured {charge.captured}, no order {charge.order_ref} at the provider"
+                )
             continue
         _doubled(order, id, findings)
         if order.captured > charge.amount:
@@ -104,7 +107,7 @@ def compare(charges: Iterable[Charge], orders: Mapping[str, OrderRecord], findin
         theirs, ours = (order.captured, order.refunded), (charge.captured, charge.refunded)
         if theirs == ours:
             continue
-        detail = f"captured and refunded: {PROVIDER} says {theirs}, the books say {ours}"
+        detail = f"captured and refunded: {order.provider} says {theirs}, the books say {ours}"
         # Behind the provider is what we are until it tells; ahead of it we must never be.
         if charge.open and theirs >= ours:
             findings.under_way("charge_unsettled", id, detail, settled=settled)
@@ -123,4 +126,4 @@ def unknown(orders: Iterable[OrderRecord], findings: Findings) -> None:
 def _doubled(order: OrderRecord, id: object, findings: Findings) -> None:
     captures = sum(o.type == "CAPTURE" and o.status == "SUCCESS" for o in order.operations)
     if captures > 1:
-        findings.found("charge_doubled", id, f"{captures} successful captures at {PROVIDER}")
+        findings.found("charge_doubled", id, f"{captures} successful captures at {order.provider}")

@@ -18,7 +18,7 @@ CHECKPOINT_PAGES: Final = 10_000
 class Operation(msgspec.Struct):
     """One operation at the provider. ``amount``: minor units; ``key``: the merchant's idempotency key; ``request``:
     the id of the request that asked for it; ``arguments``: a digest of what was asked; ``target``: the cart after a
-    refund, in the provider's words."""
+    refund, ``details``: what else the provider knows of it, both in the provider's words."""
 
     id: str
     type: str
@@ -31,11 +31,14 @@ class Operation(msgspec.Struct):
     request: str | None = None
     arguments: bytes = b""
     target: dict[str, Any] | None = None
+    details: dict[str, Any] = {}
 
 
 class Order(msgspec.Struct):
-    """An order at a provider. Amounts in minor units, times in Unix seconds. ``customer``: what they did.
-    ``requests`` counts what was asked, ``keys`` holds every request id seen. ``blocked``: can no longer be paid."""
+    """An order at a provider. Amounts in minor units, times in Unix seconds. ``status``: in the words of
+    :class:`billing.vocabulary.PaymentStatus`, whatever the provider's own. ``customer``: what they did. ``redirect``:
+    where they go then, ``onSuccess`` and ``onError``. ``requests`` counts what was asked, ``keys`` holds every request
+    id seen. ``blocked``: can no longer be paid. ``details``: what else the provider knows of it, in its own words."""
 
     order_id: str
     provider: str
@@ -57,6 +60,7 @@ class Order(msgspec.Struct):
     keys: list[str] = []
     blocked: bool = False
     arguments: bytes = b""
+    details: dict[str, Any] = {}
 
     def note(self, operation: str, request_id: str | None) -> None:
         """Count what was asked, and with which request id."""
@@ -69,10 +73,20 @@ class Delivery(msgspec.Struct):
     """A callback that the merchant has not acknowledged. ``due``: Unix seconds."""
 
     id: int
+    provider: str
     order_id: str
     payload: bytes
     due: float
     tries: int
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What an idempotency key was answered with. ``digest``: of what was asked; ``given``: Unix seconds."""
+
+    digest: bytes
+    status: int
+    body: bytes
+    given: float
 
 
 _SCHEMA = """
@@ -105,6 +119,10 @@ CREATE TABLE IF NOT EXISTS unfinished (operation_id TEXT PRIMARY KEY, order_id T
 CREATE TABLE IF NOT EXISTS deliveries (
     id INTEGER PRIMARY KEY, order_id TEXT NOT NULL, payload BLOB NOT NULL, due REAL NOT NULL, tries INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS answers (
+    provider TEXT NOT NULL, key TEXT NOT NULL, digest BLOB NOT NULL, status INTEGER NOT NULL, body BLOB NOT NULL,
+    given REAL NOT NULL, PRIMARY KEY (provider, key)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS memory (name TEXT PRIMARY KEY, value BLOB NOT NULL);
 """
 _COUNT = """
@@ -114,6 +132,15 @@ _PUT = """
 INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET status = excluded.status, authorized = excluded.authorized,
     captured = excluded.captured, refunded = excluded.refunded, body = excluded.body
+"""
+_UNFINISHED = """
+SELECT order_id, operation_id FROM unfinished JOIN orders ON orders.id = order_id WHERE provider = ?
+"""
+_NEWEST = """
+SELECT body FROM orders WHERE provider = ? AND (created, id) < (?, ?) ORDER BY created DESC, id DESC
+"""
+_UNDELIVERED = """
+SELECT deliveries.id, provider, order_id, payload, due, tries FROM deliveries JOIN orders ON orders.id = order_id
 """
 
 _encode = msgspec.json.Encoder().encode
@@ -140,7 +167,10 @@ class Book:
 
     @contextmanager
     def change(self) -> Iterator[None]:
-        """All or nothing, on disk when it ends. Does not nest, and nothing awaits inside."""
+        """All or nothing, on disk when the outermost ends. Nothing awaits inside."""
+        if self._db.in_transaction:
+            yield
+            return
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -155,7 +185,7 @@ class Book:
         return None if row is None else _decode(row[0])
 
     def find_by_operation(self, key: str) -> Order | None:
-        """The order with an operation of this merchant's id."""
+        """The order with an operation of this id, the merchant's or the provider's."""
         row = self._db.execute("SELECT order_id FROM operations WHERE key = ?", (key,)).fetchone()
         return None if row is None else self.find(row[0])
 
@@ -169,9 +199,10 @@ class Book:
             ),
         )  # fmt: skip
 
-    def index(self, order: Order, operation: Operation) -> None:
-        """Let an operation be found by the merchant's id."""
-        self._db.execute("INSERT OR REPLACE INTO operations VALUES (?, ?)", (operation.key, order.order_id))
+    def index(self, order: Order, *keys: str | None) -> None:
+        """Let an order be found by ids of its operations, the merchant's and the provider's."""
+        rows = [(key, order.order_id) for key in keys if key]
+        self._db.executemany("INSERT OR REPLACE INTO operations VALUES (?, ?)", rows)
 
     def begin(self, order: Order, operation: Operation) -> None:
         """An operation goes on after its call was answered."""
@@ -181,13 +212,18 @@ class Book:
         """It is over."""
         self._db.execute("DELETE FROM unfinished WHERE operation_id = ?", (operation.id,))
 
-    def unfinished(self) -> list[tuple[str, str]]:
-        """(order id, operation id) of what goes on, after a restart."""
-        return list(self._db.execute("SELECT order_id, operation_id FROM unfinished"))
+    def unfinished(self, provider: str) -> list[tuple[str, str]]:
+        """(order id, operation id) of what goes on at a provider, after a restart."""
+        return list(self._db.execute(_UNFINISHED, (provider,)))
 
     def select(self, since: float, limit: int) -> list[Order]:
         """The newest orders created since then (Unix seconds)."""
         return [_decode(body) for body in self._bodies(since, limit)]
+
+    def newest(self, provider: str, before: tuple[float, str]) -> Iterator[Order]:
+        """A provider's orders, the newest first, from ``before`` (created in Unix seconds, id) on."""
+        rows = self._db.execute(_NEWEST, (provider, *before))
+        return (_decode(row[0]) for row in rows)
 
     def json(self, order_ids: Sequence[str] | None, since: float, limit: int) -> bytes:
         """Orders by id, or the newest created since then, as a JSON array: as they are written, so that reading many
@@ -208,12 +244,12 @@ class Book:
         names = ("orders", "authorized", "captured", "refunded")
         return {status: dict(zip(names, figures, strict=True)) for status, *figures in rows}
 
-    def add_delivery(self, order_id: str, payload: bytes, due: float) -> Delivery:
+    def add_delivery(self, order: Order, payload: bytes, due: float) -> Delivery:
         """A callback to deliver."""
         cursor = self._db.execute(
-            "INSERT INTO deliveries (order_id, payload, due, tries) VALUES (?, ?, ?, 0)", (order_id, payload, due)
+            "INSERT INTO deliveries (order_id, payload, due, tries) VALUES (?, ?, ?, 0)", (order.order_id, payload, due)
         )
-        return Delivery(int(cursor.lastrowid or 0), order_id, payload, due, 0)
+        return Delivery(int(cursor.lastrowid or 0), order.provider, order.order_id, payload, due, 0)
 
     def postpone(self, delivery: Delivery) -> None:
         """Note a failed try."""
@@ -228,7 +264,21 @@ class Book:
 
     def undelivered(self) -> list[Delivery]:
         """What is left to deliver, after a restart."""
-        return [Delivery(*row) for row in self._db.execute("SELECT id, order_id, payload, due, tries FROM deliveries")]
+        return [Delivery(*row) for row in self._db.execute(_UNDELIVERED)]
+
+    def answered(self, provider: str, key: str) -> Answer | None:
+        """The answer that was given to an idempotency key."""
+        row = self._db.execute(
+            "SELECT digest, status, body, given FROM answers WHERE provider = ? AND key = ?", (provider, key)
+        ).fetchone()
+        return None if row is None else Answer(*row)
+
+    def keep_answer(self, provider: str, key: str, answer: Answer) -> None:
+        """Keep an answer, in place of an older one to the same key."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?)",
+            (provider, key, answer.digest, answer.status, answer.body, answer.given),
+        )
 
     def recall(self, name: str) -> bytes | None:
         """Something remembered across restarts."""

@@ -1,49 +1,51 @@
-"""Delivers callbacks to the merchant: signed anew at each try, until they are acknowledged."""
+"""Delivers callbacks to the merchant: made anew at each try, until they are acknowledged."""
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import aiohttp
 import structlog
 
 from providers.sandbox.book import Book, Delivery
+from providers.sandbox.imitation import Imitation
 
 log = structlog.get_logger(__name__)
 
 #: Deliveries under way at once.
 CONCURRENCY: Final = 64
-#: The first pause between tries, as documented; it doubles from there.
+#: The first pause between tries, as Yandex Pay documents it; it doubles from there.
 FIRST_PAUSE_S: Final = 0.005
 #: 2**20 times the first pause is beyond any setting: the power must not grow without end.
 MAX_DOUBLINGS: Final = 20
 TIMEOUT_S: Final = 10.0
-ACKNOWLEDGED: Final = 200
 #: Acknowledged deliveries are crossed out together this often: one that is not yet, when the process dies, is
 #: delivered once more, as callbacks may be. Seconds.
 CROSS_OUT_S: Final = 0.05
 
 
 class Callbacks:
-    """The queue of one merchant's callbacks to ``url``. Undelivered ones survive a restart in the book.
+    """The queue of one merchant's callbacks, to ``<url>/<provider>`` and what the provider appends. Undelivered ones
+    survive a restart in the book.
 
-    ``sign``: payload → body, made anew at each try. ``pause_max_s``: the longest pause between two tries. The real
-    provider gives up after 24 hours; this one never does.
+    ``pause_max_s``: the longest pause between two tries. Real providers give up after a day or some; this one never
+    does.
     """
 
-    def __init__(self, book: Book, url: str, sign: Callable[[bytes], bytes], pause_max_s: float) -> None:
+    def __init__(self, book: Book, url: str, pause_max_s: float) -> None:
         self._book = book
-        self._url = url
-        self._sign = sign
+        self._url = url.rstrip("/")
+        self._imitations: Mapping[str, Imitation] = {}
         self._pause_max_s = pause_max_s
         self._places = asyncio.Semaphore(CONCURRENCY)
         self._tasks: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession | None = None
         self._acknowledged: list[int] = []
 
-    async def start(self) -> None:
-        """Deliver what a former process left."""
+    async def start(self, imitations: Mapping[str, Imitation]) -> None:
+        """Deliver for these, first of all what a former process left."""
+        self._imitations = imitations
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=CONCURRENCY),
             timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
@@ -87,13 +89,13 @@ class Callbacks:
     async def _try(self, delivery: Delivery) -> bool:
         """One try; whether it was acknowledged."""
         assert self._session is not None
+        imitation = self._imitations[delivery.provider]
+        url = f"{self._url}/{imitation.name}{imitation.callback_path}"
         async with self._places:
-            body = self._sign(delivery.payload)
-            headers = {"Content-Type": "application/octet-stream"}
+            callback = imitation.callback(delivery.payload)
             try:
-                async with self._session.post(self._url, data=body, headers=headers) as response:
-                    await response.read()
-                    return response.status == ACKNOWLEDGED
+                async with self._session.post(url, data=callback.body, headers=callback.headers) as response:
+                    return imitation.acknowledges(response.status, await response.read())
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 log.debug("callback not delivered", order=delivery.order_id, tries=delivery.tries, error=repr(error))
                 return False

@@ -7,12 +7,18 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
+from providers.sandbox.imitation import Imitation
+
 #: What a fault strikes: a call, what a customer does (``pay``: the callbacks it causes), or all of them.
-OPERATIONS: Final = ("*", "create", "pay", "capture", "void", "refund", "rollback", "inquire")
+OPERATIONS: Final = ("*", "create", "recur", "pay", "capture", "void", "refund", "rollback", "inquire")
 BEFORE: Final = ("error_500_before_commit", "rate_limited", "connection_reset")
 AFTER: Final = ("timeout_after_commit", "error_500_after_commit", "callback_before_answer")
 CALLBACK: Final = ("callback_lost", "callback_twice")
-KNOWN: Final = (*BEFORE, *AFTER, *CALLBACK, "slow")
+#: What strikes what is done, where the provider can do it.
+DEED: Final = ("method_revoked", "refund_later", "refund_fails_later")
+#: ``decline:<reason>``, the reason in the provider's words: the next charge of a saved method is declined.
+DECLINE: Final = "decline:"
+KNOWN: Final = (*BEFORE, *AFTER, *CALLBACK, *DEED, "slow")
 #: Longer than any client waits, milliseconds.
 TIMEOUT_MS: Final = 60_000
 SLOW_MS: Final = 1_000
@@ -26,7 +32,9 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     ``timeout_after_commit``, ``error_500_after_commit``, ``error_500_before_commit``: what was asked is done, or not,
     and the answer does not tell. ``rate_limited``: 429 with Retry-After. ``connection_reset``: before anything is
     done. ``slow``: the answer takes ``delay_ms`` longer. ``callback_lost``, ``callback_twice``: never sent, sent
-    twice. ``callback_before_answer``: the answer waits ``delay_ms`` while the callbacks go out.
+    twice. ``callback_before_answer``: the answer waits ``delay_ms`` while the callbacks go out. ``method_revoked``,
+    ``decline:<reason>``: of a charge of a saved method. ``refund_later``, ``refund_fails_later``: it is under way for a
+    while.
     """
 
     fault: str
@@ -38,8 +46,8 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     seed: int = 1
 
     def __post_init__(self) -> None:
-        if self.fault not in KNOWN:
-            raise ValueError(f"fault is one of {', '.join(KNOWN)}")
+        if self.fault not in KNOWN and not self.fault.startswith(DECLINE):
+            raise ValueError(f"fault is one of {', '.join(KNOWN)}, {DECLINE}<reason>")
         if self.operation not in OPERATIONS:
             raise ValueError(f"operation is one of {', '.join(OPERATIONS)}")
         if (self.rate is None) == (self.count is None):
@@ -68,7 +76,8 @@ class Faults:
     def draw(self, provider: str, operation: str, *names: str) -> Fault | None:
         """The first of these faults that strikes now."""
         for fault, chance in self._active:
-            if fault.fault not in names or fault.provider not in ("*", provider):
+            name = DECLINE if fault.fault.startswith(DECLINE) else fault.fault
+            if name not in names or fault.provider not in ("*", provider):
                 continue
             if fault.operation not in ("*", operation):
                 continue
@@ -80,23 +89,23 @@ class Faults:
                 return fault
         return None
 
-    async def before(self, request: web.Request, provider: str, operation: str) -> web.StreamResponse | None:
+    async def before(self, request: web.Request, imitation: Imitation, operation: str) -> web.StreamResponse | None:
         """Strike before the provider does anything; the answer, if that is the end of it."""
-        if (slow := self.draw(provider, operation, "slow")) is not None:
+        if (slow := self.draw(imitation.name, operation, "slow")) is not None:
             await _wait(slow, SLOW_MS)
-        fault = self.draw(provider, operation, *BEFORE)
+        fault = self.draw(imitation.name, operation, *BEFORE)
         if fault is None:
             return None
         if fault.fault == "rate_limited":
             retry_s = max(1, round((fault.delay_ms or 1000) / 1000))
-            return failure(429, "TOO_MANY_REQUESTS", "slow down", {"Retry-After": str(retry_s)})
+            return imitation.failure(429, "slow down", retry_s)
         if fault.fault == "connection_reset" and request.transport is not None:
             request.transport.abort()
-        return failure(500, "INTERNAL", "nothing was done")
+        return imitation.failure(500, "nothing was done")
 
-    async def after(self, provider: str, operation: str) -> web.StreamResponse | None:
+    async def after(self, imitation: Imitation, operation: str) -> web.StreamResponse | None:
         """Strike after the provider did what was asked; the answer, if it is another one."""
-        fault = self.draw(provider, operation, *AFTER)
+        fault = self.draw(imitation.name, operation, *AFTER)
         if fault is None:
             return None
         if fault.fault == "callback_before_answer":
@@ -104,14 +113,8 @@ class Faults:
             return None
         if fault.fault == "timeout_after_commit":
             await _wait(fault, TIMEOUT_MS)
-        return failure(500, "INTERNAL", "it was done, but you will not know")
+        return imitation.failure(500, "it was done, but you will not know")
 
 
 async def _wait(fault: Fault, default_ms: int) -> None:
     await asyncio.sleep((default_ms if fault.delay_ms is None else fault.delay_ms) / 1000)
-
-
-def failure(status: int, code: str, reason: str, headers: dict[str, str] | None = None) -> web.Response:
-    """Yandex Pay's envelope of a refusal."""
-    body = msgspec.json.encode({"status": "fail", "reasonCode": code, "reason": reason})
-    return web.Response(status=status, body=body, content_type="application/json", headers=headers)

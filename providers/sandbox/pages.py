@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
+from typing import Final
 
 from billing.money import to_decimal_string
 from providers.sandbox.book import Order
+from providers.sandbox.imitation import Line, is_payable
 
+_SYMBOLS: Final = {"RUB": "₽"}
 _STYLE = """
 :root{color-scheme:light dark;--card:#fff;--ink:#1c1c1e;--dim:#6b7280;--back:#f3f4f6;--line:#e5e7eb}
 @media(prefers-color-scheme:dark){:root{--card:#1f2937;--ink:#f3f4f6;--dim:#9ca3af;--back:#111827;--line:#374151}}
@@ -30,22 +33,26 @@ def _page(title: str, body: str, wide: str = "") -> str:
     )
 
 
-def payment(order: Order, *, payable: bool) -> str:
+def payment(order: Order, lines: Sequence[Line]) -> str:
     """The page a customer pays on."""
-    lines = "".join(
-        f"<li><span>{escape(str(item.get('title', item['productId'])))}</span><span>{escape(item['total'])} ₽</span></li>"
-        for item in order.cart.get("items", [])
+    shown = "".join(
+        f"<li><span>{escape(line.title)}</span><span>{_money(line.amount, order.currency)}</span></li>"
+        for line in lines
     )
-    amount = to_decimal_string(order.amount, order.currency)
-    head = f"<h1>Cinema</h1><p>Sandbox: no real money moves here.</p><ul>{lines}</ul><div class=sum>{amount} ₽</div>"
-    if not payable:
+    amount = _money(order.amount, order.currency)
+    head = f"<h1>Cinema</h1><p>Sandbox: no real money moves here.</p><ul>{shown}</ul><div class=sum>{amount}</div>"
+    if not is_payable(order):
         told = order.status.lower().replace("_", " ") if order.status != "PENDING" else "past its time"
         return _page("Payment", f"{head}<p class={order.status}>This order is {told}.</p>")
     buttons = "".join(
         f'<button name=outcome value={value} class="{value}">{text}</button>'
-        for value, text in (("pay", f"Pay {amount} ₽"), ("decline", "Let the bank decline"), ("walk_away", "Walk away"))
+        for value, text in (("pay", f"Pay {amount}"), ("decline", "Let the bank decline"), ("walk_away", "Walk away"))
     )
     return _page("Payment", f"{head}<form method=post>{buttons}</form>")
+
+
+def _money(amount: int, currency: str) -> str:
+    return f"{to_decimal_string(amount, currency)} {_SYMBOLS.get(currency, escape(currency))}"
 
 
 def orders(found: Sequence[Order]) -> str:

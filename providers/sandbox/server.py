@@ -3,31 +3,28 @@
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 import uvloop
 from aiohttp import web
 
 from billing.settings import Settings
-from providers.sandbox import pages
+from providers.sandbox import pages, registry
 from providers.sandbox.book import Book, Order
 from providers.sandbox.callbacks import Callbacks
 from providers.sandbox.customers import AutomaticCustomers, Behaviour, Crowd
 from providers.sandbox.faults import Fault, Faults
-from providers.sandbox.yandex_pay import Orders, Signer, YandexPayApi
-from providers.sandbox.yandex_pay.orders import is_payable
+from providers.sandbox.json_http import answer, read
+from providers.sandbox.scene import Scene
 
 #: Orders in an answer, and at most.
 LIMIT: Final = 100
 LIMIT_MAX: Final = 100_000
 BODY_LIMIT_BYTES: Final = 8 * 1024 * 1024
-DECLINED: Final = "INSUFFICIENT_FUNDS"
 #: How long open connections may go on after SIGTERM, seconds.
 SHUTDOWN_S: Final = 1.0
 _CROWD: Final = "customers"
-
-T = TypeVar("T")
 
 
 class Payment(msgspec.Struct):
@@ -37,44 +34,35 @@ class Payment(msgspec.Struct):
     reason: str | None = None
 
 
-class Merchant(msgspec.Struct):
-    """A merchant's settings at the provider."""
-
-    two_stage: bool
-
-
 class Sandbox:
     """Everything behind the sandbox' own routes (``/_sandbox``, ``/pay``, ``/``)."""
 
     def __init__(self, settings: Settings) -> None:
-        self._public_url = settings.sandbox_url or f"http://{settings.sandbox_host}:{settings.sandbox_port}"
+        public_url = settings.sandbox_url or f"http://{settings.sandbox_host}:{settings.sandbox_port}"
+        callback_url = settings.sandbox_callback_url or f"http://127.0.0.1:{settings.ingest_port}/webhooks"
         self._faults = Faults()
         self._book = Book(settings.state_dir / "sandbox" / "book.sqlite")
-        signer = Signer(self._book)
-        callback_url = settings.sandbox_callback_url or f"http://127.0.0.1:{settings.ingest_port}/webhooks/yandex-pay"
-        self._callbacks = Callbacks(
-            self._book, f"{callback_url.rstrip('/')}/v1/webhook", signer.sign, settings.sandbox_retry_max_s
-        )
+        self._callbacks = Callbacks(self._book, callback_url, settings.sandbox_retry_max_s)
         crowd = self._book.recall(_CROWD)
         self._customers = AutomaticCustomers(
             Crowd() if crowd is None else msgspec.json.decode(crowd, type=Crowd), self._visit
         )
-        merchant_id = settings.yandex_pay_merchant_id
-        self._orders = Orders(self._book, self._callbacks, self._faults, merchant_id, self._customers.on_opened)
-        self._yandex_pay = YandexPayApi(
-            self._book,
-            self._orders,
-            signer,
-            self._faults,
-            api_key=settings.yandex_pay_api_key.get_secret_value(),
-            merchant_id=merchant_id,
-            payment_url=lambda order_id: f"{self._public_url}/pay/{order_id}",
+        self._imitations = registry.build(
+            Scene(
+                settings=settings,
+                book=self._book,
+                faults=self._faults,
+                deliver=self._callbacks.send,
+                on_opened=self._customers.on_opened,
+                payment_url=lambda order_id: f"{public_url}/pay/{order_id}",
+            )
         )
 
     def app(self) -> web.Application:
         """The application."""
         app = web.Application(client_max_size=BODY_LIMIT_BYTES)
-        app.add_routes(self._yandex_pay.routes())
+        for imitation in self._imitations.values():
+            app.add_routes(imitation.routes())
         app.add_routes(
             [
                 web.get("/", self._orders_page),
@@ -83,55 +71,56 @@ class Sandbox:
                 web.get("/_sandbox/health", self._health),
                 web.get("/_sandbox/book", self._read_book),
                 web.get("/_sandbox/book/summary", self._summary),
+                web.post("/_sandbox/expire/{order_id}", self._expire),
                 web.get("/_sandbox/faults", self._list_faults),
                 web.post("/_sandbox/faults", self._add_fault),
                 web.delete("/_sandbox/faults", self._clear_faults),
                 web.get("/_sandbox/customers", self._show_crowd),
                 web.post("/_sandbox/customers", self._set_crowd),
-                web.get("/_sandbox/merchant", self._show_merchant),
-                web.post("/_sandbox/merchant", self._set_merchant),
             ]
         )
         app.cleanup_ctx.append(self._life)
         return app
 
     async def _life(self, _app: web.Application) -> AsyncIterator[None]:
-        await self._callbacks.start()
-        self._orders.resume()
+        await self._callbacks.start(self._imitations)
+        for imitation in self._imitations.values():
+            imitation.resume()
         yield
         await self._callbacks.stop()
         self._book.close()
 
     async def _health(self, _request: web.Request) -> web.Response:
-        return _json({"status": "ok"})
+        return answer({"status": "ok"})
 
     async def _orders_page(self, _request: web.Request) -> web.Response:
         return _html(pages.orders(self._book.select(0.0, LIMIT)))
 
     async def _payment_page(self, request: web.Request) -> web.Response:
         order = self._order(request)
-        return _html(pages.payment(order, payable=is_payable(order)))
+        return _html(pages.payment(order, self._imitations[order.provider].lines(order)))
 
     async def _pay(self, request: web.Request) -> web.Response:
         order = self._order(request)
         if request.content_type == "application/json":
-            payment = await _read(request, Payment)
+            payment = await read(request, Payment)
         else:
             payment = _payment(await request.post())
         done = self._act(order, payment)
         if "application/json" in request.headers.get("Accept", ""):
-            return _json({"status": order.status, "done": done})
+            return answer({"status": order.status, "done": done})
         target = order.redirect.get("onSuccess" if order.status in ("CAPTURED", "AUTHORIZED") else "onError")
         raise web.HTTPSeeOther(target or f"/pay/{order.order_id}")
 
     def _act(self, order: Order, payment: Payment) -> bool:
+        imitation = self._imitations[order.provider]
         match payment.outcome:
             case "pay":
-                return self._orders.pay(order)
+                return imitation.pay(order)
             case "decline":
-                return self._orders.decline(order, payment.reason or DECLINED)
+                return imitation.decline(order, payment.reason)
             case "walk_away":
-                return self._orders.walk_away(order)
+                return imitation.walk_away(order)
 
     def _visit(self, order_id: str, behaviour: Behaviour) -> None:
         order = self._book.find(order_id)
@@ -155,49 +144,37 @@ class Sandbox:
         return web.Response(body=b'{"orders":' + orders + b"}", content_type="application/json")
 
     async def _summary(self, _request: web.Request) -> web.Response:
-        return _json(self._book.summary())
+        return answer(self._book.summary())
+
+    async def _expire(self, request: web.Request) -> web.Response:
+        """Time passes for one order: an unpaid one closes, a hold is released."""
+        order = self._order(request)
+        done = self._imitations[order.provider].expire(order)
+        return answer({"status": order.status, "done": done})
 
     async def _list_faults(self, _request: web.Request) -> web.Response:
-        return _json({"faults": self._faults.active})
+        return answer({"faults": self._faults.active})
 
     async def _add_fault(self, request: web.Request) -> web.Response:
-        self._faults.add(await _read(request, Fault))
-        return _json({"faults": self._faults.active})
+        self._faults.add(await read(request, Fault))
+        return answer({"faults": self._faults.active})
 
     async def _clear_faults(self, _request: web.Request) -> web.Response:
         self._faults.clear()
-        return _json({"faults": []})
+        return answer({"faults": []})
 
     async def _show_crowd(self, _request: web.Request) -> web.Response:
-        return _json(self._customers.crowd)
+        return answer(self._customers.crowd)
 
     async def _set_crowd(self, request: web.Request) -> web.Response:
-        crowd = await _read(request, Crowd)
+        crowd = await read(request, Crowd)
         self._book.remember(_CROWD, msgspec.json.encode(crowd))
         self._customers.behave(crowd)
-        return _json(crowd)
-
-    async def _show_merchant(self, _request: web.Request) -> web.Response:
-        return _json(Merchant(self._orders.two_stage))
-
-    async def _set_merchant(self, request: web.Request) -> web.Response:
-        self._orders.two_stage = (await _read(request, Merchant)).two_stage
-        return await self._show_merchant(request)
-
-
-def _json(body: Any) -> web.Response:
-    return web.Response(body=msgspec.json.encode(body), content_type="application/json")
+        return answer(crowd)
 
 
 def _html(text: str) -> web.Response:
     return web.Response(text=text, content_type="text/html")
-
-
-async def _read(request: web.Request, type: type[T]) -> T:
-    try:
-        return msgspec.json.decode(await request.read(), type=type)
-    except msgspec.MsgspecError as error:
-        raise web.HTTPBadRequest(text=str(error)) from None
 
 
 def _payment(form: Mapping[str, Any]) -> Payment:

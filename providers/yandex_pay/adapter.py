@@ -5,26 +5,19 @@ from typing import Any, ClassVar, Final
 
 import aiohttp
 import msgspec
-import structlog
 
 from billing.messages import ProviderRequest
 from billing.settings import Settings
 from billing.vocabulary import Action, Outcome
-from providers.base import CallResult, ParsedCallback, Provider, VerifiedCallback
-from providers.http import NETWORK_ERRORS, failed
+from providers.base import CallResult, Inexpressible, ParsedCallback, Provider, VerifiedCallback
+from providers.http import NETWORK_ERRORS, failed, note, open_session
 from providers.yandex_pay import answers, bodies
 from providers.yandex_pay.keys import Keys
 from providers.yandex_pay.webhook import WebhookVerifier, parse
 
-log = structlog.get_logger(__name__)
-
 API: Final = "/api/merchant"
-#: Getting a connection must not eat up the deadline of the call, seconds.
-CONNECT_TIMEOUT_S: Final = 5.0
 #: The documents advise against a shorter X-Request-Timeout, milliseconds.
 MIN_REQUEST_TIMEOUT_MS: Final = 1000
-#: Outcomes that somebody may have to look into.
-TROUBLE: Final = frozenset({Outcome.UNKNOWN, Outcome.NOT_SENT, Outcome.DECLINED})
 
 _encode = msgspec.json.Encoder().encode
 
@@ -68,11 +61,7 @@ class YandexPay(Provider):
         self._session: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._connections),
-            timeout=aiohttp.ClientTimeout(total=self._timeout_s, connect=min(CONNECT_TIMEOUT_S, self._timeout_s)),
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
+        self._session = open_session(self._timeout_s, self._connections)
         self._keys.session = self._session
 
     async def close(self) -> None:
@@ -82,21 +71,18 @@ class YandexPay(Provider):
     async def perform(self, request: ProviderRequest) -> CallResult:
         try:
             method, path, body = self._express(request)
-        except bodies.Inexpressible as problem:
+        except Inexpressible as problem:
             return CallResult(Outcome.DECLINED, reason=problem.reason)
         result = await self._call(request, method, path, body)
-        # Neither bodies nor headers: the key, carts and contacts have no place in a log.
-        (log.warning if result.outcome in TROUBLE else log.debug)(
-            "yandex pay",
-            action=request.action,
-            operation=str(request.operation_id),
-            order=request.order_ref,
-            outcome=result.outcome,
-            reason=result.reason,
-        )
+        note("yandex pay", request, result)
         return result
 
-    async def verify_callback(self, headers: Mapping[str, str], body: bytes) -> VerifiedCallback:  # noqa: ARG002
+    async def verify_callback(
+        self,
+        headers: Mapping[str, str],  # noqa: ARG002
+        body: bytes,
+        peer: str | None = None,  # noqa: ARG002
+    ) -> VerifiedCallback:
         return await self._webhook.verify(body)
 
     def parse_callback(self, body: bytes) -> ParsedCallback:
@@ -118,7 +104,7 @@ class YandexPay(Provider):
             case Action.INQUIRE:
                 return "GET", order, None
             case _:
-                raise bodies.Inexpressible("unsupported")
+                raise Inexpressible("unsupported")
 
     async def _call(self, request: ProviderRequest, method: str, path: str, body: dict[str, Any] | None) -> CallResult:
         assert self._session is not None, "start() comes first"

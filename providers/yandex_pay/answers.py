@@ -1,7 +1,6 @@
 """Yandex Pay's answers in our words: outcomes and observations."""
 
 from typing import Final, Literal
-from uuid import UUID
 
 import msgspec
 
@@ -9,7 +8,7 @@ from billing.errors import InvalidMoney
 from billing.messages import Observation, ObservedOperation
 from billing.money import from_decimal_string
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
-from providers.base import CallResult
+from providers.base import CallResult, own_id
 from providers.declines import is_retryable
 from providers.http import OK, by_status
 
@@ -160,14 +159,6 @@ def _observed(operation: _Operation, currency: str) -> ObservedOperation:
         amount=_amount(operation.amount, currency),
         reason=DECLINES.get(operation.reason, "declined") if operation.reason else None,
     )
-
-
-def own_id(text: str | None) -> UUID | None:
-    """Our operation's id, if that is what the provider echoes."""
-    try:
-        return None if text is None else UUID(text)
-    except ValueError:
-        return None
 
 
 def status_of(text: str | None) -> PaymentStatus | None:

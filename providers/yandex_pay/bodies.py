@@ -7,6 +7,7 @@ from billing.messages import ProviderRequest
 from billing.money import to_decimal_string
 from billing.order import Cart, Item
 from billing.vocabulary import Tax
+from providers.base import Inexpressible
 
 #: Receipt tax codes as published; rates that came later are added by the setting ``yandex_pay_tax_codes``.
 TAX_CODES: Final[dict[str, int]] = {
@@ -21,14 +22,6 @@ MIN_TTL_S: Final = 180
 MAX_TTL_S: Final = 604_800
 #: Characters.
 MAX_PURPOSE: Final = 30
-
-
-class Inexpressible(Exception):
-    """The API has no words for the request; ``reason`` is a decline reason."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 def create(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]:

@@ -7,11 +7,13 @@ import msgspec
 from aiohttp import web
 
 from billing.errors import InvalidMoney
-from providers.sandbox.book import Book, Order
-from providers.sandbox.faults import Faults, failure
+from providers.sandbox import json_http
+from providers.sandbox.book import Order
+from providers.sandbox.imitation import Imitation
+from providers.sandbox.scene import Scene
 from providers.sandbox.yandex_pay import words
 from providers.sandbox.yandex_pay.carts import CartProblem
-from providers.sandbox.yandex_pay.orders import PROVIDER, Orders, Refused
+from providers.sandbox.yandex_pay.orders import Orders, Refused
 from providers.sandbox.yandex_pay.signing import Signer
 
 PREFIX: Final = "/yandex-pay"
@@ -21,26 +23,17 @@ Act = Callable[[web.Request, dict[str, Any]], dict[str, Any]]
 
 
 class YandexPayApi:
-    """The API's handlers. ``payment_url``: order id → where its customer pays."""
+    """The API's handlers, in front of the ``orders``."""
 
-    def __init__(
-        self,
-        book: Book,
-        orders: Orders,
-        signer: Signer,
-        faults: Faults,
-        *,
-        api_key: str,
-        merchant_id: str,
-        payment_url: Callable[[str], str],
-    ) -> None:
-        self._book = book
+    def __init__(self, imitation: Imitation, orders: Orders, signer: Signer, scene: Scene) -> None:
+        self._imitation = imitation
         self._orders = orders
         self._signer = signer
-        self._faults = faults
-        self._authorization = f"Api-Key {api_key}"
-        self._merchant_id = merchant_id
-        self._payment_url = payment_url
+        self._book = scene.book
+        self._faults = scene.faults
+        self._authorization = f"Api-Key {scene.settings.yandex_pay_api_key.get_secret_value()}"
+        self._merchant_id = scene.settings.yandex_pay_merchant_id
+        self._payment_url = scene.payment_url
 
     def routes(self) -> list[web.RouteDef]:
         """The API's routes."""
@@ -62,25 +55,25 @@ class YandexPayApi:
 
         async def handle(request: web.Request) -> web.StreamResponse:
             if request.headers.get("Authorization") != self._authorization:
-                return failure(401, "AUTHENTICATION_ERROR", "the API key is not known")
-            if (struck := await self._faults.before(request, PROVIDER, operation)) is not None:
+                return refusal(401, "AUTHENTICATION_ERROR", "the API key is not known")
+            if (struck := await self._faults.before(request, self._imitation, operation)) is not None:
                 return struck
             try:
                 data = act(request, msgspec.json.decode(await request.read() or b"{}"))
             except Refused as refused:
-                return failure(refused.status, refused.code, refused.reason)
+                return refusal(refused.status, refused.code, refused.reason)
             except (InvalidMoney, CartProblem) as error:
-                return failure(400, "ORDER_CART_DATA_ERROR", str(error))
+                return refusal(400, "ORDER_CART_DATA_ERROR", str(error))
             except (msgspec.MsgspecError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-                return failure(400, "BAD_FORMAT", f"the request cannot be understood: {error!r}")
-            if (struck := await self._faults.after(PROVIDER, operation)) is not None:
+                return refusal(400, "BAD_FORMAT", f"the request cannot be understood: {error!r}")
+            if (struck := await self._faults.after(self._imitation, operation)) is not None:
                 return struck
-            return answer({"code": OK, "status": "success", "data": data})
+            return json_http.answer({"code": OK, "status": "success", "data": data})
 
         return handle
 
     async def _jwks(self, _request: web.Request) -> web.Response:
-        return answer(self._signer.jwks)
+        return json_http.answer(self._signer.jwks)
 
     def _create(self, request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
         order = self._orders.open(body, _request_id(request))
@@ -110,20 +103,21 @@ class YandexPayApi:
     def _operation(self, request: web.Request, _body: dict[str, Any]) -> dict[str, Any]:
         key = request.match_info["external_id"]
         order = self._book.find_by_operation(key)
-        if order is None:
+        operation = None if order is None else next((o for o in order.operations if o.key == key), None)
+        if order is None or operation is None:
             raise Refused(404, "OPERATION_NOT_FOUND", "no such operation")
-        return {"operation": words.operation(order, next(o for o in order.operations if o.key == key))}
+        return {"operation": words.operation(order, operation)}
 
     def _find(self, request: web.Request) -> Order:
-        order = self._book.find(request.match_info["order_id"])
+        order = self._orders.changes.find(request.match_info["order_id"])
         if order is None:
             raise Refused(404, "ORDER_NOT_FOUND", "no such order")
         return order
 
 
-def answer(body: Any) -> web.Response:
-    """An answer."""
-    return web.Response(body=msgspec.json.encode(body), content_type="application/json")
+def refusal(status: int, code: str, reason: str, headers: dict[str, str] | None = None) -> web.Response:
+    """The envelope of a refusal."""
+    return json_http.answer({"status": "fail", "reasonCode": code, "reason": reason}, status, headers)
 
 
 def _request_id(request: web.Request) -> str | None:

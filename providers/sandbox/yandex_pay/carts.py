@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from billing.money import from_decimal_string, to_decimal_string
+from providers.sandbox.imitation import Line
 
 CURRENCY: Final = "RUB"
 
@@ -52,6 +53,12 @@ def after_refund(cart: Mapping[str, Any], target: Mapping[str, Any] | None) -> d
         )
     total = sum(_kopecks(item["total"]) for item in items)
     return {**cart, "items": items, "total": {"amount": to_decimal_string(total, CURRENCY)}}
+
+
+def lines(cart: Mapping[str, Any]) -> list[Line]:
+    """As the payment page shows them."""
+    items = cart.get("items", [])
+    return [Line(str(item.get("title", item["productId"])), _kopecks(item["total"])) for item in items]
 
 
 def total(cart: Mapping[str, Any]) -> int:

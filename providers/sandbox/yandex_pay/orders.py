@@ -3,14 +3,15 @@ merchant is told of it."""
 
 import asyncio
 import time
-import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
 from billing.money import from_decimal_string
-from providers.sandbox.book import Book, Operation, Order
-from providers.sandbox.callbacks import Callbacks
-from providers.sandbox.faults import Faults
+from providers.sandbox.book import Operation, Order
+from providers.sandbox.changes import Changes, new_operation
+from providers.sandbox.imitation import is_payable
+from providers.sandbox.replays import digest
+from providers.sandbox.scene import Scene
 from providers.sandbox.yandex_pay import carts, words
 from providers.sandbox.yandex_pay.carts import CURRENCY
 
@@ -39,18 +40,15 @@ class Orders:
 
     A write that is repeated, by ``externalOperationId`` or by ``X-Request-Id``, gets the same operation; with other
     arguments it is refused. An unpaid order that is past its time stays PENDING and can no longer be paid; nobody is
-    told of it, since no document says that anybody would be. ``on_opened`` hears the id of each new order.
+    told of it, since no document says that anybody would be.
     """
 
-    def __init__(
-        self, book: Book, callbacks: Callbacks, faults: Faults, merchant_id: str, on_opened: Callable[[str], None]
-    ) -> None:
-        self._book = book
-        self._callbacks = callbacks
-        self._faults = faults
-        self._merchant_id = merchant_id
-        self._on_opened = on_opened
-        self._two_stage = book.recall(_TWO_STAGE) == b"yes"
+    def __init__(self, scene: Scene) -> None:
+        self.changes = Changes(PROVIDER, scene)
+        self._book = scene.book
+        self._merchant_id = scene.settings.yandex_pay_merchant_id
+        self._on_opened = scene.on_opened
+        self._two_stage = self._book.recall(_TWO_STAGE) == b"yes"
 
     @property
     def two_stage(self) -> bool:
@@ -64,11 +62,11 @@ class Orders:
 
     def open(self, body: dict[str, Any], request_id: str | None) -> Order:
         """POST /v1/orders."""
-        order_id, digest = str(body["orderId"]), words.digest(body)
-        if (known := self._book.find(order_id)) is not None:
+        order_id, asked = str(body["orderId"]), digest(body)
+        if (known := self.changes.find(order_id)) is not None:
             known.note("create", request_id)
-            self._put(known)
-            if known.arguments != digest:
+            self.changes.put(known)
+            if known.arguments != asked:
                 raise Refused(409, "ORDER_ALREADY_EXISTS", "another order has this id")
             return known
         amount, ttl = carts.total(body["cart"]), body.get("ttl", DEFAULT_TTL_S)
@@ -79,10 +77,10 @@ class Orders:
         now = time.time()
         order = Order(
             order_id, PROVIDER, CURRENCY, amount, "PENDING", now, now + ttl,
-            two_stage=self.two_stage, cart=body["cart"], redirect=body.get("redirectUrls") or {}, arguments=digest,
+            two_stage=self.two_stage, cart=body["cart"], redirect=body.get("redirectUrls") or {}, arguments=asked,
         )  # fmt: skip
         order.note("create", request_id)
-        self._put(order)
+        self.changes.put(order)
         self._on_opened(order_id)
         return order
 
@@ -92,11 +90,11 @@ class Orders:
             return False
         now = time.time()
         order.customer, order.authorized, order.status = "pays", order.amount, "AUTHORIZED"
-        order.operations.append(_new("AUTHORIZE", "SUCCESS", order.amount, now))
+        order.operations.append(new_operation("AUTHORIZE", "SUCCESS", order.amount, now))
         if not order.two_stage:
             order.captured, order.status = order.amount, "CAPTURED"
-            order.operations.append(_new("CAPTURE", "SUCCESS", order.amount, now))
-        self._commit(order, "pay", [self._status(order)])
+            order.operations.append(new_operation("CAPTURE", "SUCCESS", order.amount, now))
+        self.changes.commit(order, "pay", [self._status(order)])
         return True
 
     def decline(self, order: Order, reason: str) -> bool:
@@ -104,15 +102,8 @@ class Orders:
         if not is_payable(order):
             return False
         order.customer, order.status, order.reason = "declines", "FAILED", reason
-        order.operations.append(_new("AUTHORIZE", "FAIL", order.amount, time.time(), reason=reason))
-        self._commit(order, "pay", [self._status(order)])
-        return True
-
-    def walk_away(self, order: Order) -> bool:
-        """The customer closes the page. They may come back and pay."""
-        if order.customer is None:
-            order.customer = "walks_away"
-            self._put(order)
+        order.operations.append(new_operation("AUTHORIZE", "FAIL", order.amount, time.time(), reason=reason))
+        self.changes.commit(order, "pay", [self._status(order)])
         return True
 
     def capture(self, order: Order, body: dict[str, Any], request_id: str | None) -> Operation:
@@ -129,7 +120,7 @@ class Orders:
             order.cart = body["cart"]
         operation = self._add(order, "CAPTURE", "SUCCESS", amount, body, request_id)
         order.captured, order.status = amount, "CAPTURED"
-        self._commit(order, "capture", [self._operation(order, operation), self._status(order)], operation)
+        self.changes.commit(order, "capture", [self._operation(order, operation), self._status(order)], operation)
         return operation
 
     def cancel(self, order: Order, body: dict[str, Any], request_id: str | None) -> Operation:
@@ -140,7 +131,7 @@ class Orders:
         self._require(order, "AUTHORIZED")
         operation = self._add(order, "VOID", "SUCCESS", order.authorized, body, request_id)
         order.status, order.reason = "VOIDED", reason
-        self._commit(order, "void", [self._operation(order, operation), self._status(order)], operation)
+        self.changes.commit(order, "void", [self._operation(order, operation), self._status(order)], operation)
         return operation
 
     def refund(self, order: Order, body: dict[str, Any], request_id: str | None) -> Operation:
@@ -160,7 +151,7 @@ class Orders:
             raise Refused(400, "ORDER_CART_DATA_ERROR", f"the target cart comes to {remains}, {left - amount} remain")
         operation = self._add(order, "REFUND", "PENDING", amount, body, request_id)
         operation.target = body.get("targetCart")
-        self._commit(order, "refund", [], operation)
+        self.changes.commit(order, "refund", [], operation)
         self._finish_later(order.order_id, operation.id)
         return operation
 
@@ -168,7 +159,7 @@ class Orders:
         """POST /v1/orders/{id}/rollback: never to be paid; what was held is released, what was taken given back."""
         order.note("rollback", request_id)
         if order.blocked:
-            self._put(order)
+            self.changes.put(order)
             return
         now, events = time.time(), []
         for operation in order.operations:
@@ -176,17 +167,17 @@ class Orders:
                 operation.status, operation.updated = "FAIL", now
                 events.append(self._operation(order, operation))
         if left := order.captured - order.refunded:
-            order.operations.append(_new("REFUND", "SUCCESS", left, now))
+            order.operations.append(new_operation("REFUND", "SUCCESS", left, now))
             order.refunded = order.captured
         elif order.status == "AUTHORIZED":
-            order.operations.append(_new("VOID", "SUCCESS", order.authorized, now))
+            order.operations.append(new_operation("VOID", "SUCCESS", order.authorized, now))
         changed = order.status != "FAILED"
         order.status, order.blocked = "FAILED", True
-        self._commit(order, "rollback", [*events, self._status(order)] if changed else [])
+        self.changes.commit(order, "rollback", [*events, self._status(order)] if changed else [])
 
     def resume(self) -> None:
         """Go on with the refunds that a former process left under way."""
-        for order_id, operation_id in self._book.unfinished():
+        for order_id, operation_id in self.changes.unfinished():
             self._finish_later(order_id, operation_id)
 
     def _finish_later(self, order_id: str, operation_id: str) -> None:
@@ -196,7 +187,7 @@ class Orders:
         asyncio.get_running_loop().call_later(delay_s, act, *arguments)
 
     def _finish(self, order_id: str, operation_id: str) -> None:
-        order = self._book.find(order_id)
+        order = self.changes.find(order_id)
         assert order is not None
         operation = next(o for o in order.operations if o.id == operation_id)
         if operation.status != "PENDING":
@@ -207,19 +198,19 @@ class Orders:
         order.refunded += operation.amount
         assert order.refunded <= order.captured, order_id
         order.status = "REFUNDED" if order.refunded == order.captured else "PARTIALLY_REFUNDED"
-        self._commit(order, "refund", [self._operation(order, operation), self._status(order)], operation)
+        self.changes.commit(order, "refund", [self._operation(order, operation), self._status(order)], operation)
 
     def _asked_before(
         self, order: Order, operation: str, body: dict[str, Any], request_id: str | None
     ) -> Operation | None:
         """Note the request; the operation it asked for at another time."""
         order.note(operation, request_id)
-        self._put(order)
+        self.changes.put(order)
         key = body.get("externalOperationId")
         found = next((o for o in order.operations if key is not None and o.key == key), None) or next(
             (o for o in order.operations if request_id is not None and o.request == request_id), None
         )
-        if found is not None and found.arguments != words.digest(body):
+        if found is not None and found.arguments != digest(body):
             raise Refused(409, "DUPLICATE_EXTERNAL_OPERATION_ID", "this id was used with other arguments")
         return found
 
@@ -234,49 +225,17 @@ class Orders:
     def _add(
         self, order: Order, type: str, status: str, amount: int, body: dict[str, Any], request_id: str | None
     ) -> Operation:
-        operation = _new(type, status, amount, time.time())
+        operation = new_operation(type, status, amount, time.time())
         operation.key, operation.request = body.get("externalOperationId"), request_id
-        operation.arguments = words.digest(body)
+        operation.arguments = digest(body)
         order.operations.append(operation)
         return operation
-
-    def _put(self, order: Order) -> None:
-        with self._book.change():
-            self._book.put(order)
-
-    def _commit(self, order: Order, cause: str, events: Sequence[bytes], operation: Operation | None = None) -> None:
-        """Write the order, its new or changed operation and its callbacks down together, then deliver them."""
-        deliveries = []
-        with self._book.change():
-            self._book.put(order)
-            if operation is not None:
-                if operation.key:
-                    self._book.index(order, operation)
-                if operation.status == "PENDING":
-                    self._book.begin(order, operation)
-                else:
-                    self._book.end(operation)
-            for event in events:
-                if self._faults.draw(PROVIDER, cause, "callback_lost") is not None:
-                    continue
-                copies = 2 if self._faults.draw(PROVIDER, cause, "callback_twice") is not None else 1
-                deliveries += [self._book.add_delivery(order.order_id, event, time.time()) for _ in range(copies)]
-        self._callbacks.send(deliveries)
 
     def _status(self, order: Order) -> bytes:
         return words.status_event(order, self._merchant_id, time.time())
 
     def _operation(self, order: Order, operation: Operation) -> bytes:
         return words.operation_event(order, operation, self._merchant_id, time.time())
-
-
-def is_payable(order: Order) -> bool:
-    """Whether a customer can still pay."""
-    return order.status == "PENDING" and not order.blocked and time.time() < order.expires
-
-
-def _new(type: str, status: str, amount: int, now: float, reason: str | None = None) -> Operation:
-    return Operation(str(uuid.uuid4()), type, status, amount, reason=reason, created=now, updated=now)
 
 
 def _amount(text: str) -> int:

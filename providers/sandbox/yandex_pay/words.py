@@ -1,6 +1,5 @@
 """The sandbox' orders in Yandex Pay's words: what its answers and its events say."""
 
-import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
@@ -60,11 +59,6 @@ def operation_event(order: Order, operation: Operation, merchant_id: str, at: fl
     if operation.key:
         what["externalOperationId"] = operation.key
     return _event("OPERATION_STATUS_UPDATED", merchant_id, at, operation=what)
-
-
-def digest(body: Any) -> bytes:
-    """What a request asked for, to tell a repeat from another request."""
-    return hashlib.sha256(msgspec.json.encode(body, order="sorted")).digest()
 
 
 def _event(event: str, merchant_id: str, at: float, **what: Any) -> bytes:

@@ -16,24 +16,28 @@ from billing.vocabulary import PaymentStatus
 from providers.base import CallResult, ParsedCallback, Provider, VerifiedCallback
 from streams.callbacks_agent import CallbacksAgent
 from streams.inlet import Incoming
-from tests.factories import NOW, a_create, later
-from tests.integration.streams.world import Abandoned, Outbox, World, abandon
+from tests.factories import NOW, a_create, later, opened
+from tests.integration.streams.world import Abandoned, Outbox, World, abandon, requests
 
 
 class Plain(Provider):
-    """A provider whose callbacks are the reference in plain text."""
+    """A provider whose callbacks are the reference in plain text, or ``ask`` and the reference."""
 
     name: ClassVar[str] = "yandex-pay"
 
     async def perform(self, request: ProviderRequest) -> CallResult:
         raise NotImplementedError
 
-    async def verify_callback(self, headers: Mapping[str, str], body: bytes) -> VerifiedCallback:
+    async def verify_callback(
+        self, headers: Mapping[str, str], body: bytes, peer: str | None = None
+    ) -> VerifiedCallback:
         raise NotImplementedError
 
     def parse_callback(self, body: bytes) -> ParsedCallback:
         if body == b"garbage":
             raise InvalidMessage("garbage")
+        if body.startswith(b"ask "):
+            return ParsedCallback((body.decode().removeprefix("ask "),), "news", ask=True)
         return ParsedCallback((body.decode(),), f"event/{body.decode()}", Observation(PaymentStatus.CAPTURED))
 
 
@@ -129,3 +133,20 @@ async def test_the_same_callback_twice_is_passed_on_under_the_same_id(world):
     again = msgspec.structs.replace(callback(reference, 0), offset=1)
     await agent.process([callback(reference, 0), again])
     assert len(set(outbox.ids())) == 1
+
+
+async def test_an_unsigned_callback_about_an_order_that_the_provider_named_makes_the_payment_ask(world):
+    create = a_create()
+    payment = decide(None, create, NOW).payment
+    theirs = "2f1c7a5e-000f-5000-8000-1c0d3b6e9a11"
+    payments = await world.agent()
+    await world.deliver(payments, create, opened(payment, provider_ref=theirs))
+    outbox = Outbox()
+    agent = await an_agent(world, outbox)
+    await agent.process([callback(f"ask {theirs}")])
+    (message,) = passed_on(outbox)
+    assert (message.payment_id, message.ask) == (create.payment_id, True)
+    await world.deliver(payments, message)
+    asked = requests(world.outbox.published)[-1]
+    assert (asked["action"], asked["order_ref"]) == ("INQUIRE", theirs)
+    assert (await world.payment(create.payment_id)).status is PaymentStatus.PENDING

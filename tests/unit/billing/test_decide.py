@@ -1,9 +1,11 @@
+from uuid import UUID
+
 import msgspec
 import pytest
 
 from billing.decide import decide
 from billing.errors import InvalidMessage, InvariantBroken
-from billing.messages import ChaseOperation, Observation, ProviderResult, ReplyTo
+from billing.messages import ChaseOperation, Observation, ProviderResult, RefundPayment, ReplyTo
 from billing.order import Order
 from billing.payment import Payment
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
@@ -245,3 +247,63 @@ def test_money_that_would_be_wrong_is_an_error_not_a_state():
     payment = msgspec.structs.replace(paid(a_payment()), captured=59_901)
     with pytest.raises(InvariantBroken, match="captured 59901 of 59900"):
         payment.check()
+
+
+def test_an_order_that_the_provider_names_goes_by_that_name_from_then_on():
+    payment = a_payment()
+    named = decide(payment, opened(payment, provider_ref="theirs-1"), NOW).payment
+    assert named is not None
+    assert (named.order_ref, named.operations[0].provider_ref) == ("theirs-1", "theirs-1")
+    paid = decide(named, told(named, PaymentStatus.CAPTURED), NOW).payment
+    assert paid is not None
+    refund = RefundPayment(payment.id, UUID(int=1), "asked", 100)
+    (request,) = decide(paid, refund, NOW).requests
+    assert request.order_ref == "theirs-1"
+
+
+def test_the_name_is_kept_when_a_callback_overtakes_the_answer_that_brings_it():
+    payment = a_payment()
+    captured = decide(payment, told(payment, PaymentStatus.CAPTURED), NOW).payment
+    assert captured is not None
+    after = decide(captured, opened(payment, provider_ref="theirs-1"), NOW).payment
+    assert after is not None
+    assert (after.order_ref, after.operations[0].provider_ref) == ("theirs-1", "theirs-1")
+    assert after.operations[0].status is OperationStatus.SUCCESS
+
+
+def test_a_callback_or_an_inquiry_may_bring_the_name_too():
+    payment = a_payment()
+    after = decide(payment, told(payment, PaymentStatus.CAPTURED, order_ref="theirs-1"), NOW).payment
+    assert after is not None
+    assert (after.order_ref, after.operations[0].provider_ref) == ("theirs-1", "theirs-1")
+
+
+def test_the_first_name_stays_for_it_is_the_one_that_the_payment_url_belongs_to():
+    payment = a_payment()
+    named = decide(payment, opened(payment, provider_ref="theirs-1"), NOW).payment
+    assert named is not None
+    after = decide(named, opened(payment, provider_ref="theirs-2", payment_url="https://pay.example/2"), NOW).payment
+    assert after is not None
+    assert (after.order_ref, after.payment_url) == ("theirs-1", "https://pay.example/1")
+
+
+def test_an_unsigned_callback_moves_no_money_and_makes_the_provider_be_asked():
+    payment = a_payment()
+    named = decide(payment, opened(payment), NOW).payment
+    assert named is not None
+    callback = msgspec.structs.replace(told(payment, PaymentStatus.CAPTURED), ask=True)
+    decision = decide(named, callback, NOW)
+    assert decision.payment is not None
+    assert (decision.payment.status, decision.payment.captured) == (PaymentStatus.PENDING, 0)
+    assert decision.postings == ()
+    (request,) = decision.requests
+    assert (request.action, request.order_ref) == (Action.INQUIRE, named.order_ref)
+    assert decision.payment.operations[0].next_chase_at == later(5), "asked again soon, in case the answer is lost"
+
+
+def test_an_unsigned_callback_to_a_payment_with_nothing_open_asks_and_changes_nothing():
+    payment = paid(a_payment())
+    callback = msgspec.structs.replace(told(payment, PaymentStatus.REFUNDED), ask=True)
+    decision = decide(payment, callback, NOW)
+    assert decision.payment is payment
+    assert [request.action for request in decision.requests] == [Action.INQUIRE]

@@ -3,20 +3,45 @@
 import pytest
 
 from billing.settings import Settings
+from ingest_api.webhooks import CALLBACK_PATHS
 from providers.base import Provider
 from providers.declines import REASONS, is_retryable
 from providers.registry import build
+from providers.sandbox.stripe import StripeImitation
+from providers.sandbox.tbank import TBankImitation
+from providers.sandbox.yandex_pay import YandexPayImitation
+from providers.sandbox.yookassa import YooKassaImitation
 from providers.yandex_pay.answers import DECLINES
+from providers.yookassa import answers as yookassa
 
 
 def test_every_provider_is_found_by_its_name() -> None:
     providers = build(Settings())
 
-    assert set(providers) == {"yandex-pay"}
+    assert set(providers) == {"yandex-pay", "yookassa", "stripe", "tbank"}
     assert all(isinstance(provider, Provider) and provider.name == name for name, provider in providers.items())
 
 
-@pytest.mark.parametrize("reason", sorted({*DECLINES.values(), "declined", "unsupported", "unsupported_tax"}))
+def test_every_provider_is_imitated_and_is_called_back_where_ingest_listens() -> None:
+    imitations = (YandexPayImitation, YooKassaImitation, StripeImitation, TBankImitation)
+    appended = {cls.name: cls.callback_path for cls in imitations}
+    assert set(appended) == set(build(Settings()))
+    assert appended == CALLBACK_PATHS
+
+
+@pytest.mark.parametrize(
+    "reason",
+    sorted(
+        {
+            *DECLINES.values(),
+            *yookassa.DECLINES.values(),
+            *yookassa.ERRORS.values(),
+            "declined",
+            "unsupported",
+            "unsupported_tax",
+        }
+    ),
+)
 def test_every_decline_reason_says_what_helps(reason: str) -> None:
     assert reason in REASONS
 

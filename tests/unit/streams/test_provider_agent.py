@@ -39,7 +39,9 @@ class Scripted(Provider):
         self.at_once -= 1
         return self._answer(request)
 
-    async def verify_callback(self, headers: Mapping[str, str], body: bytes) -> VerifiedCallback:
+    async def verify_callback(
+        self, headers: Mapping[str, str], body: bytes, peer: str | None = None
+    ) -> VerifiedCallback:
         raise NotImplementedError
 
     def parse_callback(self, body: bytes) -> ParsedCallback:

@@ -1,0 +1,69 @@
+"""How an imitated provider changes its orders: everything that belongs together is written down together."""
+
+import time
+import uuid
+from collections.abc import Sequence
+
+from providers.sandbox.book import Operation, Order
+from providers.sandbox.scene import Scene
+
+
+class Changes:
+    """One provider's orders in the book."""
+
+    def __init__(self, provider: str, scene: Scene) -> None:
+        self._provider = provider
+        self._book = scene.book
+        self._faults = scene.faults
+        self._deliver = scene.deliver
+
+    def find(self, order_id: str) -> Order | None:
+        """One order of this provider."""
+        order = self._book.find(order_id)
+        return order if order is not None and order.provider == self._provider else None
+
+    def put(self, order: Order) -> None:
+        """Write an order."""
+        with self._book.change():
+            self._book.put(order)
+
+    def index(self, order: Order, key: str) -> None:
+        """Let an order be found by the key that opened it."""
+        with self._book.change():
+            self._book.index(order, key)
+
+    def walk_away(self, order: Order) -> bool:
+        """Note that the customer closed the page."""
+        if order.customer is None:
+            order.customer = "walks_away"
+            self.put(order)
+        return True
+
+    def commit(self, order: Order, cause: str, events: Sequence[bytes], operation: Operation | None = None) -> None:
+        """Write the order, its new or changed operation and its callbacks down, then deliver them. ``cause``: what
+        was asked for, or ``pay``; faults that strike it lose or double the callbacks."""
+        deliveries = []
+        with self._book.change():
+            self._book.put(order)
+            if operation is not None:
+                if operation.key:
+                    self._book.index(order, operation.key, operation.id)
+                if operation.status == "PENDING":
+                    self._book.begin(order, operation)
+                else:
+                    self._book.end(operation)
+            for event in events:
+                if self._faults.draw(self._provider, cause, "callback_lost") is not None:
+                    continue
+                copies = 2 if self._faults.draw(self._provider, cause, "callback_twice") is not None else 1
+                deliveries += [self._book.add_delivery(order, event, time.time()) for _ in range(copies)]
+        self._deliver(deliveries)
+
+    def unfinished(self) -> list[tuple[str, str]]:
+        """(order id, operation id) of what goes on, after a restart."""
+        return self._book.unfinished(self._provider)
+
+
+def new_operation(type: str, status: str, amount: int, now: float, reason: str | None = None) -> Operation:
+    """An operation with an id of the provider's own. ``amount``: minor units; ``now``: Unix seconds."""
+    return Operation(str(uuid.uuid4()), type, status, amount, reason=reason, created=now, updated=now)

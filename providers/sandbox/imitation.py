@@ -1,0 +1,85 @@
+"""The abstract class every imitated provider implements. The server, the customers, the callbacks and the faults
+know a provider only by it."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import msgspec
+from aiohttp import web
+
+from providers.sandbox.book import Order
+
+
+class CallbackRequest(msgspec.Struct, frozen=True):
+    """One try to deliver a callback."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Line(msgspec.Struct, frozen=True):
+    """What the payment page shows of a cart line. ``amount``: minor units."""
+
+    title: str
+    amount: int
+
+
+class Imitation(ABC):
+    """One provider, imitated for one merchant.
+
+    Its orders are in the shared book, under its ``name``, in the book's words (:class:`~providers.sandbox.book.Order`);
+    every change is on disk, with its callbacks, before a method returns (:class:`~providers.sandbox.changes.Changes`).
+    """
+
+    #: The provider's name in our API and books; its routes begin with ``/<name>/``.
+    name: ClassVar[str]
+    #: What the provider, or the merchant in its console, appends to our ``/webhooks/<name>``.
+    callback_path: ClassVar[str] = ""
+    #: How long an idempotency key is remembered, as documented, seconds; ``None``: as long as the order.
+    idempotency_s: ClassVar[float | None] = None
+
+    @abstractmethod
+    def routes(self) -> list[web.RouteDef]:
+        """The provider's API, and what else can be set up of it below ``/_sandbox/``."""
+
+    @abstractmethod
+    def pay(self, order: Order) -> bool:
+        """The customer pays; whether the order could be paid."""
+
+    @abstractmethod
+    def decline(self, order: Order, reason: str | None) -> bool:
+        """The customer's bank says no, and why, in the provider's words; whether it was asked."""
+
+    @abstractmethod
+    def walk_away(self, order: Order) -> bool:
+        """The customer closes the page. They may come back and pay."""
+
+    @abstractmethod
+    def callback(self, payload: bytes) -> CallbackRequest:
+        """A callback's headers and body, made anew for each try."""
+
+    @abstractmethod
+    def failure(self, status: int, reason: str, retry_s: int | None = None) -> web.Response:
+        """A fault in the provider's own envelope: 500, or 429 with the time to wait, seconds."""
+
+    @abstractmethod
+    def lines(self, order: Order) -> Sequence[Line]:
+        """The cart as the payment page shows it."""
+
+    def acknowledges(self, status: int, body: bytes) -> bool:  # noqa: ARG002
+        """Whether the merchant's answer to a callback ends its delivery."""
+        return status == web.HTTPOk.status_code
+
+    def expire(self, order: Order) -> bool:  # noqa: ARG002
+        """The time of an order that is unpaid or held is over at once; whether it ended by that."""
+        return False
+
+    def resume(self) -> None:
+        """Go on with what a former process left under way. Called once, inside the event loop."""
+
+
+def is_payable(order: Order) -> bool:
+    """Whether a customer can still pay."""
+    return order.status == "PENDING" and not order.blocked and time.time() < order.expires

@@ -1,0 +1,42 @@
+"""Idempotency keys that answer a repeat with the first answer, for as long as the provider documents it."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from providers.sandbox.book import Answer, Book
+
+
+class KeyReused(Exception):
+    """The key was used before, for another request."""
+
+
+class Replays:
+    """One provider's keys. ``window_s``: how long an answer is remembered; ``now``: Unix seconds."""
+
+    def __init__(self, provider: str, book: Book, window_s: float, now: Callable[[], float] = time.time) -> None:
+        self._provider = provider
+        self._book = book
+        self._window_s = window_s
+        self._now = now
+
+    def find(self, key: str, asked: bytes) -> Answer | None:
+        """The answer that a repeat gets. Raises :class:`KeyReused` where ``asked`` is the digest of another request."""
+        known = self._book.answered(self._provider, key)
+        if known is None or self._now() - known.given >= self._window_s:
+            return None
+        if known.digest != asked:
+            raise KeyReused(key)
+        return known
+
+    def keep(self, key: str, asked: bytes, status: int, body: bytes) -> None:
+        """Remember an answer. Inside :meth:`Book.change` together with what was done, neither is without the other."""
+        self._book.keep_answer(self._provider, key, Answer(asked, status, body, self._now()))
+
+
+def digest(asked: Any) -> bytes:
+    """What a request asked for, to tell a repeat from another request."""
+    return hashlib.sha256(msgspec.json.encode(asked, order="sorted")).digest()

@@ -1,0 +1,262 @@
+"""What becomes of payments at Stripe, by its rules: what the merchant asks for, what customers do, and what the
+merchant is told of it."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any, Final
+
+from providers.sandbox.book import Operation, Order
+from providers.sandbox.changes import Changes, new_operation
+from providers.sandbox.imitation import is_payable
+from providers.sandbox.scene import Scene
+from providers.sandbox.stripe import parameters, requests, words
+from providers.sandbox.stripe.methods import Methods, card_error, declined
+from providers.sandbox.stripe.parameters import Refused, invalid
+from providers.sandbox.stripe.requests import PROVIDER
+
+#: How long a card's hold lasts, seconds.
+HOLD_S: Final = 7 * 86_400.0
+#: How long a refund is under way that is not done at once, seconds.
+REFUND_TAKES_S: Final = 0.05
+
+
+class Payments:
+    """The payments of one account. Methods raise :class:`Refused`. A declined card leaves a Checkout Session open:
+    the customer may try another one."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.changes = Changes(PROVIDER, scene)
+        self._faults = scene.faults
+        self._on_opened = scene.on_opened
+        self._payment_url = scene.payment_url
+        self._methods = Methods(scene.book, scene.faults)
+
+    def session(self, order: Order, *, expanded: bool = False) -> dict[str, Any]:
+        """A Checkout Session in Stripe's words."""
+        return words.session(order, self._payment_url(order.order_id), expanded=expanded)
+
+    def find(self, id: str, param: str) -> Order:
+        """By the id of its session or its PaymentIntent."""
+        order = self.changes.find(id)
+        if order is None and id.startswith(words.INTENT):
+            order = self.changes.find(id.replace(words.INTENT, words.SESSION, 1))
+            order = order if order is not None and words.has_intent(order) else None
+        if order is None:
+            raise Refused(404, "invalid_request_error", f"No such object: '{id}'", "resource_missing", param=param)
+        return order
+
+    def open(self, params: Mapping[str, Any], key: str | None) -> Order:
+        """POST /v1/checkout/sessions."""
+        order = requests.session(params)
+        order.note("create", key)
+        self._put(order, key)
+        self._later(order.expires - time.time(), order.order_id)
+        self._on_opened(order.order_id)
+        return order
+
+    def create(self, params: Mapping[str, Any], key: str | None) -> Order:
+        """POST /v1/payment_intents: with ``confirm`` it is charged at once."""
+        order, confirms = requests.intent(params), parameters.flag(params, "confirm")
+        order.details["unconfirmed"] = not confirms
+        if confirms:
+            return self._charge(order, params, key)
+        order.note("create", key)
+        self._put(order, key)
+        return order
+
+    def confirm(self, order: Order, params: Mapping[str, Any], key: str | None) -> Order:
+        """POST /v1/payment_intents/{id}/confirm."""
+        if words.is_session(order) or order.status not in ("PENDING", "FAILED"):
+            raise self._unexpected(order)
+        order.details |= {"unconfirmed": False}
+        if "payment_method" in params:
+            order.details["payment_method"] = params["payment_method"]
+        return self._charge(order, params, key)
+
+    def pay(self, order: Order) -> bool:
+        """The customer pays; whether the session could be paid."""
+        if not is_payable(order):
+            return False
+        order.customer = "pays"
+        seed = order.order_id.removeprefix(words.SESSION)
+        if order.details["saves"]:
+            self._methods.save(order, seed)
+        else:
+            order.details["payment_method"] = f"pm_{seed}"
+        self._take(order, None)
+        completed = words.event("checkout.session.completed", self.session(order))
+        self.changes.commit(order, "pay", [self._taken(order, None), completed])
+        return True
+
+    def decline(self, order: Order, reason: str) -> bool:
+        """The customer's bank says no, and why; whether it was asked."""
+        if not is_payable(order):
+            return False
+        order.customer = "declines"
+        self._fail(order, reason)
+        self.changes.commit(order, "pay", [self._event("payment_intent.payment_failed", order, None)])
+        return True
+
+    def capture(self, order: Order, params: Mapping[str, Any], key: str | None) -> Order:
+        """POST /v1/payment_intents/{id}/capture; the remainder goes back to the customer."""
+        order.note("capture", key)
+        if order.status != "AUTHORIZED":
+            raise self._unexpected(order)
+        amount = order.authorized
+        if "amount_to_capture" in params:
+            amount = parameters.money(params, "amount_to_capture", order.currency)
+        if not 0 < amount <= order.authorized:
+            raise invalid("more than can be captured", "amount_to_capture", "amount_too_large")
+        order.details["metadata"] = order.details["metadata"] | parameters.nested(params, "metadata")
+        operation = self._add(order, "CAPTURE", "SUCCESS", amount, key)
+        order.captured, order.status = amount, "CAPTURED"
+        self.changes.commit(order, "capture", [self._event("payment_intent.succeeded", order, key)], operation)
+        return order
+
+    def cancel(self, order: Order, key: str | None) -> Order:
+        """POST /v1/payment_intents/{id}/cancel."""
+        order.note("void", key)
+        unpaid = order.status in ("PENDING", "FAILED") and not words.is_session(order)
+        if order.status != "AUTHORIZED" and not unpaid:
+            raise self._unexpected(order)
+        operation = self._add(order, "VOID", "SUCCESS", order.authorized, key)
+        order.status, order.blocked = "VOIDED", True
+        self.changes.commit(order, "void", [self._event("payment_intent.canceled", order, key)], operation)
+        return order
+
+    def refund(self, params: Mapping[str, Any], key: str | None) -> tuple[Order, Operation]:
+        """POST /v1/refunds: done at once, unless a fault says otherwise."""
+        order = self.find(parameters.text(params, "payment_intent"), "payment_intent")
+        order.note("refund", key)
+        if not order.captured:
+            raise invalid("This PaymentIntent does not have a successful charge to refund.", "payment_intent")
+        under_way = sum(o.amount for o in order.operations if o.type == "REFUND" and o.status == "PENDING")
+        left = order.captured - order.refunded - under_way
+        if not left:
+            raise Refused(400, "invalid_request_error", "Charge has already been refunded.", "charge_already_refunded")
+        amount = parameters.money(params, "amount", order.currency) if "amount" in params else left
+        if not 0 < amount <= left:
+            raise Refused(400, "invalid_request_error", f"{amount} to refund of {left}", param="amount")
+        operation = self._add(order, "REFUND", "PENDING", amount, key)
+        operation.id = f"re_{uuid.uuid4().hex}"
+        operation.details["metadata"] = parameters.nested(params, "metadata")
+        for fault in ("refund_later", "refund_fails_later"):
+            if self._faults.draw(PROVIDER, "refund", fault) is not None:
+                operation.details["ends"] = fault
+                self._tell_refund(order, operation, "refund.created", key)
+                self._finish_later(order.order_id, operation.id)
+                return order, operation
+        self._give_back(order, operation)
+        self._tell_refund(order, operation, "refund.created", key)
+        return order, operation
+
+    def expire(self, order: Order, key: str | None = None, cause: str = "expire") -> bool:
+        """The time to pay or to capture is over; whether it ended by that."""
+        if order.status == "PENDING" and words.is_session(order):
+            order.status, order.blocked = "FAILED", True
+            event = words.event("checkout.session.expired", self.session(order), key)
+        elif order.status == "AUTHORIZED":
+            self._add(order, "VOID", "SUCCESS", order.authorized, None)
+            order.status, order.blocked, order.reason = "VOIDED", True, "automatic"
+            event = self._event("payment_intent.canceled", order, key)
+        else:
+            return False
+        self.changes.commit(order, cause, [event])
+        return True
+
+    def resume(self) -> None:
+        """Go on with the refunds that a former process left under way."""
+        for order_id, operation_id in self.changes.unfinished():
+            self._finish_later(order_id, operation_id)
+
+    def _charge(self, order: Order, params: Mapping[str, Any], key: str | None) -> Order:
+        off_session = parameters.flag(params, "off_session")
+        cause = "recur" if off_session else "create"
+        reason = self._methods.verdict(order, off_session=off_session)
+        order.note(cause, key)
+        if reason is None:
+            self._take(order, key)
+            self.changes.commit(order, cause, [self._taken(order, key)], order.operations[0])
+            return order
+        operation = self._fail(order, reason)
+        operation.key = key
+        order.status = "FAILED"
+        self.changes.commit(order, cause, [self._event("payment_intent.payment_failed", order, key)], operation)
+        raise declined(reason, payment_intent=words.intent(order))
+
+    def _take(self, order: Order, key: str | None) -> None:
+        now = time.time()
+        order.authorized, order.status, order.expires = order.amount, "AUTHORIZED", now + HOLD_S
+        order.details["last_error"] = None
+        self._add(order, "AUTHORIZE", "SUCCESS", order.amount, key)
+        if order.two_stage:
+            self._later(HOLD_S, order.order_id)
+            return
+        order.captured, order.status = order.amount, "CAPTURED"
+        self._add(order, "CAPTURE", "SUCCESS", order.amount, None)
+
+    def _taken(self, order: Order, key: str | None) -> bytes:
+        held = order.status == "AUTHORIZED"
+        return self._event(f"payment_intent.{'amount_capturable_updated' if held else 'succeeded'}", order, key)
+
+    def _fail(self, order: Order, reason: str) -> Operation:
+        order.reason, order.details["last_error"] = reason, card_error(reason)
+        operation = new_operation("AUTHORIZE", "FAIL", order.amount, time.time(), reason)
+        order.operations.append(operation)
+        return operation
+
+    def _give_back(self, order: Order, operation: Operation) -> None:
+        operation.status, operation.updated = "SUCCESS", time.time()
+        order.refunded += operation.amount
+        assert order.refunded <= order.captured, order.order_id
+        order.status = "REFUNDED" if order.refunded == order.captured else "PARTIALLY_REFUNDED"
+
+    def _tell_refund(self, order: Order, operation: Operation, event: str, key: str | None) -> None:
+        events = [words.event(event, words.refund(order, operation), key)]
+        if event == "refund.created":
+            events.append(words.event("charge.refunded", words.charge(order), key))
+        self.changes.commit(order, "refund", events, operation)
+
+    def _finish_later(self, order_id: str, operation_id: str) -> None:
+        asyncio.get_running_loop().call_later(REFUND_TAKES_S, self._finish, order_id, operation_id)
+
+    def _finish(self, order_id: str, operation_id: str) -> None:
+        order = self.find(order_id, "id")
+        operation = next(o for o in order.operations if o.id == operation_id)
+        if operation.details["ends"] == "refund_later":
+            self._give_back(order, operation)
+            self._tell_refund(order, operation, "refund.updated", None)
+            return
+        operation.status, operation.updated, operation.reason = "FAIL", time.time(), "expired_or_canceled_card"
+        self._tell_refund(order, operation, "refund.failed", None)
+
+    def _later(self, delay_s: float, order_id: str) -> None:
+        asyncio.get_running_loop().call_later(delay_s, self._expire_overdue, order_id)
+
+    def _expire_overdue(self, order_id: str) -> None:
+        order = self.find(order_id, "id")
+        if time.time() >= order.expires:
+            self.expire(order)
+
+    def _put(self, order: Order, key: str | None) -> None:
+        """Write a new order, so that a repeat of the key finds it."""
+        self.changes.put(order)
+        if key is not None:
+            self.changes.index(order, key)
+
+    def _add(self, order: Order, type: str, status: str, amount: int, key: str | None) -> Operation:
+        operation = new_operation(type, status, amount, time.time())
+        operation.key = key
+        order.operations.append(operation)
+        return operation
+
+    def _event(self, type: str, order: Order, key: str | None) -> bytes:
+        return words.event(type, words.intent(order), key)
+
+    def _unexpected(self, order: Order) -> Refused:
+        shown = words.intent(order)
+        message = f"This PaymentIntent's status is {shown['status']}"
+        code = "payment_intent_unexpected_state"
+        return Refused(400, "invalid_request_error", message, code, payment_intent=shown)

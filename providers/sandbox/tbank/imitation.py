@@ -1,0 +1,65 @@
+"""T-Bank to the rest of the sandbox."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+import msgspec
+from aiohttp import web
+
+from providers.sandbox.book import Order
+from providers.sandbox.imitation import CallbackRequest, Imitation, Line
+from providers.sandbox.scene import Scene
+from providers.sandbox.tbank.api import TBankApi, refusal
+from providers.sandbox.tbank.payments import PROVIDER, Payments
+from providers.sandbox.tbank.refused import TROUBLE
+from providers.sandbox.tbank.signing import token
+
+#: Not enough money.
+DECLINED: Final = "1051"
+ACKNOWLEDGEMENT: Final = b"OK"
+
+
+class TBankImitation(Imitation):
+    """One terminal of T-Bank."""
+
+    name: ClassVar[str] = PROVIDER
+
+    def __init__(self, scene: Scene) -> None:
+        self._password = scene.settings.tbank_password.get_secret_value()
+        self._payments = Payments(scene)
+        self._api = TBankApi(self, self._payments, scene)
+
+    def routes(self) -> list[web.RouteDef]:
+        return self._api.routes()
+
+    def pay(self, order: Order) -> bool:
+        return self._payments.pay(order)
+
+    def decline(self, order: Order, reason: str | None) -> bool:
+        return self._payments.decline(order, reason or DECLINED)
+
+    def walk_away(self, order: Order) -> bool:
+        return self._payments.changes.walk_away(order)
+
+    def expire(self, order: Order) -> bool:
+        return self._payments.expire(order)
+
+    def callback(self, payload: bytes) -> CallbackRequest:
+        fields = msgspec.json.decode(payload)
+        body = msgspec.json.encode({**fields, "Token": token(fields, self._password)})
+        return CallbackRequest({"Content-Type": "application/json"}, body)
+
+    def acknowledges(self, status: int, body: bytes) -> bool:
+        return status == web.HTTPOk.status_code and body == ACKNOWLEDGEMENT
+
+    def failure(self, status: int, reason: str, retry_s: int | None = None) -> web.Response:
+        answer = refusal(TROUBLE, reason, status=status)
+        if retry_s is not None:
+            answer.headers["Retry-After"] = str(retry_s)
+        return answer
+
+    def lines(self, order: Order) -> Sequence[Line]:
+        return [Line(order.details["description"], order.amount)]
+
+    def resume(self) -> None:
+        self._payments.resume()

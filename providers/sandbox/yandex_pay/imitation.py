@@ -1,0 +1,74 @@
+"""Yandex Pay to the rest of the sandbox."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+import msgspec
+from aiohttp import web
+
+from providers.sandbox import json_http
+from providers.sandbox.book import Order
+from providers.sandbox.imitation import CallbackRequest, Imitation, Line
+from providers.sandbox.scene import Scene
+from providers.sandbox.yandex_pay import carts
+from providers.sandbox.yandex_pay.api import YandexPayApi, refusal
+from providers.sandbox.yandex_pay.orders import PROVIDER, Orders
+from providers.sandbox.yandex_pay.signing import Signer
+
+DECLINED: Final = "INSUFFICIENT_FUNDS"
+MERCHANT_PATH: Final = "/_sandbox/merchant"
+CODES: Final = {429: "TOO_MANY_REQUESTS", 500: "INTERNAL"}
+
+
+class Merchant(msgspec.Struct):
+    """A merchant's settings at the provider."""
+
+    two_stage: bool
+
+
+class YandexPayImitation(Imitation):
+    """One merchant of Yandex Pay."""
+
+    name: ClassVar[str] = PROVIDER
+    callback_path: ClassVar[str] = "/v1/webhook"
+
+    def __init__(self, scene: Scene) -> None:
+        self._signer = Signer(scene.book)
+        self._orders = Orders(scene)
+        self._api = YandexPayApi(self, self._orders, self._signer, scene)
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            *self._api.routes(),
+            web.get(MERCHANT_PATH, self._show_merchant),
+            web.post(MERCHANT_PATH, self._set_merchant),
+        ]
+
+    def pay(self, order: Order) -> bool:
+        return self._orders.pay(order)
+
+    def decline(self, order: Order, reason: str | None) -> bool:
+        return self._orders.decline(order, reason or DECLINED)
+
+    def walk_away(self, order: Order) -> bool:
+        return self._orders.changes.walk_away(order)
+
+    def callback(self, payload: bytes) -> CallbackRequest:
+        return CallbackRequest({"Content-Type": "application/octet-stream"}, self._signer.sign(payload))
+
+    def failure(self, status: int, reason: str, retry_s: int | None = None) -> web.Response:
+        headers = None if retry_s is None else {"Retry-After": str(retry_s)}
+        return refusal(status, CODES[status], reason, headers)
+
+    def lines(self, order: Order) -> Sequence[Line]:
+        return carts.lines(order.cart)
+
+    def resume(self) -> None:
+        self._orders.resume()
+
+    async def _show_merchant(self, _request: web.Request) -> web.Response:
+        return json_http.answer(Merchant(self._orders.two_stage))
+
+    async def _set_merchant(self, request: web.Request) -> web.Response:
+        self._orders.two_stage = (await json_http.read(request, Merchant)).two_stage
+        return await self._show_merchant(request)

@@ -1,0 +1,61 @@
+"""YooKassa to the rest of the sandbox."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+from aiohttp import web
+
+from billing.money import from_decimal_string
+from providers.sandbox.book import Order
+from providers.sandbox.imitation import CallbackRequest, Imitation, Line
+from providers.sandbox.scene import Scene
+from providers.sandbox.yookassa.api import IDEMPOTENCY_S, YooKassaApi, error
+from providers.sandbox.yookassa.payments import PROVIDER, Payments
+
+DECLINED: Final = "insufficient_funds"
+
+
+class YooKassaImitation(Imitation):
+    """One shop of YooKassa."""
+
+    name: ClassVar[str] = PROVIDER
+    idempotency_s: ClassVar[float | None] = IDEMPOTENCY_S
+
+    def __init__(self, scene: Scene) -> None:
+        self._payments = Payments(scene)
+        self._api = YooKassaApi(self, self._payments, scene)
+
+    def routes(self) -> list[web.RouteDef]:
+        return self._api.routes()
+
+    def pay(self, order: Order) -> bool:
+        return self._payments.pay(order)
+
+    def decline(self, order: Order, reason: str | None) -> bool:
+        return self._payments.decline(order, reason or DECLINED)
+
+    def walk_away(self, order: Order) -> bool:
+        return self._payments.changes.walk_away(order)
+
+    def expire(self, order: Order) -> bool:
+        return self._payments.expire(order)
+
+    def callback(self, payload: bytes) -> CallbackRequest:
+        return CallbackRequest({"Content-Type": "application/json"}, payload)
+
+    def failure(self, status: int, reason: str, retry_s: int | None = None) -> web.Response:
+        return error(status, reason, retry_ms=None if retry_s is None else retry_s * 1000)
+
+    def lines(self, order: Order) -> Sequence[Line]:
+        items = order.cart.get("items", [])
+        if not items:
+            return [Line(order.details["description"] or "Payment", order.amount)]
+        return [
+            Line(
+                str(i["description"]), round(from_decimal_string(i["amount"]["value"], order.currency) * i["quantity"])
+            )
+            for i in items
+        ]
+
+    def resume(self) -> None:
+        self._payments.resume()

@@ -1,0 +1,96 @@
+"""YooKassa's lists: filters, pages and cursors."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from operator import ge, gt, le, lt
+from typing import Any, Final
+
+from providers.sandbox.book import Book, Operation, Order
+from providers.sandbox.yookassa import words
+from providers.sandbox.yookassa.payments import PROVIDER
+from providers.sandbox.yookassa.refused import Refused
+
+DEFAULT_LIMIT: Final = 10
+LIMITS: Final = range(1, 101)
+COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {"gte": ge, "gt": gt, "lte": le, "lt": lt}
+#: Above every id of a UUID's letters.
+LAST: Final = "~"
+
+
+def payments(book: Book, query: Mapping[str, str], view: Callable[[Order], dict[str, Any]]) -> dict[str, Any]:
+    """GET /payments, the newest first."""
+    found = (
+        order
+        for order in book.newest(PROVIDER, _cursor(query))
+        if _in_time(query, "created_at", order.created)
+        and _in_time(query, "captured_at", order.details.get("captured_at"))
+        and query.get("status", words.STATUSES[order.status]) == words.STATUSES[order.status]
+    )
+    return _page(query, ((order.created, order.order_id, view(order)) for order in found))
+
+
+def refunds(book: Book, query: Mapping[str, str]) -> dict[str, Any]:
+    """GET /refunds, the newest first."""
+    before = _cursor(query)
+    found = sorted(
+        (
+            (operation.created, operation.id, words.refund(order, operation))
+            for order, operation in _refunds(book, query.get("payment_id"))
+            if (operation.created, operation.id) < before
+            and _in_time(query, "created_at", operation.created)
+            and query.get("status", words.REFUND_STATUSES[operation.status]) == words.REFUND_STATUSES[operation.status]
+        ),
+        key=lambda row: row[:2],
+        reverse=True,
+    )
+    return _page(query, found)
+
+
+def _refunds(book: Book, payment_id: str | None) -> Iterator[tuple[Order, Operation]]:
+    orders: Iterable[Order]
+    if payment_id is None:
+        orders = book.newest(PROVIDER, (math.inf, LAST))
+    else:
+        order = book.find(payment_id)
+        orders = [] if order is None else [order]
+    return ((order, o) for order in orders for o in order.operations if o.type == "REFUND")
+
+
+def _page(query: Mapping[str, str], rows: Iterable[tuple[float, str, dict[str, Any]]]) -> dict[str, Any]:
+    try:
+        limit = int(query.get("limit", DEFAULT_LIMIT))
+    except ValueError:
+        limit = 0
+    if limit not in LIMITS:
+        raise Refused(400, "1 to 100", "limit")
+    found = list(islice(rows, limit + 1))
+    page: dict[str, Any] = {"type": "list", "items": [view for _, _, view in found[:limit]]}
+    if len(found) > limit:
+        created, id, _ = found[limit - 1]
+        page["next_cursor"] = f"{created!r}/{id}"
+    return page
+
+
+def _cursor(query: Mapping[str, str]) -> tuple[float, str]:
+    if "cursor" not in query:
+        return math.inf, LAST
+    created, _, id = query["cursor"].partition("/")
+    try:
+        return float(created), id
+    except ValueError:
+        raise Refused(400, "not a cursor of ours", "cursor") from None
+
+
+def _in_time(query: Mapping[str, str], name: str, at: float | None) -> bool:
+    for suffix, compare in COMPARISONS.items():
+        text = query.get(f"{name}.{suffix}")
+        if text is None:
+            continue
+        try:
+            bound = words.unix_s(text)
+        except ValueError:
+            raise Refused(400, "not a time", f"{name}.{suffix}") from None
+        if at is None or not compare(at, bound):
+            return False
+    return True

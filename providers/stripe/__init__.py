@@ -1,0 +1,5 @@
+"""Stripe: Checkout Sessions and PaymentIntents, refunds, signed webhook events. Facts from its API reference."""
+
+from providers.stripe.adapter import Stripe
+
+__all__ = ["Stripe"]

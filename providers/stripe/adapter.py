@@ -1,0 +1,169 @@
+"""The Stripe adapter: Checkout Sessions, PaymentIntents, refunds and webhook events."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import ClassVar, Final
+
+from billing.messages import Observation, ProviderRequest
+from billing.settings import Settings
+from billing.vocabulary import Action, Outcome
+from providers.base import CallResult, ParsedCallback, Provider, VerifiedCallback
+from providers.http import Ended, conclude
+from providers.stripe import answers, bodies
+from providers.stripe.api import Api
+from providers.stripe.objects import PaymentIntent, Refund, Session
+from providers.stripe.webhook import SIGNATURE, WebhookVerifier, parse
+
+SESSION: Final = "cs_"
+INTENT: Final = "pi_"
+#: Their clock and ours differ: so much earlier a payment is looked for.
+CLOCKS_DIFFER: Final = timedelta(minutes=1)
+
+
+class Stripe(Provider):
+    """One account at Stripe.
+
+    A PaymentIntent alone has no page: it is paid with Stripe's script on a page of the shop. A ``payment_url`` that any
+    customer can open comes only with a Checkout Session, so that is what CREATE opens, and its id (``cs_…``) is the
+    order's name. Checkout makes the PaymentIntent (``pi_…``), which is captured, canceled and refunded, when the
+    customer first tries to pay; so each later call first reads the session. A charge of a saved method has no page,
+    and its name is that of its PaymentIntent.
+
+    ========  ==========================================  =========================================================
+    CREATE    POST checkout/sessions                      PENDING with ``payment_url``; a declined card leaves it open
+                                                          to another one, until the session expires
+    RECUR     POST payment_intents (``off_session``)      SUCCEEDED, PENDING or DECLINED
+    CAPTURE   POST payment_intents/{id}/capture           SUCCEEDED, or PENDING while it is processed
+    VOID      POST payment_intents/{id}/cancel            SUCCEEDED
+    REFUND    POST refunds                                SUCCEEDED by card, PENDING by methods that take time
+    ROLLBACK  the session is expired, the hold canceled,  SUCCEEDED, or PENDING where a refund ends it
+              or what is left refunded
+    INQUIRE   GET the session or PaymentIntent, GET       SUCCEEDED with the observation; without one, and with reason
+              refunds                                     ``order_not_found``, for what Stripe does not have
+    ========  ==========================================  =========================================================
+
+    ``Idempotency-Key`` is our operation's id, the same on every attempt; a rollback, whose call depends on how the
+    payment stands, adds what it asks for, since Stripe refuses a key that comes again for another call. Stripe gives
+    a repeat the first answer, an error 500 too: that stays UNKNOWN until an inquiry tells. Until a session's name has
+    reached us it is looked for in the list of sessions by our operation's id, and not by the search call, which lags
+    behind. A saved method is ``customer/payment_method``: Stripe charges one only with the other.
+    """
+
+    name: ClassVar[str] = "stripe"
+
+    def __init__(self, settings: Settings) -> None:
+        self._timeout_s = settings.provider_timeout_s
+        self._webhook = WebhookVerifier([secret.get_secret_value() for secret in settings.stripe_webhook_secrets])
+        self._api = Api(
+            settings.stripe_url,
+            settings.stripe_secret_key.get_secret_value(),
+            self._timeout_s,
+            settings.provider_concurrency,
+        )
+
+    async def start(self) -> None:
+        await self._api.start()
+
+    async def close(self) -> None:
+        await self._api.close()
+
+    async def perform(self, request: ProviderRequest) -> CallResult:
+        return await conclude(self.name, request, self._perform(request), self._timeout_s)
+
+    async def verify_callback(
+        self,
+        headers: Mapping[str, str],
+        body: bytes,
+        peer: str | None = None,  # noqa: ARG002
+    ) -> VerifiedCallback:
+        return self._webhook.verify(headers.get(SIGNATURE), body)
+
+    def parse_callback(self, body: bytes) -> ParsedCallback:
+        return parse(body)
+
+    async def _perform(self, request: ProviderRequest) -> CallResult:
+        key = str(request.operation_id)
+        match request.action:
+            case Action.CREATE:
+                body = bodies.checkout(request)
+                return answers.opened(await self._api.post("/v1/checkout/sessions", key, body, Session))
+            case Action.RECUR:
+                body = bodies.charge(request)
+                return answers.charged(await self._api.post("/v1/payment_intents", key, body, PaymentIntent))
+            case Action.CAPTURE:
+                body = bodies.capture(request)
+                path = f"/v1/payment_intents/{(await self._paid(request)).id}/capture"
+                return answers.captured(await self._api.post(path, key, body, PaymentIntent))
+            case Action.VOID:
+                path = f"/v1/payment_intents/{(await self._paid(request)).id}/cancel"
+                return answers.canceled(await self._api.post(path, key, {}, PaymentIntent))
+            case Action.REFUND:
+                bodies.amount(request.amount, request.currency)
+                body = bodies.refund(request, (await self._paid(request)).id)
+                return answers.refunded(await self._api.post("/v1/refunds", key, body, Refund))
+            case Action.ROLLBACK:
+                return await self._roll_back(request)
+            case Action.INQUIRE:
+                return await self._inquire(request)
+
+    async def _inquire(self, request: ProviderRequest) -> CallResult:
+        session, intent = await self._find(request)
+        if session is None and intent is None:
+            return CallResult(Outcome.SUCCEEDED, reason="order_not_found", observed=Observation())
+        refunds = [] if intent is None or not intent.amount_received else await self._api.refunds(intent.id)
+        return CallResult(
+            Outcome.SUCCEEDED,
+            payment_url=None if session is None else session.url,
+            observed=answers.observation(session, intent, refunds),
+        )
+
+    async def _roll_back(self, request: ProviderRequest) -> CallResult:
+        session, intent = await self._find(request)
+        key = str(request.operation_id)
+        if session is not None and session.status == "open":
+            await self._api.post(f"/v1/checkout/sessions/{session.id}/expire", f"{key}/expire", {}, Session)
+            return CallResult(Outcome.SUCCEEDED)
+        if intent is not None and intent.amount_received:
+            body = bodies.refund_rest(request, intent.id)
+            result = answers.refunded(await self._api.post("/v1/refunds", f"{key}/refund", body, Refund))
+            # Other refunds may be under way: the list of them says when everything is given back.
+            return CallResult(Outcome.PENDING, result.provider_ref) if result.outcome is Outcome.SUCCEEDED else result
+        if intent is not None and intent.status != "canceled" and (session is None or session.status == "complete"):
+            path = f"/v1/payment_intents/{intent.id}/cancel"
+            return answers.canceled(await self._api.post(path, f"{key}/cancel", {}, PaymentIntent))
+        if session is None and intent is None:
+            raise Ended(CallResult(Outcome.DECLINED, reason="order_not_found"))
+        return CallResult(Outcome.SUCCEEDED)
+
+    async def _paid(self, request: ProviderRequest) -> PaymentIntent:
+        """The PaymentIntent to act on."""
+        session, intent = await self._find(request)
+        if intent is None:
+            reason = "order_not_found" if session is None else "invalid_state"
+            raise Ended(CallResult(Outcome.DECLINED, reason=reason))
+        return intent
+
+    async def _find(self, request: ProviderRequest) -> tuple[Session | None, PaymentIntent | None]:
+        """The payment by its name or, until we know that, by the operation that opened it."""
+        name = request.order_ref
+        try:
+            if name.startswith(INTENT):
+                return None, await self._api.intent(name)
+            if not name.startswith(SESSION):
+                return await self._search(request)
+            session = await self._api.session(name)
+        except Ended as ended:
+            if ended.result.reason != "order_not_found":
+                raise
+            return None, None
+        return session, session.intent
+
+    async def _search(self, request: ProviderRequest) -> tuple[Session | None, PaymentIntent | None]:
+        if request.opened_at is None:
+            return None, None
+        since = int((request.opened_at - CLOCKS_DIFFER).timestamp())
+        found = await self._api.find_session(request.order_ref, since)
+        if found is None:
+            return None, await self._api.find_intent(request.order_ref, since)
+        session = await self._api.session(found.id)
+        return session, session.intent

@@ -1,0 +1,124 @@
+"""Our requests in Stripe's words. Amounts are integers of the currency's minor unit, as ours are."""
+
+from datetime import timedelta
+from typing import Any, Final
+
+from billing.messages import ProviderRequest
+from billing.money import exponent
+from billing.vocabulary import Action, CaptureMode
+from providers.base import Inexpressible
+
+#: Metadata by which our operations are found again: the one that opened the payment or made the refund, what was
+#: asked for, and the one that captured.
+OPERATION: Final = "operation"
+ACTION: Final = "action"
+CAPTURE: Final = "capture_operation"
+
+#: A Checkout Session can be paid for 30 minutes to 24 hours after it is created, says its reference.
+MIN_TTL: Final = timedelta(minutes=30)
+MAX_TTL: Final = timedelta(hours=24)
+#: ``expires_at`` must be the same on every attempt, so it counts from when the payment was recorded: a call that goes
+#: out this much later still leaves the least time that Stripe takes.
+LEEWAY: Final = timedelta(minutes=10)
+#: Stripe takes three-decimal currencies with a last digit of zero only.
+THREE_DECIMALS: Final = 3
+#: Characters of a product's name.
+MAX_NAME: Final = 250
+#: Between customer and payment method in our reference of a saved method.
+_SEPARATOR: Final = "/"
+
+
+def checkout(request: ProviderRequest) -> dict[str, Any]:
+    """POST /v1/checkout/sessions: a page to pay on. ``client_reference_id`` is our operation."""
+    order = request.order
+    if order is None or order.return_urls is None:
+        raise Inexpressible("invalid_request")
+    amount(request.amount, request.currency)
+    intent: dict[str, Any] = {
+        "capture_method": "manual" if request.capture_mode is CaptureMode.TWO_STAGE else "automatic",
+        "metadata": _named(request),
+    }
+    body: dict[str, Any] = {
+        "mode": "payment",
+        "client_reference_id": str(request.operation_id),
+        "line_items": [
+            {
+                "quantity": item.quantity,
+                "price_data": {
+                    "currency": request.currency.lower(),
+                    "unit_amount": amount(item.unit_price, request.currency),
+                    "product_data": {"name": item.title[:MAX_NAME]},
+                },
+            }
+            for item in order.cart.items
+        ],
+        "payment_intent_data": intent,
+        "success_url": order.return_urls.success,
+        "cancel_url": order.return_urls.failure,
+        "customer_email": None if order.contact is None else order.contact.email,
+        "metadata": _named(request),
+    }
+    if request.save_method:
+        intent["setup_future_usage"] = "off_session"
+        body["customer_creation"] = "always"
+    if request.opened_at is not None:
+        expires = request.opened_at + min(max(timedelta(seconds=request.ttl_s), MIN_TTL) + LEEWAY, MAX_TTL)
+        body["expires_at"] = int(expires.timestamp())
+    return body
+
+
+def charge(request: ProviderRequest) -> dict[str, Any]:
+    """POST /v1/payment_intents: a saved method is charged at once, the customer absent."""
+    customer, method = _saved(request.saved_method)
+    return {
+        "amount": amount(request.amount, request.currency),
+        "currency": request.currency.lower(),
+        "customer": customer,
+        "payment_method": method,
+        "off_session": True,
+        "confirm": True,
+        "capture_method": "automatic",
+        "metadata": _named(request),
+    }
+
+
+def capture(request: ProviderRequest) -> dict[str, Any]:
+    """POST /v1/payment_intents/{id}/capture. A smaller amount releases the rest."""
+    taken = amount(request.amount, request.currency)
+    return {"amount_to_capture": taken, "metadata": {CAPTURE: str(request.operation_id)}}
+
+
+def refund(request: ProviderRequest, payment_intent: str) -> dict[str, Any]:
+    """POST /v1/refunds. Our free text of why has no field; the customer's wish is the nearest of Stripe's reasons."""
+    given_back = amount(request.amount, request.currency)
+    return {**refund_rest(request, payment_intent), "amount": given_back}
+
+
+def refund_rest(request: ProviderRequest, payment_intent: str) -> dict[str, Any]:
+    """POST /v1/refunds without an amount: all that is left."""
+    return {"payment_intent": payment_intent, "reason": "requested_by_customer", "metadata": _named(request)}
+
+
+def amount(minor: int, currency: str) -> int:
+    """An amount as Stripe takes it: our minor units, zero-decimal currencies included. Raises
+    :class:`Inexpressible`."""
+    if exponent(currency) == THREE_DECIMALS and minor % 10:
+        raise Inexpressible("invalid_request")
+    return minor
+
+
+def method_ref(customer: str, payment_method: str) -> str:
+    """Our reference of a saved method: Stripe charges one only together with its customer."""
+    return f"{customer}{_SEPARATOR}{payment_method}"
+
+
+def _saved(reference: str | None) -> tuple[str, str]:
+    customer, separator, method = (reference or "").partition(_SEPARATOR)
+    if not (customer and separator and method):
+        raise Inexpressible("invalid_request")
+    return customer, method
+
+
+def _named(request: ProviderRequest) -> dict[str, str]:
+    action = Action.REFUND if request.action is Action.ROLLBACK else request.action
+    return {OPERATION: str(request.operation_id), ACTION: action.value}

@@ -1,0 +1,79 @@
+"""Stripe's objects, as far as we read them."""
+
+from typing import Literal
+
+import msgspec
+
+
+class Failure(msgspec.Struct):
+    """An error, or why a payment's last attempt failed."""
+
+    type: str
+    code: str | None = None
+    decline_code: str | None = None
+
+
+class PaymentIntent(msgspec.Struct):
+    """A payment. Amounts in minor units. ``latest_charge`` is there once a bank was asked."""
+
+    id: str
+    object: Literal["payment_intent"]
+    status: str
+    amount_received: int = 0
+    customer: str | None = None
+    payment_method: str | None = None
+    setup_future_usage: str | None = None
+    last_payment_error: Failure | None = None
+    latest_charge: str | None = None
+    metadata: dict[str, str] = {}
+
+
+class Session(msgspec.Struct):
+    """A Checkout Session: the page. Its PaymentIntent is made when the customer first tries to pay."""
+
+    id: str
+    object: Literal["checkout.session"]
+    status: Literal["open", "complete", "expired"]
+    url: str | None = None
+    payment_intent: PaymentIntent | str | None = None
+    client_reference_id: str | None = None
+
+    @property
+    def intent(self) -> PaymentIntent | None:
+        """Where it was asked to be shown, or there is none yet."""
+        return self.payment_intent if isinstance(self.payment_intent, PaymentIntent) else None
+
+
+class Refund(msgspec.Struct):
+    """A refund. ``amount``: minor units."""
+
+    id: str
+    object: Literal["refund"]
+    status: str
+    amount: int
+    payment_intent: str | None = None
+    failure_reason: str | None = None
+    metadata: dict[str, str] = {}
+
+
+class Charge(msgspec.Struct):
+    """What a bank was asked; carries the metadata that its PaymentIntent had then."""
+
+    id: str
+    object: Literal["charge"]
+    payment_intent: str | None = None
+    metadata: dict[str, str] = {}
+
+
+class Page(msgspec.Struct):
+    """A page of a list, the newest first."""
+
+    object: Literal["list"]
+    data: list[msgspec.Raw]
+    has_more: bool
+
+
+class Refusal(msgspec.Struct):
+    """The body of an answer that is no success."""
+
+    error: Failure

@@ -1,0 +1,5 @@
+"""T-Bank's internet acquiring, API v2: Init, Confirm, Cancel, GetState, Charge. Facts from its published document."""
+
+from providers.tbank.adapter import TBank
+
+__all__ = ["TBank"]

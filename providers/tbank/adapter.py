@@ -1,0 +1,166 @@
+"""The T-Bank adapter: internet acquiring, API v2."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from billing.messages import ProviderRequest
+from billing.settings import Settings
+from billing.vocabulary import Action, Outcome
+from providers.base import CallResult, Inexpressible, ParsedCallback, Provider, VerifiedCallback
+from providers.http import Ended, conclude
+from providers.tbank import answers, bodies, webhook
+from providers.tbank.answers import Answer
+from providers.tbank.api import Api
+
+
+class TBank(Provider):
+    """One terminal at T-Bank.
+
+    ``OrderId`` is our operation's id, ``PaymentId`` T-Bank's name of the payment.
+
+    ========  ==========================  =========================================================================
+    CREATE    Init                        PENDING with ``payment_url``
+    RECUR     CheckOrder, Init, Charge    by the payment's status: SUCCEEDED, PENDING or DECLINED
+    CAPTURE   Confirm                     SUCCEEDED, or PENDING while it is processed
+    VOID      Cancel                      SUCCEEDED, or PENDING while it is processed
+    REFUND    Cancel                      SUCCEEDED, or PENDING where the method takes time (SBP)
+    ROLLBACK  GetState, Cancel            as VOID and REFUND
+    INQUIRE   GetState, or CheckOrder     SUCCEEDED with the observation; without one, and with reason
+              while the name is not known ``order_not_found``, for what T-Bank does not have
+    ========  ==========================  =========================================================================
+
+    What is idempotent here is Cancel, by ``ExternalRequestId``, our operation's id. The others are made so:
+
+    - Init asked for twice makes two payments. Only one page ever reaches the customer, the other goes out of date. A
+      payment whose page got lost with the answer is of no use, so an inquiry does not count it while it is NEW, and
+      the domain asks again.
+    - Confirm asked for twice is refused for the state that the first one brought about. Whose it was, the refusal does
+      not say: UNKNOWN, and an inquiry tells.
+    - Charge needs a payment made by Init. It is looked for by our operation first and charged if it is there, so that
+      a repeat finds what the first attempt made.
+
+    A refund that T-Bank is slow with (``ASYNC_REFUNDING``) has no name in its notifications: it ends when the payment
+    is REFUNDED whole, or by an operator's word.
+    """
+
+    name: ClassVar[str] = "tbank"
+
+    def __init__(self, settings: Settings) -> None:
+        self._timeout_s = settings.provider_timeout_s
+        self._receipts = bodies.Receipts(settings.tbank_taxation, bodies.TAX_CODES | settings.tbank_tax_codes)
+        password = settings.tbank_password.get_secret_value()
+        self._terminal_key = settings.tbank_terminal_key
+        self._password = password
+        self._api = Api(
+            settings.tbank_url, settings.tbank_terminal_key, password, self._timeout_s, settings.provider_concurrency
+        )
+
+    async def start(self) -> None:
+        await self._api.start()
+
+    async def close(self) -> None:
+        await self._api.close()
+
+    async def perform(self, request: ProviderRequest) -> CallResult:
+        return await conclude(self.name, request, self._perform(request), self._timeout_s)
+
+    async def verify_callback(
+        self,
+        headers: Mapping[str, str],  # noqa: ARG002
+        body: bytes,
+        peer: str | None = None,  # noqa: ARG002
+    ) -> VerifiedCallback:
+        return webhook.verify(body, self._terminal_key, self._password)
+
+    def parse_callback(self, body: bytes) -> ParsedCallback:
+        return webhook.parse(body)
+
+    async def _perform(self, request: ProviderRequest) -> CallResult:
+        match request.action:
+            case Action.CREATE:
+                return answers.opened(await self._done("Init", bodies.init(request, self._receipts)))
+            case Action.RECUR:
+                return await self._charge(request)
+            case Action.CAPTURE:
+                return await self._confirm(request)
+            case Action.VOID | Action.REFUND:
+                return await self._cancel(request, await self._payment_id(request))
+            case Action.ROLLBACK:
+                return await self._roll_back(request)
+            case Action.INQUIRE:
+                return await self._inquire(request)
+
+    async def _confirm(self, request: ProviderRequest) -> CallResult:
+        body = bodies.confirm(request, await self._payment_id(request), self._receipts)
+        answer = await self._api.call("Confirm", body)
+        if answer.error_code == answers.WRONG_STATE:
+            state = await self._done("GetState", {"PaymentId": body["PaymentId"]})
+            if state.status in answers.DONE[Action.CAPTURE]:
+                return CallResult(Outcome.UNKNOWN, reason="already_known")
+        return answers.operated(Action.CAPTURE, _checked(answer))
+
+    async def _cancel(self, request: ProviderRequest, payment_id: str) -> CallResult:
+        body = bodies.cancel(request, payment_id, self._receipts)
+        return answers.operated(request.action, await self._done("Cancel", body))
+
+    async def _roll_back(self, request: ProviderRequest) -> CallResult:
+        payment_id = await self._payment_id(request)
+        state = await self._done("GetState", {"PaymentId": payment_id})
+        if state.status in answers.DONE[Action.ROLLBACK] | answers.FAILED:
+            return CallResult(Outcome.SUCCEEDED)
+        body = bodies.cancel(request, payment_id, self._receipts)
+        del body["Amount"]  # without it Cancel takes all that is left
+        return answers.operated(Action.ROLLBACK, await self._done("Cancel", body))
+
+    async def _charge(self, request: ProviderRequest) -> CallResult:
+        if request.saved_method is None:
+            raise Inexpressible("invalid_request")
+        body = bodies.init(request, self._receipts)
+        found = answers.foremost((await self._order(body["OrderId"])).payments)
+        if found is not None and found.status != "NEW":
+            state = await self._done("GetState", {"PaymentId": found.id})
+            return answers.operated(Action.RECUR, state)
+        payment_id = found.id if found is not None else (await self._done("Init", body)).id
+        if payment_id is None:
+            return CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
+        answer = await self._done("Charge", {"PaymentId": payment_id, "RebillId": request.saved_method})
+        return answers.operated(Action.RECUR, answer)
+
+    async def _inquire(self, request: ProviderRequest) -> CallResult:
+        payment_id = request.order_ref
+        if not payment_id.isdecimal():
+            found = answers.foremost((await self._order(payment_id)).payments)
+            if found is None or found.status == "NEW":
+                return answers.not_found()
+            payment_id = found.id
+        try:
+            state = await self._done("GetState", {"PaymentId": payment_id})
+        except Ended as ended:
+            if ended.result.reason == "order_not_found":
+                return answers.not_found()
+            raise
+        return answers.inquired(state, payment_id, request.order_ref)
+
+    async def _payment_id(self, request: ProviderRequest) -> str:
+        """T-Bank's name of the payment, also where it has not reached us yet."""
+        if request.order_ref.isdecimal():
+            return request.order_ref
+        found = answers.foremost((await self._order(request.order_ref)).payments)
+        if found is None:
+            raise Ended(CallResult(Outcome.DECLINED, reason="order_not_found"))
+        return found.id
+
+    async def _order(self, order_id: str) -> answers.Order:
+        order = await self._api.check_order(order_id)
+        if not order.success:
+            raise Ended(answers.refused(order.error_code))
+        return order
+
+    async def _done(self, method: str, body: Mapping[str, Any]) -> Answer:
+        return _checked(await self._api.call(method, body))
+
+
+def _checked(answer: Answer) -> Answer:
+    if not answer.success:
+        raise Ended(answers.refused(answer.error_code))
+    return answer

@@ -1,0 +1,184 @@
+"""T-Bank's answers in our words: outcomes and observations.
+
+An answer is HTTP 200 whatever it says: ``Success`` and ``ErrorCode`` tell.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from billing.messages import Observation
+from billing.vocabulary import Action, Outcome, PaymentStatus
+from providers.base import CallResult
+from providers.declines import is_retryable
+
+#: No error.
+FINE: Final = "0"
+#: ErrorCode → our decline reason, after the document's table of errors. What is not here is ``declined``.
+DECLINES: Final[dict[str, str]] = {
+    "8": "invalid_state",
+    "9": "invalid_request",
+    "10": "unsupported",
+    "101": "3d_secure_failed",
+    "116": "insufficient_funds",
+    "119": "limit_exceeded",
+    "201": "invalid_request",
+    "251": "invalid_request",
+    "252": "card_expired",
+    "255": "order_not_found",
+    "308": "invalid_request",
+    "309": "invalid_request",
+    "1001": "call_issuer",
+    "1014": "invalid_card",
+    "1030": "issuer_unavailable",
+    "1033": "card_expired",
+    "1034": "fraud_suspected",
+    "1041": "fraud_suspected",
+    "1043": "fraud_suspected",
+    "1051": "insufficient_funds",
+    "1054": "card_expired",
+    "1059": "fraud_suspected",
+    "1061": "limit_exceeded",
+    "1065": "limit_exceeded",
+    "1082": "invalid_card",
+    "1089": "issuer_unavailable",
+    "1091": "issuer_unavailable",
+    "1096": "issuer_unavailable",
+}
+#: Our terminal or password is wrong: nothing was done. An operator mends it, and then the call may be made.
+CREDENTIALS: Final = frozenset({"202", "204", "205"})
+#: T-Bank's own trouble: it may have happened.
+TROUBLE: Final = frozenset({"9999", "1099"})
+#: The payment is not in a state for this, be it because the same call came before.
+WRONG_STATE: Final = "8"
+
+#: The statuses in our words. Those on the way to the next one are still what they come from.
+STATUSES: Final[dict[str, PaymentStatus]] = {
+    "NEW": PaymentStatus.PENDING,
+    "FORM_SHOWED": PaymentStatus.PENDING,
+    "AUTHORIZING": PaymentStatus.PENDING,
+    "3DS_CHECKING": PaymentStatus.PENDING,
+    "3DS_CHECKED": PaymentStatus.PENDING,
+    "PAY_CHECKING": PaymentStatus.PENDING,
+    "PREAUTHORIZING": PaymentStatus.PENDING,
+    "AUTH_FAIL": PaymentStatus.PENDING,
+    "AUTHORIZED": PaymentStatus.AUTHORIZED,
+    "CONFIRMING": PaymentStatus.AUTHORIZED,
+    "CONFIRM_CHECKING": PaymentStatus.AUTHORIZED,
+    "REVERSING": PaymentStatus.AUTHORIZED,
+    "PARTIAL_REVERSED": PaymentStatus.AUTHORIZED,
+    "CONFIRMED": PaymentStatus.CAPTURED,
+    "REFUNDING": PaymentStatus.CAPTURED,
+    "ASYNC_REFUNDING": PaymentStatus.CAPTURED,
+    # Which refund it was is not said: the call's own answer does.
+    "PARTIAL_REFUNDED": PaymentStatus.CAPTURED,
+    "REFUNDED": PaymentStatus.REFUNDED,
+    "CANCELED": PaymentStatus.VOIDED,
+    "REVERSED": PaymentStatus.VOIDED,
+    "DEADLINE_EXPIRED": PaymentStatus.FAILED,
+    "ATTEMPTS_EXPIRED": PaymentStatus.FAILED,
+    "REJECTED": PaymentStatus.FAILED,
+}
+#: Why a payment failed, where its status says it.
+FAILURES: Final[dict[str, str]] = {"DEADLINE_EXPIRED": "expired"}
+#: What ends an operation well.
+DONE: Final[dict[Action, frozenset[str]]] = {
+    Action.CAPTURE: frozenset({"CONFIRMED"}),
+    Action.VOID: frozenset({"REVERSED", "CANCELED"}),
+    Action.REFUND: frozenset({"REFUNDED", "PARTIAL_REFUNDED"}),
+    Action.ROLLBACK: frozenset({"REVERSED", "CANCELED", "REFUNDED"}),
+    Action.RECUR: frozenset({"CONFIRMED"}),
+}
+#: What ends it badly.
+FAILED: Final = frozenset({"REJECTED", "DEADLINE_EXPIRED", "ATTEMPTS_EXPIRED", "AUTH_FAIL"})
+
+
+class Answer(msgspec.Struct, rename="pascal"):
+    """What every call is answered with."""
+
+    success: bool
+    error_code: str
+    status: str | None = None
+    payment_id: str | int | None = None
+    payment_url: str | None = msgspec.field(default=None, name="PaymentURL")
+
+    @property
+    def id(self) -> str | None:
+        """T-Bank's name of the payment."""
+        return None if self.payment_id is None else str(self.payment_id)
+
+
+class Found(msgspec.Struct, rename="pascal"):
+    """A payment of an order, as CheckOrder lists it."""
+
+    payment_id: str | int
+    status: str
+
+    @property
+    def id(self) -> str:
+        """T-Bank's name of the payment."""
+        return str(self.payment_id)
+
+
+class Order(msgspec.Struct, rename="pascal"):
+    """CheckOrder's answer."""
+
+    success: bool
+    error_code: str
+    payments: list[Found] = []
+
+
+def refused(error_code: str) -> CallResult:
+    """A call that was not successful."""
+    if error_code in CREDENTIALS:
+        return CallResult(Outcome.NOT_SENT, reason="credentials")
+    if error_code in TROUBLE:
+        return CallResult(Outcome.UNKNOWN, reason="provider_trouble")
+    reason = DECLINES.get(error_code, "declined")
+    return CallResult(Outcome.DECLINED, reason=reason, retryable=is_retryable(reason))
+
+
+def opened(answer: Answer) -> CallResult:
+    """Init: without both its name and its page a payment is of no use."""
+    if answer.id is None or answer.payment_url is None:
+        return CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
+    return CallResult(Outcome.PENDING, answer.id, answer.payment_url)
+
+
+def operated(action: Action, answer: Answer) -> CallResult:
+    """Confirm, Cancel and Charge: the payment's status tells."""
+    ref = answer.id if action is Action.RECUR else None
+    if answer.status in DONE[action]:
+        return CallResult(Outcome.SUCCEEDED, ref)
+    if action is Action.RECUR and answer.status in FAILED:
+        return CallResult(Outcome.DECLINED, ref, reason="declined")
+    return CallResult(Outcome.PENDING, ref)
+
+
+def inquired(answer: Answer, payment_id: str, order_ref: str) -> CallResult:
+    """GetState. ``payment_id`` is given to the order if it went by another name."""
+    observed = observation(answer.status or "", answer.error_code)
+    if observed.status is None:
+        return CallResult(Outcome.UNKNOWN, reason="unknown_status")
+    if payment_id != order_ref:
+        observed = msgspec.structs.replace(observed, order_ref=payment_id)
+    return CallResult(Outcome.SUCCEEDED, observed=observed)
+
+
+def observation(status: str, error_code: str) -> Observation:
+    """How a payment stands; without a status for one that we do not know."""
+    told = STATUSES.get(status)
+    reason = FAILURES.get(status) or DECLINES.get(error_code, "declined")
+    return Observation(told, reason=reason if told is PaymentStatus.FAILED else None)
+
+
+def not_found() -> CallResult:
+    """An inquiry about what T-Bank does not have."""
+    return CallResult(Outcome.SUCCEEDED, reason="order_not_found", observed=Observation())
+
+
+def foremost(payments: Sequence[Found]) -> Found | None:
+    """Of an order's payments the one that came furthest: one that nobody has begun to pay moves no money."""
+    begun = [payment for payment in payments if payment.status != "NEW"]
+    return next(iter(begun or payments), None)

@@ -1,0 +1,67 @@
+"""T-Bank's notifications: JSON with a token among its fields, acknowledged by the text ``OK``.
+
+They come in any order, AUTHORIZED and CONFIRMED of a payment in one stage at the same time, and again every hour, then
+every day, until they are acknowledged.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from billing.errors import InvalidMessage
+from providers.base import CallbackRejected, ParsedCallback, VerifiedCallback
+from providers.tbank import answers
+from providers.tbank.tokens import is_signed
+
+RESPONSE: Final = b"OK"
+RESPONSE_TYPE: Final = "text/plain"
+FORBIDDEN: Final = 403
+
+
+class _Notification(msgspec.Struct, rename="pascal"):
+    terminal_key: str
+    order_id: str
+    payment_id: str | int
+    status: str
+    error_code: str = answers.FINE
+    amount: int | None = None
+    rebill_id: str | int | None = None
+
+
+_notifications = msgspec.json.Decoder(_Notification)
+
+
+def verify(body: bytes, terminal_key: str, password: str) -> VerifiedCallback:
+    """Check the token and the terminal. Raises :class:`CallbackRejected` with 403."""
+    try:
+        fields: dict[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
+        notification = _notifications.decode(body)
+    except msgspec.MsgspecError:
+        raise _forbidden("not a notification") from None
+    if not password or not is_signed(fields, password):
+        raise _forbidden("the token is wrong")
+    if notification.terminal_key != terminal_key:
+        raise _forbidden("another terminal's notification")
+    return VerifiedCallback(notification.order_id, RESPONSE, RESPONSE_TYPE)
+
+
+def parse(body: bytes) -> ParsedCallback:
+    """Read a verified notification. Raises :class:`InvalidMessage`."""
+    try:
+        told = _notifications.decode(body)
+    except msgspec.MsgspecError as error:
+        raise InvalidMessage(f"not a T-Bank notification: {error}") from error
+    observed = msgspec.structs.replace(
+        answers.observation(told.status, told.error_code),
+        method_ref=None if told.rebill_id is None else str(told.rebill_id),
+        order_ref=str(told.payment_id),
+    )
+    return ParsedCallback(
+        references=(told.order_id, str(told.payment_id)),
+        dedupe=f"{told.payment_id}/{told.status}/{told.amount}",
+        observed=observed,
+    )
+
+
+def _forbidden(reason: str) -> CallbackRejected:
+    return CallbackRejected(FORBIDDEN, msgspec.json.encode({"error": reason}), reason)

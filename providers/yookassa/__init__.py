@@ -1,0 +1,5 @@
+"""YooKassa: the API v3 that we call and the notifications it sends. Facts from its published OpenAPI document."""
+
+from providers.yookassa.adapter import YooKassa
+
+__all__ = ["YooKassa"]

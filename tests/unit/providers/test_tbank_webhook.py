@@ -1,0 +1,119 @@
+"""T-Bank's tokens and notifications: what is believed, and what it says."""
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+
+from billing.errors import InvalidMessage
+from billing.vocabulary import PaymentStatus
+from providers.base import CallbackRejected
+from providers.tbank.answers import STATUSES
+from providers.tbank.tokens import token
+from providers.tbank.webhook import parse, verify
+
+TERMINAL, PASSWORD = "TinkoffBankTest", "TinkoffBankTest"
+
+
+def notification(password: str = PASSWORD, **fields: Any) -> bytes:
+    told = {
+        "TerminalKey": TERMINAL,
+        "OrderId": "21050",
+        "Success": True,
+        "Status": "CONFIRMED",
+        "PaymentId": 13660,
+        "ErrorCode": "0",
+        "Amount": 100000,
+        "Data": {"nested": "does not count"},
+    } | fields
+    told.setdefault("Token", token(told, password))
+    return json.dumps(told).encode()
+
+
+def test_the_token_is_the_hash_of_the_values_in_the_order_of_their_names():
+    fields = {
+        "TerminalKey": "MerchantTerminalKey",
+        "Amount": 19200,
+        "OrderId": "00000",
+        "Success": True,
+        "Data": {"a": 1},
+        "Items": [1],
+        "Nothing": None,
+        "Token": "theirs",
+    }
+    joined = "19200" + "00000" + "11111111111111" + "true" + "MerchantTerminalKey"
+    assert token(fields, "11111111111111") == hashlib.sha256(joined.encode()).hexdigest()
+
+
+def test_a_signed_notification_is_acknowledged_by_ok():
+    verified = verify(notification(), TERMINAL, PASSWORD)
+    assert (verified.order_ref, verified.response, verified.response_type) == ("21050", b"OK", "text/plain")
+
+
+def test_a_token_in_capitals_is_the_same_token():
+    told = json.loads(notification())
+    body = json.dumps({**told, "Token": told["Token"].upper()}).encode()
+    assert verify(body, TERMINAL, PASSWORD)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        notification(Token=""),
+        notification(Token=None),
+        notification(Token="0" * 64),
+        notification("wrong password"),
+        notification(Token=json.loads(notification())["Token"], Amount=100),
+        notification(Token=json.loads(notification())["Token"], Status="REFUNDED"),
+        notification(TerminalKey="AnotherTerminal"),
+    ],
+    ids=[
+        "empty", "a list", "no fields", "empty token", "no token", "forged", "re-keyed", "another amount",
+        "another status", "another terminal",
+    ],
+)  # fmt: skip
+def test_what_is_not_signed_by_tbank_is_refused(body):
+    with pytest.raises(CallbackRejected) as caught:
+        verify(body, TERMINAL, PASSWORD)
+    assert caught.value.status == 403
+
+
+def test_without_a_password_nothing_is_believed():
+    with pytest.raises(CallbackRejected):
+        verify(notification(""), TERMINAL, "")
+
+
+@pytest.mark.parametrize(("status", "told"), sorted(STATUSES.items()))
+def test_a_notification_tells_how_the_payment_stands(status, told):
+    parsed = parse(notification(Status=status))
+    assert (parsed.observed.status, parsed.references) == (told, ("21050", "13660"))
+    assert (parsed.observed.reason is not None) is (told is PaymentStatus.FAILED)
+
+
+def test_a_status_we_do_not_know_says_nothing():
+    assert parse(notification(Status="TO_BE_INVENTED")).observed.status is None
+
+
+def test_a_rejected_payment_tells_why():
+    parsed = parse(notification(Status="REJECTED", ErrorCode="1051", Success=False))
+    assert parsed.observed.reason == "insufficient_funds"
+
+
+@pytest.mark.parametrize("rebill", [145919, "145919"])
+def test_a_saved_method_is_named(rebill):
+    assert parse(notification(RebillId=rebill)).observed.method_ref == "145919"
+
+
+def test_a_repeat_is_known_and_another_status_is_another_event():
+    first, again, other = (parse(notification(Status=s)).dedupe for s in ("CONFIRMED", "CONFIRMED", "AUTHORIZED"))
+    assert first == again != other
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"Status":1}'])
+def test_what_cannot_be_read_is_set_aside(body):
+    with pytest.raises(InvalidMessage):
+        parse(body)

@@ -1,0 +1,101 @@
+"""Who is believed to be YooKassa, and what its notifications are taken for."""
+
+import json
+from typing import Any
+
+import pytest
+
+from billing.errors import InvalidMessage
+from billing.messages import Observation
+from billing.settings import Settings
+from providers.base import CallbackRejected
+from providers.yookassa import YooKassa
+from providers.yookassa.addresses import PUBLISHED, Addresses
+
+PAYMENT = "2f1c7a5e-000f-5000-8000-1c0d3b6e9a11"
+OURS = "7f000000-0000-4000-8000-000000000001"
+
+
+def a_notification(event: str = "payment.succeeded", **changes: Any) -> bytes:
+    about = {"id": PAYMENT, "status": "succeeded", "metadata": {"operation_id": OURS}} | changes
+    return json.dumps({"type": "notification", "event": event, "object": about}).encode()
+
+
+@pytest.mark.parametrize(
+    "peer",
+    [
+        "185.71.76.1",
+        "185.71.77.31",
+        "77.75.153.127",
+        "77.75.156.11",
+        "77.75.154.128",
+        "2a02:5180::1",
+        "::ffff:185.71.76.1",
+    ],
+)
+async def test_a_notification_from_a_published_address_is_stored_under_its_payment(peer):
+    verified = await YooKassa(Settings()).verify_callback({}, a_notification(), peer)
+    assert verified.order_ref == PAYMENT
+
+
+@pytest.mark.parametrize(
+    "peer",
+    [
+        "185.71.76.32",
+        "77.75.153.128",
+        "77.75.156.12",
+        "127.0.0.1",
+        "2a02:5181::1",
+        "::ffff:127.0.0.1",
+        "testclient",
+        "",
+        None,
+    ],
+)
+async def test_a_notification_from_anywhere_else_is_refused(peer):
+    with pytest.raises(CallbackRejected) as rejected:
+        await YooKassa(Settings()).verify_callback({"x-forwarded-for": "185.71.76.1"}, a_notification(), peer)
+    assert rejected.value.status == 403
+
+
+async def test_a_setting_replaces_the_list():
+    provider = YooKassa(Settings(yookassa_addresses=["127.0.0.0/8"]))
+    assert (await provider.verify_callback({}, a_notification(), "127.0.0.1")).order_ref == PAYMENT
+    with pytest.raises(CallbackRejected):
+        await provider.verify_callback({}, a_notification(), "185.71.76.1")
+
+
+def test_a_list_that_is_not_one_of_addresses_is_refused_at_the_start():
+    with pytest.raises(ValueError, match="yookassa.ru"):
+        YooKassa(Settings(yookassa_addresses=["yookassa.ru"]))
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b'{"type":"list"}', b'{"type":"notification","event":"payment.succeeded","object":{}}']
+)
+async def test_what_is_no_notification_is_refused(body):
+    with pytest.raises(CallbackRejected) as rejected:
+        await YooKassa(Settings()).verify_callback({}, body, "185.71.76.1")
+    assert rejected.value.status == 400
+
+
+def test_a_notification_says_only_that_there_is_news():
+    said = YooKassa(Settings()).parse_callback(a_notification())
+    assert (said.ask, said.observed) == (True, Observation())
+    assert (said.references, said.dedupe) == ((PAYMENT, OURS), f"payment.succeeded/{PAYMENT}")
+
+
+def test_a_refund_is_news_of_its_payment():
+    body = a_notification("refund.succeeded", id="refund-1", payment_id=PAYMENT, metadata=None)
+    said = YooKassa(Settings()).parse_callback(body)
+    assert (said.references, said.dedupe) == ((PAYMENT,), "refund.succeeded/refund-1")
+
+
+@pytest.mark.parametrize("body", [b"{", a_notification("payment_method.active"), a_notification("payout.succeeded")])
+def test_what_is_not_about_a_payment_cannot_be_understood(body):
+    with pytest.raises(InvalidMessage):
+        YooKassa(Settings()).parse_callback(body)
+
+
+def test_the_published_list_is_one():
+    assert Addresses(PUBLISHED).has("77.75.156.35")
