@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from ingest_api import openapi
 from ingest_api.error_answers import ErrorAnswers
 from ingest_api.front import Front, HandlerApp
+from ingest_api.openapi.document import DESCRIPTION, complete
 from ingest_api.parts import Parts, Replies, Writer
 from ingest_api.request_context import DOCS_PATH, RequestContext
 from ingest_api.routes import ApiRoute, api_routes
@@ -27,7 +27,7 @@ def create_app(parts: Parts) -> ASGIApp:
     app = IngestApp(
         title="Cinema billing",
         version="1",
-        description=openapi.DESCRIPTION,
+        description=DESCRIPTION,
         lifespan=_lifespan(parts),
         docs_url=DOCS_PATH,
         redoc_url=None,
@@ -60,7 +60,7 @@ class IngestApp(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            self.openapi_schema = openapi.complete(super().openapi())
+            self.openapi_schema = complete(super().openapi())
         return self.openapi_schema
 
 

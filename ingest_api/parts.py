@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from billing.messages import PaymentChanged
+from billing.payment import Payment
 from billing.settings import Settings
 from ingest_api.api_keys import ApiKeys
 from ingest_api.metrics import Metrics
@@ -43,7 +43,7 @@ class Replies(Protocol):
 class Reads(Protocol):
     """The books, as far as clients may read them."""
 
-    async def payment(self, client_id: str, payment_id: UUID) -> PaymentChanged | None:
+    async def payment(self, client_id: str, payment_id: UUID) -> Payment | None:
         """The client's payment; ``None`` when it has none with this id."""
 
     async def close(self) -> None: ...

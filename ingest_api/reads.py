@@ -6,7 +6,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from billing.messages import PaymentChanged
+from billing.payment import Payment
 from ingest_api.problems import unavailable
 from storage.payments_view import find_payment
 
@@ -19,7 +19,7 @@ class PostgresReads:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def payment(self, client_id: str, payment_id: UUID) -> PaymentChanged | None:
+    async def payment(self, client_id: str, payment_id: UUID) -> Payment | None:
         """The client's payment with all its operations."""
         try:
             async with self._engine.connect() as connection:

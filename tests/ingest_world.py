@@ -14,7 +14,10 @@ from uuid import UUID, uuid5
 
 import aiohttp
 
+from billing.decide import decide
+from billing.decision import view
 from billing.messages import CreatePayment, Message, PaymentChanged, ProviderRequest, Refusal, Reply, decode_envelope
+from billing.payment import Payment
 from billing.settings import Settings
 from billing.topics import CALLBACKS, INBOX
 from billing.vocabulary import CaptureMode, PaymentStatus
@@ -80,9 +83,12 @@ class RecordingWriter:
             self.on_store(decode_envelope(value).open())
 
     @property
+    def messages(self) -> list[Message]:
+        return [decode_envelope(r.value).open() for r in self.records if r.topic == INBOX.name]
+
+    @property
     def commands(self) -> list[CreatePayment]:
-        opened = [decode_envelope(r.value).open() for r in self.records if r.topic == INBOX.name]
-        return [message for message in opened if isinstance(message, CreatePayment)]
+        return [message for message in self.messages if isinstance(message, CreatePayment)]
 
     @property
     def callbacks(self) -> list[Record]:
@@ -100,10 +106,10 @@ class FakeReplies:
 
 @dataclass
 class FakeReads:
-    payments: dict[UUID, PaymentChanged] = field(default_factory=dict)
+    payments: dict[UUID, Payment] = field(default_factory=dict)
     error: Exception | None = None
 
-    async def payment(self, client_id: str, payment_id: UUID) -> PaymentChanged | None:
+    async def payment(self, client_id: str, payment_id: UUID) -> Payment | None:
         if self.error is not None:
             raise self.error
         found = self.payments.get(payment_id)
@@ -171,6 +177,34 @@ class World:
         async with self.http.post(f"{self.url}/v1/payments", data=body, headers=self.headers(**headers)) as response:
             return await Answer.of(response)
 
+    async def act(self, payment_id: UUID, name: str, body: Any, **headers: str | None) -> "Answer":
+        """Capture, void, refund or cancel."""
+        url = f"{self.url}/v1/payments/{payment_id}/{name}"
+        async with self.http.post(url, data=_json(body), headers=self.headers(**headers)) as response:
+            return await Answer.of(response)
+
+    def keep(self, payment: Payment) -> UUID:
+        """Put a payment into the books."""
+        self.reads.payments[payment.id] = payment
+        return payment.id
+
+    def deciding(self, *then: Message) -> None:
+        """From now on commands on payments in the books are decided, followed by ``then``, and answered."""
+
+        def answer(command: Any) -> None:
+            payment = self.reads.payments[command.payment_id]
+            for message in (command, *then):
+                decision = decide(payment, message, NOW)
+                assert decision.payment is not None
+                payment = decision.payment
+            self.keep(payment)
+            refusal = decision.reply.refusal if decision.reply else None
+            shown = None if refusal else view(payment, payment.operations)
+            if command.reply_to is not None:
+                self.waiting.resolve(Reply(payment.id, command.reply_to.correlation_id, shown, refusal))
+
+        self.writer.on_store = answer
+
     async def get(self, path: str, **headers: str) -> "Answer":
         async with self.http.get(self.url + path, headers=headers) as response:
             return await Answer.of(response)
@@ -194,13 +228,12 @@ class World:
     def refusing(self, code: str, detail: str) -> None:
         """From now on every command is refused."""
 
-        def answer(command: Message) -> None:
-            assert isinstance(command, CreatePayment)
-            assert command.reply_to is not None
-            reply_to, refusal = command.reply_to, Refusal(code, detail)
-            self.waiting.resolve(Reply(command.payment_id, reply_to.correlation_id, refusal=refusal))
+        self.writer.on_store = lambda command: self.refuse(command, code, detail)
 
-        self.writer.on_store = answer
+    def refuse(self, command: Any, code: str, detail: str) -> None:
+        """Answer who waits for ``command`` that it is refused."""
+        refusal = Refusal(code, detail)
+        self.waiting.resolve(Reply(command.payment_id, command.reply_to.correlation_id, refusal=refusal))
 
 
 @dataclass
