@@ -66,7 +66,7 @@ async def _check(settings: Settings, limit: int | None) -> dict[str, Any]:
 
 def _shown(difference: "Difference") -> dict[str, Any]:
     """Masked by the path as well: it names what the value is, as in ``order.contact.email``."""
-    from cli.redaction import MASK, redact
+    from billing.redaction import MASK, redact
 
     hidden = redact({difference.field: ""})[difference.field] == MASK
     sides = {"stored": difference.stored, "rebuilt": difference.rebuilt}

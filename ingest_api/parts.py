@@ -12,6 +12,8 @@ from ingest_api.api_keys import ApiKeys
 from ingest_api.metrics import Metrics
 from ingest_api.waiting import WaitingRequests
 from providers.base import Provider
+from storage.payments_list import Filters, Place
+from storage.told import Entry
 
 
 class Writer(Protocol):
@@ -45,6 +47,12 @@ class Reads(Protocol):
 
     async def payment(self, client_id: str, payment_id: UUID) -> Payment | None:
         """The client's payment; ``None`` when it has none with this id."""
+
+    async def payments(self, client_id: str, filters: Filters, after: Place | None, limit: int) -> list[Payment]:
+        """At most ``limit`` of the client's payments, newest first, from behind ``after`` on."""
+
+    async def timeline(self, payment_id: UUID) -> list[Entry]:
+        """All that happened to a payment, in order."""
 
     async def close(self) -> None: ...
 

@@ -3,16 +3,18 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ingest_api import act_on_payment, create_payment, read_operations, read_payment
+from ingest_api import act_on_payment, create_payment, list_payments, read_operations, read_payment, read_timeline
 from ingest_api.act_on_payment import ActOnPaymentHandler
 from ingest_api.create_payment import CreatePaymentHandler
 from ingest_api.front import Handler
 from ingest_api.health import Health
-from ingest_api.openapi import operations, payments, service
+from ingest_api.list_payments import ListPaymentsHandler
+from ingest_api.openapi import lists, operations, payments, service
 from ingest_api.parts import Parts
 from ingest_api.problem_pages import list_problems, read_problem
 from ingest_api.read_operations import ReadOperations
 from ingest_api.read_payment import ReadPaymentHandler
+from ingest_api.read_timeline import ReadTimelineHandler
 from ingest_api.webhooks import CALLBACK_PATHS, WebhookHandler
 
 
@@ -35,6 +37,7 @@ def api_routes(parts: Parts) -> list[ApiRoute]:
     create, read, entries = CreatePaymentHandler(parts), ReadPaymentHandler(parts), ReadOperations(parts)
     return [
         ApiRoute("POST", create_payment.PATH, "create_payment", create, payments.CREATE_PAYMENT, busy=True),
+        ApiRoute("GET", list_payments.PATH, "list_payments", ListPaymentsHandler(parts), lists.LIST_PAYMENTS),
         ApiRoute("GET", read_payment.PATH, "read_payment", read, payments.READ_PAYMENT),
         *(
             ApiRoute("POST", act_on_payment.PATH + name, f"{name}_payment", ActOnPaymentHandler(parts, name), docs)
@@ -42,6 +45,7 @@ def api_routes(parts: Parts) -> list[ApiRoute]:
         ),
         ApiRoute("GET", read_operations.PATH, "read_operations", entries.all, operations.READ_OPERATIONS),
         ApiRoute("GET", read_operations.ONE_PATH, "read_operation", entries.one, operations.READ_OPERATION),
+        ApiRoute("GET", read_timeline.PATH, "read_timeline", ReadTimelineHandler(parts), lists.READ_TIMELINE),
         *_webhooks(parts),
         ApiRoute("GET", "/livez", "livez", health.live, service.LIVE),
         ApiRoute("GET", "/readyz", "readyz", health.ready, service.READY),

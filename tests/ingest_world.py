@@ -29,6 +29,8 @@ from ingest_api.parts import Parts
 from ingest_api.serving import IngestServer, server_config
 from ingest_api.waiting import WaitingRequests
 from providers.base import CallbackRejected, CallResult, ParsedCallback, Provider, VerifiedCallback
+from storage.payments_list import Filters, Place
+from storage.told import Entry
 
 SITE_KEY = "site-key-1"
 SHOP_KEY = "shop-key-1"
@@ -106,14 +108,25 @@ class FakeReplies:
 
 @dataclass
 class FakeReads:
-    payments: dict[UUID, Payment] = field(default_factory=dict)
+    payments_of: dict[UUID, Payment] = field(default_factory=dict)
+    filters: Filters | None = None
+    entries: list[Entry] = field(default_factory=list)
     error: Exception | None = None
 
     async def payment(self, client_id: str, payment_id: UUID) -> Payment | None:
         if self.error is not None:
             raise self.error
-        found = self.payments.get(payment_id)
+        found = self.payments_of.get(payment_id)
         return found if found is not None and found.client_id == client_id else None
+
+    async def payments(self, client_id: str, filters: Filters, after: Place | None, limit: int) -> list[Payment]:
+        self.filters = filters
+        mine = [payment for payment in self.payments_of.values() if payment.client_id == client_id]
+        mine.sort(key=lambda p: (p.created_at, p.id), reverse=True)
+        return [p for p in mine if after is None or (p.created_at, p.id) < (after.created_at, after.id)][:limit]
+
+    async def timeline(self, payment_id: UUID) -> list[Entry]:
+        return self.entries
 
     async def close(self) -> None: ...
 
@@ -185,14 +198,14 @@ class World:
 
     def keep(self, payment: Payment) -> UUID:
         """Put a payment into the books."""
-        self.reads.payments[payment.id] = payment
+        self.reads.payments_of[payment.id] = payment
         return payment.id
 
     def deciding(self, *then: Message) -> None:
         """From now on commands on payments in the books are decided, followed by ``then``, and answered."""
 
         def answer(command: Any) -> None:
-            payment = self.reads.payments[command.payment_id]
+            payment = self.reads.payments_of[command.payment_id]
             for message in (command, *then):
                 decision = decide(payment, message, NOW)
                 assert decision.payment is not None

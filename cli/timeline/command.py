@@ -14,7 +14,7 @@ from rich.table import Table
 from billing.settings import Settings
 
 if TYPE_CHECKING:
-    from cli.timeline.entries import Entry
+    from storage.told import Entry
 
 _STYLES: Final = {"transition": "bold", "posting": "green", "signal": "magenta", "call": "cyan", "refusal": "red"}
 #: What of the state is shown in the table's title; the JSON has all of it.
@@ -54,11 +54,11 @@ async def _told(
     """The state (``None`` where the payment was not there yet), why it cannot be rebuilt, and the entries."""
     import msgspec
 
-    from cli.redaction import redact
-    from cli.timeline.entries import entries
+    from billing.redaction import redact
     from storage.database import create_engine
     from storage.rebuild import Unreplayable, rebuilt
     from storage.timeline import journal_of, postings_of
+    from storage.told import entries
 
     engine = create_engine(settings)
     try:

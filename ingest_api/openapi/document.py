@@ -9,6 +9,7 @@ from ingest_api.expand import CartLineOut, OrderOut
 from ingest_api.openapi.words import PROBLEM_SCHEMA, REF
 from ingest_api.operation_schemas import CancelIn, CaptureIn, RefundIn, VoidIn
 from ingest_api.payment_view import AcceptedView, OperationOut, OperationResult, PaymentView
+from ingest_api.read_timeline import TimelineEntry
 from ingest_api.schemas import CreatePaymentIn
 
 DESCRIPTION: Final = f"""Payments of the cinema: open one, send the customer to its `payment_url`, read what became of it.
@@ -21,7 +22,7 @@ DESCRIPTION: Final = f"""Payments of the cinema: open one, send the customer to 
 - A body has to arrive within {BODY_DEADLINE_S:g} seconds.
 """
 
-_VIEWS: Final = (PaymentView, AcceptedView, OperationOut, OperationResult, OrderOut, CartLineOut)
+_VIEWS: Final = (PaymentView, AcceptedView, OperationOut, OperationResult, OrderOut, CartLineOut, TimelineEntry)
 _BODIES: Final = (CreatePaymentIn, CaptureIn, VoidIn, RefundIn, CancelIn)
 
 _EXPANDED: Final = {

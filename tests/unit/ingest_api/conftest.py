@@ -22,7 +22,7 @@ def world(session_world: World) -> World:
     session_world.writer.away = False
     session_world.writer.on_store = None
     session_world.replies.partition = 3
-    session_world.reads.payments.clear()
+    session_world.reads.payments_of.clear()
     session_world.reads.error = None
     return session_world
 

@@ -13,7 +13,7 @@ async def test_a_path_nobody_serves(world) -> None:
 
 
 async def test_a_method_nobody_serves(world) -> None:
-    answer = await world.get("/v1/payments")
+    answer = await world.get("/v1/payments/1/capture")
 
     answer.is_problem(405, "method-not-allowed")
     assert answer.headers["Allow"] == "POST"
