@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from ingest_api.change_streams import ChangeStreams
 from ingest_api.error_answers import ErrorAnswers
 from ingest_api.front import Front, HandlerApp
 from ingest_api.openapi.document import DESCRIPTION, complete
@@ -85,7 +86,12 @@ def _lifespan(parts: Parts) -> Callable[[FastAPI], AbstractAsyncContextManager[N
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(parts.reads.close)
-            started: list[Provider | Writer | Replies] = [*parts.providers.values(), parts.writer, parts.replies]
+            started: list[Provider | Writer | Replies | ChangeStreams] = [
+                *parts.providers.values(),
+                parts.writer,
+                parts.replies,
+                parts.changes,
+            ]
             for part in started:
                 stack.push_async_callback(part.close)
                 await part.start()

@@ -6,9 +6,11 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from billing.messages import PaymentChanged
 from billing.payment import Payment
 from billing.settings import Settings
 from ingest_api.api_keys import ApiKeys
+from ingest_api.change_streams import ChangeStreams
 from ingest_api.metrics import Metrics
 from ingest_api.waiting import WaitingRequests
 from providers.base import Provider
@@ -51,6 +53,9 @@ class Reads(Protocol):
     async def payments(self, client_id: str, filters: Filters, after: Place | None, limit: int) -> list[Payment]:
         """At most ``limit`` of the client's payments, newest first, from behind ``after`` on."""
 
+    async def changes(self, payment_id: UUID, version: int, limit: int) -> list[PaymentChanged]:
+        """The payment's next changes after ``version``, at most ``limit``; empty when there are none."""
+
     async def timeline(self, payment_id: UUID) -> list[Entry]:
         """All that happened to a payment, in order."""
 
@@ -67,6 +72,7 @@ class Parts:
     writer: Writer
     replies: Replies
     waiting: WaitingRequests
+    changes: ChangeStreams
     reads: Reads
     providers: Mapping[str, Provider]
     clock: Callable[[], datetime]

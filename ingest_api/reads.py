@@ -8,8 +8,10 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from billing.messages import PaymentChanged
 from billing.payment import Payment
 from ingest_api.problems import unavailable
+from storage.payment_changes import changes_after
 from storage.payments_list import Filters, Place, list_payments
 from storage.payments_view import find_payment
 from storage.timeline import journal_of, postings_of
@@ -33,6 +35,11 @@ class PostgresReads:
         """A page of the client's payments."""
         async with self._connected() as connection:
             return await list_payments(connection, client_id, filters, after, limit)
+
+    async def changes(self, payment_id: UUID, version: int, limit: int) -> list[PaymentChanged]:
+        """What the journal has after ``version``."""
+        async with self._connected() as connection:
+            return await changes_after(connection, payment_id, version, limit)
 
     async def timeline(self, payment_id: UUID) -> list[Entry]:
         """All that happened to a payment."""

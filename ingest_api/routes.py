@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ingest_api import act_on_payment, create_payment, list_payments, read_operations, read_payment, read_timeline
+from ingest_api import (
+    act_on_payment,
+    create_payment,
+    list_payments,
+    payment_events,
+    read_operations,
+    read_payment,
+    read_timeline,
+)
 from ingest_api.act_on_payment import ActOnPaymentHandler
 from ingest_api.create_payment import CreatePaymentHandler
 from ingest_api.front import Handler
@@ -11,6 +19,7 @@ from ingest_api.health import Health
 from ingest_api.list_payments import ListPaymentsHandler
 from ingest_api.openapi import lists, operations, payments, service
 from ingest_api.parts import Parts
+from ingest_api.payment_events import PaymentEventsHandler
 from ingest_api.problem_pages import list_problems, read_problem
 from ingest_api.read_operations import ReadOperations
 from ingest_api.read_payment import ReadPaymentHandler
@@ -46,6 +55,7 @@ def api_routes(parts: Parts) -> list[ApiRoute]:
         ApiRoute("GET", read_operations.PATH, "read_operations", entries.all, operations.READ_OPERATIONS),
         ApiRoute("GET", read_operations.ONE_PATH, "read_operation", entries.one, operations.READ_OPERATION),
         ApiRoute("GET", read_timeline.PATH, "read_timeline", ReadTimelineHandler(parts), lists.READ_TIMELINE),
+        ApiRoute("GET", payment_events.PATH, "payment_events", PaymentEventsHandler(parts), lists.PAYMENT_EVENTS),
         *_webhooks(parts),
         ApiRoute("GET", "/livez", "livez", health.live, service.LIVE),
         ApiRoute("GET", "/readyz", "readyz", health.ready, service.READY),

@@ -10,6 +10,7 @@ from typing import Final, NoReturn
 from billing.settings import Settings
 from ingest_api.api_keys import ApiKeys
 from ingest_api.app import create_app
+from ingest_api.change_streams import ChangeStreams
 from ingest_api.kafka_writer import KafkaWriter
 from ingest_api.logs import configure_logging
 from ingest_api.metrics import Metrics
@@ -34,7 +35,8 @@ def run(settings: Settings) -> None:
     parts = build_parts(settings)
     app = create_app(parts)
     _settle_garbage_collector()
-    IngestServer(server_config(app, settings.ingest_host, settings.ingest_port), parts.waiting).run()
+    config = server_config(app, settings.ingest_host, settings.ingest_port)
+    IngestServer(config, (parts.waiting, parts.changes)).run()
 
 
 def build_parts(settings: Settings) -> Parts:
@@ -48,6 +50,7 @@ def build_parts(settings: Settings) -> Parts:
         writer=KafkaWriter(settings, metrics),
         replies=ReplyListener(settings, waiting, metrics),
         waiting=waiting,
+        changes=ChangeStreams(settings, metrics),
         reads=PostgresReads(create_engine(settings)),
         providers=registry.build(settings),
         clock=lambda: datetime.now(UTC),

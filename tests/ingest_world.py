@@ -23,6 +23,7 @@ from billing.topics import CALLBACKS, INBOX
 from billing.vocabulary import CaptureMode, PaymentStatus
 from ingest_api.api_keys import ApiKeys
 from ingest_api.app import create_app
+from ingest_api.change_streams import ChangeStreams
 from ingest_api.kafka_writer import NotStored
 from ingest_api.metrics import Metrics
 from ingest_api.parts import Parts
@@ -110,6 +111,8 @@ class FakeReplies:
 class FakeReads:
     payments_of: dict[UUID, Payment] = field(default_factory=dict)
     filters: Filters | None = None
+    journal: list[PaymentChanged] = field(default_factory=list)
+    journal_reads: int = 0
     entries: list[Entry] = field(default_factory=list)
     error: Exception | None = None
 
@@ -125,10 +128,21 @@ class FakeReads:
         mine.sort(key=lambda p: (p.created_at, p.id), reverse=True)
         return [p for p in mine if after is None or (p.created_at, p.id) < (after.created_at, after.id)][:limit]
 
+    async def changes(self, payment_id: UUID, version: int, limit: int) -> list[PaymentChanged]:
+        self.journal_reads += 1
+        return [change for change in self.journal if change.version > version][:limit]
+
     async def timeline(self, payment_id: UUID) -> list[Entry]:
         return self.entries
 
     async def close(self) -> None: ...
+
+
+class NoKafkaChanges(ChangeStreams):
+    """Streams that the test feeds."""
+
+    async def start(self) -> None:
+        self.live([])
 
 
 def payment_of(command: CreatePayment, **changes: Any) -> PaymentChanged:
@@ -284,6 +298,7 @@ async def serving(**overrides: Any) -> AsyncIterator[World]:
     metrics = Metrics()
     waiting = WaitingRequests(metrics, limit=200)
     writer, replies, reads = RecordingWriter(), FakeReplies(), FakeReads()
+    changes = NoKafkaChanges(settings, metrics, limit=3)
     ids = itertools.count()
     parts = Parts(
         settings=settings,
@@ -292,6 +307,7 @@ async def serving(**overrides: Any) -> AsyncIterator[World]:
         writer=writer,
         replies=replies,
         waiting=waiting,
+        changes=changes,
         reads=reads,
         providers={"yandex-pay": FakeProvider()},
         clock=lambda: NOW,
@@ -300,7 +316,7 @@ async def serving(**overrides: Any) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))
-        server = IngestServer(server_config(create_app(parts), "127.0.0.1", 0), waiting)
+        server = IngestServer(server_config(create_app(parts), "127.0.0.1", 0), (waiting, changes))
         task = asyncio.create_task(server._serve(sockets=[listener]))
         await until(lambda: _started(server, task))
         stack.push_async_callback(_stop, server, task)

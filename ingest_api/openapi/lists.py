@@ -5,7 +5,7 @@ from typing import Any, Final
 from billing.vocabulary import PaymentStatus
 from ingest_api.list_payments import LIMIT_DEFAULT, LIMIT_MAX
 from ingest_api.openapi.payments import EXPAND, PAYMENT_EXAMPLE
-from ingest_api.openapi.words import ETAG, IF_NONE_MATCH, NOT_MODIFIED, PAYMENT_ID, REF, SECURITY, problems
+from ingest_api.openapi.words import ETAG, IF_NONE_MATCH, NOT_MODIFIED, PAYMENT_ID, REF, SECURITY, header, problems
 from ingest_api.problems import Problem
 
 
@@ -82,4 +82,26 @@ READ_TIMELINE: Final[dict[str, Any]] = {
         **problems(Problem.UNAUTHORIZED, Problem.PAYMENT_NOT_FOUND, Problem.UNAVAILABLE),
     },
     "openapi_extra": {"security": SECURITY, "parameters": [PAYMENT_ID, IF_NONE_MATCH]},
+}  # fmt: skip
+
+PAYMENT_EVENTS: Final[dict[str, Any]] = {
+    "tags": ["payments"],
+    "summary": "A payment's changes as they happen",
+    "description": "Server-sent events. The first is the payment as it stands, or, with `Last-Event-ID`, the change "
+    "after that version. Every version comes once and in order; `operations` holds those that the change made or "
+    "changed. The stream ends when the server leaves: connect again, as every EventSource does by itself.",
+    "responses": {
+        200: {
+            "description": "A stream",
+            "content": {"text/event-stream": {
+                "schema": {"type": "string"},
+                "example": 'event: payment.changed\nid: 3\ndata: {"id":"…","status":"CAPTURED","version":3}\n\n',
+            }},
+        },
+        **problems(Problem.UNAUTHORIZED, Problem.PAYMENT_NOT_FOUND, Problem.INVALID_REQUEST, Problem.UNAVAILABLE),
+    },
+    "openapi_extra": {
+        "security": SECURITY,
+        "parameters": [PAYMENT_ID, header("Last-Event-ID", {"type": "integer", "minimum": 0}, "the last event seen")],
+    },
 }  # fmt: skip

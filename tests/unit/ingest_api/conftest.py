@@ -24,6 +24,8 @@ def world(session_world: World) -> World:
     session_world.replies.partition = 3
     session_world.reads.payments_of.clear()
     session_world.reads.error = None
+    session_world.reads.journal.clear()
+    session_world.reads.journal_reads = 0
     return session_world
 
 
