@@ -12,6 +12,7 @@ from billing.decide import decide
 from billing.decision import view
 from billing.messages import PaymentChanged, ReplyTo
 from billing.payment import Payment
+from billing.scopes import Scope
 from ingest_api import idempotency
 from ingest_api.body import read_body, require_json
 from ingest_api.own_payment import own_payment
@@ -45,7 +46,7 @@ class ActOnPaymentHandler:
     async def __call__(self, request: Request) -> Response:
         parts, settings, action = self._parts, self._parts.settings, self._action
         started = monotonic()
-        client = parts.keys.authenticate(request)
+        client = parts.gate.admit(request, Scope.PAYMENTS_WRITE)
         key = idempotency.idempotency_key(request)
         require_json(request)
         body = parse(action.body, await read_body(request, settings.body_limit_bytes))

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from ingest_api.api_keys import ApiKeys
 from ingest_api.change_streams import ChangeStreams
 from ingest_api.error_answers import ErrorAnswers
 from ingest_api.front import Front, HandlerApp
@@ -86,11 +87,12 @@ def _lifespan(parts: Parts) -> Callable[[FastAPI], AbstractAsyncContextManager[N
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(parts.reads.close)
-            started: list[Provider | Writer | Replies | ChangeStreams] = [
+            started: list[Provider | Writer | Replies | ChangeStreams | ApiKeys] = [
                 *parts.providers.values(),
                 parts.writer,
                 parts.replies,
                 parts.changes,
+                parts.gate.keys,
             ]
             for part in started:
                 stack.push_async_callback(part.close)

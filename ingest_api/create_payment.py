@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from billing.messages import CreatePayment, Reply
+from billing.scopes import Scope
 from billing.vocabulary import PaymentStatus
 from ingest_api import idempotency
 from ingest_api.body import read_body, require_json
@@ -31,7 +32,7 @@ class CreatePaymentHandler:
     async def __call__(self, request: Request) -> Response:
         parts, settings = self._parts, self._parts.settings
         started = monotonic()
-        client = parts.keys.authenticate(request)
+        client = parts.gate.admit(request, Scope.PAYMENTS_WRITE)
         key = idempotency.idempotency_key(request)
         require_json(request)
         body = parse(CreatePaymentIn, await read_body(request, settings.body_limit_bytes))

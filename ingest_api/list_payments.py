@@ -10,6 +10,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from billing.scopes import Scope
 from billing.vocabulary import PaymentStatus
 from ingest_api.conditional import json_answer
 from ingest_api.expand import expanded, expansions
@@ -36,7 +37,7 @@ class ListPaymentsHandler:
         self._parts = parts
 
     async def __call__(self, request: Request) -> Response:
-        client = self._parts.keys.authenticate(request)
+        client = self._parts.gate.admit(request, Scope.PAYMENTS_READ)
         query = _Query(request)
         wanted = expansions(request)
         # One more than is shown tells whether there is a next page.

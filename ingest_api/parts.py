@@ -9,8 +9,8 @@ from uuid import UUID
 from billing.messages import PaymentChanged
 from billing.payment import Payment
 from billing.settings import Settings
-from ingest_api.api_keys import ApiKeys
 from ingest_api.change_streams import ChangeStreams
+from ingest_api.gate import Gate
 from ingest_api.metrics import Metrics
 from ingest_api.waiting import WaitingRequests
 from providers.base import Provider
@@ -68,7 +68,7 @@ class Parts:
 
     settings: Settings
     metrics: Metrics
-    keys: ApiKeys
+    gate: Gate
     writer: Writer
     replies: Replies
     waiting: WaitingRequests

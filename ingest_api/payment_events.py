@@ -11,6 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from billing.decision import view
 from billing.messages import PaymentChanged
 from billing.payment import Payment
+from billing.scopes import Scope
 from ingest_api.change_streams import ChangeStream
 from ingest_api.own_payment import own_payment
 from ingest_api.parts import Parts
@@ -38,7 +39,7 @@ class PaymentEventsHandler:
         self._keep_alive_s = keep_alive_s
 
     async def __call__(self, request: Request) -> Response:
-        client = self._parts.keys.authenticate(request)
+        client = self._parts.gate.admit(request, Scope.PAYMENTS_READ)
         last = request.headers.get("last-event-id")
         if last is not None and not _VERSION.fullmatch(last):
             detail = "Should be the id of an event of this payment"

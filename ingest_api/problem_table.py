@@ -211,6 +211,13 @@ class Problem(Enum):
         "A command with this Idempotency-Key was accepted before, with another body.",
         "Repeat a command with exactly its body; use a fresh key for a new command.",
     )
+    TOO_MANY_REQUESTS = (
+        "too-many-requests",
+        429,
+        "Too many requests",
+        "The API client sent more requests than it may; the RateLimit-Policy header says how many that are.",
+        "Send the request again after Retry-After seconds, with the same Idempotency-Key.",
+    )
     INTERNAL = (
         "internal-error",
         500,

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from billing.decision import view
+from billing.scopes import Scope
 from ingest_api.conditional import json_answer
 from ingest_api.own_payment import own_payment, path_id
 from ingest_api.parts import Parts
@@ -24,14 +25,14 @@ class ReadOperations:
 
     async def all(self, request: Request) -> Response:
         """All of them, the oldest first."""
-        client = self._parts.keys.authenticate(request)
+        client = self._parts.gate.admit(request, Scope.PAYMENTS_READ)
         payment = await own_payment(self._parts.reads, request, client)
         shown = view(payment, payment.operations)
         return json_answer(request, {"data": [operation_view(operation) for operation in shown.operations]})
 
     async def one(self, request: Request) -> Response:
         """One of them, with its payment."""
-        client = self._parts.keys.authenticate(request)
+        client = self._parts.gate.admit(request, Scope.PAYMENTS_READ)
         payment = await own_payment(self._parts.reads, request, client)
         operation_id = path_id(request, "operation_id", Problem.OPERATION_NOT_FOUND)
         if payment.operation(operation_id) is None:

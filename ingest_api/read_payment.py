@@ -5,6 +5,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from billing.scopes import Scope
 from ingest_api.conditional import json_answer
 from ingest_api.expand import expanded, expansions
 from ingest_api.own_payment import own_payment
@@ -20,7 +21,7 @@ class ReadPaymentHandler:
         self._parts = parts
 
     async def __call__(self, request: Request) -> Response:
-        client = self._parts.keys.authenticate(request)
+        client = self._parts.gate.admit(request, Scope.PAYMENTS_READ)
         wanted = expansions(request)
         payment = await own_payment(self._parts.reads, request, client)
         return json_answer(request, expanded(payment, wanted))

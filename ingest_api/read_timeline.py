@@ -7,6 +7,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from billing.scopes import Scope
 from ingest_api.conditional import json_answer
 from ingest_api.own_payment import own_payment
 from ingest_api.parts import Parts
@@ -29,7 +30,7 @@ class ReadTimelineHandler:
         self._parts = parts
 
     async def __call__(self, request: Request) -> Response:
-        client = self._parts.keys.authenticate(request)
+        client = self._parts.gate.admit(request, Scope.PAYMENTS_READ)
         payment = await own_payment(self._parts.reads, request, client)
         told = await self._parts.reads.timeline(payment.id)
         entries = [TimelineEntry(at=entry.at, kind=entry.kind, summary=entry.summary) for entry in told]

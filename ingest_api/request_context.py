@@ -57,7 +57,8 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *headers]
+                limits = scope["state"].get("rate_limit", ())
+                message["headers"] = [*message.get("headers", ()), *headers, *limits]
             await send(message)
 
         try:

@@ -11,10 +11,13 @@ from billing.settings import Settings
 from ingest_api.api_keys import ApiKeys
 from ingest_api.app import create_app
 from ingest_api.change_streams import ChangeStreams
+from ingest_api.gate import Gate
 from ingest_api.kafka_writer import KafkaWriter
+from ingest_api.key_book import PostgresKeyBook
 from ingest_api.logs import configure_logging
 from ingest_api.metrics import Metrics
 from ingest_api.parts import Parts
+from ingest_api.rate_limits import RateLimits
 from ingest_api.reads import PostgresReads
 from ingest_api.replies import ReplyListener
 from ingest_api.serving import IngestServer, server_config
@@ -43,19 +46,31 @@ def build_parts(settings: Settings) -> Parts:
     """The parts on Kafka, Postgres and the providers of ``settings``. Opens nothing yet."""
     metrics = Metrics()
     waiting = WaitingRequests(metrics)
+    engine = create_engine(settings)
+    keys = ApiKeys(
+        settings.api_keys,
+        PostgresKeyBook(engine),
+        clock=_now,
+        refresh_s=settings.api_keys_refresh_s,
+        default_rate_per_s=settings.client_rate_per_s,
+    )
     return Parts(
         settings=settings,
         metrics=metrics,
-        keys=ApiKeys(settings.api_keys),
+        gate=Gate(keys, RateLimits(settings.ingest_processes)),
         writer=KafkaWriter(settings, metrics),
         replies=ReplyListener(settings, waiting, metrics),
         waiting=waiting,
         changes=ChangeStreams(settings, metrics),
-        reads=PostgresReads(create_engine(settings)),
+        reads=PostgresReads(engine),
         providers=registry.build(settings),
-        clock=lambda: datetime.now(UTC),
+        clock=_now,
         new_id=lambda: secrets.token_hex(16),
     )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _settle_garbage_collector() -> None:

@@ -24,12 +24,16 @@ from billing.vocabulary import CaptureMode, PaymentStatus
 from ingest_api.api_keys import ApiKeys
 from ingest_api.app import create_app
 from ingest_api.change_streams import ChangeStreams
+from ingest_api.gate import Gate
 from ingest_api.kafka_writer import NotStored
 from ingest_api.metrics import Metrics
 from ingest_api.parts import Parts
+from ingest_api.problems import unavailable
+from ingest_api.rate_limits import RateLimits
 from ingest_api.serving import IngestServer, server_config
 from ingest_api.waiting import WaitingRequests
 from providers.base import CallbackRejected, CallResult, ParsedCallback, Provider, VerifiedCallback
+from storage.api_keys import StoredKey
 from storage.payments_list import Filters, Place
 from storage.told import Entry
 
@@ -138,6 +142,21 @@ class FakeReads:
     async def close(self) -> None: ...
 
 
+class FakeKeyBook:
+    """Keys on record, as the test wants them."""
+
+    def __init__(self) -> None:
+        self.keys: list[StoredKey] = []
+        self.used: dict[str, datetime] = {}
+        self.away = False
+
+    async def exchange(self, used: Mapping[str, datetime]) -> list[StoredKey]:
+        if self.away:
+            raise unavailable("no database")
+        self.used.update(used)
+        return self.keys
+
+
 class NoKafkaChanges(ChangeStreams):
     """Streams that the test feeds."""
 
@@ -178,6 +197,7 @@ class World:
     writer: RecordingWriter
     replies: FakeReplies
     reads: FakeReads
+    book: FakeKeyBook
     waiting: WaitingRequests
     metrics: Metrics
     parts: Parts
@@ -298,12 +318,14 @@ async def serving(**overrides: Any) -> AsyncIterator[World]:
     metrics = Metrics()
     waiting = WaitingRequests(metrics, limit=200)
     writer, replies, reads = RecordingWriter(), FakeReplies(), FakeReads()
+    book = FakeKeyBook()
+    keys = ApiKeys(settings.api_keys, book, clock=lambda: NOW, refresh_s=300, default_rate_per_s=0.001)
     changes = NoKafkaChanges(settings, metrics, limit=3)
     ids = itertools.count()
     parts = Parts(
         settings=settings,
         metrics=metrics,
-        keys=ApiKeys(settings.api_keys),
+        gate=Gate(keys, RateLimits(settings.ingest_processes)),
         writer=writer,
         replies=replies,
         waiting=waiting,
@@ -323,7 +345,7 @@ async def serving(**overrides: Any) -> AsyncIterator[World]:
         connector = aiohttp.TCPConnector(limit=0)
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        yield World(settings, writer, replies, reads, waiting, metrics, parts, server, url, http)
+        yield World(settings, writer, replies, reads, book, waiting, metrics, parts, server, url, http)
 
 
 def _started(server: IngestServer, task: "asyncio.Task[None]") -> bool:

@@ -5,7 +5,17 @@ from typing import Any, Final
 from billing.vocabulary import PaymentStatus
 from ingest_api.list_payments import LIMIT_DEFAULT, LIMIT_MAX
 from ingest_api.openapi.payments import EXPAND, PAYMENT_EXAMPLE
-from ingest_api.openapi.words import ETAG, IF_NONE_MATCH, NOT_MODIFIED, PAYMENT_ID, REF, SECURITY, header, problems
+from ingest_api.openapi.words import (
+    ETAG,
+    GATE_PROBLEMS,
+    IF_NONE_MATCH,
+    NOT_MODIFIED,
+    PAYMENT_ID,
+    REF,
+    SECURITY,
+    header,
+    problems,
+)
 from ingest_api.problems import Problem
 
 
@@ -35,7 +45,7 @@ LIST_PAYMENTS: Final[dict[str, Any]] = {
             ),
         },
         **NOT_MODIFIED,
-        **problems(Problem.UNAUTHORIZED, Problem.INVALID_REQUEST, Problem.UNAVAILABLE),
+        **problems(*GATE_PROBLEMS, Problem.INVALID_REQUEST),
     },
     "openapi_extra": {
         "security": SECURITY,
@@ -79,7 +89,7 @@ READ_TIMELINE: Final[dict[str, Any]] = {
             ),
         },
         **NOT_MODIFIED,
-        **problems(Problem.UNAUTHORIZED, Problem.PAYMENT_NOT_FOUND, Problem.UNAVAILABLE),
+        **problems(*GATE_PROBLEMS, Problem.PAYMENT_NOT_FOUND),
     },
     "openapi_extra": {"security": SECURITY, "parameters": [PAYMENT_ID, IF_NONE_MATCH]},
 }  # fmt: skip
@@ -98,7 +108,7 @@ PAYMENT_EVENTS: Final[dict[str, Any]] = {
                 "example": 'event: payment.changed\nid: 3\ndata: {"id":"…","status":"CAPTURED","version":3}\n\n',
             }},
         },
-        **problems(Problem.UNAUTHORIZED, Problem.PAYMENT_NOT_FOUND, Problem.INVALID_REQUEST, Problem.UNAVAILABLE),
+        **problems(*GATE_PROBLEMS, Problem.PAYMENT_NOT_FOUND, Problem.INVALID_REQUEST),
     },
     "openapi_extra": {
         "security": SECURITY,

@@ -7,6 +7,7 @@ from ingest_api.openapi.words import (
     COMMAND_HEADERS,
     COMMAND_PROBLEMS,
     ETAG,
+    GATE_PROBLEMS,
     IF_NONE_MATCH,
     LOCATION,
     NOT_MODIFIED,
@@ -90,7 +91,7 @@ ACTIONS: Final[dict[str, dict[str, Any]]] = {
     ),
 }  # fmt: skip
 
-_READ_PROBLEMS: Final = (Problem.UNAUTHORIZED, Problem.PAYMENT_NOT_FOUND, Problem.UNAVAILABLE)
+_READ_PROBLEMS: Final = (*GATE_PROBLEMS, Problem.PAYMENT_NOT_FOUND)
 
 READ_OPERATIONS: Final[dict[str, Any]] = {
     "tags": ["payments"],

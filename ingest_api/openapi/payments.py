@@ -6,6 +6,7 @@ from ingest_api.openapi.words import (
     COMMAND_HEADERS,
     COMMAND_PROBLEMS,
     ETAG,
+    GATE_PROBLEMS,
     IF_NONE_MATCH,
     LOCATION,
     NOT_MODIFIED,
@@ -105,7 +106,7 @@ READ_PAYMENT: Final[dict[str, Any]] = {
     "responses": {
         200: answer("The payment as it is in the books", "ExpandedPayment", PAYMENT_EXAMPLE, ETAG),
         **NOT_MODIFIED,
-        **problems(Problem.UNAUTHORIZED, Problem.PAYMENT_NOT_FOUND, Problem.INVALID_REQUEST, Problem.UNAVAILABLE),
+        **problems(*GATE_PROBLEMS, Problem.PAYMENT_NOT_FOUND, Problem.INVALID_REQUEST),
     },
     "openapi_extra": {"security": SECURITY, "parameters": [PAYMENT_ID, EXPAND, IF_NONE_MATCH]},
 }

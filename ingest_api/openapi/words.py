@@ -90,17 +90,19 @@ ETAG: Final = {"ETag": {"description": "send it as If-None-Match", "schema": {"t
 IF_NONE_MATCH: Final = header("If-None-Match", {"type": "string"}, "an ETag: 304 when nothing changed since")
 NOT_MODIFIED: Final[dict[int | str, Any]] = {304: {"description": "Nothing changed", "headers": ETAG}}
 
+#: What everything behind an API key may be answered with.
+GATE_PROBLEMS: Final = (Problem.UNAUTHORIZED, Problem.FORBIDDEN, Problem.TOO_MANY_REQUESTS, Problem.UNAVAILABLE)
+
 #: What every command may be answered with besides its own problems.
 COMMAND_PROBLEMS: Final = (
     Problem.MALFORMED_JSON,
     Problem.INVALID_IDEMPOTENCY_KEY,
-    Problem.UNAUTHORIZED,
+    *GATE_PROBLEMS,
     Problem.SLOW_BODY,
     Problem.BODY_TOO_LARGE,
     Problem.UNSUPPORTED_MEDIA_TYPE,
     Problem.INVALID_REQUEST,
     Problem.IDEMPOTENCY_KEY_REUSED,
-    Problem.UNAVAILABLE,
 )
 
 

@@ -102,7 +102,7 @@ async def test_the_openapi_document_is_whole(world, body) -> None:
         assert reference.removeprefix("#/components/schemas/") in document["components"]["schemas"], reference
     create = document["paths"]["/v1/payments"]["post"]
     assert set(create["responses"]) == {
-        "201", "202", "400", "401", "408", "409", "413", "415", "422", "500", "503",
+        "201", "202", "400", "401", "403", "408", "409", "413", "415", "422", "429", "500", "503",
     }  # fmt: skip
 
 
