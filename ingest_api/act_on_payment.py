@@ -14,7 +14,7 @@ from billing.messages import PaymentChanged, ReplyTo
 from billing.payment import Payment
 from billing.scopes import Scope
 from ingest_api import idempotency
-from ingest_api.body import read_body, require_json
+from ingest_api.json_body import json_body
 from ingest_api.own_payment import own_payment
 from ingest_api.parts import Parts
 from ingest_api.payment_actions import ACTIONS, Asked
@@ -48,8 +48,7 @@ class ActOnPaymentHandler:
         started = monotonic()
         client = parts.gate.admit(request, Scope.PAYMENTS_WRITE)
         key = idempotency.idempotency_key(request)
-        require_json(request)
-        body = parse(action.body, await read_body(request, settings.body_limit_bytes))
+        body = parse(action.body, await json_body(request, settings.body_limit_bytes))
         wanted = preference(request.headers.getlist("prefer"), settings.wait_default_s, settings.wait_max_s)
         payment = await own_payment(parts.reads, request, client)
         operation_id = idempotency.operation_id(client, payment.id, key)

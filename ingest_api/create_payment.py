@@ -12,7 +12,7 @@ from billing.messages import CreatePayment, Reply
 from billing.scopes import Scope
 from billing.vocabulary import PaymentStatus
 from ingest_api import idempotency
-from ingest_api.body import read_body, require_json
+from ingest_api.json_body import json_body
 from ingest_api.parts import Parts
 from ingest_api.payment_view import AcceptedView, payment_view
 from ingest_api.prefer import Preference, preference
@@ -34,8 +34,7 @@ class CreatePaymentHandler:
         started = monotonic()
         client = parts.gate.admit(request, Scope.PAYMENTS_WRITE)
         key = idempotency.idempotency_key(request)
-        require_json(request)
-        body = parse(CreatePaymentIn, await read_body(request, settings.body_limit_bytes))
+        body = parse(CreatePaymentIn, await json_body(request, settings.body_limit_bytes))
         if body.provider not in parts.providers:
             raise ProblemError(Problem.UNKNOWN_PROVIDER, providers=sorted(parts.providers))
         wanted = preference(request.headers.getlist("prefer"), settings.wait_default_s, settings.wait_max_s)

@@ -9,6 +9,7 @@ import msgspec
 from pydantic import BaseModel
 from starlette.requests import Request
 
+from billing.card_numbers import holds_card_number
 from ingest_api.problems import Problem, ProblemError
 
 #: Never changes: payment ids are derived from it.
@@ -22,6 +23,8 @@ def idempotency_key(request: Request) -> str:
     keys = request.headers.getlist("idempotency-key")
     if len(keys) != 1 or not _KEY.fullmatch(keys[0]):
         raise ProblemError(Problem.INVALID_IDEMPOTENCY_KEY)
+    if holds_card_number(keys[0]):
+        raise ProblemError(Problem.CARD_NUMBER)
     return keys[0]
 
 

@@ -10,6 +10,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from billing.card_numbers import holds_card_number
 from billing.scopes import Scope
 from billing.vocabulary import PaymentStatus
 from ingest_api.conditional import json_answer
@@ -57,6 +58,8 @@ class _Query:
     """The query's parameters, all faults named at once."""
 
     def __init__(self, request: Request) -> None:
+        if any(holds_card_number(part) for item in request.query_params.multi_items() for part in item):
+            raise ProblemError(Problem.CARD_NUMBER)
         self._faults: list[FieldError] = []
         self._values: dict[str, str] = {}
         metadata: dict[str, str] = {}

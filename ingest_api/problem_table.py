@@ -155,6 +155,13 @@ class Problem(Enum):
         "A line names a product that was not sold, or more units than are left. Refunds under way count.",
         "Read the payment with ?expand=cart and its operations; name at most what is left.",
     )
+    CARD_NUMBER = (
+        "card-number",
+        422,
+        "A card number was sent",
+        "A number that can be a payment card's stands in the request. It was neither stored nor logged.",
+        "Never send card numbers here: the customer gives them to the provider. Check what your system logged of it.",
+    )
     CART_REQUIRED = (
         "cart-required",
         422,

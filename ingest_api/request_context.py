@@ -9,6 +9,7 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from billing.card_numbers import holds_card_number
 from ingest_api.error_answers import ErrorAnswers
 from ingest_api.metrics import Metrics
 from ingest_api.problems import Problem, ProblemError
@@ -77,7 +78,7 @@ class RequestContext:
     def _request_id(self, scope: Scope) -> str:
         for name, value in scope["headers"]:
             if name == b"x-request-id":
-                if _REQUEST_ID.fullmatch(value):
+                if _REQUEST_ID.fullmatch(value) and not holds_card_number(str(value, "ascii")):
                     return str(value, "ascii")
                 break
         return self._new_id()

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
-from billing.redaction import MASK, redact
+from billing.card_numbers import MASK
+from billing.redaction import redact
 from billing.settings import Settings
 from billing.topics import DEAD_LETTERS
 from cli.verify.streams import Log

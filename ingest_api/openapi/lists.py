@@ -45,7 +45,7 @@ LIST_PAYMENTS: Final[dict[str, Any]] = {
             ),
         },
         **NOT_MODIFIED,
-        **problems(*GATE_PROBLEMS, Problem.INVALID_REQUEST),
+        **problems(*GATE_PROBLEMS, Problem.INVALID_REQUEST, Problem.CARD_NUMBER),
     },
     "openapi_extra": {
         "security": SECURITY,

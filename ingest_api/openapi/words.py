@@ -102,6 +102,7 @@ COMMAND_PROBLEMS: Final = (
     Problem.BODY_TOO_LARGE,
     Problem.UNSUPPORTED_MEDIA_TYPE,
     Problem.INVALID_REQUEST,
+    Problem.CARD_NUMBER,
     Problem.IDEMPOTENCY_KEY_REUSED,
 )
 
