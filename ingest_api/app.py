@@ -11,13 +11,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from ingest_api import docs_page
 from ingest_api.api_keys import ApiKeys
 from ingest_api.change_streams import ChangeStreams
 from ingest_api.error_answers import ErrorAnswers
 from ingest_api.front import Front, HandlerApp
 from ingest_api.openapi.document import DESCRIPTION, complete
 from ingest_api.parts import Parts, Replies, Writer
-from ingest_api.request_context import DOCS_PATH, RequestContext
+from ingest_api.request_context import RequestContext
 from ingest_api.routes import ApiRoute, api_routes
 from providers.base import Provider
 
@@ -31,7 +32,7 @@ def create_app(parts: Parts) -> ASGIApp:
         version="1",
         description=DESCRIPTION,
         lifespan=_lifespan(parts),
-        docs_url=DOCS_PATH,
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
@@ -40,6 +41,7 @@ def create_app(parts: Parts) -> ASGIApp:
     routes = api_routes(parts)
     for route in routes:
         _add(app, route)
+    app.add_route(docs_page.PATH, docs_page.docs_page(app.openapi), methods=["GET"])
     direct = {
         (route.method, route.path): context(HandlerApp(route.path, route.handler, errors))
         for route in routes

@@ -39,16 +39,20 @@ class CreatePaymentHandler:
             raise ProblemError(Problem.UNKNOWN_PROVIDER, providers=sorted(parts.providers))
         wanted = preference(request.headers.getlist("prefer"), settings.wait_default_s, settings.wait_max_s)
         payment_id = idempotency.payment_id(client, key)
+        command = self._command(client, payment_id, body)
+        if parts.recent_keys.conflicts(payment_id, command.fingerprint):
+            raise ProblemError(Problem.IDEMPOTENCY_KEY_REUSED, "this Idempotency-Key was used before with another body")
         reply, applied = await submit(
             parts,
             request,
-            self._command(client, payment_id, body),
+            command,
             id=f"{payment_id}/create",
             source=PATH,
             client=client,
             wanted=wanted,
             deadline=started + wanted.wait_s,
         )
+        parts.recent_keys.remember(payment_id, command.fingerprint)
         return _answer(payment_id, reply, applied)
 
     def _command(self, client: str, payment_id: UUID, body: CreatePaymentIn) -> CreatePayment:

@@ -12,6 +12,7 @@ from billing.settings import Settings
 from ingest_api.change_streams import ChangeStreams
 from ingest_api.gate import Gate
 from ingest_api.metrics import Metrics
+from ingest_api.recent_keys import RecentKeys
 from ingest_api.waiting import WaitingRequests
 from providers.base import Provider
 from storage.payments_list import Filters, Place
@@ -72,6 +73,7 @@ class Parts:
     writer: Writer
     replies: Replies
     waiting: WaitingRequests
+    recent_keys: RecentKeys
     changes: ChangeStreams
     reads: Reads
     providers: Mapping[str, Provider]

@@ -19,6 +19,7 @@ from ingest_api.metrics import Metrics
 from ingest_api.parts import Parts
 from ingest_api.rate_limits import RateLimits
 from ingest_api.reads import PostgresReads
+from ingest_api.recent_keys import RecentKeys
 from ingest_api.replies import ReplyListener
 from ingest_api.serving import IngestServer, server_config
 from ingest_api.waiting import WaitingRequests
@@ -61,6 +62,7 @@ def build_parts(settings: Settings) -> Parts:
         writer=KafkaWriter(settings, metrics),
         replies=ReplyListener(settings, waiting, metrics),
         waiting=waiting,
+        recent_keys=RecentKeys(),
         changes=ChangeStreams(settings, metrics),
         reads=PostgresReads(engine),
         providers=registry.build(settings),

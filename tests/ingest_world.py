@@ -30,6 +30,7 @@ from ingest_api.metrics import Metrics
 from ingest_api.parts import Parts
 from ingest_api.problems import unavailable
 from ingest_api.rate_limits import RateLimits
+from ingest_api.recent_keys import RecentKeys
 from ingest_api.serving import IngestServer, server_config
 from ingest_api.waiting import WaitingRequests
 from providers.base import CallbackRejected, CallResult, ParsedCallback, Provider, VerifiedCallback
@@ -204,11 +205,12 @@ class World:
     server: IngestServer
     url: str
     http: aiohttp.ClientSession
+    key: str = "order-1842"
 
     def headers(self, **changes: str | None) -> dict[str, str]:
         headers = {
             "Authorization": f"Bearer {SITE_KEY}",
-            "Idempotency-Key": "order-1842",
+            "Idempotency-Key": self.key,
             "Content-Type": "application/json",
             "Prefer": "respond-async",
         }
@@ -329,6 +331,7 @@ async def serving(**overrides: Any) -> AsyncIterator[World]:
         writer=writer,
         replies=replies,
         waiting=waiting,
+        recent_keys=RecentKeys(limit=1_000),
         changes=changes,
         reads=reads,
         providers={"yandex-pay": FakeProvider()},

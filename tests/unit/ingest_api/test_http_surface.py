@@ -1,5 +1,7 @@
 """What every answer has, whatever was asked."""
 
+import base64
+import hashlib
 import re
 from typing import Any
 
@@ -47,6 +49,21 @@ async def test_every_answer_has_the_security_headers(world) -> None:
         assert "default-src 'none'" in headers["Content-Security-Policy"]
         assert "Server" not in headers
         assert "Access-Control-Allow-Origin" not in headers
+
+
+async def test_the_docs_page_needs_nothing_from_elsewhere_and_says_everything(world) -> None:
+    answer = await world.get("/docs")
+    page = answer.raw.decode()
+
+    assert (answer.status, answer.headers["Content-Type"].split(";")[0]) == (200, "text/html")
+    assert "<script" not in page
+    assert not re.findall(r"(?:src|href)=.(?:https?:)?//", page)
+    style = page.split("<style>")[1].split("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in answer.headers["Content-Security-Policy"]
+    document = (await world.get("/openapi.json")).json
+    for path, methods in document["paths"].items():
+        assert all(f'id="{operation["operationId"]}"' in page for operation in methods.values()), path
 
 
 async def test_ready_says_why_not(world) -> None:
