@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import journal, stack
+from cli import journal, providers, stack
 from cli import run as processes
 from cli.api_keys.command import app as api_keys
 from cli.bench.command import bench
@@ -32,6 +32,7 @@ app.command()(processes.migrate)
 app.add_typer(api_keys, name="api-keys")
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(journal.app, name="journal")
+app.add_typer(providers.app, name="providers")
 app.add_typer(processes.app, name="run")
 
 
