@@ -2,11 +2,13 @@
 
 import base64
 import hashlib
+import json
 import re
 from typing import Any
 
 import pytest
 
+from ingest_api.payment_actions import ACTIONS
 from ingest_api.problems import Problem
 
 
@@ -128,6 +130,19 @@ async def test_the_documented_example_is_accepted(world) -> None:
     example = document["paths"]["/v1/payments"]["post"]["requestBody"]["content"]["application/json"]["example"]
 
     assert (await world.create(example)).status == 202
+
+
+async def test_the_documented_examples_of_the_actions_fit_and_every_problem_has_one(world) -> None:
+    document = (await world.get("/openapi.json")).json
+    for name, action in ACTIONS.items():
+        operation = document["paths"][f"/v1/payments/{{payment_id}}/{name}"]["post"]
+        content = operation["requestBody"]["content"]["application/json"]
+        action.body.model_validate_json(json.dumps(content["example"]))
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            for status, response in operation["responses"].items():
+                for problem in response.get("content", {}).get("application/problem+json", {}).get("examples", {}):
+                    assert problem in {each.code for each in Problem if str(each.status) == status}
 
 
 def _references(node: Any) -> list[str]:
