@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from billing.vocabulary import PaymentStatus
 from storage.payments_list import Filters, Place, list_payments, statement
+from storage.payments_view import find_payment
 from tests.factories import NOW, a_create, a_payment, an_order, opened, told
 from tests.integration.streams.world import World
 
@@ -122,3 +123,13 @@ def _indexes(node: object) -> set[str]:
         own = {node["Index Name"]} if "Index Name" in node else set()
         return own.union(*map(_indexes, node.values()))
     return set().union(*map(_indexes, node)) if isinstance(node, list) else set()
+
+
+async def test_a_payment_is_there_for_its_own_client_only(books) -> None:
+    world, ids = books
+    async with world.engine.connect() as connection:
+        own = await find_payment(connection, "site", ids["plain"])
+        assert own is not None
+        assert own.id == ids["plain"]
+        assert await find_payment(connection, "shop", ids["plain"]) is None
+        assert await find_payment(connection, "site", uuid4()) is None
