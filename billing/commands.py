@@ -1,7 +1,6 @@
 """What clients, schedulers and operators may ask of a payment that exists. Each is accepted or refused with a code."""
 
 from datetime import datetime
-from uuid import UUID
 
 import msgspec
 
@@ -23,13 +22,15 @@ from billing.requests import request
 from billing.settle import charge, succeed, undo
 from billing.vocabulary import Action, OperationStatus, OperationType, PaymentStatus
 
+_Asked = CapturePayment | VoidPayment | RefundPayment | RollbackPayment
+
 _REFUNDABLE = (PaymentStatus.CAPTURED, PaymentStatus.PARTIALLY_REFUNDED)
 
 
 def capture(message: CapturePayment, payment: Payment, now: datetime) -> Decision:
     """Take what is held, whole or in part."""
     amount = payment.authorized if message.amount is None else message.amount
-    if (known := _repeat(payment, message.operation_id, OperationType.CAPTURE, amount, message.reply_to)) is not None:
+    if (known := _repeat(payment, message, OperationType.CAPTURE, amount)) is not None:
         return known
     if (refusal := _hold_refusal(payment)) is not None:
         return refuse(payment, payment.id, *refusal, message.reply_to)
@@ -42,18 +43,18 @@ def capture(message: CapturePayment, payment: Payment, now: datetime) -> Decisio
     if message.cart is not None and message.cart.total != amount:
         detail = f"the cart's total {message.cart.total} does not match the amount {amount}"
         return refuse(payment, payment.id, "cart_total_mismatch", detail, message.reply_to)
-    operation = _operation(message.operation_id, OperationType.CAPTURE, Action.CAPTURE, amount, now, cart=message.cart)
+    operation = _operation(message, OperationType.CAPTURE, Action.CAPTURE, amount, now, cart=message.cart)
     return _start(payment, operation, now, message.reply_to)
 
 
 def void(message: VoidPayment, payment: Payment, now: datetime) -> Decision:
     """Give back what is held."""
     amount = payment.authorized
-    if (known := _repeat(payment, message.operation_id, OperationType.VOID, amount, message.reply_to)) is not None:
+    if (known := _repeat(payment, message, OperationType.VOID, amount)) is not None:
         return known
     if (refusal := _hold_refusal(payment)) is not None:
         return refuse(payment, payment.id, *refusal, message.reply_to)
-    operation = _operation(message.operation_id, OperationType.VOID, Action.VOID, amount, now, reason=message.reason)
+    operation = _operation(message, OperationType.VOID, Action.VOID, amount, now, reason=message.reason)
     return _start(payment, operation, now, message.reply_to)
 
 
@@ -62,7 +63,7 @@ def refund(message: RefundPayment, payment: Payment, now: datetime) -> Decision:
     existing = payment.operation(message.operation_id)
     if existing is not None:
         amount = existing.amount if message.amount is None else message.amount
-        return _repeat(payment, existing.id, OperationType.REFUND, amount, message.reply_to) or Decision(payment)
+        return _repeat(payment, message, OperationType.REFUND, amount) or Decision(payment)
     if payment.status not in _REFUNDABLE:
         detail = f"a {payment.status} payment has nothing to give back"
         return refuse(payment, payment.id, "not_captured", detail, message.reply_to)
@@ -80,9 +81,7 @@ def refund(message: RefundPayment, payment: Payment, now: datetime) -> Decision:
     if not 1 <= amount <= payment.refundable:
         detail = f"{amount} cannot be refunded: {payment.refundable} is left"
         return refuse(payment, payment.id, "amount_exceeds_refundable", detail, message.reply_to)
-    operation = _operation(
-        message.operation_id, OperationType.REFUND, Action.REFUND, amount, now, cart=cart, reason=message.reason
-    )
+    operation = _operation(message, OperationType.REFUND, Action.REFUND, amount, now, cart=cart, reason=message.reason)
     return _start(payment, operation, now, message.reply_to)
 
 
@@ -90,7 +89,7 @@ def rollback(message: RollbackPayment, payment: Payment, now: datetime) -> Decis
     """Close the payment whatever its state."""
     existing = payment.operation(message.operation_id)
     if existing is not None:
-        return _repeat(payment, existing.id, existing.type, existing.amount, message.reply_to) or Decision(payment)
+        return _repeat(payment, message, existing.type, existing.amount) or Decision(payment)
     if payment.captured:
         kind, amount = OperationType.REFUND, payment.refundable
     else:
@@ -99,7 +98,7 @@ def rollback(message: RollbackPayment, payment: Payment, now: datetime) -> Decis
     if over:
         detail = f"a {payment.status} payment is closed"
         return refuse(payment, payment.id, "already_closed", detail, message.reply_to)
-    operation = _operation(message.operation_id, kind, Action.ROLLBACK, amount, now, reason=message.reason)
+    operation = _operation(message, kind, Action.ROLLBACK, amount, now, reason=message.reason)
     return _start(payment, operation, now, message.reply_to)
 
 
@@ -175,21 +174,24 @@ def _hold_refusal(payment: Payment) -> tuple[str, str] | None:
     return None
 
 
-def _repeat(
-    payment: Payment, operation_id: UUID, kind: OperationType, amount: int, reply_to: ReplyTo | None
-) -> Decision | None:
+def _repeat(payment: Payment, message: _Asked, kind: OperationType, amount: int) -> Decision | None:
     """The answer to a command that came before; ``None`` when it did not."""
-    existing = payment.operation(operation_id)
+    existing = payment.operation(message.operation_id)
     if existing is None:
         return None
-    if existing.type is not kind or (existing.amount != amount and existing.is_open):
+    if message.fingerprint is not None and existing.fingerprint is not None:
+        same = message.fingerprint == existing.fingerprint
+    else:
+        same = existing.type is kind and (existing.amount == amount or not existing.is_open)
+    if not same:
         detail = "this Idempotency-Key was used before for another operation"
-        return refuse(payment, payment.id, "idempotency_key_reused", detail, reply_to)
+        return refuse(payment, payment.id, "idempotency_key_reused", detail, message.reply_to)
+    reply_to = message.reply_to
     return Decision(payment, reply=answer(payment, reply_to), reply_partition=_partition(reply_to))
 
 
 def _operation(
-    id: UUID,
+    message: _Asked,
     type: OperationType,
     action: Action,
     amount: int,
@@ -199,7 +201,7 @@ def _operation(
     reason: str | None = None,
 ) -> Operation:
     return Operation(
-        id=id,
+        id=message.operation_id,
         type=type,
         action=action,
         status=OperationStatus.PENDING,
@@ -209,6 +211,7 @@ def _operation(
         reason=reason,
         next_chase_at=next_chase(None, 0, now),
         cart=cart,
+        fingerprint=message.fingerprint,
     )
 
 

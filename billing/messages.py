@@ -64,7 +64,8 @@ class CreatePayment(Message, frozen=True, omit_defaults=True):
 
 class CapturePayment(Message, frozen=True, omit_defaults=True):
     """Take what is held. ``amount``: minor units, ``None`` for all of it; a smaller one gives the rest back and
-    needs ``cart``, what is sold after all. ``operation_id`` is derived from the client's idempotency key."""
+    needs ``cart``, what is sold after all. ``operation_id`` is derived from the client's idempotency key;
+    ``fingerprint``, here and below, is the SHA-256 of the canonical request, to tell a repeat from a misuse."""
 
     TYPE: ClassVar[str] = "billing.payment.capture.v1"
 
@@ -72,6 +73,7 @@ class CapturePayment(Message, frozen=True, omit_defaults=True):
     amount: int | None = None
     cart: Cart | None = None
     reply_to: ReplyTo | None = None
+    fingerprint: str | None = None
 
 
 class VoidPayment(Message, frozen=True, omit_defaults=True):
@@ -82,6 +84,7 @@ class VoidPayment(Message, frozen=True, omit_defaults=True):
     operation_id: UUID
     reason: str
     reply_to: ReplyTo | None = None
+    fingerprint: str | None = None
 
 
 class RefundLine(msgspec.Struct, frozen=True):
@@ -101,6 +104,7 @@ class RefundPayment(Message, frozen=True, omit_defaults=True):
     amount: int | None = None
     items: tuple[RefundLine, ...] = ()
     reply_to: ReplyTo | None = None
+    fingerprint: str | None = None
 
 
 class RollbackPayment(Message, frozen=True, omit_defaults=True):
@@ -112,6 +116,7 @@ class RollbackPayment(Message, frozen=True, omit_defaults=True):
     operation_id: UUID
     reason: str
     reply_to: ReplyTo | None = None
+    fingerprint: str | None = None
 
 
 class ExpirePayment(Message, frozen=True, omit_defaults=True):

@@ -17,7 +17,8 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``action``: what the provider is asked to do for it. ``outcome``: how the last call for it ended, ``None`` while none has; ``chases`` counts how often it was asked
     about since, ``next_chase_at`` (UTC) says when next. ``cart``: what a capture takes, or the items of a refund.
-    ``corrections``: ids of the operators' corrections that were applied to it.
+    ``corrections``: ids of the operators' corrections that were applied to it. ``fingerprint``: of the command that
+    asked for it, ``None`` where no API client did.
     """
 
     id: UUID
@@ -34,6 +35,7 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
     next_chase_at: datetime | None = None
     cart: Cart | None = None
     corrections: tuple[UUID, ...] = ()
+    fingerprint: str | None = None
 
     @property
     def is_open(self) -> bool:

@@ -54,7 +54,14 @@ class Settings(BaseSettings):
     ingest_instance: int = Field(0, ge=0)
     """Picks this process' own partition of the replies topic."""
     api_keys: dict[str, SecretStr] = Field(default_factory=dict)
-    """API client name → SHA-256 (hex) of its key, as JSON."""
+    """API client name → SHA-256 (hex) of its key, as JSON: keys of our own, with all scopes and no rate limit.
+    Clients' keys are made by `billing api-keys`."""
+    api_keys_refresh_s: float = Field(5.0, gt=0, le=300)
+    """How soon a new key opens the door, and a revoked one does not any more."""
+    client_rate_per_s: float = Field(200.0, gt=0)
+    """Requests a second of an API client without a rate of its own."""
+    ingest_processes: int = Field(1, ge=1)
+    """How many ingest processes share the clients' rates."""
     body_limit_bytes: int = Field(256 * 1024, ge=1024)
     ingest_ack_timeout_s: float = Field(1.5, gt=0, le=30)
     """How long a request waits for Kafka's acknowledgement before it is answered with 503."""

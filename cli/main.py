@@ -4,6 +4,7 @@ import typer
 
 from cli import journal, providers, stack
 from cli import run as processes
+from cli.api_keys.command import app as api_keys
 from cli.bench.command import bench
 from cli.dead_letters.command import app as dead_letters
 from cli.demo.command import demo
@@ -28,6 +29,7 @@ app.command()(stack.status)
 app.command()(stack.logs)
 app.command(hidden=True)(stack.supervise)
 app.command()(processes.migrate)
+app.add_typer(api_keys, name="api-keys")
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(journal.app, name="journal")
 app.add_typer(providers.app, name="providers")

@@ -59,7 +59,8 @@ async def _check(settings: Settings, limit: int | None) -> dict[str, Any]:
 
 def _shown(difference: "Difference") -> dict[str, Any]:
     """Masked by the path as well: it names what the value is, as in ``order.contact.email``."""
-    from cli.redaction import MASK, redact
+    from billing.card_numbers import MASK
+    from billing.redaction import redact
 
     hidden = redact({difference.field: ""})[difference.field] == MASK
     sides = {"stored": difference.stored, "rebuilt": difference.rebuilt}

@@ -11,11 +11,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from ingest_api import openapi
+from ingest_api import docs_page
+from ingest_api.api_keys import ApiKeys
+from ingest_api.change_streams import ChangeStreams
 from ingest_api.error_answers import ErrorAnswers
 from ingest_api.front import Front, HandlerApp
+from ingest_api.openapi.document import DESCRIPTION, complete
 from ingest_api.parts import Parts, Replies, Writer
-from ingest_api.request_context import DOCS_PATH, RequestContext
+from ingest_api.request_context import RequestContext
 from ingest_api.routes import ApiRoute, api_routes
 from providers.base import Provider
 
@@ -27,9 +30,9 @@ def create_app(parts: Parts) -> ASGIApp:
     app = IngestApp(
         title="Cinema billing",
         version="1",
-        description=openapi.DESCRIPTION,
+        description=DESCRIPTION,
         lifespan=_lifespan(parts),
-        docs_url=DOCS_PATH,
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
@@ -38,6 +41,7 @@ def create_app(parts: Parts) -> ASGIApp:
     routes = api_routes(parts)
     for route in routes:
         _add(app, route)
+    app.add_route(docs_page.PATH, docs_page.docs_page(app.openapi), methods=["GET"])
     direct = {
         (route.method, route.path): context(HandlerApp(route.path, route.handler, errors))
         for route in routes
@@ -60,7 +64,7 @@ class IngestApp(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            self.openapi_schema = openapi.complete(super().openapi())
+            self.openapi_schema = complete(super().openapi())
         return self.openapi_schema
 
 
@@ -85,7 +89,13 @@ def _lifespan(parts: Parts) -> Callable[[FastAPI], AbstractAsyncContextManager[N
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(parts.reads.close)
-            started: list[Provider | Writer | Replies] = [*parts.providers.values(), parts.writer, parts.replies]
+            started: list[Provider | Writer | Replies | ChangeStreams | ApiKeys] = [
+                *parts.providers.values(),
+                parts.writer,
+                parts.replies,
+                parts.changes,
+                parts.gate.keys,
+            ]
             for part in started:
                 stack.push_async_callback(part.close)
                 await part.start()

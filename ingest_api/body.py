@@ -1,6 +1,7 @@
 """Reading a body: no more bytes and no more time than it may take."""
 
 import asyncio
+from contextlib import suppress
 from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
@@ -10,6 +11,10 @@ from ingest_api.problems import Problem, ProblemError
 #: Seconds a client has to deliver its body: bounds what slow writers can hold.
 BODY_DEADLINE_S: Final = 30.0
 
+#: How much, and for how many seconds, of a body that is too large is still taken before the answer.
+DISCARD_BYTES: Final = 1024 * 1024
+DISCARD_S: Final = 0.5
+
 #: The rest of the body is not read, so the connection cannot be used again.
 _CLOSE: Final = {"Connection": "close"}
 
@@ -18,6 +23,7 @@ async def read_body(request: Request, limit: int, deadline_s: float = BODY_DEADL
     """The raw body; 413 beyond ``limit`` bytes, announced or counted; 408 after ``deadline_s`` seconds."""
     announced = request.headers.get("content-length")
     if announced is not None and int(announced) > limit:
+        await _discard(request)
         raise _too_large(limit)
     try:
         async with asyncio.timeout(deadline_s):
@@ -36,10 +42,24 @@ async def _read(request: Request, limit: int) -> bytes:
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit:
+            await _discard(request)
             raise _too_large(limit)
         chunks.append(chunk)
         if not message.get("more_body", False):
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def _discard(request: Request) -> None:
+    """Take what is on its way and let it go: closing a connection with bytes unread resets it, and the client would
+    never see the answer."""
+    size = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DISCARD_S):
+            while size <= DISCARD_BYTES:
+                message = await request.receive()
+                size += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
 
 
 def _too_large(limit: int) -> ProblemError:

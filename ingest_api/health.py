@@ -26,6 +26,8 @@ class Health:
             reasons.append(unready)
         if self._parts.replies.partition is None:
             reasons.append("not listening for replies")
+        if not self._parts.gate.keys.is_loaded:
+            reasons.append("API keys are not loaded")
         return _json({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
 
     async def metrics(self, _request: Request) -> Response:

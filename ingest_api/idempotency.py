@@ -9,6 +9,7 @@ import msgspec
 from pydantic import BaseModel
 from starlette.requests import Request
 
+from billing.card_numbers import holds_card_number
 from ingest_api.problems import Problem, ProblemError
 
 #: Never changes: payment ids are derived from it.
@@ -22,6 +23,8 @@ def idempotency_key(request: Request) -> str:
     keys = request.headers.getlist("idempotency-key")
     if len(keys) != 1 or not _KEY.fullmatch(keys[0]):
         raise ProblemError(Problem.INVALID_IDEMPOTENCY_KEY)
+    if holds_card_number(keys[0]):
+        raise ProblemError(Problem.CARD_NUMBER)
     return keys[0]
 
 
@@ -30,13 +33,20 @@ def payment_id(client: str, key: str) -> UUID:
     return uuid5(NAMESPACE, f"{client}:{key}")
 
 
+def operation_id(client: str, payment: UUID, key: str) -> UUID:
+    """The same for every repeat of a command on a payment. Ids that the service makes up below a payment have no colon
+    in their names: a client cannot hit one."""
+    return uuid5(payment, f"{client}:{key}")
+
+
 def order_id(payment: UUID) -> UUID:
     """The order of a payment that was created with it."""
     return uuid5(payment, "order")
 
 
-def fingerprint(body: BaseModel) -> str:
+def fingerprint(body: BaseModel, action: str = "") -> str:
     """SHA-256 (hex) of the validated body as canonical JSON: sorted keys, defaults left out, so that spelling a
-    default or gaining an optional field does not make a repeat look like another command."""
+    default or gaining an optional field does not make a repeat look like another command. ``action`` keeps apart what
+    different URLs were sent."""
     document = body.model_dump(mode="json", exclude_defaults=True)
-    return hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()
+    return hashlib.sha256(action.encode() + msgspec.json.encode(document, order="sorted")).hexdigest()

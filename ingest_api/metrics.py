@@ -54,6 +54,11 @@ class Metrics:
             "Requests that wait for their payment's reply right now.",
             registry=self.registry,
         )
+        self.event_streams = Gauge(
+            "ingest_event_streams",
+            "Clients that listen to a payment's events right now.",
+            registry=self.registry,
+        )
         self.waits = Counter(
             "ingest_waits",
             "Waits for a reply, by how they ended: replied, late, disconnected, shutdown, or full (none was begun).",

@@ -7,11 +7,16 @@ from typing import Protocol
 from uuid import UUID
 
 from billing.messages import PaymentChanged
+from billing.payment import Payment
 from billing.settings import Settings
-from ingest_api.api_keys import ApiKeys
+from ingest_api.change_streams import ChangeStreams
+from ingest_api.gate import Gate
 from ingest_api.metrics import Metrics
+from ingest_api.recent_keys import RecentKeys
 from ingest_api.waiting import WaitingRequests
 from providers.base import Provider
+from storage.payments_list import Filters, Place
+from storage.told import Entry
 
 
 class Writer(Protocol):
@@ -43,8 +48,17 @@ class Replies(Protocol):
 class Reads(Protocol):
     """The books, as far as clients may read them."""
 
-    async def payment(self, client_id: str, payment_id: UUID) -> PaymentChanged | None:
+    async def payment(self, client_id: str, payment_id: UUID) -> Payment | None:
         """The client's payment; ``None`` when it has none with this id."""
+
+    async def payments(self, client_id: str, filters: Filters, after: Place | None, limit: int) -> list[Payment]:
+        """At most ``limit`` of the client's payments, newest first, from behind ``after`` on."""
+
+    async def changes(self, payment_id: UUID, version: int, limit: int) -> list[PaymentChanged]:
+        """The payment's next changes after ``version``, at most ``limit``; empty when there are none."""
+
+    async def timeline(self, payment_id: UUID) -> list[Entry]:
+        """All that happened to a payment, in order."""
 
     async def close(self) -> None: ...
 
@@ -55,10 +69,12 @@ class Parts:
 
     settings: Settings
     metrics: Metrics
-    keys: ApiKeys
+    gate: Gate
     writer: Writer
     replies: Replies
     waiting: WaitingRequests
+    recent_keys: RecentKeys
+    changes: ChangeStreams
     reads: Reads
     providers: Mapping[str, Provider]
     clock: Callable[[], datetime]

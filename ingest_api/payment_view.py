@@ -6,7 +6,8 @@ from uuid import UUID
 import msgspec
 
 from billing.messages import ItemView, OperationView, PaymentChanged
-from billing.vocabulary import CaptureMode, PaymentStatus
+from billing.payment import OPEN
+from billing.vocabulary import CaptureMode, OperationStatus, PaymentStatus
 
 
 class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +54,38 @@ class AcceptedView(msgspec.Struct, frozen=True, kw_only=True):
     payment_url: None = None
 
 
+class OperationResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a command on a payment. ``payment``: the payment after it, once that is known."""
+
+    id: UUID
+    payment_id: UUID
+    type: str
+    status: str
+    amount: int
+    provider_ref: str | None
+    reason: str | None
+    created_at: datetime
+    updated_at: datetime
+    payment: PaymentView | None
+
+    @property
+    def is_final(self) -> bool:
+        """It will not change."""
+        return OperationStatus(self.status) not in OPEN
+
+
+def operation_result(payment: PaymentChanged, operation_id: UUID, *, known: bool) -> OperationResult:
+    """``known``: ``payment`` is what the books say, not what is foreseen."""
+    operation = next(o for o in payment.operations if o.id == operation_id)
+    return OperationResult(
+        payment_id=payment.payment_id,
+        payment=payment_view(payment) if known else None,
+        **msgspec.structs.asdict(operation_view(operation)),
+    )
+
+
 def payment_view(payment: PaymentChanged) -> PaymentView:
+    """A payment as clients see it."""
     return PaymentView(
         id=payment.payment_id,
         status=payment.status,
@@ -69,14 +101,15 @@ def payment_view(payment: PaymentChanged) -> PaymentView:
         order_id=payment.order_id,
         payment_url=payment.payment_url,
         items=payment.items,
-        operations=tuple(_operation(operation) for operation in payment.operations),
+        operations=tuple(operation_view(operation) for operation in payment.operations),
         reason=payment.reason,
         created_at=payment.created_at,
         updated_at=payment.changed_at,
     )
 
 
-def _operation(operation: OperationView) -> OperationOut:
+def operation_view(operation: OperationView) -> OperationOut:
+    """An operation as clients see it."""
     return OperationOut(
         id=operation.id,
         type=operation.type,

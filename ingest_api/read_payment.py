@@ -1,15 +1,15 @@
 """``GET /v1/payments/{payment_id}``."""
 
 from typing import Final
-from uuid import UUID
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from billing.scopes import Scope
+from ingest_api.conditional import json_answer
+from ingest_api.expand import expanded, expansions
+from ingest_api.own_payment import own_payment
 from ingest_api.parts import Parts
-from ingest_api.payment_view import payment_view
-from ingest_api.problems import Problem, ProblemError
 
 PATH: Final = "/v1/payments/{payment_id}"
 
@@ -21,12 +21,7 @@ class ReadPaymentHandler:
         self._parts = parts
 
     async def __call__(self, request: Request) -> Response:
-        client = self._parts.keys.authenticate(request)
-        try:
-            payment_id = UUID(request.path_params["payment_id"])
-        except ValueError:
-            raise ProblemError(Problem.PAYMENT_NOT_FOUND) from None
-        payment = await self._parts.reads.payment(client, payment_id)
-        if payment is None:
-            raise ProblemError(Problem.PAYMENT_NOT_FOUND, Problem.PAYMENT_NOT_FOUND.cause)
-        return Response(msgspec.json.encode(payment_view(payment)), media_type="application/json")
+        client = self._parts.gate.admit(request, Scope.PAYMENTS_READ)
+        wanted = expansions(request)
+        payment = await own_payment(self._parts.reads, request, client)
+        return json_answer(request, expanded(payment, wanted))

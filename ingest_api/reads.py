@@ -1,14 +1,21 @@
 """Reading the books in Postgres."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.messages import PaymentChanged
+from billing.payment import Payment
 from ingest_api.problems import unavailable
+from storage.payment_changes import changes_after
+from storage.payments_list import Filters, Place, list_payments
 from storage.payments_view import find_payment
+from storage.timeline import journal_of, postings_of
+from storage.told import Entry, entries
 
 log = structlog.get_logger(__name__)
 
@@ -19,15 +26,38 @@ class PostgresReads:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def payment(self, client_id: str, payment_id: UUID) -> PaymentChanged | None:
+    async def payment(self, client_id: str, payment_id: UUID) -> Payment | None:
         """The client's payment with all its operations."""
-        try:
-            async with self._engine.connect() as connection:
-                return await find_payment(connection, client_id, payment_id)
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("Postgres cannot be read", error=repr(error))
-            raise unavailable("payments cannot be read now") from error
+        async with self._connected() as connection:
+            return await find_payment(connection, client_id, payment_id)
+
+    async def payments(self, client_id: str, filters: Filters, after: Place | None, limit: int) -> list[Payment]:
+        """A page of the client's payments."""
+        async with self._connected() as connection:
+            return await list_payments(connection, client_id, filters, after, limit)
+
+    async def changes(self, payment_id: UUID, version: int, limit: int) -> list[PaymentChanged]:
+        """What the journal has after ``version``."""
+        async with self._connected() as connection:
+            return await changes_after(connection, payment_id, version, limit)
+
+    async def timeline(self, payment_id: UUID) -> list[Entry]:
+        """All that happened to a payment."""
+        async with self._connected() as connection:
+            journal = await journal_of(connection, payment_id)
+            postings = await postings_of(connection, payment_id)
+        return entries(journal, postings)
 
     async def close(self) -> None:
         """Close the pool."""
         await self._engine.dispose()
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self._engine.connect() as connection:
+                await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                yield connection
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("Postgres cannot be read", error=type(error).__name__)
+            raise unavailable("payments cannot be read now") from error

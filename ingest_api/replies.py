@@ -1,25 +1,20 @@
 """Listening on this process' own partition of the replies topic."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from billing.errors import InvalidMessage
 from billing.messages import Reply, decode_envelope
 from billing.settings import Settings
 from billing.topics import REPLIES
 from ingest_api.metrics import Metrics
+from ingest_api.topic_tail import follow
 from ingest_api.waiting import WaitingRequests
 
 log = structlog.get_logger(__name__)
-
-RECONNECT_FIRST_S: Final = 0.2
-RECONNECT_MAX_S: Final = 2.0
-#: Milliseconds a fetch may stay open at the broker when there is nothing to fetch.
-POLL_MS: Final = 1000
 
 
 class ReplyListener:
@@ -27,6 +22,8 @@ class ReplyListener:
 
     ``partition`` is ``None`` until it listens; a request that came before then is not made to wait.
     """
+
+    wanted: Final = True
 
     def __init__(self, settings: Settings, waiting: WaitingRequests, metrics: Metrics) -> None:
         self._settings = settings
@@ -42,7 +39,7 @@ class ReplyListener:
 
     async def start(self) -> None:
         """Begin to connect; returns at once."""
-        self._task = asyncio.create_task(self._run(), name="reply-listener")
+        self._task = asyncio.create_task(follow(self._settings, REPLIES, self), name="reply-listener")
 
     async def close(self) -> None:
         """Stop listening."""
@@ -50,53 +47,20 @@ class ReplyListener:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _run(self) -> None:
-        delay = RECONNECT_FIRST_S
-        while True:
-            try:
-                await self._listen()
-            except (KafkaError, OSError) as error:
-                delay = RECONNECT_FIRST_S if self.ready else min(delay * 2, RECONNECT_MAX_S)
-                self.partition = None
-                log.warning("not listening for replies", error=repr(error), retry_in_s=delay)
-            await asyncio.sleep(delay)
+    def choose(self, partitions: Sequence[int]) -> Sequence[int]:
+        """Our own."""
+        return [self._settings.ingest_instance % len(partitions)]
 
-    async def _listen(self) -> None:
-        consumer = AIOKafkaConsumer(
-            REPLIES.name,  # for its metadata; _assign narrows it to our partition
-            bootstrap_servers=self._settings.kafka_url,
-            client_id="billing-ingest",
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="latest",
-            fetch_max_wait_ms=POLL_MS,
-        )
-        try:
-            await consumer.start()
-            partition = await self._assign(consumer)
-            log.info("listening for replies", partition=partition)
-            self.partition = partition
-            while True:
-                for records in (await consumer.getmany(timeout_ms=POLL_MS)).values():
-                    for record in records:
-                        self._hand_over(record.value)
-        finally:
-            self.partition = None
-            await consumer.stop()
+    def live(self, partitions: Sequence[int]) -> None:
+        """Requests may wait from now on."""
+        (self.partition,) = partitions
 
-    async def _assign(self, consumer: AIOKafkaConsumer) -> int:
-        partitions = consumer.partitions_for_topic(REPLIES.name)
-        if not partitions:
-            raise UnknownTopicOrPartitionError(REPLIES.name)
-        partition = self._settings.ingest_instance % len(partitions)
-        own = TopicPartition(REPLIES.name, partition)
-        consumer.unsubscribe()
-        consumer.assign([own])
-        await consumer.seek_to_end(own)
-        await consumer.position(own)
-        return partition
+    def lost(self) -> None:
+        """No request may wait."""
+        self.partition = None
 
-    def _hand_over(self, value: bytes | None) -> None:
+    def take(self, _key: bytes | None, value: bytes | None) -> None:
+        """Hand a reply over."""
         try:
             message = decode_envelope(value or b"").open()
         except InvalidMessage as error:

@@ -9,13 +9,13 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from billing.card_numbers import holds_card_number
+from ingest_api import docs_page
 from ingest_api.error_answers import ErrorAnswers
 from ingest_api.metrics import Metrics
 from ingest_api.problems import Problem, ProblemError
 
 log = structlog.get_logger(__name__)
-
-DOCS_PATH: Final = "/docs"
 
 #: Counted when the client was gone before it had an answer (nginx' number for it).
 CLIENT_CLOSED: Final = 499
@@ -29,6 +29,7 @@ _HEADERS: Final = (
     (b"strict-transport-security", b"max-age=31536000"),
 )
 _POLICY: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+_DOCS_POLICY: Final = (b"content-security-policy", docs_page.CONTENT_POLICY.encode())
 
 
 class RequestContext:
@@ -50,14 +51,14 @@ class RequestContext:
         scope.setdefault("state", {})["request_id"] = request_id
         structlog.contextvars.bind_contextvars(request_id=request_id)
         headers = [(b"x-request-id", request_id.encode("ascii")), *_HEADERS]
-        if scope["path"] != DOCS_PATH:  # the docs page needs its scripts
-            headers.append(_POLICY)
+        headers.append(_DOCS_POLICY if scope["path"] == docs_page.PATH else _POLICY)
 
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *headers]
+                limits = scope["state"].get("rate_limit", ())
+                message["headers"] = [*message.get("headers", ()), *headers, *limits]
             await send(message)
 
         try:
@@ -76,7 +77,7 @@ class RequestContext:
     def _request_id(self, scope: Scope) -> str:
         for name, value in scope["headers"]:
             if name == b"x-request-id":
-                if _REQUEST_ID.fullmatch(value):
+                if _REQUEST_ID.fullmatch(value) and not holds_card_number(str(value, "ascii")):
                     return str(value, "ascii")
                 break
         return self._new_id()

@@ -3,13 +3,27 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ingest_api import create_payment, openapi, read_payment
+from ingest_api import (
+    act_on_payment,
+    create_payment,
+    list_payments,
+    payment_events,
+    read_operations,
+    read_payment,
+    read_timeline,
+)
+from ingest_api.act_on_payment import ActOnPaymentHandler
 from ingest_api.create_payment import CreatePaymentHandler
 from ingest_api.front import Handler
 from ingest_api.health import Health
+from ingest_api.list_payments import ListPaymentsHandler
+from ingest_api.openapi import lists, operations, payments, service
 from ingest_api.parts import Parts
+from ingest_api.payment_events import PaymentEventsHandler
 from ingest_api.problem_pages import list_problems, read_problem
+from ingest_api.read_operations import ReadOperations
 from ingest_api.read_payment import ReadPaymentHandler
+from ingest_api.read_timeline import ReadTimelineHandler
 from ingest_api.webhooks import CALLBACK_PATHS, WebhookHandler
 
 
@@ -29,16 +43,25 @@ class ApiRoute:
 def api_routes(parts: Parts) -> list[ApiRoute]:
     """The routes, with a webhook for each provider that is set up."""
     health = Health(parts)
-    create, read = CreatePaymentHandler(parts), ReadPaymentHandler(parts)
+    create, read, entries = CreatePaymentHandler(parts), ReadPaymentHandler(parts), ReadOperations(parts)
     return [
-        ApiRoute("POST", create_payment.PATH, "create_payment", create, openapi.CREATE_PAYMENT, busy=True),
-        ApiRoute("GET", read_payment.PATH, "read_payment", read, openapi.READ_PAYMENT),
+        ApiRoute("POST", create_payment.PATH, "create_payment", create, payments.CREATE_PAYMENT, busy=True),
+        ApiRoute("GET", list_payments.PATH, "list_payments", ListPaymentsHandler(parts), lists.LIST_PAYMENTS),
+        ApiRoute("GET", read_payment.PATH, "read_payment", read, payments.READ_PAYMENT),
+        *(
+            ApiRoute("POST", act_on_payment.PATH + name, f"{name}_payment", ActOnPaymentHandler(parts, name), docs)
+            for name, docs in operations.ACTIONS.items()
+        ),
+        ApiRoute("GET", read_operations.PATH, "read_operations", entries.all, operations.READ_OPERATIONS),
+        ApiRoute("GET", read_operations.ONE_PATH, "read_operation", entries.one, operations.READ_OPERATION),
+        ApiRoute("GET", read_timeline.PATH, "read_timeline", ReadTimelineHandler(parts), lists.READ_TIMELINE),
+        ApiRoute("GET", payment_events.PATH, "payment_events", PaymentEventsHandler(parts), lists.PAYMENT_EVENTS),
         *_webhooks(parts),
-        ApiRoute("GET", "/livez", "livez", health.live, openapi.LIVE),
-        ApiRoute("GET", "/readyz", "readyz", health.ready, openapi.READY),
-        ApiRoute("GET", "/metrics", "metrics", health.metrics, openapi.METRICS),
-        ApiRoute("GET", "/problems", "list_problems", list_problems, openapi.LIST_PROBLEMS),
-        ApiRoute("GET", "/problems/{code}", "read_problem", read_problem, openapi.READ_PROBLEM),
+        ApiRoute("GET", "/livez", "livez", health.live, service.LIVE),
+        ApiRoute("GET", "/readyz", "readyz", health.ready, service.READY),
+        ApiRoute("GET", "/metrics", "metrics", health.metrics, service.METRICS),
+        ApiRoute("GET", "/problems", "list_problems", list_problems, service.LIST_PROBLEMS),
+        ApiRoute("GET", "/problems/{code}", "read_problem", read_problem, service.READ_PROBLEM),
     ]
 
 
@@ -49,7 +72,7 @@ def _webhooks(parts: Parts) -> list[ApiRoute]:
             f"/webhooks/{name}{path}",
             f"callback_{name.replace('-', '_')}",
             WebhookHandler(parts, parts.providers[name]),
-            {"summary": f"A callback of {name}", **openapi.WEBHOOK},
+            {"summary": f"A callback of {name}", **service.WEBHOOK},
             busy=True,
         )
         for name, path in CALLBACK_PATHS.items()

@@ -1,7 +1,7 @@
 """What clients send, checked strictly: unknown fields, floats and numeric strings are refused."""
 
 import re
-from typing import Annotated, Final
+from typing import Annotated, Final, Protocol, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -24,10 +24,21 @@ MAX_METADATA_VALUE: Final = 512
 MAX_ERRORS: Final = 20
 MAX_POINTER: Final = 160
 
-_PRINTABLE: Final = r"^[^\x00-\x1f\x7f]*$"
+PRINTABLE: Final = r"^[^\x00-\x1f\x7f]*$"
 _PHONE: Final = r"^\+[1-9][0-9]{6,14}$"
 _EMAIL: Final = r"^[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,189}$"
 _URL: Final = re.compile(r"[\x21-\x7e]+")
+
+
+class HasProduct(Protocol):
+    """A line of a cart, or of a refund."""
+
+    @property
+    def product_id(self) -> str: ...
+
+
+Body = TypeVar("Body", bound="Strict")
+Line = TypeVar("Line", bound=HasProduct)
 
 
 def _supported_currency(value: str) -> str:
@@ -48,7 +59,8 @@ def _web_url(value: str) -> str:
     return value
 
 
-def _distinct_products(items: "tuple[ItemIn, ...]") -> "tuple[ItemIn, ...]":
+def distinct_products(items: tuple[Line, ...]) -> tuple[Line, ...]:
+    """Validates that no product stands in two lines."""
     if len({item.product_id for item in items}) != len(items):
         raise PydanticCustomError("product_repeated", "A product stands in one item only; use its quantity")
     return items
@@ -63,11 +75,13 @@ Currency = Annotated[
 WebUrl = Annotated[str, Field(max_length=MAX_URL, json_schema_extra={"format": "uri"}), AfterValidator(_web_url)]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """Base of every body: no unknown fields, no coercion."""
+
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class ReceiptIn(_Strict):
+class ReceiptIn(Strict):
     """Codes of the fiscal data format."""
 
     subject: int = Field(default=4, ge=1, le=26, description="payment subject")
@@ -75,39 +89,58 @@ class ReceiptIn(_Strict):
     measure: int = Field(default=0, ge=0, le=255, description="unit of measure")
 
 
-class ItemIn(_Strict):
+class ItemIn(Strict):
     product_id: Id
-    title: str = Field(min_length=1, max_length=MAX_TITLE, pattern=_PRINTABLE)
+    title: str = Field(min_length=1, max_length=MAX_TITLE, pattern=PRINTABLE)
     quantity: int = Field(ge=1, le=MAX_QUANTITY)
     unit_price: Minor = Field(ge=0, description="minor units, tax included")
     type: ItemType = ItemType.DIGITAL
     tax: Tax = Tax.NONE
     receipt: ReceiptIn = ReceiptIn()
 
+    def item(self) -> Item:
+        """The item in the domain's words."""
+        receipt = self.receipt
+        return Item(
+            self.product_id,
+            self.title,
+            self.quantity,
+            self.unit_price,
+            self.type,
+            self.tax,
+            receipt.subject,
+            receipt.method,
+            receipt.measure,
+        )
 
-class CartIn(_Strict):
-    items: Annotated[tuple[ItemIn, ...], Field(min_length=1, max_length=MAX_ITEMS), AfterValidator(_distinct_products)]
+
+class CartIn(Strict):
+    items: Annotated[tuple[ItemIn, ...], Field(min_length=1, max_length=MAX_ITEMS), AfterValidator(distinct_products)]
+
+    def cart(self) -> Cart:
+        """The cart in the domain's words."""
+        return Cart(tuple(item.item() for item in self.items))
 
 
-class ReturnUrlsIn(_Strict):
+class ReturnUrlsIn(Strict):
     """Where the provider sends the customer back to."""
 
     success: WebUrl
     failure: WebUrl
 
 
-class ContactIn(_Strict):
+class ContactIn(Strict):
     """Where the fiscal receipt goes."""
 
     email: Annotated[str, StringConstraints(max_length=254, pattern=_EMAIL)] | None = None
     phone: Annotated[str, StringConstraints(pattern=_PHONE)] | None = Field(default=None, description="E.164")
 
 
-MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=MAX_METADATA_KEY, pattern=_PRINTABLE)]
-MetadataValue = Annotated[str, StringConstraints(max_length=MAX_METADATA_VALUE, pattern=_PRINTABLE)]
+MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=MAX_METADATA_KEY, pattern=PRINTABLE)]
+MetadataValue = Annotated[str, StringConstraints(max_length=MAX_METADATA_VALUE, pattern=PRINTABLE)]
 
 
-class CreatePaymentIn(_Strict):
+class CreatePaymentIn(Strict):
     """Open a payment for a cart."""
 
     customer_id: Id
@@ -122,22 +155,7 @@ class CreatePaymentIn(_Strict):
 
     def order(self, id: UUID) -> Order:
         """The order this asks for; 422 when its amount is not the cart's total."""
-        cart = Cart(
-            tuple(
-                Item(
-                    item.product_id,
-                    item.title,
-                    item.quantity,
-                    item.unit_price,
-                    item.type,
-                    item.tax,
-                    item.receipt.subject,
-                    item.receipt.method,
-                    item.receipt.measure,
-                )
-                for item in self.cart.items
-            )
-        )
+        cart = self.cart.cart()
         if cart.total != self.amount:
             raise ProblemError(Problem.CART_TOTAL_MISMATCH, amount=self.amount, cart_total=cart.total)
         urls, contact = self.return_urls, self.contact
@@ -153,10 +171,10 @@ class CreatePaymentIn(_Strict):
         )
 
 
-def parse_create_payment(body: bytes) -> CreatePaymentIn:
+def parse(model: type[Body], body: bytes) -> Body:
     """Validate a body; 400 when it is not JSON, 422 naming the fields when it does not fit."""
     try:
-        return CreatePaymentIn.model_validate_json(body)
+        return model.model_validate_json(body)
     except ValidationError as error:
         raise invalid(error) from None
 

@@ -10,11 +10,16 @@ from typing import Final, NoReturn
 from billing.settings import Settings
 from ingest_api.api_keys import ApiKeys
 from ingest_api.app import create_app
+from ingest_api.change_streams import ChangeStreams
+from ingest_api.gate import Gate
 from ingest_api.kafka_writer import KafkaWriter
+from ingest_api.key_book import PostgresKeyBook
 from ingest_api.logs import configure_logging
 from ingest_api.metrics import Metrics
 from ingest_api.parts import Parts
+from ingest_api.rate_limits import RateLimits
 from ingest_api.reads import PostgresReads
+from ingest_api.recent_keys import RecentKeys
 from ingest_api.replies import ReplyListener
 from ingest_api.serving import IngestServer, server_config
 from ingest_api.waiting import WaitingRequests
@@ -35,25 +40,39 @@ def run(settings: Settings) -> None:
     app = create_app(parts)
     _settle_garbage_collector()
     config = server_config(app, settings.ingest_host, settings.ingest_port, settings.ingest_trusted_proxies)
-    IngestServer(config, parts.waiting).run()
+    IngestServer(config, (parts.waiting, parts.changes)).run()
 
 
 def build_parts(settings: Settings) -> Parts:
     """The parts on Kafka, Postgres and the providers of ``settings``. Opens nothing yet."""
     metrics = Metrics()
     waiting = WaitingRequests(metrics)
+    engine = create_engine(settings)
+    keys = ApiKeys(
+        settings.api_keys,
+        PostgresKeyBook(engine),
+        clock=_now,
+        refresh_s=settings.api_keys_refresh_s,
+        default_rate_per_s=settings.client_rate_per_s,
+    )
     return Parts(
         settings=settings,
         metrics=metrics,
-        keys=ApiKeys(settings.api_keys),
+        gate=Gate(keys, RateLimits(settings.ingest_processes)),
         writer=KafkaWriter(settings, metrics),
         replies=ReplyListener(settings, waiting, metrics),
         waiting=waiting,
-        reads=PostgresReads(create_engine(settings)),
+        recent_keys=RecentKeys(),
+        changes=ChangeStreams(settings, metrics),
+        reads=PostgresReads(engine),
         providers=registry.build(settings),
-        clock=lambda: datetime.now(UTC),
+        clock=_now,
         new_id=lambda: secrets.token_hex(16),
     )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _settle_garbage_collector() -> None:

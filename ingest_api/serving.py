@@ -2,12 +2,10 @@
 
 import socket
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import uvicorn
 from starlette.types import ASGIApp
-
-from ingest_api.waiting import WaitingRequests
 
 #: Seconds a leaving process gives to requests under way; more than a write to Kafka may take.
 GRACE_S: Final = 15
@@ -35,13 +33,22 @@ def server_config(app: ASGIApp, host: str, port: int, trusted_proxies: Sequence[
     )
 
 
-class IngestServer(uvicorn.Server):
-    """uvicorn that answers waiting requests at once when it leaves: their commands are stored."""
+class Holding(Protocol):
+    """What holds requests open."""
 
-    def __init__(self, config: uvicorn.Config, waiting: WaitingRequests) -> None:
+    def release(self) -> None:
+        """Let them end now."""
+
+
+class IngestServer(uvicorn.Server):
+    """uvicorn that ends at once, when it leaves, what would hold it up: requests that wait (their commands are
+    stored) and streams (their clients resume elsewhere)."""
+
+    def __init__(self, config: uvicorn.Config, holding: Sequence[Holding]) -> None:
         super().__init__(config)
-        self._waiting = waiting
+        self._holding = holding
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._waiting.release()
+        for part in self._holding:
+            part.release()
         await super().shutdown(sockets)

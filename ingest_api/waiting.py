@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Final
 
 from billing.messages import Reply
@@ -58,12 +59,13 @@ class WaitingRequests:
                 future.set_result(None)
 
     async def wait(
-        self, future: "asyncio.Future[Reply | None]", disconnected: Callable[[], Awaitable[object]], timeout_s: float
+        self, future: "asyncio.Future[Reply | None]", disconnected: Callable[[], Awaitable[object]], deadline: float
     ) -> Reply | None:
-        """The reply, or ``None`` when it is late, the client is gone or the process is leaving."""
+        """The reply, or ``None`` when it is not there at ``deadline`` (:func:`time.monotonic`), the client is gone or
+        the process is leaving."""
         gone = asyncio.ensure_future(disconnected())
         try:
-            await asyncio.wait((future, gone), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((future, gone), timeout=deadline - monotonic(), return_when=asyncio.FIRST_COMPLETED)
         finally:
             gone.cancel()
         if future.done():

@@ -155,14 +155,11 @@ async def load_payments(connection: AsyncConnection, ids: Iterable[UUID]) -> dic
     payments = (await connection.execute(_PAYMENTS, {"ids": wanted})).mappings().all()
     if not payments:
         return {}
-    items = await connection.execute(_ITEMS, {"ids": [row["order_id"] for row in payments]})
-    operations = await connection.execute(_OPERATIONS, {"ids": [row["id"] for row in payments]})
-    items_of = _grouped(items.mappings(), "order_id")
-    operations_of = _grouped(operations.mappings(), "payment_id")
-    return {
-        row["id"]: _payment(row, items_of.get(row["order_id"], []), operations_of.get(row["id"], []))
-        for row in payments
-    }
+    found = await connection.execute(_ITEMS, {"ids": [row["order_id"] for row in payments]})
+    items = _grouped(found.mappings(), "order_id")
+    found = await connection.execute(_OPERATIONS, {"ids": [row["id"] for row in payments]})
+    operations = _grouped(found.mappings(), "payment_id")
+    return {row["id"]: _payment(row, items.get(row["order_id"], []), operations.get(row["id"], [])) for row in payments}
 
 
 def _grouped(rows: Iterable[Mapping[Any, Any]], key: str) -> dict[UUID, list[Mapping[Any, Any]]]:
@@ -238,6 +235,7 @@ def _operation_row(payment: Payment, operation: Operation) -> dict[str, Any]:
         "next_chase_at": operation.next_chase_at,
         "cart": operation.cart,
         "corrections": operation.corrections,
+        "fingerprint": operation.fingerprint,
         "version": payment.version,
         "created_at": operation.created_at,
         "updated_at": operation.updated_at,
@@ -329,4 +327,5 @@ def _operation(row: Mapping[Any, Any]) -> Operation:
         next_chase_at=row["next_chase_at"],
         cart=None if row["cart"] is None else msgspec.convert(row["cart"], Cart),
         corrections=tuple(row["corrections"]),
+        fingerprint=row["fingerprint"],
     )

@@ -5,10 +5,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from billing.decide import decide
-from billing.messages import CreatePayment, Observation, ProviderCallback, ProviderResult
+from billing.messages import CreatePayment, Message, Observation, ProviderCallback, ProviderResult
 from billing.order import Cart, Item, Order, ReturnUrls
 from billing.payment import Payment
-from billing.vocabulary import Action, Outcome, PaymentStatus
+from billing.vocabulary import Action, CaptureMode, Outcome, PaymentStatus
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 PROVIDER = "yandex-pay"
@@ -64,3 +64,36 @@ def opened(payment: Payment, **fields: Any) -> ProviderResult:
 def told(payment: Payment, status: PaymentStatus, **fields: Any) -> ProviderCallback:
     """A callback with the status of the order."""
     return ProviderCallback(payment.id, payment.provider, f"ORDER/{status}", Observation(status, **fields))
+
+
+def _after(payment: Payment, *messages: Message) -> Payment:
+    for message in messages:
+        changed = decide(payment, message, NOW).payment
+        assert changed is not None
+        payment = changed
+    return payment
+
+
+def captured(**fields: Any) -> Payment:
+    """A paid payment of the API client ``site``."""
+    payment = a_payment(**({"client_id": "site"} | fields))
+    return _after(payment, opened(payment), told(payment, PaymentStatus.CAPTURED))
+
+
+def authorized(**fields: Any) -> Payment:
+    """A held payment of the API client ``site``."""
+    payment = a_payment(**({"client_id": "site", "capture_mode": CaptureMode.TWO_STAGE} | fields))
+    return _after(payment, opened(payment), told(payment, PaymentStatus.AUTHORIZED))
+
+
+def unpaid(**fields: Any) -> Payment:
+    """A payment of the API client ``site`` that waits for its customer."""
+    payment = a_payment(**({"client_id": "site"} | fields))
+    return _after(payment, opened(payment))
+
+
+def performed(payment: Payment, operation_id: UUID, outcome: Outcome, **fields: Any) -> ProviderResult:
+    """How the provider call for an operation ended."""
+    operation = payment.operation(operation_id)
+    assert operation is not None
+    return ProviderResult(payment.id, operation_id, payment.provider, operation.action, outcome, **fields)

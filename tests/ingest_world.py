@@ -14,18 +14,29 @@ from uuid import UUID, uuid5
 
 import aiohttp
 
+from billing.decide import decide
+from billing.decision import view
 from billing.messages import CreatePayment, Message, PaymentChanged, ProviderRequest, Refusal, Reply, decode_envelope
+from billing.payment import Payment
 from billing.settings import Settings
 from billing.topics import CALLBACKS, INBOX
 from billing.vocabulary import CaptureMode, PaymentStatus
 from ingest_api.api_keys import ApiKeys
 from ingest_api.app import create_app
+from ingest_api.change_streams import ChangeStreams
+from ingest_api.gate import Gate
 from ingest_api.kafka_writer import NotStored
 from ingest_api.metrics import Metrics
 from ingest_api.parts import Parts
+from ingest_api.problems import unavailable
+from ingest_api.rate_limits import RateLimits
+from ingest_api.recent_keys import RecentKeys
 from ingest_api.serving import IngestServer, server_config
 from ingest_api.waiting import WaitingRequests
 from providers.base import CallbackRejected, CallResult, ParsedCallback, Provider, VerifiedCallback
+from storage.api_keys import StoredKey
+from storage.payments_list import Filters, Place
+from storage.told import Entry
 
 SITE_KEY = "site-key-1"
 SHOP_KEY = "shop-key-1"
@@ -86,9 +97,12 @@ class RecordingWriter:
             self.on_store(decode_envelope(value).open())
 
     @property
+    def messages(self) -> list[Message]:
+        return [decode_envelope(r.value).open() for r in self.records if r.topic == INBOX.name]
+
+    @property
     def commands(self) -> list[CreatePayment]:
-        opened = [decode_envelope(r.value).open() for r in self.records if r.topic == INBOX.name]
-        return [message for message in opened if isinstance(message, CreatePayment)]
+        return [message for message in self.messages if isinstance(message, CreatePayment)]
 
     @property
     def callbacks(self) -> list[Record]:
@@ -106,16 +120,55 @@ class FakeReplies:
 
 @dataclass
 class FakeReads:
-    payments: dict[UUID, PaymentChanged] = field(default_factory=dict)
+    payments_of: dict[UUID, Payment] = field(default_factory=dict)
+    filters: Filters | None = None
+    journal: list[PaymentChanged] = field(default_factory=list)
+    journal_reads: int = 0
+    entries: list[Entry] = field(default_factory=list)
     error: Exception | None = None
 
-    async def payment(self, client_id: str, payment_id: UUID) -> PaymentChanged | None:
+    async def payment(self, client_id: str, payment_id: UUID) -> Payment | None:
         if self.error is not None:
             raise self.error
-        found = self.payments.get(payment_id)
+        found = self.payments_of.get(payment_id)
         return found if found is not None and found.client_id == client_id else None
 
+    async def payments(self, client_id: str, filters: Filters, after: Place | None, limit: int) -> list[Payment]:
+        self.filters = filters
+        mine = [payment for payment in self.payments_of.values() if payment.client_id == client_id]
+        mine.sort(key=lambda p: (p.created_at, p.id), reverse=True)
+        return [p for p in mine if after is None or (p.created_at, p.id) < (after.created_at, after.id)][:limit]
+
+    async def changes(self, payment_id: UUID, version: int, limit: int) -> list[PaymentChanged]:
+        self.journal_reads += 1
+        return [change for change in self.journal if change.version > version][:limit]
+
+    async def timeline(self, payment_id: UUID) -> list[Entry]:
+        return self.entries
+
     async def close(self) -> None: ...
+
+
+class FakeKeyBook:
+    """Keys on record, as the test wants them."""
+
+    def __init__(self) -> None:
+        self.keys: list[StoredKey] = []
+        self.used: dict[str, datetime] = {}
+        self.away = False
+
+    async def exchange(self, used: Mapping[str, datetime]) -> list[StoredKey]:
+        if self.away:
+            raise unavailable("no database")
+        self.used.update(used)
+        return self.keys
+
+
+class NoKafkaChanges(ChangeStreams):
+    """Streams that the test feeds."""
+
+    async def start(self) -> None:
+        self.live([])
 
 
 def payment_of(command: CreatePayment, **changes: Any) -> PaymentChanged:
@@ -151,17 +204,19 @@ class World:
     writer: RecordingWriter
     replies: FakeReplies
     reads: FakeReads
+    book: FakeKeyBook
     waiting: WaitingRequests
     metrics: Metrics
     parts: Parts
     server: IngestServer
     url: str
     http: aiohttp.ClientSession
+    key: str = "order-1842"
 
     def headers(self, **changes: str | None) -> dict[str, str]:
         headers = {
             "Authorization": f"Bearer {SITE_KEY}",
-            "Idempotency-Key": "order-1842",
+            "Idempotency-Key": self.key,
             "Content-Type": "application/json",
             "Prefer": "respond-async",
         }
@@ -176,6 +231,34 @@ class World:
             body = _json(body)
         async with self.http.post(f"{self.url}/v1/payments", data=body, headers=self.headers(**headers)) as response:
             return await Answer.of(response)
+
+    async def act(self, payment_id: UUID, name: str, body: Any, **headers: str | None) -> "Answer":
+        """Capture, void, refund or cancel."""
+        url = f"{self.url}/v1/payments/{payment_id}/{name}"
+        async with self.http.post(url, data=_json(body), headers=self.headers(**headers)) as response:
+            return await Answer.of(response)
+
+    def keep(self, payment: Payment) -> UUID:
+        """Put a payment into the books."""
+        self.reads.payments_of[payment.id] = payment
+        return payment.id
+
+    def deciding(self, *then: Message) -> None:
+        """From now on commands on payments in the books are decided, followed by ``then``, and answered."""
+
+        def answer(command: Any) -> None:
+            payment = self.reads.payments_of[command.payment_id]
+            for message in (command, *then):
+                decision = decide(payment, message, NOW)
+                assert decision.payment is not None
+                payment = decision.payment
+            self.keep(payment)
+            refusal = decision.reply.refusal if decision.reply else None
+            shown = None if refusal else view(payment, payment.operations)
+            if command.reply_to is not None:
+                self.waiting.resolve(Reply(payment.id, command.reply_to.correlation_id, shown, refusal))
+
+        self.writer.on_store = answer
 
     async def get(self, path: str, **headers: str) -> "Answer":
         async with self.http.get(self.url + path, headers=headers) as response:
@@ -200,13 +283,12 @@ class World:
     def refusing(self, code: str, detail: str) -> None:
         """From now on every command is refused."""
 
-        def answer(command: Message) -> None:
-            assert isinstance(command, CreatePayment)
-            assert command.reply_to is not None
-            reply_to, refusal = command.reply_to, Refusal(code, detail)
-            self.waiting.resolve(Reply(command.payment_id, reply_to.correlation_id, refusal=refusal))
+        self.writer.on_store = lambda command: self.refuse(command, code, detail)
 
-        self.writer.on_store = answer
+    def refuse(self, command: Any, code: str, detail: str) -> None:
+        """Answer who waits for ``command`` that it is refused."""
+        refusal = Refusal(code, detail)
+        self.waiting.resolve(Reply(command.payment_id, command.reply_to.correlation_id, refusal=refusal))
 
 
 @dataclass
@@ -244,14 +326,19 @@ async def serving(**overrides: Any) -> AsyncIterator[World]:
     metrics = Metrics()
     waiting = WaitingRequests(metrics, limit=200)
     writer, replies, reads = RecordingWriter(), FakeReplies(), FakeReads()
+    book = FakeKeyBook()
+    keys = ApiKeys(settings.api_keys, book, clock=lambda: NOW, refresh_s=300, default_rate_per_s=0.001)
+    changes = NoKafkaChanges(settings, metrics, limit=3)
     ids = itertools.count()
     parts = Parts(
         settings=settings,
         metrics=metrics,
-        keys=ApiKeys(settings.api_keys),
+        gate=Gate(keys, RateLimits(settings.ingest_processes)),
         writer=writer,
         replies=replies,
         waiting=waiting,
+        recent_keys=RecentKeys(limit=1_000),
+        changes=changes,
         reads=reads,
         providers={"yandex-pay": FakeProvider()},
         clock=lambda: NOW,
@@ -261,7 +348,7 @@ async def serving(**overrides: Any) -> AsyncIterator[World]:
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))
         server = IngestServer(
-            server_config(create_app(parts), "127.0.0.1", 0, settings.ingest_trusted_proxies), waiting
+            server_config(create_app(parts), "127.0.0.1", 0, settings.ingest_trusted_proxies), (waiting, changes)
         )
         task = asyncio.create_task(server._serve(sockets=[listener]))
         await until(lambda: _started(server, task))
@@ -269,7 +356,7 @@ async def serving(**overrides: Any) -> AsyncIterator[World]:
         connector = aiohttp.TCPConnector(limit=0)
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        yield World(settings, writer, replies, reads, waiting, metrics, parts, server, url, http)
+        yield World(settings, writer, replies, reads, book, waiting, metrics, parts, server, url, http)
 
 
 def _started(server: IngestServer, task: "asyncio.Task[None]") -> bool:

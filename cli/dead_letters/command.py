@@ -56,8 +56,8 @@ def list_letters(
 @app.command()
 def show(id: Id, as_json: AsJson = False) -> None:
     """Show a dead letter whole: cause, place, headers, value; personal data masked. Exit 1: no such letter."""
+    from billing.redaction import redact
     from cli.dead_letters.letter import shown_headers, shown_value
-    from cli.redaction import redact
 
     letter, resolution = on_running_stack(lambda settings: _one(settings, _place(id)))
     key = None if letter.key is None else redact(letter.key.decode(errors="replace"))
@@ -184,7 +184,7 @@ async def _record(settings: Settings, place: "Place", resolution: "Resolution") 
 def _row(letter: "Letter", resolution: "Resolution | None") -> dict[str, Any]:
     import msgspec
 
-    from cli.redaction import redact
+    from billing.redaction import redact
 
     return {
         "id": letter.id,

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 import msgspec
 
+from billing.card_numbers import MASK
+from billing.redaction import redact
 from billing.settings import Settings
 from billing.topics import DEAD_LETTERS
-from cli.redaction import MASK, redact
 from cli.verify.streams import Log
 
 #: What was put in front of the message's own headers when it was buried.

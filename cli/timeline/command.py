@@ -14,7 +14,7 @@ from billing.settings import Settings
 from cli.outage import on_running_stack
 
 if TYPE_CHECKING:
-    from cli.timeline.entries import Entry
+    from storage.told import Entry
 
 _STYLES: Final = {"transition": "bold", "posting": "green", "signal": "magenta", "call": "cyan", "refusal": "red"}
 #: What of the state is shown in the table's title; the JSON has all of it.
@@ -50,11 +50,11 @@ async def _told(
     """The state (``None`` where the payment was not there yet), why it cannot be rebuilt, and the entries."""
     import msgspec
 
-    from cli.redaction import redact
-    from cli.timeline.entries import entries
+    from billing.redaction import redact
     from storage.database import connected
     from storage.rebuild import Unreplayable, rebuilt
     from storage.timeline import journal_of, postings_of
+    from storage.told import entries
 
     async with connected(settings) as engine, engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ")

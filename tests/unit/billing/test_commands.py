@@ -224,3 +224,17 @@ def test_the_same_command_twice_asks_the_provider_once():
 def test_a_command_to_a_payment_that_does_not_exist_is_refused_to_who_waits():
     command = RefundPayment(uuid4(), uuid4(), "asked", reply_to=REPLY_TO)
     assert refusal(decide(None, command, NOW)) == "payment_not_found"
+
+
+def test_a_key_used_with_another_body_is_refused_even_when_the_amount_is_the_same():
+    payment = held(60_000)
+    key = uuid4()
+    first = VoidPayment(payment.id, key, "not in stock", REPLY_TO, fingerprint="a")
+    started = after(payment, first)
+
+    other = VoidPayment(payment.id, key, "another reason", REPLY_TO, fingerprint="b")
+    assert refusal(decide(started, other, NOW)) == "idempotency_key_reused"
+    repeat = decide(started, first, NOW)
+    assert repeat.reply is not None
+    assert repeat.reply.refusal is None
+    assert repeat.requests == ()

@@ -1,5 +1,6 @@
 """The ingest API on a free port, and a valid request."""
 
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -16,14 +17,17 @@ async def session_world() -> AsyncIterator[World]:
 
 
 @pytest.fixture
-def world(session_world: World) -> World:
+def world(session_world: World, request: pytest.FixtureRequest) -> World:
     """The API, with nothing recorded and nobody answering yet."""
+    session_world.key = f"key-{zlib.crc32(request.node.nodeid.encode())}"  # the process remembers those of other tests
     session_world.writer.records.clear()
     session_world.writer.away = False
     session_world.writer.on_store = None
     session_world.replies.partition = 3
-    session_world.reads.payments.clear()
+    session_world.reads.payments_of.clear()
     session_world.reads.error = None
+    session_world.reads.journal.clear()
+    session_world.reads.journal_reads = 0
     return session_world
 
 

@@ -1,19 +1,150 @@
-"""Which API clients may be set up."""
+"""Which API clients may be set up, and what their keys open."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from uuid import uuid4
 
 import pytest
 from pydantic import SecretStr
 
 from ingest_api.api_keys import ApiKeys
+from ingest_api.problems import ProblemError
+from ingest_api.rate_limits import RateLimits
+from storage.api_keys import StoredKey
+from tests.ingest_world import NOW, FakeKeyBook, World
+
+
+def a_book_of(hashes: dict[str, SecretStr]) -> ApiKeys:
+    return ApiKeys(hashes, FakeKeyBook(), clock=lambda: NOW, refresh_s=1, default_rate_per_s=1)
 
 
 @pytest.mark.parametrize("name", ["", "a:b", "Site", "with space", "x" * 64])
 def test_a_name_that_could_be_mistaken_for_another_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="not valid"):
-        ApiKeys({name: SecretStr("0" * 64)})
+        a_book_of({name: SecretStr("0" * 64)})
 
 
 @pytest.mark.parametrize("digest", ["", "plain-text-key", "0" * 63, "Z" * 64])
 def test_a_key_that_is_not_hashed_is_refused(digest: str) -> None:
     with pytest.raises(ValueError, match="not valid") as refused:
-        ApiKeys({"site": SecretStr(digest)})
+        a_book_of({"site": SecretStr(digest)})
     assert digest == "" or digest not in str(refused.value)
+
+
+def on_record(key: str, *scopes: str, id: str = "k1", rate_per_s: int | None = 1_000_000) -> StoredKey:
+    return StoredKey(
+        id=id,
+        client="kiosk",
+        hash=hashlib.sha256(key.encode()).digest(),
+        scopes=list(scopes),
+        rate_per_s=rate_per_s,
+        created_at=NOW,
+        revoked_at=None,
+        last_used_at=None,
+    )
+
+
+@pytest.fixture
+async def kiosk(world) -> AsyncIterator[World]:
+    """An API client that may read and write payments."""
+    world.book.keys = [on_record("kiosk-key", "payments:read", "payments:write")]
+    await world.parts.gate.keys.refresh()
+    yield world
+    world.book.keys, world.book.away = [], False
+    await world.parts.gate.keys.refresh()
+
+
+KIOSK = "Bearer kiosk-key"
+
+
+async def test_a_key_on_record_opens_the_door_and_its_use_is_noted(kiosk, body) -> None:
+    assert (await kiosk.create(body, Authorization=KIOSK)).status == 202
+    assert kiosk.writer.commands[0].client_id == "kiosk"
+
+    await kiosk.parts.gate.keys.refresh()
+    assert kiosk.book.used == {"k1": NOW}
+
+
+async def test_two_keys_of_a_client_are_live_at_once_and_lead_to_the_same_payments(kiosk, body) -> None:
+    kiosk.book.keys.append(on_record("kiosk-key-2", "payments:read", "payments:write", id="k2"))
+    await kiosk.parts.gate.keys.refresh()
+    await kiosk.create(body, Authorization=KIOSK)
+    await kiosk.create(body, Authorization="Bearer kiosk-key-2")
+
+    first, second = kiosk.writer.commands
+    assert first.payment_id == second.payment_id
+
+
+async def test_a_revoked_key_is_refused_after_the_next_look(kiosk, body) -> None:
+    kiosk.book.keys = []
+    await kiosk.parts.gate.keys.refresh()
+
+    (await kiosk.create(body, Authorization=KIOSK)).is_problem(401, "unauthorized")
+
+
+async def test_while_the_keys_cannot_be_read_those_known_stay_good(kiosk, body) -> None:
+    kiosk.book.away = True
+    with pytest.raises(ProblemError):
+        await kiosk.parts.gate.keys.refresh()
+
+    assert (await kiosk.create(body, Authorization=KIOSK)).status == 202
+
+
+@pytest.mark.parametrize(
+    ("scopes", "may_read", "may_write"),
+    [
+        (["payments:read"], True, False),
+        (["payments:write"], False, True),
+        (["admin"], True, True),
+        (["analytics:read", "subscriptions:write"], False, False),
+    ],
+)
+async def test_a_key_is_good_for_its_scopes_only(kiosk, body, scopes, may_read: bool, may_write: bool) -> None:
+    kiosk.book.keys = [on_record("kiosk-key", *scopes)]
+    await kiosk.parts.gate.keys.refresh()
+
+    write = await kiosk.create(body, Authorization=KIOSK)
+    act = await kiosk.act(uuid4(), "capture", {}, Authorization=KIOSK)
+    read = await kiosk.get("/v1/payments", Authorization=KIOSK)
+    assert (read.status, write.status, act.status) == (
+        200 if may_read else 403, 202 if may_write else 403, 404 if may_write else 403,
+    )  # fmt: skip
+    if not may_read:
+        read.is_problem(403, "forbidden")
+        assert read.json["scope"] == "payments:read"
+
+
+async def test_before_the_keys_were_read_once_an_unknown_key_is_not_called_wrong(serve, body) -> None:
+    async with serve() as world:
+        world.parts.gate.keys.is_loaded = False
+
+        (await world.create(body, Authorization="Bearer who-knows")).is_problem(503, "service-unavailable")
+        assert (await world.create(body)).status == 202, "keys of the settings are known from the start"
+        assert "API keys are not loaded" in (await world.get("/readyz")).json["reasons"]
+
+
+async def test_a_client_that_is_too_fast_is_told_when_to_come_back(kiosk, body) -> None:
+    kiosk.book.keys = [on_record("kiosk-key", "payments:write", rate_per_s=None)]  # 0.001 a second here: one at once
+    await kiosk.parts.gate.keys.refresh()
+    first = await kiosk.create(body, Authorization=KIOSK)
+    second = await kiosk.create(body, Authorization=KIOSK)
+
+    assert first.status == 202
+    assert first.headers["RateLimit-Policy"] == '"client";q=1;w=1000'
+    assert first.headers["RateLimit"].startswith('"client";r=0;t=')
+    second.is_problem(429, "too-many-requests")
+    assert 990 <= int(second.headers["Retry-After"]) <= 1000
+    assert len(kiosk.writer.commands) == 1
+    assert (await kiosk.create(body)).status == 202, "another client is not held up"
+
+
+def test_the_processes_together_never_give_more_than_the_rate() -> None:
+    admitted = 0
+    for process in (RateLimits(processes=2), RateLimits(processes=2)):
+        for _ in range(100):
+            with suppress(ProblemError):
+                process.take("kiosk", 10)
+                admitted += 1
+
+    assert 20 <= admitted <= 24, "two seconds' worth at once, whoever is asked"

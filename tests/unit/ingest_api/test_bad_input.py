@@ -1,6 +1,7 @@
 """What is refused at the edge: each with its status and problem type, and nothing of it reaches Kafka."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -210,3 +211,53 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body(world, eventually)
     writer.close()
 
     await eventually(lambda: gone._value.get() == before + 1)
+
+
+@pytest.mark.parametrize(
+    ("pointer", "value"),
+    [
+        ("/customer_id", "4111111111111111"),
+        (f"{ITEM}/title", "Gift for 5555 5555 5555 4444"),
+        ("/metadata/campaign", "\uff14111111111111111"),
+        ("/metadata", {"4111-1111-1111-1111": ""}),
+        ("/return_urls/success", "https://cinema.example/?pan=4111111111111111"),
+        ("/amount", 4111111111111111),
+        ("/unknown", [{"deep": "378282246310005"}]),
+    ],
+)
+async def test_a_card_number_is_refused_wherever_it_stands(world, body, pointer: str, value: Any) -> None:
+    _put(body, pointer, value)
+
+    (await world.create(body)).is_problem(422, "card-number")
+    (await world.create(json.dumps(body, ensure_ascii=False))).is_problem(422, "card-number")
+
+
+async def test_a_card_number_behind_escapes_is_refused(world, body) -> None:
+    body["customer_id"] = "CARD"
+    spelled = "".join(f"\\u{ord(digit):04x}" for digit in "4111111111111111")
+
+    (await world.create(json.dumps(body).replace("CARD", spelled))).is_problem(422, "card-number")
+
+
+async def test_a_card_number_outside_the_body_is_refused_and_never_given_back(world, body) -> None:
+    card = "4111111111111111"
+    (await world.create(body, Idempotency_Key=f"order-{card}")).is_problem(422, "card-number")
+    auth = {"Authorization": world.headers()["Authorization"]}
+    for query in (f"customer_id={card}", f"metadata[{card}]=1", f"limit={card}"):
+        (await world.get(f"/v1/payments?{query}", **auth)).is_problem(422, "card-number")
+    assert card not in (await world.get("/livez", **{"X-Request-Id": card})).headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize("levels", [17, 150])
+async def test_json_nested_deeper_than_any_request_is_not_parsed(world, body, levels: int) -> None:
+    nested = "[" * levels + "]" * levels
+    answer = await world.create(json.dumps(body)[:-1] + f', "x": {nested}}}')
+
+    answer.is_problem(400, "malformed-json")
+    assert answer.json["detail"] == "nested deeper than 16 levels"
+
+
+async def test_brackets_in_texts_are_not_levels(world, body) -> None:
+    body["unknown"] = "[{" * 100 + '\\"'
+
+    (await world.create(body)).is_problem(422, "invalid-request")

@@ -9,6 +9,7 @@ import pytest
 
 from billing.messages import decode_envelope
 from billing.vocabulary import CaptureMode, ItemType, PaymentStatus, Tax
+from ingest_api.recent_keys import RecentKeys
 
 
 async def test_an_accepted_command_is_in_kafka_before_the_answer(world, body) -> None:
@@ -77,15 +78,43 @@ async def test_a_repeat_reaches_the_same_payment_with_the_same_fingerprint(world
     )  # fmt: skip
 
 
-async def test_another_body_has_another_fingerprint(world, body) -> None:
+async def test_another_body_with_the_same_key_is_refused_without_waiting_for_the_agent(world, body) -> None:
     other = copy.deepcopy(body)
     other["metadata"]["campaign"] = "summer"
-    await world.create(body)
-    await world.create(other)
+    assert (await world.create(body)).status == 202
 
-    first, second = world.writer.commands
+    (await world.create(other)).is_problem(422, "idempotency-key-reused")
+    assert (await world.create(body)).status == 202, "a repeat is none"
+    assert len(world.writer.commands) == 2
+
+
+async def test_a_command_that_was_not_stored_does_not_take_its_key(world, body) -> None:
+    world.writer.away = True
+    assert (await world.create({**body, "metadata": {}})).status == 503
+    world.writer.away = False
+
+    assert (await world.create(body)).status == 202
+
+
+async def test_another_process_leaves_another_body_to_the_agent(world, serve, body) -> None:
+    async with serve() as another:
+        another.key = world.key
+        other = {**body, "metadata": {}}
+        await world.create(body)
+        assert (await another.create(other)).status == 202
+
+    (first,), (second,) = world.writer.commands, another.writer.commands
     assert first.payment_id == second.payment_id
     assert first.fingerprint != second.fingerprint
+
+
+def test_only_so_many_keys_are_remembered() -> None:
+    recent = RecentKeys(limit=2)
+    ids = [UUID(int=n) for n in range(3)]
+    for id in ids:
+        recent.remember(id, "a")
+
+    assert [recent.conflicts(id, "b") for id in ids] == [False, True, True]
 
 
 async def test_another_client_with_the_same_key_gets_another_payment(world, body) -> None:

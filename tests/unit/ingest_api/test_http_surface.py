@@ -1,10 +1,14 @@
 """What every answer has, whatever was asked."""
 
+import base64
+import hashlib
+import json
 import re
 from typing import Any
 
 import pytest
 
+from ingest_api.payment_actions import ACTIONS
 from ingest_api.problems import Problem
 
 
@@ -13,7 +17,7 @@ async def test_a_path_nobody_serves(world) -> None:
 
 
 async def test_a_method_nobody_serves(world) -> None:
-    answer = await world.get("/v1/payments")
+    answer = await world.get("/v1/payments/1/capture")
 
     answer.is_problem(405, "method-not-allowed")
     assert answer.headers["Allow"] == "POST"
@@ -47,6 +51,21 @@ async def test_every_answer_has_the_security_headers(world) -> None:
         assert "default-src 'none'" in headers["Content-Security-Policy"]
         assert "Server" not in headers
         assert "Access-Control-Allow-Origin" not in headers
+
+
+async def test_the_docs_page_needs_nothing_from_elsewhere_and_says_everything(world) -> None:
+    answer = await world.get("/docs")
+    page = answer.raw.decode()
+
+    assert (answer.status, answer.headers["Content-Type"].split(";")[0]) == (200, "text/html")
+    assert "<script" not in page
+    assert not re.findall(r"(?:src|href)=.(?:https?:)?//", page)
+    style = page.split("<style>")[1].split("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in answer.headers["Content-Security-Policy"]
+    document = (await world.get("/openapi.json")).json
+    for path, methods in document["paths"].items():
+        assert all(f'id="{operation["operationId"]}"' in page for operation in methods.values()), path
 
 
 async def test_ready_says_why_not(world) -> None:
@@ -102,7 +121,7 @@ async def test_the_openapi_document_is_whole(world, body) -> None:
         assert reference.removeprefix("#/components/schemas/") in document["components"]["schemas"], reference
     create = document["paths"]["/v1/payments"]["post"]
     assert set(create["responses"]) == {
-        "201", "202", "400", "401", "408", "409", "413", "415", "422", "500", "503",
+        "201", "202", "400", "401", "403", "408", "409", "413", "415", "422", "429", "500", "503",
     }  # fmt: skip
 
 
@@ -111,6 +130,19 @@ async def test_the_documented_example_is_accepted(world) -> None:
     example = document["paths"]["/v1/payments"]["post"]["requestBody"]["content"]["application/json"]["example"]
 
     assert (await world.create(example)).status == 202
+
+
+async def test_the_documented_examples_of_the_actions_fit_and_every_problem_has_one(world) -> None:
+    document = (await world.get("/openapi.json")).json
+    for name, action in ACTIONS.items():
+        operation = document["paths"][f"/v1/payments/{{payment_id}}/{name}"]["post"]
+        content = operation["requestBody"]["content"]["application/json"]
+        action.body.model_validate_json(json.dumps(content["example"]))
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            for status, response in operation["responses"].items():
+                for problem in response.get("content", {}).get("application/problem+json", {}).get("examples", {}):
+                    assert problem in {each.code for each in Problem if str(each.status) == status}
 
 
 def _references(node: Any) -> list[str]:

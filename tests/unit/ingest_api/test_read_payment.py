@@ -5,28 +5,19 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from billing.messages import OperationView
 from billing.settings import Settings
-from billing.vocabulary import OperationStatus, OperationType, PaymentStatus
 from ingest_api.problems import Problem, ProblemError, unavailable
 from ingest_api.reads import PostgresReads
 from storage.database import create_engine
+from tests.factories import captured
 
 AUTH = {"Authorization": "Bearer site-key-1"}
 
 
 @pytest.fixture
-async def stored(world, body, make_payment) -> UUID:
+def stored(world) -> UUID:
     """A captured payment of the client ``site``."""
-    await world.create(body)
-    (command,) = world.writer.commands
-    operation = OperationView(
-        uuid4(), OperationType.CAPTURE, OperationStatus.SUCCESS, 129700, make_payment(command).created_at,
-        make_payment(command).created_at, provider_ref="op-1",
-    )  # fmt: skip
-    payment = make_payment(command, status=PaymentStatus.CAPTURED, captured=129700, operations=(operation,))
-    world.reads.payments[command.payment_id] = payment
-    return command.payment_id
+    return world.keep(captured())
 
 
 async def test_a_client_reads_its_payment(world, stored: UUID) -> None:
@@ -34,10 +25,10 @@ async def test_a_client_reads_its_payment(world, stored: UUID) -> None:
 
     assert answer.status == 200
     payment = answer.json
-    assert (payment["id"], payment["status"], payment["captured"]) == (str(stored), "CAPTURED", 129700)
-    (operation,) = payment["operations"]
-    assert (operation["type"], operation["status"], operation["provider_ref"]) == ("CAPTURE", "SUCCESS", "op-1")
-    assert operation["reason"] is None
+    assert (payment["id"], payment["status"], payment["captured"]) == (str(stored), "CAPTURED", 59_900)
+    assert [(o["type"], o["status"]) for o in payment["operations"]] == [
+        ("AUTHORIZE", "SUCCESS"), ("CAPTURE", "SUCCESS"),
+    ]  # fmt: skip
 
 
 async def test_another_clients_payment_is_not_there(world, stored: UUID) -> None:
@@ -71,3 +62,46 @@ async def test_a_postgres_that_refuses_connections_is_told_as_a_problem() -> Non
         await reads.close()
 
     assert raised.value.problem is Problem.UNAVAILABLE
+
+
+async def test_a_read_that_nothing_changed_since_is_a_304(world, stored: UUID) -> None:
+    first = await world.get(f"/v1/payments/{stored}", **AUTH)
+    etag = first.headers["ETag"]
+
+    for sent in (etag, f"W/{etag}", f'"other", {etag}', "*"):
+        again = await world.get(f"/v1/payments/{stored}", **AUTH, **{"If-None-Match": sent})
+        assert (again.status, again.raw, again.headers["ETag"]) == (304, b"", etag)
+
+    other = await world.get(f"/v1/payments/{stored}?expand=cart", **AUTH, **{"If-None-Match": etag})
+    assert other.status == 200
+
+
+async def test_a_payment_is_expanded_by_its_order_and_its_cart(world, stored: UUID) -> None:
+    payment = (await world.get(f"/v1/payments/{stored}?expand=order,cart", **AUTH)).json
+
+    assert payment["order"]["customer_id"] == "customer-1"
+    assert payment["order"]["return_urls"]["success"] == "https://cinema.example/paid"
+    (line,) = payment["cart"]["items"]
+    assert (line["product_id"], line["quantity"], line["unit_price"], line["refunded"]) == ("film-1", 1, 59_900, 0)
+    assert "order" not in (await world.get(f"/v1/payments/{stored}", **AUTH)).json
+
+
+async def test_what_cannot_be_expanded_is_named(world, stored: UUID) -> None:
+    answer = await world.get(f"/v1/payments/{stored}?expand=order,customer", **AUTH)
+
+    answer.is_problem(422, "invalid-request")
+    assert answer.json["errors"][0]["pointer"] == "/expand"
+
+
+async def test_operations_are_listed_and_read_one_by_one(world, stored: UUID) -> None:
+    listed = (await world.get(f"/v1/payments/{stored}/operations", **AUTH)).json["data"]
+    assert [operation["type"] for operation in listed] == ["AUTHORIZE", "CAPTURE"]
+
+    one = await world.get(f"/v1/payments/{stored}/operations/{listed[1]['id']}", **AUTH)
+    assert (one.json["type"], one.json["payment"]["id"]) == ("CAPTURE", str(stored))
+
+    for id in (uuid4(), "nonsense"):
+        (await world.get(f"/v1/payments/{stored}/operations/{id}", **AUTH)).is_problem(404, "operation-not-found")
+    foreign = {"Authorization": "Bearer shop-key-1"}
+    for path in ("operations", f"operations/{listed[1]['id']}"):
+        (await world.get(f"/v1/payments/{stored}/{path}", **foreign)).is_problem(404, "payment-not-found")

@@ -3,7 +3,8 @@
 import re
 from typing import Any, Final
 
-MASK: Final = "***"
+from billing.card_numbers import MASK, without_card_numbers
+
 _KEYS: Final = re.compile(
     r"password|secret|token|api[-_]?key|authorization|cookie|signature|contact|email|phone|saved_?method|method_?ref",
     re.IGNORECASE,
@@ -20,4 +21,4 @@ def redact(value: Any) -> Any:
         }
     if isinstance(value, list | tuple):
         return [redact(item) for item in value]
-    return _CONTACTS.sub(MASK, value) if isinstance(value, str) else value
+    return without_card_numbers(_CONTACTS.sub(MASK, value)) if isinstance(value, str) else value

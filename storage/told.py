@@ -10,8 +10,8 @@ from billing.decision import Decision
 from billing.messages import Envelope, Message, PaymentChanged, ProviderCallback, ProviderRequest, ProviderResult
 from billing.messages import decode_envelope as decode
 from billing.money import Money
+from billing.redaction import redact
 from billing.signals import signals_for
-from cli.redaction import redact
 from storage.rebuild import Unreplayable, replay
 from storage.timeline import Decided, Posted
 

@@ -1,0 +1,1 @@
+"""``billing api-keys``: the API clients and the keys that let them in."""

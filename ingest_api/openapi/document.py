@@ -1,0 +1,56 @@
+"""The OpenAPI document as a whole."""
+
+from typing import Any, Final
+
+import msgspec
+
+from ingest_api.body import BODY_DEADLINE_S
+from ingest_api.expand import CartLineOut, OrderOut
+from ingest_api.openapi.words import PROBLEM_SCHEMA, REF
+from ingest_api.operation_schemas import CancelIn, CaptureIn, RefundIn, VoidIn
+from ingest_api.payment_view import AcceptedView, OperationOut, OperationResult, PaymentView
+from ingest_api.read_timeline import TimelineEntry
+from ingest_api.schemas import CreatePaymentIn
+
+DESCRIPTION: Final = f"""Payments of the cinema: open one, send the customer to its `payment_url`, read what became of it.
+
+- Amounts are integers in minor units (kopecks, cents). Times are RFC 3339 in UTC.
+- A 2xx means that the request is stored. Commands carry an `Idempotency-Key`: repeat a command with the same key and
+  body as often as you like, it happens once.
+- Errors are problem documents (RFC 9457); `type` never changes and resolves to its description, all are listed at
+  [/problems](/problems). Every answer carries an `X-Request-Id`.
+- A body has to arrive within {BODY_DEADLINE_S:g} seconds.
+"""
+
+_VIEWS: Final = (PaymentView, AcceptedView, OperationOut, OperationResult, OrderOut, CartLineOut, TimelineEntry)
+_BODIES: Final = (CreatePaymentIn, CaptureIn, VoidIn, RefundIn, CancelIn)
+
+_EXPANDED: Final = {
+    "allOf": [{"$ref": REF.format(name="PaymentView")}],
+    "properties": {
+        "order": {"$ref": REF.format(name="OrderOut"), "description": "with ?expand=order"},
+        "cart": {
+            "type": "object",
+            "description": "with ?expand=cart",
+            "properties": {"items": {"type": "array", "items": {"$ref": REF.format(name="CartLineOut")}}},
+        },
+    },
+}
+
+
+def complete(document: dict[str, Any]) -> dict[str, Any]:
+    """Add the schemas and the security scheme that the routes refer to."""
+    _, schemas = msgspec.json.schema_components(_VIEWS, ref_template=REF)
+    for model in _BODIES:
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= schema.pop("$defs", {})
+        schemas[model.__name__] = schema
+    components = document.setdefault("components", {})
+    components["schemas"] = {
+        **components.get("schemas", {}),
+        **schemas,
+        "ExpandedPayment": _EXPANDED,
+        "Problem": PROBLEM_SCHEMA,
+    }
+    components["securitySchemes"] = {"api_key": {"type": "http", "scheme": "bearer"}}
+    return document

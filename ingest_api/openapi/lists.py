@@ -1,0 +1,117 @@
+"""Lists of payments and their timelines, as the OpenAPI document tells it."""
+
+from typing import Any, Final
+
+from billing.vocabulary import PaymentStatus
+from ingest_api.list_payments import LIMIT_DEFAULT, LIMIT_MAX
+from ingest_api.openapi.payments import EXPAND, PAYMENT_EXAMPLE
+from ingest_api.openapi.words import (
+    ETAG,
+    GATE_PROBLEMS,
+    IF_NONE_MATCH,
+    NOT_MODIFIED,
+    PAYMENT_ID,
+    REF,
+    SECURITY,
+    header,
+    problems,
+)
+from ingest_api.problems import Problem
+
+
+def _query(name: str, description: str, **schema: Any) -> dict[str, Any]:
+    return {"name": name, "in": "query", "description": description, "schema": {"type": "string", **schema}}
+
+
+def _page(item: str, example: dict[str, Any], **more: Any) -> dict[str, Any]:
+    properties = {"data": {"type": "array", "items": {"$ref": REF.format(name=item)}}, **more}
+    schema = {"type": "object", "required": list(properties), "properties": properties}
+    return {"application/json": {"schema": schema, "example": example}}
+
+
+LIST_PAYMENTS: Final[dict[str, Any]] = {
+    "tags": ["payments"],
+    "summary": "List payments",
+    "description": "Newest first. Filters may be put together. For the next page repeat the request with `cursor`, or "
+    "follow the Link header.",
+    "responses": {
+        200: {
+            "description": "A page",
+            "headers": {**ETAG, "Link": {"description": 'rel="next"', "schema": {"type": "string"}}},
+            "content": _page(
+                "ExpandedPayment",
+                {"data": [PAYMENT_EXAMPLE], "next_cursor": None},
+                next_cursor={"type": ["string", "null"], "description": "null: this is the last page"},
+            ),
+        },
+        **NOT_MODIFIED,
+        **problems(*GATE_PROBLEMS, Problem.INVALID_REQUEST, Problem.CARD_NUMBER),
+    },
+    "openapi_extra": {
+        "security": SECURITY,
+        "parameters": [
+            _query("customer_id", "whose"),
+            _query("status", "in this state", enum=[status.value for status in PaymentStatus]),
+            _query("provider", "by this provider"),
+            _query("created_from", "not before", format="date-time"),
+            _query("created_to", "before", format="date-time"),
+            {
+                "name": "metadata",
+                "in": "query",
+                "style": "deepObject",
+                "description": "`metadata[campaign]=spring`: with this key and value; several must all be there",
+                "schema": {"type": "object", "additionalProperties": {"type": "string"}},
+            },
+            _query("limit", "payments a page", type="integer", minimum=1, maximum=LIMIT_MAX, default=LIMIT_DEFAULT),
+            _query("cursor", "a page's next_cursor"),
+            EXPAND,
+            IF_NONE_MATCH,
+        ],
+    },
+}
+
+READ_TIMELINE: Final[dict[str, Any]] = {
+    "tags": ["payments"],
+    "summary": "All that happened to a payment",
+    "description": "Commands, calls to the provider, its results and callbacks, transitions, postings and signals in "
+    "order. For people: `kind` is stable, the words of `summary` are not.",
+    "responses": {
+        200: {
+            "description": "The oldest first",
+            "headers": ETAG,
+            "content": _page(
+                "TimelineEntry",
+                {"data": [{
+                    "at": "2026-03-01T12:00:00.140000Z",
+                    "kind": "transition",
+                    "summary": "v3 PENDING → CAPTURED (CAPTURE SUCCESS)",
+                }]},
+            ),
+        },
+        **NOT_MODIFIED,
+        **problems(*GATE_PROBLEMS, Problem.PAYMENT_NOT_FOUND),
+    },
+    "openapi_extra": {"security": SECURITY, "parameters": [PAYMENT_ID, IF_NONE_MATCH]},
+}  # fmt: skip
+
+PAYMENT_EVENTS: Final[dict[str, Any]] = {
+    "tags": ["payments"],
+    "summary": "A payment's changes as they happen",
+    "description": "Server-sent events. The first is the payment as it stands, or, with `Last-Event-ID`, the change "
+    "after that version. Every version comes once and in order; `operations` holds those that the change made or "
+    "changed. The stream ends when the server leaves: connect again, as every EventSource does by itself.",
+    "responses": {
+        200: {
+            "description": "A stream",
+            "content": {"text/event-stream": {
+                "schema": {"type": "string"},
+                "example": 'event: payment.changed\nid: 3\ndata: {"id":"…","status":"CAPTURED","version":3}\n\n',
+            }},
+        },
+        **problems(*GATE_PROBLEMS, Problem.PAYMENT_NOT_FOUND, Problem.INVALID_REQUEST),
+    },
+    "openapi_extra": {
+        "security": SECURITY,
+        "parameters": [PAYMENT_ID, header("Last-Event-ID", {"type": "integer", "minimum": 0}, "the last event seen")],
+    },
+}  # fmt: skip

@@ -1,0 +1,25 @@
+"""The payment that a request's path names, if it is the client's own."""
+
+from uuid import UUID
+
+from starlette.requests import Request
+
+from billing.payment import Payment
+from ingest_api.parts import Reads
+from ingest_api.problems import Problem, ProblemError
+
+
+def path_id(request: Request, name: str, problem: Problem) -> UUID:
+    """The id in the path; ``problem`` when it cannot be one."""
+    try:
+        return UUID(request.path_params[name])
+    except ValueError:
+        raise ProblemError(problem) from None
+
+
+async def own_payment(reads: Reads, request: Request, client: str) -> Payment:
+    """The payment; 404 when there is none or it is another client's, which are not told apart."""
+    payment = await reads.payment(client, path_id(request, "payment_id", Problem.PAYMENT_NOT_FOUND))
+    if payment is None:
+        raise ProblemError(Problem.PAYMENT_NOT_FOUND, Problem.PAYMENT_NOT_FOUND.cause)
+    return payment

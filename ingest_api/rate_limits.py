@@ -1,0 +1,45 @@
+"""How fast a client may ask: a token bucket each, in the memory of this process."""
+
+import math
+from typing import Final
+
+from token_bucket import Limiter, MemoryStorage
+
+from ingest_api.problems import Problem, ProblemError
+
+#: Seconds of its rate that a client may spend at once.
+BURST_S: Final = 2
+
+
+class RateLimits:
+    """Gives each client its share of its rate: what it may do divided by the ``processes`` that serve it.
+
+    Adding up, the processes never give more than the rate; a client that talks to one of them only gets that one's
+    share. See ADR 0009.
+    """
+
+    def __init__(self, processes: int) -> None:
+        self._processes = processes
+        self._storage = MemoryStorage()
+        self._limiters: dict[str, tuple[float, Limiter, int]] = {}
+
+    def take(self, client: str, rate_per_s: float) -> list[tuple[bytes, bytes]]:
+        """Count one request; the RateLimit headers of its answer, none where there is no limit. 429 when the client
+        was too fast."""
+        if math.isinf(rate_per_s):
+            return []
+        share = rate_per_s / self._processes
+        capacity = max(1, math.ceil(share * BURST_S))
+        known = self._limiters.get(client)
+        if known is None or known[0] != share:  # the first request, or the rate was changed
+            known = self._limiters[client] = (share, Limiter(share, capacity, self._storage), capacity)
+        admitted = known[1].consume(client)
+        left = self._storage.get_token_count(client)
+        wait_s = max(1, math.ceil((1 - left) / share))
+        headers = {
+            "RateLimit-Policy": f'"client";q={capacity};w={math.ceil(capacity / share)}',
+            "RateLimit": f'"client";r={int(left)};t={wait_s if left < 1 else 0}',
+        }
+        if not admitted:
+            raise ProblemError(Problem.TOO_MANY_REQUESTS, headers={**headers, "Retry-After": str(wait_s)})
+        return [(name.lower().encode(), value.encode()) for name, value in headers.items()]

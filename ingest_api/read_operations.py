@@ -1,0 +1,40 @@
+"""``GET /v1/payments/{payment_id}/operations`` and ``…/operations/{operation_id}``."""
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from billing.decision import view
+from billing.scopes import Scope
+from ingest_api.conditional import json_answer
+from ingest_api.own_payment import own_payment, path_id
+from ingest_api.parts import Parts
+from ingest_api.payment_view import operation_result, operation_view
+from ingest_api.problems import Problem, ProblemError
+
+PATH: Final = "/v1/payments/{payment_id}/operations"
+ONE_PATH: Final = PATH + "/{operation_id}"
+
+
+class ReadOperations:
+    """The operations of a client's own payment, as they are in the books."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def all(self, request: Request) -> Response:
+        """All of them, the oldest first."""
+        client = self._parts.gate.admit(request, Scope.PAYMENTS_READ)
+        payment = await own_payment(self._parts.reads, request, client)
+        shown = view(payment, payment.operations)
+        return json_answer(request, {"data": [operation_view(operation) for operation in shown.operations]})
+
+    async def one(self, request: Request) -> Response:
+        """One of them, with its payment."""
+        client = self._parts.gate.admit(request, Scope.PAYMENTS_READ)
+        payment = await own_payment(self._parts.reads, request, client)
+        operation_id = path_id(request, "operation_id", Problem.OPERATION_NOT_FOUND)
+        if payment.operation(operation_id) is None:
+            raise ProblemError(Problem.OPERATION_NOT_FOUND, Problem.OPERATION_NOT_FOUND.cause)
+        return json_answer(request, operation_result(view(payment, payment.operations), operation_id, known=True))

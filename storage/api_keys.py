@@ -1,0 +1,99 @@
+"""API clients and their keys. Of a key only its SHA-256 is stored."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+#: Live keys of one client: the one in use and the one that takes over.
+MAX_LIVE: Final = 2
+
+
+class KeyRefused(Exception):
+    """What was asked for cannot be; the message says why."""
+
+
+class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key on record. ``rate_per_s``: requests its client may make, ``None`` for the default."""
+
+    id: str
+    client: str
+    hash: bytes
+    scopes: list[str]
+    rate_per_s: int | None
+    created_at: datetime
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+_KEYS = """
+    SELECT k.id, k.client, k.hash, k.scopes, c.rate_per_s, k.created_at, k.revoked_at, k.last_used_at
+    FROM api_keys k JOIN api_clients c ON c.name = k.client
+"""
+_ALL = text(f"{_KEYS} ORDER BY k.client, k.created_at")
+_LIVE = text(f"{_KEYS} WHERE k.revoked_at IS NULL ORDER BY k.client, k.created_at")
+_CLIENT = text("INSERT INTO api_clients VALUES (:name, :rate_per_s, :at) ON CONFLICT DO NOTHING RETURNING name")
+# The lock on the client makes two rotations at once one after the other.
+_LOCK = text("SELECT name FROM api_clients WHERE name = :client FOR UPDATE")
+_SCOPES = text("SELECT scopes FROM api_keys WHERE client = :client ORDER BY created_at DESC LIMIT 1")
+_COUNT = text("SELECT count(*) FROM api_keys WHERE client = :client AND revoked_at IS NULL")
+_INSERT = text("INSERT INTO api_keys VALUES (:id, :client, :hash, :scopes, :at)")
+_REVOKE = text("UPDATE api_keys SET revoked_at = :at WHERE id = :id AND revoked_at IS NULL RETURNING client")
+_USED = text(
+    """
+    UPDATE api_keys k SET last_used_at = u.at
+    FROM (SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[])) AS t(id, at)) u
+    WHERE k.id = u.id AND (k.last_used_at IS NULL OR k.last_used_at < u.at)
+    """
+)
+
+
+async def all_keys(connection: AsyncConnection) -> list[StoredKey]:
+    """Every key there ever was."""
+    return [StoredKey(**row) for row in (await connection.execute(_ALL)).mappings()]
+
+
+async def live_keys(connection: AsyncConnection) -> list[StoredKey]:
+    """Those that open the door."""
+    return [StoredKey(**row) for row in (await connection.execute(_LIVE)).mappings()]
+
+
+async def create_client(connection: AsyncConnection, name: str, rate_per_s: int | None, at: datetime) -> None:
+    """A new API client, without a key yet; :class:`KeyRefused` when there is one of this name."""
+    made = await connection.execute(_CLIENT, {"name": name, "rate_per_s": rate_per_s, "at": at})
+    if made.first() is None:
+        raise KeyRefused(f"there is an API client {name} already: rotate its key")
+
+
+async def add_key(
+    connection: AsyncConnection, client: str, id: str, hash: bytes, scopes: list[str] | None, at: datetime
+) -> list[str]:
+    """One more key of a client; its scopes, those of its latest key where ``scopes`` is ``None``.
+
+    :class:`KeyRefused` when there is no such client, or it has as many as it may.
+    """
+    if (await connection.execute(_LOCK, {"client": client})).first() is None:
+        raise KeyRefused(f"there is no API client {client}")
+    if (await connection.execute(_COUNT, {"client": client})).scalar_one() >= MAX_LIVE:
+        raise KeyRefused(f"{client} has {MAX_LIVE} live keys: revoke the old one first")
+    if scopes is None:
+        scopes = (await connection.execute(_SCOPES, {"client": client})).scalar_one()
+    await connection.execute(_INSERT, {"id": id, "client": client, "hash": hash, "scopes": scopes, "at": at})
+    return scopes
+
+
+async def revoke_key(connection: AsyncConnection, id: str, at: datetime) -> str:
+    """Its client; :class:`KeyRefused` when there is no live key with this id."""
+    client: str | None = (await connection.execute(_REVOKE, {"id": id, "at": at})).scalar_one_or_none()
+    if client is None:
+        raise KeyRefused(f"there is no live key {id}")
+    return client
+
+
+async def note_use(connection: AsyncConnection, used: Mapping[str, datetime]) -> None:
+    """Key id → when it was used last."""
+    if used:
+        await connection.execute(_USED, {"ids": list(used), "times": list(used.values())})

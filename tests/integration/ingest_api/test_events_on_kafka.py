@@ -1,0 +1,71 @@
+"""The feed of the event streams on a real broker, and the journal it falls back on."""
+
+import asyncio
+from uuid import UUID, uuid4
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+
+from billing.decision import view
+from billing.kafka_options import producer_options
+from billing.messages import Envelope, PaymentChanged
+from billing.settings import Settings
+from billing.topics import EVENTS
+from billing.vocabulary import PaymentStatus
+from ingest_api.change_streams import ChangeStreams
+from ingest_api.metrics import Metrics
+from ingest_api.reads import PostgresReads
+from tests.factories import NOW, a_create, a_payment, captured, opened, told
+from tests.ingest_world import until
+from tests.integration.streams.world import World
+
+
+async def send(producer: AIOKafkaProducer, change: PaymentChanged) -> None:
+    id = str(change.payment_id)
+    envelope = Envelope.wrap(change, id="e", source="/test", subject=id, time=NOW)
+    await producer.send_and_wait(EVENTS.name, envelope.encode(), key=id.encode())
+
+
+async def test_changes_reach_who_listens_and_the_topic_is_read_only_while_somebody_does(settings: Settings) -> None:
+    streams = ChangeStreams(settings, Metrics())
+    await streams.start()
+    payment = captured()
+    change = view(payment, payment.operations)
+    producer = AIOKafkaProducer(**producer_options(settings))
+    await producer.start()
+    try:
+        assert not streams.is_live
+        with streams.listen(payment.id) as stream:
+            assert stream is not None
+            await until(lambda: streams.is_live)
+            await send(producer, msgspec.structs.replace(change, payment_id=uuid4()))
+            await producer.send_and_wait(EVENTS.name, b"garbage", key=str(payment.id).encode())
+            await send(producer, change)
+            seen: list[PaymentChanged] = []
+            async with asyncio.timeout(30):
+                while not seen:
+                    await stream.wait(1)
+                    seen = stream.drain()
+            assert [(c.payment_id, c.version) for c in seen] == [(payment.id, payment.version)]
+        await until(lambda: not streams.is_live)
+    finally:
+        await producer.stop()
+        await streams.close()
+
+
+async def test_the_journal_gives_every_change_after_a_version_once_and_in_order(database) -> None:
+    world = World(database)
+    agent = await world.agent()
+    create = a_create()
+    payment = a_payment(payment_id=create.payment_id, order=create.order)
+    await world.deliver(agent, create, opened(payment), opened(payment), told(payment, PaymentStatus.CAPTURED))
+    reads = PostgresReads(database)
+
+    async def versions(id: UUID, after: int, limit: int = 50) -> list[int]:
+        return [change.version for change in await reads.changes(id, after, limit)]
+
+    last = (await world.payment(payment.id)).version
+    assert await versions(payment.id, 0) == list(range(1, last + 1))
+    assert await versions(payment.id, 1, limit=1) == [2]
+    assert await versions(payment.id, last) == []
+    assert await versions(uuid4(), 0) == []

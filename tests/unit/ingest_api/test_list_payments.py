@@ -1,0 +1,103 @@
+"""What a shop sees when it lists its payments, and the timeline of one."""
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+
+from storage.payments_list import Filters
+from storage.told import Entry
+from tests.factories import NOW, captured
+
+AUTH = {"Authorization": "Bearer site-key-1"}
+
+
+async def test_pages_follow_each_other_and_show_every_payment_once(world) -> None:
+    for n in range(7):
+        # Two at a time share their moment: the id decides.
+        world.keep(msgspec.structs.replace(captured(), created_at=NOW + timedelta(seconds=n // 2)))
+    seen, path, pages = [], "/v1/payments?limit=3", 0
+    while path:
+        answer = await world.get(path, **AUTH)
+        seen += [(payment["created_at"], payment["id"]) for payment in answer.json["data"]]
+        link = answer.headers.get("Link")
+        assert (link is None) == (answer.json["next_cursor"] is None)
+        path = link.split(">")[0].removeprefix("<") if link else None
+        pages += 1
+
+    assert pages == 3
+    assert len(seen) == len(set(seen)) == 7
+    assert seen == sorted(seen, reverse=True)
+
+
+async def test_every_filter_reaches_the_books(world) -> None:
+    query = (
+        "customer_id=c-1&status=CAPTURED&provider=yandex-pay&created_from=2026-01-01T03:00:00%2B03:00"
+        "&created_to=2026-02-01T00:00:00Z&metadata[campaign]=spring&metadata[shop]="
+    )
+    assert (await world.get(f"/v1/payments?{query}", **AUTH)).status == 200
+    assert world.reads.filters == Filters(
+        customer_id="c-1",
+        status="CAPTURED",
+        provider="yandex-pay",
+        created_from=datetime(2026, 1, 1, tzinfo=UTC),
+        created_to=datetime(2026, 2, 1, tzinfo=UTC),
+        metadata={"campaign": "spring", "shop": ""},
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ("limit=0", "/limit"),
+        ("limit=101", "/limit"),
+        ("limit=ten", "/limit"),
+        ("cursor=nonsense", "/cursor"),
+        ("cursor=e30=", "/cursor"),
+        ("status=PAID", "/status"),
+        ("created_from=yesterday", "/created_from"),
+        ("created_to=2026-01-01T00:00:00", "/created_to"),
+        ("customer_id=", "/customer_id"),
+        ("status=PENDING&status=FAILED", "/status"),
+        ("metadata[a]=1&metadata[a]=2", "/metadata[a]"),
+        ("metadata[]=1", "/metadata[]"),
+        ("captured=1", "/captured"),
+        ("expand=all", "/expand"),
+    ],
+)
+async def test_a_parameter_that_is_not_valid_is_named(world, query: str, pointer: str) -> None:
+    answer = await world.get(f"/v1/payments?{query}", **AUTH)
+
+    answer.is_problem(422, "invalid-request")
+    assert [error["pointer"] for error in answer.json["errors"]] == [pointer]
+
+
+async def test_a_list_is_a_clients_own(world) -> None:
+    world.keep(captured())
+
+    assert (await world.get("/v1/payments", Authorization="Bearer shop-key-1")).json == {
+        "data": [], "next_cursor": None,
+    }  # fmt: skip
+    (await world.get("/v1/payments")).is_problem(401, "unauthorized")
+
+
+async def test_a_list_can_be_expanded_and_has_an_etag(world) -> None:
+    world.keep(captured())
+    answer = await world.get("/v1/payments?expand=cart", **AUTH)
+
+    assert answer.json["data"][0]["cart"]["items"][0]["product_id"] == "film-1"
+    again = await world.get("/v1/payments?expand=cart", **AUTH, **{"If-None-Match": answer.headers["ETag"]})
+    assert again.status == 304
+
+
+async def test_a_timeline_tells_what_happened_and_nothing_of_the_inside(world) -> None:
+    id = world.keep(captured())
+    world.reads.entries = [
+        Entry(at=NOW, kind="command", summary="payment.create", actor="operator:ann", position="3/17", data={"a": 1})
+    ]
+    path = f"/v1/payments/{id}/timeline"
+
+    assert (await world.get(path, **AUTH)).json == {
+        "data": [{"at": "2026-11-23T12:00:00Z", "kind": "command", "summary": "payment.create"}]
+    }
+    (await world.get(path, Authorization="Bearer shop-key-1")).is_problem(404, "payment-not-found")
