@@ -1,16 +1,21 @@
 """What a decision is, and the draft it is written in."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 import msgspec
 
 from billing.chase import next_chase
+from billing.entitlement import entitlement
 from billing.ledger import Posting
 from billing.messages import ItemView, OperationView, PaymentChanged, ProviderRequest, Refusal, Reply, ReplyTo
 from billing.payment import Operation, Payment
 from billing.transitions import TRANSITIONS, Fact
 from billing.vocabulary import OperationStatus, OperationType, Outcome, PaymentStatus
+
+#: The smallest step between two changes of one payment: what Postgres and ClickHouse can tell apart.
+_TICK: Final = timedelta(microseconds=1)
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -105,13 +110,15 @@ class Draft:
         """Seal: check the invariants, count the version, say what changed, answer who waits."""
         if self.payment is not self.before:
             version = self.payment.version + (self.before is not None)
-            self.set(version=version, updated_at=self.now)
+            self.set(version=version, updated_at=self._moment())
         self.payment.check()
         touched = tuple(o for o in self.payment.operations if o.id in self._touched)
         event = None
         if self.payment is not self.before:
             previous = None if self.before is None else self.before.status
-            event = view(self.payment, touched, previous)
+            event = msgspec.structs.replace(
+                view(self.payment, touched, previous), entitlement=entitlement(self.before, self.payment)
+            )
         return Decision(
             self.payment,
             touched,
@@ -121,6 +128,11 @@ class Draft:
             answer(self.payment, reply_to),
             0 if reply_to is None else reply_to.partition,
         )
+
+    def _moment(self) -> datetime:
+        """Now, yet later than the change before it: messages of one batch share a moment, workers' clocks differ,
+        and the versions of access signals are made of it."""
+        return self.now if self.before is None else max(self.now, self.before.updated_at + _TICK)
 
 
 def answer(payment: Payment, reply_to: ReplyTo | None) -> Reply | None:

@@ -257,9 +257,20 @@ class ItemView(msgspec.Struct, frozen=True):
     type: str
 
 
+class Entitlement(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The products that a payment entitles its customer to, and those it did before this change.
+    ``valid_until``: end of the access (UTC); ``None`` for access without an end."""
+
+    products: tuple[str, ...]
+    before: tuple[str, ...]
+    valid_until: datetime | None = None
+
+
 class PaymentChanged(Message, frozen=True, omit_defaults=True):
     """A payment after one decision. ``version`` grows by one with every change and orders them;
-    ``operations`` holds those the decision created or changed. Amounts in minor units of ``currency``."""
+    ``operations`` holds those the decision created or changed. Amounts in minor units of ``currency``.
+
+    ``entitlement`` is missing where nothing changed (the answer to a read) and in events of earlier releases."""
 
     TYPE: ClassVar[str] = "billing.payment.changed.v1"
 
@@ -282,6 +293,7 @@ class PaymentChanged(Message, frozen=True, omit_defaults=True):
     previous_status: PaymentStatus | None = None
     payment_url: str | None = None
     reason: str | None = None
+    entitlement: Entitlement | None = None
 
 
 # --- billing.replies --------------------------------------------------------------------------------------------------
