@@ -102,6 +102,11 @@ def signals_for(event: PaymentChanged) -> tuple[Signal, ...]:
     return tuple(signals)
 
 
+def signal_type(routing_key: str) -> str:
+    """Name and version of a signal's body, as its ``type`` property says it."""
+    return f"billing.signals.{routing_key}.v1"
+
+
 def _entitled(event: PaymentChanged) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The products open before and after the change. What was never open is not closed: a hold that is released
     denies nothing."""
@@ -157,7 +162,7 @@ def _signal(event: PaymentChanged, routing_key: str, body: Access | Notification
     return Signal(
         routing_key=routing_key,
         message_id=f"{event.payment_id}:{event.version}:{routing_key}",
-        type=f"billing.signals.{routing_key}.v1",
+        type=signal_type(routing_key),
         payment_id=event.payment_id,
         occurred_at=event.changed_at,
         body=body,

@@ -4,6 +4,7 @@ import typer
 
 from cli import journal, stack
 from cli import run as processes
+from cli.asyncapi.command import asyncapi
 from cli.bench.command import bench
 from cli.dead_letters.command import app as dead_letters
 from cli.demo.command import demo
@@ -22,6 +23,7 @@ app.command()(bench)
 app.command()(verify)
 app.command()(timeline)
 app.command()(rebuild)
+app.command()(asyncapi)
 app.command()(stack.up)
 app.command()(stack.down)
 app.command()(stack.status)
