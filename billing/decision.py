@@ -11,7 +11,9 @@ from billing.entitlement import entitlement
 from billing.ledger import Posting
 from billing.messages import ItemView, OperationView, PaymentChanged, ProviderRequest, Refusal, Reply, ReplyTo
 from billing.payment import Operation, Payment
+from billing.shares import lines
 from billing.transitions import TRANSITIONS, Fact
+from billing.views import CallView, EntryView, PostingView
 from billing.vocabulary import OperationStatus, OperationType, Outcome, PaymentStatus
 
 #: The smallest step between two changes of one payment: what Postgres and ClickHouse can tell apart.
@@ -43,6 +45,8 @@ class Draft:
         self.before = None if created else payment
         self.postings: list[Posting] = []
         self.requests: list[ProviderRequest] = []
+        #: The provider call that this message reports.
+        self.call: CallView | None = None
         self._touched: dict[UUID, None] = {}
 
     def put(self, operation: Operation) -> Operation:
@@ -117,7 +121,11 @@ class Draft:
         if self.payment is not self.before:
             previous = None if self.before is None else self.before.status
             event = msgspec.structs.replace(
-                view(self.payment, touched, previous), entitlement=entitlement(self.before, self.payment)
+                view(self.payment, touched, previous),
+                entitlement=entitlement(self.before, self.payment),
+                lines=lines(self.payment),
+                postings=tuple(map(_posting_view, self.postings)),
+                call=self.call,
             )
         return Decision(
             self.payment,
@@ -180,3 +188,8 @@ def view(
         payment_url=payment.payment_url,
         reason=payment.reason,
     )
+
+
+def _posting_view(posting: Posting) -> PostingView:
+    entries = tuple(EntryView(entry.account, entry.amount) for entry in posting.entries)
+    return PostingView(posting.id, posting.operation_id, posting.posted_at, entries)

@@ -1,8 +1,8 @@
 """Which products a payment entitles its customer to, before and after a decision. Signals follow from the two."""
 
-from billing.messages import Entitlement
 from billing.payment import Payment
 from billing.remaining import sold_cart
+from billing.views import Entitlement
 from billing.vocabulary import OperationStatus, OperationType, PaymentStatus
 
 _PAID = (PaymentStatus.CAPTURED, PaymentStatus.PARTIALLY_REFUNDED)

@@ -12,6 +12,7 @@ import msgspec
 
 from billing.errors import InvalidMessage
 from billing.order import Cart, Order
+from billing.views import CallView, Entitlement, LineView, PostingView
 from billing.vocabulary import (
     Action,
     CaptureMode,
@@ -257,20 +258,12 @@ class ItemView(msgspec.Struct, frozen=True):
     type: str
 
 
-class Entitlement(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The products that a payment entitles its customer to, and those it did before this change.
-    ``valid_until``: end of the access (UTC); ``None`` for access without an end."""
-
-    products: tuple[str, ...]
-    before: tuple[str, ...]
-    valid_until: datetime | None = None
-
-
 class PaymentChanged(Message, frozen=True, omit_defaults=True):
     """A payment after one decision. ``version`` grows by one with every change and orders them;
     ``operations`` holds those the decision created or changed. Amounts in minor units of ``currency``.
 
-    ``entitlement`` is missing where nothing changed (the answer to a read) and in events of earlier releases."""
+    ``entitlement``, ``lines`` and what follows them are missing where nothing changed (the answer to a read) and in
+    events of earlier releases. ``postings``: those the decision made; ``call``: the provider call that caused it."""
 
     TYPE: ClassVar[str] = "billing.payment.changed.v1"
 
@@ -294,6 +287,9 @@ class PaymentChanged(Message, frozen=True, omit_defaults=True):
     payment_url: str | None = None
     reason: str | None = None
     entitlement: Entitlement | None = None
+    lines: tuple[LineView, ...] = ()
+    postings: tuple[PostingView, ...] = ()
+    call: CallView | None = None
 
 
 # --- billing.replies --------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any
 import aio_pika
 from aio_pika.abc import AbstractChannel
 
-from billing.messages import Entitlement
+from billing.views import Entitlement
 from billing.vocabulary import PaymentStatus
 from deploy.examples import auth_consumer, notify_consumer
 from deploy.examples.grants import Grants

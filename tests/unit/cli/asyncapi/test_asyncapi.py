@@ -13,9 +13,10 @@ import yaml
 from typer.testing import CliRunner
 
 from billing.contracts import RAW_TOPICS, SIGNAL_BODIES, TOPIC_MESSAGES
-from billing.messages import MESSAGE_TYPES, Entitlement
+from billing.messages import MESSAGE_TYPES
 from billing.signals import signals_for
 from billing.topics import TOPICS
+from billing.views import Entitlement
 from billing.vocabulary import PaymentStatus
 from cli.asyncapi.breaking import breaking
 from cli.asyncapi.command import DOCUMENT, files
