@@ -9,6 +9,7 @@ from cli.bench.command import bench
 from cli.dead_letters.command import app as dead_letters
 from cli.demo.command import demo
 from cli.rebuild import rebuild
+from cli.report.command import report
 from cli.timeline.command import timeline
 from cli.verify.command import verify
 
@@ -23,6 +24,7 @@ app.command()(bench)
 app.command()(verify)
 app.command()(timeline)
 app.command()(rebuild)
+app.command()(report)
 app.command()(asyncapi)
 app.command()(stack.up)
 app.command()(stack.down)
