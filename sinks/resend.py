@@ -3,6 +3,7 @@
 Rows are versioned, so what is there already is replaced by itself, while the sink runs.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 from uuid import UUID
@@ -24,6 +25,8 @@ FROM_JOURNAL: Final = 2**32 - 1
 #: Messages per insert, and payments per repair.
 CHUNK: Final = 10_000
 PAYMENTS_CHUNK: Final = 1_000
+#: Partitions under way at once: one is read and translated while ClickHouse takes in the others.
+SIDE_BY_SIDE: Final = 3
 
 _envelopes = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -52,20 +55,24 @@ async def backfill(
         extents = await journal.extents(connection)
         positions = await load(connection, BACKFILL, INBOX.name, list(extents)) if extents else {}
     told(sum(min(max(positions[p] - extent.first, 0), extent.rows) for p, extent in extents.items()), 0)
-    for partition, extent in sorted(extents.items()):
-        at = positions[partition]
-        while at < extent.end:
-            async with engine.begin() as connection:
-                published = await journal.published_from(connection, EVENTS.name, partition, at, chunk)
-            if not published:
-                break
-            rows = rows_in(published)
-            await inserter.insert(by_table(rows), {})
-            following = published[-1][0] + 1
-            async with engine.begin() as connection:
-                await advance(connection, BACKFILL, INBOX.name, {partition: (at, following)})
-            at = following
-            told(len(published), sum(len(event.operations) for event in rows))
+    slots = asyncio.Semaphore(SIDE_BY_SIDE)
+
+    async def send(partition: int, at: int, end: int) -> None:
+        async with slots:
+            while at < end:
+                async with engine.begin() as connection:
+                    published = await journal.published_from(connection, EVENTS.name, partition, at, chunk)
+                if not published:
+                    return
+                rows = rows_in(published)
+                await inserter.insert(by_table(rows), {})
+                following = published[-1][0] + 1
+                async with engine.begin() as connection:
+                    await advance(connection, BACKFILL, INBOX.name, {partition: (at, following)})
+                at = following
+                told(len(published), sum(len(event.operations) for event in rows))
+
+    await asyncio.gather(*(send(p, positions[p], extent.end) for p, extent in sorted(extents.items())))
     async with engine.begin() as connection:
         await forget(connection, BACKFILL)  # done: the next run is a new one
 
