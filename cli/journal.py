@@ -1,6 +1,5 @@
 """``billing journal``: the upkeep of the journal's monthly partitions."""
 
-import asyncio
 from datetime import UTC, date, datetime
 from typing import Annotated
 
@@ -8,6 +7,7 @@ import typer
 from rich.console import Console
 
 from billing.settings import Settings
+from cli.outage import on_running_stack
 
 app = typer.Typer(help="Upkeep of the journal, which grows without end.", no_args_is_help=True)
 
@@ -15,42 +15,32 @@ app = typer.Typer(help="Upkeep of the journal, which grows without end.", no_arg
 @app.command()
 def make(ahead: Annotated[int, typer.Option(min=0, max=24, help="Months to make ahead.")] = 3) -> None:
     """Make this month's partition and the coming ones. `billing migrate` does it too."""
-    asyncio.run(_make(_settings(), ahead))
+    on_running_stack(lambda settings: _make(settings, ahead))
 
 
 @app.command()
 def detach(keep_months: Annotated[int, typer.Option(min=1, help="Months to keep attached, besides this one.")]) -> None:
     """Take old months off the journal. Their tables stay, under their names, to be archived and dropped by hand."""
-    asyncio.run(_detach(_settings(), keep_months))
+    on_running_stack(lambda settings: _detach(settings, keep_months))
 
 
 async def _make(settings: Settings, ahead: int) -> None:
-    from storage.database import create_engine
+    from storage.database import connected
     from storage.partitions import make_partitions
 
-    engine = create_engine(settings)
-    async with engine.begin() as connection:
+    async with connected(settings) as engine, engine.begin() as connection:
         made = await make_partitions(connection, _today(), ahead)
-    await engine.dispose()
     Console().print(f"made: {', '.join(made) or 'nothing was missing'}")
 
 
 async def _detach(settings: Settings, keep_months: int) -> None:
-    from storage.database import create_engine
+    from storage.database import connected
     from storage.partitions import detach_partitions, month_after
 
-    engine = create_engine(settings)
-    async with engine.begin() as connection:
+    async with connected(settings) as engine, engine.begin() as connection:
         taken = await detach_partitions(connection, month_after(_today(), -keep_months))
-    await engine.dispose()
     Console().print(f"detached: {', '.join(taken) or 'nothing is that old'}")
 
 
 def _today() -> date:
     return datetime.now(UTC).date()
-
-
-def _settings() -> Settings:
-    from cli.running import settings_of_running_stack
-
-    return settings_of_running_stack()

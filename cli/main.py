@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import journal, stack
+from cli import journal, providers, stack
 from cli import run as processes
 from cli.asyncapi.command import asyncapi
 from cli.backfill import backfill
@@ -38,6 +38,7 @@ app.command(hidden=True)(stack.supervise)
 app.command()(processes.migrate)
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(journal.app, name="journal")
+app.add_typer(providers.app, name="providers")
 app.add_typer(processes.app, name="run")
 
 

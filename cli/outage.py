@@ -1,11 +1,16 @@
 """What keeps a command from its work, said in one line."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import typer
 from rich.console import Console
+
+from billing.settings import Settings
+
+T = TypeVar("T")
 
 #: Exit code of a command that could not look; 1 says that it looked and found something wrong.
 UNAVAILABLE: Final = 2
@@ -29,3 +34,11 @@ def explained() -> Iterator[None]:
         reason = str(error).splitlines()[0] if str(error) else ""
         Console(stderr=True).print(f"a part is away: {type(error).__name__}: {reason}", style="red", markup=False)
         raise typer.Exit(UNAVAILABLE) from error
+
+
+def on_running_stack(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
+    """Run ``work`` with the settings of the stack that runs; what keeps it from that is explained."""
+    from cli.running import settings_of_running_stack
+
+    with explained():
+        return asyncio.run(work(settings_of_running_stack()))

@@ -11,6 +11,12 @@ _DUE = text(
     SELECT payment_id, id, chases FROM operations WHERE next_chase_at <= :now ORDER BY next_chase_at LIMIT :limit
     """
 )
+_HELD_BACK = text(
+    """
+    SELECT payment_id, id, chases FROM operations
+    WHERE provider = :provider AND outcome = 'NOT_SENT' AND next_chase_at IS NOT NULL ORDER BY next_chase_at
+    """
+)
 _LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
 #: One process asks at a time (a Postgres advisory lock).
 CHASE_LOCK = 0x63686173
@@ -21,4 +27,10 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[tu
     if not (await connection.execute(_LOCK, {"key": CHASE_LOCK})).scalar_one():
         return []
     rows = await connection.execute(_DUE, {"now": now, "limit": limit})
+    return [(payment_id, operation_id, chases) for payment_id, operation_id, chases in rows]
+
+
+async def held_back(connection: AsyncConnection, provider: str) -> list[tuple[UUID, UUID, int]]:
+    """(payment id, operation id, chases so far) of what could not be sent to a provider and will be tried again."""
+    rows = await connection.execute(_HELD_BACK, {"provider": provider})
     return [(payment_id, operation_id, chases) for payment_id, operation_id, chases in rows]

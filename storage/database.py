@@ -1,5 +1,8 @@
 """The connection to Postgres."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -26,3 +29,13 @@ def create_engine(settings: Settings, *, pool_size: int = POOL_SIZE) -> AsyncEng
             "server_settings": {"application_name": "billing", "jit": "off", "timezone": "UTC"},
         },
     )
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    """An engine for one piece of work."""
+    engine = create_engine(settings)
+    try:
+        yield engine
+    finally:
+        await engine.dispose()

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +19,7 @@ from providers import registry
 from storage.database import create_engine
 from streams.callbacks_agent import CallbacksAgent
 from streams.chaser import Chaser
+from streams.gates import Gates
 from streams.inlet import Incoming, Inlet
 from streams.outbox import Outbox
 from streams.payments_agent import PaymentsAgent
@@ -65,10 +67,12 @@ class Agents:
             await provider.start()
         outbox = Outbox(self._producer)
         self._payments = PaymentsAgent(self._engine, outbox, abandon)
+        gates = Gates(self._engine, self._providers, f"{socket.gethostname()}:{os.getpid()}")
         self._calls = ProviderAgent(
             self._engine,
             outbox,
             self._providers,
+            gates,
             abandon,
             concurrency=settings.provider_concurrency,
             timeout_s=settings.provider_timeout_s,
@@ -78,6 +82,7 @@ class Agents:
         self._feed("provider", REQUESTS.name, self._calls.restore, self._calls.process)
         self._feed("callbacks", CALLBACKS.name, callbacks.restore, callbacks.process)
         self._spawn(self._calls.keep_position())
+        self._spawn(gates.keep_looking())
         self._spawn(callbacks.retry_parked())
         self._spawn(Chaser(self._engine, outbox).run())
         self._spawn(self._watch())

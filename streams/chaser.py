@@ -50,12 +50,13 @@ class Chaser:
         self._sent = {key: at for key, at in self._sent.items() if now - at < PATIENCE}
         async with self._engine.begin() as connection:
             rows = [row for row in await due(connection, now, LIMIT) if (row[1], row[2]) not in self._sent]
-            await self._outbox.publish([_output(*row, now) for row in rows])
+            await self._outbox.publish([chase_message(*row, now) for row in rows])
         self._sent.update({(operation_id, chases): now for _, operation_id, chases in rows})
         return len(rows)
 
 
-def _output(payment_id: UUID, operation_id: UUID, chases: int, now: datetime) -> Output:
+def chase_message(payment_id: UUID, operation_id: UUID, chases: int, now: datetime) -> Output:
+    """Ask a payment to look after an operation that was asked about ``chases`` times. Repeats carry the same id."""
     subject = str(payment_id)
     envelope = Envelope.wrap(
         ChaseOperation(payment_id, operation_id, chases),

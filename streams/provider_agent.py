@@ -21,6 +21,7 @@ from billing.topics import INBOX, REQUESTS
 from billing.vocabulary import Outcome
 from providers.base import CallResult, Provider
 from storage.positions import LostPartition, advance, load
+from streams.gates import Gates
 from streams.inlet import Incoming
 from streams.outbox import Outbox, Output
 from streams.positions import Watermarks
@@ -45,6 +46,7 @@ class ProviderAgent:
         engine: AsyncEngine,
         outbox: Outbox,
         providers: Mapping[str, Provider],
+        gates: Gates,
         abandon: Callable[[str], None],
         *,
         concurrency: int,
@@ -54,6 +56,7 @@ class ProviderAgent:
         self._engine = engine
         self._outbox = outbox
         self._providers = providers
+        self._gates = gates
         self._abandon = abandon
         self._deadline_s = timeout_s + GRACE_S
         self._now = now
@@ -64,6 +67,7 @@ class ProviderAgent:
 
     async def restore(self, partitions: Sequence[int]) -> Mapping[int, int]:
         """Take over partitions. Calls under way for earlier ones end and report; their positions are not ours."""
+        await self._gates.look()  # no call before we know who may be called
         async with self._engine.begin() as connection:
             positions = await load(connection, CONSUMER, REQUESTS.name, partitions)
         self._marks = Watermarks(positions)
@@ -128,15 +132,22 @@ class ProviderAgent:
         self._waiting[name] += 1
         async with self._places[name]:
             self._waiting[name] -= 1
-            try:
-                async with asyncio.timeout(self._deadline_s):
-                    return await self._providers[name].perform(request)
-            except TimeoutError:
-                return CallResult(Outcome.UNKNOWN, reason="deadline")
-            except Exception:
-                # An adapter's defect must not lose the request: whether it was sent, we do not know.
-                log.exception("adapter failed", provider=name, operation=str(request.operation_id))
-                return CallResult(Outcome.UNKNOWN, reason="adapter_error")
+            if (refusal := self._gates.refusal(name)) is not None:
+                return CallResult(Outcome.NOT_SENT, reason=refusal)
+            result = await self._perform(name, request)
+            self._gates.note(name, result)
+            return result
+
+    async def _perform(self, name: str, request: ProviderRequest) -> CallResult:
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return await self._providers[name].perform(request)
+        except TimeoutError:
+            return CallResult(Outcome.UNKNOWN, reason="deadline")
+        except Exception:
+            # An adapter's defect must not lose the request: whether it was sent, we do not know.
+            log.exception("adapter failed", provider=name, operation=str(request.operation_id))
+            return CallResult(Outcome.UNKNOWN, reason="adapter_error")
 
     def _report(self, cause: Envelope, request: ProviderRequest, result: CallResult, duration_ms: float) -> Output:
         message = ProviderResult(

@@ -1,11 +1,9 @@
 """The commands ``billing dead-letters list | show | replay | discard``."""
 
-import asyncio
 import json
 import sys
-from collections.abc import Coroutine
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 from rich.console import Console
@@ -13,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from billing.settings import Settings
+from cli.outage import on_running_stack
 
 if TYPE_CHECKING:
     from cli.dead_letters.letter import Letter
@@ -27,8 +26,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output.")
 #: Characters of a cause shown in the list.
 CAUSE_WIDTH: Final = 160
 
-Result = TypeVar("Result")
-
 
 @app.command("list")
 def list_letters(
@@ -37,7 +34,7 @@ def list_letters(
     as_json: AsJson = False,
 ) -> None:
     """List the dead letters nobody has dealt with yet, the newest first."""
-    rows = _run(_list(_settings(), everything=everything))
+    rows = on_running_stack(lambda settings: _list(settings, everything=everything))
     rows.sort(key=lambda row: str(row["buried_at"]), reverse=True)
     if as_json:
         sys.stdout.write(json.dumps({"total": len(rows), "dead_letters": rows[:limit]}) + "\n")
@@ -62,7 +59,7 @@ def show(id: Id, as_json: AsJson = False) -> None:
     from cli.dead_letters.letter import shown_headers, shown_value
     from cli.redaction import redact
 
-    letter, resolution = _run(_one(_settings(), _place(id)))
+    letter, resolution = on_running_stack(lambda settings: _one(settings, _place(id)))
     key = None if letter.key is None else redact(letter.key.decode(errors="replace"))
     rest = {"key": key, "headers": shown_headers(letter), "bytes": len(letter.value)}
     report = _row(letter, resolution) | rest | {"value": shown_value(letter.value)}
@@ -88,7 +85,7 @@ def replay(
     """Send a dead letter's message to its topic again, as it was. Safe to repeat: consumers recognise repeats."""
     if (id is None) != everything:
         raise typer.BadParameter("name one ID, or say --all")
-    failed = _run(_replay(_settings(), None if id is None else _place(id), actor))
+    failed = on_running_stack(lambda settings: _replay(settings, None if id is None else _place(id), actor))
     if failed:
         raise typer.Exit(1)
 
@@ -102,7 +99,7 @@ def discard(
     """Let a dead letter go: it leaves the list, and stays in Kafka for as long as the topic keeps it."""
     if not reason.strip():
         raise typer.BadParameter("say why", param_hint="--reason")
-    _run(_discard(_settings(), _place(id), actor, reason.strip()))
+    on_running_stack(lambda settings: _discard(settings, _place(id), actor, reason.strip()))
     Console().print(f"{id} discarded")
 
 
@@ -221,18 +218,3 @@ def _refuse(why: str) -> NoReturn:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _run(work: Coroutine[Any, Any, Result]) -> Result:
-    from cli.outage import explained
-
-    with explained():
-        return asyncio.run(work)
-
-
-def _settings() -> Settings:
-    from cli.outage import explained
-    from cli.running import settings_of_running_stack
-
-    with explained():
-        return settings_of_running_stack()

@@ -8,7 +8,10 @@ import pytest
 from billing.messages import Envelope, ProviderRequest, ProviderResult, decode_envelope
 from billing.vocabulary import Action, CaptureMode, Outcome
 from providers.base import CallResult, ParsedCallback, Provider, VerifiedCallback
+from storage.provider_switches import Switch
 from streams import provider_agent
+from streams.breaker import JUDGED_FROM
+from streams.gates import Gates
 from streams.inlet import Incoming
 from streams.positions import Watermarks
 from streams.provider_agent import ProviderAgent
@@ -45,7 +48,8 @@ class Scripted(Provider):
 
 def an_agent(outbox: Outbox, providers: dict[str, Provider], **fields: Any) -> ProviderAgent:
     values: dict[str, Any] = {"concurrency": 4, "timeout_s": 5.0, "now": lambda: NOW}
-    agent = ProviderAgent(None, outbox, providers, pytest.fail, **(values | fields))  # type: ignore[arg-type]
+    gates = fields.pop("gates", None) or Gates(None, providers, "worker")  # type: ignore[arg-type]
+    agent = ProviderAgent(None, outbox, providers, gates, pytest.fail, **(values | fields))  # type: ignore[arg-type]
     agent._marks = Watermarks({0: 0})
     return agent
 
@@ -172,3 +176,27 @@ async def test_a_request_nobody_can_carry_out_goes_aside():
     await until(lambda: len(outbox.buried) == 2)
     assert outbox.published == []
     await until(lambda: agent._marks.moves() == {0: (0, 2)})
+
+
+async def test_a_provider_that_only_fails_is_not_called_for_a_while_and_the_requests_count_as_not_sent():
+    outbox = Outbox()
+    failing = Scripted(lambda _: CallResult(Outcome.UNKNOWN, reason="timeout"))
+    agent = an_agent(outbox, {"scripted": failing, "other": Scripted()}, concurrency=1)
+    await agent.process(requests(JUDGED_FROM + 5))
+    await until(lambda: len(outbox.published) == JUDGED_FROM + 5)
+    assert len(failing.calls) == JUDGED_FROM
+    held_back = [(r.outcome, r.reason) for r in results(outbox)[JUDGED_FROM:]]
+    assert held_back == [(Outcome.NOT_SENT, "breaker_open")] * 5
+    await agent.process([incoming(JUDGED_FROM + 5, "other")])
+    await until(lambda: results(outbox)[-1].outcome is Outcome.SUCCEEDED)
+
+
+async def test_a_provider_switched_off_is_not_called():
+    outbox, provider = Outbox(), Scripted()
+    gates = Gates(None, ["scripted"], "worker")  # type: ignore[arg-type]
+    gates._switches = {"scripted": Switch(enabled=False, reason="an incident", actor="olga", switched_at=NOW)}
+    agent = an_agent(outbox, {"scripted": provider}, gates=gates)
+    await agent.process(requests(3))
+    await until(lambda: len(outbox.published) == 3)
+    assert provider.calls == []
+    assert {(r.outcome, r.reason) for r in results(outbox)} == {(Outcome.NOT_SENT, "provider_disabled")}

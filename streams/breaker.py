@@ -1,0 +1,73 @@
+"""A circuit breaker: where a provider has failed almost every call lately, the next ones are not made for a while.
+
+Own code, because what counts is a call's outcome and not an exception; see docs/adr/0008.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Final
+
+from billing.vocabulary import Outcome
+from providers.base import CallResult
+
+#: Calls looked back on, and how many there must be before they are judged.
+WINDOW: Final = 50
+JUDGED_FROM: Final = 20
+#: The share of failed calls among them that opens the breaker.
+FAILED_SHARE: Final = 0.8
+#: Seconds before one call is let through to see whether the provider is back.
+OPEN_S: Final = 10.0
+
+#: Failures that say nothing of the provider's health: it answered, or was not asked.
+ANSWERED: Final = frozenset({"already_known", "provider_busy", "order_not_found"})
+
+
+class State(StrEnum):
+    """CLOSED lets calls through, OPEN does not, PROBING waits for one to end."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    PROBING = "probing"
+
+
+class Breaker:
+    """One provider's breaker in one worker."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.state = State.CLOSED
+        #: How the last failed call failed.
+        self.reason = ""
+        self._clock = clock
+        self._failed: deque[bool] = deque(maxlen=WINDOW)
+        self._opened = 0.0
+
+    def admit(self) -> bool:
+        """Whether a call may be made now. One that was admitted must be followed by :meth:`note`."""
+        if self.state is State.OPEN and self._clock() - self._opened >= OPEN_S:
+            self.state = State.PROBING
+            return True
+        return self.state is State.CLOSED
+
+    def note(self, result: CallResult) -> None:
+        """A call that was admitted has ended."""
+        failed = is_failure(result)
+        if failed:
+            self.reason = result.reason or result.outcome
+        if self.state is State.PROBING:
+            self._turn(State.OPEN if failed else State.CLOSED)
+        elif self.state is State.CLOSED:
+            self._failed.append(failed)
+            if failed and len(self._failed) >= JUDGED_FROM and sum(self._failed) >= FAILED_SHARE * len(self._failed):
+                self._turn(State.OPEN)
+
+    def _turn(self, state: State) -> None:
+        self.state = state
+        self._failed.clear()
+        self._opened = self._clock()
+
+
+def is_failure(result: CallResult) -> bool:
+    """Whether a call's end speaks against the provider's health: no answer, or none that tells anything."""
+    return result.outcome in (Outcome.UNKNOWN, Outcome.NOT_SENT) and result.reason not in ANSWERED
