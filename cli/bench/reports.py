@@ -19,6 +19,8 @@ DATABASE: Final = "billing_bench"
 CHUNK: Final = 250_000
 #: The payments lie on so many days before today.
 DAYS: Final = 90
+#: One insert of the benchmark's, merges under way, seconds.
+STATEMENT_TIMEOUT_S: Final = 300
 #: What a report may take, seconds, with the usual parameters.
 LIMIT_S: Final = 1.0
 
@@ -90,11 +92,11 @@ async def measure_reports(
 ) -> dict[str, Any]:
     """Make ``operations`` (two to a payment), and time every report with its usual parameters, the better of two."""
     url = urlunsplit(urlsplit(settings.clickhouse_url)._replace(path=f"/{DATABASE}"))
-    server = await connect(settings.clickhouse_url)
+    server = await connect(settings.clickhouse_url, receive_timeout_s=STATEMENT_TIMEOUT_S)
     try:
         await server.command(f"DROP DATABASE IF EXISTS {DATABASE}")
         await migrate(settings.model_copy(update={"clickhouse_url": url}))
-        client = await connect(url)
+        client = await connect(url, receive_timeout_s=STATEMENT_TIMEOUT_S)
         try:
             started = time.monotonic()
             await _generate(client, operations // 2, today, say)
