@@ -34,6 +34,9 @@ REBALANCE_TIMEOUT_MS: Final = 10_000
 #: Longer than any outage of a destination: past it a sink that waits would leave the group.
 MAX_POLL_INTERVAL_MS: Final = 7 * 24 * 3_600_000
 REQUEST_TIMEOUT_MS: Final = 10_000
+#: A fetch waits for so many bytes, or so long: one fetch an event costs the broker and the sink more than the event.
+FETCH_MIN_BYTES: Final = 64 * 1024
+FETCH_MAX_WAIT_MS: Final = 100
 #: Positions are read and written by one loop.
 POOL_SIZE: Final = 1
 
@@ -94,6 +97,8 @@ def consumer_options(settings: Settings, group: str) -> dict[str, Any]:
         "rebalance_timeout_ms": REBALANCE_TIMEOUT_MS,
         "max_poll_interval_ms": MAX_POLL_INTERVAL_MS,
         "request_timeout_ms": REQUEST_TIMEOUT_MS,
+        "fetch_min_bytes": FETCH_MIN_BYTES,
+        "fetch_max_wait_ms": FETCH_MAX_WAIT_MS,
     }
 
 

@@ -1,11 +1,12 @@
 """Payments as rows: written once per batch by the payments agent, read back into the domain's objects."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import ARRAY, Uuid, bindparam, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.ledger import Posting
@@ -21,6 +22,7 @@ from billing.vocabulary import (
     PaymentStatus,
     Tax,
 )
+from storage.positions import LostPartition, Move
 
 
 class JournalRow(msgspec.Struct, frozen=True):
@@ -48,18 +50,36 @@ class Changes(msgspec.Struct, frozen=True):
     journal: Sequence[JournalRow]
 
 
-# One statement, one round trip. The rows come as one JSON document: Postgres types them by its own tables.
+# One statement is one round trip and one transaction. ``fence`` goes first, everything else waits for it: where a
+# position is not as expected, positions_moved() raises and nothing is written. The rows come as JSON: Postgres types
+# them by its own tables.
 _SAVE = text(
     """
-    WITH doc AS MATERIALIZED (SELECT CAST(:doc AS json) AS d),
+    WITH moved AS (
+        UPDATE stream_positions AS p
+        SET next_offset = m.next_offset, published_offset = m.published_offset, updated_at = now()
+        FROM json_to_recordset(CAST(:positions AS json)) AS m (
+            consumer text, topic text, partition integer,
+            expected bigint, next_offset bigint, published_offset bigint
+        )
+        WHERE p.consumer = m.consumer AND p.topic = m.topic AND p.partition = m.partition
+          AND p.next_offset = m.expected
+        RETURNING 1
+    ),
+    fence AS MATERIALIZED (
+        SELECT positions_moved(count(*), json_array_length(CAST(:positions AS json))) FROM moved
+    ),
     o AS (
-        INSERT INTO orders SELECT r.* FROM doc, json_populate_recordset(NULL::orders, d -> 'orders') AS r
+        INSERT INTO orders
+        SELECT r.* FROM fence, json_populate_recordset(NULL::orders, CAST(:orders AS json)) AS r
     ),
     c AS (
-        INSERT INTO cart_items SELECT r.* FROM doc, json_populate_recordset(NULL::cart_items, d -> 'items') AS r
+        INSERT INTO cart_items
+        SELECT r.* FROM fence, json_populate_recordset(NULL::cart_items, CAST(:items AS json)) AS r
     ),
     p AS (
-        INSERT INTO payments SELECT r.* FROM doc, json_populate_recordset(NULL::payments, d -> 'payments') AS r
+        INSERT INTO payments
+        SELECT r.* FROM fence, json_populate_recordset(NULL::payments, CAST(:payments AS json)) AS r
         ON CONFLICT (id) DO UPDATE SET
             provider = EXCLUDED.provider, status = EXCLUDED.status, version = EXCLUDED.version,
             order_ref = EXCLUDED.order_ref, authorized = EXCLUDED.authorized, captured = EXCLUDED.captured,
@@ -68,7 +88,8 @@ _SAVE = text(
             updated_at = EXCLUDED.updated_at
     ),
     op AS (
-        INSERT INTO operations SELECT r.* FROM doc, json_populate_recordset(NULL::operations, d -> 'operations') AS r
+        INSERT INTO operations
+        SELECT r.* FROM fence, json_populate_recordset(NULL::operations, CAST(:operations AS json)) AS r
         ON CONFLICT (id) DO UPDATE SET
             status = EXCLUDED.status, provider_ref = EXCLUDED.provider_ref, outcome = EXCLUDED.outcome,
             reason = EXCLUDED.reason, chases = EXCLUDED.chases, next_chase_at = EXCLUDED.next_chase_at,
@@ -77,16 +98,18 @@ _SAVE = text(
     a AS (
         INSERT INTO ledger_accounts
         SELECT DISTINCT account, split_part(account, ':', 1), nullif(split_part(account, ':', 2), '')
-        FROM doc, json_populate_recordset(NULL::ledger_entries, d -> 'entries')
+        FROM fence, json_populate_recordset(NULL::ledger_entries, CAST(:entries AS json))
         ON CONFLICT DO NOTHING
     ),
     l AS (
         INSERT INTO ledger_entries
-        SELECT r.* FROM doc, json_populate_recordset(NULL::ledger_entries, d -> 'entries') AS r
+        SELECT r.* FROM fence, json_populate_recordset(NULL::ledger_entries, CAST(:entries AS json)) AS r
     )
-    INSERT INTO journal SELECT r.* FROM doc, json_populate_recordset(NULL::journal, d -> 'journal') AS r
+    INSERT INTO journal SELECT r.* FROM fence, json_populate_recordset(NULL::journal, CAST(:journal AS json)) AS r
     """
 )
+#: What positions_moved() raises.
+_NOT_MOVED: Final = "BL001"
 
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
 
@@ -102,9 +125,13 @@ _OPERATIONS = text(
 ).bindparams(_IDS)
 
 
-async def save(connection: AsyncConnection, changes: Changes) -> None:
-    """Write a batch in the caller's transaction."""
-    document = {
+async def save(connection: AsyncConnection, changes: Changes, moves: Sequence[Move]) -> None:
+    """Write a batch and move positions, all or nothing.
+
+    Raises :class:`~storage.positions.LostPartition` when a position is not where a move expects it.
+    """
+    rows = {
+        "positions": moves,
         "orders": [_order_row(p) for p in changes.created],
         "items": [row for p in changes.created for row in _item_rows(p.order)],
         "payments": [_payment_row(p) for p in sorted(changes.payments, key=lambda p: p.id)],
@@ -112,7 +139,12 @@ async def save(connection: AsyncConnection, changes: Changes) -> None:
         "entries": [row for p, posting in changes.postings for row in _entry_rows(p, posting)],
         "journal": changes.journal,
     }
-    await connection.execute(_SAVE, {"doc": msgspec.json.encode(document).decode()})
+    try:
+        await connection.execute(_SAVE, {name: msgspec.json.encode(value).decode() for name, value in rows.items()})
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) == _NOT_MOVED:
+            raise LostPartition(f"{[(m.consumer, m.topic, m.partition) for m in moves]} moved on without us") from error
+        raise
 
 
 async def load_payments(connection: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, Payment]:

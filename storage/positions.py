@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
 from sqlalchemy import ARRAY, BigInteger, Integer, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -48,6 +49,18 @@ _FORGET = text("DELETE FROM stream_positions WHERE consumer = :consumer")
 
 class LostPartition(Exception):
     """Another process has moved a position since we read it: it owns the partition, we must not write."""
+
+
+class Move(msgspec.Struct, frozen=True):
+    """A partition's position moves from ``expected`` to ``next_offset``; the outputs of everything below
+    ``published_offset`` are in Kafka."""
+
+    consumer: str
+    topic: str
+    partition: int
+    expected: int
+    next_offset: int
+    published_offset: int
 
 
 class Position(tuple[int, int]):

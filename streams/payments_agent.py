@@ -24,7 +24,7 @@ from billing.payment import Payment
 from billing.topics import EVENTS, INBOX, REPLIES, REQUESTS
 from storage import journal
 from storage.payments import Changes, JournalRow, load_payments, save
-from storage.positions import LostPartition, advance, load_positions, mark_published
+from storage.positions import LostPartition, Move, advance, load_positions, mark_published
 from streams.inlet import Incoming
 from streams.outbox import Outbox, Output
 
@@ -64,6 +64,8 @@ class PaymentsAgent:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._engine = engine
+        # Each statement its own transaction: a batch is read by one and written by one.
+        self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._outbox = outbox
         self._abandon = abandon
         self._now = now
@@ -138,7 +140,7 @@ class PaymentsAgent:
             return
         opened = [_open(index, message) for index, message in enumerate(batch)]
         now = self._now()
-        async with self._engine.connect() as connection:
+        async with self._statements.connect() as connection:
             payments = await self._payments(connection, [message.payment_id for _, message in opened])
             work = _Work(payments)
             for index, (incoming, (envelope, message)) in enumerate(zip(batch, opened, strict=True)):
@@ -146,18 +148,15 @@ class PaymentsAgent:
                     work.add(incoming, envelope, message, now)
                 except BillingError as error:
                     raise _Poison(index, error) from error
-            await connection.rollback()  # the read is over; the write is a transaction of its own
-            moves: dict[int, tuple[int, int]] = {}
-            for incoming in batch:
-                first = moves.get(incoming.partition, (self._next[incoming.partition], 0))[0]
-                moves[incoming.partition] = (first, incoming.offset + 1)
-            async with connection.begin():
-                await advance(connection, CONSUMER, INBOX.name, moves, self._published)
-                await save(connection, work.changes())
-        self._next.update({partition: following for partition, (_, following) in moves.items()})
+            following = {incoming.partition: incoming.offset + 1 for incoming in batch}
+            await save(connection, work.changes(), [self._move(partition, to) for partition, to in following.items()])
+        self._next.update(following)
         self._remember(work.payments)
         await self._outbox.publish(work.outputs)
-        self._published.update({partition: following for partition, (_, following) in moves.items()})
+        self._published.update(following)
+
+    def _move(self, partition: int, to: int) -> Move:
+        return Move(CONSUMER, INBOX.name, partition, self._next[partition], to, self._published[partition])
 
     async def _payments(self, connection: AsyncConnection, ids: list[UUID]) -> dict[UUID, Payment]:
         known = {id: payment for id in ids if (payment := self._cache.get(id)) is not None}

@@ -30,10 +30,10 @@ def die() -> None:
 def before_the_transaction() -> None:
     save = payments_agent.save
 
-    async def dying(connection: Any, changes: Changes) -> None:
+    async def dying(connection: Any, changes: Changes, moves: Any) -> None:
         if asks_for_refund(b"".join(bytes(row.outputs) for row in changes.journal)):
             die()
-        await save(connection, changes)
+        await save(connection, changes, moves)
 
     payments_agent.save = dying
 

@@ -29,7 +29,7 @@ async def captured(engine):
         journal=[],
     )
     async with engine.begin() as connection:
-        await save(connection, changes)
+        await save(connection, changes, [])
     return payment
 
 

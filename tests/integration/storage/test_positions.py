@@ -1,6 +1,8 @@
 import pytest
 
-from storage.positions import LostPartition, advance, load, load_positions, mark_published
+from storage.payments import Changes, save
+from storage.positions import LostPartition, Move, advance, load, load_positions, mark_published
+from tests.factories import a_payment
 
 TOPIC = "topic"
 
@@ -50,3 +52,21 @@ async def test_what_is_published_is_never_taken_back_nor_ahead_of_what_is_done(d
         await mark_published(connection, "payments", TOPIC, {0: 2})
         await mark_published(connection, "payments", TOPIC, {0: 6})
     assert (await positions(database))[0] == (5, 4)
+
+
+async def test_a_batch_is_written_only_where_its_positions_are_as_expected(database):
+    payment = a_payment()
+    changes = Changes(created=[payment], payments=[payment], operations=[], postings=[], journal=[])
+    async with database.begin() as connection:
+        await load(connection, "payments", TOPIC, [0, 1])
+        await advance(connection, "payments", TOPIC, {1: (0, 3)})
+    late = [Move("payments", TOPIC, 0, 0, 2, 0), Move("payments", TOPIC, 1, 0, 4, 0)]
+    async with database.connect() as connection:
+        with pytest.raises(LostPartition, match="moved on without us"):
+            await save(connection, changes, late)
+        await connection.rollback()
+        assert (await connection.exec_driver_sql("SELECT count(*) FROM payments")).scalar_one() == 0
+        assert await load(connection, "payments", TOPIC, [0, 1]) == {0: 0, 1: 3}
+        await save(connection, changes, [Move("payments", TOPIC, 0, 0, 2, 1)])
+        assert await load_positions(connection, "payments", TOPIC, [0]) == {0: (2, 1)}
+        assert (await connection.exec_driver_sql("SELECT count(*) FROM payments")).scalar_one() == 1

@@ -9,9 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from billing.decide import decide
 from billing.messages import Envelope, Message
 from billing.payment import Payment
+from billing.topics import INBOX
 from billing.vocabulary import PaymentStatus
 from storage.payments import Changes, JournalRow, save
-from storage.positions import advance, load
+from storage.positions import Move, load
 from tests.factories import NOW, a_create, a_payment, opened, told
 
 PARTITION = 0
@@ -39,9 +40,9 @@ async def captured(engine: AsyncEngine, start: int = 0) -> Payment:
         journal=journal,
     )
     async with engine.begin() as connection:
-        await save(connection, changes)
-        await load(connection, "payments", "billing.payments.inbox", [PARTITION])
-        await advance(connection, "payments", "billing.payments.inbox", {PARTITION: (start, start + len(messages))})
+        await load(connection, "payments", INBOX.name, [PARTITION])
+        end = start + len(messages)
+        await save(connection, changes, [Move("payments", INBOX.name, PARTITION, start, end, end)])
     return payment
 
 
