@@ -6,15 +6,24 @@
 --   cohort      months_after  currency  customers     net
 --   2026-10-01             0  RUB             120  358800
 --   2026-10-01             1  RUB              84  251160
-SELECT toStartOfMonth(first_paid_on) AS cohort, dateDiff('month', cohort, month) AS months_after, currency, count() AS customers, sum(paid) AS net
+SELECT
+    toStartOfMonth(first_paid_on) AS cohort,
+    dateDiff('month', cohort, month) AS months_after,
+    currency,
+    countIf(nth = 1) AS customers,
+    sum(paid) AS net
 FROM
 (
-    SELECT currency, min(toDate(created_at)) AS first_paid_on, sumMap(map(toStartOfMonth(created_at), captured - refunded)) AS by_month
+    SELECT
+        currency,
+        min(toDate(created_at)) AS first_paid_on,
+        groupArray(toStartOfMonth(created_at)) AS months,
+        groupArray(captured - refunded) AS nets
     FROM payments
     WHERE captured > 0
     GROUP BY customer_id, currency
     HAVING first_paid_on BETWEEN {from:Date} AND {to:Date}
 )
-ARRAY JOIN mapKeys(by_month) AS month, mapValues(by_month) AS paid
+ARRAY JOIN months AS month, nets AS paid, arrayEnumerateUniq(months) AS nth
 GROUP BY cohort, months_after, currency
 ORDER BY cohort, months_after, currency
