@@ -17,8 +17,9 @@ def database_of(url: str) -> str:
     return unquote(urlsplit(url).path.strip("/")) or DEFAULT_DATABASE
 
 
-async def connect(url: str, *, database: str | None = None) -> AsyncClient:
+async def connect(url: str, *, database: str | None = None, receive_timeout_s: int = RECEIVE_TIMEOUT_S) -> AsyncClient:
     """A client on ``url``; ``database`` instead of the one it names. Asks the server for its version and settings.
+    ``receive_timeout_s``: longer where a statement is known to take its time.
 
     Raises clickhouse-connect's ``OperationalError`` when the server is away.
     """
@@ -31,7 +32,7 @@ async def connect(url: str, *, database: str | None = None) -> AsyncClient:
         password=unquote(parts.password or ""),
         database=database or database_of(url),
         connect_timeout=CONNECT_TIMEOUT_S,
-        send_receive_timeout=RECEIVE_TIMEOUT_S,
+        send_receive_timeout=receive_timeout_s,
         compress=False,
         # Requests of one client overlap, and a session serves one at a time (error 373).
         autogenerate_session_id=False,

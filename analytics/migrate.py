@@ -12,12 +12,14 @@ import structlog
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
 from analytics.clickhouse import DEFAULT_DATABASE, connect, database_of
+from analytics.cluster import on_cluster
 from billing.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 _NAME: Final = re.compile(r"(\d{4})_\w+\.sql")
 _DATABASE: Final = re.compile(r"\w+")
+_CLUSTER: Final = re.compile(r"[\w-]+")
 
 # ClickHouse has no transactions over DDL: two processes may run the same migration, and one may stop half way. So
 # every statement must bear repetition (IF NOT EXISTS), and a doubled row in this table does no harm.
@@ -75,10 +77,12 @@ def read_migrations(folder: Traversable | None = None) -> list[Migration]:
 async def migrate(settings: Settings) -> None:
     """Create the database if it is missing and run the missing migrations; safe to call at once from several
     processes. Raises :class:`MigrationChanged` before it touches anything."""
-    await _create_database(settings.clickhouse_url)
+    cluster = settings.clickhouse_cluster
+    await _create_database(settings.clickhouse_url, cluster)
     client = await connect(settings.clickhouse_url)
     try:
-        await client.command(_MIGRATIONS_TABLE)
+        for statement in _for(_MIGRATIONS_TABLE, cluster):
+            await client.command(statement)
         rows = (await client.query("SELECT number, sha256 FROM schema_migrations FINAL")).result_rows
         applied: dict[int, str] = {int(number): str(sha256) for number, sha256 in rows}
         migrations = read_migrations()
@@ -87,14 +91,19 @@ async def migrate(settings: Settings) -> None:
                 raise MigrationChanged(f"{migration.name} was applied as another text")
         for migration in migrations:
             if migration.number not in applied:
-                await _apply(client, migration)
+                await _apply(client, migration, cluster)
     finally:
         await client.close()
 
 
-async def _apply(client: AsyncClient, migration: Migration) -> None:
-    for statement in migration.statements:
-        await client.command(statement)
+def _for(statement: str, cluster: str) -> list[str]:
+    return on_cluster(statement, cluster) if cluster else [statement]
+
+
+async def _apply(client: AsyncClient, migration: Migration, cluster: str) -> None:
+    for written in migration.statements:
+        for statement in _for(written, cluster):
+            await client.command(statement)
     await client.insert(
         "schema_migrations",
         [[migration.number, migration.name, migration.sha256]],
@@ -104,11 +113,13 @@ async def _apply(client: AsyncClient, migration: Migration) -> None:
     log.info("clickhouse migrated", migration=migration.name)
 
 
-async def _create_database(url: str) -> None:
+async def _create_database(url: str, cluster: str) -> None:
     database = database_of(url)
+    assert not cluster or _CLUSTER.fullmatch(cluster), f"not a cluster's name: {cluster!r}"
+    there = f" ON CLUSTER '{cluster}'" if cluster else ""
     assert _DATABASE.fullmatch(database), f"not a database's name: {database!r}"
     client = await connect(url, database=DEFAULT_DATABASE)
     try:
-        await client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`")
+        await client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`{there}")
     finally:
         await client.close()

@@ -1,16 +1,23 @@
 """What a decision is, and the draft it is written in."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 import msgspec
 
 from billing.chase import next_chase
+from billing.entitlement import entitlement
 from billing.ledger import Posting
 from billing.messages import ItemView, OperationView, PaymentChanged, ProviderRequest, Refusal, Reply, ReplyTo
 from billing.payment import Operation, Payment
+from billing.shares import lines
 from billing.transitions import TRANSITIONS, Fact
+from billing.views import CallView, EntryView, PostingView
 from billing.vocabulary import OperationStatus, OperationType, Outcome, PaymentStatus
+
+#: The smallest step between two changes of one payment: what Postgres and ClickHouse can tell apart.
+_TICK: Final = timedelta(microseconds=1)
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -38,6 +45,8 @@ class Draft:
         self.before = None if created else payment
         self.postings: list[Posting] = []
         self.requests: list[ProviderRequest] = []
+        #: The provider call that this message reports.
+        self.call: CallView | None = None
         self._touched: dict[UUID, None] = {}
 
     def put(self, operation: Operation) -> Operation:
@@ -113,13 +122,19 @@ class Draft:
         """Seal: check the invariants, count the version, say what changed, answer who waits."""
         if self.payment is not self.before:
             version = self.payment.version + (self.before is not None)
-            self.set(version=version, updated_at=self.now)
+            self.set(version=version, updated_at=self._moment())
         self.payment.check()
         touched = tuple(o for o in self.payment.operations if o.id in self._touched)
         event = None
         if self.payment is not self.before:
             previous = None if self.before is None else self.before.status
-            event = view(self.payment, touched, previous)
+            event = msgspec.structs.replace(
+                view(self.payment, touched, previous),
+                entitlement=entitlement(self.before, self.payment),
+                lines=lines(self.payment),
+                postings=tuple(map(_posting_view, self.postings)),
+                call=self.call,
+            )
         return Decision(
             self.payment,
             touched,
@@ -129,6 +144,11 @@ class Draft:
             answer(self.payment, reply_to),
             0 if reply_to is None else reply_to.partition,
         )
+
+    def _moment(self) -> datetime:
+        """Now, yet later than the change before it: messages of one batch share a moment, workers' clocks differ,
+        and the versions of access signals are made of it."""
+        return self.now if self.before is None else max(self.now, self.before.updated_at + _TICK)
 
 
 def answer(payment: Payment, reply_to: ReplyTo | None) -> Reply | None:
@@ -176,3 +196,8 @@ def view(
         payment_url=payment.payment_url,
         reason=payment.reason,
     )
+
+
+def _posting_view(posting: Posting) -> PostingView:
+    entries = tuple(EntryView(entry.account, entry.amount) for entry in posting.entries)
+    return PostingView(posting.id, posting.operation_id, posting.posted_at, entries)

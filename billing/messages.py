@@ -12,6 +12,7 @@ import msgspec
 
 from billing.errors import InvalidMessage
 from billing.order import Cart, Contact, Order
+from billing.views import CallView, Entitlement, LineView, PostingView
 from billing.vocabulary import (
     Action,
     CaptureMode,
@@ -273,7 +274,10 @@ class ItemView(msgspec.Struct, frozen=True):
 
 class PaymentChanged(Message, frozen=True, omit_defaults=True):
     """A payment after one decision. ``version`` grows by one with every change and orders them;
-    ``operations`` holds those the decision created or changed. Amounts in minor units of ``currency``."""
+    ``operations`` holds those the decision created or changed. Amounts in minor units of ``currency``.
+
+    ``entitlement``, ``lines`` and what follows them are missing where nothing changed (the answer to a read) and in
+    events of earlier releases. ``postings``: those the decision made; ``call``: the provider call that caused it."""
 
     TYPE: ClassVar[str] = "billing.payment.changed.v1"
 
@@ -296,6 +300,10 @@ class PaymentChanged(Message, frozen=True, omit_defaults=True):
     previous_status: PaymentStatus | None = None
     payment_url: str | None = None
     reason: str | None = None
+    entitlement: Entitlement | None = None
+    lines: tuple[LineView, ...] = ()
+    postings: tuple[PostingView, ...] = ()
+    call: CallView | None = None
 
 
 # --- billing.replies --------------------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """What is bought: an Order with a Cart of Items."""
 
+from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -11,6 +13,9 @@ from billing.vocabulary import ItemType, Tax
 #: Bounds of a cart: providers refuse longer ones, and an unbounded cart is an unbounded message.
 MAX_ITEMS = 100
 MAX_QUANTITY = 10_000
+
+#: Key of an order's metadata: when the access that it buys ends, ISO 8601 with an offset. Missing: it has no end.
+ACCESS_UNTIL: Final = "access_until"
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -86,7 +91,22 @@ class Order(msgspec.Struct, frozen=True):
     contact: Contact | None = None
     metadata: dict[str, str] = {}
 
+    @property
+    def access_until(self) -> datetime | None:
+        """End of the access that is bought; :class:`InvalidCart` for what is not a time with an offset."""
+        text = self.metadata.get(ACCESS_UNTIL)
+        if text is None:
+            return None
+        try:
+            until = datetime.fromisoformat(text)
+        except ValueError as error:
+            raise InvalidCart(f"{ACCESS_UNTIL} is not a time: {text!r}") from error
+        if until.tzinfo is None:
+            raise InvalidCart(f"{ACCESS_UNTIL} has no offset: {text!r}")
+        return until
+
     def check(self) -> None:
         """Raise :class:`InvalidCart` or :class:`InvalidMoney` unless the order can be paid."""
         exponent(self.currency)
+        _ = self.access_until
         self.cart.check(self.amount)

@@ -10,7 +10,8 @@ from billing.errors import InvalidMessage
 from billing.messages import Observation, ProviderResult
 from billing.observe import apply_observation
 from billing.payment import Operation, Payment
-from billing.settle import fail, succeed
+from billing.settle import CHARGES, fail, succeed
+from billing.views import CallView
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
 
 #: What a provider that answered an inquiry says when it has no such order.
@@ -24,6 +25,14 @@ def result(message: ProviderResult, payment: Payment, now: datetime) -> Decision
     if operation is None:
         raise InvalidMessage(f"{payment.id}: a result for the unknown operation {message.operation_id}")
     draft = Draft(payment, now)
+    draft.call = CallView(
+        operation.id,
+        message.provider,
+        message.action,
+        message.outcome,
+        round(message.duration_ms * 1000),
+        message.reason,
+    )
     if message.action in _OPENS and message.provider_ref is not None:
         # Also where a callback or an inquiry closed the operation first: later calls need the name.
         operation = draft.name_order(operation, message.provider_ref)

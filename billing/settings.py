@@ -22,6 +22,8 @@ class Settings(BaseSettings):
     """``amqp://user:password@host:port/vhost``"""
     clickhouse_url: str = ""
     """``http://user:password@host:port/database``"""
+    clickhouse_cluster: str = ""
+    """Name of the ClickHouse cluster that the schema is made on, Replicated and Distributed. Empty: one server."""
     ingest_url: str = ""
     """Base URL of our own REST API."""
     sandbox_url: str = ""

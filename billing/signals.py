@@ -22,10 +22,11 @@ PAYMENT_FAILED_KEY: Final = "notify.payment_failed"
 PAYMENT_VOIDED_KEY: Final = "notify.payment_voided"
 REFUNDED_KEY: Final = "notify.refunded"
 
-_PAID: Final = frozenset({PaymentStatus.CAPTURED, PaymentStatus.PARTIALLY_REFUNDED})
-_CLOSED: Final = frozenset({PaymentStatus.VOIDED, PaymentStatus.REFUNDED})
 #: Back from these to CAPTURED comes only a refund that was corrected: the customer has long been told of the payment.
 _GIVEN_BACK: Final = frozenset({PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.REFUNDED})
+
+#: An event of an earlier release does not say what the customer is entitled to: all that was ordered, once paid.
+_PAID: Final = frozenset({PaymentStatus.CAPTURED, PaymentStatus.PARTIALLY_REFUNDED})
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -39,9 +40,11 @@ class AccessAction(StrEnum):
 class Access(msgspec.Struct, frozen=True):
     """Open or close a customer's access to products.
 
-    ``version`` orders the signals of one (customer, product): a consumer ignores a signal whose version is not above
-    the last one it applied. It is the time of the change in microseconds since 1970 (UTC), so it orders changes of
-    one payment strictly, and of different payments as well as the workers' clocks agree.
+    ``version`` belongs to each (customer, product) of the signal: a consumer ignores a signal whose version is not
+    above the last one it applied for that customer, product and payment. It is the time of the change in
+    microseconds since 1970 (UTC): strictly growing within a payment, and across payments as well as the workers'
+    clocks agree. A customer who bought a product twice keeps it while one of the payments stands, so grants are kept
+    by payment (``docs/signals.md``).
     ``valid_until``: end of the access (UTC); ``None`` for access without an end.
     """
 
@@ -86,24 +89,31 @@ class Signal(msgspec.Struct, frozen=True):
 
 def signals_for(event: PaymentChanged) -> tuple[Signal, ...]:
     """The signals that one change of a payment causes. The same event gives the same signals with the same ids."""
+    before, after = _entitled(event)
+    opened = tuple(product for product in after if product not in before)
+    closed = tuple(product for product in before if product not in after)
     signals = []
-    if (action := _access_action(event.previous_status, event.status)) is not None:
-        key = ALLOW_ACCESS_KEY if action is AccessAction.ALLOW_ACCESS else DENY_ACCESS_KEY
-        signals.append(_access(event, key, action))
+    if opened:
+        signals.append(_access(event, ALLOW_ACCESS_KEY, AccessAction.ALLOW_ACCESS, opened))
+    if closed:
+        signals.append(_access(event, DENY_ACCESS_KEY, AccessAction.DENY_ACCESS, closed))
     if (told := _what_to_tell(event)) is not None:
         signals.append(_notify(event, *told))
     return tuple(signals)
 
 
-def _access_action(previous: PaymentStatus | None, status: PaymentStatus) -> AccessAction | None:
-    """Paid opens, given back closes; so does a correction that says that the money was never taken."""
-    if status == previous:
-        return None
-    if status in _PAID:
-        return None if previous in _PAID else AccessAction.ALLOW_ACCESS
-    if previous in _PAID or status in _CLOSED:
-        return AccessAction.DENY_ACCESS
-    return None
+def signal_type(routing_key: str) -> str:
+    """Name and version of a signal's body, as its ``type`` property says it."""
+    return f"billing.signals.{routing_key}.v1"
+
+
+def _entitled(event: PaymentChanged) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The products open before and after the change. What was never open is not closed: a hold that is released
+    denies nothing."""
+    if event.entitlement is not None:
+        return event.entitlement.before, event.entitlement.products
+    ordered = tuple(dict.fromkeys(item.product_id for item in event.items))
+    return (ordered if event.previous_status in _PAID else ()), (ordered if event.status in _PAID else ())
 
 
 def _what_to_tell(event: PaymentChanged) -> tuple[str, int] | None:
@@ -129,14 +139,15 @@ def _has_refunded(event: PaymentChanged) -> bool:
     return any(o.type is OperationType.REFUND and o.status is OperationStatus.SUCCESS for o in event.operations)
 
 
-def _access(event: PaymentChanged, routing_key: str, action: AccessAction) -> Signal:
+def _access(event: PaymentChanged, routing_key: str, action: AccessAction, products: tuple[str, ...]) -> Signal:
     body = Access(
         action=action,
         customer_id=event.customer_id,
-        products=tuple(dict.fromkeys(item.product_id for item in event.items)),
+        products=products,
         payment_id=event.payment_id,
         version=(event.changed_at - _EPOCH) // _MICROSECOND,
         reason=f"payment {event.status.value.lower()}",
+        valid_until=None if event.entitlement is None else event.entitlement.valid_until,
     )
     return _signal(event, routing_key, body)
 
@@ -151,7 +162,7 @@ def _signal(event: PaymentChanged, routing_key: str, body: Access | Notification
     return Signal(
         routing_key=routing_key,
         message_id=f"{event.payment_id}:{event.version}:{routing_key}",
-        type=f"billing.signals.{routing_key}.v1",
+        type=signal_type(routing_key),
         payment_id=event.payment_id,
         occurred_at=event.changed_at,
         body=body,

@@ -5,10 +5,14 @@ import typer
 from cli import journal, providers, stack
 from cli import run as processes
 from cli.api_keys.command import app as api_keys
+from cli.asyncapi.command import asyncapi
+from cli.backfill import backfill
 from cli.bench.command import bench
 from cli.dead_letters.command import app as dead_letters
 from cli.demo.command import demo
+from cli.parity.command import parity
 from cli.rebuild import rebuild
+from cli.report.command import report
 from cli.timeline.command import timeline
 from cli.verify.command import verify
 
@@ -23,6 +27,10 @@ app.command()(bench)
 app.command()(verify)
 app.command()(timeline)
 app.command()(rebuild)
+app.command()(report)
+app.command()(parity)
+app.command()(backfill)
+app.command()(asyncapi)
 app.command()(stack.up)
 app.command()(stack.down)
 app.command()(stack.status)

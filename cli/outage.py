@@ -20,6 +20,7 @@ UNAVAILABLE: Final = 2
 def explained() -> Iterator[None]:
     """End the command with exit code 2 and the reason where no stack runs, or a part of it is away."""
     from aiokafka.errors import KafkaError
+    from clickhouse_connect.driver.exceptions import ClickHouseError
     from sqlalchemy.exc import SQLAlchemyError
 
     from cli.running import NothingRuns
@@ -29,7 +30,7 @@ def explained() -> Iterator[None]:
     except NothingRuns as error:
         Console(stderr=True).print(f"[red]{error}[/]")
         raise typer.Exit(UNAVAILABLE) from error
-    except (SQLAlchemyError, KafkaError, OSError) as error:
+    except (SQLAlchemyError, KafkaError, ClickHouseError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else ""
         Console(stderr=True).print(f"a part is away: {type(error).__name__}: {reason}", style="red", markup=False)
         raise typer.Exit(UNAVAILABLE) from error

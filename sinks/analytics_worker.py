@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from analytics.rows import EventRows
+from analytics.translate import EventRows
 from billing.settings import Settings
 from billing.topics import EVENTS
 from sinks.clickhouse import ClickHouseInserter, translate

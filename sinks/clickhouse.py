@@ -1,20 +1,25 @@
-"""Operations and payments into ClickHouse."""
+"""Payments and what belongs to them into ClickHouse."""
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, ProgrammingError
 
 from analytics.clickhouse import connect
-from analytics.rows import COLUMN_TYPES, EventRows, OperationRow, PaymentRow, rows_for
+from analytics.rows import COLUMN_TYPES, TABLES, Row, StreamRow
+from analytics.translate import EventRows, by_table, rows_for
 from sinks.event import Batch, Event
 from sinks.outage import Outage
 
-#: One batch, both tables.
+#: One batch, all tables.
 DELIVER_TIMEOUT_S: Final = 40.0
+#: A materialized view gets a block again even where its table had it: the first try may have ended between the two.
+#: On a cluster an insert returns once the shards have it.
+_INSERT_SETTINGS: Final = {"deduplicate_blocks_in_dependent_materialized_views": 1, "insert_distributed_sync": 1}
 
 
 def translate(event: Event) -> EventRows:
@@ -30,21 +35,32 @@ def deduplication_token(batch: Batch[Any], table: str) -> str:
 
 class ClickHouseInserter:
     """Inserts a batch with one insert per table, in columns. What was inserted is not read back: rows are versioned,
-    so a repeat changes nothing (``analytics/migrations/0001_operations.sql``)."""
+    so a repeat changes nothing (``analytics/migrations/0001_operations.sql``). ``now``: the wall clock (UTC)."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._url = url
+        self._now = now
         self._client: AsyncClient | None = None
 
     async def deliver(self, batch: Batch[EventRows]) -> None:
-        operations = [row for rows in batch.contents for row in rows.operations]
-        payments = [rows.payment for rows in batch.contents]
+        tables = by_table(batch.contents)
+        tokens = {table: deduplication_token(batch, table) for table in tables}
+        await self.insert(tables, tokens)
+        # Last, so that the time it states is one at which the rows above could be read.
+        await self.insert({"stream_metric_versions": stream_rows(batch, self._now())}, {})
+
+    async def insert(self, tables: Mapping[str, Sequence[Row]], tokens: Mapping[str, str]) -> None:
+        """Insert the rows of each table, with the deduplication token it has in ``tokens``, if any.
+
+        Raises :class:`~sinks.outage.Outage` while ClickHouse is away.
+        """
         try:
             async with asyncio.timeout(DELIVER_TIMEOUT_S):
                 if self._client is None:
                     self._client = await connect(self._url)
-                await self._insert(self._client, "operation_versions", OperationRow._fields, operations, batch)
-                await self._insert(self._client, "payment_versions", PaymentRow._fields, payments, batch)
+                for table, rows in tables.items():
+                    if rows:
+                        await _insert(self._client, table, rows, tokens.get(table))
         except (DataError, ProgrammingError):
             raise  # what we sent is wrong, and will be the next time: a bug, not an outage
         except (ClickHouseError, OSError, TimeoutError) as error:
@@ -55,21 +71,24 @@ class ClickHouseInserter:
             await self._client.close()
             self._client = None
 
-    @staticmethod
-    async def _insert(
-        client: AsyncClient,
-        table: str,
-        columns: Sequence[str],
-        rows: Sequence[tuple[Any, ...]],
-        batch: Batch[EventRows],
-    ) -> None:
-        if not rows:
-            return
-        await client.insert(
-            table,
-            list(zip(*rows, strict=True)),
-            column_names=columns,
-            column_type_names=[COLUMN_TYPES[column] for column in columns],
-            column_oriented=True,
-            settings={"insert_deduplication_token": deduplication_token(batch, table)},
-        )
+
+def stream_rows(batch: Batch[EventRows], now: datetime) -> list[StreamRow]:
+    """How old the batch's changes were when their rows could be read, partition by partition."""
+    rows = []
+    for partition, (first, following) in sorted(batch.ranges.items()):
+        times = [event.change.changed_at for event in batch.events if event.partition == partition]
+        if times:
+            rows.append(StreamRow(batch.topic, partition, first, following, len(times), min(times), max(times), now))
+    return rows
+
+
+async def _insert(client: AsyncClient, table: str, rows: Sequence[Row], token: str | None) -> None:
+    columns = TABLES[table]._fields
+    await client.insert(
+        table,
+        list(zip(*rows, strict=True)),
+        column_names=columns,
+        column_type_names=[COLUMN_TYPES[column] for column in columns],
+        column_oriented=True,
+        settings=_INSERT_SETTINGS if token is None else {**_INSERT_SETTINGS, "insert_deduplication_token": token},
+    )

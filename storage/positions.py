@@ -44,6 +44,8 @@ _PUBLISHED = text(
     """
 ).bindparams(bindparam("partitions", type_=ARRAY(Integer)), bindparam("offsets", type_=ARRAY(BigInteger)))
 
+_FORGET = text("DELETE FROM stream_positions WHERE consumer = :consumer")
+
 
 class LostPartition(Exception):
     """Another process has moved a position since we read it: it owns the partition, we must not write."""
@@ -132,3 +134,8 @@ async def mark_published(connection: AsyncConnection, consumer: str, topic: str,
             "offsets": [offsets[p] for p in partitions],
         },
     )
+
+
+async def forget(connection: AsyncConnection, consumer: str) -> None:
+    """Let a consumer start over: its positions are gone."""
+    await connection.execute(_FORGET, {"consumer": consumer})

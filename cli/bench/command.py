@@ -4,7 +4,8 @@ import asyncio
 import json
 import subprocess
 import sys
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -13,9 +14,14 @@ from rich.console import Console
 def bench(
     seconds: Annotated[float, typer.Option(min=1, help="How long each load lasts.")] = 60.0,
     concurrency: Annotated[int, typer.Option(min=1, help="Shops that post at once.")] = 48,
+    only: Annotated[Literal["reports"] | None, typer.Option(help="Only this part: reports on ClickHouse.")] = None,
+    operations: Annotated[int, typer.Option(min=1000, help="With --only reports: so many are made.")] = 10_000_000,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
 ) -> None:
     """Measure full payments (posted, paid, called back, signalled, in ClickHouse) on the running stack."""
+    if only == "reports":
+        _reports(operations, as_json=as_json)
+        return
     from cli.bench.run import measure, table
     from cli.demo.play import running_stack
 
@@ -32,3 +38,16 @@ def bench(
         sys.stdout.write(json.dumps(figures) + "\n")
     if figures["lost"] or figures["duplicates"]:
         raise typer.Exit(1)
+
+
+def _reports(operations: int, *, as_json: bool) -> None:
+    from cli.bench.reports import measure_reports, reports_table
+    from cli.outage import on_running_stack
+
+    console = Console(stderr=as_json)
+    today = datetime.now(UTC).date()
+    with console.status("making operations") as progress:
+        figures = on_running_stack(lambda settings: measure_reports(settings, operations, today, progress.update))
+    console.print(reports_table(figures))
+    if as_json:
+        sys.stdout.write(json.dumps(figures) + "\n")

@@ -2,13 +2,16 @@
 
 import re
 from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 
 from analytics.migrate import read_migrations
-from analytics.rows import COLUMN_TYPES, OperationRow, PaymentRow, rows_for
+from analytics.rows import COLUMN_TYPES, TABLES
+from analytics.translate import rows_for
 from billing.errors import InvalidMessage
-from billing.vocabulary import OperationStatus, OperationType, PaymentStatus
+from billing.views import CallView, EntryView, LineView, PostingView
+from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
 from tests.event_factories import CHANGED, CREATED, a_change, an_operation
 
 
@@ -56,10 +59,8 @@ def test_a_value_that_no_column_can_hold_is_refused_before_it_holds_up_others(ba
         rows_for(a_change(**bad), 0, 0)
 
 
-@pytest.mark.parametrize(("table", "row"), [("operation_versions", OperationRow), ("payment_versions", PaymentRow)])
-def test_the_rows_have_the_columns_of_the_schema_and_their_types(
-    table: str, row: type[OperationRow] | type[PaymentRow]
-) -> None:
+@pytest.mark.parametrize("table", TABLES)
+def test_the_rows_have_the_columns_of_the_schema_and_their_types(table: str) -> None:
     (statement,) = [
         statement
         for migration in read_migrations()
@@ -70,4 +71,39 @@ def test_the_rows_have_the_columns_of_the_schema_and_their_types(
     columns = dict(re.findall(r"^    (\w+) (.+?)(?: COMMENT .+)?,?$", body, re.MULTILINE))
     columns.pop("inserted_at")
 
-    assert columns == {name: COLUMN_TYPES[name] for name in row._fields}
+    assert columns == {name: COLUMN_TYPES[name] for name in TABLES[table]._fields}
+
+
+def test_products_entries_and_the_call_are_rows_of_their_own() -> None:
+    operation = an_operation()
+    posting = PostingView(
+        UUID(int=7), operation.id, CHANGED, (EntryView("clearing:yandex-pay", 59_900), EntryView("revenue", -59_900))
+    )
+    call = CallView(operation.id, "yandex-pay", Action.CAPTURE, Outcome.SUCCEEDED, 12_345)
+    lines = (LineView("film-1", 39_900, 0), LineView("film-2", 20_000, 500))
+
+    rows = rows_for(a_change(operations=(operation,), postings=(posting,), call=call, lines=lines), 0, 0)
+
+    assert [(r.product_id, r.amount, r.captured, r.refunded) for r in rows.items] == [
+        ("film-1", 39_900, 39_900, 0),
+        ("film-2", 20_000, 20_000, 500),
+    ]
+    assert [(r.posting_id.int, r.line, r.account, r.amount, r.currency) for r in rows.entries] == [
+        (7, 0, "clearing:yandex-pay", 59_900, "RUB"),
+        (7, 1, "revenue", -59_900, "RUB"),
+    ]
+    assert [(r.version, r.action, r.outcome, r.duration_us, r.ended_at) for r in rows.calls] == [
+        (2, "CAPTURE", "SUCCEEDED", 12_345, CHANGED)
+    ]
+
+
+def test_what_was_ordered_and_not_sold_after_all_brought_in_nothing() -> None:
+    rows = rows_for(a_change(captured=20_000, lines=(LineView("film-2", 20_000, 0),)), 0, 0)
+
+    assert [(row.product_id, row.captured) for row in rows.items] == [("film-1", 0), ("film-2", 20_000)]
+
+
+def test_an_event_of_an_earlier_release_has_rows_for_what_it_tells() -> None:
+    rows = rows_for(a_change(), 0, 0)
+
+    assert (rows.items, rows.entries, rows.calls) == ((), (), ())

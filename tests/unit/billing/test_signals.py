@@ -34,18 +34,19 @@ def notification_of(signals: tuple[Signal, ...]) -> Notification:
         (S.FAILED, S.CAPTURED, ["auth.allow_access", "notify.payment_succeeded"]),
         (S.PENDING, S.FAILED, ["notify.payment_failed"]),
         (S.PENDING, S.EXPIRED, []),
-        (S.AUTHORIZED, S.VOIDED, ["auth.deny_access", "notify.payment_voided"]),
+        (S.AUTHORIZED, S.VOIDED, ["notify.payment_voided"]),
         (S.CAPTURED, S.REFUNDED, ["auth.deny_access", "notify.refunded"]),
         (S.CAPTURED, S.PARTIALLY_REFUNDED, ["notify.refunded"]),
         (S.PARTIALLY_REFUNDED, S.REFUNDED, ["auth.deny_access", "notify.refunded"]),
         # corrections
         (S.CAPTURED, S.FAILED, ["auth.deny_access", "notify.payment_failed"]),
         (S.CAPTURED, S.AUTHORIZED, ["auth.deny_access"]),
+        (S.CAPTURED, S.VOIDED, ["auth.deny_access", "notify.payment_voided"]),
         (S.REFUNDED, S.CAPTURED, ["auth.allow_access"]),
         (S.PARTIALLY_REFUNDED, S.CAPTURED, []),
     ],
 )
-def test_each_transition_tells_whom_it_concerns(
+def test_each_transition_of_an_event_without_entitlement_tells_whom_it_concerns(
     previous: PaymentStatus | None, status: PaymentStatus, expected: list[str]
 ) -> None:
     operation = an_operation(OperationType.REFUND if status is S.PARTIALLY_REFUNDED else OperationType.CAPTURE)
@@ -91,7 +92,8 @@ def test_access_is_opened_to_every_product_of_the_cart_without_an_end() -> None:
 
 def test_a_later_change_has_a_higher_access_version_to_the_microsecond() -> None:
     earlier = access_of(signals_for(a_change(changed_at=CHANGED.replace(microsecond=654_321))))
-    later = access_of(signals_for(a_change(S.REFUNDED, changed_at=CHANGED.replace(microsecond=654_322))))
+    refunded = a_change(S.REFUNDED, previous_status=S.CAPTURED, changed_at=CHANGED.replace(microsecond=654_322))
+    later = access_of(signals_for(refunded))
 
     assert later.version == earlier.version + 1
 

@@ -1,0 +1,51 @@
+"""The same migrations on a cluster: Replicated tables on every node, Distributed ones over them. Pure text.
+
+A migration is written for one server. On a cluster each ``CREATE TABLE name`` becomes ``name_local``, its engine the
+Replicated one, and ``name`` a Distributed table over all shards, so that inserts and questions read as before.
+Rows of one payment go to one shard: versions meet only there, and FINAL works shard by shard.
+"""
+
+import re
+from typing import Final
+
+_TABLE: Final = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+)")
+_ENGINE: Final = re.compile(r"\bENGINE = (\w*MergeTree)(?:\((\w+)\))?")
+_FEED: Final = re.compile(r"CREATE MATERIALIZED VIEW IF NOT EXISTS (\w+) TO (\w+) AS(.*)\bFROM (\w+)", re.DOTALL)
+_VIEW: Final = re.compile(r"CREATE VIEW IF NOT EXISTS (\w+)")
+_COLUMN: Final = r"^    {name} "
+#: ZooKeeper path and replica name; the macros are set in the servers' configuration.
+_REPLICATED: Final = "'/clickhouse/tables/{{shard}}/{{database}}/{table}', '{{replica}}'"
+#: What decides the shard: the first of these that the table has.
+_SHARD_BY: Final = ("payment_id", "stream_partition")
+
+
+def on_cluster(statement: str, cluster: str) -> list[str]:
+    """The statements that do on ``cluster`` what ``statement`` does on one server."""
+    there = f"ON CLUSTER '{cluster}'"
+    if (table := _TABLE.search(statement)) is not None:
+        name = table[1]
+        local = _TABLE.sub(f"CREATE TABLE IF NOT EXISTS {name}_local {there}", statement)
+        local = _ENGINE.sub(lambda engine: _replicated(engine, f"{name}_local"), local)
+        local = local.replace("non_replicated_deduplication_window", "replicated_deduplication_window")
+        distributed = (
+            f"CREATE TABLE IF NOT EXISTS {name} {there} AS {name}_local\n"
+            f"ENGINE = Distributed('{cluster}', currentDatabase(), {name}_local, {_sharding_key(statement)})"
+        )
+        return [local, distributed]
+    if _FEED.search(statement) is not None:
+        # A feed works on each node, on what was inserted there.
+        to = rf"CREATE MATERIALIZED VIEW IF NOT EXISTS \1 {there} TO \2_local AS\3FROM \4_local"
+        return [_FEED.sub(to, statement)]
+    return [_VIEW.sub(rf"CREATE VIEW IF NOT EXISTS \1 {there}", statement)]
+
+
+def _replicated(engine: re.Match[str], table: str) -> str:
+    arguments = _REPLICATED.format(table=table) + (f", {engine[2]}" if engine[2] else "")
+    return f"ENGINE = Replicated{engine[1]}({arguments})"
+
+
+def _sharding_key(statement: str) -> str:
+    for column in _SHARD_BY:
+        if re.search(_COLUMN.format(name=column), statement, re.MULTILINE):
+            return f"cityHash64({column})"
+    return "rand()"  # filled by feeds on each node, never through the Distributed table

@@ -1,0 +1,18 @@
+-- question: Of the charges that were decided, how many did each provider approve?
+-- param from Date -29d: first day on which charges were opened (UTC)
+-- param to Date today: last day
+-- chart: bar x=provider y=approval_percent by=currency
+-- example:
+--   provider    currency  approved  declined  undecided  approval_percent
+--   yandex-pay  RUB            160        20          4             88.89
+SELECT
+    provider,
+    currency,
+    countIf(status = 'SUCCESS') AS approved,
+    countIf(status = 'FAIL') AS declined,
+    countIf(status IN ('PENDING', 'UNKNOWN')) AS undecided,
+    round(100 * approved / greatest(approved + declined, 1), 2) AS approval_percent
+FROM operations
+WHERE toDate(created_at) BETWEEN {from:Date} AND {to:Date} AND type IN ('AUTHORIZE', 'RECURRING')
+GROUP BY provider, currency
+ORDER BY provider, currency

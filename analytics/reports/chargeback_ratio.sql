@@ -1,0 +1,18 @@
+-- question: How much was taken back by banks (what customers owe us in the ledger), beside what was captured?
+-- param from Date -29d: first day of posting (UTC)
+-- param to Date today: last day
+-- chart: bar x=provider y=chargebacks_percent by=currency
+-- example:
+--   provider    currency   gross  chargebacks  disputed  chargebacks_percent
+--   yandex-pay  RUB       478400        29900         1                 6.25
+SELECT
+    provider,
+    currency,
+    -sumIf(amount, account = 'revenue') AS gross,
+    sumIf(amount, account = 'receivable' AND amount > 0) AS chargebacks,
+    uniqExactIf(payment_id, account = 'receivable' AND amount > 0) AS disputed,
+    round(100 * chargebacks / greatest(gross, 1), 2) AS chargebacks_percent
+FROM ledger_entries
+WHERE toDate(posted_at) BETWEEN {from:Date} AND {to:Date} AND account IN ('revenue', 'receivable')
+GROUP BY provider, currency
+ORDER BY provider, currency

@@ -1,0 +1,145 @@
+"""How long each named report takes on many operations, made in a database of the benchmark's own."""
+
+import time
+from collections.abc import Callable
+from datetime import date
+from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
+
+from clickhouse_connect.driver.asyncclient import AsyncClient
+from rich.table import Table
+
+from analytics.clickhouse import connect
+from analytics.migrate import migrate
+from analytics.report import bind, read_reports, run
+from billing.settings import Settings
+
+DATABASE: Final = "billing_bench"
+#: Payments in one insert: well within the time a query may take.
+CHUNK: Final = 250_000
+#: The payments lie on so many days before today.
+DAYS: Final = 90
+#: One insert of the benchmark's, merges under way, seconds.
+STATEMENT_TIMEOUT_S: Final = 300
+#: What a report may take, seconds, with the usual parameters.
+LIMIT_S: Final = 1.0
+
+#: Payment ``n`` → what happened to it: of ten, two are declined, one is held and released, one partly refunded. The
+#: rows are inserted one after another, so that merges have their work, too.
+_PAYMENT: Final = """
+    toUUID(concat('00000000-0000-4000-8000-', leftPad(toString(number), 12, '0'))) AS payment_id,
+    number % 10 AS story,
+    toInt64(9900 + number % 7 * 10000) AS price,
+    toDateTime64(toDate({today:Date}), 6, 'UTC') - toIntervalSecond(cityHash64(number) % {seconds:UInt32}) AS created_at,
+    if(number % 3 = 0, 'KZT', 'RUB') AS currency,
+    if(number % 4 = 0, 'sandbox', 'yandex-pay') AS provider,
+    if(story = 2, 'TWO_STAGE', 'ONE_STAGE') AS capture_mode,
+    concat('customer-', toString(cityHash64(number, 'c') % {customers:UInt32})) AS customer_id,
+    if(story >= 2, price, 0) AS authorized,
+    if(story > 2, price, 0) AS captured,
+    if(story = 9, intDiv(price, 2), 0) AS refunded
+FROM numbers({start:UInt64}, {count:UInt64})
+"""
+_STEPS: Final[dict[str, str]] = {
+    "payment_versions": """
+        INSERT INTO payment_versions (payment_id, version, status, amount, authorized, captured, refunded, currency,
+            provider, capture_mode, customer_id, order_id, client_id, reason, created_at, updated_at, stream_partition,
+            stream_offset)
+        SELECT payment_id, 3, multiIf(story < 2, 'FAILED', story = 2, 'VOIDED', story = 9, 'PARTIALLY_REFUNDED',
+            'CAPTURED'), price, authorized, captured, refunded, currency, provider, capture_mode, customer_id,
+            payment_id, 'shop', if(story < 2, 'insufficient_funds', ''), created_at,
+            created_at + toIntervalMillisecond(cityHash64(payment_id) % 60000), 0, 0
+        FROM (SELECT {payment})
+    """,
+    "operation_versions": """
+        INSERT INTO operation_versions (operation_id, payment_id, version, type, status, amount, currency, provider,
+            capture_mode, customer_id, order_id, client_id, payment_status, reason, provider_ref, created_at,
+            updated_at, stream_partition, stream_offset)
+        SELECT reinterpretAsUUID(concat(reinterpretAsString(sipHash64(payment_id)), reinterpretAsString(type))),
+            payment_id, 3, if(type = 1, 'AUTHORIZE', if(story = 2, 'VOID', 'CAPTURE')),
+            if(story < 2 AND type = 1, 'FAIL', 'SUCCESS'), price, currency, provider, capture_mode, customer_id,
+            payment_id, 'shop', 'CAPTURED',
+            if(story < 2, ['insufficient_funds', 'stolen_card', 'expired_card'][1 + price % 3], ''), '', created_at,
+            created_at, 0, 0
+        FROM (SELECT {payment}) ARRAY JOIN [toUInt64(1), toUInt64(2)] AS type
+    """,
+    "payment_item_versions": """
+        INSERT INTO payment_item_versions (payment_id, product_id, version, title, quantity, amount, captured, refunded,
+            currency, provider, customer_id, created_at)
+        SELECT payment_id, concat('film-', toString(cityHash64(payment_id) % 2000)), 3, 'A film', 1, price, captured,
+            refunded, currency, provider, customer_id, created_at
+        FROM (SELECT {payment})
+    """,
+    "ledger_entry_versions": """
+        INSERT INTO ledger_entry_versions (posting_id, line, version, account, amount, currency, provider, payment_id,
+            operation_id, posted_at)
+        SELECT payment_id, line, 3, if(line = 0, concat('clearing:', provider), 'revenue'),
+            if(line = 0, captured, -captured), currency, provider, payment_id, payment_id, created_at
+        FROM (SELECT {payment}) ARRAY JOIN [toUInt32(0), toUInt32(1)] AS line WHERE captured > 0
+    """,
+    "provider_call_versions": """
+        INSERT INTO provider_call_versions (payment_id, version, operation_id, provider, action, outcome, reason,
+            duration_us, ended_at)
+        SELECT payment_id, 2, payment_id, provider, 'CREATE', if(story < 2, 'DECLINED', 'SUCCEEDED'), '',
+            20000 + cityHash64(payment_id) % 400000, created_at
+        FROM (SELECT {payment})
+    """,
+}
+
+
+async def measure_reports(
+    settings: Settings, operations: int, today: date, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Make ``operations`` (two to a payment), and time every report with its usual parameters, the better of two."""
+    url = urlunsplit(urlsplit(settings.clickhouse_url)._replace(path=f"/{DATABASE}"))
+    server = await connect(settings.clickhouse_url, receive_timeout_s=STATEMENT_TIMEOUT_S)
+    try:
+        await server.command(f"DROP DATABASE IF EXISTS {DATABASE}")
+        await migrate(settings.model_copy(update={"clickhouse_url": url}))
+        client = await connect(url, receive_timeout_s=STATEMENT_TIMEOUT_S)
+        try:
+            started = time.monotonic()
+            await _generate(client, operations // 2, today, say)
+            made_s = time.monotonic() - started
+            seconds = {}
+            for name, report in read_reports().items():
+                say(f"report {name}")
+                seconds[name] = round(min([await _timed(client, report, today) for _ in range(2)]), 3)
+            counted = int((await client.query("SELECT count() FROM operation_versions")).result_rows[0][0])
+        finally:
+            await client.close()
+    finally:
+        await server.command(f"DROP DATABASE IF EXISTS {DATABASE}")
+        await server.close()
+    return {"operations": counted, "made_in_seconds": round(made_s, 1), "report_seconds": seconds}
+
+
+def reports_table(figures: dict[str, Any]) -> Table:
+    """The figures for people."""
+    title = f"reports on {figures['operations']:,} operations".replace(",", " ")
+    table = Table(title=title, title_justify="left")
+    table.add_column("report")
+    table.add_column("seconds", justify="right")
+    for name, seconds in sorted(figures["report_seconds"].items(), key=lambda pair: -pair[1]):
+        table.add_row(name, f"{seconds:.3f}", style="red" if seconds > LIMIT_S else None)
+    return table
+
+
+async def _generate(client: AsyncClient, payments: int, today: date, say: Callable[[str], None]) -> None:
+    for start in range(0, payments, CHUNK):
+        say(f"{start:,} of {payments:,} payments made".replace(",", " "))
+        values = {
+            "today": today,
+            "seconds": DAYS * 86_400,
+            "customers": max(payments // 8, 1),
+            "start": start,
+            "count": min(CHUNK, payments - start),
+        }
+        for statement in _STEPS.values():
+            await client.command(statement.replace("{payment}", _PAYMENT), parameters=values)
+
+
+async def _timed(client: AsyncClient, report: Any, today: date) -> float:
+    started = time.monotonic()
+    await run(client, report, bind(report, {}, today))
+    return time.monotonic() - started

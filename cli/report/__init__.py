@@ -1,0 +1,1 @@
+"""``billing report``: the named reports of ``analytics`` as tables, CSV, JSON or pictures."""

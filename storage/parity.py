@@ -1,0 +1,68 @@
+"""The books as ClickHouse should have them: counts and sums per group, and the single rows of a day."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Date, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+#: What is compared → counts and sums per (day, provider, currency, state). The day (UTC) is that of creation; of the
+#: ledger that of posting, its state the account. ``:day`` NULL: all days.
+_GROUPS: Final[dict[str, str]] = {
+    "payments": """
+        SELECT (created_at AT TIME ZONE 'UTC')::date, provider, trim(currency), status,
+               count(*), sum(amount), sum(authorized), sum(captured), sum(refunded)
+        FROM payments p
+        WHERE cast(:day AS date) IS NULL OR (created_at AT TIME ZONE 'UTC')::date = :day GROUP BY 1, 2, 3, 4
+    """,
+    "operations": """
+        SELECT (o.created_at AT TIME ZONE 'UTC')::date, p.provider, trim(p.currency), o.type || ' ' || o.status,
+               count(*), sum(o.amount)
+        FROM operations o JOIN payments p ON p.id = o.payment_id
+        WHERE cast(:day AS date) IS NULL OR (o.created_at AT TIME ZONE 'UTC')::date = :day GROUP BY 1, 2, 3, 4
+    """,
+    "ledger": """
+        SELECT (e.posted_at AT TIME ZONE 'UTC')::date, p.provider, trim(e.currency), e.account, count(*), sum(e.amount)
+        FROM ledger_entries e JOIN payments p ON p.id = e.payment_id
+        WHERE cast(:day AS date) IS NULL OR (e.posted_at AT TIME ZONE 'UTC')::date = :day GROUP BY 1, 2, 3, 4
+    """,
+}
+#: What is compared → (key, payment, what it says), of one day.
+_ROWS: Final[dict[str, str]] = {
+    "payments": """
+        SELECT id::text, id, concat_ws('|', version, status, amount, authorized, captured, refunded, provider,
+                                       trim(currency))
+        FROM payments WHERE (created_at AT TIME ZONE 'UTC')::date = :day
+    """,
+    "operations": """
+        SELECT o.id::text, o.payment_id, concat_ws('|', o.type, o.status, o.amount, p.provider, trim(p.currency))
+        FROM operations o JOIN payments p ON p.id = o.payment_id
+        WHERE (o.created_at AT TIME ZONE 'UTC')::date = :day
+    """,
+    "ledger": """
+        SELECT posting_id || '/' || line, payment_id, concat_ws('|', account, amount, trim(currency))
+        FROM ledger_entries WHERE (posted_at AT TIME ZONE 'UTC')::date = :day
+    """,
+}
+
+Group = tuple[date, str, str, str]
+"""Day, provider, currency, state."""
+
+
+async def groups(connection: AsyncConnection, kind: str, day: date | None) -> dict[Group, tuple[int, ...]]:
+    """Group → count, then sums (minor units)."""
+    return _grouped(
+        await connection.execute(text(_GROUPS[kind]).bindparams(bindparam("day", type_=Date)), {"day": day})
+    )
+
+
+async def rows_of(connection: AsyncConnection, kind: str, day: date) -> Mapping[str, tuple[UUID, str]]:
+    """Key → payment and what the row says."""
+    found = await connection.execute(text(_ROWS[kind]).bindparams(bindparam("day", type_=Date)), {"day": day})
+    return {row[0]: (row[1], row[2]) for row in found}
+
+
+def _grouped(rows: Any) -> dict[Group, tuple[int, ...]]:
+    return {tuple(row[:4]): tuple(map(int, row[4:])) for row in rows}

@@ -1,0 +1,81 @@
+"""A ClickHouse database with two generated days in it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import pytest
+from clickhouse_connect.driver.asyncclient import AsyncClient
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from analytics.clickhouse import connect
+from analytics.migrate import migrate
+from analytics.report import bind, find_report, run
+from billing.settings import Settings
+from sinks.clickhouse import ClickHouseInserter, translate
+from sinks.event import Batch, Event
+from tests.report_world import FIRST_DAY, Days
+
+Ask = Callable[..., Awaitable[list[tuple[Any, ...]]]]
+TODAY = (FIRST_DAY + timedelta(days=1)).date()
+
+
+@pytest.fixture(scope="session")
+def days() -> Days:
+    return Days()
+
+
+@pytest.fixture(scope="session")
+async def clickhouse_url(stack: dict[str, Any]) -> AsyncIterator[str]:
+    """A migrated database."""
+    name = f"test_{uuid4().hex}"
+    url = urlunsplit(urlsplit(stack["urls"]["clickhouse"])._replace(path=f"/{name}"))
+    await migrate(Settings(clickhouse_url=url))
+    yield url
+    client = await connect(url, database="default")
+    await client.command(f"DROP DATABASE `{name}`")
+    await client.close()
+
+
+@pytest.fixture(scope="session")
+async def ask(clickhouse_url: str, days: Days) -> AsyncIterator[Ask]:
+    """``await ask("funnel", provider="sandbox")``: a report's rows, on the generated days, some sent twice."""
+    inserter = ClickHouseInserter(clickhouse_url, now=lambda: FIRST_DAY + timedelta(days=3))
+    events = tuple(Event(0, offset, event) for offset, event in enumerate(days.events))
+    for first in (0, len(events) // 2):
+        part = events[first:]
+        await inserter.deliver(
+            Batch("billing.events", {0: (first, len(events))}, part, tuple(translate(event) for event in part))
+        )
+    await inserter.close()
+    client = await connect(clickhouse_url)
+
+    async def rows(name: str, **given: str) -> list[tuple[Any, ...]]:
+        report = find_report(name)
+        return [tuple(row) for row in (await run(client, report, bind(report, given, TODAY))).rows]
+
+    yield rows
+    await client.close()
+
+
+@pytest.fixture
+async def own_clickhouse(stack: dict[str, Any]) -> AsyncIterator[AsyncClient]:
+    """A migrated database of the test's own."""
+    name = f"test_{uuid4().hex}"
+    url = urlunsplit(urlsplit(stack["urls"]["clickhouse"])._replace(path=f"/{name}"))
+    await migrate(Settings(clickhouse_url=url))
+    client = await connect(url)
+    yield client
+    await client.command(f"DROP DATABASE `{name}`")
+    await client.close()
+
+
+@pytest.fixture
+def own(stack: dict[str, Any], own_clickhouse: AsyncClient, database: AsyncEngine) -> Settings:
+    """Settings of the test's own Postgres and ClickHouse."""
+    return Settings(
+        postgres_url=database.url.set(drivername="postgresql").render_as_string(hide_password=False),
+        clickhouse_url=urlunsplit(urlsplit(stack["urls"]["clickhouse"])._replace(path=f"/{own_clickhouse.database}")),
+    )

@@ -1,0 +1,98 @@
+"""From the event to who may watch and what the customer reads, over the real RabbitMQ."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from typing import Any
+
+import aio_pika
+from aio_pika.abc import AbstractChannel
+
+from billing.views import Entitlement
+from billing.vocabulary import PaymentStatus
+from deploy.examples import auth_consumer, notify_consumer
+from deploy.examples.grants import Grants
+from deploy.examples.notify_consumer import Outbox
+from tests.event_factories import CHANGED, a_change
+from tests.integration.sinks.bench import Bench, until
+from tests.integration.sinks.parts import Inboxes
+
+
+@asynccontextmanager
+async def running(service: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(service)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_access_follows_the_payment_and_a_late_deny_changes_nothing(bench: Bench, inboxes: Inboxes) -> None:
+    grants, outbox = Grants(), Outbox()
+    bought = a_change(version=2, entitlement=Entitlement(("film-1", "film-2"), ()))
+    refunded = a_change(
+        PaymentStatus.PARTIALLY_REFUNDED,
+        payment_id=bought.payment_id,
+        version=3,
+        changed_at=CHANGED + timedelta(seconds=1),
+        entitlement=Entitlement(("film-1",), ("film-1", "film-2")),
+    )
+    reopened = a_change(
+        PaymentStatus.CAPTURED,
+        previous_status=PaymentStatus.PARTIALLY_REFUNDED,
+        payment_id=bought.payment_id,
+        version=4,
+        changed_at=CHANGED + timedelta(seconds=2),
+        entitlement=Entitlement(("film-1", "film-2"), ("film-1",)),
+    )
+
+    def may_watch() -> tuple[bool, bool]:
+        return tuple(grants.allowed("customer-1", film, CHANGED) for film in ("film-1", "film-2"))
+
+    async def opened() -> bool:
+        return may_watch() == (True, True) and len(outbox.letters) == 1
+
+    async def one_closed() -> bool:
+        return may_watch() == (True, False)
+
+    url = bench.settings.rabbitmq_url
+    async with (
+        bench.sink("signals"),
+        running(auth_consumer.serve(url, grants, inboxes.auth.name)),
+        running(notify_consumer.serve(url, outbox, inboxes.notify.name)),
+    ):
+        await bench.publish([bought])
+        await until(opened)
+        await bench.publish([refunded])
+        await until(one_closed)
+        # The deny comes once more after the newer allow, as after a crash of the sink.
+        await bench.publish([reopened, refunded, a_change(customer_id="last")])
+
+        async def the_last_came() -> bool:
+            return grants.allowed("last", "film-1", CHANGED)
+
+        await until(the_last_came)
+        assert may_watch() == (True, True)
+
+
+async def test_what_is_no_signal_goes_to_the_dead_letters_and_holds_up_nobody(
+    bench: Bench, inboxes: Inboxes, channel: AbstractChannel
+) -> None:
+    exchange = await channel.get_exchange(bench.topology.exchange)
+    await exchange.publish(aio_pika.Message(b"{}", message_id="odd"), "auth.allow_access")
+    grants = Grants()
+    dead = await channel.get_queue(f"{inboxes.auth.name}.dead")
+    async with (
+        bench.sink("signals"),
+        running(auth_consumer.serve(bench.settings.rabbitmq_url, grants, inboxes.auth.name)),
+    ):
+        await bench.publish([a_change()])
+
+        async def opened() -> bool:
+            return grants.allowed("customer-1", "film-1", CHANGED)
+
+        await until(opened)
+    assert [message.message_id for message in await inboxes.read(dead, 1)] == ["odd"]

@@ -1,0 +1,93 @@
+"""Named reports: their headers, their parameters."""
+
+from datetime import date
+
+import pytest
+
+from analytics.report import Chart, Parameter, ReportError, bind, find_report, parse, read_reports
+
+TODAY = date(2026, 11, 23)
+TEXT = """-- question: How many?
+-- param from Date -29d: first day
+-- param to Date today: last day
+-- param provider String "": one; empty: all
+-- param limit UInt32 50: rows
+-- chart: bar x=day y=gross,net by=currency
+-- example:
+--   day  n
+--   1    2
+SELECT 1
+"""
+
+
+def test_the_header_says_what_a_report_answers_and_takes() -> None:
+    report = parse("how_many", TEXT)
+
+    assert (report.question, report.sql) == ("How many?", "SELECT 1")
+    assert report.parameters[0] == Parameter("from", "Date", "-29d", "first day")
+    assert report.chart == Chart("bar", "day", ("gross", "net"), "currency")
+    assert report.example == "day  n\n1    2"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        TEXT.replace("question", "answer"),
+        TEXT.replace("Date -29d", "Dates"),
+        TEXT.replace("chart: bar", "chart: pie"),
+        TEXT.replace("-- example:\n", ""),
+    ],
+)
+def test_a_header_that_is_not_one_is_a_mistake(broken: str) -> None:
+    with pytest.raises(ValueError, match="not understood|not in list"):
+        parse("how_many", broken)
+
+
+def test_every_report_of_ours_explains_itself_and_uses_what_it_takes() -> None:
+    reports = read_reports()
+
+    assert len(reports) >= 15
+    for report in reports.values():
+        assert report.example
+        assert report.question.endswith((".", "?"))
+        for parameter in report.parameters:
+            assert f"{{{parameter.name}:{parameter.type}}}" in report.sql, report.name
+        header = report.example.splitlines()[0].split()
+        assert {report.chart.x, *report.chart.y, *filter(None, [report.chart.by])} <= set(header), report.name
+
+
+def test_defaults_count_from_today() -> None:
+    values = bind(parse("how_many", TEXT), {}, TODAY)
+
+    assert values == {"from": date(2026, 10, 25), "to": TODAY, "provider": "", "limit": 50}
+
+
+def test_what_is_given_goes_before_the_defaults() -> None:
+    given = {"from": "2026-01-31", "to": "-1d", "provider": "sandbox", "limit": "3"}
+
+    assert bind(parse("how_many", TEXT), given, TODAY) == {
+        "from": date(2026, 1, 31),
+        "to": date(2026, 11, 22),
+        "provider": "sandbox",
+        "limit": 3,
+    }
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"from": "yesterday"},
+        {"to": "-99999d9"},
+        {"from": "-99999d", "limit": "-1"},
+        {"limit": "1.5"},
+        {"since": "today"},
+    ],
+)
+def test_a_wrong_parameter_is_told(given: dict[str, str]) -> None:
+    with pytest.raises(ReportError):
+        bind(parse("how_many", TEXT), given, TODAY)
+
+
+def test_a_report_that_is_none_is_told_with_those_that_are() -> None:
+    with pytest.raises(ReportError, match="funnel"):
+        find_report("nonsense")
