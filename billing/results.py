@@ -10,7 +10,7 @@ from billing.errors import InvalidMessage
 from billing.messages import Observation, ProviderResult
 from billing.observe import apply_observation
 from billing.payment import Operation, Payment
-from billing.settle import CHARGES, fail, succeed
+from billing.settle import fail, succeed
 from billing.views import CallView
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
 
