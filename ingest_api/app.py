@@ -25,7 +25,11 @@ from providers.base import Provider
 
 def create_app(parts: Parts) -> ASGIApp:
     """The whole API. Starting it starts its parts, stopping it stops them."""
-    errors = ErrorAnswers(parts.metrics)
+    routes = api_routes(parts)
+    methods: dict[str, list[str]] = {}
+    for route in routes:
+        methods.setdefault(route.path, []).append(route.method)
+    errors = ErrorAnswers(parts.metrics, methods)
     context = partial(RequestContext, metrics=parts.metrics, errors=errors, new_id=parts.new_id)
     app = IngestApp(
         title="Cinema billing",
@@ -38,7 +42,6 @@ def create_app(parts: Parts) -> ASGIApp:
     )
     app.router.route_class = HandlerRoute
     errors.install(app)
-    routes = api_routes(parts)
     for route in routes:
         _add(app, route)
     app.add_route(docs_page.PATH, docs_page.docs_page(app.openapi), methods=["GET"])

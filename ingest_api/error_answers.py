@@ -1,6 +1,6 @@
 """Every error becomes a problem document, the framework's own included."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import structlog
@@ -25,10 +25,11 @@ FIRST_SERVER_ERROR: Final = 500
 
 
 class ErrorAnswers:
-    """Turns exceptions into answers, counts and logs them."""
+    """Turns exceptions into answers, counts and logs them. ``methods``: path template → what it can be asked with."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, methods: Mapping[str, Iterable[str]]) -> None:
         self._metrics = metrics
+        self._methods = methods
 
     def install(self, app: FastAPI) -> None:
         """Handle what handlers and the router raise. What nobody expected is left to the request context."""
@@ -45,7 +46,12 @@ class ErrorAnswers:
 
     async def expected(self, request: Request, error: Exception) -> Response:
         """The answer for what handlers and the framework raise on purpose."""
-        return self.answer(_as_problem(error), request.state.request_id)
+        problem = _as_problem(error)
+        if problem.problem is Problem.METHOD_NOT_ALLOWED:
+            route = getattr(request.scope.get("route"), "path", "")
+            if route in self._methods:  # the router told of one route, and another has the same path
+                problem.headers = {"Allow": ", ".join(self._methods[route])}
+        return self.answer(problem, request.state.request_id)
 
 
 def _as_problem(error: Exception) -> ProblemError:

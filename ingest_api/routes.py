@@ -17,7 +17,7 @@ from ingest_api.create_payment import CreatePaymentHandler
 from ingest_api.front import Handler
 from ingest_api.health import Health
 from ingest_api.list_payments import ListPaymentsHandler
-from ingest_api.openapi import lists, operations, payments, service
+from ingest_api.openapi import lists, operations, payments, service, webhooks
 from ingest_api.parts import Parts
 from ingest_api.payment_events import PaymentEventsHandler
 from ingest_api.problem_pages import list_problems, read_problem
@@ -72,7 +72,7 @@ def _webhooks(parts: Parts) -> list[ApiRoute]:
             f"/webhooks/{name}{path}",
             f"callback_{name.replace('-', '_')}",
             WebhookHandler(parts, parts.providers[name]),
-            {"summary": f"A callback of {name}", **service.WEBHOOK},
+            webhooks.WEBHOOKS[name],
             busy=True,
         )
         for name, path in CALLBACK_PATHS.items()

@@ -6,7 +6,8 @@ import msgspec
 
 from ingest_api.body import BODY_DEADLINE_S
 from ingest_api.expand import CartLineOut, OrderOut
-from ingest_api.openapi.words import PROBLEM_SCHEMA, REF
+from ingest_api.openapi.service import PROBLEM_TYPE_SCHEMA
+from ingest_api.openapi.words import PROBLEM_SCHEMA, REF, problem_examples
 from ingest_api.operation_schemas import CancelIn, CaptureIn, RefundIn, VoidIn
 from ingest_api.payment_view import AcceptedView, OperationOut, OperationResult, PaymentView
 from ingest_api.read_timeline import TimelineEntry
@@ -39,7 +40,7 @@ _EXPANDED: Final = {
 
 
 def complete(document: dict[str, Any]) -> dict[str, Any]:
-    """Add the schemas and the security scheme that the routes refer to."""
+    """Add the schemas, the examples and the security scheme that the routes refer to."""
     _, schemas = msgspec.json.schema_components(_VIEWS, ref_template=REF)
     for model in _BODIES:
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -51,6 +52,8 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
         **schemas,
         "ExpandedPayment": _EXPANDED,
         "Problem": PROBLEM_SCHEMA,
+        "ProblemType": PROBLEM_TYPE_SCHEMA,
     }
+    components["examples"] = problem_examples()
     components["securitySchemes"] = {"api_key": {"type": "http", "scheme": "bearer"}}
     return document

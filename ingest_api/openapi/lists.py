@@ -1,9 +1,11 @@
 """Lists of payments and their timelines, as the OpenAPI document tells it."""
 
+from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import UUID
 
 from billing.vocabulary import PaymentStatus
-from ingest_api.list_payments import LIMIT_DEFAULT, LIMIT_MAX
+from ingest_api.list_payments import LIMIT_DEFAULT, LIMIT_MAX, encode_cursor
 from ingest_api.openapi.payments import EXPAND, PAYMENT_EXAMPLE
 from ingest_api.openapi.words import (
     ETAG,
@@ -14,9 +16,15 @@ from ingest_api.openapi.words import (
     REF,
     SECURITY,
     header,
+    json_content,
     problems,
 )
 from ingest_api.problems import Problem
+from ingest_api.schemas import MAX_ID
+from storage.payments_list import Place
+
+_ID_PATTERN: Final = f"^[!-~]{{1,{MAX_ID}}}$"
+_CURSOR_EXAMPLE: Final = encode_cursor(Place(datetime(2026, 3, 1, 12, tzinfo=UTC), UUID(int=1)))
 
 
 def _query(name: str, description: str, **schema: Any) -> dict[str, Any]:
@@ -25,8 +33,7 @@ def _query(name: str, description: str, **schema: Any) -> dict[str, Any]:
 
 def _page(item: str, example: dict[str, Any], **more: Any) -> dict[str, Any]:
     properties = {"data": {"type": "array", "items": {"$ref": REF.format(name=item)}}, **more}
-    schema = {"type": "object", "required": list(properties), "properties": properties}
-    return {"application/json": {"schema": schema, "example": example}}
+    return json_content({"type": "object", "required": list(properties), "properties": properties}, example)
 
 
 LIST_PAYMENTS: Final[dict[str, Any]] = {
@@ -50,9 +57,9 @@ LIST_PAYMENTS: Final[dict[str, Any]] = {
     "openapi_extra": {
         "security": SECURITY,
         "parameters": [
-            _query("customer_id", "whose"),
+            _query("customer_id", "whose", pattern=_ID_PATTERN),
             _query("status", "in this state", enum=[status.value for status in PaymentStatus]),
-            _query("provider", "by this provider"),
+            _query("provider", "by this provider", pattern=_ID_PATTERN),
             _query("created_from", "not before", format="date-time"),
             _query("created_to", "before", format="date-time"),
             {
@@ -63,7 +70,7 @@ LIST_PAYMENTS: Final[dict[str, Any]] = {
                 "schema": {"type": "object", "additionalProperties": {"type": "string"}},
             },
             _query("limit", "payments a page", type="integer", minimum=1, maximum=LIMIT_MAX, default=LIMIT_DEFAULT),
-            _query("cursor", "a page's next_cursor"),
+            {**_query("cursor", "a page's next_cursor", pattern="^[A-Za-z0-9_-]+=*$"), "example": _CURSOR_EXAMPLE},
             EXPAND,
             IF_NONE_MATCH,
         ],
@@ -94,6 +101,20 @@ READ_TIMELINE: Final[dict[str, Any]] = {
     "openapi_extra": {"security": SECURITY, "parameters": [PAYMENT_ID, IF_NONE_MATCH]},
 }  # fmt: skip
 
+_EVENT_SCHEMA: Final = {
+    "type": "object",
+    "required": ["event", "id", "data"],
+    "properties": {
+        "event": {"const": "payment.changed"},
+        "id": {"type": "string", "pattern": "^[0-9]+$", "description": "the payment's version"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": REF.format(name="PaymentView")},
+        },
+    },
+}
+
 PAYMENT_EVENTS: Final[dict[str, Any]] = {
     "tags": ["payments"],
     "summary": "A payment's changes as they happen",
@@ -102,11 +123,12 @@ PAYMENT_EVENTS: Final[dict[str, Any]] = {
     "changed. The stream ends when the server leaves: connect again, as every EventSource does by itself.",
     "responses": {
         200: {
-            "description": "A stream",
-            "content": {"text/event-stream": {
-                "schema": {"type": "string"},
-                "example": 'event: payment.changed\nid: 3\ndata: {"id":"…","status":"CAPTURED","version":3}\n\n',
-            }},
+            "description": "A stream; this is one event of it",
+            "content": {"text/event-stream": {"schema": _EVENT_SCHEMA, "example": {
+                "event": "payment.changed",
+                "id": "3",
+                "data": '{"id":"…","status":"CAPTURED","version":3}',
+            }}},
         },
         **problems(*GATE_PROBLEMS, Problem.PAYMENT_NOT_FOUND, Problem.INVALID_REQUEST),
     },

@@ -17,6 +17,8 @@ from ingest_api.openapi.words import (
     SECURITY,
     answer,
     body,
+    json_content,
+    link,
     problems,
 )
 from ingest_api.problems import Problem
@@ -34,6 +36,17 @@ _OPERATION: Final = {
 _RESULT: Final = {**_OPERATION, "payment_id": PAYMENT_EXAMPLE["id"], "payment": None}
 
 
+#: What may follow on an operation.
+_NEXT: Final = {
+    "read_operation": link(
+        "read_operation",
+        "What became of it",
+        payment_id="$response.body#/payment_id",
+        operation_id="$response.body#/id",
+    ),
+}
+
+
 def _action(summary: str, description: str, schema: str, example: dict[str, Any], *refusals: Problem) -> dict[str, Any]:
     """The documentation of one action on a payment."""
     final = {**_RESULT, "payment": PAYMENT_EXAMPLE}
@@ -42,12 +55,15 @@ def _action(summary: str, description: str, schema: str, example: dict[str, Any]
         "summary": summary,
         "description": description,
         "responses": {
-            200: answer("The operation has ended: `status` is SUCCESS or FAIL", "OperationResult", final, LOCATION),
+            200: answer(
+                "The operation has ended: `status` is SUCCESS or FAIL", "OperationResult", final, LOCATION, _NEXT
+            ),
             202: answer(
                 "The operation is accepted and under way: read it at Location",
                 "OperationResult",
                 {**_RESULT, "status": "PENDING"},
                 LOCATION | RETRY_AFTER,
+                _NEXT,
             ),
             **problems(*COMMAND_PROBLEMS, Problem.PAYMENT_NOT_FOUND, Problem.REFUSED, *refusals),
         },
@@ -100,12 +116,12 @@ READ_OPERATIONS: Final[dict[str, Any]] = {
         200: {
             "description": "All of them, the oldest first",
             "headers": ETAG,
-            "content": {"application/json": {
-                "schema": {"type": "object", "required": ["data"], "properties": {
+            "content": json_content(
+                {"type": "object", "required": ["data"], "properties": {
                     "data": {"type": "array", "items": {"$ref": REF.format(name="OperationOut")}},
                 }},
-                "example": {"data": [_OPERATION]},
-            }},
+                {"data": [_OPERATION]},
+            ),
         },
         **NOT_MODIFIED,
         **problems(*_READ_PROBLEMS),

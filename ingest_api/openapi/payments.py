@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from ingest_api.expand import EXPANDABLE
 from ingest_api.openapi.words import (
     COMMAND_HEADERS,
     COMMAND_PROBLEMS,
@@ -15,6 +16,7 @@ from ingest_api.openapi.words import (
     SECURITY,
     answer,
     body,
+    link,
     problems,
 )
 from ingest_api.problems import Problem
@@ -65,18 +67,34 @@ _CREATE_EXAMPLE: Final = {
     "metadata": {"campaign": "spring"},
 }
 
+#: What may follow on a new payment.
+_NEXT: Final = {
+    name: link(name, description, payment_id="$response.body#/id")
+    for name, description in {
+        "read_payment": "What became of it",
+        "payment_events": "Its changes as they happen",
+        "read_timeline": "All that happened to it",
+        "read_operations": "What was done or tried",
+        "capture_payment": "Take what is held",
+        "void_payment": "Give back what is held",
+        "refund_payment": "Give back what was taken",
+        "cancel_payment": "Give it up unpaid",
+    }.items()
+}
+
 CREATE_PAYMENT: Final[dict[str, Any]] = {
     "tags": ["payments"],
     "summary": "Open a payment",
     "description": "Waits for the provider's payment URL as long as `Prefer: wait` says, then answers 202.",
     "responses": {
-        201: answer("The payment is open, or already final", "PaymentView", PAYMENT_EXAMPLE, LOCATION),
+        201: answer("The payment is open, or already final", "PaymentView", PAYMENT_EXAMPLE, LOCATION, _NEXT),
         202: answer(
             "The command is stored, its outcome is to come: read the payment at Location. Carries the whole payment "
             "where it is known.",
             "AcceptedView",
             {"id": PAYMENT_EXAMPLE["id"], "status": "PENDING", "payment_url": None},
             LOCATION | RETRY_AFTER,
+            _NEXT,
         ),
         **problems(
             *COMMAND_PROBLEMS,
@@ -93,10 +111,13 @@ CREATE_PAYMENT: Final[dict[str, Any]] = {
     },
 }
 
+_EXPAND_PATTERN: Final = "^({0})(,({0}))*$".format("|".join(EXPANDABLE))
+
 EXPAND: Final = {
     "name": "expand",
     "in": "query",
-    "schema": {"type": "string", "examples": ["order,cart"]},
+    "schema": {"type": "string", "pattern": _EXPAND_PATTERN},
+    "example": "order,cart",
     "description": "`order`, `cart` or both, with a comma between",
 }
 

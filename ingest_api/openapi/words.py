@@ -5,6 +5,7 @@ from typing import Any, Final
 from ingest_api.problems import MEDIA_TYPE, Problem
 
 REF: Final = "#/components/schemas/{name}"
+_EXAMPLE_REF: Final = "#/components/examples/{code}"
 _SHARED: Final = (Problem.INTERNAL,)
 
 PROBLEM_SCHEMA: Final = {
@@ -30,14 +31,32 @@ PROBLEM_SCHEMA: Final = {
     },
 }
 
+
+def json_content(schema: dict[str, Any], example: Any) -> dict[str, Any]:
+    """The ``content`` of a JSON body that has no name of its own."""
+    return {"application/json": {"schema": schema, "example": example}}
+
+
 LOCATION: Final = {"Location": {"description": "the payment", "schema": {"type": "string"}}}
 RETRY_AFTER: Final = {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}}
 
 
-def answer(description: str, schema: str, example: dict[str, Any], headers: dict[str, Any]) -> dict[str, Any]:
-    """An answer with a JSON body."""
-    content = {"application/json": {"schema": {"$ref": REF.format(name=schema)}, "example": example}}
-    return {"description": description, "headers": headers, "content": content}
+def answer(
+    description: str,
+    schema: str,
+    example: dict[str, Any],
+    headers: dict[str, Any],
+    links: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """An answer with a JSON body. ``links``: what can be done with it next."""
+    content = json_content({"$ref": REF.format(name=schema)}, example)
+    found = {"description": description, "headers": headers, "content": content}
+    return found if links is None else {**found, "links": links}
+
+
+def link(operation: str, description: str, **parameters: str) -> dict[str, Any]:
+    """Where parts of an answer go next: ``operation``'s parameters as runtime expressions."""
+    return {"operationId": operation, "description": description, "parameters": parameters}
 
 
 def problems(*used: Problem) -> dict[int | str, dict[str, Any]]:
@@ -51,11 +70,24 @@ def problems(*used: Problem) -> dict[int | str, dict[str, Any]]:
                 "content": {MEDIA_TYPE: {"schema": {"$ref": REF.format(name="Problem")}, "examples": {}}},
             },
         )
-        response["content"][MEDIA_TYPE]["examples"][problem.code] = {
-            "summary": problem.cause,
-            "value": {"type": problem.uri, "title": problem.title, "status": problem.status},
-        }
+        response["content"][MEDIA_TYPE]["examples"][problem.code] = {"$ref": _EXAMPLE_REF.format(code=problem.code)}
     return responses
+
+
+def problem_examples() -> dict[str, dict[str, Any]]:
+    """An example of every problem type, by its code: what answers refer to."""
+    return {
+        problem.code: {
+            "summary": problem.cause,
+            "value": {
+                "type": problem.uri,
+                "title": problem.title,
+                "status": problem.status,
+                "request_id": "0af7651916cd43dd8448eb211c80319c",
+            },
+        }
+        for problem in Problem
+    }
 
 
 def header(name: str, schema: dict[str, Any], description: str, *, required: bool = False) -> dict[str, Any]:
@@ -109,5 +141,4 @@ COMMAND_PROBLEMS: Final = (
 
 def body(schema: str, example: dict[str, Any]) -> dict[str, Any]:
     """A request's JSON body."""
-    content = {"schema": {"$ref": REF.format(name=schema)}, "example": example}
-    return {"required": True, "content": {"application/json": content}}
+    return {"required": True, "content": json_content({"$ref": REF.format(name=schema)}, example)}

@@ -23,6 +23,14 @@ async def test_a_method_nobody_serves(world) -> None:
     assert answer.headers["Allow"] == "POST"
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"), [("/v1/payments", "POST, GET"), ("/v1/payments/1", "GET"), ("/livez", "GET")]
+)
+async def test_a_method_nobody_serves_is_told_all_that_are_served(world, path: str, methods: str) -> None:
+    async with world.http.delete(world.url + path) as response:
+        assert (response.status, response.headers["Allow"]) == (405, methods)
+
+
 async def test_an_unexpected_error_tells_nothing_of_the_inside(world, body) -> None:
     def explode(_command: Any) -> None:
         raise RuntimeError("the secret inside")
@@ -118,11 +126,27 @@ async def test_the_openapi_document_is_whole(world, body) -> None:
     assert document["openapi"].startswith("3.1")
     assert set(document["paths"]) >= {"/v1/payments", "/v1/payments/{payment_id}", "/webhooks/yandex-pay/v1/webhook"}
     for reference in _references(document):
-        assert reference.removeprefix("#/components/schemas/") in document["components"]["schemas"], reference
+        place = document
+        for step in reference.removeprefix("#/").split("/"):
+            assert step in place, reference
+            place = place[step]
     create = document["paths"]["/v1/payments"]["post"]
     assert set(create["responses"]) == {
         "201", "202", "400", "401", "403", "408", "409", "413", "415", "422", "429", "500", "503",
     }  # fmt: skip
+
+
+async def test_every_body_every_answer_and_every_problem_is_documented_with_an_example(world) -> None:
+    document = (await world.get("/openapi.json")).json
+
+    assert set(document["components"]["examples"]) == {problem.code for problem in Problem}
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            for where in (operation.get("requestBody", {}), *operation["responses"].values()):
+                for media_type, content in where.get("content", {}).items():
+                    assert "example" in content or content["examples"], (method, path, media_type)
+                    assert content["schema"], (method, path, media_type)
+            assert all("content" in answer for status, answer in operation["responses"].items() if status != "304")
 
 
 async def test_the_documented_example_is_accepted(world) -> None:
