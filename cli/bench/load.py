@@ -6,10 +6,10 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import aiohttp
-import orjson
+from billing_client import BillingClient, Cart, Item, NewPayment, NoAnswer, ProblemError, Repeats, ReturnUrls
 
-TIMEOUT_S: Final = 60.0
+#: One attempt each: what fails is counted, not mended.
+ONCE: Final = Repeats(patience_s=0, timeout_s=60)
 
 
 @dataclass
@@ -27,8 +27,8 @@ class Shop:
     """Posts one-stage payments of one item."""
 
     def __init__(self, ingest_url: str, api_key: str) -> None:
-        self._url = f"{ingest_url}/v1/payments"
-        self._headers = {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"}
+        self._url = ingest_url
+        self._api_key = api_key
         self._run = secrets.token_hex(6)
         self._number = 0
 
@@ -36,9 +36,9 @@ class Shop:
         """As many as the service takes: ``concurrency`` shops, each posting again when answered."""
         load, deadline = Load(), time.perf_counter() + seconds
 
-        async def keep_posting(session: aiohttp.ClientSession) -> None:
+        async def keep_posting(billing: BillingClient) -> None:
             while time.perf_counter() < deadline:
-                await self._post(session, load)
+                await self._post(billing, load)
 
         return await self._timed(load, lambda s: [keep_posting(s) for _ in range(concurrency)])
 
@@ -46,62 +46,43 @@ class Shop:
         """``rate`` payments a second, whether or not the earlier ones are answered."""
         load = Load()
 
-        async def post_at(session: aiohttp.ClientSession, start: float, number: int) -> None:
+        async def post_at(billing: BillingClient, start: float, number: int) -> None:
             await asyncio.sleep(max(0.0, start + number / rate - time.perf_counter()))
-            await self._post(session, load)
+            await self._post(billing, load)
 
         start = time.perf_counter()
         return await self._timed(load, lambda s: [post_at(s, start, n) for n in range(round(rate * seconds))])
 
     async def _timed(self, load: Load, work: Any) -> Load:
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-        connector = aiohttp.TCPConnector(limit=0)
         started = time.perf_counter()
-        async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
-            await asyncio.gather(*work(session))
+        async with BillingClient(self._url, self._api_key, repeats=ONCE) as billing:
+            await asyncio.gather(*work(billing))
         load.seconds = time.perf_counter() - started
         return load
 
-    async def _post(self, session: aiohttp.ClientSession, load: Load) -> None:
+    async def _post(self, billing: BillingClient, load: Load) -> None:
         self._number += 1
         key = f"{self._run}-{self._number}"
         started = time.perf_counter()
         try:
-            async with session.post(
-                self._url, data=_body(f"bench-{key}"), headers={**self._headers, "Idempotency-Key": key}
-            ) as response:
-                content = await response.read()
-                status = response.status
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            load.failed[type(error).__name__] = load.failed.get(type(error).__name__, 0) + 1
-            return
-        if status not in (201, 202):
-            load.failed[str(status)] = load.failed.get(str(status), 0) + 1
-            return
-        load.accepted += 1
-        load.without_url += status != 201  # noqa: PLR2004
-        load.answers[orjson.loads(content)["id"]] = time.perf_counter() - started
+            opened = await billing.create_payment(_order(f"bench-{key}"), idempotency_key=key)
+        except ProblemError as refusal:
+            load.failed[refusal.code] = load.failed.get(refusal.code, 0) + 1
+        except NoAnswer as error:
+            cause = type(error.__cause__).__name__
+            load.failed[cause] = load.failed.get(cause, 0) + 1
+        else:
+            load.accepted += 1
+            load.without_url += opened.payment_url is None
+            load.answers[str(opened.id)] = time.perf_counter() - started
 
 
-def _body(customer: str) -> bytes:
-    return orjson.dumps(
-        {
-            "customer_id": customer,
-            "currency": "RUB",
-            "amount": 29_900,
-            "provider": "yandex-pay",
-            "cart": {
-                "items": [
-                    {
-                        "product_id": "film-stalker",
-                        "title": "Stalker (1979)",
-                        "quantity": 1,
-                        "unit_price": 29_900,
-                        "type": "DIGITAL",
-                        "tax": "vat20",
-                    }
-                ]
-            },
-            "return_urls": {"success": "https://cinema.example/paid", "failure": "https://cinema.example/failed"},
-        }
+def _order(customer: str) -> NewPayment:
+    return NewPayment(
+        customer_id=customer,
+        currency="RUB",
+        amount=29_900,
+        provider="yandex-pay",
+        cart=Cart([Item("film-stalker", "Stalker (1979)", 1, 29_900, tax="vat20")]),
+        return_urls=ReturnUrls("https://cinema.example/paid", "https://cinema.example/failed"),
     )

@@ -3,12 +3,25 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
+from uuid import UUID
 
 import aiohttp
+from billing_client import (
+    BillingClient,
+    Cart,
+    Item,
+    NewPayment,
+    NoAnswer,
+    NotFound,
+    ProblemError,
+    Repeats,
+    ReturnUrls,
+    Unavailable,
+)
 
 from providers.sandbox.customers import visit
 
@@ -59,25 +72,31 @@ class Shop:
         places = asyncio.Semaphore(CONCURRENCY)
         timeout = aiohttp.ClientTimeout(total=40)
         async with aiohttp.ClientSession(timeout=timeout) as session:
+            billing = BillingClient(
+                self.ingest_url, self.api_key, repeats=Repeats(patience_s=PATIENCE_S, timeout_s=30), session=session
+            )
 
             async def serve(number: int) -> None:
                 async with places:
-                    await self._serve(session, number)
+                    await self._serve(billing, session, number)
 
             async with asyncio.TaskGroup() as group:
                 for number in range(customers):
                     group.create_task(serve(number))
 
-    async def _serve(self, session: aiohttp.ClientSession, number: int) -> None:
-        payment = await self._patiently(lambda: self._create(session, number))
-        if payment is None:
+    async def _serve(self, billing: BillingClient, session: aiohttp.ClientSession, number: int) -> None:
+        try:
+            opened = await billing.create_payment(self._order(number), idempotency_key=f"{self.run}-{number}")
+        except (Unavailable, NoAnswer):
+            return  # away for too long: it is missing among the accepted ones
+        except ProblemError as refusal:
+            self.refused.append(str(refusal))
             return
-        self.accepted.add(payment["id"])
-        if not payment.get("payment_url"):
-            payment = await self._patiently(lambda: self._poll(session, payment["id"]))
-        if payment is None or not payment.get("payment_url"):
+        self.accepted.add(str(opened.id))
+        url = opened.payment_url or await self._patiently(lambda: self._payment_url(billing, opened.id))
+        if url is None:
             return
-        url, behaviour = payment["payment_url"], self.behaviour(number)
+        behaviour = self.behaviour(number)
 
         async def pay() -> bool:
             await visit(session, url, behaviour.value)
@@ -86,42 +105,24 @@ class Shop:
         if await self._patiently(pay):
             self.visited += 1
 
-    async def _create(self, session: aiohttp.ClientSession, number: int) -> Mapping[str, Any] | None:
-        headers = {"Authorization": f"Bearer {self.api_key}", "Idempotency-Key": f"{self.run}-{number}"}
-        async with session.post(
-            f"{self.ingest_url}/v1/payments", json=self._order(number), headers=headers
-        ) as response:
-            if response.status in (201, 202):
-                payment: Mapping[str, Any] = await response.json()
-                return payment
-            if response.status < 500:  # noqa: PLR2004
-                self.refused.append(f"{response.status}: {await response.text()}")
-                return {}
-            return None
+    async def _payment_url(self, billing: BillingClient, id: UUID) -> str | None:
+        try:
+            return (await billing.payment(id)).payment_url
+        except NotFound:
+            return None  # accepted, and not in the books yet
 
-    async def _poll(self, session: aiohttp.ClientSession, id: str) -> Mapping[str, Any] | None:
-        headers = {"Authorization": f"Bearer {self.api_key}"}
-        async with session.get(f"{self.ingest_url}/v1/payments/{id}", headers=headers) as response:
-            payment: Mapping[str, Any] = await response.json()
-            return payment if response.ok and payment.get("payment_url") else None
-
-    def _order(self, number: int) -> dict[str, Any]:
+    def _order(self, number: int) -> NewPayment:
         chance = random.Random(self.seed * 1_000_003 + number)  # noqa: S311
         lines = chance.sample(CATALOGUE, chance.randint(1, 3))
-        items = [
-            {"product_id": id, "title": title, "quantity": 1, "unit_price": price, "type": "DIGITAL", "tax": "vat20"}
-            for id, title, price in lines
-        ]
-        return {
-            "customer_id": self.customer(number),
-            "currency": "RUB",
-            "amount": sum(price for _, _, price in lines),
-            "provider": "yandex-pay",
-            "capture_mode": "ONE_STAGE",
-            "cart": {"items": items},
-            "return_urls": {"success": "https://cinema.example/paid", "failure": "https://cinema.example/failed"},
-            "metadata": {"demo": self.run},
-        }
+        return NewPayment(
+            customer_id=self.customer(number),
+            currency="RUB",
+            amount=sum(price for _, _, price in lines),
+            provider="yandex-pay",
+            cart=Cart([Item(id, title, 1, price, tax="vat20") for id, title, price in lines]),
+            return_urls=ReturnUrls("https://cinema.example/paid", "https://cinema.example/failed"),
+            metadata={"demo": self.run},
+        )
 
     async def _patiently(self, attempt: Callable[[], Awaitable[Any]]) -> Any:
         """Try until there is an answer: parts of the stack may be away for a while, and the keys make it safe."""
@@ -130,7 +131,7 @@ class Shop:
             try:
                 if (answer := await attempt()) is not None:
                     return answer or None
-            except (aiohttp.ClientError, OSError, TimeoutError):
+            except (aiohttp.ClientError, OSError, TimeoutError, NoAnswer, Unavailable):
                 pass  # away: asked again below, until the deadline
             await asyncio.sleep(RETRY_S)
         return None

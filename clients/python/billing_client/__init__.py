@@ -1,0 +1,61 @@
+"""Client of the cinema's billing API: payments, what may be done to them, and their changes as they happen."""
+
+from billing_client.client import BillingClient
+from billing_client.errors import (
+    FieldError,
+    Forbidden,
+    InvalidRequest,
+    KeyReused,
+    NoAnswer,
+    NotFound,
+    ProblemError,
+    Refused,
+    TooManyRequests,
+    Unauthorized,
+    Unavailable,
+)
+from billing_client.models import (
+    Cart,
+    Contact,
+    Event,
+    Item,
+    NewPayment,
+    Opened,
+    Operation,
+    OperationResult,
+    OperationStatus,
+    Payment,
+    PaymentStatus,
+    RefundLine,
+    ReturnUrls,
+)
+from billing_client.repeats import Repeats
+
+__all__ = [
+    "BillingClient",
+    "Cart",
+    "Contact",
+    "Event",
+    "FieldError",
+    "Forbidden",
+    "InvalidRequest",
+    "Item",
+    "KeyReused",
+    "NewPayment",
+    "NoAnswer",
+    "NotFound",
+    "Opened",
+    "Operation",
+    "OperationResult",
+    "OperationStatus",
+    "Payment",
+    "PaymentStatus",
+    "ProblemError",
+    "RefundLine",
+    "Refused",
+    "Repeats",
+    "ReturnUrls",
+    "TooManyRequests",
+    "Unauthorized",
+    "Unavailable",
+]

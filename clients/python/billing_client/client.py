@@ -1,0 +1,174 @@
+"""The client."""
+
+from collections.abc import AsyncIterator, Sequence
+from types import TracebackType
+from typing import Any, Literal, Self
+from uuid import UUID, uuid4
+
+import aiohttp
+import msgspec
+
+from billing_client.changes import follow
+from billing_client.models import (
+    Cart,
+    Event,
+    NewPayment,
+    Opened,
+    Operation,
+    OperationResult,
+    Operations,
+    Page,
+    Payment,
+    RefundLine,
+    Timeline,
+)
+from billing_client.repeats import Repeats
+from billing_client.transport import Answer, Transport
+
+Expansion = Literal["order", "cart"]
+
+
+class BillingClient:
+    """One API client's view of the service. Close it, or use it as a context manager; a ``session`` of your own stays
+    open. Every method raises :class:`~billing_client.errors.ProblemError` and
+    :class:`~billing_client.errors.NoAnswer`.
+
+    Commands take ``idempotency_key`` (random where it is left out) and ``wait_s``, how long the service may wait for
+    the outcome before it answers that it is to come; 0 for not at all.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str,
+        *,
+        repeats: Repeats | None = None,
+        session: aiohttp.ClientSession | None = None,
+    ) -> None:
+        self._own = session is None
+        session = session or aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        self._transport = Transport(url, api_key, repeats or Repeats(), session)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._own:
+            await self._transport.session.close()
+
+    async def create_payment(
+        self, payment: NewPayment, *, idempotency_key: str | None = None, wait_s: float = 10.0
+    ) -> Opened:
+        """Open a payment; a repeat with its key and body finds the same one."""
+        answer = await self._command("/v1/payments", payment, idempotency_key, wait_s)
+        accepted = answer.read(_Accepted)
+        known = accepted.version is not None
+        return Opened(id=accepted.id, payment_url=accepted.payment_url, payment=answer.read(Payment) if known else None)
+
+    async def capture(
+        self,
+        payment_id: UUID,
+        *,
+        amount: int | None = None,
+        cart: Cart | None = None,
+        idempotency_key: str | None = None,
+        wait_s: float = 10.0,
+    ) -> OperationResult:
+        """Take what is held: all of it, or ``amount`` with the ``cart`` that is sold after all."""
+        body = {"amount": amount, "cart": cart}
+        return await self._act(payment_id, "capture", body, idempotency_key, wait_s)
+
+    async def void(
+        self, payment_id: UUID, reason: str, *, idempotency_key: str | None = None, wait_s: float = 10.0
+    ) -> OperationResult:
+        """Give back what is held."""
+        return await self._act(payment_id, "void", {"reason": reason}, idempotency_key, wait_s)
+
+    async def refund(
+        self,
+        payment_id: UUID,
+        reason: str,
+        *,
+        amount: int | None = None,
+        items: Sequence[RefundLine] = (),
+        idempotency_key: str | None = None,
+        wait_s: float = 10.0,
+    ) -> OperationResult:
+        """Give back what was taken: ``amount``, or ``items``, or with neither all that is left."""
+        body = {"reason": reason, "amount": amount, "items": items or None}
+        return await self._act(payment_id, "refund", body, idempotency_key, wait_s)
+
+    async def cancel(
+        self, payment_id: UUID, reason: str, *, idempotency_key: str | None = None, wait_s: float = 10.0
+    ) -> OperationResult:
+        """Give up an unpaid payment."""
+        return await self._act(payment_id, "cancel", {"reason": reason}, idempotency_key, wait_s)
+
+    async def payment(self, payment_id: UUID, *, expand: Sequence[Expansion] = ()) -> Payment:
+        """A payment as the books have it."""
+        params = {"expand": ",".join(expand)} if expand else None
+        return (await self._transport.send("GET", f"/v1/payments/{payment_id}", params=params)).read(Payment)
+
+    async def payments(self, *, expand: Sequence[Expansion] = (), **filters: str) -> AsyncIterator[Payment]:
+        """All payments that match, newest first, page by page. ``filters``: those of the list, ``customer_id`` or
+        ``status`` for example; ``**{"metadata[campaign]": "spring"}``."""
+        params = {**filters, **({"expand": ",".join(expand)} if expand else {})}
+        while True:
+            page = (await self._transport.send("GET", "/v1/payments", params=params)).read(Page)
+            for payment in page.data:
+                yield payment
+            if page.next_cursor is None:
+                return
+            params["cursor"] = page.next_cursor
+
+    async def operations(self, payment_id: UUID) -> tuple[Operation, ...]:
+        """What was done to a payment or tried, the oldest first."""
+        answer = await self._transport.send("GET", f"/v1/payments/{payment_id}/operations")
+        return answer.read(Operations).data
+
+    async def operation(self, payment_id: UUID, operation_id: UUID) -> OperationResult:
+        """One operation, with its payment."""
+        answer = await self._transport.send("GET", f"/v1/payments/{payment_id}/operations/{operation_id}")
+        return answer.read(OperationResult)
+
+    async def timeline(self, payment_id: UUID) -> tuple[Event, ...]:
+        """All that happened to a payment, in order."""
+        return (await self._transport.send("GET", f"/v1/payments/{payment_id}/timeline")).read(Timeline).data
+
+    async def changes(self, payment_id: UUID, *, after: int | None = None) -> AsyncIterator[Payment]:
+        """The payment as it stands, then after each change, every version once and in order, without end: leave the
+        loop when you have seen enough. ``after``: begin with the version that follows this one.
+
+        ``operations`` of a change holds those that it made or changed. A stream that breaks is resumed; raises what
+        :class:`~billing_client.repeats.Repeats` does not cover.
+        """
+        async for payment in follow(self._transport, payment_id, after):
+            yield payment
+
+    async def _act(
+        self, payment_id: UUID, name: str, body: dict[str, Any], key: str | None, wait_s: float
+    ) -> OperationResult:
+        given = {field: value for field, value in body.items() if value is not None}
+        return (await self._command(f"/v1/payments/{payment_id}/{name}", given, key, wait_s)).read(OperationResult)
+
+    async def _command(self, path: str, body: Any, key: str | None, wait_s: float) -> Answer:
+        headers = {
+            "Content-Type": "application/json",
+            "Idempotency-Key": key or uuid4().hex,
+            "Prefer": f"wait={wait_s:.0f}" if wait_s else "respond-async",
+        }
+        return await self._transport.send("POST", path, body=msgspec.json.encode(body), headers=headers, wait_s=wait_s)
+
+
+class _Accepted(msgspec.Struct, frozen=True):
+    """What every answer to a new payment has; ``version`` only where the payment is known."""
+
+    id: UUID
+    payment_url: str | None = None
+    version: int | None = None
