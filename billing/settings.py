@@ -64,6 +64,12 @@ class Settings(BaseSettings):
     """Requests a second of an API client without a rate of its own."""
     ingest_processes: int = Field(1, ge=1)
     """How many ingest processes share the clients' rates."""
+    ingest_head_timeout_s: float = Field(10.0, gt=0, le=60)
+    """Seconds a client has to send a request's head."""
+    ingest_body_timeout_s: float = Field(30.0, gt=0, le=300)
+    """Seconds it has to send the body: with the head's, what a slow writer can hold a connection for."""
+    ingest_connections: int = Field(4_096, ge=1)
+    """Connections of clients at once; beyond them 503. Lowered to what the limit of open files leaves."""
     body_limit_bytes: int = Field(256 * 1024, ge=1024)
     ingest_ack_timeout_s: float = Field(1.5, gt=0, le=30)
     """How long a request waits for Kafka's acknowledgement before it is answered with 503."""

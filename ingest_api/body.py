@@ -8,9 +8,6 @@ from starlette.requests import ClientDisconnect, Request
 
 from ingest_api.problems import Problem, ProblemError
 
-#: Seconds a client has to deliver its body: bounds what slow writers can hold.
-BODY_DEADLINE_S: Final = 30.0
-
 #: How much, and for how many seconds, of a body that is too large is still taken before the answer.
 DISCARD_BYTES: Final = 1024 * 1024
 DISCARD_S: Final = 0.5
@@ -19,7 +16,7 @@ DISCARD_S: Final = 0.5
 _CLOSE: Final = {"Connection": "close"}
 
 
-async def read_body(request: Request, limit: int, deadline_s: float = BODY_DEADLINE_S) -> bytes:
+async def read_body(request: Request, limit: int, deadline_s: float) -> bytes:
     """The raw body; 413 beyond ``limit`` bytes, announced or counted; 408 after ``deadline_s`` seconds."""
     announced = request.headers.get("content-length")
     if announced is not None and int(announced) > limit:
@@ -29,7 +26,7 @@ async def read_body(request: Request, limit: int, deadline_s: float = BODY_DEADL
         async with asyncio.timeout(deadline_s):
             return await _read(request, limit)
     except TimeoutError:
-        raise ProblemError(Problem.SLOW_BODY, headers=_CLOSE) from None
+        raise ProblemError(Problem.SLOW_REQUEST, headers=_CLOSE) from None
 
 
 async def _read(request: Request, limit: int) -> bytes:

@@ -78,11 +78,11 @@ class Problem(Enum):
         "The resource exists, the method does not.",
         "Use one of the methods in the Allow header.",
     )
-    SLOW_BODY = (
+    SLOW_REQUEST = (
         "request-timeout",
         408,
-        "The body did not arrive in time",
-        "The body was not complete within the time a request has for it.",
+        "The request did not arrive in time",
+        "The head or the body was not complete within the time a request has for it. The connection is closed.",
         "Send it again, with the same Idempotency-Key.",
     )
     REFUSED = (

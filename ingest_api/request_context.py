@@ -21,14 +21,16 @@ log = structlog.get_logger(__name__)
 CLIENT_CLOSED: Final = 499
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
-_HEADERS: Final = (
+#: What every answer has.
+HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
     (b"strict-transport-security", b"max-age=31536000"),
 )
-_POLICY: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+#: What every page of ours may load, but for the documentation.
+POLICY: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 _DOCS_POLICY: Final = (b"content-security-policy", docs_page.CONTENT_POLICY.encode())
 
 
@@ -50,8 +52,8 @@ class RequestContext:
         request_id = self._request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        headers = [(b"x-request-id", request_id.encode("ascii")), *_HEADERS]
-        headers.append(_DOCS_POLICY if scope["path"] == docs_page.PATH else _POLICY)
+        headers = [(b"x-request-id", request_id.encode("ascii")), *HEADERS]
+        headers.append(_DOCS_POLICY if scope["path"] == docs_page.PATH else POLICY)
 
         async def answer(message: Message) -> None:
             nonlocal status

@@ -39,7 +39,7 @@ def run(settings: Settings) -> None:
     parts = build_parts(settings)
     app = create_app(parts)
     _settle_garbage_collector()
-    config = server_config(app, settings.ingest_host, settings.ingest_port, settings.ingest_trusted_proxies)
+    config = server_config(parts, app, settings.ingest_host, settings.ingest_port)
     IngestServer(config, (parts.waiting, parts.changes)).run()
 
 

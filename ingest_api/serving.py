@@ -1,11 +1,18 @@
 """How uvicorn serves the application, and how it leaves."""
 
+import asyncio
 import socket
 from collections.abc import Sequence
-from typing import Final, Protocol
+from functools import partial
+from typing import Final, Protocol, cast
 
 import uvicorn
 from starlette.types import ASGIApp
+
+from ingest_api.connections import BoundedConnection, Bounds, places, refusal
+from ingest_api.error_answers import ErrorAnswers
+from ingest_api.parts import Parts
+from ingest_api.request_context import HEADERS, POLICY
 
 #: Seconds a leaving process gives to requests under way; more than a write to Kafka may take.
 GRACE_S: Final = 15
@@ -13,21 +20,28 @@ GRACE_S: Final = 15
 KEEP_ALIVE_S: Final = 75
 
 
-def server_config(app: ASGIApp, host: str, port: int, trusted_proxies: Sequence[str] = ()) -> uvicorn.Config:
-    """How uvicorn serves us. ``trusted_proxies``: addresses and networks whose ``X-Forwarded-For`` is believed."""
+def server_config(parts: Parts, app: ASGIApp, host: str, port: int) -> uvicorn.Config:
+    """How uvicorn serves us. ``X-Forwarded-For`` is believed where it comes from the proxies of the settings."""
+    settings = parts.settings
+    headers = {name.decode(): value.decode() for name, value in (*HEADERS, POLICY)}
+    bounds = Bounds(
+        head_s=settings.ingest_head_timeout_s,
+        connections=places(settings.ingest_connections),
+        refusal=refusal(ErrorAnswers(parts.metrics, {}), parts.new_id, headers),
+    )
     return uvicorn.Config(
         app,
         host=host,
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=cast(type[asyncio.Protocol], partial(BoundedConnection, bounds)),
         ws="none",
         lifespan="on",
         access_log=False,
         log_config=None,
         server_header=False,
-        proxy_headers=bool(trusted_proxies),
-        forwarded_allow_ips=list(trusted_proxies),
+        proxy_headers=bool(settings.ingest_trusted_proxies),
+        forwarded_allow_ips=list(settings.ingest_trusted_proxies),
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
     )

@@ -347,9 +347,7 @@ async def serving(**overrides: Any) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))
-        server = IngestServer(
-            server_config(create_app(parts), "127.0.0.1", 0, settings.ingest_trusted_proxies), (waiting, changes)
-        )
+        server = IngestServer(server_config(parts, create_app(parts), "127.0.0.1", 0), (waiting, changes))
         task = asyncio.create_task(server._serve(sockets=[listener]))
         await until(lambda: _started(server, task))
         stack.push_async_callback(_stop, server, task)

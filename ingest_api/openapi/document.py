@@ -4,7 +4,6 @@ from typing import Any, Final
 
 import msgspec
 
-from ingest_api.body import BODY_DEADLINE_S
 from ingest_api.expand import CartLineOut, OrderOut
 from ingest_api.openapi.service import PROBLEM_TYPE_SCHEMA
 from ingest_api.openapi.words import PROBLEM_SCHEMA, REF, problem_examples
@@ -13,14 +12,14 @@ from ingest_api.payment_view import AcceptedView, OperationOut, OperationResult,
 from ingest_api.read_timeline import TimelineEntry
 from ingest_api.schemas import CreatePaymentIn
 
-DESCRIPTION: Final = f"""Payments of the cinema: open one, send the customer to its `payment_url`, read what became of it.
+DESCRIPTION: Final = """Payments of the cinema: open one, send the customer to its `payment_url`, read what became of it.
 
 - Amounts are integers in minor units (kopecks, cents). Times are RFC 3339 in UTC.
 - A 2xx means that the request is stored. Commands carry an `Idempotency-Key`: repeat a command with the same key and
   body as often as you like, it happens once.
 - Errors are problem documents (RFC 9457); `type` never changes and resolves to its description, all are listed at
   [/problems](/problems). Every answer carries an `X-Request-Id`.
-- A body has to arrive within {BODY_DEADLINE_S:g} seconds.
+- A request whose head or body does not arrive in time is a 408, and its connection is closed.
 """
 
 _VIEWS: Final = (PaymentView, AcceptedView, OperationOut, OperationResult, OrderOut, CartLineOut, TimelineEntry)

@@ -29,7 +29,7 @@ def _callback(
         status: {"description": _UNREADABLE if status == 400 else _UNPROVEN, "content": content}  # noqa: PLR2004
         for status, content in refusals.items()
     }
-    shared = problems(Problem.SLOW_BODY, Problem.BODY_TOO_LARGE, Problem.UNAVAILABLE)
+    shared = problems(Problem.SLOW_REQUEST, Problem.BODY_TOO_LARGE, Problem.UNAVAILABLE)
     if (own := answers.pop(Problem.UNAVAILABLE.status, None)) is not None:
         shared[Problem.UNAVAILABLE.status]["content"] |= own["content"]
     return {
