@@ -1,10 +1,7 @@
 """The writer and the listener against a real broker, and the process as its operator sees it."""
 
 import asyncio
-import os
-import signal
 import socket
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -22,6 +19,7 @@ from ingest_api.kafka_writer import KafkaWriter, NotStored
 from ingest_api.metrics import Metrics
 from ingest_api.replies import ReplyListener
 from ingest_api.waiting import WaitingRequests
+from tests.ingest_process import ingest_process
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -137,35 +135,10 @@ async def test_replies_of_before_are_not_heard_and_garbage_stops_nothing(setting
 
 
 async def test_the_process_becomes_ready_and_leaves_with_zero_on_sigterm(settings: Settings) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     environment = {
-        **os.environ,
         "BILLING_KAFKA_URL": settings.kafka_url,
         "BILLING_POSTGRES_URL": settings.postgres_url,
-        "BILLING_INGEST_PORT": str(port),
         "BILLING_INGEST_INSTANCE": "7",
     }
-    program = "from billing.settings import Settings; from ingest_api.server import run; run(Settings())"
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, env=environment)
-    try:
-        async with aiohttp.ClientSession() as http, asyncio.timeout(60):
-            while not await is_ready(http, f"http://127.0.0.1:{port}/readyz"):
-                assert process.returncode is None
-                await asyncio.sleep(0.05)
-        process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 30) == 0
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
-async def is_ready(http: aiohttp.ClientSession, url: str) -> bool:
-    """Ask the process whether it is ready."""
-    try:
-        async with http.get(url) as response:
-            return response.status == 200
-    except aiohttp.ClientConnectionError:
-        return False
+    async with aiohttp.ClientSession() as http, ingest_process(http, environment) as process:
+        assert await process.leave() == 0
