@@ -319,8 +319,10 @@ def _json(document: Any) -> bytes:
 
 
 @asynccontextmanager
-async def serving(**overrides: Any) -> AsyncIterator[World]:
-    """Serve the API on a free port; ``overrides`` change settings."""
+async def serving(
+    providers: Callable[[Settings], Mapping[str, Provider]] | None = None, **overrides: Any
+) -> AsyncIterator[World]:
+    """Serve the API on a free port; ``overrides`` change settings. Without ``providers`` there is a fake one."""
     hashes = {name: hashlib.sha256(key.encode()).hexdigest() for name, key in (("site", SITE_KEY), ("shop", SHOP_KEY))}
     settings = Settings(**{"api_keys": hashes, "wait_default_s": 5.0, "body_limit_bytes": 8192, **overrides})
     metrics = Metrics()
@@ -340,7 +342,7 @@ async def serving(**overrides: Any) -> AsyncIterator[World]:
         recent_keys=RecentKeys(limit=1_000),
         changes=changes,
         reads=reads,
-        providers={"yandex-pay": FakeProvider()},
+        providers={"yandex-pay": FakeProvider()} if providers is None else providers(settings),
         clock=lambda: NOW,
         new_id=lambda: uuid5(UUID(int=0), str(next(ids))).hex,
     )
