@@ -43,7 +43,7 @@ demo: setup ## Start everything and watch 200 customers buy
 
 .PHONY: test
 test: setup ## Run all tests, on real servers
-	@$(VENV)/bin/pytest
+	@$(VENV)/bin/pytest --numprocesses 2 --dist loadgroup
 
 .PHONY: bench
 bench: setup ## Measure full payments per second beside what the machine can do at all

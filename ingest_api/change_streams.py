@@ -12,7 +12,7 @@ import structlog
 from billing.errors import InvalidMessage
 from billing.messages import PaymentChanged, decode_envelope
 from billing.settings import Settings
-from billing.topics import EVENTS
+from billing.topics import EVENTS, Topic
 from ingest_api.metrics import Metrics
 from ingest_api.topic_tail import follow
 
@@ -73,8 +73,9 @@ class ChangeStreams:
     """All that listen in this process. Follows the topic only while somebody listens: the other requests of the
     process do not pay for it."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, limit: int = MAX_STREAMS) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, limit: int = MAX_STREAMS, topic: Topic = EVENTS) -> None:
         self._settings = settings
+        self._topic = topic
         self._metrics = metrics
         self._limit = limit
         self._streams: dict[UUID, set[ChangeStream]] = {}
@@ -130,7 +131,7 @@ class ChangeStreams:
     async def _run(self) -> None:
         while True:
             await self._somebody.wait()
-            await follow(self._settings, EVENTS, self)
+            await follow(self._settings, self._topic, self)
 
     @property
     def wanted(self) -> bool:

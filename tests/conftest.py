@@ -15,6 +15,13 @@ BILLING = (sys.executable, "-m", "cli.main")
 REUSE = "BILLING_TEST_STATE_DIR"
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several processes run the tests: those that kill a stack's parts stay with one, the others go by file."""
+    for item in items:
+        file = item.path.relative_to(config.rootpath)
+        item.add_marker(pytest.mark.xdist_group("e2e" if "e2e" in file.parts else str(file)))
+
+
 class Stack:
     """A running local stack and the commands that act on it."""
 

@@ -14,6 +14,7 @@ from rich.console import Console
 def bench(
     seconds: Annotated[float, typer.Option(min=1, help="How long each load lasts.")] = 60.0,
     concurrency: Annotated[int, typer.Option(min=1, help="Shops that post at once.")] = 48,
+    stored: Annotated[int, typer.Option(min=0, help="Measure again with so many payments more in the books.")] = 0,
     only: Annotated[Literal["reports"] | None, typer.Option(help="Only this part: reports on ClickHouse.")] = None,
     operations: Annotated[int, typer.Option(min=1000, help="With --only reports: so many are made.")] = 10_000_000,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
@@ -32,7 +33,7 @@ def bench(
         console.print("[red]The stack did not come up[/]: see above, or `billing status`.")
         raise typer.Exit(1) from error
     with console.status("measuring") as progress:
-        figures = asyncio.run(measure(status, seconds, concurrency, progress.update))
+        figures = asyncio.run(measure(status, seconds, concurrency, stored, progress.update))
     console.print(table(figures))
     if as_json:
         sys.stdout.write(json.dumps(figures) + "\n")

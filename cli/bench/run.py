@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from billing.settings import Settings
 from cli.bench import floors
 from cli.bench.load import Load, Shop
+from cli.bench.stored import fill
 from cli.stack import resident_mb
 from sinks.rabbitmq import SIGNALS
 from storage.bench import counts_since, provider_ms
@@ -25,12 +26,14 @@ from storage.database import create_engine
 SETTLE_S: Final = 60.0
 LOOK_S: Final = 0.25
 WARM_UP_S: Final = 3.0
+#: The API client that the local stack's key belongs to.
+CLIENT: Final = "demo"
 
 
 async def measure(
-    status: dict[str, Any], seconds: float, concurrency: int, say: Callable[[str], None]
+    status: dict[str, Any], seconds: float, concurrency: int, stored: int, say: Callable[[str], None]
 ) -> dict[str, Any]:
-    """The figures of ``billing bench --json``."""
+    """The figures of ``billing bench --json``. ``stored``: full speed again with so many more payments stored."""
     urls = status["urls"]
     settings = Settings(kafka_url=urls["kafka"], postgres_url=urls["postgres"])
     say("floors: what the machine could do at best")
@@ -52,6 +55,14 @@ async def measure(
         say(f"half of {rate:.0f} payments a second for {seconds:.0f} s")
         half = await world.under_load(shop.steady(seconds, rate / 2))
         overhead = await world.overhead_ms(half["load"])
+        loads, history = [full, half], {}
+        if stored:
+            history["stored"] = await fill(engine, stored, say)
+            say(f"full speed again for {seconds:.0f} s")
+            again = await world.under_load(shop.rush(seconds, concurrency))
+            history["payments_per_second_with_stored"] = round(again["captured"] / again["settled_seconds"], 1)
+            history["cpu_ms_per_payment_with_stored"] = again["cpu_ms_per_payment"]
+            loads.append(again)
     finally:
         await world.send_customers(mode="manual")
         await engine.dispose()
@@ -62,11 +73,12 @@ async def measure(
         "rss_mb": world.memory(),
         "rss_growth_mb": full["rss_growth_mb"],
         "floors": at_best,
-        "payments": full["captured"] + half["captured"],
-        "answered_without_url": full["load"].without_url + half["load"].without_url,
-        "failed_requests": full["load"].failed | half["load"].failed,
-        "lost": full["lost"] + half["lost"],
-        "duplicates": full["duplicates"] + half["duplicates"],
+        **history,
+        "payments": sum(load["captured"] for load in loads),
+        "answered_without_url": sum(load["load"].without_url for load in loads),
+        "failed_requests": {kind: count for load in loads for kind, count in load["load"].failed.items()},
+        "lost": sum(load["lost"] for load in loads),
+        "duplicates": sum(load["duplicates"] for load in loads),
     }
 
 
@@ -110,7 +122,7 @@ class World:
         deadline = time.perf_counter() + SETTLE_S
         while True:
             async with self._engine.connect() as connection:
-                _, captured, _, operations = await counts_since(connection, since)
+                _, captured, _, operations = await counts_since(connection, CLIENT, since)
             complete = captured >= accepted and await self._operations(since) >= operations
             if complete or time.perf_counter() > deadline:
                 return captured, operations
@@ -168,6 +180,10 @@ def table(figures: dict[str, Any]) -> Table:
     view.add_row("[bold]payments a second[/], posted to captured", f"[bold]{figures['payments_per_second']}[/]")
     for name, value in figures["overhead_ms"].items():
         view.add_row(f"our overhead at half of that, {name}", f"{value} ms")
+    if "stored" in figures:
+        view.add_row(
+            f"payments a second with {figures['stored']:,} stored", str(figures["payments_per_second_with_stored"])
+        )
     view.add_section()
     for name, value in figures["floors"].items():
         view.add_row(f"floor: {name.replace('_', ' ')}", f"{value:,}")

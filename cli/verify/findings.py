@@ -17,6 +17,7 @@ Kafka
     ``position_beyond_log``  a position past the end of the topic
     ``payment_missing``      an accepted request without a payment and without a refusal
     ``event_missing``        a version of a payment that was never published
+    ``event_unreadable``     a message in ``billing.events`` that is no event
     ``behind``               messages not yet processed (only when everything should be settled)
 Provider
     ``charge_unknown``       the provider took money for no payment of ours

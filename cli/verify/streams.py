@@ -197,7 +197,11 @@ async def check_events(connection: AsyncConnection, log: Log, findings: Findings
         seen: dict[UUID, int] = {}
         async for records in log.read(EVENTS.name, {partition: (start, end)}):
             for record in records:
-                subject = _headline(record.value).data
+                try:
+                    subject = _headline(record.value).data
+                except msgspec.MsgspecError as error:
+                    findings.found("event_unreadable", f"{partition}/{record.offset}", str(error))
+                    continue
                 seen[subject.payment_id] = seen.get(subject.payment_id, 0) | 1 << subject.version
         findings.checked["events"] += end - start
         await check_versions(connection, seen, findings, complete=start == 0)

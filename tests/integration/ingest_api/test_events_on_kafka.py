@@ -1,6 +1,7 @@
 """The feed of the event streams on a real broker, and the journal it falls back on."""
 
 import asyncio
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import msgspec
@@ -20,14 +21,16 @@ from tests.ingest_world import until
 from tests.integration.streams.world import World
 
 
-async def send(producer: AIOKafkaProducer, change: PaymentChanged) -> None:
+async def send(producer: AIOKafkaProducer, topic: str, change: PaymentChanged) -> None:
     id = str(change.payment_id)
     envelope = Envelope.wrap(change, id="e", source="/test", subject=id, time=NOW)
-    await producer.send_and_wait(EVENTS.name, envelope.encode(), key=id.encode())
+    await producer.send_and_wait(topic, envelope.encode(), key=id.encode())
 
 
-async def test_changes_reach_who_listens_and_the_topic_is_read_only_while_somebody_does(settings: Settings) -> None:
-    streams = ChangeStreams(settings, Metrics())
+async def test_changes_reach_who_listens_and_the_topic_is_read_only_while_somebody_does(
+    settings: Settings, topic: str
+) -> None:
+    streams = ChangeStreams(settings, Metrics(), topic=replace(EVENTS, name=topic))
     await streams.start()
     payment = captured()
     change = view(payment, payment.operations)
@@ -38,9 +41,9 @@ async def test_changes_reach_who_listens_and_the_topic_is_read_only_while_somebo
         with streams.listen(payment.id) as stream:
             assert stream is not None
             await until(lambda: streams.is_live)
-            await send(producer, msgspec.structs.replace(change, payment_id=uuid4()))
-            await producer.send_and_wait(EVENTS.name, b"garbage", key=str(payment.id).encode())
-            await send(producer, change)
+            await send(producer, topic, msgspec.structs.replace(change, payment_id=uuid4()))
+            await producer.send_and_wait(topic, b"garbage", key=str(payment.id).encode())
+            await send(producer, topic, change)
             seen: list[PaymentChanged] = []
             async with asyncio.timeout(30):
                 while not seen:

@@ -1,13 +1,16 @@
 """Each way in which Postgres can disagree with itself is found."""
 
+from types import SimpleNamespace
 from uuid import uuid4
 
+import msgspec
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from billing.topics import EVENTS
 from cli.verify.books import check_books
 from cli.verify.findings import Findings
-from cli.verify.streams import check_creates, check_journal, check_versions
+from cli.verify.streams import check_creates, check_events, check_journal, check_versions
 from storage.verify import moment
 from tests.integration.verify.books import PARTITION, captured, damage
 
@@ -133,3 +136,31 @@ async def test_a_version_that_was_never_published_is_found(database, published, 
     async with moment(database) as connection:
         await check_versions(connection, {payment.id: published}, findings, complete=complete)
     assert [violation.kind for violation in findings.violations] == found
+
+
+class EventsLog:
+    """``billing.events`` with one partition."""
+
+    def __init__(self, *values):
+        self._records = [SimpleNamespace(offset=offset, value=value) for offset, value in enumerate(values)]
+
+    async def bounds(self, topic):
+        assert topic == EVENTS.name
+        return {0: (0, len(self._records))}
+
+    async def read(self, topic, ranges):
+        yield self._records
+
+
+async def test_an_event_that_cannot_be_read_is_found_and_hides_no_other(database):
+    payment = await captured(database)
+    published = [
+        msgspec.json.encode({"type": "t", "data": {"payment_id": payment.id, "version": version}}) for version in (1, 3)
+    ]
+    findings = Findings()
+    async with moment(database) as connection:
+        await check_events(connection, EventsLog(published[0], b"garbage", published[1]), findings)
+    assert [(v.kind, v.id) for v in findings.violations] == [
+        ("event_unreadable", "0/1"),
+        ("event_missing", str(payment.id)),
+    ]
