@@ -19,20 +19,25 @@ def settings_of_running_stack(environment: Mapping[str, str] | None = None) -> S
 
     What the environment sets goes before what the stack says. Raises :class:`NothingRuns` when neither knows.
     """
+    return settings_of(environment_of_running_stack(environment))
+
+
+def environment_of_running_stack(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The same as variables, for a process to be started. Raises :class:`NothingRuns`."""
     environment = os.environ if environment is None else environment
     own = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
     if own.get("BILLING_POSTGRES_URL"):
-        return _settings(own)
+        return own
     state_dir = Path(own.get("BILLING_STATE_DIR") or Settings.model_fields["state_dir"].default)
     status = read_status(Layout(state_dir))
     if status is None or not status.get("environment"):
         raise NothingRuns(
             f"no stack in {state_dir}: `billing up` starts one, or set BILLING_POSTGRES_URL and the others"
         )
-    return _settings({**status["environment"], **own})
+    return {**status["environment"], **own}
 
 
-def _settings(variables: Mapping[str, str]) -> Settings:
+def settings_of(variables: Mapping[str, str]) -> Settings:
     """Settings from variables that are not in this process' environment."""
     from pydantic_settings import EnvSettingsSource
 

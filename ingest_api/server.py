@@ -34,12 +34,16 @@ def run(settings: Settings) -> None:
     """Serve on ``settings.ingest_host:ingest_port`` until SIGTERM or SIGINT, then finish what was accepted and leave
     with exit code 0."""
     configure_logging()
+    serve(build_parts(settings))
+
+
+def serve(parts: Parts) -> None:
+    """Serve with these parts until a signal comes."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)  # uvicorn raises the signal again when it is done
-    parts = build_parts(settings)
     app = create_app(parts)
     _settle_garbage_collector()
-    config = server_config(parts, app, settings.ingest_host, settings.ingest_port)
+    config = server_config(parts, app, parts.settings.ingest_host, parts.settings.ingest_port)
     IngestServer(config, (parts.waiting, parts.changes)).run()
 
 

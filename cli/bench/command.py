@@ -15,13 +15,19 @@ def bench(
     seconds: Annotated[float, typer.Option(min=1, help="How long each load lasts.")] = 60.0,
     concurrency: Annotated[int, typer.Option(min=1, help="Shops that post at once.")] = 48,
     stored: Annotated[int, typer.Option(min=0, help="Measure again with so many payments more in the books.")] = 0,
-    only: Annotated[Literal["reports"] | None, typer.Option(help="Only this part: reports on ClickHouse.")] = None,
+    only: Annotated[
+        Literal["reports", "ingest"] | None,
+        typer.Option(help="Only this part: reports on ClickHouse, or what one ingest process accepts."),
+    ] = None,
     operations: Annotated[int, typer.Option(min=1000, help="With --only reports: so many are made.")] = 10_000_000,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
 ) -> None:
     """Measure full payments (posted, paid, called back, signalled, in ClickHouse) on the running stack."""
     if only == "reports":
         _reports(operations, as_json=as_json)
+        return
+    if only == "ingest":
+        _ingest(seconds, as_json=as_json)
         return
     from cli.bench.run import measure, table
     from cli.demo.play import running_stack
@@ -38,6 +44,22 @@ def bench(
     if as_json:
         sys.stdout.write(json.dumps(figures) + "\n")
     if figures["lost"] or figures["duplicates"]:
+        raise typer.Exit(1)
+
+
+def _ingest(seconds: float, *, as_json: bool) -> None:
+    from cli.bench.ingest import ingest_table, measure_ingest
+    from cli.outage import explained
+    from cli.running import environment_of_running_stack, settings_of
+
+    console = Console(stderr=as_json)
+    with explained(), console.status("measuring") as progress:
+        environment = environment_of_running_stack()
+        figures = measure_ingest(settings_of(environment), environment, seconds, progress.update)
+    console.print(ingest_table(figures))
+    if as_json:
+        sys.stdout.write(json.dumps(figures) + "\n")
+    if figures["lost"] or figures["commands"]["failed"] or figures["callbacks"]["failed"]:
         raise typer.Exit(1)
 
 

@@ -1,0 +1,265 @@
+"""How many commands and callbacks one ingest process accepts, beside what the machine can do at best."""
+
+import asyncio
+import hashlib
+import itertools
+import json
+import os
+import secrets
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import aiohttp
+import jwt
+import psutil
+import uvloop
+from aiohttp import web
+from aiohttp.test_utils import unused_port
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
+from rich.table import Table
+
+from billing.settings import Settings
+from billing.topics import CALLBACKS, INBOX
+from cli.bench import floors
+from cli.bench.ingest_server import PREFIX
+from cli.bench.wire import Sent, post, rush, steady
+
+CONNECTIONS: Final = 64
+WARM_UP_S: Final = 2.0
+#: A process has so long to become ready.
+PATIENCE_S: Final = 30.0
+SERVICE_UNAVAILABLE: Final = 503
+MERCHANT: Final = "bench"
+KEY_ID: Final = "bench-1"
+#: Callbacks are signed before they are sent, and sent again when they run out: a repeat is checked and stored as well.
+SIGNED: Final = 5_000
+#: The benchmark's topics keep what they hold for so long, milliseconds, should it not come to remove them.
+RETENTION_MS: Final = 600_000
+
+
+def measure_ingest(settings: Settings, environment: dict[str, str], seconds: float, say: Callable[[str], None]) -> Any:
+    """The figures of ``billing bench --only ingest --json``. ``environment``: the stack's settings for a process."""
+    return uvloop.run(_measure(settings, environment, seconds, say))
+
+
+async def _measure(
+    settings: Settings, environment: dict[str, str], seconds: float, say: Callable[[str], None]
+) -> dict[str, Any]:
+    api_key, run = secrets.token_hex(16), secrets.token_hex(4)
+    key = ec.generate_private_key(ec.SECP256R1())
+    async with AsyncExitStack() as opened:
+        await opened.enter_async_context(_topics(settings))
+        keys_url = await opened.enter_async_context(_published(key))
+        environment = {
+            **environment,
+            "BILLING_API_KEYS": json.dumps({"bench": hashlib.sha256(api_key.encode()).hexdigest()}),
+            "BILLING_YANDEX_PAY_URL": keys_url,
+            "BILLING_YANDEX_PAY_MERCHANT_ID": MERCHANT,
+        }
+        say("floors: what the machine could do at best")
+        bare_sends = await floors.kafka_messages(settings)
+        async with _process("floor", environment) as floor:
+            validated = await _loaded(floor, lambda: _commands(floor.url, api_key, run), seconds, half=False)
+        async with _process("commands", environment) as ingest:
+            say(f"commands for {seconds:.0f} s, then half as many")
+            commands = await _loaded(ingest, lambda: _commands(ingest.url, api_key, run), seconds)
+            say(f"callbacks for {seconds:.0f} s, then half as many")
+            signed = _signed(key)
+            callbacks = await _loaded(ingest, lambda: _callbacks(ingest.url, signed), seconds)
+        stored = {topic: await _stored(settings, PREFIX + topic) for topic in (INBOX.name, CALLBACKS.name)}
+    floor_rate = validated["per_second"]
+    return {
+        "commands": commands | {"of_floor": round(commands["per_second"] / floor_rate, 2)},
+        "callbacks": callbacks,
+        "floors": {"validating_endpoint_per_second": floor_rate, "kafka_messages_per_second": round(bare_sends)},
+        "lost": max(0, commands["accepted"] - stored[INBOX.name])
+        + max(0, callbacks["accepted"] - stored[CALLBACKS.name]),
+    }
+
+
+async def _loaded(
+    process: "_Process", requests: Callable[[], Iterator[bytes]], seconds: float, *, half: bool = True
+) -> dict[str, Any]:
+    """Rate at full speed; times of the answers at half of it."""
+    warm = await rush(process.url, requests(), WARM_UP_S, CONNECTIONS)
+    cpu = process.cpu_seconds()
+    full = await rush(process.url, requests(), seconds, CONNECTIONS)
+    count = sum(full.statuses.values())
+    rate = count / full.seconds
+    found: dict[str, Any] = {
+        "per_second": round(rate),
+        "cpu_ms_each": round((process.cpu_seconds() - cpu) * 1000 / count, 3),
+    }
+    sent = [warm, full]
+    if half:
+        calm = await steady(process.url, requests(), seconds, rate / 2, CONNECTIONS)
+        found["ms_at_half_load"] = calm.percentiles()
+        sent.append(calm)
+    return found | {"accepted": sum(map(_accepted, sent)), "failed": sum(map(_failed, sent))}
+
+
+def _accepted(sent: Sent) -> int:
+    return sent.statuses[200] + sent.statuses[202]
+
+
+def _failed(sent: Sent) -> int:
+    return sum(sent.statuses.values()) - _accepted(sent)
+
+
+def _commands(url: str, api_key: str, run: str) -> Iterator[bytes]:
+    """New payments, none like another."""
+    headers = {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json", "Prefer": "respond-async"}
+    order = {
+        "customer_id": "customer-1842",
+        "currency": "RUB",
+        "amount": 29_900,
+        "provider": "yandex-pay",
+        "cart": {"items": [{"product_id": "film-stalker", "title": "Stalker (1979)", "quantity": 1,
+                            "unit_price": 29_900, "type": "DIGITAL", "tax": "vat20"}]},
+        "return_urls": {"success": "https://cinema.example/paid", "failure": "https://cinema.example/failed"},
+    }  # fmt: skip
+    body, batch = json.dumps(order).encode(), secrets.token_hex(4)
+    for number in itertools.count():
+        yield post(f"{url}/v1/payments", body, {**headers, "Idempotency-Key": f"{run}-{batch}-{number}"})
+
+
+def _callbacks(url: str, signed: list[bytes]) -> Iterator[bytes]:
+    headers = {"Content-Type": "application/octet-stream"}
+    requests = [post(f"{url}/webhooks/yandex-pay/v1/webhook", token, headers) for token in signed]
+    return itertools.cycle(requests)
+
+
+def _signed(key: ec.EllipticCurvePrivateKey) -> list[bytes]:
+    """Yandex Pay's callbacks: of all providers' signatures theirs takes longest to check."""
+    jws, now = jwt.PyJWS(), int(time.time())
+    header = {"kid": KEY_ID, "iat": now, "exp": now + 3600, "typ": "JWT"}
+    event = {"event": "ORDER_STATUS_UPDATED", "eventTime": datetime.now(UTC).isoformat(), "merchantId": MERCHANT}
+    return [
+        jws.encode(
+            json.dumps({**event, "order": {"orderId": f"bench-{n}", "paymentStatus": "CAPTURED"}}).encode(),
+            key, "ES256", header,
+        ).encode()
+        for n in range(SIGNED)
+    ]  # fmt: skip
+
+
+class _Process:
+    """A server of the benchmark's."""
+
+    def __init__(self, process: asyncio.subprocess.Process, url: str) -> None:
+        self.url = url
+        self._process = process
+
+    def cpu_seconds(self) -> float:
+        """What it used so far."""
+        times = psutil.Process(self._process.pid).cpu_times()
+        return times.user + times.system
+
+
+@asynccontextmanager
+async def _process(part: str, environment: dict[str, str]) -> AsyncIterator[_Process]:
+    port = unused_port()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "cli.bench.ingest_server", part,
+        env={**os.environ, **environment, "BILLING_INGEST_PORT": str(port)},
+        stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    try:
+        await _until_ready(f"{url}/readyz" if part == "commands" else url)
+        yield _Process(process, url)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+async def _until_ready(url: str) -> None:
+    """The floor refuses what it is asked here, and is ready when it does."""
+    async with aiohttp.ClientSession() as http, asyncio.timeout(PATIENCE_S):
+        while True:
+            try:
+                async with http.get(url) as answer:
+                    if answer.status != SERVICE_UNAVAILABLE:
+                        return
+            except aiohttp.ClientConnectionError:
+                pass  # it has not begun to listen
+            await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def _published(key: ec.EllipticCurvePrivateKey) -> AsyncIterator[str]:
+    """Where the provider's keys are."""
+    public = ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    document = {"keys": [{**public, "kid": KEY_ID, "alg": "ES256", "use": "sig"}]}
+
+    async def jwks(_request: web.Request) -> web.Response:
+        return web.json_response(document)
+
+    app, port = web.Application(), unused_port()
+    app.router.add_get("/api/jwks", jwks)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def _topics(settings: Settings) -> AsyncIterator[None]:
+    """The benchmark's topics, made anew and removed afterwards."""
+    names = [PREFIX + INBOX.name, PREFIX + CALLBACKS.name]
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_url)
+    await admin.start()
+    try:
+        await admin.create_topics(
+            [
+                NewTopic(name, settings.kafka_partitions, settings.kafka_replication,
+                         topic_configs={"retention.ms": str(RETENTION_MS)})
+                for name in names
+            ]
+        )  # fmt: skip
+        yield
+    finally:
+        await admin.delete_topics(names)
+        await admin.close()
+
+
+async def _stored(settings: Settings, topic: str) -> int:
+    """Messages in a topic."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka_url)
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets([TopicPartition(topic, n) for n in range(settings.kafka_partitions)])
+        return sum(ends.values())
+    finally:
+        await consumer.stop()
+
+
+def ingest_table(figures: dict[str, Any]) -> Table:
+    """The figures for people."""
+    view = Table(title="billing bench --only ingest: one process", title_justify="left")
+    view.add_column("")
+    view.add_column("", justify="right")
+    for name in ("commands", "callbacks"):
+        found = figures[name]
+        view.add_row(f"[bold]{name} accepted a second[/]", f"[bold]{found['per_second']:,}[/]")
+        view.add_row("its CPU for each", f"{found['cpu_ms_each']} ms")
+        times = ", ".join(f"{p} {ms} ms" for p, ms in found["ms_at_half_load"].items())
+        view.add_row("answered at half of that", times)
+        view.add_row("not accepted", str(found["failed"]))
+        view.add_section()
+    for name, value in figures["floors"].items():
+        view.add_row(f"floor: {name.replace('_', ' ')}", f"{value:,}")
+    view.add_row("commands, of the validating endpoint", f"{figures['commands']['of_floor']:.0%}")
+    view.add_row("accepted and not in Kafka", str(figures["lost"]))
+    return view

@@ -1,0 +1,57 @@
+"""An ingest process to load: ``python -m cli.bench.ingest_server PART`` with the settings of the stack.
+
+``commands``: the real one, but that it writes to the benchmark's own topics: nobody acts on what is sent to it.
+``floor``: the same server with an endpoint that only validates the same body.
+"""
+
+import dataclasses
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from billing.settings import Settings
+from ingest_api.kafka_writer import KafkaWriter
+from ingest_api.logs import configure_logging
+from ingest_api.schemas import CreatePaymentIn, parse
+from ingest_api.server import build_parts, serve
+from ingest_api.serving import server_config
+
+#: Before the name of a topic that the benchmark has for itself.
+PREFIX: Final = "bench."
+
+
+class AsideWriter(KafkaWriter):
+    """Writes to the benchmark's topics."""
+
+    async def store(self, topic: str, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
+        await super().store(PREFIX + topic, key, value, headers)
+
+
+async def validate(scope: Scope, receive: Receive, send: Send) -> None:
+    """Reads a command, checks it, and answers as much as ingest does."""
+    if scope["type"] == "http":
+        body = parse(CreatePaymentIn, await Request(scope, receive).body())
+        answer = Response(b'{"id":"%s"}' % body.customer_id.encode(), status_code=202, media_type="application/json")
+        await answer(scope, receive, send)
+
+
+def main(part: str) -> None:
+    """Serve until a signal comes."""
+    configure_logging()
+    settings = Settings()
+    parts = build_parts(settings)
+    if part == "floor":
+        config = server_config(parts, validate, settings.ingest_host, settings.ingest_port)
+        config.lifespan = "off"
+        uvicorn.Server(config).run()
+        return
+    serve(dataclasses.replace(parts, writer=AsideWriter(settings, parts.metrics)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
