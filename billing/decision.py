@@ -9,7 +9,7 @@ import msgspec
 from billing.chase import next_chase
 from billing.entitlement import entitlement
 from billing.ledger import Posting
-from billing.messages import ItemView, OperationView, PaymentChanged, ProviderRequest, Refusal, Reply, ReplyTo
+from billing.messages import ItemView, Message, OperationView, PaymentChanged, ProviderRequest, Refusal, Reply, ReplyTo
 from billing.payment import Operation, Payment
 from billing.shares import lines
 from billing.transitions import TRANSITIONS, Fact
@@ -18,6 +18,9 @@ from billing.vocabulary import OperationStatus, OperationType, Outcome, PaymentS
 
 #: The smallest step between two changes of one payment: what Postgres and ClickHouse can tell apart.
 _TICK: Final = timedelta(microseconds=1)
+
+#: Nobody listens to it.
+_NOBODY: Final = ReplyTo(0, "")
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -164,6 +167,13 @@ def refuse(payment: Payment | None, payment_id: UUID, code: str, detail: str, re
         return Decision(payment)
     reply = Reply(payment_id, reply_to.correlation_id, refusal=Refusal(code, detail))
     return Decision(payment, reply=reply, reply_partition=reply_to.partition)
+
+
+def heard(message: Message) -> Message:
+    """The message as if somebody waited for its reply: only then is it said why it is refused."""
+    if getattr(message, "reply_to", _NOBODY) is not None:
+        return message
+    return msgspec.structs.replace(message, reply_to=_NOBODY)
 
 
 def view(

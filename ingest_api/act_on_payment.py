@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from billing.decide import decide
-from billing.decision import view
-from billing.messages import PaymentChanged, ReplyTo
+from billing.decision import heard, view
+from billing.messages import PaymentChanged
 from billing.payment import Payment
 from billing.scopes import Scope
 from ingest_api import idempotency
@@ -25,9 +25,6 @@ from ingest_api.schemas import parse
 from ingest_api.submission import submit
 
 PATH: Final = "/v1/payments/{payment_id}/"
-
-#: Nobody listens to it: with it the domain says why it would refuse.
-_NOBODY: Final = ReplyTo(0, "")
 
 
 class ActOnPaymentHandler:
@@ -76,7 +73,7 @@ class ActOnPaymentHandler:
 
     def _foreseen(self, payment: Payment, command: Asked) -> PaymentChanged:
         """The payment as it would be after ``command``; raises what the domain refuses."""
-        decision = decide(payment, msgspec.structs.replace(command, reply_to=_NOBODY), self._parts.clock())
+        decision = decide(payment, heard(command), self._parts.clock())
         if decision.reply is not None and decision.reply.refusal is not None:
             raise refused(decision.reply.refusal)
         assert decision.payment is not None

@@ -6,7 +6,7 @@ from starlette.requests import Request
 
 from billing.payment import Payment
 from ingest_api.parts import Reads
-from ingest_api.problems import Problem, ProblemError
+from ingest_api.problems import Problem, ProblemError, refused
 
 
 def path_id(request: Request, name: str, problem: Problem) -> UUID:
@@ -18,8 +18,12 @@ def path_id(request: Request, name: str, problem: Problem) -> UUID:
 
 
 async def own_payment(reads: Reads, request: Request, client: str) -> Payment:
-    """The payment; 404 when there is none or it is another client's, which are not told apart."""
-    payment = await reads.payment(client, path_id(request, "payment_id", Problem.PAYMENT_NOT_FOUND))
+    """The payment; 404 when there is none or it is another client's, which are not told apart. One that was accepted
+    and refused in its turn: the problem that who waited was told."""
+    id = path_id(request, "payment_id", Problem.PAYMENT_NOT_FOUND)
+    payment = await reads.payment(client, id)
     if payment is None:
+        if (refusal := await reads.refusal(client, id, None)) is not None:
+            raise refused(refusal)
         raise ProblemError(Problem.PAYMENT_NOT_FOUND, Problem.PAYMENT_NOT_FOUND.cause)
     return payment

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from billing.messages import PaymentChanged
+from billing.messages import PaymentChanged, Refusal
 from billing.payment import Payment
 from billing.settings import Settings
 from ingest_api.change_streams import ChangeStreams
@@ -50,6 +50,10 @@ class Reads(Protocol):
 
     async def payment(self, client_id: str, payment_id: UUID) -> Payment | None:
         """The client's payment; ``None`` when it has none with this id."""
+
+    async def refusal(self, client_id: str, payment_id: UUID, operation_id: UUID | None) -> Refusal | None:
+        """Why a command of the client was refused in its turn: the one for this operation, or with ``None`` the one
+        that was to open the payment."""
 
     async def payments(self, client_id: str, filters: Filters, after: Place | None, limit: int) -> list[Payment]:
         """At most ``limit`` of the client's payments, newest first, from behind ``after`` on."""

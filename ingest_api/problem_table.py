@@ -68,8 +68,8 @@ class Problem(Enum):
         "operation-not-found",
         404,
         "The payment has no such operation",
-        "No operation of the payment has this id: it was accepted a moment ago (202), or refused when its turn came.",
-        "After a 202 ask again in a second. If it stays, repeat the command with its key: the answer says why.",
+        "No operation of the payment has this id; or it was accepted a moment ago (202) and its turn has not come.",
+        "After a 202 ask again in a second. One that is refused in its turn is answered with the reason instead.",
     )
     METHOD_NOT_ALLOWED = (
         "method-not-allowed",

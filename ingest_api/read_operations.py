@@ -11,7 +11,7 @@ from ingest_api.conditional import json_answer
 from ingest_api.own_payment import own_payment, path_id
 from ingest_api.parts import Parts
 from ingest_api.payment_view import operation_result, operation_view
-from ingest_api.problems import Problem, ProblemError
+from ingest_api.problems import Problem, ProblemError, refused
 
 PATH: Final = "/v1/payments/{payment_id}/operations"
 ONE_PATH: Final = PATH + "/{operation_id}"
@@ -31,10 +31,12 @@ class ReadOperations:
         return json_answer(request, {"data": [operation_view(operation) for operation in shown.operations]})
 
     async def one(self, request: Request) -> Response:
-        """One of them, with its payment."""
+        """One of them, with its payment; one that was refused in its turn: the problem that who waited was told."""
         client = self._parts.gate.admit(request, Scope.PAYMENTS_READ)
         payment = await own_payment(self._parts.reads, request, client)
         operation_id = path_id(request, "operation_id", Problem.OPERATION_NOT_FOUND)
         if payment.operation(operation_id) is None:
+            if (refusal := await self._parts.reads.refusal(client, payment.id, operation_id)) is not None:
+                raise refused(refusal)
             raise ProblemError(Problem.OPERATION_NOT_FOUND, Problem.OPERATION_NOT_FOUND.cause)
         return json_answer(request, operation_result(view(payment, payment.operations), operation_id, known=True))

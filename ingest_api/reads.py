@@ -8,12 +8,13 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from billing.messages import PaymentChanged
+from billing.messages import PaymentChanged, Refusal
 from billing.payment import Payment
 from ingest_api.problems import unavailable
 from storage.payment_changes import changes_after
 from storage.payments_list import Filters, Place, list_payments
 from storage.payments_view import find_payment
+from storage.refusals import find_refusal
 from storage.timeline import journal_of, postings_of
 from storage.told import Entry, entries
 
@@ -30,6 +31,11 @@ class PostgresReads:
         """The client's payment with all its operations."""
         async with self._connected() as connection:
             return await find_payment(connection, client_id, payment_id)
+
+    async def refusal(self, client_id: str, payment_id: UUID, operation_id: UUID | None) -> Refusal | None:
+        """Why a command was refused in its turn."""
+        async with self._connected() as connection:
+            return await find_refusal(connection, client_id, payment_id, operation_id)
 
     async def payments(self, client_id: str, filters: Filters, after: Place | None, limit: int) -> list[Payment]:
         """A page of the client's payments."""

@@ -10,7 +10,7 @@ from sqlalchemy import ARRAY, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.decide import decide
-from billing.decision import Decision
+from billing.decision import Decision, heard
 from billing.errors import BillingError
 from billing.messages import decode_envelope
 from billing.payment import Payment
@@ -64,7 +64,8 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 def replay(journal: Iterable[Recorded]) -> Iterator[Decision]:
-    """The decision on each message of one payment, in the order of the stream, each at its own moment.
+    """The decision on each message of one payment, in the order of the stream, each at its own moment. Replies are
+    made for all, so that every refusal is told.
 
     Raises :class:`Unreplayable`.
     """
@@ -72,7 +73,7 @@ def replay(journal: Iterable[Recorded]) -> Iterator[Decision]:
     for recorded in journal:
         try:
             message = decode_envelope(recorded.message.encode()).open()
-            decision = decide(payment, message, recorded.recorded_at)
+            decision = decide(payment, heard(message), recorded.recorded_at)
         except BillingError as error:
             raise Unreplayable(recorded, error) from error
         payment = decision.payment

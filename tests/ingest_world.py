@@ -122,6 +122,7 @@ class FakeReplies:
 class FakeReads:
     payments_of: dict[UUID, Payment] = field(default_factory=dict)
     filters: Filters | None = None
+    refusals: dict[tuple[UUID, UUID | None], Refusal] = field(default_factory=dict)
     journal: list[PaymentChanged] = field(default_factory=list)
     journal_reads: int = 0
     entries: list[Entry] = field(default_factory=list)
@@ -132,6 +133,9 @@ class FakeReads:
             raise self.error
         found = self.payments_of.get(payment_id)
         return found if found is not None and found.client_id == client_id else None
+
+    async def refusal(self, client_id: str, payment_id: UUID, operation_id: UUID | None) -> Refusal | None:
+        return self.refusals.get((payment_id, operation_id))
 
     async def payments(self, client_id: str, filters: Filters, after: Place | None, limit: int) -> list[Payment]:
         self.filters = filters

@@ -12,6 +12,7 @@ from ingest_api.openapi.words import (
     GATE_PROBLEMS,
     IF_NONE_MATCH,
     NOT_MODIFIED,
+    OWN_PAYMENT_PROBLEMS,
     PAYMENT_ID,
     REF,
     SECURITY,
@@ -96,7 +97,7 @@ READ_TIMELINE: Final[dict[str, Any]] = {
             ),
         },
         **NOT_MODIFIED,
-        **problems(*GATE_PROBLEMS, Problem.PAYMENT_NOT_FOUND),
+        **problems(*GATE_PROBLEMS, *OWN_PAYMENT_PROBLEMS),
     },
     "openapi_extra": {"security": SECURITY, "parameters": [PAYMENT_ID, IF_NONE_MATCH]},
 }  # fmt: skip
@@ -130,7 +131,7 @@ PAYMENT_EVENTS: Final[dict[str, Any]] = {
                 "data": '{"id":"…","status":"CAPTURED","version":3}',
             }}},
         },
-        **problems(*GATE_PROBLEMS, Problem.PAYMENT_NOT_FOUND, Problem.INVALID_REQUEST),
+        **problems(*GATE_PROBLEMS, *OWN_PAYMENT_PROBLEMS, Problem.INVALID_REQUEST),
     },
     "openapi_extra": {
         "security": SECURITY,

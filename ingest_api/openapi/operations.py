@@ -11,6 +11,7 @@ from ingest_api.openapi.words import (
     IF_NONE_MATCH,
     LOCATION,
     NOT_MODIFIED,
+    OWN_PAYMENT_PROBLEMS,
     PAYMENT_ID,
     REF,
     RETRY_AFTER,
@@ -65,7 +66,7 @@ def _action(summary: str, description: str, schema: str, example: dict[str, Any]
                 LOCATION | RETRY_AFTER,
                 _NEXT,
             ),
-            **problems(*COMMAND_PROBLEMS, Problem.PAYMENT_NOT_FOUND, Problem.REFUSED, *refusals),
+            **problems(*COMMAND_PROBLEMS, *OWN_PAYMENT_PROBLEMS, Problem.REFUSED, *refusals),
         },
         "openapi_extra": {
             "security": SECURITY,
@@ -107,7 +108,7 @@ ACTIONS: Final[dict[str, dict[str, Any]]] = {
     ),
 }  # fmt: skip
 
-_READ_PROBLEMS: Final = (*GATE_PROBLEMS, Problem.PAYMENT_NOT_FOUND)
+_READ_PROBLEMS: Final = (*GATE_PROBLEMS, *OWN_PAYMENT_PROBLEMS)
 
 READ_OPERATIONS: Final[dict[str, Any]] = {
     "tags": ["payments"],
@@ -129,13 +130,29 @@ READ_OPERATIONS: Final[dict[str, Any]] = {
     "openapi_extra": {"security": SECURITY, "parameters": [PAYMENT_ID, IF_NONE_MATCH]},
 }  # fmt: skip
 
+#: What a command that was accepted may be refused for in its turn.
+_REFUSED_IN_TURN: Final = (
+    *_HOLD,
+    Problem.REFUSED,
+    Problem.IDEMPOTENCY_KEY_REUSED,
+    Problem.AMOUNT_EXCEEDS_AUTHORIZED,
+    Problem.CART_REQUIRED,
+    Problem.CART_TOTAL_MISMATCH,
+    Problem.NOT_CAPTURED,
+    Problem.AMOUNT_EXCEEDS_REFUNDABLE,
+    Problem.ITEMS_NOT_REFUNDABLE,
+    Problem.ALREADY_CLOSED,
+)
+
 READ_OPERATION: Final[dict[str, Any]] = {
     "tags": ["payments"],
     "summary": "One operation of a payment",
+    "description": "Of one that was accepted (202) and refused when its turn came: the problem that who waited for the "
+    "outcome was told.",
     "responses": {
         200: answer("The operation and its payment", "OperationResult", {**_RESULT, "payment": PAYMENT_EXAMPLE}, ETAG),
         **NOT_MODIFIED,
-        **problems(*_READ_PROBLEMS, Problem.OPERATION_NOT_FOUND),
+        **problems(*_READ_PROBLEMS, Problem.OPERATION_NOT_FOUND, *_REFUSED_IN_TURN),
     },
     "openapi_extra": {"security": SECURITY, "parameters": [PAYMENT_ID, {**PAYMENT_ID, "name": "operation_id"},
                                                            IF_NONE_MATCH]},

@@ -11,6 +11,7 @@ from ingest_api.openapi.words import (
     IF_NONE_MATCH,
     LOCATION,
     NOT_MODIFIED,
+    OWN_PAYMENT_PROBLEMS,
     PAYMENT_ID,
     RETRY_AFTER,
     SECURITY,
@@ -127,7 +128,7 @@ READ_PAYMENT: Final[dict[str, Any]] = {
     "responses": {
         200: answer("The payment as it is in the books", "ExpandedPayment", PAYMENT_EXAMPLE, ETAG),
         **NOT_MODIFIED,
-        **problems(*GATE_PROBLEMS, Problem.PAYMENT_NOT_FOUND, Problem.INVALID_REQUEST),
+        **problems(*GATE_PROBLEMS, *OWN_PAYMENT_PROBLEMS, Problem.INVALID_REQUEST),
     },
     "openapi_extra": {"security": SECURITY, "parameters": [PAYMENT_ID, EXPAND, IF_NONE_MATCH]},
 }

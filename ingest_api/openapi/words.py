@@ -125,6 +125,9 @@ NOT_MODIFIED: Final[dict[int | str, Any]] = {304: {"description": "Nothing chang
 #: What everything behind an API key may be answered with.
 GATE_PROBLEMS: Final = (Problem.UNAUTHORIZED, Problem.FORBIDDEN, Problem.TOO_MANY_REQUESTS, Problem.UNAVAILABLE)
 
+#: What everything below a payment may be answered with: it is not there, or was accepted and refused in its turn.
+OWN_PAYMENT_PROBLEMS: Final = (Problem.PAYMENT_NOT_FOUND, Problem.INVALID_ORDER)
+
 #: What every command may be answered with besides its own problems.
 COMMAND_PROBLEMS: Final = (
     Problem.MALFORMED_JSON,

@@ -27,6 +27,7 @@ def world(session_world: World, request: pytest.FixtureRequest) -> World:
     session_world.reads.payments_of.clear()
     session_world.reads.error = None
     session_world.reads.journal.clear()
+    session_world.reads.refusals = {}
     session_world.reads.journal_reads = 0
     return session_world
 

@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from billing.messages import Refusal
 from billing.settings import Settings
 from ingest_api.problems import Problem, ProblemError, unavailable
 from ingest_api.reads import PostgresReads
@@ -105,3 +106,18 @@ async def test_operations_are_listed_and_read_one_by_one(world, stored: UUID) ->
     foreign = {"Authorization": "Bearer shop-key-1"}
     for path in ("operations", f"operations/{listed[1]['id']}"):
         (await world.get(f"/v1/payments/{stored}/{path}", **foreign)).is_problem(404, "payment-not-found")
+
+
+async def test_what_was_accepted_and_refused_in_its_turn_is_answered_with_the_reason(world, stored: UUID) -> None:
+    operation, opening = uuid4(), uuid4()
+    world.reads.refusals = {
+        (stored, operation): Refusal("amount_exceeds_refundable", "30000 cannot be refunded: 19900 is left"),
+        (opening, None): Refusal("invalid_order", "access_until is not a time"),
+    }
+
+    answer = await world.get(f"/v1/payments/{stored}/operations/{operation}", **AUTH)
+    answer.is_problem(409, "amount-exceeds-refundable")
+    assert answer.json["detail"] == "30000 cannot be refunded: 19900 is left"
+    for path in ("", "/operations", "/timeline", "/events"):
+        (await world.get(f"/v1/payments/{opening}{path}", **AUTH)).is_problem(422, "invalid-order")
+    (await world.get(f"/v1/payments/{stored}/operations/{uuid4()}", **AUTH)).is_problem(404, "operation-not-found")
