@@ -11,6 +11,7 @@ from cli.bench.command import bench
 from cli.dead_letters.command import app as dead_letters
 from cli.demo.command import demo
 from cli.parity.command import parity
+from cli.payment.command import app as payment
 from cli.rebuild import rebuild
 from cli.report.command import report
 from cli.timeline.command import timeline
@@ -40,6 +41,7 @@ app.command()(processes.migrate)
 app.add_typer(api_keys, name="api-keys")
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(journal.app, name="journal")
+app.add_typer(payment, name="payment")
 app.add_typer(providers.app, name="providers")
 app.add_typer(processes.app, name="run")
 

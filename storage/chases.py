@@ -17,6 +17,7 @@ _HELD_BACK = text(
     WHERE provider = :provider AND outcome = 'NOT_SENT' AND next_chase_at IS NOT NULL ORDER BY next_chase_at
     """
 )
+_OPEN = text("SELECT payment_id, id, chases FROM operations WHERE payment_id = :payment AND next_chase_at IS NOT NULL")
 _LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
 #: One process asks at a time (a Postgres advisory lock).
 CHASE_LOCK = 0x63686173
@@ -33,4 +34,10 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[tu
 async def held_back(connection: AsyncConnection, provider: str) -> list[tuple[UUID, UUID, int]]:
     """(payment id, operation id, chases so far) of what could not be sent to a provider and will be tried again."""
     rows = await connection.execute(_HELD_BACK, {"provider": provider})
+    return [(payment_id, operation_id, chases) for payment_id, operation_id, chases in rows]
+
+
+async def open_operations(connection: AsyncConnection, payment: UUID) -> list[tuple[UUID, UUID, int]]:
+    """(payment id, operation id, chases so far) of what is not final in a payment."""
+    rows = await connection.execute(_OPEN, {"payment": payment})
     return [(payment_id, operation_id, chases) for payment_id, operation_id, chases in rows]

@@ -15,6 +15,7 @@ BILLING = (sys.executable, "-m", "cli.main")
 REUSE = "BILLING_TEST_STATE_DIR"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Where several processes run the tests: those that kill a stack's parts stay with one, the others go by file."""
     for item in items:

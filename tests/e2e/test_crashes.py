@@ -19,7 +19,7 @@ from tests.e2e.crashing_worker import POINTS
 from tests.e2e.shop import Shop, a_shop, audited
 
 PAYMENTS = 120
-PATIENCE_S = 90
+PATIENCE_S = 150
 
 
 @contextmanager

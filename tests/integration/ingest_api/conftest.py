@@ -1,6 +1,7 @@
 """The ingest API's parts on the stack's Kafka."""
 
 from collections.abc import AsyncIterator
+from uuid import uuid4
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -18,10 +19,10 @@ async def settings(stack) -> Settings:
     return settings
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 async def topic(settings: Settings) -> AsyncIterator[str]:
     """A topic nobody else reads: the agents of the stack would act on ours."""
-    name = "test.ingest-api.written"
+    name = f"test.ingest-api.{uuid4().hex}"
     await _create(settings, [name])
     yield name
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_url)

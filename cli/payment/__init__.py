@@ -1,0 +1,1 @@
+"""``billing payment``: what an operator may say about one payment."""
