@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
+import structlog
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -97,7 +98,8 @@ def refusal(
 
     def answer(error: ProblemError) -> Response:
         request_id = new_id()
-        response = errors.answer(error, request_id)
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            response = errors.answer(error, request_id)
         response.headers.update({**headers, "x-request-id": request_id})
         return response
 

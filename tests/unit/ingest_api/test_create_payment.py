@@ -249,6 +249,30 @@ async def test_who_waits_when_the_process_leaves_is_answered_at_once(serve, body
         assert UUID(answer.json["id"]) == world.writer.commands[0].payment_id
 
 
+async def test_what_is_being_stored_when_the_process_leaves_is_stored_and_answered(
+    serve, body, eventually, monkeypatch
+) -> None:
+    async with serve() as world:
+        acknowledged, store, under_way = asyncio.Event(), world.writer.store, []
+
+        async def slowly(*message: Any) -> None:
+            under_way.append(message)
+            await acknowledged.wait()
+            await store(*message)
+
+        monkeypatch.setattr(world.writer, "store", slowly)
+        request = asyncio.create_task(world.create(body))
+        await eventually(lambda: len(under_way) == 1)
+        world.server.should_exit = True
+        await eventually(lambda: not world.server.servers[0].is_serving())
+        acknowledged.set()
+
+        answer = await request
+
+        assert answer.status == 202
+        assert UUID(answer.json["id"]) == world.writer.commands[0].payment_id
+
+
 async def test_a_broker_that_is_gone_is_a_503_that_asks_to_come_back(world, body) -> None:
     world.writer.away = True
     answer = await world.create(body, Prefer="wait=20")

@@ -4,12 +4,16 @@ import base64
 import hashlib
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from ingest_api.payment_actions import ACTIONS
 from ingest_api.problems import Problem
+
+PROBLEMS_PAGE = Path(__file__).parents[3] / "docs" / "problems.md"
 
 
 async def test_a_path_nobody_serves(world) -> None:
@@ -44,6 +48,13 @@ async def test_an_unexpected_error_tells_nothing_of_the_inside(world, body) -> N
 
 async def test_a_request_id_is_given_back(world) -> None:
     assert (await world.get("/livez", **{"X-Request-Id": "shop-42.a"})).headers["X-Request-Id"] == "shop-42.a"
+
+
+async def test_a_log_line_carries_the_id_of_its_request(world) -> None:
+    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+        await world.get("/nowhere", **{"X-Request-Id": "shop-42.a"})
+        answer = await world.get("/v1/payments")
+    assert [line["request_id"] for line in lines] == ["shop-42.a", answer.headers["X-Request-Id"]]
 
 
 @pytest.mark.parametrize("sent", ["", "x" * 65, "a b", "<script>"])
@@ -113,6 +124,12 @@ async def test_every_problem_type_resolves_to_its_description(world, problem: Pr
         "cause": problem.cause,
         "cure": problem.cure,
     }
+
+
+def test_the_documentation_lists_every_problem_type() -> None:
+    rows = [f"| `{p.code}` | {p.status} | {p.title} | {p.cause} | {p.cure} |" for p in Problem]
+    listed = [line for line in PROBLEMS_PAGE.read_text().splitlines() if line.startswith("| `")]
+    assert listed == sorted(rows)
 
 
 async def test_problem_types_are_listed(world) -> None:

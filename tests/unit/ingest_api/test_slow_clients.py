@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import structlog
 
 from tests.ingest_world import SITE_KEY, World, serving
 
@@ -116,7 +117,9 @@ async def test_a_head_without_an_end_is_refused_by_its_size() -> None:
 
 async def test_what_is_not_http_is_told_so() -> None:
     async with serving() as world, dripping(world, b"nonsense\r\n\r\n") as (client,):
-        status, _, problem = await client.answer()
+        with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+            status, _, problem = await client.answer()
+        assert problem["request_id"] in [line.get("request_id") for line in lines]
         assert (status, problem["type"]) == (400, "/problems/bad-request")
 
 
