@@ -45,7 +45,7 @@ class ActOnPaymentHandler:
         started = monotonic()
         client = parts.gate.admit(request, Scope.PAYMENTS_WRITE)
         key = idempotency.idempotency_key(request)
-        body = parse(action.body, await json_body(request, settings))
+        body = parse(action.body, await json_body(request, settings.body_limit_bytes))
         wanted = preference(request.headers.getlist("prefer"), settings.wait_default_s, settings.wait_max_s)
         payment = await own_payment(parts.reads, request, client)
         operation_id = idempotency.operation_id(client, payment.id, key)

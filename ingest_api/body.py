@@ -1,4 +1,4 @@
-"""Reading a body: no more bytes and no more time than it may take."""
+"""Reading a body: no more bytes than it may have. How long it may take is the connection's business."""
 
 import asyncio
 from contextlib import suppress
@@ -16,20 +16,12 @@ DISCARD_S: Final = 0.5
 _CLOSE: Final = {"Connection": "close"}
 
 
-async def read_body(request: Request, limit: int, deadline_s: float) -> bytes:
-    """The raw body; 413 beyond ``limit`` bytes, announced or counted; 408 after ``deadline_s`` seconds."""
+async def read_body(request: Request, limit: int) -> bytes:
+    """The raw body; 413 beyond ``limit`` bytes, announced or counted."""
     announced = request.headers.get("content-length")
     if announced is not None and int(announced) > limit:
         await _discard(request)
         raise _too_large(limit)
-    try:
-        async with asyncio.timeout(deadline_s):
-            return await _read(request, limit)
-    except TimeoutError:
-        raise ProblemError(Problem.SLOW_REQUEST, headers=_CLOSE) from None
-
-
-async def _read(request: Request, limit: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     while True:

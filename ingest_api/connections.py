@@ -1,4 +1,4 @@
-"""Connections that cannot be held for nothing: a request's head has its time and its size, and there are only so many
+"""Connections that cannot be held for nothing: a request has its time, its head its size, and there are only so many
 connections."""
 
 import asyncio
@@ -22,16 +22,17 @@ RESERVED_FILES: Final = 256
 
 
 class Bounds(msgspec.Struct, frozen=True):
-    """``head_s``: seconds a client has for a request's head; ``connections``: how many there may be at once.
-    ``refusal`` makes the answer to who is beyond them."""
+    """``head_s`` and ``body_s``: seconds a client has for a request's head, and then for its body; ``connections``: how
+    many there may be at once. ``refusal`` makes the answer to who is beyond them."""
 
     head_s: float
+    body_s: float
     connections: int
     refusal: Callable[[ProblemError], Response]
 
 
 class BoundedConnection(HttpToolsProtocol):
-    """uvicorn's connection, which itself waits for a head without end. A body's time is its reader's business."""
+    """uvicorn's connection, which itself waits without end. A request that arrives whole costs no timer."""
 
     def __init__(self, bounds: Bounds, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -44,10 +45,10 @@ class BoundedConnection(HttpToolsProtocol):
         if len(self.connections) > self._bounds.connections:
             self._refuse(unavailable("there are too many connections"))
         else:
-            self._expect_head()
+            self._expect(self._bounds.head_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._head_is_here()
+        self._arrived()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -55,36 +56,45 @@ class BoundedConnection(HttpToolsProtocol):
             return  # refused; what still comes is not read
         super().data_received(data)
         if self.cycle is not None and not self.cycle.response_complete:
-            return  # a request is under way
+            if self.cycle.more_body and self._late is None:
+                self._expect(self._bounds.body_s)
+            return
         self._head_bytes += len(data)
         if self._head_bytes > HEAD_LIMIT:
             self._refuse(ProblemError(Problem.INVALID_HTTP, f"the head is larger than {HEAD_LIMIT} bytes"))
         elif self._late is None:
-            self._expect_head()
+            self._expect(self._bounds.head_s)
 
     def on_headers_complete(self) -> None:
-        self._head_is_here()
+        self._arrived()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._arrived()
+        super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(ProblemError(Problem.INVALID_HTTP, msg))
 
-    def _expect_head(self) -> None:
-        self._late = self.loop.call_later(self._bounds.head_s, self._head_is_late)
+    def _expect(self, seconds: float) -> None:
+        self._late = self.loop.call_later(seconds, self._is_late)
 
-    def _head_is_here(self) -> None:
+    def _arrived(self) -> None:
         self._head_bytes = 0
         if self._late is not None:
             self._late.cancel()
             self._late = None
 
-    def _head_is_late(self) -> None:
-        self._refuse(ProblemError(Problem.SLOW_REQUEST))
+    def _is_late(self) -> None:
+        if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
+            self.transport.close()  # an answer has begun: there is no place for another
+        else:
+            self._refuse(ProblemError(Problem.SLOW_REQUEST))
 
     def _refuse(self, error: ProblemError) -> None:
         if self.transport.is_closing():
             return
-        self._head_is_here()
+        self._arrived()
         answer = self._bounds.refusal(error)
         lines = (b"%s: %s\r\n" % header for header in (*answer.raw_headers, (b"connection", b"close")))
         self.transport.write(b"".join((STATUS_LINE[answer.status_code], *lines, b"\r\n", bytes(answer.body))))

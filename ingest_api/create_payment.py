@@ -34,7 +34,7 @@ class CreatePaymentHandler:
         started = monotonic()
         client = parts.gate.admit(request, Scope.PAYMENTS_WRITE)
         key = idempotency.idempotency_key(request)
-        body = parse(CreatePaymentIn, await json_body(request, settings))
+        body = parse(CreatePaymentIn, await json_body(request, settings.body_limit_bytes))
         if body.provider not in parts.providers:
             raise ProblemError(Problem.UNKNOWN_PROVIDER, providers=sorted(parts.providers))
         wanted = preference(request.headers.getlist("prefer"), settings.wait_default_s, settings.wait_max_s)

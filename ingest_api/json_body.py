@@ -7,7 +7,6 @@ import msgspec
 from starlette.requests import Request
 
 from billing.card_numbers import holds_card_number, may_hold_card_number
-from billing.settings import Settings
 from ingest_api.body import read_body, require_json
 from ingest_api.problems import Problem, ProblemError
 
@@ -19,10 +18,10 @@ _OTHER_THAN_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _OPENING: Final = b"[{"
 
 
-async def json_body(request: Request, settings: Settings) -> bytes:
-    """The raw body; 415, 413, 408, 400 for too deep, 422 for a card number in it."""
+async def json_body(request: Request, limit: int) -> bytes:
+    """The raw body; 415, 413, 400 for too deep, 422 for a card number in it."""
     require_json(request)
-    body = await read_body(request, settings.body_limit_bytes, settings.ingest_body_timeout_s)
+    body = await read_body(request, limit)
     check_depth(body)
     check_cards(body)
     return body

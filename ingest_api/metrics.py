@@ -76,3 +76,13 @@ class Metrics:
             ("provider", "result"),
             registry=self.registry,
         )
+        self._answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count a request. What labels lead to is remembered: there are few, and looking it up takes longer."""
+        found = self._answered.get((route, method, status))
+        if found is None:
+            found = self.requests.labels(route, method, status), self.request_seconds.labels(route)
+            self._answered[route, method, status] = found
+        found[0].inc()
+        found[1].observe(seconds)

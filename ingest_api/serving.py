@@ -26,6 +26,7 @@ def server_config(parts: Parts, app: ASGIApp, host: str, port: int) -> uvicorn.C
     headers = {name.decode(): value.decode() for name, value in (*HEADERS, POLICY)}
     bounds = Bounds(
         head_s=settings.ingest_head_timeout_s,
+        body_s=settings.ingest_body_timeout_s,
         connections=places(settings.ingest_connections),
         refusal=refusal(ErrorAnswers(parts.metrics, {}), parts.new_id, headers),
     )

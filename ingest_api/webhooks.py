@@ -44,7 +44,7 @@ class WebhookHandler:
     async def __call__(self, request: Request) -> Response:
         name = self._provider.name
         counter = self._parts.metrics.callbacks
-        body = await read_body(request, CALLBACK_LIMIT, self._parts.settings.ingest_body_timeout_s)
+        body = await read_body(request, CALLBACK_LIMIT)
         peer = None if request.client is None else request.client.host
         try:
             verified = await self._provider.verify_callback(request.headers, body, peer)

@@ -97,7 +97,8 @@ async def test_who_takes_too_long_is_told_so_and_disconnected(beginning: bytes) 
 
 async def test_a_refused_request_does_not_keep_its_connection_by_dripping_its_body() -> None:
     refused = HEAD.replace(SITE_KEY.encode(), b"nobody's") + b"\r\n{"
-    async with serving(ingest_head_timeout_s=0.3) as world, dripping(world, refused) as (slow,):
+    bounds = {"ingest_head_timeout_s": 0.3, "ingest_body_timeout_s": 0.3}
+    async with serving(**bounds) as world, dripping(world, refused) as (slow,):
         async with asyncio.timeout(20):
             said = await slow._reader.read()
         assert said.startswith(b"HTTP/1.1 401 ")
