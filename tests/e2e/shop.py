@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
@@ -39,11 +39,11 @@ class Shop:
             self.payments.append(await self._sell(number))
             await asyncio.sleep(pause_s)
 
-    async def refund_all(self) -> None:
-        """Ask for every payment's money back."""
+    async def refund(self, payments: Sequence[str]) -> None:
+        """Ask for these payments' money back."""
         producer = AIOKafkaProducer(bootstrap_servers=self._urls["kafka"], acks="all")
         await producer.start()
-        for id in self.payments:
+        for id in payments:
             message = RefundPayment(UUID(id), uuid4(), "a test")
             envelope = Envelope.wrap(message, id=uuid4().hex, source="/test", subject=id, time=NOW)
             await producer.send(INBOX.name, envelope.encode(), key=id.encode())
