@@ -91,6 +91,8 @@ class Settings(BaseSettings):
     yandex_pay_api_key: SecretStr = SecretStr("")
     yandex_pay_tax_codes: dict[str, int] = Field(default_factory=dict)
     """Overrides and additions to the tax code table, as JSON: {"vat22": 1}. Yandex' published codes end at 20 %."""
+    yandex_pay_registers_url: str = ""
+    """Where the console's registers are brought to: ``<url>/<YYYY-MM-DD>.csv``. Empty: there are none."""
     yookassa_url: str = "https://api.yookassa.ru/v3"
     yookassa_shop_id: str = ""
     yookassa_secret_key: SecretStr = SecretStr("")
@@ -105,6 +107,8 @@ class Settings(BaseSettings):
     tbank_url: str = "https://securepay.tinkoff.ru"
     tbank_terminal_key: str = ""
     tbank_password: SecretStr = SecretStr("")
+    tbank_registers_url: str = ""
+    """Where the console's registers are brought to: ``<url>/<YYYY-MM-DD>.csv``. Empty: there are none."""
     tbank_taxation: str = "osn"
     """The shop's system of taxation, as receipts name it: osn, usn_income, usn_income_outcome, envd, esn, patent."""
     tbank_tax_codes: dict[str, str] = Field(default_factory=dict)

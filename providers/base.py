@@ -5,14 +5,18 @@ its callbacks into observations. It holds no payment state and touches no storag
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from typing import ClassVar, Final, Literal
 from uuid import UUID
 
 import msgspec
 
 from billing.messages import Observation, ProviderRequest
-from billing.vocabulary import Outcome
+from billing.vocabulary import Action, Outcome
+
+#: Where the business day of Russian providers is, east of UTC.
+MOSCOW: Final = timedelta(hours=3)
 
 
 class CallResult(msgspec.Struct, frozen=True):
@@ -29,6 +33,71 @@ class CallResult(msgspec.Struct, frozen=True):
     reason: str | None = None
     retryable: bool = False
     observed: Observation | None = None
+
+
+class StatementLine(msgspec.Struct, frozen=True):
+    """One movement of money in the provider's own record.
+
+    ``references``: provider or own ids by which the payment can be found, the surest first. ``provider_ref``: the
+    provider's id of the movement, by which a line that is read twice is known. ``amount``: minor units, positive for
+    both kinds; ``fee``: what the provider kept of it, minor units; ``None``: it does not tell. ``at``: when, with its
+    zone.
+    """
+
+    kind: Literal["charge", "refund"]
+    references: tuple[str, ...]
+    provider_ref: str
+    amount: int
+    fee: int | None
+    currency: str
+    at: datetime
+
+
+class StatementUnavailable(Exception):
+    """A day's statement cannot be had, or not be read, now; ``reason`` says why. It says nothing about money."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Capabilities(msgspec.Struct, frozen=True):
+    """What a provider can do, as its documents say; docs/providers.md tells it to people.
+
+    ``two_stage``: chosen per request, or a setting of the merchant at the provider. ``partial_capture``: less than is
+    held may be taken. ``asynchronous_refunds``: a refund may end after its call. ``saved_methods``: a method can be
+    saved and charged without its customer. ``rollback``: one call closes a payment whatever its state. ``lists``: its
+    payments can be listed; without, a day is known by its register only. ``idempotency``: how long a key is
+    remembered; ``None``: as long as the order. ``hold``: how long a hold lasts at most; ``None``: not published.
+    ``minimum``: currency → the least amount of a payment, minor units. ``currencies``: those it takes; ``None``: every
+    one we know. ``day``: where its business day is, east of UTC.
+    """
+
+    two_stage: Literal["request", "merchant"]
+    partial_capture: bool
+    asynchronous_refunds: bool
+    saved_methods: bool
+    rollback: bool
+    lists: bool
+    idempotency: timedelta | None
+    hold: timedelta | None
+    minimum: Mapping[str, int]
+    currencies: frozenset[str] | None
+    day: timedelta = timedelta(0)
+
+    def objection(self, request: ProviderRequest) -> str | None:
+        """Why the provider would refuse a new payment unheard, as a decline reason, if it would."""
+        if self.currencies is not None and request.currency not in self.currencies:
+            return "unsupported_currency"
+        opens = request.action in (Action.CREATE, Action.RECUR)
+        if opens and request.amount < self.minimum.get(request.currency, 0):
+            return "amount_too_small"
+        return None
+
+    def business_day(self, day: date) -> tuple[datetime, datetime]:
+        """The moments at which a business day begins and ends, UTC."""
+        start = datetime.combine(day, time(), timezone(self.day)).astimezone(UTC)
+        return start, start + timedelta(days=1)
 
 
 class Inexpressible(Exception):
@@ -82,6 +151,7 @@ class Provider(ABC):
 
     #: The provider's name in our API, settings and books, e.g. ``yandex-pay``.
     name: ClassVar[str]
+    capabilities: ClassVar[Capabilities]
 
     @abstractmethod
     async def perform(self, request: ProviderRequest) -> CallResult:
@@ -99,6 +169,11 @@ class Provider(ABC):
     @abstractmethod
     def parse_callback(self, body: bytes) -> ParsedCallback:
         """Read a verified callback. Raises :class:`billing.errors.InvalidMessage` when it cannot be understood."""
+
+    @abstractmethod
+    def statement(self, day: date) -> AsyncIterator[StatementLine]:
+        """What the provider itself recorded on a business day (``capabilities.day``): every capture and refund that
+        succeeded. Raises :class:`StatementUnavailable` while it is read; what came before is then not all of it."""
 
     async def start(self) -> None:
         """Open connections. Called once, inside the event loop."""

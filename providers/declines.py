@@ -17,6 +17,7 @@ class Retry(StrEnum):
 #: Decline reason → what helps.
 REASONS: Final[dict[str, Retry]] = {
     "3d_secure_failed": Retry.CUSTOMER,
+    "amount_too_small": Retry.NEVER,
     "authentication_required": Retry.CUSTOMER,
     "call_issuer": Retry.CUSTOMER,
     "card_expired": Retry.CUSTOMER,
@@ -33,6 +34,7 @@ REASONS: Final[dict[str, Retry]] = {
     "method_revoked": Retry.CUSTOMER,
     "order_not_found": Retry.NEVER,
     "unsupported": Retry.NEVER,
+    "unsupported_currency": Retry.NEVER,
     "unsupported_tax": Retry.NEVER,
 }
 

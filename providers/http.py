@@ -1,7 +1,7 @@
 """What a provider's HTTP tells before its body is read, and how a call is concluded whatever it raised."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 import aiohttp
@@ -11,7 +11,7 @@ import structlog
 from billing.errors import InvalidMoney
 from billing.messages import ProviderRequest
 from billing.vocabulary import Outcome
-from providers.base import CallResult, Inexpressible
+from providers.base import CallResult, Inexpressible, Provider, StatementLine, StatementUnavailable
 
 #: What a call may raise that says something of the network, not of us.
 NETWORK_ERRORS: Final = (aiohttp.ClientError, OSError, TimeoutError)
@@ -90,13 +90,19 @@ class Ended(Exception):
 
 
 async def conclude(
-    provider: str, request: ProviderRequest, call: Awaitable[CallResult], timeout_s: float
+    provider: Provider,
+    request: ProviderRequest,
+    call: Callable[[ProviderRequest], Awaitable[CallResult]],
+    timeout_s: float,
 ) -> CallResult:
     """How ``call`` ends: its result, or what it raised as an outcome. One deadline for all that a request takes, an
-    inquiry with its lists too, in seconds. What never left, since the API has no words for it, is not logged."""
+    inquiry with its lists too, in seconds. What never left, since the provider would not take it or its API has no
+    words for it, is not logged."""
+    if (objection := provider.capabilities.objection(request)) is not None:
+        return CallResult(Outcome.DECLINED, reason=objection)
     try:
         async with asyncio.timeout(timeout_s):
-            result = await call
+            result = await call(request)
     except Inexpressible as problem:
         return CallResult(Outcome.DECLINED, reason=problem.reason)
     except Ended as ended:
@@ -105,5 +111,18 @@ async def conclude(
         result = CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
     except NETWORK_ERRORS as error:
         result = failed(error)
-    note(provider, request, result)
+    note(provider.name, request, result)
     return result
+
+
+async def told(lines: AsyncIterator[StatementLine]) -> AsyncIterator[StatementLine]:
+    """The lines of a statement; what reading them raised, as :class:`StatementUnavailable`."""
+    try:
+        async for line in lines:
+            yield line
+    except Ended as ended:
+        raise StatementUnavailable(ended.result.reason or ended.result.outcome) from ended
+    except (msgspec.MsgspecError, InvalidMoney) as error:
+        raise StatementUnavailable("unreadable_answer") from error
+    except NETWORK_ERRORS as error:
+        raise StatementUnavailable(failed(error).reason or "network") from error

@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -33,7 +33,7 @@ from ingest_api.rate_limits import RateLimits
 from ingest_api.recent_keys import RecentKeys
 from ingest_api.serving import IngestServer, server_config
 from ingest_api.waiting import WaitingRequests
-from providers.base import CallbackRejected, CallResult, ParsedCallback, Provider, VerifiedCallback
+from providers.base import CallbackRejected, CallResult, ParsedCallback, Provider, StatementLine, VerifiedCallback
 from storage.api_keys import StoredKey
 from storage.payments_list import Filters, Place
 from storage.told import Entry
@@ -50,6 +50,9 @@ class FakeProvider(Provider):
 
     def __init__(self) -> None:
         self.peers: list[str | None] = []
+
+    def statement(self, day: date) -> AsyncIterator[StatementLine]:
+        raise NotImplementedError
 
     async def perform(self, request: ProviderRequest) -> CallResult:
         raise NotImplementedError

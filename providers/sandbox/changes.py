@@ -41,7 +41,7 @@ class Changes:
 
     def commit(self, order: Order, cause: str, events: Sequence[bytes], operation: Operation | None = None) -> None:
         """Write the order, its new or changed operation and its callbacks down, then deliver them. ``cause``: what
-        was asked for, or ``pay``; faults that strike it lose or double the callbacks."""
+        was asked for, or ``pay``; faults that strike it lose, double or hold back the callbacks."""
         deliveries = []
         with self._book.change():
             self._book.put(order)
@@ -56,7 +56,8 @@ class Changes:
                 if self._faults.draw(self._provider, cause, "callback_lost") is not None:
                     continue
                 copies = 2 if self._faults.draw(self._provider, cause, "callback_twice") is not None else 1
-                deliveries += [self._book.add_delivery(order, event, time.time()) for _ in range(copies)]
+                due = time.time() + self._faults.overtaken_s(self._provider, cause)
+                deliveries += [self._book.add_delivery(order, event, due) for _ in range(copies)]
         self._deliver(deliveries)
 
     def unfinished(self) -> list[tuple[str, str]]:

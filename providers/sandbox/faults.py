@@ -10,18 +10,22 @@ from aiohttp import web
 from providers.sandbox.imitation import Imitation
 
 #: What a fault strikes: a call, what a customer does (``pay``: the callbacks it causes), or all of them.
-OPERATIONS: Final = ("*", "create", "recur", "pay", "capture", "void", "refund", "rollback", "inquire")
+OPERATIONS: Final = ("*", "create", "recur", "pay", "capture", "void", "refund", "rollback", "inquire", "statement")
 BEFORE: Final = ("error_500_before_commit", "rate_limited", "connection_reset")
 AFTER: Final = ("timeout_after_commit", "error_500_after_commit", "callback_before_answer")
-CALLBACK: Final = ("callback_lost", "callback_twice")
+CALLBACK: Final = ("callback_lost", "callback_twice", "callback_reordered")
+#: What strikes the statement of a day, or the lists that stand for one.
+REGISTER: Final = ("register_missing", "register_extra", "register_amount")
 #: What strikes what is done, where the provider can do it.
 DEED: Final = ("method_revoked", "refund_later", "refund_fails_later")
 #: ``decline:<reason>``, the reason in the provider's words: the next charge of a saved method is declined.
 DECLINE: Final = "decline:"
-KNOWN: Final = (*BEFORE, *AFTER, *CALLBACK, *DEED, "slow")
+KNOWN: Final = (*BEFORE, *AFTER, *CALLBACK, *DEED, *REGISTER, "slow")
 #: Longer than any client waits, milliseconds.
 TIMEOUT_MS: Final = 60_000
 SLOW_MS: Final = 1_000
+#: How long a callback is held back for later ones to overtake it, milliseconds.
+OVERTAKEN_MS: Final = 700
 #: How far callbacks run ahead of the answer, milliseconds.
 HEAD_START_MS: Final = 300
 
@@ -32,9 +36,11 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     ``timeout_after_commit``, ``error_500_after_commit``, ``error_500_before_commit``: what was asked is done, or not,
     and the answer does not tell. ``rate_limited``: 429 with Retry-After. ``connection_reset``: before anything is
     done. ``slow``: the answer takes ``delay_ms`` longer. ``callback_lost``, ``callback_twice``: never sent, sent
-    twice. ``callback_before_answer``: the answer waits ``delay_ms`` while the callbacks go out. ``method_revoked``,
+    twice. ``callback_reordered``: held back for ``delay_ms``, so that later ones overtake it.
+    ``callback_before_answer``: the answer waits ``delay_ms`` while the callbacks go out. ``method_revoked``,
     ``decline:<reason>``: of a charge of a saved method. ``refund_later``, ``refund_fails_later``: it is under way for a
-    while.
+    while. ``register_missing``, ``register_extra``, ``register_amount``: of a movement in the statement of a day, the
+    same at every reading.
     """
 
     fault: str
@@ -59,6 +65,7 @@ class Faults:
 
     def __init__(self) -> None:
         self._active: list[tuple[Fault, Random]] = []
+        self._marked: dict[tuple[str, str, str], bool] = {}
 
     @property
     def active(self) -> list[Fault]:
@@ -72,6 +79,7 @@ class Faults:
     def clear(self) -> None:
         """No faults."""
         self._active.clear()
+        self._marked.clear()
 
     def draw(self, provider: str, operation: str, *names: str) -> Fault | None:
         """The first of these faults that strikes now."""
@@ -88,6 +96,20 @@ class Faults:
             elif chance.random() < (fault.rate or 0.0):
                 return fault
         return None
+
+    def marks(self, provider: str, name: str, id: str) -> bool:
+        """Whether a fault of statements strikes the movement ``id``: decided once."""
+        known = (provider, name, id)
+        if not self._active:
+            return False
+        if known not in self._marked:
+            self._marked[known] = self.draw(provider, "statement", name) is not None
+        return self._marked[known]
+
+    def overtaken_s(self, provider: str, operation: str) -> float:
+        """How long a callback is held back, seconds."""
+        fault = self.draw(provider, operation, "callback_reordered")
+        return 0.0 if fault is None else _ms(fault, OVERTAKEN_MS) / 1000
 
     async def before(self, request: web.Request, imitation: Imitation, operation: str) -> web.StreamResponse | None:
         """Strike before the provider does anything; the answer, if that is the end of it."""
@@ -117,4 +139,8 @@ class Faults:
 
 
 async def _wait(fault: Fault, default_ms: int) -> None:
-    await asyncio.sleep((default_ms if fault.delay_ms is None else fault.delay_ms) / 1000)
+    await asyncio.sleep(_ms(fault, default_ms) / 1000)
+
+
+def _ms(fault: Fault, default_ms: int) -> int:
+    return default_ms if fault.delay_ms is None else fault.delay_ms

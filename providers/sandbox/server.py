@@ -3,6 +3,7 @@
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Mapping
+from datetime import date
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +17,7 @@ from providers.sandbox.callbacks import Callbacks
 from providers.sandbox.customers import AutomaticCustomers, Behaviour, Crowd
 from providers.sandbox.faults import Fault, Faults
 from providers.sandbox.json_http import answer, read
+from providers.sandbox.registers import register
 from providers.sandbox.scene import Scene
 
 #: Orders in an answer, and at most.
@@ -72,6 +74,7 @@ class Sandbox:
                 web.get("/_sandbox/book", self._read_book),
                 web.get("/_sandbox/book/summary", self._summary),
                 web.post("/_sandbox/expire/{order_id}", self._expire),
+                web.get("/_sandbox/registers/{provider}/{day}.csv", self._register),
                 web.get("/_sandbox/faults", self._list_faults),
                 web.post("/_sandbox/faults", self._add_fault),
                 web.delete("/_sandbox/faults", self._clear_faults),
@@ -151,6 +154,17 @@ class Sandbox:
         order = self._order(request)
         done = self._imitations[order.provider].expire(order)
         return answer({"status": order.status, "done": done})
+
+    async def _register(self, request: web.Request) -> web.Response:
+        """The register of a day, Moscow time: what the provider's console gives as a file."""
+        provider = request.match_info["provider"]
+        try:
+            day = date.fromisoformat(request.match_info["day"])
+        except ValueError as error:
+            raise web.HTTPBadRequest(text=str(error)) from None
+        if provider not in self._imitations:
+            raise web.HTTPNotFound(text=f"no such provider; there are: {', '.join(self._imitations)}")
+        return web.Response(text=register(self._book, self._faults, provider, day), content_type="text/csv")
 
     async def _list_faults(self, _request: web.Request) -> web.Response:
         return answer({"faults": self._faults.active})

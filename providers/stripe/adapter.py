@@ -1,14 +1,14 @@
 """The Stripe adapter: Checkout Sessions, PaymentIntents, refunds and webhook events."""
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import AsyncIterator, Mapping
+from datetime import date, datetime, timedelta
 from typing import ClassVar, Final
 
 from billing.messages import Observation, ProviderRequest
 from billing.settings import Settings
 from billing.vocabulary import Action, Outcome
-from providers.base import CallResult, ParsedCallback, Provider, VerifiedCallback
-from providers.http import Ended, conclude
+from providers.base import CallResult, Capabilities, ParsedCallback, Provider, StatementLine, VerifiedCallback
+from providers.http import Ended, conclude, told
 from providers.stripe import answers, bodies
 from providers.stripe.api import Api
 from providers.stripe.objects import PaymentIntent, Refund, Session
@@ -50,6 +50,18 @@ class Stripe(Provider):
     """
 
     name: ClassVar[str] = "stripe"
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        two_stage="request",
+        partial_capture=True,
+        asynchronous_refunds=True,
+        saved_methods=True,
+        rollback=True,
+        lists=True,
+        idempotency=timedelta(hours=24),
+        hold=None,
+        minimum={},
+        currencies=None,
+    )
 
     def __init__(self, settings: Settings) -> None:
         self._timeout_s = settings.provider_timeout_s
@@ -68,7 +80,7 @@ class Stripe(Provider):
         await self._api.close()
 
     async def perform(self, request: ProviderRequest) -> CallResult:
-        return await conclude(self.name, request, self._perform(request), self._timeout_s)
+        return await conclude(self, request, self._perform, self._timeout_s)
 
     async def verify_callback(
         self,
@@ -80,6 +92,14 @@ class Stripe(Provider):
 
     def parse_callback(self, body: bytes) -> ParsedCallback:
         return parse(body)
+
+    def statement(self, day: date) -> AsyncIterator[StatementLine]:
+        return told(self._lines(*self.capabilities.business_day(day)))
+
+    async def _lines(self, start: datetime, end: datetime) -> AsyncIterator[StatementLine]:
+        async for transaction in self._api.transactions(int(start.timestamp()), int(end.timestamp())):
+            if (line := answers.line(transaction)) is not None:
+                yield line
 
     async def _perform(self, request: ProviderRequest) -> CallResult:
         key = str(request.operation_id)

@@ -1,18 +1,26 @@
 """Stripe's answers in our words: outcomes and observations."""
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from datetime import UTC, datetime
+from typing import Final, Literal
 
 import msgspec
 
 from billing.messages import Observation, ObservedOperation
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
-from providers.base import CallResult, own_id
+from providers.base import CallResult, StatementLine, own_id
 from providers.declines import is_retryable
 from providers.http import OK, by_status
 from providers.stripe import bodies
-from providers.stripe.objects import Failure, PaymentIntent, Refund, Refusal, Session
+from providers.stripe.objects import BalanceTransaction, Failure, PaymentIntent, Refund, Refusal, Session
 
+#: ``type`` of a movement on the balance → what it is in a statement.
+STATEMENT_KINDS: Final[dict[str, Literal["charge", "refund"]]] = {
+    "charge": "charge",
+    "payment": "charge",
+    "payment_refund": "refund",
+    "refund": "refund",
+}
 NOT_FOUND: Final = 404
 CONFLICT: Final = 409
 SHOULD_RETRY: Final = "Stripe-Should-Retry"
@@ -204,3 +212,20 @@ def _last_failure(intent: PaymentIntent | None) -> str | None:
 
 def _declined(reason: str) -> CallResult:
     return CallResult(Outcome.DECLINED, reason=reason, retryable=is_retryable(reason))
+
+
+def line(transaction: BalanceTransaction) -> StatementLine | None:
+    """A movement that a payment made; ``None``: payouts, adjustments and the like."""
+    kind = STATEMENT_KINDS.get(transaction.type)
+    if kind is None or transaction.source is None:
+        return None
+    source = transaction.source
+    return StatementLine(
+        kind=kind,
+        references=tuple(ref for ref in (source.metadata.get(bodies.OPERATION), source.payment_intent) if ref),
+        provider_ref=transaction.id,
+        amount=abs(transaction.amount),
+        fee=transaction.fee,
+        currency=transaction.currency.upper(),
+        at=datetime.fromtimestamp(transaction.created, UTC),
+    )

@@ -1,6 +1,7 @@
 """Stripe's API over HTTP: calls, their keys, lists, and what counts as an answer."""
 
 from collections.abc import AsyncIterator, Mapping
+from itertools import repeat
 from typing import Any, Final, TypeVar
 
 import aiohttp
@@ -11,7 +12,7 @@ from providers.base import CallResult
 from providers.http import Ended, open_session
 from providers.stripe import answers, forms
 from providers.stripe.bodies import OPERATION
-from providers.stripe.objects import Page, PaymentIntent, Refund, Session
+from providers.stripe.objects import BalanceTransaction, Page, PaymentIntent, Refund, Session
 
 #: The version that our structs are written for; without it the account's default answers.
 VERSION: Final = "2024-06-20"
@@ -74,9 +75,16 @@ class Api:
                 return intent
         return None
 
-    async def _list(self, path: str, query: Mapping[str, str], item: type[T]) -> AsyncIterator[T]:
+    def transactions(self, start: int, end: int) -> AsyncIterator[BalanceTransaction]:
+        """Every movement on the balance from ``start`` on and before ``end`` (Unix seconds), with its source."""
+        query = {"created[gte]": str(start), "created[lt]": str(end), "expand[]": "data.source"}
+        return self._list("/v1/balance_transactions", query, BalanceTransaction, whole=True)
+
+    async def _list(
+        self, path: str, query: Mapping[str, str], item: type[T], *, whole: bool = False
+    ) -> AsyncIterator[T]:
         after: dict[str, str] = {}
-        for _ in range(PAGES_MAX):
+        for _ in repeat(None) if whole else repeat(None, PAGES_MAX):
             page = await self._call("GET", path, Page, query={**query, **after, "limit": str(PAGE)})
             for raw in page.data:
                 yield msgspec.json.decode(raw, type=item)

@@ -65,6 +65,28 @@ class Charge(msgspec.Struct):
     metadata: dict[str, str] = {}
 
 
+class Source(msgspec.Struct):
+    """What moved the balance: a charge or a refund; something else may lack what those have."""
+
+    id: str
+    payment_intent: str | None = None
+    metadata: dict[str, str] = {}
+
+
+class BalanceTransaction(msgspec.Struct):
+    """A movement on the balance. ``amount`` and ``fee``: minor units, what leaves us negative; ``created``: Unix
+    seconds."""
+
+    id: str
+    object: Literal["balance_transaction"]
+    type: str
+    amount: int
+    fee: int
+    currency: str
+    created: int
+    source: Source | None = None
+
+
 class Page(msgspec.Struct):
     """A page of a list, the newest first."""
 

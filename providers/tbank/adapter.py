@@ -1,13 +1,24 @@
 """The T-Bank adapter: internet acquiring, API v2."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from datetime import date, timedelta
 from typing import Any, ClassVar
 
 from billing.messages import ProviderRequest
 from billing.settings import Settings
 from billing.vocabulary import Action, Outcome
-from providers.base import CallResult, Inexpressible, ParsedCallback, Provider, VerifiedCallback
-from providers.http import Ended, conclude
+from providers import registers
+from providers.base import (
+    MOSCOW,
+    CallResult,
+    Capabilities,
+    Inexpressible,
+    ParsedCallback,
+    Provider,
+    StatementLine,
+    VerifiedCallback,
+)
+from providers.http import Ended, conclude, told
 from providers.tbank import answers, bodies, webhook
 from providers.tbank.answers import Answer
 from providers.tbank.api import Api
@@ -44,10 +55,24 @@ class TBank(Provider):
     """
 
     name: ClassVar[str] = "tbank"
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        two_stage="request",
+        partial_capture=True,
+        asynchronous_refunds=True,
+        saved_methods=True,
+        rollback=True,
+        lists=False,
+        idempotency=timedelta(0),
+        hold=None,
+        minimum={},
+        currencies=frozenset({bodies.CURRENCY}),
+        day=MOSCOW,
+    )
 
     def __init__(self, settings: Settings) -> None:
         self._timeout_s = settings.provider_timeout_s
         self._receipts = bodies.Receipts(settings.tbank_taxation, bodies.TAX_CODES | settings.tbank_tax_codes)
+        self._registers_url = settings.tbank_registers_url
         password = settings.tbank_password.get_secret_value()
         self._terminal_key = settings.tbank_terminal_key
         self._password = password
@@ -62,7 +87,7 @@ class TBank(Provider):
         await self._api.close()
 
     async def perform(self, request: ProviderRequest) -> CallResult:
-        return await conclude(self.name, request, self._perform(request), self._timeout_s)
+        return await conclude(self, request, self._perform, self._timeout_s)
 
     async def verify_callback(
         self,
@@ -74,6 +99,9 @@ class TBank(Provider):
 
     def parse_callback(self, body: bytes) -> ParsedCallback:
         return webhook.parse(body)
+
+    def statement(self, day: date) -> AsyncIterator[StatementLine]:
+        return told(registers.read(self._api.session, self._registers_url, day))
 
     async def _perform(self, request: ProviderRequest) -> CallResult:
         match request.action:

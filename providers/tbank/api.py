@@ -40,6 +40,12 @@ class Api:
         if self._session is not None:
             await self._session.close()
 
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The connections; :meth:`start` comes first."""
+        assert self._session is not None, "start() comes first"
+        return self._session
+
     async def call(self, method: str, body: Mapping[str, Any]) -> Answer:
         """Init, Confirm, Cancel, Charge or GetState, successful or not."""
         return await self._call(method, body, Answer)
@@ -50,11 +56,10 @@ class Api:
         return Order(success=True, error_code="0") if order.error_code in NO_ORDER else order
 
     async def _call(self, method: str, body: Mapping[str, Any], type: type[T]) -> T:
-        assert self._session is not None, "start() comes first"
         signed = {"TerminalKey": self._terminal_key, **body}
         signed[FIELD] = token(signed, self._password)
         # A redirected POST would arrive as a GET: it counts as no answer instead.
-        async with self._session.post(
+        async with self.session.post(
             f"{self._base}/{method}",
             data=_encode(signed),
             headers={"Content-Type": "application/json"},

@@ -72,8 +72,6 @@ def init(request: ProviderRequest, receipts: Receipts) -> dict[str, Any]:
     order = request.order
     if order is None:
         raise Inexpressible("invalid_request")
-    if request.currency != CURRENCY:
-        raise Inexpressible("unsupported")
     body: dict[str, Any] = {
         "OrderId": str(request.operation_id),
         "Amount": request.amount,

@@ -1,6 +1,7 @@
 """The Yandex Pay adapter: merchant API v1 (orders, capture, cancel, rollback) and v2 (refund)."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from datetime import date
 from typing import Any, ClassVar, Final
 
 import aiohttp
@@ -8,9 +9,19 @@ import msgspec
 
 from billing.messages import ProviderRequest
 from billing.settings import Settings
-from billing.vocabulary import Action, Outcome
-from providers.base import CallResult, Inexpressible, ParsedCallback, Provider, VerifiedCallback
-from providers.http import NETWORK_ERRORS, failed, note, open_session
+from billing.vocabulary import Action
+from providers import registers
+from providers.base import (
+    MOSCOW,
+    CallResult,
+    Capabilities,
+    Inexpressible,
+    ParsedCallback,
+    Provider,
+    StatementLine,
+    VerifiedCallback,
+)
+from providers.http import conclude, open_session, told
 from providers.yandex_pay import answers, bodies
 from providers.yandex_pay.keys import Keys
 from providers.yandex_pay.webhook import WebhookVerifier, parse
@@ -44,6 +55,19 @@ class YandexPay(Provider):
     """
 
     name: ClassVar[str] = "yandex-pay"
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        two_stage="merchant",
+        partial_capture=True,
+        asynchronous_refunds=True,
+        saved_methods=False,
+        rollback=True,
+        lists=False,
+        idempotency=None,
+        hold=None,
+        minimum={"RUB": 100},
+        currencies=frozenset({"RUB"}),
+        day=MOSCOW,
+    )
 
     def __init__(self, settings: Settings) -> None:
         self._base = settings.yandex_pay_url.rstrip("/")
@@ -56,6 +80,7 @@ class YandexPay(Provider):
             "X-Request-Timeout": str(max(MIN_REQUEST_TIMEOUT_MS, round(self._timeout_s * 1000))),
             "X-Request-Attempt": "0",
         }
+        self._registers_url = settings.yandex_pay_registers_url
         self._keys = Keys(f"{self._base}/api/jwks")
         self._webhook = WebhookVerifier(self._keys, settings.yandex_pay_merchant_id)
         self._session: aiohttp.ClientSession | None = None
@@ -69,13 +94,7 @@ class YandexPay(Provider):
             await self._session.close()
 
     async def perform(self, request: ProviderRequest) -> CallResult:
-        try:
-            method, path, body = self._express(request)
-        except Inexpressible as problem:
-            return CallResult(Outcome.DECLINED, reason=problem.reason)
-        result = await self._call(request, method, path, body)
-        note("yandex pay", request, result)
-        return result
+        return await conclude(self, request, self._perform, self._timeout_s)
 
     async def verify_callback(
         self,
@@ -87,6 +106,10 @@ class YandexPay(Provider):
 
     def parse_callback(self, body: bytes) -> ParsedCallback:
         return parse(body)
+
+    def statement(self, day: date) -> AsyncIterator[StatementLine]:
+        assert self._session is not None, "start() comes first"
+        return told(registers.read(self._session, self._registers_url, day))
 
     def _express(self, request: ProviderRequest) -> tuple[str, str, dict[str, Any] | None]:
         order = f"{API}/v1/orders/{request.order_ref}"
@@ -106,16 +129,14 @@ class YandexPay(Provider):
             case _:
                 raise Inexpressible("unsupported")
 
-    async def _call(self, request: ProviderRequest, method: str, path: str, body: dict[str, Any] | None) -> CallResult:
+    async def _perform(self, request: ProviderRequest) -> CallResult:
         assert self._session is not None, "start() comes first"
+        method, path, body = self._express(request)
         data = None if body is None else _encode(body)
         headers = {**self._headers, "X-Request-Id": str(request.operation_id)}
-        try:
-            # A redirected POST would arrive as a GET: it counts as no answer instead.
-            async with self._session.request(
-                method, self._base + path, data=data, headers=headers, allow_redirects=False
-            ) as response:
-                content = await response.read()
-        except NETWORK_ERRORS as error:
-            return failed(error)
+        # A redirected POST would arrive as a GET: it counts as no answer instead.
+        async with self._session.request(
+            method, self._base + path, data=data, headers=headers, allow_redirects=False
+        ) as response:
+            content = await response.read()
         return answers.result(request.action, request.currency, response.status, content, request.order_ref)

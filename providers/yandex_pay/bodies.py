@@ -29,7 +29,7 @@ def create(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]
     order = request.order
     if order is None:
         raise Inexpressible("invalid_request")
-    if request.currency != "RUB" or request.save_method:
+    if request.save_method:
         raise Inexpressible("unsupported")
     body: dict[str, Any] = {
         "orderId": request.order_ref,

@@ -1,14 +1,23 @@
 """The YooKassa adapter: API v3 (payments, refunds), notifications."""
 
-from collections.abc import Mapping
-from datetime import UTC, timedelta
+from collections.abc import AsyncIterator, Mapping
+from datetime import date, datetime, timedelta
 from typing import ClassVar, Final
 
 from billing.messages import Observation, ObservedOperation, ProviderRequest
 from billing.settings import Settings
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome
-from providers.base import CallResult, Inexpressible, ParsedCallback, Provider, VerifiedCallback
-from providers.http import Ended, conclude
+from providers.base import (
+    MOSCOW,
+    CallResult,
+    Capabilities,
+    Inexpressible,
+    ParsedCallback,
+    Provider,
+    StatementLine,
+    VerifiedCallback,
+)
+from providers.http import Ended, conclude, told
 from providers.yookassa import answers, bodies, webhook
 from providers.yookassa.addresses import PUBLISHED, Addresses
 from providers.yookassa.answers import Payment, Refund
@@ -42,6 +51,19 @@ class YooKassa(Provider):
     """
 
     name: ClassVar[str] = "yookassa"
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        two_stage="request",
+        partial_capture=True,
+        asynchronous_refunds=True,
+        saved_methods=True,
+        rollback=False,
+        lists=True,
+        idempotency=timedelta(hours=24),
+        hold=timedelta(days=7),
+        minimum={},
+        currencies=frozenset({"RUB"}),
+        day=MOSCOW,
+    )
 
     def __init__(self, settings: Settings) -> None:
         self._timeout_s = settings.provider_timeout_s
@@ -62,7 +84,7 @@ class YooKassa(Provider):
         await self._api.close()
 
     async def perform(self, request: ProviderRequest) -> CallResult:
-        return await conclude(self.name, request, self._perform(request), self._timeout_s)
+        return await conclude(self, request, self._perform, self._timeout_s)
 
     async def verify_callback(
         self,
@@ -74,6 +96,17 @@ class YooKassa(Provider):
 
     def parse_callback(self, body: bytes) -> ParsedCallback:
         return webhook.parse(body)
+
+    def statement(self, day: date) -> AsyncIterator[StatementLine]:
+        return told(self._lines(*self.capabilities.business_day(day)))
+
+    async def _lines(self, start: datetime, end: datetime) -> AsyncIterator[StatementLine]:
+        async for payment in self._api.captured(start, end):
+            if (line := answers.charge_line(payment)) is not None:
+                yield line
+        async for refund in self._api.refunded(start, end):
+            if (line := answers.refund_line(refund)) is not None:
+                yield line
 
     async def _perform(self, request: ProviderRequest) -> CallResult:
         key, payment = str(request.operation_id), f"/payments/{request.order_ref}"
@@ -136,5 +169,4 @@ class YooKassa(Provider):
                     raise
         if request.opened_at is None:
             raise Ended(CallResult(Outcome.UNKNOWN, reason="not_named"))
-        since = (request.opened_at - CLOCKS_DIFFER).astimezone(UTC).isoformat(timespec="milliseconds")
-        return await self._api.find_payment(request.order_ref, since.replace("+00:00", "Z"))
+        return await self._api.find_payment(request.order_ref, request.opened_at - CLOCKS_DIFFER)

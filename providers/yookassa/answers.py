@@ -1,6 +1,7 @@
 """YooKassa's answers in our words: outcomes and observations."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Final, Literal
 
 import msgspec
@@ -8,7 +9,7 @@ import msgspec
 from billing.messages import Observation, ObservedOperation
 from billing.money import from_decimal_string
 from billing.vocabulary import OperationStatus, OperationType, Outcome, PaymentStatus
-from providers.base import CallResult, own_id
+from providers.base import CallResult, StatementLine, own_id
 from providers.declines import is_retryable
 from providers.http import OK, by_status
 from providers.yookassa.bodies import OPERATION
@@ -71,6 +72,8 @@ class Payment(msgspec.Struct):
     status: Literal["pending", "waiting_for_capture", "succeeded", "canceled"]
     amount: _Amount
     refunded_amount: _Amount | None = None
+    income_amount: _Amount | None = None
+    captured_at: datetime | None = None
     confirmation: _Confirmation | None = None
     payment_method: _Method | None = None
     cancellation_details: _Cancellation | None = None
@@ -83,6 +86,8 @@ class Refund(msgspec.Struct):
     id: str
     status: Literal["pending", "succeeded", "canceled"]
     amount: _Amount
+    payment_id: str
+    created_at: datetime
     cancellation_details: _Cancellation | None = None
     metadata: dict[str, str | None] | None = None
 
@@ -219,3 +224,39 @@ def _observed(refund: Refund) -> ObservedOperation:
 def _declined(details: _Cancellation | None, ref: str) -> CallResult:
     reason = DECLINES.get(details.reason, "declined") if details is not None else "declined"
     return CallResult(Outcome.DECLINED, ref, reason=reason, retryable=is_retryable(reason))
+
+
+def charge_line(payment: Payment) -> StatementLine | None:
+    """What was taken; ``None``: nothing was. The fee is what does not reach us of it."""
+    if payment.captured_at is None or payment.status != "succeeded":
+        return None
+    amount, income = payment.amount.minor, payment.income_amount
+    return StatementLine(
+        kind="charge",
+        references=_references(payment.metadata, payment.id),
+        provider_ref=payment.id,
+        amount=amount,
+        fee=None if income is None else amount - income.minor,
+        currency=payment.amount.currency,
+        at=payment.captured_at,
+    )
+
+
+def refund_line(refund: Refund) -> StatementLine | None:
+    """What was given back; ``None``: not yet, or never. The list knows when it was asked for, not when it ended."""
+    if refund.status != "succeeded":
+        return None
+    return StatementLine(
+        kind="refund",
+        references=_references(refund.metadata, refund.payment_id),
+        provider_ref=refund.id,
+        amount=refund.amount.minor,
+        fee=None,
+        currency=refund.amount.currency,
+        at=refund.created_at,
+    )
+
+
+def _references(metadata: dict[str, str | None] | None, payment_id: str) -> tuple[str, ...]:
+    ours = (metadata or {}).get(OPERATION)
+    return (payment_id,) if ours is None else (ours, payment_id)

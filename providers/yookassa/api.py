@@ -1,6 +1,8 @@
 """YooKassa's API over HTTP: calls, their keys, and what counts as an answer."""
 
 from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+from itertools import repeat
 from typing import Any, Final, TypeVar
 
 import aiohttp
@@ -55,16 +57,26 @@ class Api:
         """Every refund of a payment."""
         return [refund async for refund in self._list("/refunds", {"payment_id": payment_id}, Refund)]
 
-    async def find_payment(self, operation_id: str, since: str) -> Payment | None:
-        """The payment that an operation of ours opened at ``since`` (RFC 3339) or later; ``None``: there is none."""
-        async for payment in self._list("/payments", {"created_at.gte": since}, Payment):
+    async def find_payment(self, operation_id: str, since: datetime) -> Payment | None:
+        """The payment that an operation of ours opened at ``since`` or later; ``None``: there is none."""
+        async for payment in self._list("/payments", {"created_at.gte": rfc3339(since)}, Payment):
             if answers.opened_by(payment, operation_id):
                 return payment
         return None
 
-    async def _list(self, path: str, query: Mapping[str, str], item: type[T]) -> AsyncIterator[T]:
+    def captured(self, start: datetime, end: datetime) -> AsyncIterator[Payment]:
+        """Every payment captured from ``start`` on and before ``end``."""
+        return self._list("/payments", _between("captured_at", start, end), Payment, whole=True)
+
+    def refunded(self, start: datetime, end: datetime) -> AsyncIterator[Refund]:
+        """Every refund asked for from ``start`` on and before ``end``."""
+        return self._list("/refunds", _between("created_at", start, end), Refund, whole=True)
+
+    async def _list(
+        self, path: str, query: Mapping[str, str], item: type[T], *, whole: bool = False
+    ) -> AsyncIterator[T]:
         cursor: str | None = None
-        for _ in range(PAGES_MAX):
+        for _ in repeat(None) if whole else repeat(None, PAGES_MAX):
             page = await self._call("GET", path, Page, params=_page(query, cursor))
             for raw in page.items:
                 yield msgspec.json.decode(raw, type=item)
@@ -97,6 +109,15 @@ class Api:
         if (refused := answers.refused(response.status, content)) is not None:
             raise Ended(refused)
         return msgspec.json.decode(content, type=type)
+
+
+def rfc3339(moment: datetime) -> str:
+    """A moment as the filters take it."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _between(field: str, start: datetime, end: datetime) -> dict[str, str]:
+    return {f"{field}.gte": rfc3339(start), f"{field}.lt": rfc3339(end)}
 
 
 def _page(query: Mapping[str, str], cursor: str | None) -> dict[str, str]:

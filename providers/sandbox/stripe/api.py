@@ -9,6 +9,7 @@ from aiohttp import web
 
 from providers.sandbox import json_http
 from providers.sandbox.imitation import Imitation
+from providers.sandbox.movements import as_told, movements
 from providers.sandbox.replays import KeyReused, Replays, digest
 from providers.sandbox.scene import Scene
 from providers.sandbox.stripe import lists, parameters, words
@@ -197,9 +198,11 @@ class StripeApi:
         return lists.page(_path(request), rows, params)
 
     def _transactions(self, request: web.Request, params: Params) -> dict[str, Any]:
-        rows = lists.transactions(self._orders())
-        wanted = {name: params[name] for name in ("type", "source", "currency") if name in params}
-        rows = [row for row in rows if wanted.items() <= row.items()]
+        expanded = "data.source" in parameters.nested(params, "expand").values()
+        rows = lists.transactions(as_told(movements(self._orders()), PROVIDER, self._faults), expanded=expanded)
+        for name in ("type", "source", "currency"):
+            if name in params:
+                rows = [row for row in rows if row[name] == params[name] or _is_of(row[name], params[name])]
         return lists.page(_path(request), rows, params)
 
     def _all_refunds(self) -> list[dict[str, Any]]:
@@ -236,6 +239,10 @@ def _error(type: str, message: str, code: str | None = None) -> dict[str, str | 
 
 def _named() -> dict[str, str]:
     return {"Request-Id": f"req_{uuid.uuid4().hex[:14]}"}
+
+
+def _is_of(shown: Any, id: str) -> bool:
+    return isinstance(shown, dict) and shown["id"] == id
 
 
 def _path(request: web.Request) -> str:

@@ -1,9 +1,10 @@
 """Stripe's list calls: pages, filters by time, and the movements on the balance."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from providers.sandbox.book import Operation, Order
+from providers.sandbox.movements import Movement
 from providers.sandbox.stripe import parameters, words
 
 DEFAULT_LIMIT: Final = 10
@@ -29,19 +30,15 @@ def page(path: str, found: Sequence[dict[str, Any]], params: Mapping[str, Any]) 
     return {"object": "list", "url": path, "data": chosen[:limit], "has_more": len(chosen) > limit}
 
 
-def transactions(orders: Sequence[Order]) -> list[dict[str, Any]]:
-    """Every movement on the balance that these orders made. Amounts in minor units, refunds negative."""
-    return [
-        _transaction(order, operation)
-        for order in orders
-        for operation in order.operations
-        if operation.status == "SUCCESS" and operation.type in ("CAPTURE", "REFUND")
-    ]
+def transactions(found: Iterable[Movement], *, expanded: bool) -> list[dict[str, Any]]:
+    """Movements on the balance. Amounts in minor units, refunds negative. ``expanded``: with their whole source."""
+    return [_transaction(order, operation, expanded=expanded) for order, operation in found]
 
 
-def _transaction(order: Order, operation: Operation) -> dict[str, Any]:
+def _transaction(order: Order, operation: Operation, *, expanded: bool) -> dict[str, Any]:
     is_refund = operation.type == "REFUND"
     amount = -operation.amount if is_refund else operation.amount
+    source = words.refund(order, operation) if is_refund else words.charge(order)
     fee = 0 if is_refund else amount * FEE_PER_MILLE // 1000 + FEE_FIXED
     return {
         "id": words.transaction_id(operation),
@@ -53,7 +50,7 @@ def _transaction(order: Order, operation: Operation) -> dict[str, Any]:
         "fee": fee,
         "net": amount - fee,
         "reporting_category": "refund" if is_refund else "charge",
-        "source": operation.id if is_refund else words.charge(order)["id"],
+        "source": source if expanded else source["id"],
         "status": "available",
         "type": "refund" if is_refund else "charge",
     }

@@ -139,10 +139,10 @@ class YooKassaApi:
         return self._payments.view(order)
 
     def _payments_list(self, request: web.Request) -> dict[str, Any]:
-        return lists.payments(self._book, request.query, self._payments.view)
+        return lists.payments(self._book, self._faults, request.query, self._payments.view)
 
     def _refunds_list(self, request: web.Request) -> dict[str, Any]:
-        return lists.refunds(self._book, request.query)
+        return lists.refunds(self._book, self._faults, request.query)
 
     def _read_refund(self, request: web.Request) -> dict[str, Any]:
         id = request.match_info["refund_id"]

@@ -6,7 +6,9 @@ from itertools import islice
 from operator import ge, gt, le, lt
 from typing import Any, Final
 
-from providers.sandbox.book import Book, Operation, Order
+from providers.sandbox.book import Book, Order
+from providers.sandbox.faults import Faults
+from providers.sandbox.movements import Movement, as_told, movements
 from providers.sandbox.yookassa import words
 from providers.sandbox.yookassa.payments import PROVIDER
 from providers.sandbox.yookassa.refused import Refused
@@ -18,11 +20,19 @@ COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {"gte": ge, "
 LAST: Final = "~"
 
 
-def payments(book: Book, query: Mapping[str, str], view: Callable[[Order], dict[str, Any]]) -> dict[str, Any]:
-    """GET /payments, the newest first."""
+def payments(
+    book: Book, faults: Faults, query: Mapping[str, str], view: Callable[[Order], dict[str, Any]]
+) -> dict[str, Any]:
+    """GET /payments, the newest first. By the time of capture it is what clearing reads: a statement."""
+    before = _cursor(query)
+    orders: Iterable[Order] = book.newest(PROVIDER, before)
+    if any(name.startswith("captured_at.") for name in query):
+        told = as_told(movements(book.newest(PROVIDER, (math.inf, LAST)), ("CAPTURE",)), PROVIDER, faults)
+        by_time = sorted((order for order, _ in told), key=lambda o: (o.created, o.order_id), reverse=True)
+        orders = (order for order in by_time if (order.created, order.order_id) < before)
     found = (
         order
-        for order in book.newest(PROVIDER, _cursor(query))
+        for order in orders
         if _in_time(query, "created_at", order.created)
         and _in_time(query, "captured_at", order.details.get("captured_at"))
         and query.get("status", words.STATUSES[order.status]) == words.STATUSES[order.status]
@@ -30,13 +40,16 @@ def payments(book: Book, query: Mapping[str, str], view: Callable[[Order], dict[
     return _page(query, ((order.created, order.order_id, view(order)) for order in found))
 
 
-def refunds(book: Book, query: Mapping[str, str]) -> dict[str, Any]:
-    """GET /refunds, the newest first."""
+def refunds(book: Book, faults: Faults, query: Mapping[str, str]) -> dict[str, Any]:
+    """GET /refunds, the newest first. Of no payment in particular it is a statement."""
     before = _cursor(query)
+    all_of_them: Iterable[Movement] = _refunds(book, query.get("payment_id"))
+    if "payment_id" not in query:
+        all_of_them = as_told(all_of_them, PROVIDER, faults)
     found = sorted(
         (
             (operation.created, operation.id, words.refund(order, operation))
-            for order, operation in _refunds(book, query.get("payment_id"))
+            for order, operation in all_of_them
             if (operation.created, operation.id) < before
             and _in_time(query, "created_at", operation.created)
             and query.get("status", words.REFUND_STATUSES[operation.status]) == words.REFUND_STATUSES[operation.status]
@@ -47,14 +60,14 @@ def refunds(book: Book, query: Mapping[str, str]) -> dict[str, Any]:
     return _page(query, found)
 
 
-def _refunds(book: Book, payment_id: str | None) -> Iterator[tuple[Order, Operation]]:
+def _refunds(book: Book, payment_id: str | None) -> Iterator[Movement]:
     orders: Iterable[Order]
     if payment_id is None:
         orders = book.newest(PROVIDER, (math.inf, LAST))
     else:
         order = book.find(payment_id)
         orders = [] if order is None else [order]
-    return ((order, o) for order in orders for o in order.operations if o.type == "REFUND")
+    return (Movement(order, o) for order in orders for o in order.operations if o.type == "REFUND")
 
 
 def _page(query: Mapping[str, str], rows: Iterable[tuple[float, str, dict[str, Any]]]) -> dict[str, Any]:

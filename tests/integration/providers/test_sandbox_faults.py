@@ -72,3 +72,13 @@ async def test_faults_are_listed_with_what_is_left_of_them_and_strike_only_their
 async def test_a_fault_that_cannot_be_understood_is_refused(world: World, body):
     async with aiohttp.ClientSession() as http, http.post(f"{world.url}/_sandbox/faults", data=body) as answer:
         assert answer.status == 400
+
+
+async def test_a_callback_that_is_held_back_comes_after_the_later_ones(world: World):
+    await world.tell("merchant", two_stage=True)
+    await world.tell("faults", fault="callback_reordered", operation="pay", count=1, delay_ms=400)
+    request = await world.open()
+    await world.customer(request, "pay")
+    assert (await world.adapter.perform(about(request, Action.CAPTURE))).outcome is Outcome.SUCCEEDED
+    await world.until(lambda: len(world.statuses(request)) == 2)
+    assert world.statuses(request) == ["CAPTURED", "AUTHORIZED"]

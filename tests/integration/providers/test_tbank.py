@@ -89,7 +89,7 @@ async def test_receipts_follow_the_money(world: TBankWorld):
 async def test_another_currency_is_declined_without_a_call(world: TBankWorld):
     request = a_request(order=an_order(1_500, currency="USD"), provider="tbank", currency="USD")
     result = await world.adapter.perform(request)
-    assert (result.outcome, result.reason) == (Outcome.DECLINED, "unsupported")
+    assert (result.outcome, result.reason) == (Outcome.DECLINED, "unsupported_currency")
     assert (await world.ask("GET", "/_sandbox/book"))["orders"] == []
 
 

@@ -1,7 +1,7 @@
 """Callbacks find their payment, or wait for it."""
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import date, datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from billing.errors import InvalidMessage
 from billing.messages import Observation, ProviderCallback, ProviderRequest, decode_envelope
 from billing.topics import CALLBACK_PROVIDER, CE_ID, CE_TIME
 from billing.vocabulary import PaymentStatus
-from providers.base import CallResult, ParsedCallback, Provider, VerifiedCallback
+from providers.base import CallResult, ParsedCallback, Provider, StatementLine, VerifiedCallback
 from streams.callbacks_agent import CallbacksAgent
 from streams.inlet import Incoming
 from tests.factories import NOW, a_create, later, opened
@@ -24,6 +24,9 @@ class Plain(Provider):
     """A provider whose callbacks are the reference in plain text, or ``ask`` and the reference."""
 
     name: ClassVar[str] = "yandex-pay"
+
+    def statement(self, day: date) -> AsyncIterator[StatementLine]:
+        raise NotImplementedError
 
     async def perform(self, request: ProviderRequest) -> CallResult:
         raise NotImplementedError

@@ -231,7 +231,7 @@ def taxed(tax: Tax) -> Order:
     ("request_", "reason"),
     [
         (a_request(order=taxed(Tax.VAT_22)), "unsupported_tax"),
-        (a_request(currency="USD"), "unsupported"),
+        (a_request(currency="USD"), "unsupported_currency"),
         (a_request(Action.RECUR), "unsupported"),
         (a_request(save_method=True), "unsupported"),
         (msgspec.structs.replace(a_request(), order=None), "invalid_request"),

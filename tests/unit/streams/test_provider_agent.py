@@ -1,5 +1,6 @@
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import date
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -7,7 +8,7 @@ import pytest
 
 from billing.messages import Envelope, ProviderRequest, ProviderResult, decode_envelope
 from billing.vocabulary import Action, CaptureMode, Outcome
-from providers.base import CallResult, ParsedCallback, Provider, VerifiedCallback
+from providers.base import CallResult, ParsedCallback, Provider, StatementLine, VerifiedCallback
 from storage.provider_switches import Switch
 from streams import provider_agent
 from streams.breaker import JUDGED_FROM
@@ -30,6 +31,9 @@ class Scripted(Provider):
         self.gate = asyncio.Event()
         self.gate.set()
         self._answer = answer or (lambda _: CallResult(Outcome.SUCCEEDED))
+
+    def statement(self, day: date) -> AsyncIterator[StatementLine]:
+        raise NotImplementedError
 
     async def perform(self, request: ProviderRequest) -> CallResult:
         self.calls.append(request)
