@@ -40,6 +40,11 @@ CATALOGUE: Final = (
 )
 
 
+#: Those whose payment a declined card ends.
+DECLINING: Final = ("yandex-pay", "yookassa", "tbank")
+PROVIDERS: Final = (*DECLINING, "stripe")
+
+
 class Behaviour(StrEnum):
     PAYS = "pay"
     DECLINES = "decline"
@@ -66,6 +71,12 @@ class Shop:
     def behaviour(self, number: int) -> Behaviour:
         """What customer ``number`` will do: 8 of 10 pay, one is declined, one walks away."""
         return (Behaviour.DECLINES, Behaviour.WALKS_AWAY, *[Behaviour.PAYS] * 8)[number % 10]
+
+    def provider(self, number: int) -> str:
+        """Where customer ``number`` pays: everywhere in turn. At Stripe a declined card would leave the page open to
+        another one, and the payment pending: who is declined pays elsewhere."""
+        places = DECLINING if self.behaviour(number) is Behaviour.DECLINES else PROVIDERS
+        return places[(number + number // 10) % len(places)]
 
     async def open(self, customers: int) -> None:
         """Serve all customers."""
@@ -118,7 +129,7 @@ class Shop:
             customer_id=self.customer(number),
             currency="RUB",
             amount=sum(price for _, _, price in lines),
-            provider="yandex-pay",
+            provider=self.provider(number),
             cart=Cart([Item(id, title, 1, price, tax="vat20") for id, title, price in lines]),
             return_urls=ReturnUrls("https://cinema.example/paid", "https://cinema.example/failed"),
             metadata={"demo": self.run},
