@@ -13,7 +13,7 @@ CONSUMER: Final = "sink.clickhouse"
 #: Few large inserts rather than many small ones: each becomes a part that ClickHouse must merge. Events per batch,
 #: and how old the first may get, seconds: half of the lag we promise is left for the rest of the way.
 BATCH_MAX: Final = 5_000
-LINGER_S: Final = 0.5
+LINGER_S: Final = 1.0
 
 
 def route(settings: Settings) -> Route[EventRows]:

@@ -100,10 +100,11 @@ async def advance(
     moves: Mapping[int, tuple[int, int]],
     published: Mapping[int, int] | None = None,
 ) -> None:
-    """Move each partition from the expected next offset to a new one, in the caller's transaction.
+    """Move each partition from the expected next offset to a new one.
 
     ``published``: below which offset all outputs are in Kafka; a consumer that publishes before it advances leaves
-    it out. Raises :class:`LostPartition`, and the transaction must be rolled back, when a row is not where expected.
+    it out. Raises :class:`LostPartition` when a row is not where expected: what the transaction, if there is one, did
+    for that partition must be rolled back.
     """
     partitions = sorted(moves)
     following = [moves[p][1] for p in partitions]

@@ -57,6 +57,8 @@ class CallbacksAgent:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._engine = engine
+        # Each statement its own transaction: a crash between two of them passes callbacks on twice, as it may anyway.
+        self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._outbox = outbox
         self._providers = providers
         self._abandon = abandon
@@ -84,7 +86,7 @@ class CallbacksAgent:
         delay = RETRY_FIRST_S
         while True:
             try:
-                async with self._engine.begin() as connection:
+                async with self._statements.connect() as connection:
                     await self._pass_on(connection, received)
                     await advance(connection, CONSUMER, CALLBACKS.name, moves)
             except LostPartition as error:

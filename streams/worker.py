@@ -15,4 +15,5 @@ def run(settings: Settings) -> None:
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     app = build_app(settings)
-    Worker(app, loop=loop, quiet=True, loglevel="WARNING", redirect_stdouts=False).execute_from_commandline()
+    # Logging is set up before: Faust's own would let every library build its debug records, to turn a spinner.
+    Worker(app, loop=loop, quiet=True, override_logging=False, redirect_stdouts=False).execute_from_commandline()
