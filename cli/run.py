@@ -3,7 +3,7 @@
 import typer
 
 from billing.settings import Settings
-from cli import logs
+from cli import garbage, logs
 
 app = typer.Typer(help="Run one process of the service in the foreground.", no_args_is_help=True)
 
@@ -68,4 +68,5 @@ def migrate() -> None:
 
 def _settings() -> Settings:
     logs.configure()
+    garbage.settle()
     return Settings()

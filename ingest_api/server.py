@@ -1,13 +1,12 @@
 """The ingest process."""
 
-import gc
 import secrets
 import signal
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import count
 from types import FrameType
-from typing import Final, NoReturn
+from typing import NoReturn
 
 from billing.settings import Settings
 from ingest_api.api_keys import ApiKeys
@@ -28,9 +27,6 @@ from ingest_api.waiting import WaitingRequests
 from providers import registry
 from storage.database import create_engine
 
-#: Allocations before young objects are looked through, and how rarely older ones are. Requests leave few cycles.
-GC_THRESHOLDS: Final = (5_000, 50, 100)
-
 
 def run(settings: Settings) -> None:
     """Serve on ``settings.ingest_host:ingest_port`` until SIGTERM or SIGINT, then finish what was accepted and leave
@@ -44,7 +40,6 @@ def serve(parts: Parts) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)  # uvicorn raises the signal again when it is done
     app = create_app(parts)
-    _settle_garbage_collector()
     config = server_config(parts, app, parts.settings.ingest_host, parts.settings.ingest_port)
     IngestServer(config, (parts.waiting, parts.changes)).run()
 
@@ -86,13 +81,6 @@ def _new_ids() -> Callable[[], str]:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _settle_garbage_collector() -> None:
-    """What is loaded by now stays for good: walking through it again and again is what the slowest answers wait for."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
 
 
 def _leave(_number: int, _frame: FrameType | None) -> NoReturn:

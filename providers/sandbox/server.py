@@ -1,7 +1,6 @@
 """The sandbox' process."""
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Mapping
 from datetime import date
 from typing import Any, Final
@@ -200,7 +199,6 @@ def _payment(form: Mapping[str, Any]) -> Payment:
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM."""
-    gc.freeze()
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     web.run_app(
