@@ -1,7 +1,7 @@
 """What an operation's end means for its payment: amounts, postings, status. The only code that moves amounts."""
 
 from datetime import timedelta
-from typing import assert_never
+from typing import Final, assert_never
 from uuid import UUID, uuid5
 
 import msgspec
@@ -14,6 +14,8 @@ from billing.payment import Operation
 from billing.transitions import Fact
 from billing.vocabulary import Action, CaptureMode, OperationStatus, OperationType
 
+#: In one stage the capture follows the authorization at once: not told of it for so long, we ask.
+CAPTURE_FOLLOWS: Final = timedelta(minutes=1)
 CHARGES = (OperationType.AUTHORIZE, OperationType.RECURRING)
 
 
@@ -31,11 +33,13 @@ def succeed(draft: Draft, operation: Operation) -> None:
         case OperationType.AUTHORIZE:
             draft.set(authorized=amount, reason=None)
             draft.move(Fact.AUTHORIZED)
-            if payment.capture_mode is CaptureMode.TWO_STAGE:
-                draft.put(
-                    msgspec.structs.replace(operation, next_chase_at=draft.now + timedelta(seconds=payment.hold_s))
-                )
+            held = payment.capture_mode is CaptureMode.TWO_STAGE
+            look = draft.now + (timedelta(seconds=payment.hold_s) if held else CAPTURE_FOLLOWS)
+            draft.put(msgspec.structs.replace(operation, next_chase_at=look))
         case OperationType.CAPTURE:
+            authorization = charge(draft)
+            if payment.capture_mode is CaptureMode.ONE_STAGE and authorization.next_chase_at is not None:
+                draft.put(msgspec.structs.replace(authorization, next_chase_at=None))
             draft.set(captured=payment.captured + amount)
             draft.move(Fact.CAPTURED)
         case OperationType.RECURRING:

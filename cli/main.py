@@ -14,6 +14,7 @@ from cli.parity.command import parity
 from cli.payment.command import app as payment
 from cli.rebuild import rebuild
 from cli.report.command import report
+from cli.storm.command import storm
 from cli.timeline.command import timeline
 from cli.verify.command import verify
 
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(bench)
+app.command()(storm)
 app.command()(verify)
 app.command()(timeline)
 app.command()(rebuild)

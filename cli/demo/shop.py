@@ -27,7 +27,7 @@ from providers.sandbox.customers import visit
 
 #: Customers at work at once.
 CONCURRENCY: Final = 20
-#: How long a customer or the shop keeps trying while a part of the stack is away.
+#: How long a demo's customer keeps trying while a part of the stack is away, seconds.
 PATIENCE_S: Final = 90.0
 RETRY_S: Final = 0.3
 
@@ -62,6 +62,8 @@ class Shop:
     #: Payment ids the API accepted with a 2xx: what must not be lost.
     accepted: set[str] = field(default_factory=set)
     visited: int = 0
+    #: How long a customer or the shop keeps trying, seconds.
+    patience_s: float = PATIENCE_S
     refused: list[str] = field(default_factory=list)
 
     def customer(self, number: int) -> str:
@@ -84,7 +86,10 @@ class Shop:
         timeout = aiohttp.ClientTimeout(total=40)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             billing = BillingClient(
-                self.ingest_url, self.api_key, repeats=Repeats(patience_s=PATIENCE_S, timeout_s=30), session=session
+                self.ingest_url,
+                self.api_key,
+                repeats=Repeats(patience_s=self.patience_s, timeout_s=30),
+                session=session,
             )
 
             async def serve(number: int) -> None:
@@ -137,7 +142,7 @@ class Shop:
 
     async def _patiently(self, attempt: Callable[[], Awaitable[Any]]) -> Any:
         """Try until there is an answer: parts of the stack may be away for a while, and the keys make it safe."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + self.patience_s
         while time.monotonic() < deadline:
             try:
                 if (answer := await attempt()) is not None:

@@ -1,3 +1,4 @@
+from datetime import timedelta
 from uuid import UUID
 
 import msgspec
@@ -118,6 +119,23 @@ def test_callbacks_out_of_order_converge():
         backward = decided
     assert forward.status is backward.status is PaymentStatus.CAPTURED
     assert forward.captured == backward.captured == 59_900
+
+
+def test_a_capture_in_one_stage_that_nobody_told_us_of_is_asked_about():
+    payment = a_payment()
+    held = decide(payment, told(payment, PaymentStatus.AUTHORIZED), NOW).payment
+    assert held is not None
+    look = held.operations[0].next_chase_at
+    assert look == NOW + timedelta(minutes=1)
+
+    chased = decide(held, ChaseOperation(held.id, held.operations[0].id, 0), look)
+    assert [request.action for request in chased.requests] == [Action.INQUIRE]
+    assert chased.payment is not None
+    taken = decide(chased.payment, told(payment, PaymentStatus.CAPTURED), look).payment
+
+    assert taken is not None
+    assert taken.status is PaymentStatus.CAPTURED
+    assert [operation.next_chase_at for operation in taken.operations] == [None, None], "nothing is left to ask"
 
 
 def test_a_decline_fails_the_payment_with_the_reason_and_posts_nothing():

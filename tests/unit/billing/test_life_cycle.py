@@ -236,6 +236,8 @@ class LifeCycle(RuleBasedStateMachine):
     def nobody_is_forgotten(self) -> None:
         for operation in self.payment.operations:
             assert operation.next_chase_at is not None or not operation.is_open
+        if self.payment.status is PaymentStatus.AUTHORIZED:
+            assert any(operation.next_chase_at is not None for operation in self.payment.operations)
 
 
 LifeCycle.TestCase.settings = settings(

@@ -1,0 +1,1 @@
+"""``billing storm``: payments while every provider misbehaves, and what the books and the providers say afterwards."""

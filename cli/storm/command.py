@@ -1,0 +1,61 @@
+"""The command ``billing storm``."""
+
+import json
+import subprocess
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+
+def storm(
+    payments: Annotated[int, typer.Option(min=1, max=100_000, help="Customers to serve.")] = 2000,
+    rate: Annotated[float, typer.Option(min=0, max=0.5, help="How often each fault strikes.")] = 0.2,
+    seed: Annotated[int, typer.Option(help="Chooses the carts and the faults.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
+) -> None:
+    """Sell and refund while all four providers time out, fail, forget callbacks and repeat them, all at once.
+
+    Ends when every payment is final and says whether the providers' own record and our ledger agree. Exit 1 when
+    they do not, or when the audit finds anything.
+    """
+    from cli.demo.play import running_stack
+    from cli.outage import on_running_stack
+    from cli.storm.run import calm
+    from cli.storm.run import storm as play
+
+    console = Console(stderr=as_json)
+    try:
+        status = running_stack(quiet=as_json)
+    except subprocess.CalledProcessError as error:
+        console.print("[red]The stack did not come up[/]: see above, or `billing status`.")
+        raise typer.Exit(1) from error
+    with console.status("storm") as progress:
+        figures = on_running_stack(lambda settings: play(settings, status, payments, rate, seed, progress.update))
+    _show(console, figures)
+    if as_json:
+        sys.stdout.write(json.dumps(figures) + "\n")
+    if not calm(figures):
+        raise typer.Exit(1)
+
+
+def _show(console: Console, figures: dict[str, Any]) -> None:
+    table = Table(title="After the storm, minor units", title_justify="left")
+    for column in ("provider", "payments", "taken", "in the ledger", "given back", "in the ledger"):
+        table.add_column(column, justify="left" if column == "provider" else "right")
+    for one in figures["providers"]:
+        sums = (one["taken"], one["ledger_taken"], one["returned"], one["ledger_returned"])
+        table.add_row(one["provider"], str(one["payments"]), *(f"{amount:,}" for amount in sums))
+    console.print(table)
+    statuses = ", ".join(f"{count} {status.lower()}" for status, count in figures["statuses"].items())
+    console.print(
+        f"{figures['accepted']} of {figures['payments']} accepted: {statuses}; {figures['refunds']} refunds; "
+        f"{figures['asked_again']} questions asked again; {figures['unfinished']} operations not final; "
+        f"{figures['seconds']} s"
+    )
+    for violation in figures["violations"][:20]:
+        console.print(f"{violation['kind']} {violation['id']}: {violation['detail']}", style="red", markup=False)
+    if not figures["violations"]:
+        console.print("the audit found no violation", style="green")

@@ -1,0 +1,79 @@
+"""Reads for a storm: its payments, and what the ledger says of them."""
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+_MINE = """
+    WITH mine AS (
+        SELECT p.* FROM payments p JOIN orders o ON o.id = p.order_id
+        WHERE p.created_at >= :since AND o.metadata @> jsonb_build_object('demo', CAST(:run AS text))
+    )
+"""
+_STATUSES = text(_MINE + "SELECT status, count(*) FROM mine GROUP BY status")  # noqa: S608
+_CAPTURED = text(_MINE + "SELECT id FROM mine WHERE status = 'CAPTURED' ORDER BY id")  # noqa: S608
+# What is open and was not touched lately: a call that is under way is left alone.
+_OPEN = text(
+    _MINE  # noqa: S608
+    + """
+    SELECT payment_id, op.id, chases, op.updated_at < now() - make_interval(secs => :quiet_s) FROM operations op
+    JOIN mine ON mine.id = op.payment_id WHERE op.next_chase_at IS NOT NULL
+    """
+)
+_SUMS = text(
+    _MINE  # noqa: S608
+    + """
+    SELECT mine.provider, count(*), array_agg(order_ref),
+           coalesce(sum(l.taken), 0)::bigint, coalesce(sum(l.returned), 0)::bigint
+    FROM mine LEFT JOIN (
+        SELECT payment_id, sum(amount) FILTER (WHERE amount > 0) AS taken,
+               -sum(amount) FILTER (WHERE amount < 0) AS returned
+        FROM ledger_entries WHERE account LIKE 'clearing:%' GROUP BY payment_id
+    ) AS l ON l.payment_id = mine.id
+    GROUP BY mine.provider ORDER BY mine.provider
+    """
+)
+
+
+class LedgerSums(NamedTuple):
+    """What the ledger says of a storm's payments at a provider: minor units taken and given back. ``order_refs``: the
+    provider's names of them."""
+
+    provider: str
+    payments: int
+    order_refs: list[str]
+    taken: int
+    returned: int
+
+
+class Storm(NamedTuple):
+    """The payments of one run: those with it in their metadata, created since then."""
+
+    run: str
+    since: datetime
+
+
+async def statuses(connection: AsyncConnection, storm: Storm) -> dict[str, int]:
+    """Status → payments."""
+    return dict((status, count) for status, count in await connection.execute(_STATUSES, storm._asdict()))  # noqa: C402
+
+
+async def captured(connection: AsyncConnection, storm: Storm) -> list[UUID]:
+    """Payments that are captured."""
+    return list((await connection.execute(_CAPTURED, storm._asdict())).scalars())
+
+
+async def open_operations(
+    connection: AsyncConnection, storm: Storm, quiet_s: float
+) -> list[tuple[UUID, UUID, int, bool]]:
+    """(payment id, operation id, chases so far, quiet for ``quiet_s`` seconds) of what is not final."""
+    rows = await connection.execute(_OPEN, {**storm._asdict(), "quiet_s": quiet_s})
+    return [(payment, operation, chases, quiet) for payment, operation, chases, quiet in rows]
+
+
+async def ledger_sums(connection: AsyncConnection, storm: Storm) -> list[LedgerSums]:
+    """By provider."""
+    return [LedgerSums(*row) for row in await connection.execute(_SUMS, storm._asdict())]
