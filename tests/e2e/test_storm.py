@@ -1,0 +1,20 @@
+"""Payments and refunds while all four providers misbehave: everything ends, and the books agree with the providers."""
+
+import json
+
+from tests.conftest import Stack
+
+
+def test_in_bad_weather_every_payment_ends_and_is_what_the_provider_says(running: Stack):
+    stormy = running.billing("storm", "--payments", "40", "--json", timeout=230)
+    assert stormy.returncode == 0, stormy.stdout + stormy.stderr
+    figures = json.loads(stormy.stdout.splitlines()[-1])
+    assert figures["accepted"] == 40
+    assert figures["statuses"].keys() <= {"CAPTURED", "PARTIALLY_REFUNDED", "REFUNDED", "FAILED"}
+    assert figures["statuses"]["FAILED"] == 4
+    assert figures["refunds"] > 0
+    assert (figures["unfinished"], figures["violations"]) == (0, [])
+    assert {one["provider"] for one in figures["providers"]} == {"yandex-pay", "yookassa", "stripe", "tbank"}
+    for one in figures["providers"]:
+        assert one["taken"] == one["ledger_taken"] > 0
+        assert one["returned"] == one["ledger_returned"]
