@@ -6,6 +6,7 @@ import msgspec
 
 from billing.chase import next_chase
 from billing.decision import Decision, Draft, answer, refuse
+from billing.left_behind import finish
 from billing.messages import (
     CapturePayment,
     CorrectPayment,
@@ -43,7 +44,7 @@ def capture(message: CapturePayment, payment: Payment, now: datetime) -> Decisio
     if message.cart is not None and message.cart.total != amount:
         detail = f"the cart's total {message.cart.total} does not match the amount {amount}"
         return refuse(payment, payment.id, "cart_total_mismatch", detail, message.reply_to)
-    operation = _operation(message, OperationType.CAPTURE, Action.CAPTURE, amount, now, cart=message.cart)
+    operation = _operation(payment, message, OperationType.CAPTURE, Action.CAPTURE, amount, now, cart=message.cart)
     return _start(payment, operation, now, message.reply_to)
 
 
@@ -54,7 +55,7 @@ def void(message: VoidPayment, payment: Payment, now: datetime) -> Decision:
         return known
     if (refusal := _hold_refusal(payment)) is not None:
         return refuse(payment, payment.id, *refusal, message.reply_to)
-    operation = _operation(message, OperationType.VOID, Action.VOID, amount, now, reason=message.reason)
+    operation = _operation(payment, message, OperationType.VOID, Action.VOID, amount, now, reason=message.reason)
     return _start(payment, operation, now, message.reply_to)
 
 
@@ -81,7 +82,9 @@ def refund(message: RefundPayment, payment: Payment, now: datetime) -> Decision:
     if not 1 <= amount <= payment.refundable:
         detail = f"{amount} cannot be refunded: {payment.refundable} is left"
         return refuse(payment, payment.id, "amount_exceeds_refundable", detail, message.reply_to)
-    operation = _operation(message, OperationType.REFUND, Action.REFUND, amount, now, cart=cart, reason=message.reason)
+    operation = _operation(
+        payment, message, OperationType.REFUND, Action.REFUND, amount, now, cart=cart, reason=message.reason
+    )
     return _start(payment, operation, now, message.reply_to)
 
 
@@ -98,7 +101,7 @@ def rollback(message: RollbackPayment, payment: Payment, now: datetime) -> Decis
     if over:
         detail = f"a {payment.status} payment is closed"
         return refuse(payment, payment.id, "already_closed", detail, message.reply_to)
-    operation = _operation(message, kind, Action.ROLLBACK, amount, now, reason=message.reason)
+    operation = _operation(payment, message, kind, Action.ROLLBACK, amount, now, reason=message.reason)
     return _start(payment, operation, now, message.reply_to)
 
 
@@ -127,7 +130,9 @@ def correct(message: CorrectPayment, payment: Payment, now: datetime) -> Decisio
     reason = f"corrected: {message.reason}"
     corrections = (*operation.corrections, message.correction_id)
     operation = draft.put(msgspec.structs.replace(operation, corrections=corrections))
-    if message.succeeded:
+    if operation.provider != payment.provider:
+        finish(draft, operation)
+    elif message.succeeded:
         succeed(draft, operation)
         draft.restate()
     elif operation.is_open:
@@ -135,15 +140,20 @@ def correct(message: CorrectPayment, payment: Payment, now: datetime) -> Decisio
         draft.restate()
     else:
         undo(draft, operation, message.correction_id, reason)
-    return draft.decide(message.reply_to)
+    draft.waiting = message.reply_to
+    return draft.decide()
 
 
 def _correction_refusal(payment: Payment, operation: Operation, *, succeeded: bool) -> str | None:
     """Why the books could not hold the correction, if they could not."""
     kind, amount = operation.type, operation.amount
+    if operation.provider != payment.provider:
+        if succeeded and operation.is_open:
+            return None
+        return f"the payment has left {operation.provider}: only what closes its order there can be said to be done"
 
     def under_way(*types: OperationType) -> bool:
-        return any(o.type in types and o.is_open and o.id != operation.id for o in payment.operations)
+        return any(o.type in types and o.is_open and o.id != operation.id for o in payment.standing)
 
     if succeeded:
         reserved = amount if operation.is_open else 0
@@ -166,7 +176,7 @@ def _hold_refusal(payment: Payment) -> tuple[str, str] | None:
     """Why what is held cannot be captured or voided now, if it cannot."""
     if payment.status is not PaymentStatus.AUTHORIZED:
         return "not_authorized", f"a {payment.status} payment holds nothing"
-    for operation in payment.operations:
+    for operation in payment.standing:
         if operation.type in (OperationType.CAPTURE, OperationType.VOID) and operation.is_open:
             if operation.status is OperationStatus.UNKNOWN:
                 return "outcome_unknown", f"the outcome of {operation.type} {operation.id} is not known yet"
@@ -191,6 +201,7 @@ def _repeat(payment: Payment, message: _Asked, kind: OperationType, amount: int)
 
 
 def _operation(
+    payment: Payment,
     message: _Asked,
     type: OperationType,
     action: Action,
@@ -206,6 +217,7 @@ def _operation(
         action=action,
         status=OperationStatus.PENDING,
         amount=amount,
+        provider=payment.provider,
         created_at=now,
         updated_at=now,
         reason=reason,

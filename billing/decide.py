@@ -12,6 +12,7 @@ from billing import commands
 from billing.chase import next_chase
 from billing.decision import Decision, Draft, answer, refuse
 from billing.errors import InvalidCart, InvalidMessage, InvalidMoney
+from billing.left_behind import order_of, take_in, was_left
 from billing.messages import (
     CapturePayment,
     ChaseOperation,
@@ -85,6 +86,7 @@ def _create(message: CreatePayment, payment: Payment | None, now: datetime) -> D
             hold_s=message.hold_s,
             save_method=message.save_method,
             saved_method=message.saved_method,
+            alternatives=() if recurring else message.alternatives,
         ),
         now,
         created=True,
@@ -96,6 +98,7 @@ def _create(message: CreatePayment, payment: Payment | None, now: datetime) -> D
             action=Action.RECUR if recurring else Action.CREATE,
             status=OperationStatus.PENDING,
             amount=message.order.amount,
+            provider=message.provider,
             created_at=now,
             updated_at=now,
             next_chase_at=next_chase(None, 0, now),
@@ -108,7 +111,15 @@ def _create(message: CreatePayment, payment: Payment | None, now: datetime) -> D
 
 def _callback(message: ProviderCallback, payment: Payment, now: datetime) -> Decision:
     draft = Draft(payment, now)
-    if message.ask:
+    if was_left(payment, message.provider):
+        if message.ask:
+            opened = order_of(payment, message.provider)
+            draft.requests.append(request(payment, opened, Action.INQUIRE))
+        else:
+            take_in(draft, message.provider, message.observed)
+    elif message.provider != payment.provider:
+        raise InvalidMessage(f"{payment.id} was never at {message.provider}")
+    elif message.ask:
         _ask(draft)
     else:
         apply_observation(draft, message.observed)
@@ -119,7 +130,7 @@ def _ask(draft: Draft) -> None:
     """Ask the provider how the order stands, and what is open again soon: the answer may be lost, and the callback
     that said that there is news does not come again."""
     soon = next_chase(Outcome.UNKNOWN, 0, draft.now)
-    for operation in draft.payment.operations:
+    for operation in draft.payment.standing:
         if operation.is_open and (operation.next_chase_at is None or operation.next_chase_at > soon):
             draft.put(msgspec.structs.replace(operation, next_chase_at=soon))
     draft.requests.append(request(draft.payment, charge(draft), Action.INQUIRE))

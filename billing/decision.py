@@ -50,6 +50,8 @@ class Draft:
         self.requests: list[ProviderRequest] = []
         #: The provider call that this message reports.
         self.call: CallView | None = None
+        #: Who waits for a provider's answer: is told when the draft is sealed, or handed on with another request.
+        self.waiting: ReplyTo | None = None
         self._touched: dict[UUID, None] = {}
 
     def put(self, operation: Operation) -> Operation:
@@ -102,7 +104,7 @@ class Draft:
                 status = PaymentStatus.REFUNDED
         elif payment.authorized == 0:
             status = PaymentStatus.FAILED
-        elif any(o.type is OperationType.VOID and o.status is OperationStatus.SUCCESS for o in payment.operations):
+        elif any(o.type is OperationType.VOID and o.status is OperationStatus.SUCCESS for o in payment.standing):
             status = PaymentStatus.VOIDED
         else:
             status = PaymentStatus.AUTHORIZED
@@ -121,7 +123,7 @@ class Draft:
             )
         )
 
-    def decide(self, reply_to: ReplyTo | None = None) -> Decision:
+    def decide(self) -> Decision:
         """Seal: check the invariants, count the version, say what changed, answer who waits."""
         if self.payment is not self.before:
             version = self.payment.version + (self.before is not None)
@@ -144,8 +146,8 @@ class Draft:
             tuple(self.postings),
             tuple(self.requests),
             event,
-            answer(self.payment, reply_to),
-            0 if reply_to is None else reply_to.partition,
+            answer(self.payment, self.waiting),
+            0 if self.waiting is None else self.waiting.partition,
         )
 
     def _moment(self) -> datetime:
@@ -200,7 +202,9 @@ def view(
         changed_at=payment.updated_at,
         items=tuple(ItemView(i.product_id, i.title, i.quantity, i.unit_price, i.type.value) for i in order.cart.items),
         operations=tuple(
-            OperationView(o.id, o.type, o.status, o.amount, o.created_at, o.updated_at, o.provider_ref, o.reason)
+            OperationView(
+                o.id, o.type, o.status, o.amount, o.created_at, o.updated_at, o.provider_ref, o.reason, o.provider
+            )
             for o in operations
         ),
         payment_url=payment.payment_url,

@@ -46,7 +46,8 @@ class CreatePayment(Message, frozen=True, omit_defaults=True):
 
     ``payment_ttl_s``: seconds an unpaid payment stays open; ``hold_s``: seconds after which a hold is looked after.
     ``save_method``: let the customer's method be charged again; ``saved_method``: charge this one, saved before, the
-    customer absent (the provider's reference, from an earlier payment).
+    customer absent (the provider's reference, from an earlier payment). ``alternatives``: providers to ask, in this
+    order, where ``provider`` does not take it; ``route``: the rule that chose them, where one did.
     """
 
     TYPE: ClassVar[str] = "billing.payment.create.v1"
@@ -61,6 +62,8 @@ class CreatePayment(Message, frozen=True, omit_defaults=True):
     save_method: bool = False
     saved_method: str | None = None
     reply_to: ReplyTo | None = None
+    alternatives: tuple[str, ...] = ()
+    route: str | None = None
 
 
 class CapturePayment(Message, frozen=True, omit_defaults=True):
@@ -250,7 +253,8 @@ class ProviderRequest(Message, frozen=True, omit_defaults=True):
 
 
 class OperationView(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An operation as others see it. ``amount``: minor units of the payment's currency."""
+    """An operation as others see it. ``amount``: minor units of the payment's currency. ``provider``: who was asked
+    for it; missing in events of earlier releases, where it is the payment's."""
 
     id: UUID
     type: OperationType
@@ -260,6 +264,7 @@ class OperationView(msgspec.Struct, frozen=True, omit_defaults=True):
     updated_at: datetime
     provider_ref: str | None = None
     reason: str | None = None
+    provider: str | None = None
 
 
 class ItemView(msgspec.Struct, frozen=True):

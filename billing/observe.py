@@ -81,7 +81,7 @@ def _refunded(draft: Draft, reason: str) -> None:
     """Everything was given back: every refund under way is done, and what is left was refunded without us."""
     if draft.payment.captured == 0:
         return
-    for operation in draft.payment.operations:
+    for operation in draft.payment.standing:
         if operation.type is OperationType.REFUND and operation.is_open:
             succeed(draft, operation)
     if left := draft.payment.refundable:
@@ -106,6 +106,6 @@ def _close_captures(draft: Draft, reason: str) -> None:
 
 def _close_rollbacks(draft: Draft) -> None:
     """The rollback of what was unpaid is done: the order is closed, and if it was paid meanwhile, given back."""
-    for operation in draft.payment.operations:
+    for operation in draft.payment.standing:
         if operation.type is OperationType.VOID and operation.action is Action.ROLLBACK and operation.is_open:
             draft.close(operation, OperationStatus.SUCCESS)

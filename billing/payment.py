@@ -15,8 +15,8 @@ OPEN = (OperationStatus.PENDING, OperationStatus.UNKNOWN)
 class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
     """One movement of money, or the attempt at one. ``amount``: minor units of the payment's currency.
 
-    ``action``: what the provider is asked to do for it. ``outcome``: how the last call for it ended, ``None`` while none has; ``chases`` counts how often it was asked
-    about since, ``next_chase_at`` (UTC) says when next. ``cart``: what a capture takes, or the items of a refund.
+    ``provider``: who is asked for it, and ``action``: to do what. ``outcome``: how the last call for it ended, ``None``
+    while none has; ``chases`` counts how often it was asked about since, ``next_chase_at`` (UTC) says when next. ``cart``: what a capture takes, or the items of a refund.
     ``corrections``: ids of the operators' corrections that were applied to it. ``fingerprint``: of the command that
     asked for it, ``None`` where no API client did.
     """
@@ -26,6 +26,7 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
     action: Action
     status: OperationStatus
     amount: int
+    provider: str
     created_at: datetime
     updated_at: datetime
     outcome: Outcome | None = None
@@ -46,8 +47,9 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
 class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
     """The aggregate that one agent owns. Amounts in minor units of ``order.currency``; times in UTC.
 
-    ``version`` grows by one with every change. ``order_ref``: the provider's name of the order, see
-    :meth:`billing.decision.Draft.name_order`.
+    ``version`` grows by one with every change. ``provider``: who holds or took the money, or is asked to;
+    ``alternatives``: who is asked next, in this order, where that one will not (:mod:`billing.failover`).
+    ``order_ref``: the provider's name of the order, see :meth:`billing.decision.Draft.name_order`.
     ``expires_at``: from then on an unpaid payment is closed, once the provider confirms that it is unpaid.
     ``saved_method``: the method charged with the customer absent; ``method_ref``: the method this payment saved.
     """
@@ -73,12 +75,19 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
     refunded: int = 0
     payment_url: str | None = None
     reason: str | None = None
+    alternatives: tuple[str, ...] = ()
     operations: tuple[Operation, ...] = ()
+
+    @property
+    def standing(self) -> tuple[Operation, ...]:
+        """The operations at the payment's provider. Its amounts are theirs; those at providers it left
+        (:mod:`billing.left_behind`) add nothing to them."""
+        return tuple(o for o in self.operations if o.provider == self.provider)
 
     @property
     def refund_pending(self) -> int:
         """Minor units reserved by refunds that are requested and not final."""
-        return sum(o.amount for o in self.operations if o.type is OperationType.REFUND and o.is_open)
+        return sum(o.amount for o in self.standing if o.type is OperationType.REFUND and o.is_open)
 
     @property
     def refundable(self) -> int:
@@ -90,8 +99,15 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
         return next((o for o in self.operations if o.id == id), None)
 
     def open_operation(self, type: OperationType) -> Operation | None:
-        """The oldest operation of this type that is not final."""
-        return next((o for o in self.operations if o.type is type and o.is_open), None)
+        """The oldest operation of this type at the payment's provider that is not final."""
+        return next((o for o in self.standing if o.type is type and o.is_open), None)
+
+    def order_ref_at(self, provider: str) -> str:
+        """The name of the order at the payment's provider, or at one that it left."""
+        if provider == self.provider:
+            return self.order_ref
+        opened = next(o for o in self.operations if o.provider == provider)
+        return opened.provider_ref or str(opened.id)
 
     def check(self) -> None:
         """Raise :class:`InvariantBroken` where money would be wrong. The database holds the same rules."""

@@ -12,7 +12,7 @@ from billing.vocabulary import OperationStatus, OperationType
 
 def sold_cart(payment: Payment) -> Cart:
     """What was captured: the cart of the order, or the final one that a partial capture named."""
-    captures = (o for o in payment.operations if o.type is OperationType.CAPTURE and o.cart is not None)
+    captures = (o for o in payment.standing if o.type is OperationType.CAPTURE and o.cart is not None)
     final = next((o.cart for o in captures if o.status is OperationStatus.SUCCESS), None)
     return final or payment.order.cart
 
@@ -20,7 +20,7 @@ def sold_cart(payment: Payment) -> Cart:
 def refunded_quantities(payment: Payment) -> dict[str, int]:
     """Product → units given back, or about to be, by refunds that name items."""
     quantities: dict[str, int] = {}
-    for operation in payment.operations:
+    for operation in payment.standing:
         if operation.type is OperationType.REFUND and operation.status is not OperationStatus.FAIL and operation.cart:
             for item in operation.cart.items:
                 quantities[item.product_id] = quantities.get(item.product_id, 0) + item.quantity
@@ -48,7 +48,7 @@ def cart_after(payment: Payment, refund: Operation) -> Cart:
     """
     done = [
         o
-        for o in payment.operations
+        for o in payment.standing
         if o.type is OperationType.REFUND and (o.status is OperationStatus.SUCCESS or o.id == refund.id)
     ]
     gone: dict[str, int] = {}

@@ -16,9 +16,9 @@ def request(payment: Payment, operation: Operation, action: Action, reply_to: Re
     return ProviderRequest(
         payment_id=payment.id,
         operation_id=operation.id,
-        provider=payment.provider,
+        provider=operation.provider,
         action=action,
-        order_ref=payment.order_ref,
+        order_ref=payment.order_ref_at(operation.provider),
         currency=payment.order.currency,
         amount=operation.amount,
         capture_mode=payment.capture_mode,

@@ -7,6 +7,8 @@ import msgspec
 from billing.chase import next_chase
 from billing.decision import Decision, Draft
 from billing.errors import InvalidMessage
+from billing.failover import may_move_on, move_on, never_sent
+from billing.left_behind import call_ended
 from billing.messages import Observation, ProviderResult
 from billing.observe import apply_observation
 from billing.payment import Operation, Payment
@@ -25,6 +27,7 @@ def result(message: ProviderResult, payment: Payment, now: datetime) -> Decision
     if operation is None:
         raise InvalidMessage(f"{payment.id}: a result for the unknown operation {message.operation_id}")
     draft = Draft(payment, now)
+    draft.waiting = message.reply_to
     draft.call = CallView(
         operation.id,
         message.provider,
@@ -33,6 +36,9 @@ def result(message: ProviderResult, payment: Payment, now: datetime) -> Decision
         round(message.duration_ms * 1000),
         message.reason,
     )
+    if operation.provider != payment.provider:
+        call_ended(draft, operation, message)
+        return draft.decide()
     if message.action in _OPENS and message.provider_ref is not None:
         # Also where a callback or an inquiry closed the operation first: later calls need the name.
         operation = draft.name_order(operation, message.provider_ref)
@@ -44,12 +50,16 @@ def result(message: ProviderResult, payment: Payment, now: datetime) -> Decision
         draft.set(payment_url=message.payment_url)
     if message.method_ref is not None and payment.method_ref is None:
         draft.set(method_ref=message.method_ref)
-    return draft.decide(message.reply_to)
+    return draft.decide()
 
 
 def _call(draft: Draft, operation: Operation, message: ProviderResult) -> None:
     if message.outcome is Outcome.DECLINED:
         fail(draft, operation, message.reason or "declined")
+        return
+    if never_sent(operation, message.outcome) and may_move_on(draft, operation):
+        draft.close(operation, OperationStatus.FAIL, message.reason or "not_sent")
+        move_on(draft)
         return
     operation = draft.note_outcome(operation, message.outcome, message.provider_ref)
     if message.outcome is Outcome.SUCCEEDED and operation.action is not Action.CREATE:

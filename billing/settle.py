@@ -9,6 +9,7 @@ import msgspec
 from billing import ledger
 from billing.decision import Draft
 from billing.errors import InvariantBroken
+from billing.failover import ELSEWHERE, may_move_on, move_on
 from billing.ledger import Posting
 from billing.payment import Operation
 from billing.transitions import Fact
@@ -59,11 +60,14 @@ def succeed(draft: Draft, operation: Operation) -> None:
 
 
 def fail(draft: Draft, operation: Operation, reason: str) -> None:
-    """The provider refused the operation, or never did it. Only an open operation can fail."""
+    """The provider refused the operation, or never did it: another one is asked, or it has failed. Only an open
+    operation can fail."""
     if not operation.is_open:
         return
     draft.close(operation, OperationStatus.FAIL, reason)
-    if operation.type in CHARGES:
+    if reason in ELSEWHERE and may_move_on(draft, operation):
+        move_on(draft)
+    elif operation.type in CHARGES:
         draft.set(reason=reason)
         draft.move(Fact.EXPIRED if reason == "expired" else Fact.FAILED)
 
@@ -108,6 +112,7 @@ def by_provider(draft: Draft, type: OperationType, amount: int, reason: str) -> 
         action=Action.INQUIRE,
         status=OperationStatus.PENDING,
         amount=amount,
+        provider=payment.provider,
         reason=reason,
         created_at=draft.now,
         updated_at=draft.now,

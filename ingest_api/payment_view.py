@@ -40,6 +40,7 @@ class OperationOut(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     status: str
     amount: int
+    provider: str | None
     provider_ref: str | None
     reason: str | None
     created_at: datetime
@@ -62,6 +63,7 @@ class OperationResult(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     status: str
     amount: int
+    provider: str | None
     provider_ref: str | None
     reason: str | None
     created_at: datetime
@@ -115,6 +117,7 @@ def operation_view(operation: OperationView) -> OperationOut:
         type=operation.type,
         status=operation.status,
         amount=operation.amount,
+        provider=operation.provider,
         provider_ref=operation.provider_ref,
         reason=operation.reason,
         created_at=operation.created_at,

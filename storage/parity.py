@@ -18,7 +18,7 @@ _GROUPS: Final[dict[str, str]] = {
         WHERE cast(:day AS date) IS NULL OR (created_at AT TIME ZONE 'UTC')::date = :day GROUP BY 1, 2, 3, 4
     """,
     "operations": """
-        SELECT (o.created_at AT TIME ZONE 'UTC')::date, p.provider, trim(p.currency), o.type || ' ' || o.status,
+        SELECT (o.created_at AT TIME ZONE 'UTC')::date, o.provider, trim(p.currency), o.type || ' ' || o.status,
                count(*), sum(o.amount)
         FROM operations o JOIN payments p ON p.id = o.payment_id
         WHERE cast(:day AS date) IS NULL OR (o.created_at AT TIME ZONE 'UTC')::date = :day GROUP BY 1, 2, 3, 4
@@ -37,7 +37,7 @@ _ROWS: Final[dict[str, str]] = {
         FROM payments WHERE (created_at AT TIME ZONE 'UTC')::date = :day
     """,
     "operations": """
-        SELECT o.id::text, o.payment_id, concat_ws('|', o.type, o.status, o.amount, p.provider, trim(p.currency))
+        SELECT o.id::text, o.payment_id, concat_ws('|', o.type, o.status, o.amount, o.provider, trim(p.currency))
         FROM operations o JOIN payments p ON p.id = o.payment_id
         WHERE (o.created_at AT TIME ZONE 'UTC')::date = :day
     """,

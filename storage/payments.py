@@ -84,6 +84,7 @@ _SAVE = text(
             provider = EXCLUDED.provider, status = EXCLUDED.status, version = EXCLUDED.version,
             order_ref = EXCLUDED.order_ref, authorized = EXCLUDED.authorized, captured = EXCLUDED.captured,
             refunded = EXCLUDED.refunded, refund_pending = EXCLUDED.refund_pending,
+            alternatives = EXCLUDED.alternatives,
             payment_url = EXCLUDED.payment_url, reason = EXCLUDED.reason, method_ref = EXCLUDED.method_ref,
             updated_at = EXCLUDED.updated_at
     ),
@@ -216,6 +217,7 @@ def _payment_row(payment: Payment) -> dict[str, Any]:
         "created_at": payment.created_at,
         "updated_at": payment.updated_at,
         "expires_at": payment.expires_at,
+        "alternatives": payment.alternatives,
     }
 
 
@@ -227,7 +229,7 @@ def _operation_row(payment: Payment, operation: Operation) -> dict[str, Any]:
         "action": operation.action,
         "status": operation.status,
         "amount": operation.amount,
-        "provider": payment.provider,
+        "provider": operation.provider,
         "provider_ref": operation.provider_ref,
         "outcome": operation.outcome,
         "reason": operation.reason,
@@ -293,6 +295,7 @@ def _payment(
         refunded=row["refunded"],
         payment_url=row["payment_url"],
         reason=row["reason"],
+        alternatives=tuple(row["alternatives"]),
         operations=tuple(_operation(operation) for operation in operations),
     )
 
@@ -318,6 +321,7 @@ def _operation(row: Mapping[Any, Any]) -> Operation:
         action=Action(row["action"]),
         status=OperationStatus(row["status"]),
         amount=row["amount"],
+        provider=row["provider"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         outcome=None if row["outcome"] is None else Outcome(row["outcome"]),

@@ -26,24 +26,25 @@ _OPEN = text(
 _SUMS = text(
     _MINE  # noqa: S608
     + """
-    SELECT mine.provider, count(*), array_agg(order_ref),
+    SELECT op.provider, count(*),
+           array_agg(CASE op.provider WHEN mine.provider THEN order_ref ELSE coalesce(op.provider_ref, op.id::text) END),
            coalesce(sum(l.taken), 0)::bigint, coalesce(sum(l.returned), 0)::bigint
-    FROM mine LEFT JOIN (
-        SELECT payment_id, sum(amount) FILTER (WHERE amount > 0) AS taken,
+    FROM mine JOIN operations op ON op.payment_id = mine.id AND op.action = 'CREATE' LEFT JOIN (
+        SELECT payment_id, account, sum(amount) FILTER (WHERE amount > 0) AS taken,
                -sum(amount) FILTER (WHERE amount < 0) AS returned
-        FROM ledger_entries WHERE account LIKE 'clearing:%' GROUP BY payment_id
-    ) AS l ON l.payment_id = mine.id
-    GROUP BY mine.provider ORDER BY mine.provider
+        FROM ledger_entries GROUP BY 1, 2
+    ) AS l ON l.payment_id = mine.id AND l.account = 'clearing:' || op.provider
+    GROUP BY op.provider ORDER BY op.provider
     """
 )
 
 
 class LedgerSums(NamedTuple):
-    """What the ledger says of a storm's payments at a provider: minor units taken and given back. ``order_refs``: the
+    """What the ledger says of a storm's orders at a provider: minor units taken and given back. ``order_refs``: the
     provider's names of them."""
 
     provider: str
-    payments: int
+    orders: int
     order_refs: list[str]
     taken: int
     returned: int

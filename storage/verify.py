@@ -27,28 +27,28 @@ BOOKS: Final[dict[str, str]] = {
     """,
     "ledger_mismatch": """
         WITH held AS (
-            SELECT payment_id, sum(amount) AS balance FROM ledger_entries
-            WHERE split_part(account, ':', 1) = 'clearing' GROUP BY 1
+            SELECT payment_id, account, sum(amount) AS balance FROM ledger_entries
+            WHERE split_part(account, ':', 1) = 'clearing' GROUP BY 1, 2
         )
         SELECT p.id, format('the ledger holds %s, %s captured and %s refunded', coalesce(h.balance, 0),
                             p.captured, p.refunded)
-        FROM payments p LEFT JOIN held h ON h.payment_id = p.id
+        FROM payments p LEFT JOIN held h ON h.payment_id = p.id AND h.account = 'clearing:' || p.provider
         WHERE coalesce(h.balance, 0) <> p.captured - p.refunded
     """,
     "amounts_mismatch": """
         WITH done AS (
-            SELECT payment_id,
+            SELECT payment_id, provider,
                    sum(amount) FILTER (WHERE status = 'SUCCESS' AND type IN ('AUTHORIZE', 'RECURRING')) AS authorized,
                    sum(amount) FILTER (WHERE status = 'SUCCESS' AND type IN ('CAPTURE', 'RECURRING')) AS captured,
                    sum(amount) FILTER (WHERE status = 'SUCCESS' AND type = 'REFUND') AS refunded,
                    sum(amount) FILTER (WHERE status IN ('PENDING', 'UNKNOWN') AND type = 'REFUND') AS reserved
-            FROM operations GROUP BY 1
+            FROM operations GROUP BY 1, 2
         )
         SELECT p.id, format('authorized, captured, refunded, reserved: the payment says %s %s %s %s, its operations '
                             '%s %s %s %s, of %s', p.authorized, p.captured, p.refunded, p.refund_pending,
                             coalesce(d.authorized, 0), coalesce(d.captured, 0), coalesce(d.refunded, 0),
                             coalesce(d.reserved, 0), p.amount)
-        FROM payments p LEFT JOIN done d ON d.payment_id = p.id
+        FROM payments p LEFT JOIN done d ON d.payment_id = p.id AND d.provider = p.provider
         WHERE (p.authorized, p.captured, p.refunded, p.refund_pending)
               <> (coalesce(d.authorized, 0), coalesce(d.captured, 0), coalesce(d.refunded, 0), coalesce(d.reserved, 0))
            OR p.authorized NOT BETWEEN 0 AND p.amount OR p.captured NOT BETWEEN 0 AND p.authorized
@@ -144,6 +144,17 @@ _CHARGES = text(
     SELECT p.id, p.order_ref, p.amount, p.captured, p.refunded,
            EXISTS (SELECT FROM operations o WHERE o.payment_id = p.id AND o.status IN ('PENDING', 'UNKNOWN')) AS open
     FROM payments p WHERE p.provider = :provider
+    UNION ALL
+    -- An order that its payment left for another provider: what was taken there after all was given back there.
+    SELECT p.id, coalesce(opened.provider_ref, opened.id::text), opened.amount,
+           coalesce(sum(o.amount) FILTER (WHERE o.type = 'CAPTURE' AND o.status = 'SUCCESS'), 0),
+           coalesce(sum(o.amount) FILTER (WHERE o.type = 'REFUND' AND o.status = 'SUCCESS'), 0),
+           bool_or(o.status IN ('PENDING', 'UNKNOWN'))
+    FROM operations opened
+    JOIN payments p ON p.id = opened.payment_id AND p.provider <> opened.provider
+    JOIN operations o ON o.payment_id = p.id AND o.provider = opened.provider
+    WHERE opened.provider = :provider AND opened.action = 'CREATE'
+    GROUP BY p.id, opened.id
     """
 )
 # The first 32 bits of an MD5 over what must agree; added up, the order of the rows does not matter.

@@ -43,11 +43,11 @@ def storm(
 
 def _show(console: Console, figures: dict[str, Any]) -> None:
     table = Table(title="After the storm, minor units", title_justify="left")
-    for column in ("provider", "payments", "taken", "in the ledger", "given back", "in the ledger"):
+    for column in ("provider", "orders", "taken", "in the ledger", "given back", "in the ledger"):
         table.add_column(column, justify="left" if column == "provider" else "right")
     for one in figures["providers"]:
         sums = (one["taken"], one["ledger_taken"], one["returned"], one["ledger_returned"])
-        table.add_row(one["provider"], str(one["payments"]), *(f"{amount:,}" for amount in sums))
+        table.add_row(one["provider"], str(one["orders"]), *(f"{amount:,}" for amount in sums))
     console.print(table)
     statuses = ", ".join(f"{count} {status.lower()}" for status, count in figures["statuses"].items())
     console.print(

@@ -159,7 +159,7 @@ async def _compared(record: Record, ledger: sql.LedgerSums) -> dict[str, Any]:
     orders = await record.find(ledger.order_refs)
     return {
         "provider": ledger.provider,
-        "payments": ledger.payments,
+        "orders": ledger.orders,
         "taken": sum(order.captured for order in orders),
         "ledger_taken": ledger.taken,
         "returned": sum(order.refunded for order in orders),

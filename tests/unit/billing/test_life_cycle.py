@@ -27,12 +27,18 @@ from billing.messages import (
     VoidPayment,
 )
 from billing.order import Cart
-from billing.payment import Payment
+from billing.payment import Operation, Payment
 from billing.vocabulary import Action, CaptureMode, OperationStatus, OperationType, Outcome, PaymentStatus
 from tests.factories import NOW, a_create, an_order
 
 STATUSES = st.sampled_from([None, *PaymentStatus])
+REASONS = st.sampled_from(["declined", "issuer_unavailable", "insufficient_funds"])
 REPLY_TO = ReplyTo(1, "waiting")
+
+
+def charge_of(payment: Payment) -> Operation:
+    """The operation that takes or holds the customer's money."""
+    return [o for o in payment.operations if o.type in (OperationType.AUTHORIZE, OperationType.RECURRING)][-1]
 
 
 class LifeCycle(RuleBasedStateMachine):
@@ -44,15 +50,18 @@ class LifeCycle(RuleBasedStateMachine):
         mode=st.sampled_from(CaptureMode),
         prices=st.lists(st.integers(1, 1000), min_size=1, max_size=3),
         saved=st.sampled_from([None, "method-1"]),
+        alternatives=st.sampled_from([(), ("stripe",), ("stripe", "tbank")]),
     )
-    def create(self, mode: CaptureMode, prices: list[int], saved: str | None) -> None:
+    def create(self, mode: CaptureMode, prices: list[int], saved: str | None, alternatives: tuple[str, ...]) -> None:
         self.now = NOW
         self.balances: dict[str, int] = {}
         self.posted: set[UUID] = set()
         self.history: list[Message] = []
         self.requests: list[ProviderRequest] = []
         self.settled_by_word: set[UUID] = set()
-        message = a_create(UUID(int=7), order=an_order(*prices), capture_mode=mode, saved_method=saved)
+        message = a_create(
+            UUID(int=7), order=an_order(*prices), capture_mode=mode, saved_method=saved, alternatives=alternatives
+        )
         decision = decide(None, message, self.now)
         assert decision.payment is not None
         self.payment = decision.payment
@@ -67,6 +76,7 @@ class LifeCycle(RuleBasedStateMachine):
         assert after.version - before.version == (after is not before)
         assert (decision.event is not None) == (after is not before)
         self._watch_unknown(before, after, message)
+        self._watch_failover(before, after, message)
         for posting in decision.postings:
             assert posting.id not in self.posted, "posted twice"
             self.posted.add(posting.id)
@@ -90,6 +100,18 @@ class LifeCycle(RuleBasedStateMachine):
                 assert evidence
                 if isinstance(message, ProviderResult):
                     assert message.outcome in (Outcome.DECLINED, Outcome.SUCCEEDED, Outcome.PENDING)
+
+    def _watch_failover(self, before: Payment, after: Payment, message: Message) -> None:
+        """A payment moves on from an order that was declined or never sent, and from no other."""
+        if after.provider == before.provider:
+            return
+        left = before.operation(charge_of(before).id)
+        assert left is not None
+        assert (before.status, before.authorized) == (PaymentStatus.PENDING, 0)
+        if isinstance(message, ProviderResult) and message.outcome is Outcome.NOT_SENT:
+            assert left.outcome is None, "a call before this one may have arrived"
+        else:
+            assert isinstance(message, ProviderResult | ProviderCallback), "declined on evidence only"
 
     def operation(self, data: st.DataObject) -> UUID:
         return data.draw(st.sampled_from([o.id for o in self.payment.operations]))
@@ -147,13 +169,24 @@ class LifeCycle(RuleBasedStateMachine):
         status=STATUSES,
         url=st.booleans(),
         listed=st.booleans(),
+        reason=REASONS,
+        reply_to=st.sampled_from([None, REPLY_TO]),
     )
-    def answer(self, data: st.DataObject, outcome: Outcome, status: PaymentStatus | None, url: bool, listed: bool):
+    def answer(
+        self,
+        data: st.DataObject,
+        outcome: Outcome,
+        status: PaymentStatus | None,
+        url: bool,
+        listed: bool,
+        reason: str,
+        reply_to: ReplyTo | None,
+    ):
         request = data.draw(st.sampled_from(self.requests))
         observed = None
         if request.action is Action.INQUIRE:
             operations = (self.observed(request.operation_id, data),) if listed else ()
-            observed = Observation(status, operations)
+            observed = Observation(status, operations, reason if status is PaymentStatus.FAILED else None)
         self.tell(
             ProviderResult(
                 request.payment_id,
@@ -162,15 +195,20 @@ class LifeCycle(RuleBasedStateMachine):
                 request.action,
                 outcome,
                 payment_url="https://pay.example/1" if url and request.action is Action.CREATE else None,
-                reason="declined" if outcome is Outcome.DECLINED else None,
+                reason=reason if outcome is Outcome.DECLINED else None,
                 observed=observed if outcome is Outcome.SUCCEEDED else None,
+                reply_to=reply_to,
             )
         )
 
-    @rule(status=STATUSES, data=st.data(), with_operation=st.booleans())
-    def callback(self, status: PaymentStatus | None, data: st.DataObject, with_operation: bool) -> None:
+    @rule(status=STATUSES, data=st.data(), with_operation=st.booleans(), reason=REASONS, ask=st.booleans())
+    def callback(
+        self, status: PaymentStatus | None, data: st.DataObject, with_operation: bool, reason: str, ask: bool
+    ) -> None:
         operations = (self.observed(self.operation(data), data),) if with_operation else ()
-        self.tell(ProviderCallback(self.payment.id, self.payment.provider, "event", Observation(status, operations)))
+        provider = data.draw(st.sampled_from(sorted({o.provider for o in self.payment.operations})))
+        observed = Observation(status, operations, reason if status is PaymentStatus.FAILED else None)
+        self.tell(ProviderCallback(self.payment.id, provider, "event", observed, ask=ask))
 
     @precondition(lambda self: self.history)
     @rule(data=st.data())
@@ -205,9 +243,20 @@ class LifeCycle(RuleBasedStateMachine):
         assert clearing == payment.captured - payment.refunded, "the ledger and the payment disagree"
 
     @invariant()
+    def nobody_keeps_the_money_of_an_order_that_was_left(self) -> None:
+        for provider in {o.provider for o in self.payment.operations} - {self.payment.provider}:
+            there = [o for o in self.payment.operations if o.provider == provider]
+            taken = [o for o in there if o.type is OperationType.CAPTURE]
+            returns = [o for o in there if o.type is OperationType.REFUND]
+            assert len(taken) == len(returns) <= 1
+            kept = sum(o.amount for o in returns if o.is_open)
+            assert self.balances.get(f"clearing:{provider}", 0) == kept, "taken, and not on its way back"
+            assert all(o.status is OperationStatus.SUCCESS or o.is_open for o in returns)
+
+    @invariant()
     def amounts_are_those_of_the_successful_operations(self) -> None:
         payment = self.payment
-        done = [o for o in payment.operations if o.status is OperationStatus.SUCCESS]
+        done = [o for o in payment.standing if o.status is OperationStatus.SUCCESS]
 
         def total(*types: OperationType) -> int:
             return sum(o.amount for o in done if o.type in types)
