@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     wait_max_s: float = Field(30.0, ge=0, le=60)
 
     # payments
+    routes_file: Path | None = None
+    """TOML with the rules that choose the provider of a payment which names none; docs/providers.md. Empty: all of
+    them, in the order in which they are registered."""
     payment_ttl_s: int = Field(1800, ge=180, le=604_800)
     """How long an unpaid payment stays open."""
 

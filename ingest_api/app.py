@@ -18,6 +18,7 @@ from ingest_api.error_answers import ErrorAnswers
 from ingest_api.front import Front, HandlerApp
 from ingest_api.openapi.document import DESCRIPTION, complete
 from ingest_api.parts import Parts, Replies, Writer
+from ingest_api.provider_health import ProviderHealth
 from ingest_api.request_context import RequestContext
 from ingest_api.routes import ApiRoute, api_routes
 from providers.base import Provider
@@ -92,12 +93,13 @@ def _lifespan(parts: Parts) -> Callable[[FastAPI], AbstractAsyncContextManager[N
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(parts.reads.close)
-            started: list[Provider | Writer | Replies | ChangeStreams | ApiKeys] = [
+            started: list[Provider | Writer | Replies | ChangeStreams | ApiKeys | ProviderHealth] = [
                 *parts.providers.values(),
                 parts.writer,
                 parts.replies,
                 parts.changes,
                 parts.gate.keys,
+                parts.router.health,
             ]
             for part in started:
                 stack.push_async_callback(part.close)

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from billing.messages import CreatePayment, Reply
+from billing.routing import Asked, Route
 from billing.scopes import Scope
 from billing.vocabulary import PaymentStatus
 from ingest_api import idempotency
@@ -35,7 +36,7 @@ class CreatePaymentHandler:
         client = parts.gate.admit(request, Scope.PAYMENTS_WRITE)
         key = idempotency.idempotency_key(request)
         body = parse(CreatePaymentIn, await json_body(request, settings.body_limit_bytes))
-        if body.provider not in parts.providers:
+        if body.provider is not None and body.provider not in parts.providers:
             raise ProblemError(Problem.UNKNOWN_PROVIDER, providers=sorted(parts.providers))
         wanted = preference(request.headers.getlist("prefer"), settings.wait_default_s, settings.wait_max_s)
         payment_id = idempotency.payment_id(client, key)
@@ -56,15 +57,23 @@ class CreatePaymentHandler:
         return _answer(payment_id, reply, applied)
 
     def _command(self, client: str, payment_id: UUID, body: CreatePaymentIn) -> CreatePayment:
+        route = self._route(body)
         return CreatePayment(
             payment_id=payment_id,
             client_id=client,
             fingerprint=idempotency.fingerprint(body),
             order=body.order(idempotency.order_id(payment_id)),
-            provider=body.provider,
+            provider=route.providers[0],
             capture_mode=body.capture_mode,
             payment_ttl_s=self._parts.settings.payment_ttl_s,
+            alternatives=route.providers[1:],
+            route=route.rule,
         )
+
+    def _route(self, body: CreatePaymentIn) -> Route:
+        if body.provider is not None:
+            return Route(None, (body.provider,))
+        return self._parts.router.route(Asked(body.currency, body.amount, body.country, body.method))
 
 
 def _answer(payment_id: UUID, reply: Reply | None, wanted: Preference) -> Response:

@@ -13,6 +13,7 @@ from ingest_api.change_streams import ChangeStreams
 from ingest_api.gate import Gate
 from ingest_api.metrics import Metrics
 from ingest_api.recent_keys import RecentKeys
+from ingest_api.router import Router
 from ingest_api.waiting import WaitingRequests
 from providers.base import Provider
 from storage.payments_list import Filters, Place
@@ -81,5 +82,6 @@ class Parts:
     changes: ChangeStreams
     reads: Reads
     providers: Mapping[str, Provider]
+    router: Router
     clock: Callable[[], datetime]
     new_id: Callable[[], str]

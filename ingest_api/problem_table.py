@@ -204,6 +204,13 @@ class Problem(Enum):
         "The provider does not exist or is not set up here.",
         "Use one of the providers in 'providers'.",
     )
+    NO_PROVIDER = (
+        "no-provider",
+        422,
+        "No provider takes this payment",
+        "The payment names no provider, and no routing rule has one that takes this currency and amount.",
+        "Check currency and amount; else ask whoever keeps the routing rules, or name a provider.",
+    )
     INVALID_ORDER = (
         "invalid-order",
         422,

@@ -1,7 +1,8 @@
 """Reading the books in Postgres."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from uuid import UUID
 
 import structlog
@@ -14,6 +15,7 @@ from ingest_api.problems import unavailable
 from storage.payment_changes import changes_after
 from storage.payments_list import Filters, Place, list_payments
 from storage.payments_view import find_payment
+from storage.provider_switches import open_breakers, switches
 from storage.refusals import find_refusal
 from storage.timeline import journal_of, postings_of
 from storage.told import Entry, entries
@@ -24,8 +26,9 @@ log = structlog.get_logger(__name__)
 class PostgresReads:
     """Reads through a pool of its own; 503 while Postgres is away."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._engine = engine
+        self._clock = clock
 
     async def payment(self, client_id: str, payment_id: UUID) -> Payment | None:
         """The client's payment with all its operations."""
@@ -53,6 +56,12 @@ class PostgresReads:
             journal = await journal_of(connection, payment_id)
             postings = await postings_of(connection, payment_id)
         return entries(journal, postings)
+
+    async def unwell_providers(self) -> frozenset[str]:
+        """The providers that are switched off, or held back by a worker's breaker."""
+        async with self._connected() as connection:
+            off = {name for name, switch in (await switches(connection)).items() if not switch.enabled}
+            return frozenset(off | {breaker.provider for breaker in await open_breakers(connection, self._clock())})
 
     async def close(self) -> None:
         """Close the pool."""

@@ -1,15 +1,16 @@
 """What clients send, checked strictly: unknown fields, floats and numeric strings are refused."""
 
 import re
-from typing import Annotated, Final, Protocol, TypeVar
+from typing import Annotated, Final, Protocol, Self, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from billing.money import EXPONENTS, MAX_AMOUNT
 from billing.order import MAX_ITEMS, MAX_QUANTITY, Cart, Contact, Item, Order, ReturnUrls
+from billing.routing import Country, Method
 from billing.vocabulary import CaptureMode, ItemType, Tax
 from ingest_api.problems import FieldError, Problem, ProblemError
 
@@ -146,12 +147,24 @@ class CreatePaymentIn(Strict):
     customer_id: Id
     currency: Currency = Field(description="ISO 4217")
     amount: Minor = Field(ge=1, description="minor units; the cart's total")
-    provider: Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID)]
+    provider: Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID)] | None = Field(
+        default=None, description="who is to be asked, and nobody else; left out: whom the rules choose"
+    )
+    country: Country | None = Field(default=None, description="ISO 3166-1 alpha-2, for the rules")
+    method: Method | None = Field(default=None, description="how the customer wants to pay, for the rules")
     capture_mode: CaptureMode = CaptureMode.ONE_STAGE
     cart: CartIn
     return_urls: ReturnUrlsIn | None = None
     contact: ContactIn | None = None
     metadata: dict[MetadataKey, MetadataValue] = Field(default={}, max_length=MAX_METADATA)
+
+    @model_validator(mode="after")
+    def _named_or_chosen(self) -> Self:
+        if self.provider is not None and (self.country is not None or self.method is not None):
+            raise PydanticCustomError(
+                "named_or_chosen", "Name the provider, or tell the rules country and method, not both"
+            )
+        return self
 
     def order(self, id: UUID) -> Order:
         """The order this asks for; 422 when its amount is not the cart's total."""

@@ -18,10 +18,12 @@ from ingest_api.key_book import PostgresKeyBook
 from ingest_api.logs import configure_logging
 from ingest_api.metrics import Metrics
 from ingest_api.parts import Parts
+from ingest_api.provider_health import ProviderHealth
 from ingest_api.rate_limits import RateLimits
 from ingest_api.reads import PostgresReads
 from ingest_api.recent_keys import RecentKeys
 from ingest_api.replies import ReplyListener
+from ingest_api.router import Router, read_rules
 from ingest_api.serving import IngestServer, server_config
 from ingest_api.waiting import WaitingRequests
 from providers import registry
@@ -56,6 +58,9 @@ def build_parts(settings: Settings) -> Parts:
         refresh_s=settings.api_keys_refresh_s,
         default_rate_per_s=settings.client_rate_per_s,
     )
+    providers = registry.build(settings)
+    reads = PostgresReads(engine)
+    rules = read_rules(settings.routes_file, providers)
     return Parts(
         settings=settings,
         metrics=metrics,
@@ -65,8 +70,9 @@ def build_parts(settings: Settings) -> Parts:
         waiting=waiting,
         recent_keys=RecentKeys(),
         changes=ChangeStreams(settings, metrics),
-        reads=PostgresReads(engine),
-        providers=registry.build(settings),
+        reads=reads,
+        providers=providers,
+        router=Router(rules, providers, ProviderHealth(reads)),
         clock=_now,
         new_id=_new_ids(),
     )

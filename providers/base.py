@@ -86,11 +86,15 @@ class Capabilities(msgspec.Struct, frozen=True):
     day: timedelta = timedelta(0)
 
     def objection(self, request: ProviderRequest) -> str | None:
-        """Why the provider would refuse a new payment unheard, as a decline reason, if it would."""
-        if self.currencies is not None and request.currency not in self.currencies:
-            return "unsupported_currency"
+        """Why the provider would refuse a request unheard, as a decline reason, if it would."""
         opens = request.action in (Action.CREATE, Action.RECUR)
-        if opens and request.amount < self.minimum.get(request.currency, 0):
+        return self.refusal(request.currency, request.amount if opens else None)
+
+    def refusal(self, currency: str, amount: int | None) -> str | None:
+        """Why it would refuse a new payment of ``amount`` minor units; ``None`` for the amount: one that exists."""
+        if self.currencies is not None and currency not in self.currencies:
+            return "unsupported_currency"
+        if amount is not None and amount < self.minimum.get(currency, 0):
             return "amount_too_small"
         return None
 

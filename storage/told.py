@@ -129,9 +129,9 @@ def _summary(message: Message) -> str:
         words += [f"{o.type.value} {o.status.value}" for o in observed.operations]
         return f"{message.provider}: {', '.join(words)}"
     said = {
-        name: value
-        for name in ("operation_id", "amount", "reason", "operator", "chase")
-        if (value := getattr(message, name, None)) is not None
+        name: ",".join(value) if isinstance(value, tuple) else value
+        for name in ("operation_id", "provider", "route", "alternatives", "amount", "reason", "operator", "chase")
+        if (value := getattr(message, name, None)) not in (None, ())
     }
     return " ".join((name, *(f"{key}={redact(str(value))}" for key, value in said.items())))
 

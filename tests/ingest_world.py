@@ -29,11 +29,14 @@ from ingest_api.kafka_writer import NotStored
 from ingest_api.metrics import Metrics
 from ingest_api.parts import Parts
 from ingest_api.problems import unavailable
+from ingest_api.provider_health import ProviderHealth
 from ingest_api.rate_limits import RateLimits
 from ingest_api.recent_keys import RecentKeys
+from ingest_api.router import Router, read_rules
 from ingest_api.serving import IngestServer, server_config
 from ingest_api.waiting import WaitingRequests
 from providers.base import CallbackRejected, CallResult, ParsedCallback, Provider, StatementLine, VerifiedCallback
+from providers.yandex_pay import YandexPay
 from storage.api_keys import StoredKey
 from storage.payments_list import Filters, Place
 from storage.told import Entry
@@ -47,6 +50,7 @@ class FakeProvider(Provider):
     """Believes a callback with the header ``x-signature: good``."""
 
     name = "yandex-pay"
+    capabilities = YandexPay.capabilities
 
     def __init__(self) -> None:
         self.peers: list[str | None] = []
@@ -130,6 +134,7 @@ class FakeReads:
     journal_reads: int = 0
     entries: list[Entry] = field(default_factory=list)
     error: Exception | None = None
+    unwell: frozenset[str] = frozenset()
 
     async def payment(self, client_id: str, payment_id: UUID) -> Payment | None:
         if self.error is not None:
@@ -152,6 +157,9 @@ class FakeReads:
 
     async def timeline(self, payment_id: UUID) -> list[Entry]:
         return self.entries
+
+    async def unwell_providers(self) -> frozenset[str]:
+        return self.unwell
 
     async def close(self) -> None: ...
 
@@ -339,6 +347,7 @@ async def serving(
     keys = ApiKeys(settings.api_keys, book, clock=lambda: NOW, refresh_s=300, default_rate_per_s=0.001)
     changes = NoKafkaChanges(settings, metrics, limit=3)
     ids = itertools.count()
+    known = {"yandex-pay": FakeProvider()} if providers is None else providers(settings)
     parts = Parts(
         settings=settings,
         metrics=metrics,
@@ -349,7 +358,8 @@ async def serving(
         recent_keys=RecentKeys(limit=1_000),
         changes=changes,
         reads=reads,
-        providers={"yandex-pay": FakeProvider()} if providers is None else providers(settings),
+        providers=known,
+        router=Router(read_rules(settings.routes_file, known), known, ProviderHealth(reads)),
         clock=lambda: NOW,
         new_id=lambda: uuid5(UUID(int=0), str(next(ids))).hex,
     )

@@ -102,6 +102,7 @@ CREATE_PAYMENT: Final[dict[str, Any]] = {
             Problem.REFUSED,
             Problem.CART_TOTAL_MISMATCH,
             Problem.UNKNOWN_PROVIDER,
+            Problem.NO_PROVIDER,
             Problem.INVALID_ORDER,
         ),
     },

@@ -73,13 +73,16 @@ class Contact(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class NewPayment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A payment to open. ``amount`` is the cart's total."""
+    """A payment to open. ``amount`` is the cart's total. ``provider``: who is to be asked; without it the service's
+    rules choose, and ``country`` (ISO 3166-1 alpha-2) and ``method`` help them."""
 
     customer_id: str
     currency: str
     amount: int
-    provider: str
     cart: Cart
+    provider: str | None = None
+    country: str | None = None
+    method: str | None = None
     capture_mode: Literal["ONE_STAGE", "TWO_STAGE"] = "ONE_STAGE"
     return_urls: ReturnUrls | None = None
     contact: Contact | None = None
@@ -100,6 +103,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     status: OperationStatus
     amount: int
+    provider: str | None
     provider_ref: str | None
     reason: str | None
     created_at: datetime
