@@ -80,7 +80,7 @@ async def _list(settings: Settings) -> list[dict[str, Any]]:
                 "enabled": name not in turned or turned[name].enabled,
                 "switch": msgspec.to_builtins(turned.get(name)),
                 "breakers": [msgspec.to_builtins(breaker) for breaker in breakers if breaker.provider == name],
-                "waiting": len(await held_back(connection, name)),
+                "waiting": len(await held_back(connection, name, _now())),
             }
             for name in sorted(registry.build(settings).keys() | turned.keys())
         ]
@@ -104,7 +104,7 @@ async def _turn(settings: Settings, name: str, reason: str, actor: str, *, enabl
         if enabled:
             return await _send_what_waited(settings, engine, name)
         async with engine.connect() as connection:
-            return len(await held_back(connection, name))
+            return len(await held_back(connection, name, _now()))
 
 
 async def _send_what_waited(settings: Settings, engine: "AsyncEngine", name: str) -> int:
@@ -117,7 +117,7 @@ async def _send_what_waited(settings: Settings, engine: "AsyncEngine", name: str
     from streams.outbox import Outbox
 
     async with engine.connect() as connection:
-        waiting = await held_back(connection, name)
+        waiting = await held_back(connection, name, _now())
     async with AIOKafkaProducer(**producer_options(settings)) as producer:
         await Outbox(producer).publish([chase_message(*row, _now()) for row in waiting])
     return len(waiting)

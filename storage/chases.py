@@ -14,7 +14,8 @@ _DUE = text(
 _HELD_BACK = text(
     """
     SELECT payment_id, id, chases FROM operations
-    WHERE provider = :provider AND outcome = 'NOT_SENT' AND next_chase_at IS NOT NULL ORDER BY next_chase_at
+    WHERE provider = :provider AND outcome = 'NOT_SENT' AND next_chase_at IS NOT NULL AND updated_at < :before
+    ORDER BY next_chase_at LIMIT :limit
     """
 )
 _OPEN = text("SELECT payment_id, id, chases FROM operations WHERE payment_id = :payment AND next_chase_at IS NOT NULL")
@@ -31,9 +32,12 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[tu
     return [(payment_id, operation_id, chases) for payment_id, operation_id, chases in rows]
 
 
-async def held_back(connection: AsyncConnection, provider: str) -> list[tuple[UUID, UUID, int]]:
-    """(payment id, operation id, chases so far) of what could not be sent to a provider and will be tried again."""
-    rows = await connection.execute(_HELD_BACK, {"provider": provider})
+async def held_back(
+    connection: AsyncConnection, provider: str, before: datetime, limit: int | None = None
+) -> list[tuple[UUID, UUID, int]]:
+    """(payment id, operation id, chases so far) of what could not be sent to a provider before that moment and will be
+    tried again: at most ``limit``, the soonest due first."""
+    rows = await connection.execute(_HELD_BACK, {"provider": provider, "before": before, "limit": limit})
     return [(payment_id, operation_id, chases) for payment_id, operation_id, chases in rows]
 
 

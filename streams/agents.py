@@ -84,7 +84,7 @@ class Agents:
         self._spawn(self._calls.keep_position())
         self._spawn(gates.keep_looking())
         self._spawn(callbacks.retry_parked())
-        self._spawn(Chaser(self._engine, outbox).run())
+        self._spawn(Chaser(self._engine, outbox, gates.returned).run())
         self._spawn(self._watch())
         self._started = True
 

@@ -15,8 +15,8 @@ from providers.base import CallResult
 #: Calls looked back on, and how many there must be before they are judged.
 WINDOW: Final = 50
 JUDGED_FROM: Final = 20
-#: The share of failed calls among them that opens the breaker.
-FAILED_SHARE: Final = 0.8
+#: The share of failed calls among them that opens the breaker. While one call in twenty tells something, calling helps.
+FAILED_SHARE: Final = 0.95
 #: Seconds before one call is let through to see whether the provider is back.
 OPEN_S: Final = 10.0
 

@@ -1,6 +1,6 @@
 """The chaser: sees in Postgres which operations are due to be asked about, and says so to their payments."""
 
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.messages import ChaseOperation, Envelope
 from billing.topics import INBOX
-from storage.chases import due
+from storage.chases import due, held_back
 from streams.outbox import Outbox, Output
 from streams.periodic import again_and_again
 
@@ -21,19 +21,42 @@ PATIENCE: Final = timedelta(minutes=1)
 
 
 class Chaser:
-    """Sends :class:`ChaseOperation` for what is due. Several may run: one works at a time, repeats are harmless."""
+    """Sends :class:`ChaseOperation` for what is due, and for what was held back from a provider that has ``returned``
+    (since when). Several may run: one works at a time, repeats are harmless."""
 
     def __init__(
-        self, engine: AsyncEngine, outbox: Outbox, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        engine: AsyncEngine,
+        outbox: Outbox,
+        returned: MutableMapping[str, datetime],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._engine = engine
         self._outbox = outbox
+        self._returned = returned
         self._now = now
         self._sent: dict[tuple[UUID, int], datetime] = {}
 
     async def run(self) -> None:
         """Look every second, for ever."""
-        await again_and_again(EVERY_S, self.chase, "postgres is away, chases wait")
+        await again_and_again(EVERY_S, self._look, "postgres is away, chases wait")
+
+    async def _look(self) -> None:
+        await self.chase()
+        await self.release()
+
+    async def release(self) -> int:
+        """Send what was held back from providers that have returned, so many at once; returns how many. The next try
+        of the schedule may be hours away."""
+        released = 0
+        for provider, since in list(self._returned.items()):
+            async with self._engine.connect() as connection:
+                rows = await held_back(connection, provider, since, LIMIT)
+            await self._outbox.publish([chase_message(*row, self._now()) for row in rows])
+            released += len(rows)
+            if len(rows) < LIMIT and self._returned.get(provider) == since:
+                del self._returned[provider]
+        return released
 
     async def chase(self) -> int:
         """Send what is due now; returns how many."""

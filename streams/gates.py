@@ -39,6 +39,8 @@ class Gates:
         self._breakers = {name: breaker() for name in providers}
         self._switches: Mapping[str, Switch] = {}
         self._opened: dict[str, tuple[str, datetime]] = {}
+        #: Providers that answer again, since when. Whoever sends what they were not sent takes them out.
+        self.returned: dict[str, datetime] = {}
         self._reported = False
 
     def refusal(self, provider: str) -> str | None:
@@ -55,6 +57,7 @@ class Gates:
         if breaker.state is State.CLOSED:
             if self._opened.pop(provider, None) is not None:
                 log.warning("breaker closed, the provider answers again", provider=provider)
+                self.returned[provider] = self._now()
         elif provider not in self._opened:
             self._opened[provider] = (breaker.reason, self._now())
             log.error("breaker open, the provider is not called", provider=provider, reason=breaker.reason)
