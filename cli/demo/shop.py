@@ -74,7 +74,7 @@ class Shop:
         """What customer ``number`` will do: 8 of 10 pay, one is declined, one walks away."""
         return (Behaviour.DECLINES, Behaviour.WALKS_AWAY, *[Behaviour.PAYS] * 8)[number % 10]
 
-    def provider(self, number: int) -> str:
+    def provider(self, number: int) -> str | None:
         """Where customer ``number`` pays: everywhere in turn. At Stripe a declined card would leave the page open to
         another one, and the payment pending: who is declined pays elsewhere."""
         places = DECLINING if self.behaviour(number) is Behaviour.DECLINES else PROVIDERS

@@ -12,7 +12,7 @@ from rich.table import Table
 
 def storm(
     payments: Annotated[int, typer.Option(min=1, max=100_000, help="Customers to serve.")] = 2000,
-    rate: Annotated[float, typer.Option(min=0, max=0.5, help="How often each fault strikes.")] = 0.05,
+    rate: Annotated[float, typer.Option(min=0, max=0.5, help="How often each fault strikes.")] = 0.2,
     seed: Annotated[int, typer.Option(help="Chooses the carts and the faults.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
 ) -> None:

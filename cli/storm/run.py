@@ -35,8 +35,8 @@ NAMED: Final = {
 LOOK_EVERY_S: Final = 1.0
 #: What nobody told us of for this long is asked about at once: a storm does not wait for the hours of the schedule.
 QUIET_S: Final = 5.0
-#: After the last customer left: when what is not final by then never will be.
-SETTLE_S: Final = 900.0
+#: When nothing has ended for so long, what is not final never will be.
+SETTLE_S: Final = 600.0
 AUDIT_WAIT_S: Final = 60.0
 
 Say = Callable[[str], None]
@@ -144,12 +144,14 @@ async def _watched(work: Any, engine: AsyncEngine, storm: sql.Storm, say: Say) -
 
 
 async def _until_final(engine: AsyncEngine, storm: sql.Storm, say: Say) -> int:
-    """Wait until nothing is open; how much still is when it takes too long."""
-    deadline = time.monotonic() + SETTLE_S
+    """Wait until nothing is open; how much still is when nothing ends any more."""
+    least, deadline = None, 0.0
     while True:
         async with engine.connect() as connection:
             unfinished = len(await sql.open_operations(connection, storm, QUIET_S))
             say(f"{unfinished} operations not final; {_line(await sql.statuses(connection, storm))}")
+        if least is None or unfinished < least:
+            least, deadline = unfinished, time.monotonic() + SETTLE_S
         if not unfinished or time.monotonic() > deadline:
             return unfinished
         await asyncio.sleep(LOOK_EVERY_S)

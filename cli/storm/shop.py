@@ -17,12 +17,18 @@ PATIENCE_S: Final = 600.0
 
 @dataclass
 class StormShop(Shop):
-    """Everybody goes to the till, as long as it takes: nine of ten pay, one is declined."""
+    """Everybody goes to the till, as long as it takes: nine of ten pay, one is declined. Every third of those who pay
+    leaves it to the rules where, so that their payment may move on."""
 
     patience_s: float = PATIENCE_S
 
     def behaviour(self, number: int) -> Behaviour:
         return Behaviour.DECLINES if number % 10 == 0 else Behaviour.PAYS
+
+    def provider(self, number: int) -> str | None:
+        if number % 3 == 0 and self.behaviour(number) is Behaviour.PAYS:
+            return None
+        return super().provider(number)
 
 
 async def refund_half(ingest_url: str, api_key: str, captured: list[UUID]) -> int:
