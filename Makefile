@@ -35,14 +35,20 @@ deploy/local/jars/.complete: deploy/local/pom.xml | $(VENV)/.installed
 
 .PHONY: rabbitmq
 rabbitmq:
-	@deploy/local/install-rabbitmq.sh
+	@test -n "$$BILLING_RABBITMQ_URL" || deploy/local/install-package.sh rabbitmq-server \
+		/usr/lib/rabbitmq/bin/rabbitmq-server "set BILLING_RABBITMQ_URL to a running server"
+
+.PHONY: chromium
+chromium:
+	@test -n "$$BILLING_TEST_CHROMIUM" || deploy/local/install-package.sh chromium \
+		chromium "set BILLING_TEST_CHROMIUM to the browser's path: the tests open our pages in it"
 
 .PHONY: demo
 demo: setup ## Start everything and watch 200 customers buy
 	@$(BILLING) demo
 
 .PHONY: test
-test: setup ## Run all tests, on real servers
+test: setup chromium ## Run all tests, on real servers
 	@$(VENV)/bin/pytest --numprocesses 2 --dist loadgroup
 
 .PHONY: bench

@@ -1,8 +1,8 @@
 """Named reports: one SQL file each under ``reports/``, whose header says what it answers and what it takes.
 
 The header is made of comments: ``question:``, any number of ``param NAME TYPE DEFAULT: meaning``, at most one
-``chart: bar|line x=… y=…[,…] [by=…]`` and ``example:``. A default of a ``Date`` is ``today`` or so many days
-before it (``-29d``). Amounts are minor units of the row's currency.
+``chart: bar|line x=… y=…[,…] [by=…]``, at most one ``money: COLUMN[,…]`` and ``example:``. A default of a ``Date`` is ``today`` or so many days
+before it (``-29d``). Columns of money are minor units of the row's currency.
 """
 
 import re
@@ -53,12 +53,14 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One report. ``example``: a result, for people."""
+    """One report. ``money``: the columns that are minor units of the column ``currency``; ``example``: a result, for
+    people."""
 
     name: str
     question: str
     parameters: tuple[Parameter, ...]
     chart: Chart
+    money: tuple[str, ...]
     example: str
     sql: str
 
@@ -96,13 +98,14 @@ def parse(name: str, text: str) -> Report:
     said = {word: rest for word, _, rest in fields}
     parameters = [_PARAM.fullmatch(line.removeprefix("param ")) for line in header if line.startswith("param ")]
     chart = _CHART.fullmatch(said.get("chart", ""))
-    if said.keys() != {"question", "chart"} or chart is None or not all(parameters):
+    if said.keys() - {"money"} != {"question", "chart"} or chart is None or not all(parameters):
         raise ValueError(f"the header of the report {name} is not understood")
     return Report(
         name,
         said["question"],
         tuple(Parameter(p[1], p[2], p[3].strip('"'), p[4]) for p in parameters if p is not None),
         Chart("bar" if chart[1] == "bar" else "line", chart[2], tuple(chart[3].split(",")), chart[4]),
+        tuple(filter(None, said.get("money", "").split(","))),
         "\n".join(line.removeprefix("  ") for line in header[example_at + 1 :]),
         "\n".join(line for line in lines if not line.startswith("--")),
     )

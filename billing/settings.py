@@ -125,6 +125,14 @@ class Settings(BaseSettings):
     sandbox_host: str = "127.0.0.1"
     sandbox_port: int = 8090
 
+    # admin: reports in a browser, the analytics API
+    admin_host: str = "127.0.0.1"
+    admin_port: int = 8070
+    admin_secret: SecretStr = SecretStr("")
+    """Signs the cookies of who is signed in; the same for all processes. Empty: a new one at every start."""
+    admin_session_s: int = Field(8 * 3600, ge=60, le=30 * 86_400)
+    """How long somebody stays signed in."""
+
     # streams
     batch_max: int = Field(500, ge=1, le=10_000)
     """Messages in one transaction of the payments agent."""

@@ -41,6 +41,14 @@ def analytics() -> None:
 
 
 @app.command()
+def admin() -> None:
+    """Reports in a browser, and the analytics API."""
+    from admin.server import run
+
+    run(_settings())
+
+
+@app.command()
 def sandbox() -> None:
     """The payment providers' imitation."""
     from providers.sandbox.server import run

@@ -2,6 +2,7 @@
 -- param from Date -29d: first day of posting (UTC)
 -- param to Date today: last day of posting
 -- chart: bar x=day y=gross,refunds,net by=currency
+-- money: gross,refunds,fees,net
 -- example:
 --   day         currency   gross  refunds  fees     net
 --   2026-11-23  RUB       239600    19900     0  219700

@@ -2,6 +2,7 @@
 -- param from Date -29d: first day of posting (UTC)
 -- param to Date today: last day
 -- chart: bar x=provider y=chargebacks_percent by=currency
+-- money: gross,chargebacks
 -- example:
 --   provider    currency   gross  chargebacks  disputed  chargebacks_percent
 --   yandex-pay  RUB       478400        29900         1                 6.25

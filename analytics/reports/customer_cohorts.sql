@@ -2,6 +2,7 @@
 -- param from Date -365d: first purchases from this day on (UTC)
 -- param to Date today: to this day
 -- chart: line x=months_after y=customers by=cohort
+-- money: net
 -- example:
 --   cohort      months_after  currency  customers     net
 --   2026-10-01             0  RUB             120  358800

@@ -2,6 +2,7 @@
 -- param from Date -29d: first day on which charges were opened (UTC)
 -- param to Date today: last day
 -- chart: bar x=reason y=declined by=provider
+-- money: amount
 -- example:
 --   provider    currency  reason              declined  amount  share_percent
 --   yandex-pay  RUB       insufficient_funds        14  418600          70.00

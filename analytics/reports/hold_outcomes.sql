@@ -2,6 +2,7 @@
 -- param from Date -29d: first day on which payments were opened (UTC)
 -- param to Date today: last day
 -- chart: bar x=outcome y=payments by=currency
+-- money: held,captured
 -- example:
 --   currency  outcome   payments  held   captured
 --   RUB       whole           40  119600   119600

@@ -2,6 +2,7 @@
 -- param from Date -365d: first purchases from this day on (UTC)
 -- param to Date today: to this day
 -- chart: bar x=cohort y=net_per_customer by=currency
+-- money: net,net_per_customer
 -- example:
 --   cohort      currency  customers  purchases     net  net_per_customer
 --   2026-10-01  RUB             120        260  777400              6478

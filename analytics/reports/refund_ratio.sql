@@ -2,6 +2,7 @@
 -- param from Date -29d: first day on which payments were opened (UTC)
 -- param to Date today: last day
 -- chart: bar x=provider y=refunds_percent,payments_percent by=currency
+-- money: gross,refunds
 -- example:
 --   provider    currency  captured  refunded   gross  refunds  payments_percent  refunds_percent
 --   yandex-pay  RUB            160         8  478400    15000              5.00             3.14

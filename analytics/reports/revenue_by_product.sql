@@ -3,6 +3,7 @@
 -- param to Date today: last day
 -- param limit UInt32 50: products per currency
 -- chart: bar x=product_id y=net by=currency
+-- money: gross,refunds,net
 -- example:
 --   currency  product_id    sales   gross  refunds     net
 --   RUB       film-stalker     12  358800    29900  328900

@@ -2,6 +2,7 @@
 -- param from Date -29d: first day on which payments were opened (UTC)
 -- param to Date today: last day
 -- chart: line x=day y=net by=provider
+-- money: gross,refunds,net
 -- example:
 --   day         currency  provider    payments   gross  refunds     net
 --   2026-11-23  RUB       yandex-pay        12  358800    29900  328900

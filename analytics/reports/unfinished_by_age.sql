@@ -2,6 +2,7 @@
 -- param as_of Date today: payments opened to this day (UTC)
 -- param from Date -365d: from this day on
 -- chart: bar x=status y=payments by=provider
+-- money: amount
 -- example:
 --   provider    status      currency  payments  amount  oldest
 --   yandex-pay  AUTHORIZED  RUB              4  119600  2026-11-20 10:00:00.000000

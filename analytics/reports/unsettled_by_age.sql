@@ -2,6 +2,7 @@
 -- param as_of Date today: the day looked from (UTC)
 -- param from Date -365d: oldest day of posting
 -- chart: bar x=age_days y=amount by=provider
+-- money: amount
 -- example:
 --   provider    currency  age_days  postings  amount
 --   yandex-pay  RUB       0-1            120  358800

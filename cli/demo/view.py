@@ -69,6 +69,8 @@ def summary(console: Console, report: Report, seconds: float, status: dict[str, 
     urls = status["urls"]
     console.print("\n[bold]Where to look[/]")
     console.print(f"  API          {urls['ingest']}/docs")
+    if urls["admin"] is not None:
+        console.print(f"  reports      {urls['admin']}/reports (sign in with the API key: billing status --json)")
     console.print(f"  sandbox      {urls['sandbox']}/ (the provider's side: orders, pay by hand)")
     sql = "SELECT type, status, count(), sum(amount) / 100 AS roubles FROM operations GROUP BY type, status"
     console.print(

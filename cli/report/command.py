@@ -1,11 +1,9 @@
 """The command ``billing report``."""
 
 import asyncio
-import csv
 import io
-import json
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -73,20 +71,17 @@ async def ask(settings: Settings, report: "Report", values: dict[str, Any]) -> "
 
 def encoded(report: "Report", result: "Result", format: Format) -> bytes:
     """The answer as a file."""
+    from analytics.answer import as_csv, as_json
+
     match format:
         case Format.PNG:
-            from cli.report.picture import png
+            from analytics.picture import png
 
             return png(report, result)
         case Format.JSON:
-            rows = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
-            return (json.dumps(rows, default=_text, ensure_ascii=False, indent=2) + "\n").encode()
+            return as_json(result)
         case Format.CSV:
-            lines = io.StringIO()
-            writer = csv.writer(lines, lineterminator="\n")
-            writer.writerow(result.columns)
-            writer.writerows([_text(value) for value in row] for row in result.rows)
-            return lines.getvalue().encode()
+            return as_csv(result)
         case Format.TABLE:
             page = Console(file=io.StringIO(), width=160, record=True)
             _show(page, report, result)
@@ -100,18 +95,16 @@ def _pairs(given: list[str]) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def _text(value: Any) -> str:
-    return value.isoformat() if isinstance(value, date) else str(value)
-
-
 def _show(console: Console, report: "Report", result: "Result") -> None:
+    from analytics.answer import text
+
     table = Table(title=report.question, title_justify="left")
     numbers = {column for column, value in zip(result.columns, result.rows[0] if result.rows else (), strict=False)
                if isinstance(value, int | float)}  # fmt: skip
     for column in result.columns:
         table.add_column(column, justify="right" if column in numbers else "left")
     for row in result.rows:
-        table.add_row(*map(_text, row))
+        table.add_row(*map(text, row))
     console.print(table)
     if not result.rows:
         console.print("no rows")

@@ -45,11 +45,9 @@ def compose(settings: Settings, layout: Layout, memory: Memory, workers: int) ->
         urls[name] = external or None
         return wanted and not external
 
-    if local("ingest", settings.ingest_url):
-        urls["ingest"], embedded["ingest"] = f"http://127.0.0.1:{memory.port('ingest')}", "process"
-    urls["admin"] = None
-    if local("sandbox", settings.sandbox_url):
-        urls["sandbox"], embedded["sandbox"] = f"http://127.0.0.1:{memory.port('sandbox')}", "process"
+    for name, external in (("ingest", settings.ingest_url), ("admin", ""), ("sandbox", settings.sandbox_url)):
+        if local(name, external):
+            urls[name], embedded[name] = f"http://127.0.0.1:{memory.port(name)}", "process"
     if local("postgres", settings.postgres_url):
         part, embedded["postgres"] = postgres.part(layout, memory)
         parts.append(part)
@@ -88,11 +86,12 @@ def compose(settings: Settings, layout: Layout, memory: Memory, workers: int) ->
         "BILLING_TBANK_REGISTERS_URL": f"{urls['sandbox']}/_sandbox/registers/tbank",
         "BILLING_TBANK_TERMINAL_KEY": TERMINAL,
         "BILLING_TBANK_PASSWORD": memory.secret("tbank"),
+        "BILLING_ADMIN_SECRET": memory.secret("admin"),
         "BILLING_API_KEYS": json.dumps({"demo": hashlib.sha256(api_key.encode()).hexdigest()}),
         # What the machine's environment says of settings stays in force below what the stack itself decides.
     } | {f"BILLING_{name.upper()}_URL": url for name, url in urls.items() if url is not None}
 
-    for name, health in (("sandbox", "/_sandbox/health"), ("ingest", "/readyz")):
+    for name, health in (("sandbox", "/_sandbox/health"), ("ingest", "/readyz"), ("admin", "/livez")):
         if embedded[name] == "process":
             parts.append(_serving(name, memory.port(name), health))
     beating = [f"worker-{n}" for n in range(1, workers + 1)] if not chosen or "worker" in chosen else []

@@ -6,10 +6,10 @@ from datetime import date
 import pytest
 from typer.testing import CliRunner
 
+from analytics.picture import series
 from analytics.report import Result, find_report
 from cli.main import app
 from cli.report.command import Format, encoded
-from cli.report.picture import series
 
 REPORT = find_report("books_by_day")
 COLUMNS = ("day", "currency", "gross", "refunds", "fees", "net")

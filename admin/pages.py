@@ -1,0 +1,217 @@
+"""The reports in a browser: main figures, charts, tables, files."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qs, urlencode
+
+from anyio import CapacityLimiter, to_thread
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from admin import words
+from admin.figures import figures, of_currency
+from admin.problems import Problem, ProblemError
+from admin.readers import Readers, digest_of
+from admin.sessions import Sessions
+from admin.warehouse import Warehouse
+from analytics.answer import as_csv
+from analytics.picture import svg
+from analytics.report import Parameter, read_reports
+from billing.money import EXPONENTS
+
+SEE_OTHER: Final = 303
+HOME: Final = "/reports"
+#: Rows shown; the file has all.
+ROWS_SHOWN: Final = 200
+#: Characters of a form.
+FORM_LIMIT: Final = 4096
+#: Charts of the first view, in pairs.
+CHARTS: Final = ("books_by_day", "revenue_by_provider", "approval_by_provider", "decline_reasons")
+PERIODS: Final = (("7 days", 6), ("30 days", 29), ("90 days", 89), ("a year", 364))
+DEFAULT_DAYS: Final = 29
+#: No script runs, nothing comes from elsewhere.
+HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+Page = Callable[[Request], Awaitable[Response]]
+
+
+class Pages:
+    """What a browser is answered."""
+
+    def __init__(self, readers: Readers, sessions: Sessions, warehouse: Warehouse) -> None:
+        self._readers = readers
+        self._sessions = sessions
+        self._warehouse = warehouse
+        self._drawing = CapacityLimiter(1)
+        self._templates = Environment(
+            loader=FileSystemLoader(Path(__file__).parent / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.globals.update(
+            money=words.money, grouped=words.grouped, percent=words.percent, cell=words.cell, home=HOME
+        )
+
+    def routes(self) -> list[Route]:
+        """Pages, pictures, files."""
+        return [
+            Route("/", self._home),
+            Route("/sign-in", self._sign_in_page),
+            Route("/sign-in", self._sign_in, methods=["POST"]),
+            Route("/sign-out", self._sign_out, methods=["POST"]),
+            Route(HOME, self._page(self._overview)),
+            Route(HOME + "/{name}.svg", self._page(self._picture)),
+            Route(HOME + "/{name}.csv", self._page(self._file)),
+            Route(HOME + "/{name}", self._page(self._report)),
+        ]
+
+    async def _home(self, _request: Request) -> Response:
+        return RedirectResponse(HOME, SEE_OTHER)
+
+    async def _sign_in_page(self, _request: Request) -> Response:
+        return self._rendered("sign_in.html", 200, wrong=None)
+
+    async def _sign_in(self, request: Request) -> Response:
+        body = b""
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > FORM_LIMIT:
+                return self._rendered("sign_in.html", 413, wrong="That is too long for a key.")
+        (key,) = parse_qs(body.decode("utf-8", "replace"), max_num_fields=4).get("key", [""])[:1]
+        try:
+            await self._readers.client(digest_of(key))
+        except ProblemError as error:
+            return self._rendered("sign_in.html", error.problem.status, wrong=error.problem.title)
+        response = RedirectResponse(HOME, SEE_OTHER)
+        self._sessions.open(response, request, digest_of(key))
+        return response
+
+    async def _sign_out(self, _request: Request) -> Response:
+        response = RedirectResponse("/sign-in", SEE_OTHER)
+        self._sessions.end(response)
+        return response
+
+    def _page(self, page: Page) -> Page:
+        """The page for who is signed in; a problem as a page."""
+
+        async def answer(request: Request) -> Response:
+            digest = self._sessions.digest(request)
+            if digest is None:
+                return RedirectResponse("/sign-in", SEE_OTHER)
+            try:
+                await self._readers.client(digest)
+                return await page(request)
+            except ProblemError as error:
+                if error.problem in (Problem.UNAUTHORIZED, Problem.FORBIDDEN):
+                    return RedirectResponse("/sign-in", SEE_OTHER)
+                return self._rendered("problem.html", error.problem.status, problem=error.problem, detail=error.detail)
+
+        return answer
+
+    async def _overview(self, request: Request) -> Response:
+        query = request.query_params
+        today = datetime.now(UTC).date()
+        period = {
+            "from": query.get("from") or (today - timedelta(days=DEFAULT_DAYS)).isoformat(),
+            "to": query.get("to") or today.isoformat(),
+        }
+        found = await figures(self._warehouse, period, query.get("currency"))
+        asked = urlencode({**period, "currency": found.currency})
+        reports = read_reports()
+        return self._rendered(
+            "overview.html",
+            200,
+            figures=found,
+            period=period,
+            presets=[(name, urlencode(_days(today, days) | {"currency": found.currency})) for name, days in PERIODS],
+            charts=[(reports[name], asked) for name in CHARTS],
+            reports=reports.values(),
+            asked=asked,
+        )
+
+    async def _report(self, request: Request) -> Response:
+        given, currency = self._given(request)
+        report, result = await self._warehouse.ask(request.path_params["name"], given)
+        currencies = _currencies(result.columns, result.rows)
+        chosen = currency if currency in currencies else next(iter(currencies), None)
+        shown = of_currency(result, chosen)
+        asked = urlencode({**given, **({"currency": chosen} if chosen else {})})
+        return self._rendered(
+            "report.html",
+            200,
+            report=report,
+            fields=[_field(parameter, given) for parameter in report.parameters],
+            currencies=currencies,
+            currency=chosen,
+            columns=shown.columns,
+            numbers=_numbers(shown.columns, shown.rows),
+            rows=shown.rows[:ROWS_SHOWN],
+            count=len(shown.rows),
+            asked=asked,
+        )
+
+    async def _picture(self, request: Request) -> Response:
+        given, currency = self._given(request)
+        dark = given.pop("theme", "") == "dark"
+        report, result = await self._warehouse.ask(request.path_params["name"], given)
+        shown = of_currency(result, currency)
+        picture = await to_thread.run_sync(lambda: svg(report, shown, dark=dark), limiter=self._drawing)
+        return Response(picture, media_type="image/svg+xml", headers=HEADERS)
+
+    async def _file(self, request: Request) -> Response:
+        given, currency = self._given(request)
+        report, result = await self._warehouse.ask(request.path_params["name"], given)
+        name = f'attachment; filename="{report.name}.csv"'
+        body = as_csv(of_currency(result, currency))
+        return Response(body, media_type="text/csv", headers={**HEADERS, "Content-Disposition": name})
+
+    def _given(self, request: Request) -> tuple[dict[str, str], str | None]:
+        """What was asked for of a report, and the currency to show; an empty field is not given."""
+        report = self._warehouse.find(request.path_params["name"])
+        period = {parameter.name for parameter in report.parameters}
+        given = {name: value for name, value in request.query_params.items() if value}
+        currency = given.pop("currency", None)
+        if "as_of" in period:  # the first view's period in such a report's words
+            given |= {"as_of": until} if (until := given.pop("to", None)) else {}
+        return given, currency
+
+    def _rendered(self, template: str, status: int, **values: Any) -> Response:
+        return HTMLResponse(self._templates.get_template(template).render(values), status, HEADERS)
+
+
+def _days(today: date, days: int) -> dict[str, str]:
+    return {"from": (today - timedelta(days=days)).isoformat(), "to": today.isoformat()}
+
+
+def _field(parameter: Parameter, given: Mapping[str, str]) -> dict[str, str]:
+    kind = {"Date": "date", "UInt32": "number"}.get(parameter.type, "text")
+    value = given.get(parameter.name, "")
+    if not value and kind == "date":
+        days = 0 if parameter.default == "today" else int(parameter.default.strip("-d"))
+        value = (datetime.now(UTC).date() - timedelta(days=days)).isoformat()
+    return {"name": parameter.name, "kind": kind, "value": value or parameter.default, "meaning": parameter.meaning}
+
+
+def _currencies(columns: tuple[str, ...], rows: Any) -> list[str]:
+    if "currency" not in columns:
+        return []
+    at = columns.index("currency")
+    seen = [row[at] for row in rows if row[at] in EXPONENTS]
+    return sorted(set(seen), key=lambda name: (-seen.count(name), name))
+
+
+def _numbers(columns: tuple[str, ...], rows: Any) -> set[str]:
+    first = rows[0] if rows else ()
+    return {column for column, value in zip(columns, first, strict=False) if isinstance(value, int | float)}

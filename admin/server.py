@@ -1,0 +1,41 @@
+"""The admin process: it reads, and never touches a payment."""
+
+import secrets
+
+import structlog
+import uvicorn
+
+from admin.app import create_app
+from admin.readers import Readers
+from admin.sessions import Sessions
+from admin.warehouse import Warehouse
+from billing.settings import Settings
+from storage.database import create_engine
+
+log = structlog.get_logger(__name__)
+
+
+def run(settings: Settings) -> None:
+    """Serve on ``settings.admin_host:admin_port`` until SIGTERM or SIGINT."""
+    secret = settings.admin_secret.get_secret_value()
+    if not secret:
+        log.warning("BILLING_ADMIN_SECRET is not set: who is signed in will not be after a restart")
+        secret = secrets.token_urlsafe(32)
+    engine = create_engine(settings)
+    app = create_app(
+        Readers(settings.api_keys, engine),
+        Sessions(secret, settings.admin_session_s),
+        Warehouse(settings.clickhouse_url),
+        engine,
+    )
+    uvicorn.run(
+        app,
+        host=settings.admin_host,
+        port=settings.admin_port,
+        loop="uvloop",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=bool(settings.ingest_trusted_proxies),
+        forwarded_allow_ips=list(settings.ingest_trusted_proxies),
+    )

@@ -1,0 +1,129 @@
+"""The reports' pages in a real browser, on the running stack, with what was sold there."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from tests.conftest import Stack
+from tests.e2e.shop import a_shop, audited
+
+#: Where the pictures stay, to look at.
+ARTIFACTS = Path(__file__).parents[2] / "artifacts" / "reports"
+SALES = 6
+SCREENS: dict[str, dict[str, Any]] = {
+    "desktop": {"viewport": {"width": 1280, "height": 900}},
+    "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
+    "phone": {"viewport": {"width": 375, "height": 740}, "is_mobile": True},
+}
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    chromium = os.environ.get("BILLING_TEST_CHROMIUM") or shutil.which("chromium")
+    assert chromium is not None, "`make chromium` installs the browser"
+    async with async_playwright() as playwright:
+        # Root cannot use the sandbox of its namespaces; nothing but our own pages is opened.
+        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def sold(stack: dict[str, Any], running: Stack) -> int:
+    """Something was sold, and ClickHouse has it; what came in altogether, minor units."""
+    async with a_shop(stack) as shop:
+        await shop.sell(SALES)
+        assert (await shop.settled("CAPTURED"))["CAPTURED"] == SALES
+    assert audited(running) == [], "ClickHouse has what the books have"
+    headers = {"Authorization": f"Bearer {stack['api_key']}"}
+    async with aiohttp.ClientSession(headers=headers, raise_for_status=True) as http:
+        answer = await http.get(f"{stack['urls']['admin']}/v1/analytics/books_by_day")
+        rows = (await answer.json())["rows"]
+    return sum(row["gross"] for row in rows if row["currency"] == "RUB")
+
+
+async def signed_in(page: Page, stack: dict[str, Any]) -> None:
+    await page.goto(stack["urls"]["admin"])
+    assert page.url.endswith("/sign-in")
+    await page.get_by_label("API key").fill(stack["api_key"])
+    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_role("heading", name="Reports", exact=True).wait_for()
+
+
+async def drawn(page: Page) -> list[int]:
+    """The widths of the page's pictures, once all are there."""
+    await page.wait_for_load_state("networkidle")
+    widths = await page.evaluate("Array.from(document.images, image => image.complete ? image.naturalWidth : 0)")
+    assert isinstance(widths, list)
+    return widths
+
+
+async def kept(page: Page, name: str) -> None:
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    picture = ARTIFACTS / f"{name}.png"
+    await page.screenshot(path=picture, full_page=True)
+    assert picture.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+async def test_a_finance_person_sees_what_was_sold(
+    browser: Browser, stack: dict[str, Any], sold: int, screen: str
+) -> None:
+    context: BrowserContext = await browser.new_context(**SCREENS[screen])
+    page = await context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    await signed_in(page, stack)
+    assert len(widths := await drawn(page)) == 4
+    assert all(widths), "every chart is drawn"
+    gross = await page.locator("#gross").inner_text()
+    digits = int("".join(filter(str.isdigit, gross)))
+    assert digits == sold, "kopecks and all"
+    width = await page.evaluate("document.documentElement.scrollWidth")
+    assert width <= SCREENS[screen]["viewport"]["width"], "nothing sticks out"
+    await kept(page, f"overview-{screen}")
+    await page.get_by_role("link", name="revenue by provider").click()
+    await page.get_by_role("table").wait_for()
+    assert all(await drawn(page))
+    assert await page.get_by_role("cell", name="yandex-pay").count() >= 1
+    await kept(page, f"revenue-by-provider-{screen}")
+    async with page.expect_download() as download:
+        await page.get_by_role("link", name="CSV").click()
+    file = await (await download.value).path()
+    text = await asyncio.to_thread(Path(file).read_text)
+    assert text.startswith("day,currency,provider,payments,gross,refunds,net\n")
+    assert said == [], "the browser complains of nothing"
+    await context.close()
+
+
+async def test_a_period_without_sales_says_so(browser: Browser, stack: dict[str, Any]) -> None:
+    page = await browser.new_page()
+    await signed_in(page, stack)
+    await page.get_by_label("from").fill("2020-01-01")
+    await page.get_by_label("to").fill("2020-01-31")
+    await page.get_by_role("button", name="Show").click()
+    await page.wait_for_url("**/reports?from=2020-01-01*")
+    assert (await page.locator("#gross").inner_text()).startswith("0")
+    await page.goto(f"{stack['urls']['admin']}/reports/revenue_by_provider?from=2020-01-01&to=2020-01-31")
+    assert "nothing to show" in await page.inner_text("main")
+
+
+async def test_every_report_opens(browser: Browser, stack: dict[str, Any], sold: int) -> None:
+    page = await browser.new_page()
+    await signed_in(page, stack)
+    hrefs = await page.locator(".reports a").evaluate_all("links => links.map(link => link.href)")
+    assert len(hrefs) >= 15
+    async with asyncio.timeout(120):
+        for href in hrefs:
+            answer = await page.goto(href)
+            assert answer is not None
+            assert answer.status == 200, href
+            assert all(await drawn(page)), href

@@ -1,0 +1,86 @@
+"""The admin application on a free port; ClickHouse and the keys on record are the test's."""
+
+import asyncio
+import hashlib
+import socket
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import aiohttp
+import pytest
+import uvicorn
+from pydantic import SecretStr
+
+from admin.app import create_app
+from admin.problems import Problem, ProblemError
+from admin.readers import Readers
+from admin.sessions import Sessions
+from admin.warehouse import Warehouse
+from analytics.report import Report, Result, bind
+from billing.settings import Settings
+from storage.database import create_engine
+
+KEY = "finance-key-1"
+TODAY = date(2026, 11, 23)
+
+
+class FakeWarehouse(Warehouse):
+    """Answers what it was given; takes parameters as the real one does."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.results: dict[str, Result] = {}
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.away = False
+
+    async def ask(self, name: str, given: Mapping[str, str]) -> tuple[Report, Result]:
+        report = self.find(name)
+        try:
+            values = bind(report, given, TODAY)
+        except Exception as error:
+            raise ProblemError(Problem.INVALID_PARAMETER, str(error)) from error
+        self.asked.append((name, values))
+        if self.away:
+            raise ProblemError(Problem.AWAY, name)
+        return report, self.results.get(name, Result(("currency",), []))
+
+    async def ping(self) -> None:
+        if self.away:
+            raise ProblemError(Problem.AWAY)
+
+
+@dataclass
+class World:
+    url: str
+    http: aiohttp.ClientSession
+    warehouse: FakeWarehouse
+    readers: Readers
+    headers: dict[str, str] = field(default_factory=lambda: {"Authorization": f"Bearer {KEY}"})
+
+    async def get(self, path: str, **headers: str) -> aiohttp.ClientResponse:
+        return await self.http.get(self.url + path, headers=self.headers | headers, allow_redirects=False)
+
+    async def sign_in(self, key: str = KEY) -> aiohttp.ClientResponse:
+        return await self.http.post(f"{self.url}/sign-in", data={"key": key}, allow_redirects=False)
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    engine = create_engine(Settings(postgres_url="postgresql://nobody@127.0.0.1:1/none"))
+    readers = Readers({"finance": SecretStr(hashlib.sha256(KEY.encode()).hexdigest())}, engine, clock=lambda: 0.0)
+    readers._read_at = 0.0  # the keys on record were read: there are none
+    warehouse = FakeWarehouse()
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    app = create_app(readers, Sessions("secret", 3600), warehouse, engine)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None))
+    task = asyncio.create_task(server._serve(sockets=[listener]))
+    while not server.started:
+        await asyncio.sleep(0.01)
+    jar = aiohttp.CookieJar(unsafe=True)  # cookies of an address
+    async with aiohttp.ClientSession(cookie_jar=jar) as http:
+        yield World(f"http://127.0.0.1:{listener.getsockname()[1]}", http, warehouse, readers)
+    server.should_exit = True
+    await task

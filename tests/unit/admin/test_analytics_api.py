@@ -1,0 +1,108 @@
+"""The named reports for machines."""
+
+from datetime import date
+
+import pytest
+
+from analytics.report import Result
+from storage.api_keys import StoredKey
+
+BOOKS = Result(
+    ("day", "currency", "gross", "refunds", "fees", "net"), [(date(2026, 11, 23), "RUB", 358_800, 29_900, 0, 328_900)]
+)
+
+
+async def test_a_report_is_rows_with_whole_minor_units(world):
+    world.warehouse.results["books_by_day"] = BOOKS
+    answer = await world.get("/v1/analytics/books_by_day?from=2026-11-01&to=2026-11-23")
+    told = await answer.json()
+    assert answer.status == 200
+    assert told["rows"] == [
+        {"day": "2026-11-23", "currency": "RUB", "gross": 358_800, "refunds": 29_900, "fees": 0, "net": 328_900}
+    ]
+    assert told["money"] == ["gross", "refunds", "fees", "net"]
+    assert world.warehouse.asked == [("books_by_day", {"from": date(2026, 11, 1), "to": date(2026, 11, 23)})]
+
+
+async def test_a_report_is_a_file_for_who_accepts_csv(world):
+    world.warehouse.results["books_by_day"] = BOOKS
+    answer = await world.get("/v1/analytics/books_by_day", Accept="text/csv")
+    assert answer.content_type == "text/csv"
+    assert (await answer.text()).splitlines()[1] == "2026-11-23,RUB,358800,29900,0,328900"
+
+
+async def test_every_report_is_listed_with_what_it_takes(world):
+    listed = (await (await world.get("/v1/analytics")).json())["data"]
+    (funnel,) = [report for report in listed if report["name"] == "funnel"]
+    assert [parameter["name"] for parameter in funnel["parameters"]] == ["from", "to", "provider"]
+    assert len(listed) >= 15
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status", "code"),
+    [
+        ("/v1/analytics/nothing", {}, 404, "unknown-report"),
+        ("/v1/analytics/funnel?colour=red", {}, 422, "invalid-parameter"),
+        ("/v1/analytics/funnel?from=yesterday", {}, 422, "invalid-parameter"),
+        ("/v1/analytics/funnel", {"Accept": "image/png"}, 406, "not-acceptable"),
+        ("/v1/analytics/funnel", {"Authorization": "Bearer wrong"}, 401, "unauthorized"),
+        ("/v1/analytics/funnel", {"Authorization": "Basic x"}, 401, "unauthorized"),
+        ("/v1/analytics", {"Authorization": ""}, 401, "unauthorized"),
+    ],
+)
+async def test_what_cannot_be_answered_is_a_documented_problem(world, path, headers, status, code):
+    answer = await world.get(path, **headers)
+    document = await answer.json(content_type="application/problem+json")
+    assert (answer.status, document["status"], document["type"]) == (status, status, f"/problems/{code}")
+    described = await world.get(document["type"])
+    assert (await described.json())["cure"]
+    assert world.warehouse.asked == []
+
+
+async def test_clickhouse_away_is_503_with_a_time_to_come_back(world):
+    world.warehouse.away = True
+    answer = await world.get("/v1/analytics/funnel")
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
+    assert (await world.get("/readyz")).status == 503
+    assert (await world.get("/livez")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("scopes", "status"), [(["analytics:read"], 200), (["admin"], 200), (["payments:read", "payments:write"], 403)]
+)
+async def test_a_key_is_good_for_reports_only_with_the_scope(world, monkeypatch, scopes, status):
+    from admin import readers
+    from admin.readers import digest_of
+    from tests.factories import NOW
+
+    key = StoredKey(
+        id="k", client="c", hash=digest_of("a key"), scopes=scopes, rate_per_s=None, created_at=NOW, revoked_at=None,
+        last_used_at=None,
+    )  # fmt: skip
+
+    class Connected:
+        async def __aenter__(self):
+            return self
+
+        async def __aexit__(self, *_):
+            return None
+
+    async def found(_connection):
+        return [key]
+
+    async def noted(_connection, _used):
+        return None
+
+    monkeypatch.setattr(readers, "live_keys", found)
+    monkeypatch.setattr(readers, "note_use", noted)
+    monkeypatch.setattr(world.readers, "_engine", type("E", (), {"connect": Connected, "begin": Connected}))
+    world.readers._read_at = None
+    assert (await world.get("/v1/analytics", Authorization="Bearer a key")).status == status
+
+
+async def test_the_document_tells_every_path_and_problem(world):
+    document = await (await world.get("/openapi.json")).json()
+    assert set(document["paths"]) == {"/v1/analytics", "/v1/analytics/{name}"}
+    assert {"200", "401", "403", "404", "406", "422", "503"} <= set(
+        document["paths"]["/v1/analytics/{name}"]["get"]["responses"]
+    )

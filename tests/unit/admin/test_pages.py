@@ -1,0 +1,160 @@
+"""The reports in a browser, as far as no browser is needed."""
+
+from datetime import date
+
+import pytest
+
+from admin import words
+from admin.sessions import COOKIE, Sessions
+from analytics.report import Result
+from tests.unit.admin.conftest import KEY
+
+DAY = date(2026, 11, 23)
+BOOKS = Result(
+    ("day", "currency", "gross", "refunds", "fees", "net"),
+    [(DAY, "RUB", 1_234_567, 100, 0, 1_234_467), (DAY, "JPY", 500, 0, 0, 500), (DAY, "KWD", 1_234, 0, 0, 1_234)],
+)
+APPROVAL = Result(
+    ("provider", "currency", "approved", "declined", "undecided", "approval_percent"),
+    [("stripe", "RUB", 9, 1, 0, 90.0), ("stripe", "JPY", 1, 3, 0, 25.0)],
+)
+UNFINISHED = Result(
+    ("provider", "status", "currency", "payments", "amount", "oldest"), [("stripe", "PENDING", "RUB", 2, 59_800, DAY)]
+)
+
+
+@pytest.fixture
+def stocked(world):
+    world.warehouse.results |= {
+        "books_by_day": BOOKS,
+        "approval_by_provider": APPROVAL,
+        "unfinished_by_age": UNFINISHED,
+    }
+    world.headers = {}
+    return world
+
+
+@pytest.mark.parametrize("path", ["/reports", "/reports/funnel", "/reports/funnel.csv", "/reports/funnel.svg"])
+async def test_nobody_sees_anything_without_signing_in(stocked, path):
+    answer = await stocked.get(path)
+    assert (answer.status, answer.headers["Location"]) == (303, "/sign-in")
+    assert stocked.warehouse.asked == []
+
+
+async def test_a_wrong_key_opens_nothing(stocked):
+    answer = await stocked.sign_in("not-a-key")
+    assert answer.status == 401
+    assert "Set-Cookie" not in answer.headers
+    assert "not-a-key" not in await answer.text(), "what was typed is not repeated"
+
+
+async def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites_and_is_not_the_key(stocked):
+    answer = await stocked.sign_in()
+    cookie = answer.headers["Set-Cookie"]
+    assert answer.status == 303
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    assert KEY not in cookie
+
+
+async def test_a_cookie_of_another_secret_or_too_old_opens_nothing(stocked):
+    for forged in (Sessions("another", 3600)._serializer.dumps("00"), "nonsense"):
+        answer = await stocked.get("/reports", Cookie=f"{COOKIE}={forged}")
+        assert answer.status == 303
+
+
+async def test_who_signs_out_is_out(stocked):
+    await stocked.sign_in()
+    assert (await stocked.get("/reports")).status == 200
+    await stocked.http.post(f"{stocked.url}/sign-out", allow_redirects=False)
+    assert (await stocked.get("/reports")).status == 303
+
+
+async def test_a_key_that_is_taken_away_ends_its_sessions(stocked):
+    await stocked.sign_in()
+    stocked.readers._keys = {}
+    assert (await stocked.get("/reports")).status == 303
+
+
+async def test_the_first_view_shows_the_main_figures_of_the_largest_currency(stocked):
+    await stocked.sign_in()
+    page = await (await stocked.get("/reports?from=2026-11-01&to=2026-11-23")).text()
+    space = "\u202f"
+    assert f'id="net">12{space}344.67 <small>RUB' in page
+    assert f'id="approved">90.0{space}%' in page
+    assert 'id="open">598.00' in page
+    asked = dict(stocked.warehouse.asked)
+    assert asked["books_by_day"] == {"from": date(2026, 11, 1), "to": DAY}
+    assert asked["unfinished_by_age"] == {"from": date(2026, 11, 1), "as_of": DAY}
+
+
+@pytest.mark.parametrize(("currency", "gross"), [("JPY", "500"), ("KWD", "1.234")])
+async def test_amounts_have_the_digits_of_their_currency(stocked, currency, gross):
+    await stocked.sign_in()
+    page = await (await stocked.get(f"/reports?currency={currency}")).text()
+    assert f'id="gross">{gross} <small>{currency}' in page
+
+
+async def test_a_report_shows_one_currency_and_its_file_the_same_in_minor_units(stocked):
+    await stocked.sign_in()
+    page = await (await stocked.get("/reports/books_by_day?currency=JPY")).text()
+    assert page.count("<tr>") == 2
+    file = await stocked.get("/reports/books_by_day.csv?currency=RUB")
+    assert "attachment" in file.headers["Content-Disposition"]
+    assert (await file.text()).splitlines()[1:] == ["2026-11-23,RUB,1234567,100,0,1234467"]
+
+
+async def test_a_picture_is_drawn_for_light_and_dark(stocked):
+    await stocked.sign_in()
+    light = await (await stocked.get("/reports/books_by_day.svg?currency=RUB")).text()
+    dark = await (await stocked.get("/reports/books_by_day.svg?currency=RUB&theme=dark")).text()
+    assert light.startswith("<?xml")
+    assert "#d8d8d8" in dark
+    assert "#d8d8d8" not in light
+
+
+async def test_what_a_report_says_cannot_become_markup(stocked):
+    stocked.warehouse.results["decline_reasons"] = Result(("reason",), [("<script>alert(1)</script>",)])
+    await stocked.sign_in()
+    page = await (await stocked.get("/reports/decline_reasons")).text()
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+
+
+async def test_no_page_lets_a_script_run_or_is_kept(stocked):
+    await stocked.sign_in()
+    for path in ("/sign-in", "/reports", "/reports/books_by_day"):
+        headers = (await stocked.get(path)).headers
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert "script-src" not in headers["Content-Security-Policy"]
+        assert headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/reports/nothing", 404), ("/reports/funnel?from=x", 422), ("/reports/funnel?colour=red", 422)],
+)
+async def test_what_cannot_be_shown_says_why(stocked, path, status):
+    await stocked.sign_in()
+    answer = await stocked.get(path)
+    assert answer.status == status
+    assert "<h1>" in await answer.text()
+
+
+async def test_clickhouse_away_is_a_page_that_says_so(stocked):
+    await stocked.sign_in()
+    stocked.warehouse.away = True
+    answer = await stocked.get("/reports")
+    assert answer.status == 503
+    assert "away" in await answer.text()
+
+
+async def test_a_form_without_an_end_is_not_read_to_it(stocked):
+    answer = await stocked.http.post(f"{stocked.url}/sign-in", data={"key": "x" * 10_000})
+    assert answer.status == 413
+
+
+def test_numbers_are_grouped_and_negative_ones_have_a_minus():
+    assert words.money(-1_234_567, "RUB") == "\u221212\u202f345.67"
+    assert words.grouped(-1_000) == "\u22121\u202f000"
+    assert words.percent(0, 0) == "\u2013"
