@@ -49,7 +49,11 @@ class SinkProcess:
 
     async def waits(self) -> bool:
         """It has told that something is away."""
-        return "waiting for an outage to end" in await asyncio.to_thread(self._log.read_text)
+        return await self.said("waiting for an outage to end")
+
+    async def said(self, words: str) -> bool:
+        """Whether its log has these words."""
+        return words in await asyncio.to_thread(self._log.read_text)
 
     async def terminate(self) -> int:
         """SIGTERM; the exit code."""

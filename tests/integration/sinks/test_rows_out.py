@@ -1,8 +1,11 @@
 """Operations and payments reach ClickHouse once each, whatever happens on the way."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import msgspec
 import pytest
 
 from analytics import migrate as migrations
@@ -11,7 +14,7 @@ from billing.settings import Settings
 from billing.vocabulary import OperationStatus, OperationType, PaymentStatus
 from sinks.clickhouse import ClickHouseInserter, translate
 from sinks.event import Batch, Event
-from tests.event_factories import CHANGED, a_change, an_operation
+from tests.event_factories import CHANGED, a_change, an_operation, as_message
 from tests.integration.sinks.bench import Bench, until
 from tests.integration.sinks.cable import cable_to
 from tests.integration.sinks.parts import Sql
@@ -75,6 +78,33 @@ async def test_clickhouse_away_and_back_loses_no_row(bench: Bench, sql: Sql) -> 
 
     assert await sql.ask("SELECT count() FROM operations") == [["120"]]
     assert await sql.ask("SELECT count() FROM payments") == [["120"]]
+
+
+async def test_a_table_that_is_not_migrated_yet_holds_the_rows_back_and_gets_them_all(bench: Bench, sql: Sql) -> None:
+    await sql.ask("ALTER TABLE operation_versions DROP COLUMN capture_mode")
+    async with bench.sink("analytics", clickhouse_url=sql.url) as sink:
+        await bench.publish([a_change() for _ in range(60)])
+        await until(sink.waits)
+        assert await bench.done() == 0, "no position moves past a row that is not there"
+        await sql.ask("ALTER TABLE operation_versions ADD COLUMN capture_mode LowCardinality(String)")
+        await bench.drained(60)
+
+    assert await sql.ask("SELECT count() FROM operation_versions") == [["60"]]
+
+
+async def test_what_no_column_can_hold_and_what_a_later_release_says_goes_aside_and_holds_up_nobody(
+    bench: Bench, sql: Sql, dead_letters: Callable[[str], Awaitable[Any]]
+) -> None:
+    _, later = as_message(a_change())
+    async with bench.sink("analytics", clickhouse_url=sql.url):
+        await bench.publish([msgspec.structs.replace(a_change(), amount=2**63)])
+        await bench.publish_raw(later.replace(b"billing.payment.changed.v1", b"billing.payment.changed.v2"))
+        await bench.publish([a_change() for _ in range(20)])
+        await bench.drained(22)
+
+    assert await sql.ask("SELECT count() FROM payments") == [["20"]]
+    letter = await dead_letters(bench.consumer)
+    assert b"InvalidMessage" in dict(letter.headers)["cause"]
 
 
 async def test_a_second_insert_for_the_same_ranges_is_dropped_by_the_server(sql: Sql) -> None:

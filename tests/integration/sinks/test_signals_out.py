@@ -79,13 +79,15 @@ async def test_killed_between_confirm_and_position_a_sink_sends_the_same_ids_aga
 async def test_a_queue_that_was_deleted_is_declared_again_before_anything_is_lost(
     bench: Bench, inboxes: Inboxes, channel: AbstractChannel
 ) -> None:
-    async with bench.sink("signals"):
+    async with bench.sink("signals") as sink:
         await bench.publish([a_change()])
         await bench.drained(1)
         await channel.queue_delete(inboxes.auth.name)
         change = a_change()
         await bench.publish([change])
         await bench.drained(2)
+        assert await sink.said("signals refused"), "what nobody would have heard is an error and not a silence"
+        assert await sink.said("NO_ROUTE")
 
         again = await channel.get_queue(inboxes.auth.name)
         assert ids(await inboxes.read(again, 1)) == {f"{change.payment_id}:2:auth.allow_access"}

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,19 @@ def references(part: Any) -> Iterator[str]:
 def test_the_committed_files_are_what_the_code_writes() -> None:
     for path, text in files(document()).items():
         assert path.read_text("utf-8") == text, f"{path}: run `billing asyncapi`"
+
+
+def test_nothing_that_was_ever_committed_is_broken() -> None:
+    """Each document that stood here is one that somebody may rely on: editing it along with the code changes
+    nothing in that."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout
+
+    commits = git("log", "--format=%H", "--", str(DOCUMENT)).split()
+    assert commits
+    for commit in commits:
+        assert breaking(yaml.safe_load(git("show", f"{commit}:{DOCUMENT}")), document()) == [], commit
 
 
 def test_every_topic_message_and_signal_of_the_code_is_in_it() -> None:
