@@ -110,8 +110,11 @@ class Draft:
             status = PaymentStatus.AUTHORIZED
         self.set(status=status)
 
-    def note_outcome(self, operation: Operation, outcome: Outcome, provider_ref: str | None = None) -> Operation:
-        """Record how the last call for an open operation ended, and when to ask again."""
+    def note_outcome(
+        self, operation: Operation, outcome: Outcome, provider_ref: str | None = None, not_within_s: int | None = None
+    ) -> Operation:
+        """Record how the last call for an open operation ended, and when to ask again: by the schedule, but not within
+        the seconds that the provider wants to be left alone."""
         status = OperationStatus.UNKNOWN if outcome is Outcome.UNKNOWN else OperationStatus.PENDING
         return self.put(
             msgspec.structs.replace(
@@ -119,7 +122,9 @@ class Draft:
                 status=status,
                 outcome=outcome,
                 provider_ref=provider_ref or operation.provider_ref,
-                next_chase_at=next_chase(outcome, operation.chases, self.now),
+                next_chase_at=max(
+                    next_chase(outcome, operation.chases, self.now), self.now + timedelta(seconds=not_within_s or 0)
+                ),
             )
         )
 

@@ -59,7 +59,10 @@ def call_ended(draft: Draft, operation: Operation, message: ProviderResult) -> N
         take_in(draft, operation.provider, message.observed)
     still = draft.payment.operation(operation.id)
     if message.action is Action.INQUIRE and message.outcome is Outcome.SUCCEEDED and still is not None:
-        _resend_unknown(draft, still)
+        if message.observed is not None and message.observed.status is None and still.type is OperationType.VOID:
+            finish(draft, still)  # the provider has no such order
+        else:
+            _resend_unknown(draft, still)
 
 
 def finish(draft: Draft, operation: Operation) -> None:
@@ -105,7 +108,7 @@ def _rolled_back(draft: Draft, operation: Operation, message: ProviderResult) ->
         return
     # A provider that declines to close an order says nothing of its money: the order is looked at until it is over.
     outcome = Outcome.PENDING if message.outcome is Outcome.DECLINED else message.outcome
-    operation = draft.note_outcome(operation, outcome)
+    operation = draft.note_outcome(operation, outcome, not_within_s=message.retry_after_s)
     if message.reason is not None:
         draft.put(msgspec.structs.replace(operation, reason=message.reason))
 

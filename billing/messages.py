@@ -185,7 +185,8 @@ class Observation(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class ProviderResult(Message, frozen=True, omit_defaults=True):
     """How a provider call ended. ``provider_ref``: the provider's id of the order (CREATE, RECUR) or operation.
-    ``reason``: decline reason or error class; ``duration_ms``: time spent in the provider."""
+    ``reason``: decline reason or error class; ``duration_ms``: time spent in the provider; ``retry_after_s``: how long
+    the provider asked to be left alone, seconds."""
 
     TYPE: ClassVar[str] = "billing.provider.result.v1"
 
@@ -201,6 +202,7 @@ class ProviderResult(Message, frozen=True, omit_defaults=True):
     observed: Observation | None = None
     duration_ms: float = 0.0
     reply_to: ReplyTo | None = None
+    retry_after_s: int | None = None
 
 
 class ProviderCallback(Message, frozen=True, omit_defaults=True):

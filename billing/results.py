@@ -61,7 +61,7 @@ def _call(draft: Draft, operation: Operation, message: ProviderResult) -> None:
         draft.close(operation, OperationStatus.FAIL, message.reason or "not_sent")
         move_on(draft)
         return
-    operation = draft.note_outcome(operation, message.outcome, message.provider_ref)
+    operation = draft.note_outcome(operation, message.outcome, message.provider_ref, message.retry_after_s)
     if message.outcome is Outcome.SUCCEEDED and operation.action is not Action.CREATE:
         if operation.action is Action.ROLLBACK:
             apply_observation(draft, Observation(PaymentStatus.FAILED, reason="rolled_back"))

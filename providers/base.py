@@ -24,7 +24,8 @@ class CallResult(msgspec.Struct, frozen=True):
 
     ``provider_ref``: the provider's id of the order or operation. ``reason``: a decline reason
     (:mod:`providers.declines`) or an error class. ``retryable``: only with DECLINED, a later attempt may succeed.
-    ``observed``: what the answer tells of the order, if anything.
+    ``observed``: what the answer tells of the order, if anything. ``retry_after_s``: how long the provider asked to be
+    left alone, seconds.
     """
 
     outcome: Outcome
@@ -33,6 +34,7 @@ class CallResult(msgspec.Struct, frozen=True):
     reason: str | None = None
     retryable: bool = False
     observed: Observation | None = None
+    retry_after_s: int | None = None
 
 
 class StatementLine(msgspec.Struct, frozen=True):

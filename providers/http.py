@@ -1,7 +1,7 @@
 """What a provider's HTTP tells before its body is read, and how a call is concluded whatever it raised."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Final
 
 import aiohttp
@@ -24,6 +24,8 @@ TOO_MANY_REQUESTS: Final = 429
 #: Our key is wrong or may not do this. An operator mends it, and then the call may be made.
 UNAUTHORIZED: Final = (401, 403)
 
+#: However long a provider asks to be left alone: we ask again after that, seconds.
+RETRY_AFTER_MAX_S: Final = 3600
 #: Getting a connection must not eat up the deadline of the call, seconds.
 CONNECT_TIMEOUT_S: Final = 5.0
 #: Outcomes that somebody may have to look into.
@@ -66,19 +68,26 @@ def failed(error: Exception) -> CallResult:
     return CallResult(Outcome.UNKNOWN, reason="connection_broken")
 
 
-def by_status(status: int) -> CallResult | None:
+def by_status(status: int, headers: Mapping[str, str]) -> CallResult | None:
     """The outcome that the status alone tells; ``None`` where the body decides (2xx, and 4xx of the provider's own).
 
     5xx, 408 and redirects are UNKNOWN: a proxy gives them after the provider acted. 429 and 401/403 are NOT_SENT:
     the provider turned the call away at the door.
     """
     if status == TOO_MANY_REQUESTS:
-        return CallResult(Outcome.NOT_SENT, reason="rate_limited")
+        return CallResult(Outcome.NOT_SENT, reason="rate_limited", retry_after_s=retry_after_s(headers))
     if status in UNAUTHORIZED:
         return CallResult(Outcome.NOT_SENT, reason="credentials")
     if status == REQUEST_TIMEOUT or (status not in OK and status not in REFUSED):
         return CallResult(Outcome.UNKNOWN, reason=f"http_{status}")
     return None
+
+
+def retry_after_s(headers: Mapping[str, str]) -> int | None:
+    """The seconds that ``Retry-After`` asks for, within what a provider may ask; ``None`` without, and for a date: our
+    own schedule is as good as its clock."""
+    text = headers.get("Retry-After", "")
+    return min(int(text), RETRY_AFTER_MAX_S) if text.isascii() and text.isdecimal() else None
 
 
 class Ended(Exception):

@@ -162,6 +162,7 @@ class ProviderAgent:
             retryable=result.retryable,
             observed=result.observed,
             duration_ms=round(duration_ms, 3),
+            retry_after_s=result.retry_after_s,
             reply_to=request.reply_to,
         )
         envelope = Envelope.wrap(

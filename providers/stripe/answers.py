@@ -89,7 +89,7 @@ def refused(status: int, headers: Mapping[str, str], body: bytes) -> CallResult 
         return None
     if status == CONFLICT:
         return CallResult(Outcome.UNKNOWN, reason="in_progress")
-    if (told := by_status(status)) is not None:
+    if (told := by_status(status, headers)) is not None:
         return told
     try:
         error = _refusal.decode(body).error

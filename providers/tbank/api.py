@@ -66,7 +66,7 @@ class Api:
             allow_redirects=False,
         ) as response:
             content = await response.read()
-        if (told := by_status(response.status)) is not None:
+        if (told := by_status(response.status, response.headers)) is not None:
             raise Ended(told)
         if response.status not in OK:
             raise Ended(CallResult(Outcome.UNKNOWN, reason=f"http_{response.status}"))

@@ -139,4 +139,6 @@ class YandexPay(Provider):
             method, self._base + path, data=data, headers=headers, allow_redirects=False
         ) as response:
             content = await response.read()
-        return answers.result(request.action, request.currency, response.status, content, request.order_ref)
+        return answers.result(
+            request.action, request.currency, response.status, response.headers, content, request.order_ref
+        )

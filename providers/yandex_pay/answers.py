@@ -1,5 +1,6 @@
 """Yandex Pay's answers in our words: outcomes and observations."""
 
+from collections.abc import Mapping
 from typing import Final, Literal
 
 import msgspec
@@ -76,12 +77,14 @@ _success = msgspec.json.Decoder(_Success)
 _failure = msgspec.json.Decoder(_Failure)
 
 
-def result(action: Action, currency: str, status: int, body: bytes, order_ref: str) -> CallResult:
+def result(
+    action: Action, currency: str, status: int, headers: Mapping[str, str], body: bytes, order_ref: str
+) -> CallResult:
     """The outcome of a call that was answered with ``status`` and ``body``.
 
     Only the API's own envelope is evidence; what a gateway between us says in its own words leaves all open.
     """
-    if (told := by_status(status)) is not None:
+    if (told := by_status(status, headers)) is not None:
         return told
     try:
         if status not in OK:

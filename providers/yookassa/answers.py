@@ -1,6 +1,7 @@
 """YooKassa's answers in our words: outcomes and observations."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final, Literal
 
@@ -11,7 +12,7 @@ from billing.money import from_decimal_string
 from billing.vocabulary import OperationStatus, OperationType, Outcome, PaymentStatus
 from providers.base import CallResult, StatementLine, own_id
 from providers.declines import is_retryable
-from providers.http import OK, by_status
+from providers.http import OK, RETRY_AFTER_MAX_S, by_status
 from providers.yookassa.bodies import OPERATION
 
 NOT_FOUND: Final = 404
@@ -114,12 +115,12 @@ _REFUND_STATUSES: Final = {
 _error = msgspec.json.Decoder(_Error)
 
 
-def refused(status: int, body: bytes) -> CallResult | None:
+def refused(status: int, headers: Mapping[str, str], body: bytes) -> CallResult | None:
     """The outcome of an answer that is no success; ``None`` for one that is.
 
     Only the API's own envelope is evidence; what a gateway between us says in its own words leaves all open.
     """
-    if (told := by_status(status)) is not None:
+    if (told := by_status(status, headers)) is not None:
         return told
     if status == PROCESSING:
         return CallResult(Outcome.UNKNOWN, reason="processing")
@@ -130,7 +131,9 @@ def refused(status: int, body: bytes) -> CallResult | None:
     except msgspec.MsgspecError:
         return CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
     if error.retry_after is not None:
-        return CallResult(Outcome.NOT_SENT, reason="rate_limited")
+        # Its own member is in milliseconds.
+        wait_s = min(math.ceil(error.retry_after / 1000), RETRY_AFTER_MAX_S)
+        return CallResult(Outcome.NOT_SENT, reason="rate_limited", retry_after_s=wait_s)
     if (error.parameter or "").lower() == KEY:
         return CallResult(Outcome.UNKNOWN, reason="already_known")
     reason = "order_not_found" if status == NOT_FOUND else ERRORS.get(error.code, "declined")

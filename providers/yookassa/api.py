@@ -106,7 +106,7 @@ class Api:
             allow_redirects=False,
         ) as response:
             content = await response.read()
-        if (refused := answers.refused(response.status, content)) is not None:
+        if (refused := answers.refused(response.status, response.headers, content)) is not None:
             raise Ended(refused)
         return msgspec.json.decode(content, type=type)
 

@@ -325,3 +325,12 @@ def test_an_unsigned_callback_to_a_payment_with_nothing_open_asks_and_changes_no
     decision = decide(payment, callback, NOW)
     assert decision.payment is payment
     assert [request.action for request in decision.requests] == [Action.INQUIRE]
+
+
+@pytest.mark.parametrize(("wait_s", "seconds"), [(None, 5), (2, 5), (60, 60)])
+def test_a_provider_that_wants_to_be_left_alone_is(wait_s: int | None, seconds: int):
+    payment = a_payment()
+    busy = opened(payment, outcome=Outcome.NOT_SENT, provider_ref=None, payment_url=None, retry_after_s=wait_s)
+    decided = decide(payment, busy, NOW).payment
+    assert decided is not None
+    assert decided.operations[0].next_chase_at == NOW + timedelta(seconds=seconds)

@@ -243,6 +243,21 @@ def test_a_return_of_unknown_end_is_sent_again_with_its_key_once_the_provider_sa
     assert (request.action, request.operation_id) == (Action.ROLLBACK, refund.id)
 
 
+def test_an_order_that_its_provider_does_not_have_is_closed():
+    payment = moved_on()
+    left = payment.operations[0]
+    payment = after(
+        payment, ProviderResult(payment.id, left.id, FIRST, Action.CREATE, Outcome.UNKNOWN, reason="timeout")
+    )
+    void = at(payment, FIRST, OperationType.VOID)
+    payment = after(
+        payment,
+        ProviderResult(payment.id, void.id, FIRST, Action.ROLLBACK, Outcome.DECLINED, reason="order_not_found"),
+        ProviderResult(payment.id, void.id, FIRST, Action.INQUIRE, Outcome.SUCCEEDED, observed=Observation()),
+    )
+    assert at(payment, FIRST, OperationType.VOID).status is OperationStatus.SUCCESS
+
+
 def test_an_unsigned_callback_of_the_provider_that_was_left_makes_us_ask_it():
     payment = moved_on()
     callback = ProviderCallback(payment.id, FIRST, "event", Observation(), ask=True)
