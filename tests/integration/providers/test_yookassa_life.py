@@ -1,68 +1,20 @@
-"""A payment at a provider that names it and does not sign: the domain, the adapter and the sandbox together, with
-what the agents carry between them carried by hand."""
-
-from datetime import UTC, datetime
+"""A payment at a provider that names it and does not sign."""
 
 import msgspec
 import pytest
 
-from billing.decide import decide
 from billing.messages import (
     CapturePayment,
     ChaseOperation,
     CreatePayment,
-    Message,
     Observation,
     ProviderCallback,
-    ProviderResult,
     RefundPayment,
 )
-from billing.payment import Payment
 from billing.vocabulary import CaptureMode, OperationType, PaymentStatus
 from tests.factories import a_create, an_order
-from tests.yookassa_world import YooKassaWorld, a_yookassa_world
-
-
-class Life:
-    """One payment. ``lose_answers``: so many of the next answers never reach it."""
-
-    def __init__(self, world: YooKassaWorld) -> None:
-        self.world = world
-        self.payment: Payment | None = None
-        self.lose_answers = 0
-
-    async def tell(self, message: Message) -> Payment:
-        """Apply a message, and carry out what it asks of the provider."""
-        now = datetime.now(UTC)
-        decision = decide(self.payment, message, now)
-        self.payment = decision.payment
-        for request in decision.requests:
-            result = await self.world.adapter.perform(request)
-            if self.lose_answers:
-                self.lose_answers -= 1
-                continue
-            values = {name: getattr(result, name) for name in result.__struct_fields__}
-            about = {name: getattr(request, name) for name in ("payment_id", "operation_id", "provider", "action")}
-            await self.tell(ProviderResult(**about, **values))
-        assert self.payment is not None
-        return self.payment
-
-    async def called_back(self) -> Payment:
-        """Wait for a notification, and pass it on."""
-        await self.world.until(lambda: bool(self.world.callbacks))
-        said = self.world.callbacks.pop(0)
-        assert self.payment is not None
-        operations = {str(o.id) for o in self.payment.operations} | {o.provider_ref for o in self.payment.operations}
-        assert operations & set(said.references), "the payment can be found"
-        message = ProviderCallback(self.payment.id, "yookassa", said.dedupe, said.observed, ask=said.ask)
-        return await self.tell(message)
-
-    async def pays(self) -> None:
-        """The customer opens the newest payment's page and pays."""
-        (order,) = (await self.world.ask("GET", "/_sandbox/book"))["orders"]
-        await self.world.ask(
-            "POST", f"/pay/{order['order_id']}", json={"outcome": "pay"}, headers={"Accept": "application/json"}
-        )
+from tests.provider_life import Life
+from tests.yookassa_world import a_yookassa_world
 
 
 @pytest.fixture
