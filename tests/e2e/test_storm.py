@@ -6,7 +6,7 @@ from tests.conftest import Stack
 
 
 def test_in_bad_weather_every_payment_ends_and_is_what_the_provider_says(running: Stack):
-    stormy = running.billing("storm", "--payments", "40", "--json", timeout=230)
+    stormy = running.billing("storm", "--payments", "40", "--rate", "0.05", "--json", timeout=230)
     assert stormy.returncode == 0, stormy.stdout + stormy.stderr
     figures = json.loads(stormy.stdout.splitlines()[-1])
     assert figures["accepted"] == 40
