@@ -113,22 +113,6 @@ class StreamRow(NamedTuple):
 
 Row = OperationRow | PaymentRow | ItemRow | EntryRow | CallRow | StreamRow
 
-_WORD: Final = "LowCardinality(String)"
-_TIME: Final = "DateTime64(6, 'UTC')"
-
-#: Column → its ClickHouse type, so that an insert need not ask the server first.
-COLUMN_TYPES: Final[dict[str, str]] = {
-    **dict.fromkeys(("operation_id", "payment_id", "order_id", "posting_id"), "UUID"),
-    **dict.fromkeys(("version", "stream_offset", "first_offset", "next_offset", "duration_us"), "UInt64"),
-    **dict.fromkeys(("stream_partition", "line", "quantity", "events"), "UInt32"),
-    **dict.fromkeys(("amount", "authorized", "captured", "refunded"), "Int64"),
-    **dict.fromkeys(("type", "status", "payment_status", "currency", "provider", "capture_mode", "client_id"), _WORD),
-    **dict.fromkeys(("reason", "account", "action", "outcome", "topic"), _WORD),
-    **dict.fromkeys(("customer_id", "provider_ref", "product_id", "title"), "String"),
-    **dict.fromkeys(("created_at", "updated_at", "posted_at", "ended_at"), _TIME),
-    **dict.fromkeys(("oldest_at", "newest_at", "delivered_at"), _TIME),
-}
-
 #: Table → the type of its rows.
 TABLES: Final[dict[str, type[Row]]] = {
     "operation_versions": OperationRow,

@@ -12,6 +12,7 @@ from billing.messages import OperationView, PaymentChanged
 #: ClickHouse keeps DateTime64(6) in these years; past them the bits wrap around silently.
 _YEARS: Final = range(1970, 2200)
 _INT64_END: Final = 2**63
+_UINT32_END: Final = 2**32
 
 
 class EventRows(NamedTuple):
@@ -109,6 +110,8 @@ def _items(event: PaymentChanged) -> Iterator[ItemRow]:
     """One per product of the order. An event of an earlier release does not say what each brought in: no rows."""
     sold = {line.product_id: line for line in event.lines}
     for item in event.items if event.lines else ():
+        if item.quantity >= _UINT32_END:
+            raise InvalidMessage(f"quantity does not fit its column: {item.quantity}")
         line = sold.get(item.product_id)
         yield ItemRow(
             payment_id=event.payment_id,

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import msgspec
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, ProgrammingError
 
 from analytics.clickhouse import connect
-from analytics.rows import COLUMN_TYPES, TABLES, Row, StreamRow
+from analytics.rows import TABLES, Row, StreamRow
 from analytics.translate import EventRows, by_table, rows_for
 from sinks.event import Batch, Event
 from sinks.outage import Outage
@@ -19,7 +20,14 @@ from sinks.outage import Outage
 DELIVER_TIMEOUT_S: Final = 40.0
 #: A materialized view gets a block again even where its table had it: the first try may have ended between the two.
 #: On a cluster an insert returns once the shards have it.
-_INSERT_SETTINGS: Final = {"deduplicate_blocks_in_dependent_materialized_views": 1, "insert_distributed_sync": 1}
+_INSERT_SETTINGS: Final = {
+    "deduplicate_blocks_in_dependent_materialized_views": 1,
+    "insert_distributed_sync": 1,
+    "date_time_input_format": "best_effort",
+}
+
+#: Rows travel as a JSON array each: encoded in C, and read by the server more quickly than columns are made in Python.
+_encoder = msgspec.json.Encoder()
 
 
 def translate(event: Event) -> EventRows:
@@ -83,12 +91,10 @@ def stream_rows(batch: Batch[EventRows], now: datetime) -> list[StreamRow]:
 
 
 async def _insert(client: AsyncClient, table: str, rows: Sequence[Row], token: str | None) -> None:
-    columns = TABLES[table]._fields
-    await client.insert(
+    await client.raw_insert(
         table,
-        list(zip(*rows, strict=True)),
-        column_names=columns,
-        column_type_names=[COLUMN_TYPES[column] for column in columns],
-        column_oriented=True,
+        TABLES[table]._fields,
+        _encoder.encode_lines(rows),
         settings=_INSERT_SETTINGS if token is None else {**_INSERT_SETTINGS, "insert_deduplication_token": token},
+        fmt="JSONCompactEachRow",
     )
