@@ -16,8 +16,10 @@ def bench(
     concurrency: Annotated[int, typer.Option(min=1, help="Shops that post at once.")] = 48,
     stored: Annotated[int, typer.Option(min=0, help="Measure again with so many payments more in the books.")] = 0,
     only: Annotated[
-        Literal["reports", "ingest"] | None,
-        typer.Option(help="Only this part: reports on ClickHouse, or what one ingest process accepts."),
+        Literal["reports", "ingest", "sinks"] | None,
+        typer.Option(
+            help="Only this part: reports on ClickHouse, what one ingest process accepts, what sinks deliver."
+        ),
     ] = None,
     operations: Annotated[int, typer.Option(min=1000, help="With --only reports: so many are made.")] = 10_000_000,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
@@ -28,6 +30,9 @@ def bench(
         return
     if only == "ingest":
         _ingest(seconds, as_json=as_json)
+        return
+    if only == "sinks":
+        _sinks(as_json=as_json)
         return
     from cli.bench.run import measure, table
     from cli.demo.play import running_stack
@@ -61,6 +66,18 @@ def _ingest(seconds: float, *, as_json: bool) -> None:
         sys.stdout.write(json.dumps(figures) + "\n")
     if figures["lost"] or figures["commands"]["failed"] or figures["callbacks"]["failed"]:
         raise typer.Exit(1)
+
+
+def _sinks(*, as_json: bool) -> None:
+    from cli.bench.sinks import measure_sinks, sinks_table
+    from cli.outage import on_running_stack
+
+    console = Console(stderr=as_json)
+    with console.status("measuring") as progress:
+        figures = on_running_stack(lambda settings: measure_sinks(settings, progress.update))
+    console.print(sinks_table(figures))
+    if as_json:
+        sys.stdout.write(json.dumps(figures) + "\n")
 
 
 def _reports(operations: int, *, as_json: bool) -> None:

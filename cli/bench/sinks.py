@@ -1,0 +1,195 @@
+"""What the sinks deliver at full speed: signals with confirms, rows, a backfill; beside what the parts do bare."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import aio_pika
+from rich.table import Table
+
+from analytics.clickhouse import connect
+from analytics.migrate import migrate
+from analytics.report import bind, find_report, run
+from billing.decide import decide
+from billing.messages import CreatePayment, Observation, PaymentChanged, ProviderCallback
+from billing.order import Cart, Item, Order
+from billing.settings import Settings
+from billing.vocabulary import PaymentStatus
+from cli.bench.reports import DATABASE
+from sinks.clickhouse import ClickHouseInserter
+from sinks.clickhouse import translate as rows_of
+from sinks.event import Batch, Event
+from sinks.rabbitmq import SignalPublisher, Topology
+from sinks.rabbitmq import translate as signals_of
+from sinks.resend import BACKFILL, backfill
+from storage.database import connected
+from storage.positions import forget
+
+#: Payments whose changes are delivered; each is created and captured.
+PAYMENTS: Final = 10_000
+#: Events in a batch, as the sinks take them.
+BATCH: Final = 500
+IN_FLIGHT: Final = 256
+TOPIC: Final = "bench"
+
+
+async def measure_sinks(settings: Settings, say: Callable[[str], None]) -> dict[str, Any]:
+    """The figures of ``billing bench --only sinks --json``."""
+    say("making changes")
+    batches = _batches(_changes(PAYMENTS))
+    say("signals, with confirms")
+    signals, bare = await _signals(settings, batches)
+    say("rows into ClickHouse")
+    rows, operations = await _rows(settings, batches)
+    say("a backfill of what is in the journal")
+    sent, seconds = await _backfill(settings)
+    return {
+        "signals_per_second": signals,
+        "rows_per_second": rows,
+        "operations_per_second": operations,
+        "backfill": {"operations": sent, "per_second": round(sent / seconds) if sent else None},
+        "lag_ms_today": await _lag(settings),
+        "floors": {"confirmed_messages_per_second": bare},
+    }
+
+
+def sinks_table(figures: dict[str, Any]) -> Table:
+    """The same for people."""
+    view = Table(title="Sinks", title_justify="left", show_header=False)
+    view.add_column()
+    view.add_column(justify="right")
+    bare = figures["floors"]["confirmed_messages_per_second"]
+    view.add_row("signals a second, confirmed", f"{figures['signals_per_second']:,} (bare aio-pika: {bare:,})")
+    view.add_row("rows a second into ClickHouse", f"{figures['rows_per_second']:,}")
+    view.add_row("operations a second among them", f"{figures['operations_per_second']:,}")
+    done = figures["backfill"]
+    if done["per_second"] is not None:
+        view.add_row(f"backfill of {done['operations']:,} operations, a second", f"{done['per_second']:,}")
+    if (lag := figures["lag_ms_today"]) is not None:
+        told = ", ".join(f"{name} {value:,.0f} ms" for name, value in lag.items())
+        view.add_row("from change to readable row, worst hour of today", told)
+    return view
+
+
+def _changes(payments: int) -> list[PaymentChanged]:
+    now, changes = datetime.now(UTC), []
+    for number in range(payments):
+        item = Item(f"film-{number % 100}", "Stalker (1979)", 1, 29_900)
+        order = Order(uuid4(), f"bench-{number}", "RUB", 29_900, Cart((item,)))
+        at = now + timedelta(microseconds=number)
+        created = decide(None, CreatePayment(uuid4(), "bench", "f" * 64, order, "yandex-pay"), at)
+        assert created.payment is not None
+        assert created.event is not None
+        paid = ProviderCallback(created.payment.id, "yandex-pay", "paid", Observation(PaymentStatus.CAPTURED))
+        captured = decide(created.payment, paid, at + timedelta(seconds=1))
+        assert captured.event is not None
+        changes += [created.event, captured.event]
+    return changes
+
+
+def _batches(changes: Sequence[PaymentChanged]) -> list[tuple[Event, ...]]:
+    events = [Event(0, offset, change) for offset, change in enumerate(changes)]
+    return [tuple(events[start : start + BATCH]) for start in range(0, len(events), BATCH)]
+
+
+def _batch(events: tuple[Event, ...], contents: tuple[Any, ...]) -> Batch[Any]:
+    return Batch(TOPIC, {0: (events[0].offset, events[-1].offset + 1)}, events, contents)
+
+
+async def _signals(settings: Settings, batches: Sequence[tuple[Event, ...]]) -> tuple[int, int]:
+    run = secrets.token_hex(4)
+    queue = f"bench.{run}"
+    topology = Topology(f"bench.{run}", f"bench.{run}.dlx", {queue: "#"})
+    publisher = SignalPublisher(settings.rabbitmq_url, topology)
+    async with await aio_pika.connect(settings.rabbitmq_url) as connection:
+        channel = await connection.channel()
+        try:
+            await publisher.deliver(_batch(batches[0], tuple(map(signals_of, batches[0]))))  # connects and declares
+            sent, started = 0, time.perf_counter()
+            for events in batches[1:]:
+                contents = tuple(map(signals_of, events))
+                await publisher.deliver(_batch(events, contents))
+                sent += sum(map(len, contents))
+            elapsed = time.perf_counter() - started
+            bare = await _bare_confirms(channel, queue, sent)
+        finally:
+            await publisher.close()
+            for name in (queue, f"{queue}.dead"):
+                await channel.queue_delete(name)
+            for name in (topology.exchange, topology.dead_letter_exchange):
+                await channel.exchange_delete(name)
+    return round(sent / elapsed), bare
+
+
+async def _bare_confirms(channel: Any, queue: str, count: int) -> int:
+    """aio-pika alone: as many messages of that size to the same queue, as many in flight."""
+    slots, started = asyncio.Semaphore(IN_FLIGHT), time.perf_counter()
+
+    async def publish() -> None:
+        async with slots:
+            message = aio_pika.Message(b"x" * 300, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
+            await channel.default_exchange.publish(message, queue)
+
+    await asyncio.gather(*(publish() for _ in range(count)))
+    return round(count / (time.perf_counter() - started))
+
+
+async def _rows(settings: Settings, batches: Sequence[tuple[Event, ...]]) -> tuple[int, int]:
+    url = urlunsplit(urlsplit(settings.clickhouse_url)._replace(path=f"/{DATABASE}"))
+    admin = await connect(settings.clickhouse_url)
+    inserter = ClickHouseInserter(url)
+    try:
+        await admin.command(f"DROP DATABASE IF EXISTS {DATABASE}")
+        await migrate(settings.model_copy(update={"clickhouse_url": url}))
+        rows = operations = 0
+        started = time.perf_counter()
+        for events in batches:
+            contents = tuple(map(rows_of, events))
+            await inserter.deliver(_batch(events, contents))
+            operations += sum(len(found.operations) for found in contents)
+            rows += sum(1 + sum(len(part) for part in found[1:]) for found in contents)
+        elapsed = time.perf_counter() - started
+    finally:
+        await inserter.close()
+        await admin.command(f"DROP DATABASE IF EXISTS {DATABASE}")
+        await admin.close()
+    return round(rows / elapsed), round(operations / elapsed)
+
+
+async def _backfill(settings: Settings) -> tuple[int, float]:
+    sent = 0
+
+    def told(_messages: int, operations: int) -> None:
+        nonlocal sent
+        sent += operations
+
+    inserter = ClickHouseInserter(settings.clickhouse_url)
+    async with connected(settings) as engine:
+        async with engine.begin() as connection:
+            await forget(connection, BACKFILL)
+        started = time.perf_counter()
+        try:
+            await backfill(engine, inserter, told)
+        finally:
+            await inserter.close()
+    return sent, time.perf_counter() - started
+
+
+async def _lag(settings: Settings) -> dict[str, float] | None:
+    """Of the hour of today with the worst p99, as the report ``stream_lag`` tells it."""
+    client = await connect(settings.clickhouse_url)
+    try:
+        report = find_report("stream_lag")
+        result = await run(client, report, bind(report, {"from": "today"}, datetime.now(UTC).date()))
+    finally:
+        await client.close()
+    rows = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
+    if not rows:
+        return None
+    worst = max(rows, key=lambda row: row["p99_ms"])
+    return {name: float(worst[f"{name}_ms"]) for name in ("p50", "p99", "max")}
