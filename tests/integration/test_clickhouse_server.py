@@ -270,3 +270,19 @@ def test_data_survive_sigkill_and_restart(tmp_path):
     with server.client() as client:
         assert client.query("SELECT id FROM kept").result_rows == [(7,)]
     server.stop()
+
+
+def test_the_statements_for_analysts_are_ones_that_clickhouse_understands(client: Client):
+    """Access is not managed by the embedded engine, but its parser and its settings are those of the server."""
+    text = (Path(__file__).parents[2] / "deploy/clickhouse/analysts.sql").read_text("utf-8")
+    bare = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+    statements = [statement.strip() for statement in bare.split(";") if statement.strip()]
+    assert [statement.split()[1] for statement in statements] == ["SETTINGS", "ROLE", "SELECT", "QUOTA"]
+    for statement in statements:
+        client.query("SELECT formatQuery({statement:String})", parameters={"statement": statement})
+    named = {line.split("=")[0].strip() for line in statements[0].splitlines()[1:]}
+    known = {row[0] for row in client.query("SELECT name FROM system.settings").result_rows}
+    # `readonly` and `priority` among them: a name that is not there would be refused by the server.
+    assert named <= known, named - known
+    with pytest.raises(DatabaseError):
+        client.query("SELECT formatQuery('CREATE QUOTA q FOR EVER')")

@@ -53,8 +53,12 @@ def test_our_processes_wait_for_the_migrations_and_those_for_the_servers():
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_servers_keep_their_data_in_volumes_and_a_chosen_version(name):
-    (volume,) = SERVICES[name]["volumes"]
+    volume, *files = SERVICES[name]["volumes"]
     assert volume.partition(":")[0] in FILE["volumes"]
+    for file in files:  # of ours, read and never written
+        path, _, rest = file.partition(":")
+        assert (ROOT / path).is_file()
+        assert rest.endswith(":ro")
     assert SERVICES[name]["image"].partition(":")[2] not in ("", "latest")
 
 
