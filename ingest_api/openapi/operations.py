@@ -29,6 +29,7 @@ _OPERATION: Final = {
     "type": "REFUND",
     "status": "SUCCESS",
     "amount": 10000,
+    "provider": "yandex-pay",
     "provider_ref": None,
     "reason": "changed their mind",
     "created_at": "2026-03-02T12:00:00Z",

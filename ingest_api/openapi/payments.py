@@ -86,7 +86,9 @@ _NEXT: Final = {
 CREATE_PAYMENT: Final[dict[str, Any]] = {
     "tags": ["payments"],
     "summary": "Open a payment",
-    "description": "Waits for the provider's payment URL as long as `Prefer: wait` says, then answers 202.",
+    "description": "Waits for the provider's payment URL as long as `Prefer: wait` says, then answers 202. "
+    "Without a `provider` the service's rules choose one, by currency, amount, `country` and `method`, and the next "
+    "where that one does not take the payment: read `provider` and `payment_url` again when the customer returns.",
     "responses": {
         201: answer("The payment is open, or already final", "PaymentView", PAYMENT_EXAMPLE, LOCATION, _NEXT),
         202: answer(
