@@ -72,8 +72,14 @@ class Draft:
 
     def name_order(self, operation: Operation, order_ref: str) -> Operation:
         """Keep the name that the provider gave to the order which ``operation`` opened. Until it is known, the order
-        goes by the operation's id. The first name stays: it is the one that the payment URL belongs to."""
-        if self.payment.order_ref != str(operation.id) or order_ref == self.payment.order_ref:
+        goes by the operation's id. The first name stays, unless the order turns out to have a twin that counts."""
+        if self.payment.order_ref != str(operation.id):
+            return operation
+        return self.rename_order(operation, order_ref)
+
+    def rename_order(self, operation: Operation, order_ref: str) -> Operation:
+        """From now on the order which ``operation`` opened goes by this name."""
+        if order_ref == self.payment.order_ref:
             return operation
         self.set(order_ref=order_ref)
         return self.put(msgspec.structs.replace(operation, provider_ref=order_ref))

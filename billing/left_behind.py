@@ -13,6 +13,7 @@ import msgspec
 from billing import ledger
 from billing.chase import next_chase
 from billing.decision import Draft
+from billing.errors import InvalidMessage
 from billing.messages import Observation, ProviderResult
 from billing.payment import Operation, Payment
 from billing.requests import request
@@ -37,6 +38,10 @@ def take_in(draft: Draft, provider: str, observed: Observation) -> None:
     opened = order_of(draft.payment, provider)
     if observed.order_ref is not None:
         opened = _name(draft, opened, observed.order_ref)
+        if observed.order_ref != opened.provider_ref:
+            opened = _twin(draft, opened, observed.order_ref, observed.status)
+            if opened.provider_ref != observed.order_ref:
+                return
     if observed.status in _OVER:
         _close(draft, opened)
     elif observed.status in _TAKEN:
@@ -128,6 +133,15 @@ def _resend_unknown(draft: Draft, operation: Operation) -> None:
 def _name(draft: Draft, opened: Operation, order_ref: str) -> Operation:
     if opened.provider_ref is not None:
         return opened
+    return draft.put(msgspec.structs.replace(opened, provider_ref=order_ref))
+
+
+def _twin(draft: Draft, opened: Operation, order_ref: str, status: PaymentStatus | None) -> Operation:
+    """Another order for the same operation, left by a call whose answer was lost: it counts where it took money."""
+    if status not in _TAKEN:
+        return opened
+    if draft.payment.operation(_id(opened, OperationType.CAPTURE)) is not None:
+        raise InvalidMessage(f"{draft.payment.id} was paid as {opened.provider_ref}, and again as {order_ref}")
     return draft.put(msgspec.structs.replace(opened, provider_ref=order_ref))
 
 

@@ -4,6 +4,7 @@ Evidence converges: the same observation twice, or an old one after a newer, cha
 """
 
 from billing.decision import Draft
+from billing.errors import InvalidMessage
 from billing.messages import Observation, ObservedOperation
 from billing.settle import by_provider, charge, fail, succeed
 from billing.vocabulary import Action, OperationStatus, OperationType, PaymentStatus
@@ -11,8 +12,8 @@ from billing.vocabulary import Action, OperationStatus, OperationType, PaymentSt
 
 def apply_observation(draft: Draft, observed: Observation) -> None:
     """Take in what the provider says: its operations first, then the status of the order."""
-    if observed.order_ref is not None:
-        draft.name_order(charge(draft), observed.order_ref)
+    if observed.order_ref is not None and not _is_ours(draft, observed.order_ref, observed):
+        return
     if observed.method_ref is not None and draft.payment.method_ref is None:
         draft.set(method_ref=observed.method_ref)
     for operation in observed.operations:
@@ -32,6 +33,25 @@ def apply_observation(draft: Draft, observed: Observation) -> None:
             # PENDING and EXPIRED say nothing of money; PARTIALLY_REFUNDED does not say which refund: the
             # provider's operations do.
             pass
+
+
+def _is_ours(draft: Draft, order_ref: str, observed: Observation) -> bool:
+    """Whether this is about the order that the payment goes by.
+
+    Where opening is not idempotent at a provider, a call whose answer was lost leaves a twin behind: another order
+    for the same operation, whose page nobody has. That it expires says nothing of ours. Should money have been taken
+    by it, it is the one that counts.
+    """
+    opened = charge(draft)
+    draft.name_order(opened, order_ref)
+    if order_ref == draft.payment.order_ref:
+        return True
+    if observed.status not in (PaymentStatus.AUTHORIZED, PaymentStatus.CAPTURED):
+        return False
+    if draft.payment.authorized:
+        raise InvalidMessage(f"{draft.payment.id} is paid as {draft.payment.order_ref}, and again as {order_ref}")
+    draft.rename_order(opened, order_ref)
+    return True
 
 
 def _authorized(draft: Draft) -> None:

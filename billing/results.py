@@ -48,6 +48,9 @@ def result(message: ProviderResult, payment: Payment, now: datetime) -> Decision
         _call(draft, operation, message)
     if message.payment_url is not None and payment.payment_url is None:
         draft.set(payment_url=message.payment_url)
+        if message.provider_ref is not None and draft.payment.authorized == 0:
+            # The page that the customer gets is this order's, whatever twin was heard of before.
+            draft.rename_order(operation, message.provider_ref)
     if message.method_ref is not None and payment.method_ref is None:
         draft.set(method_ref=message.method_ref)
     return draft.decide()

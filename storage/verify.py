@@ -147,8 +147,8 @@ _CHARGES = text(
     UNION ALL
     -- An order that its payment left for another provider: what was taken there after all was given back there.
     SELECT p.id, coalesce(opened.provider_ref, opened.id::text), opened.amount,
-           coalesce(sum(o.amount) FILTER (WHERE o.type = 'CAPTURE' AND o.status = 'SUCCESS'), 0),
-           coalesce(sum(o.amount) FILTER (WHERE o.type = 'REFUND' AND o.status = 'SUCCESS'), 0),
+           coalesce(sum(o.amount) FILTER (WHERE o.type = 'CAPTURE' AND o.status = 'SUCCESS'), 0)::bigint,
+           coalesce(sum(o.amount) FILTER (WHERE o.type = 'REFUND' AND o.status = 'SUCCESS'), 0)::bigint,
            bool_or(o.status IN ('PENDING', 'UNKNOWN'))
     FROM operations opened
     JOIN payments p ON p.id = opened.payment_id AND p.provider <> opened.provider

@@ -334,3 +334,45 @@ def test_a_provider_that_wants_to_be_left_alone_is(wait_s: int | None, seconds: 
     decided = decide(payment, busy, NOW).payment
     assert decided is not None
     assert decided.operations[0].next_chase_at == NOW + timedelta(seconds=seconds)
+
+
+def named(payment: Payment, order_ref: str) -> Payment:
+    decided = decide(payment, opened(payment, provider_ref=order_ref), NOW).payment
+    assert decided is not None
+    return decided
+
+
+@pytest.mark.parametrize("status", [PaymentStatus.FAILED, PaymentStatus.VOIDED, PaymentStatus.PENDING])
+@pytest.mark.parametrize("is_paid", [False, True])
+def test_a_twin_that_a_lost_answer_left_at_the_provider_says_nothing_of_ours(status: PaymentStatus, is_paid: bool):
+    payment = named(a_payment(), "second")
+    if is_paid:
+        paid_now = decide(payment, told(payment, PaymentStatus.CAPTURED, order_ref="second"), NOW).payment
+        assert paid_now is not None
+        payment = paid_now
+    decision = decide(payment, told(payment, status, reason="expired", order_ref="first"), later(1800))
+    assert decision.payment is payment
+    assert (decision.postings, decision.operations) == ((), ())
+
+
+def test_a_twin_that_was_paid_is_the_order_from_then_on():
+    payment = named(a_payment(), "second")
+    decided = decide(payment, told(payment, PaymentStatus.CAPTURED, order_ref="first"), NOW).payment
+    assert decided is not None
+    assert (decided.status, decided.order_ref) == (PaymentStatus.CAPTURED, "first")
+
+
+def test_a_payment_that_was_paid_twice_goes_aside_for_an_operator():
+    payment = named(a_payment(), "second")
+    payment_paid = decide(payment, told(payment, PaymentStatus.CAPTURED, order_ref="second"), NOW).payment
+    assert payment_paid is not None
+    with pytest.raises(InvalidMessage, match="paid as second, and again as first"):
+        decide(payment_paid, told(payment, PaymentStatus.CAPTURED, order_ref="first"), NOW)
+
+
+def test_the_order_goes_by_the_name_of_the_page_that_the_customer_gets():
+    payment = a_payment()
+    heard = decide(payment, told(payment, PaymentStatus.PENDING, order_ref="first"), NOW).payment
+    assert heard is not None
+    assert heard.order_ref == "first"
+    assert named(heard, "second").order_ref == "second"

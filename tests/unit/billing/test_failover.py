@@ -292,3 +292,13 @@ def test_an_operator_may_say_that_the_money_went_back_and_nothing_else_of_the_or
 def test_moving_on_takes_no_longer_than_the_payment_lives():
     payment = moved_on()
     assert payment.expires_at == NOW + timedelta(seconds=a_create().payment_ttl_s)
+
+
+def test_a_twin_of_the_order_that_was_left_says_nothing_of_it_unless_it_was_paid():
+    payment = moved_on()
+    payment = after(
+        payment, ProviderCallback(payment.id, FIRST, "a", Observation(PaymentStatus.CAPTURED, order_ref="y-1"))
+    )
+    twin = ProviderCallback(payment.id, FIRST, "b", Observation(PaymentStatus.FAILED, order_ref="y-2"))
+    assert decide(payment, twin, later(2)).payment is payment
+    assert at(payment, FIRST, OperationType.REFUND).is_open, "given back by its own word alone"
