@@ -227,7 +227,9 @@ class ProviderRequest(Message, frozen=True, omit_defaults=True):
     until a provider that names orders itself has told it, and for good where the merchant names them, the id of the
     operation that opened it. ``opened_at``: when the payment was recorded (UTC). ``amount``: minor units.
     ``cart``: for CREATE and RECUR what is bought; for CAPTURE and REFUND the cart that remains *after* it;
-    ``returned``: for REFUND by items, what is given back. ``contact``: where the receipt goes.
+    ``returned``: for REFUND by items, what is given back. ``contact``: where the receipt goes. ``kept``: for REFUND,
+    what the provider holds by our books, minor units, as if no refund were open; ``under_way``: the amounts of the
+    other refunds that are.
     """
 
     TYPE: ClassVar[str] = "billing.provider.request.v1"
@@ -248,6 +250,8 @@ class ProviderRequest(Message, frozen=True, omit_defaults=True):
     opened_at: datetime | None = None
     contact: Contact | None = None
     returned: Cart | None = None
+    kept: int | None = None
+    under_way: tuple[int, ...] = ()
     reply_to: ReplyTo | None = None
 
 

@@ -85,9 +85,14 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
         return tuple(o for o in self.operations if o.provider == self.provider)
 
     @property
+    def refunds_under_way(self) -> tuple[Operation, ...]:
+        """The refunds that are requested and not final."""
+        return tuple(o for o in self.standing if o.type is OperationType.REFUND and o.is_open)
+
+    @property
     def refund_pending(self) -> int:
         """Minor units reserved by refunds that are requested and not final."""
-        return sum(o.amount for o in self.standing if o.type is OperationType.REFUND and o.is_open)
+        return sum(o.amount for o in self.refunds_under_way)
 
     @property
     def refundable(self) -> int:

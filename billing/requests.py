@@ -10,9 +10,12 @@ def request(payment: Payment, operation: Operation, action: Action, reply_to: Re
     """Ask the provider for ``action`` on behalf of ``operation``, whose id is the idempotency key."""
     opens = action in (Action.CREATE, Action.RECUR)
     cart = operation.cart
+    kept = None
+    under_way: tuple[int, ...] = ()
     if operation.type is OperationType.REFUND and action is Action.REFUND:
-        whole = operation.amount == payment.captured - payment.refunded
-        cart = None if whole else cart_after(payment, operation)
+        kept = payment.captured - payment.refunded
+        under_way = tuple(o.amount for o in payment.refunds_under_way if o.id != operation.id)
+        cart = None if operation.amount == kept else cart_after(payment, operation)
     return ProviderRequest(
         payment_id=payment.id,
         operation_id=operation.id,
@@ -31,5 +34,7 @@ def request(payment: Payment, operation: Operation, action: Action, reply_to: Re
         opened_at=payment.created_at,
         contact=payment.order.contact,
         returned=operation.cart if action is Action.REFUND else None,
+        kept=kept,
+        under_way=under_way,
         reply_to=reply_to,
     )

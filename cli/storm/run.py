@@ -27,11 +27,8 @@ FAULTS: Final = (
     "slow", "callback_lost", "callback_twice", "callback_reordered", "callback_before_answer", "refund_later",
     "refund_fails_later",
 )  # fmt: skip
-#: T-Bank's notifications do not name refunds: how a slow one ended is an operator's word (docs/providers.md).
-NAMED: Final = {
-    "refund_later": ("yandex-pay", "yookassa", "stripe"),
-    "refund_fails_later": ("yandex-pay", "yookassa", "stripe"),
-}
+#: T-Bank does not say which refund failed in the end: that is an operator's word (docs/providers.md).
+NAMED: Final = {"refund_fails_later": ("yandex-pay", "yookassa", "stripe")}
 LOOK_EVERY_S: Final = 1.0
 #: What nobody told us of for this long is asked about at once: a storm does not wait for the hours of the schedule.
 QUIET_S: Final = 5.0

@@ -34,7 +34,8 @@ class TBank(Provider):
     RECUR     CheckOrder, Init, Charge    by the payment's status: SUCCEEDED, PENDING or DECLINED
     CAPTURE   Confirm                     SUCCEEDED, or PENDING while it is processed
     VOID      Cancel                      SUCCEEDED, or PENDING while it is processed
-    REFUND    Cancel                      SUCCEEDED, or PENDING where the method takes time (SBP)
+    REFUND    Cancel                      SUCCEEDED; where the method takes time (SBP), PENDING for the whole and
+                                          UNKNOWN for a part
     ROLLBACK  GetState, Cancel            as VOID and REFUND
     INQUIRE   GetState, or CheckOrder     SUCCEEDED with the observation; without one, and with reason
               while the name is not known ``order_not_found``, for what T-Bank does not have
@@ -50,8 +51,10 @@ class TBank(Provider):
     - Charge needs a payment made by Init. It is looked for by our operation first and charged if it is there, so that
       a repeat finds what the first attempt made.
 
-    A refund that T-Bank is slow with (``ASYNC_REFUNDING``) has no name in its notifications: it ends when the payment
-    is REFUNDED whole, or by an operator's word.
+    A refund that T-Bank is slow with (``ASYNC_REFUNDING``) has no name in its notifications, and the payment's status
+    ``PARTIAL_REFUNDED`` may be another one's doing. So the call is repeated with its key until what T-Bank says it
+    keeps (``NewAmount``) can only mean that this refund was made. One that fails later leaves no such sign: it stays
+    UNKNOWN until the payment is REFUNDED whole, or until an operator's word.
     """
 
     name: ClassVar[str] = "tbank"
@@ -128,8 +131,10 @@ class TBank(Provider):
         return answers.operated(Action.CAPTURE, _checked(answer))
 
     async def _cancel(self, request: ProviderRequest, payment_id: str) -> CallResult:
-        body = bodies.cancel(request, payment_id, self._receipts)
-        return answers.operated(request.action, await self._done("Cancel", body))
+        answer = await self._done("Cancel", bodies.cancel(request, payment_id, self._receipts))
+        if request.action is Action.REFUND:
+            return answers.refunded(request, answer)
+        return answers.operated(request.action, answer)
 
     async def _roll_back(self, request: ProviderRequest) -> CallResult:
         payment_id = await self._payment_id(request)

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from billing.messages import Observation
+from billing.messages import Observation, ProviderRequest
 from billing.vocabulary import Action, Outcome, PaymentStatus
 from providers.base import CallResult
 from providers.declines import is_retryable
@@ -82,11 +82,12 @@ STATUSES: Final[dict[str, PaymentStatus]] = {
 }
 #: Why a payment failed, where its status says it.
 FAILURES: Final[dict[str, str]] = {"DEADLINE_EXPIRED": "expired"}
+#: More refunds than this under way at once are not told apart.
+MANY: Final = 10
 #: What ends an operation well.
 DONE: Final[dict[Action, frozenset[str]]] = {
     Action.CAPTURE: frozenset({"CONFIRMED"}),
     Action.VOID: frozenset({"REVERSED", "CANCELED"}),
-    Action.REFUND: frozenset({"REFUNDED", "PARTIAL_REFUNDED"}),
     Action.ROLLBACK: frozenset({"REVERSED", "CANCELED", "REFUNDED"}),
     Action.RECUR: frozenset({"CONFIRMED"}),
 }
@@ -102,6 +103,7 @@ class Answer(msgspec.Struct, rename="pascal"):
     status: str | None = None
     payment_id: str | int | None = None
     payment_url: str | None = msgspec.field(default=None, name="PaymentURL")
+    new_amount: int | None = None
 
     @property
     def id(self) -> str | None:
@@ -154,6 +156,31 @@ def operated(action: Action, answer: Answer) -> CallResult:
     if action is Action.RECUR and answer.status in FAILED:
         return CallResult(Outcome.DECLINED, ref, reason="declined")
     return CallResult(Outcome.PENDING, ref)
+
+
+def refunded(request: ProviderRequest, answer: Answer) -> CallResult:
+    """Cancel of what was taken. ``PARTIAL_REFUNDED`` is the payment's status, be it by this refund or by another:
+    what T-Bank still keeps must tell."""
+    if answer.status == "REFUNDED":
+        return CallResult(Outcome.SUCCEEDED)
+    if request.amount == request.kept and answer.status != "PARTIAL_REFUNDED":
+        return CallResult(Outcome.PENDING)  # REFUNDED will say that all is given back
+    if answer.status == "PARTIAL_REFUNDED" and request.kept is not None and answer.new_amount is not None:
+        given_back = request.kept - answer.new_amount
+        others = _together(request.under_way)
+        if given_back - request.amount in others and given_back not in others:
+            return CallResult(Outcome.SUCCEEDED)
+    return CallResult(Outcome.UNKNOWN, reason="not_told_apart")
+
+
+def _together(amounts: Sequence[int]) -> set[int]:
+    """What any of the amounts may come to together; of very many, only all of them."""
+    if len(amounts) > MANY:
+        return {sum(amounts)}
+    totals = {0}
+    for amount in amounts:
+        totals |= {total + amount for total in totals}
+    return totals
 
 
 def inquired(answer: Answer, payment_id: str, order_ref: str) -> CallResult:

@@ -1,17 +1,25 @@
 """T-Bank's own ways: two notifications at once, what is made idempotent by asking first, receipts. The adapter against
 the sandbox over HTTP."""
 
+import asyncio
 import json
 from datetime import UTC, datetime
+from uuid import UUID, uuid4
 
 import msgspec
 import pytest
 
+from billing.messages import ChaseOperation, RefundPayment
 from billing.order import Contact
-from billing.vocabulary import Action, Outcome, PaymentStatus
-from tests.factories import an_order
+from billing.payment import Operation, Payment
+from billing.vocabulary import Action, OperationStatus, Outcome, PaymentStatus
+from tests.factories import a_create, an_order
 from tests.named_world import TBankWorld, a_charge, items
+from tests.provider_life import Life
 from tests.sandbox_world import a_request, running
+
+#: The call was carried out, and its answer did not say so.
+LOST = "error_500_after_commit"
 
 
 @pytest.fixture
@@ -80,7 +88,7 @@ async def test_receipts_follow_the_money(world: TBankWorld):
     opened = await world.adapter.perform(request)
     request = msgspec.structs.replace(request, order_ref=opened.provider_ref or "")
     await world.customer(request, "pay")
-    refund = await world.ask_for(request, Action.REFUND, 40_000, returned=items(40_000), contact=contact)
+    refund = await world.ask_for(request, Action.REFUND, 40_000, returned=items(40_000), contact=contact, kept=100_000)
     assert refund.outcome is Outcome.SUCCEEDED
     wrong = await world.ask_for(request, Action.REFUND, 30_000, returned=items(40_000), contact=contact)
     assert (wrong.outcome, wrong.reason) == (Outcome.DECLINED, "invalid_request")
@@ -98,3 +106,79 @@ async def test_a_notification_is_acknowledged_by_the_text_ok(world: TBankWorld):
     verified = await world.adapter.verify_callback({}, world.tokens[0])
     assert (verified.response, verified.response_type) == (b"OK", "text/plain")
     assert json.loads(world.tokens[0])["OrderId"] == verified.order_ref == str(request.operation_id)
+
+
+async def paid(world: TBankWorld) -> Life:
+    """A payment of 1,000 roubles."""
+    life = Life(world)
+    await life.tell(a_create(order=an_order(60_000, 40_000), provider="tbank"))
+    await life.pays()
+    await world.until(lambda: "CONFIRMED" in world.notified())
+    assert (await life.hear()).captured == 100_000
+    return life
+
+
+async def refunded(life: Life, amount: int, *faults: str) -> Operation:
+    """A refund of a part, and how it stands after its call."""
+    for fault in faults:
+        await life.world.tell("faults", fault=fault, provider="tbank", operation="refund", count=1)
+    refund = RefundPayment(life.payment.id, uuid4(), "asked", amount)
+    return operation((await life.tell(refund)), refund.operation_id)
+
+
+async def chased(life: Life, id: UUID, times: int = 4) -> Operation:
+    """The operation, asked about so often."""
+    for _ in range(times):
+        now = operation(life.payment, id)
+        if not now.is_open:
+            break
+        await asyncio.sleep(0.05)
+        await life.tell(ChaseOperation(life.payment.id, id, now.chases))
+    return operation(life.payment, id)
+
+
+def operation(payment: Payment | None, id: UUID) -> Operation:
+    found = payment and payment.operation(id)
+    assert found
+    return found
+
+
+async def test_the_status_of_a_payment_does_not_vouch_for_a_refund_that_failed(world: TBankWorld):
+    """A first part went back, so that the payment is PARTIAL_REFUNDED; the second part's refund fails later, and the
+    answer that it is under way is lost."""
+    life = await paid(world)
+    assert (await refunded(life, 10_000)).status is OperationStatus.SUCCESS
+    second = await refunded(life, 5_000, "refund_fails_later", LOST)
+    second = await chased(life, second.id)
+    assert second.status is OperationStatus.UNKNOWN
+    assert life.payment.refunded == (await life.book())["refunded"] == 10_000
+
+
+async def test_a_slow_refund_of_a_part_is_found_by_what_is_left(world: TBankWorld):
+    life = await paid(world)
+    refund = await refunded(life, 10_000, "refund_later")
+    assert (refund.status, refund.outcome) == (OperationStatus.UNKNOWN, Outcome.UNKNOWN)
+    assert (await chased(life, refund.id)).status is OperationStatus.SUCCESS
+    assert life.payment.refunded == (await life.book())["refunded"] == 10_000
+
+
+async def test_of_several_slow_refunds_each_ends_as_it_did(world: TBankWorld):
+    life = await paid(world)
+    slow = await refunded(life, 10_000, "refund_later")
+    fails = await refunded(life, 20_000, "refund_fails_later")
+    quick = await refunded(life, 30_000)
+    ended = [await chased(life, o.id) for o in (fails, slow, quick, fails)]
+    wanted = [OperationStatus.UNKNOWN, OperationStatus.SUCCESS, OperationStatus.SUCCESS, OperationStatus.UNKNOWN]
+    assert [o.status for o in ended] == wanted
+    assert life.payment.refunded == (await life.book())["refunded"] == 40_000
+
+
+async def test_two_lost_refunds_of_the_same_amount_are_both_made_once(world: TBankWorld):
+    life = await paid(world)
+    first = await refunded(life, 10_000, LOST)
+    second = await refunded(life, 10_000, "error_500_before_commit")
+    for id in (first.id, second.id, first.id):
+        await chased(life, id)
+    assert [operation(life.payment, o.id).status for o in (first, second)] == [OperationStatus.SUCCESS] * 2
+    book = await life.book()
+    assert life.payment.refunded == book["refunded"] == 20_000

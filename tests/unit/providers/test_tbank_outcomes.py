@@ -67,9 +67,9 @@ async def adapter(bank):
         (Action.VOID, "Cancel", "REVERSED", Outcome.SUCCEEDED),
         (Action.VOID, "Cancel", "REVERSING", Outcome.PENDING),
         (Action.REFUND, "Cancel", "REFUNDED", Outcome.SUCCEEDED),
-        (Action.REFUND, "Cancel", "PARTIAL_REFUNDED", Outcome.SUCCEEDED),
-        (Action.REFUND, "Cancel", "ASYNC_REFUNDING", Outcome.PENDING),
-        (Action.REFUND, "Cancel", "TO_BE_INVENTED", Outcome.PENDING),
+        (Action.REFUND, "Cancel", "PARTIAL_REFUNDED", Outcome.UNKNOWN),
+        (Action.REFUND, "Cancel", "ASYNC_REFUNDING", Outcome.UNKNOWN),
+        (Action.REFUND, "Cancel", "TO_BE_INVENTED", Outcome.UNKNOWN),
     ],
 )
 async def test_an_operation_ends_as_the_payments_status_says(adapter, bank, action, method, status, outcome):
@@ -80,6 +80,41 @@ async def test_an_operation_ends_as_the_payments_status_says(adapter, bank, acti
     assert (asked["TerminalKey"], asked["PaymentId"]) == ("terminal", "100")
     assert is_signed(asked, "password")
     assert asked.get("ExternalRequestId", str(request.operation_id)) == str(request.operation_id)
+
+
+async def test_of_a_slow_refund_of_the_whole_we_shall_be_told(adapter, bank):
+    bank.says("Cancel", Status="ASYNC_REFUNDING", NewAmount=300)
+    result = await adapter.perform(a_request(Action.REFUND, order_ref="100", amount=300, kept=300))
+    assert result.outcome is Outcome.PENDING
+
+
+@pytest.mark.parametrize(
+    ("kept", "under_way", "new_amount", "is_made"),
+    [
+        (1000, (), 700, True),
+        (1000, (), 1000, False),  # not made
+        (1000, (), 600, False),  # somebody gave back something else
+        (1000, (200,), 500, True),  # both were made
+        (1000, (200,), 800, False),  # the other one was
+        (1000, (200,), 700, True),  # this one was, and the other not
+        (1000, (300,), 700, False),  # one of the two
+        (1000, (300,), 400, True),
+        (1000, (100, 200), 700, False),  # this one, or the other two
+        (1000, (100, 200), 400, True),
+        (9000, tuple(range(1, 20)), 8510, True),  # so many are told apart only when all are made
+        (9000, tuple(range(1, 20)), 8700, False),
+        (None, (), 700, False),  # a request of an earlier release
+        (1000, (), None, False),
+    ],
+)
+async def test_a_refund_of_a_part_is_made_when_what_is_kept_can_mean_nothing_else(
+    adapter, bank, kept, under_way, new_amount, is_made
+):
+    bank.says("Cancel", Status="PARTIAL_REFUNDED", **({} if new_amount is None else {"NewAmount": new_amount}))
+    request = a_request(Action.REFUND, order_ref="100", amount=300, kept=kept, under_way=under_way)
+    result = await adapter.perform(request)
+    wanted = (Outcome.SUCCEEDED, None) if is_made else (Outcome.UNKNOWN, "not_told_apart")
+    assert (result.outcome, result.reason) == wanted
 
 
 @pytest.mark.parametrize(
