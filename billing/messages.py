@@ -177,7 +177,7 @@ class Observation(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str | None = None
     #: When the provider says it happened (UTC).
     occurred_at: datetime | None = None
-    #: The provider's reference of a method it saved, for charging it again.
+    #: By what name the provider charges the order's method again, if the order was opened to save it.
     method_ref: str | None = None
     #: The provider's own name of the order, where it is the provider that names it.
     order_ref: str | None = None
@@ -207,7 +207,7 @@ class ProviderResult(Message, frozen=True, omit_defaults=True):
 
 class ProviderCallback(Message, frozen=True, omit_defaults=True):
     """A verified provider callback for a payment we know. ``dedupe``: the provider's own identity of the event.
-    ``ask``: its sender cannot be proven, so it is no evidence; the provider is asked instead."""
+    ``ask``: it is no evidence, or not enough of it; the provider is asked instead."""
 
     TYPE: ClassVar[str] = "billing.provider.callback.v1"
 

@@ -14,7 +14,7 @@ def apply_observation(draft: Draft, observed: Observation) -> None:
     """Take in what the provider says: its operations first, then the status of the order."""
     if observed.order_ref is not None and not _is_ours(draft, observed.order_ref, observed):
         return
-    if observed.method_ref is not None and draft.payment.method_ref is None:
+    if observed.method_ref is not None and draft.payment.save_method and draft.payment.method_ref is None:
         draft.set(method_ref=observed.method_ref)
     for operation in observed.operations:
         _operation(draft, operation)

@@ -1,5 +1,7 @@
 """``billing run NAME``: one process of the service in the foreground. The supervisor starts these."""
 
+import logging
+
 import typer
 
 from billing.settings import Settings
@@ -75,6 +77,7 @@ def migrate() -> None:
 
 
 def _settings() -> Settings:
-    logs.configure()
+    settings = Settings()
+    logs.configure(logging.getLevelNamesMapping()[settings.log_level.upper()])
     garbage.settle()
-    return Settings()
+    return settings

@@ -134,9 +134,11 @@ class VerifiedCallback(msgspec.Struct, frozen=True):
 
 
 class ParsedCallback(msgspec.Struct, frozen=True):
-    """What a callback says. ``references``: provider or own ids by which the payment can be found.
-    ``dedupe``: the provider's identity of the event, the same for every redelivery of it. ``ask``: the callback is
-    not signed, so it says only that there is news: ``observed`` stays empty, and the provider is asked."""
+    """What a callback says. ``references``: provider or own ids by which the payment can be found; without any it is of
+    no payment, and nothing follows from it.
+    ``dedupe``: the provider's identity of the event, the same for every redelivery of it. ``ask``: the callback
+    says no more than that there is news, be it that it is not signed or that it leaves out what matters: ``observed``
+    stays empty, and the provider is asked."""
 
     references: tuple[str, ...]
     dedupe: str

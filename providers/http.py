@@ -1,7 +1,8 @@
 """What a provider's HTTP tells before its body is read, and how a call is concluded whatever it raised."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import aiohttp
@@ -11,7 +12,9 @@ import structlog
 from billing.errors import InvalidMoney
 from billing.messages import ProviderRequest
 from billing.vocabulary import Outcome
+from providers import exchanges
 from providers.base import CallResult, Inexpressible, Provider, StatementLine, StatementUnavailable
+from providers.exchanges import Exchange
 
 #: What a call may raise that says something of the network, not of us.
 NETWORK_ERRORS: Final = (aiohttp.ClientError, OSError, TimeoutError)
@@ -40,18 +43,25 @@ def open_session(timeout_s: float, connections: int) -> aiohttp.ClientSession:
         connector=aiohttp.TCPConnector(limit=connections),
         timeout=aiohttp.ClientTimeout(total=timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)),
         cookie_jar=aiohttp.DummyCookieJar(),
+        trace_configs=[exchanges.tracing()],
     )
 
 
-def note(provider: str, request: ProviderRequest, result: CallResult) -> None:
-    """Log how a call ended. Neither bodies nor headers: keys, carts and contacts have no place in a log."""
-    (log.warning if result.outcome in TROUBLE else log.debug)(
+def note(provider: str, request: ProviderRequest, result: CallResult, said: Sequence[Exchange]) -> None:
+    """Log how a call ended and, masked, what was said: as a warning where somebody may have to look into it, for
+    debugging otherwise."""
+    level = logging.WARNING if result.outcome in TROUBLE else logging.DEBUG
+    if not logging.getLogger(__name__).isEnabledFor(level):
+        return
+    log.log(
+        level,
         provider,
         action=request.action,
         operation=str(request.operation_id),
         order=request.order_ref,
         outcome=result.outcome,
         reason=result.reason,
+        said=exchanges.masked(said),
     )
 
 
@@ -79,7 +89,7 @@ def by_status(status: int, headers: Mapping[str, str]) -> CallResult | None:
     if status in UNAUTHORIZED:
         return CallResult(Outcome.NOT_SENT, reason="credentials")
     if status == REQUEST_TIMEOUT or (status not in OK and status not in REFUSED):
-        return CallResult(Outcome.UNKNOWN, reason=f"http_{status}")
+        return CallResult(Outcome.UNKNOWN, reason=f"http_{status}", retry_after_s=retry_after_s(headers))
     return None
 
 
@@ -109,6 +119,7 @@ async def conclude(
     words for it, is not logged."""
     if (objection := provider.capabilities.objection(request)) is not None:
         return CallResult(Outcome.DECLINED, reason=objection)
+    said = exchanges.listen()
     try:
         async with asyncio.timeout(timeout_s):
             result = await call(request)
@@ -120,7 +131,7 @@ async def conclude(
         result = CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
     except NETWORK_ERRORS as error:
         result = failed(error)
-    note(provider.name, request, result)
+    note(provider.name, request, result, said)
     return result
 
 

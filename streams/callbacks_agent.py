@@ -76,7 +76,9 @@ class CallbacksAgent:
         received = []
         for incoming in batch:
             try:
-                received.append(self._read(incoming))
+                callback = self._read(incoming)
+                if callback.parsed.references:
+                    received.append(callback)
             except BillingError as error:
                 await self._outbox.bury(CONSUMER, CALLBACKS.name, incoming, error)
         moves: dict[int, tuple[int, int]] = {}

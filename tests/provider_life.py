@@ -67,15 +67,18 @@ class Life:
                     return payment
                 await asyncio.sleep(0.05)
 
-    async def pays(self, outcome: str = "pay") -> None:
-        """The customer opens the payment's page; the newest there is, where its address was lost."""
+    async def pays(self, outcome: str = "pay", reason: str | None = None) -> None:
+        """The customer opens the payment's page; the newest there is, where its address was lost. ``reason``: the
+        bank's, in the provider's words."""
         assert self.payment is not None
         if self.payment.payment_url is not None:
             path = self.payment.payment_url.removeprefix(self.world.url)
         else:
             path = f"/pay/{(await self.world.ask('GET', '/_sandbox/book'))['orders'][0]['order_id']}"
         headers = {"Accept": "application/json"}
-        await self.world.ask("POST", path, json={"outcome": outcome}, headers=headers)
+        await self.world.ask(
+            "POST", path, json={"outcome": outcome} | ({"reason": reason} if reason else {}), headers=headers
+        )
 
     async def book(self) -> dict[str, Any]:
         """The provider's own record of the order."""

@@ -15,7 +15,6 @@ from providers.base import (
     MOSCOW,
     CallResult,
     Capabilities,
-    Inexpressible,
     ParsedCallback,
     Provider,
     StatementLine,
@@ -40,7 +39,8 @@ class YandexPay(Provider):
     attempt; so is ``externalOperationId`` of captures, voids and refunds. The order's id is ``request.order_ref``.
 
     ========  =====================================  ==========================================================
-    CREATE    POST v1/orders                         PENDING with ``payment_url``
+    CREATE    POST v1/orders, or v1/subscriptions    PENDING with ``payment_url``
+    RECUR     POST v1/subscriptions/recur            PENDING: a callback or an inquiry tells
     CAPTURE   POST v1/orders/{id}/capture            as the operation in the answer: SUCCEEDED, PENDING, DECLINED
     VOID      POST v1/orders/{id}/cancel             likewise
     REFUND    POST v2/orders/{id}/refund             PENDING: asynchronous, a callback or an inquiry tells
@@ -49,8 +49,9 @@ class YandexPay(Provider):
                                                      not have, one without a status, and reason ``order_not_found``
     ========  =====================================  ==========================================================
 
-    Two stages are a setting of the merchant at Yandex Pay, so ``request.capture_mode`` is not sent. Saving a method
-    and charging it are not in the published document of the payment API: DECLINED, ``unsupported``. Outcomes of calls
+    Two stages are a setting of the merchant at Yandex Pay, so ``request.capture_mode`` is not sent. A method is saved by
+    opening the order as a subscription, and goes by the id of that order from then on; until its customer has paid it
+    there is nothing to charge, and a charge is declined. Outcomes of calls
     without a usable answer: :mod:`providers.http`; of refusals: :mod:`providers.yandex_pay.answers`.
     """
 
@@ -59,7 +60,7 @@ class YandexPay(Provider):
         two_stage="merchant",
         partial_capture=True,
         asynchronous_refunds=True,
-        saved_methods=False,
+        saved_methods=True,
         rollback=True,
         lists=False,
         idempotency=None,
@@ -114,8 +115,12 @@ class YandexPay(Provider):
     def _express(self, request: ProviderRequest) -> tuple[str, str, dict[str, Any] | None]:
         order = f"{API}/v1/orders/{request.order_ref}"
         match request.action:
+            case Action.CREATE if request.save_method:
+                return "POST", f"{API}/v1/subscriptions", bodies.subscribe(request, self._taxes)
             case Action.CREATE:
                 return "POST", f"{API}/v1/orders", bodies.create(request, self._taxes)
+            case Action.RECUR:
+                return "POST", f"{API}/v1/subscriptions/recur", bodies.recur(request, self._taxes)
             case Action.CAPTURE:
                 return "POST", f"{order}/capture", bodies.capture(request, self._taxes)
             case Action.VOID:
@@ -126,8 +131,6 @@ class YandexPay(Provider):
                 return "POST", f"{order}/rollback", {}
             case Action.INQUIRE:
                 return "GET", order, None
-            case _:
-                raise Inexpressible("unsupported")
 
     async def _perform(self, request: ProviderRequest) -> CallResult:
         assert self._session is not None, "start() comes first"
@@ -139,6 +142,4 @@ class YandexPay(Provider):
             method, self._base + path, data=data, headers=headers, allow_redirects=False
         ) as response:
             content = await response.read()
-        return answers.result(
-            request.action, request.currency, response.status, response.headers, content, request.order_ref
-        )
+        return answers.result(request, response.status, response.headers, content)

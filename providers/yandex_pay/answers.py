@@ -6,7 +6,7 @@ from typing import Final, Literal
 import msgspec
 
 from billing.errors import InvalidMoney
-from billing.messages import Observation, ObservedOperation
+from billing.messages import Observation, ObservedOperation, ProviderRequest
 from billing.money import from_decimal_string
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
 from providers.base import CallResult, own_id
@@ -62,6 +62,7 @@ class _Data(msgspec.Struct, rename="camel"):
     order: _Order | None = None
     operations: list[_Operation] | None = None
     operation: _Operation | None = None
+    operation_id: str | None = None
 
 
 class _Success(msgspec.Struct):
@@ -77,9 +78,7 @@ _success = msgspec.json.Decoder(_Success)
 _failure = msgspec.json.Decoder(_Failure)
 
 
-def result(
-    action: Action, currency: str, status: int, headers: Mapping[str, str], body: bytes, order_ref: str
-) -> CallResult:
+def result(request: ProviderRequest, status: int, headers: Mapping[str, str], body: bytes) -> CallResult:
     """The outcome of a call that was answered with ``status`` and ``body``.
 
     Only the API's own envelope is evidence; what a gateway between us says in its own words leaves all open.
@@ -88,21 +87,25 @@ def result(
         return told
     try:
         if status not in OK:
-            return _refused(action, status, _failure.decode(body))
+            return _refused(request.action, status, _failure.decode(body))
         data = _success.decode(body).data
     except msgspec.MsgspecError:
         return CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
-    match action:
+    match request.action:
         case Action.CREATE:
             if data.payment_url is None:
                 return CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
-            return CallResult(Outcome.PENDING, provider_ref=order_ref, payment_url=data.payment_url)
+            return CallResult(Outcome.PENDING, request.order_ref, data.payment_url)
+        case Action.RECUR:
+            if data.operation_id is None:
+                return CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
+            return CallResult(Outcome.PENDING, request.order_ref)
         case Action.INQUIRE:
-            return _inquired(data, currency)
+            return _inquired(data, request)
         case Action.ROLLBACK:
             return CallResult(Outcome.SUCCEEDED)
         case _:
-            return _operated(data, currency)
+            return _operated(data, request.currency)
 
 
 def _refused(action: Action, status: int, failure: _Failure) -> CallResult:
@@ -117,7 +120,7 @@ def _refused(action: Action, status: int, failure: _Failure) -> CallResult:
     return CallResult(Outcome.DECLINED, reason=reason, retryable=is_retryable(reason))
 
 
-def _inquired(data: _Data, currency: str) -> CallResult:
+def _inquired(data: _Data, request: ProviderRequest) -> CallResult:
     order = data.order
     if order is None:
         return CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
@@ -127,9 +130,10 @@ def _inquired(data: _Data, currency: str) -> CallResult:
         return CallResult(Outcome.UNKNOWN, reason="unknown_status")
     observed = Observation(
         status=status,
-        operations=tuple(_observed(operation, currency) for operation in data.operations or () if _is_known(operation)),
+        operations=tuple(_observed(o, request.currency) for o in data.operations or () if _is_known(o)),
         # Of a VOIDED order ``reason`` is what we said when we cancelled it.
         reason=DECLINES.get(order.reason, "declined") if order.reason and status is PaymentStatus.FAILED else None,
+        method_ref=saved_method(request.order_ref, status) if request.save_method else None,
     )
     return CallResult(Outcome.SUCCEEDED, payment_url=order.payment_url, observed=observed)
 
@@ -167,6 +171,12 @@ def _observed(operation: _Operation, currency: str) -> ObservedOperation:
 def status_of(text: str | None) -> PaymentStatus | None:
     """The order's status in our words; ``None`` for one we do not know."""
     return _STATUSES.get(text or "")
+
+
+def saved_method(order_id: str, status: PaymentStatus | None) -> str | None:
+    """By what name the method of an order can be charged again, if the order was opened for that: the order's own,
+    once it is paid."""
+    return order_id if status in (PaymentStatus.AUTHORIZED, PaymentStatus.CAPTURED) else None
 
 
 def operation_of(type: str, status: str, id: str, external: str | None) -> ObservedOperation | None:

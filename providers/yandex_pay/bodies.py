@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from billing.messages import ProviderRequest
 from billing.money import to_decimal_string
-from billing.order import Cart, Item
+from billing.order import Cart, Item, Order
 from billing.vocabulary import Tax
 from providers.base import Inexpressible
 
@@ -29,14 +29,42 @@ def create(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]
     order = request.order
     if order is None:
         raise Inexpressible("invalid_request")
-    if request.save_method:
-        raise Inexpressible("unsupported")
+    return {
+        **_opened(order, request, taxes),
+        "availablePaymentMethods": ["CARD"],
+        "purpose": order.cart.items[0].title[:MAX_PURPOSE],
+    }
+
+
+def subscribe(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]:
+    """POST /v1/subscriptions: an order whose card may be charged again. ``isBinding``: when, and how much, is up to
+    us, so there is no interval."""
+    order = request.order
+    if order is None:
+        raise Inexpressible("invalid_request")
+    return {**_opened(order, request, taxes), "isBinding": True, "title": order.cart.items[0].title[:MAX_PURPOSE]}
+
+
+def recur(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]:
+    """POST /v1/subscriptions/recur: an order of its own, paid with the card of the first one."""
+    order = request.order
+    if order is None or request.saved_method is None:
+        raise Inexpressible("invalid_request")
+    return {
+        "orderId": request.order_ref,
+        "parentOrderId": request.saved_method,
+        "amount": to_decimal_string(request.amount, request.currency),
+        "currencyCode": request.currency,
+        "cart": {"externalId": str(order.id), **_cart(order.cart, request, taxes)},
+        "purpose": order.cart.items[0].title[:MAX_PURPOSE],
+    }
+
+
+def _opened(order: Order, request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]:
     body: dict[str, Any] = {
         "orderId": request.order_ref,
         "currencyCode": request.currency,
-        "availablePaymentMethods": ["CARD"],
         "ttl": min(max(request.ttl_s, MIN_TTL_S), MAX_TTL_S),
-        "purpose": order.cart.items[0].title[:MAX_PURPOSE],
         "cart": {"externalId": str(order.id), **_cart(order.cart, request, taxes)},
     }
     if order.return_urls is not None:

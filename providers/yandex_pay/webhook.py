@@ -14,6 +14,7 @@ import msgspec
 
 from billing.errors import InvalidMessage
 from billing.messages import Observation
+from billing.vocabulary import PaymentStatus
 from providers.base import CallbackRejected, ParsedCallback, VerifiedCallback
 from providers.yandex_pay import answers
 from providers.yandex_pay.keys import Keys, KeysUnavailable
@@ -120,11 +121,13 @@ def parse(body: bytes) -> ParsedCallback:
         raise InvalidMessage(f"not a Yandex Pay event: {error}") from error
     if event.order is not None:
         order = event.order
-        return ParsedCallback(
-            references=(order.order_id,),
-            dedupe=f"{event.event}/{order.order_id}/{order.payment_status}",
-            observed=Observation(answers.status_of(order.payment_status), occurred_at=event.event_time),
-        )
+        status = answers.status_of(order.payment_status)
+        saved = answers.saved_method(order.order_id, status)
+        # Why a payment failed the event does not say, the order does.
+        ask = status is PaymentStatus.FAILED
+        said = Observation() if ask else Observation(status, occurred_at=event.event_time, method_ref=saved)
+        dedupe = f"{event.event}/{order.order_id}/{order.payment_status}"
+        return ParsedCallback((order.order_id,), dedupe, said, ask)
     if event.operation is not None:
         operation = event.operation
         observed = answers.operation_of(
@@ -136,6 +139,9 @@ def parse(body: bytes) -> ParsedCallback:
             dedupe=f"{event.event}/{operation.operation_id}/{operation.status}",
             observed=Observation(operations=(observed,) if observed else (), occurred_at=event.event_time),
         )
+    if event.subscription is not None:
+        # It names no order of ours, and a charge tells itself whether its method still works.
+        return ParsedCallback((), f"{event.event}/{event.subscription.customer_subscription_id}")
     raise InvalidMessage(f"a Yandex Pay event without an order: {event.event}")
 
 

@@ -77,8 +77,8 @@ async def between(world):
     await server.close()
 
 
-async def opened(world, *prices: int) -> ProviderRequest:
-    request = a_request(order=an_order(*prices))
+async def opened(world, *prices: int, **fields: Any) -> ProviderRequest:
+    request = a_request(order=an_order(*prices), **fields)
     result = await world.adapter.perform(request)
     assert result.payment_url is not None, result
     async with ClientSession() as http:
@@ -125,13 +125,17 @@ async def test_an_order_opened_again_and_a_declined_one_speak_the_documents_lang
 async def test_webhooks_speak_the_documents_language(world):
     whole = document("merchant.openapi.json")
     schema = operation(whole, "post", "/v1/webhook")["requestBody"]["content"]["application/json"]["schema"]
-    request = await opened(world, 60_000)
+    request = await opened(world, 60_000, save_method=True)
     await world.adapter.perform(about(request, Action.REFUND))
     await world.until(lambda: "REFUNDED" in world.statuses())
     events = [
         json.loads(jwt.PyJWS().decode_complete(t, options={"verify_signature": False})["payload"]) for t in world.tokens
     ]
-    assert {event["event"] for event in events} == {"ORDER_STATUS_UPDATED", "OPERATION_STATUS_UPDATED"}
+    assert {event["event"] for event in events} == {
+        "ORDER_STATUS_UPDATED",
+        "OPERATION_STATUS_UPDATED",
+        "SUBSCRIPTION_STATUS_UPDATED",
+    }
     for event in events:
         check(schema, event, whole)
 

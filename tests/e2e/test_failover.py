@@ -48,8 +48,10 @@ class Customer:
         opened = await self.billing.create_payment(payment, wait_s=20)
         return await self.billing.payment(opened.id)
 
-    async def on_the_page(self, url: str, outcome: str) -> None:
-        async with self.http.post(url, data={"outcome": outcome}, allow_redirects=False) as answer:
+    async def on_the_page(self, url: str, outcome: str, reason: str = "LIMIT_EXCEEDED") -> None:
+        """``reason``: the bank's, should it decline, in the provider's words."""
+        form = {"outcome": outcome, "reason": reason}
+        async with self.http.post(url, data=form, allow_redirects=False) as answer:
             assert answer.status == 303
 
     async def sees(self, id: UUID, what: Callable[[Payment], object]) -> Payment:

@@ -42,6 +42,8 @@ class YandexPayApi:
         return [
             web.get(f"{PREFIX}/api/jwks", self._jwks),
             web.post(f"{api}/v1/orders", self._guard("create", self._create)),
+            web.post(f"{api}/v1/subscriptions", self._guard("create", self._subscribe)),
+            web.post(f"{api}/v1/subscriptions/recur", self._guard("recur", self._recur)),
             web.get(order, self._guard("inquire", self._inquire)),
             web.post(f"{order}/capture", self._guard("capture", self._capture)),
             web.post(f"{order}/cancel", self._guard("void", self._cancel)),
@@ -78,6 +80,13 @@ class YandexPayApi:
     def _create(self, request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
         order = self._orders.open(body, _request_id(request))
         return {"paymentUrl": self._payment_url(order.order_id)}
+
+    def _subscribe(self, request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
+        order = self._orders.open(body, _request_id(request), saves=True)
+        return {"paymentUrl": self._payment_url(order.order_id)}
+
+    def _recur(self, request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
+        return {"operationId": self._orders.recur(body, _request_id(request)).id}
 
     def _inquire(self, request: web.Request, _body: dict[str, Any]) -> dict[str, Any]:
         order = self._find(request)

@@ -3,12 +3,14 @@ merchant is told of it."""
 
 import asyncio
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any, Final
 
 from billing.money import from_decimal_string
 from providers.sandbox.book import Operation, Order
 from providers.sandbox.changes import Changes, new_operation
+from providers.sandbox.faults import DECLINE
 from providers.sandbox.imitation import is_payable
 from providers.sandbox.replays import digest
 from providers.sandbox.scene import Scene
@@ -18,6 +20,8 @@ from providers.sandbox.yandex_pay.carts import CURRENCY
 PROVIDER: Final = "yandex-pay"
 #: One rouble, in kopecks: the least an order, a refund or a remainder may be.
 MINIMUM: Final = 100
+INTERVALS: Final = ("SECOND", "DAY", "WEEK", "MONTH", "YEAR")
+MAX_TITLE: Final = 30
 TTL_S: Final = range(180, 604_801)
 DEFAULT_TTL_S: Final = 1800
 #: How long a refund is under way, seconds.
@@ -46,6 +50,7 @@ class Orders:
     def __init__(self, scene: Scene) -> None:
         self.changes = Changes(PROVIDER, scene)
         self._book = scene.book
+        self._faults = scene.faults
         self._merchant_id = scene.settings.yandex_pay_merchant_id
         self._on_opened = scene.on_opened
         self._two_stage = self._book.recall(_TWO_STAGE) == b"yes"
@@ -60,8 +65,8 @@ class Orders:
         self._two_stage = value
         self._book.remember(_TWO_STAGE, b"yes" if value else b"no")
 
-    def open(self, body: dict[str, Any], request_id: str | None) -> Order:
-        """POST /v1/orders."""
+    def open(self, body: dict[str, Any], request_id: str | None, *, saves: bool = False) -> Order:
+        """POST /v1/orders; ``saves``: or /v1/subscriptions, an order whose card may be charged again."""
         order_id, asked = str(body["orderId"]), digest(body)
         if (known := self.changes.find(order_id)) is not None:
             known.note("create", request_id)
@@ -72,6 +77,8 @@ class Orders:
         amount, ttl = carts.total(body["cart"]), body.get("ttl", DEFAULT_TTL_S)
         if body["currencyCode"] != CURRENCY or ttl not in TTL_S:
             raise Refused(400, "VALIDATION_ERROR", "currencyCode or ttl")
+        if saves:
+            _check_subscription(body)
         carts.check(body["cart"], amount)
         _enough(amount)
         now = time.time()
@@ -79,10 +86,43 @@ class Orders:
             order_id, PROVIDER, CURRENCY, amount, "PENDING", now, now + ttl,
             two_stage=self.two_stage, cart=body["cart"], redirect=body.get("redirectUrls") or {}, arguments=asked,
         )  # fmt: skip
+        if saves:
+            order.details = {"subscription": str(uuid.uuid4()), "plan": str(uuid.uuid4()), "status": "NEW"}
         order.note("create", request_id)
         self.changes.put(order)
         self._on_opened(order_id)
         return order
+
+    def recur(self, body: dict[str, Any], request_id: str | None) -> Operation:
+        """POST /v1/subscriptions/recur: another order, paid at once with the first one's card, in one stage."""
+        order_id, asked, parent = str(body["orderId"]), digest(body), self.changes.find(str(body["parentOrderId"]))
+        if (known := self.changes.find(order_id)) is not None:
+            known.note("recur", request_id)
+            self.changes.put(known)
+            if known.arguments != asked:
+                raise Refused(409, "ORDER_ALREADY_EXISTS", "another order has this id")
+            return known.operations[0]
+        if parent is None or parent.details.get("status") != "ACTIVE":
+            raise Refused(404, "ORDER_NOT_FOUND", "no subscription was paid by this order")
+        amount, now = _amount(body["amount"]), time.time()
+        if body["currencyCode"] != CURRENCY:
+            raise Refused(400, "VALIDATION_ERROR", "currencyCode")
+        carts.check(body["cart"], amount)
+        _enough(amount)
+        order = Order(order_id, PROVIDER, CURRENCY, amount, "PENDING", now, now, cart=body["cart"], arguments=asked)
+        order.note("recur", request_id)
+        operation = new_operation("RECURRING", "SUCCESS", amount, now)
+        order.operations.append(operation)
+        fault = self._faults.draw(PROVIDER, "recur", "method_revoked", DECLINE)
+        if fault is None:
+            order.authorized = order.captured = amount
+            order.status = "CAPTURED"
+            order.operations.append(new_operation("CAPTURE", "SUCCESS", amount, now))
+        else:
+            order.status, operation.status = "FAILED", "FAIL"
+            order.reason = operation.reason = fault.fault.removeprefix(DECLINE)
+        self.changes.commit(order, "recur", [self._operation(order, operation), self._status(order)], operation)
+        return operation
 
     def pay(self, order: Order) -> bool:
         """The customer pays; whether the order could be paid."""
@@ -94,7 +134,11 @@ class Orders:
         if not order.two_stage:
             order.captured, order.status = order.amount, "CAPTURED"
             order.operations.append(new_operation("CAPTURE", "SUCCESS", order.amount, now))
-        self.changes.commit(order, "pay", [self._status(order)])
+        events = [self._status(order)]
+        if "subscription" in order.details:
+            order.details["status"] = "ACTIVE"
+            events.append(words.subscription_event(order, self._merchant_id, now))
+        self.changes.commit(order, "pay", events)
         return True
 
     def decline(self, order: Order, reason: str) -> bool:
@@ -151,6 +195,8 @@ class Orders:
             raise Refused(400, "ORDER_CART_DATA_ERROR", f"the target cart comes to {remains}, {left - amount} remain")
         operation = self._add(order, "REFUND", "PENDING", amount, body, request_id)
         operation.target = body.get("targetCart")
+        if self._faults.draw(PROVIDER, "refund", "refund_fails_later") is not None:
+            operation.details["fails"] = True
         self.changes.commit(order, "refund", [], operation)
         self._finish_later(order.order_id, operation.id)
         return operation
@@ -193,7 +239,12 @@ class Orders:
         if operation.status != "PENDING":
             self._book.end(operation)
             return
-        operation.status, operation.updated = "SUCCESS", time.time()
+        operation.updated = time.time()
+        if operation.details.get("fails"):
+            operation.status = "FAIL"
+            self.changes.commit(order, "refund", [self._operation(order, operation)], operation)
+            return
+        operation.status = "SUCCESS"
         order.cart = carts.after_refund(order.cart, operation.target)
         order.refunded += operation.amount
         assert order.refunded <= order.captured, order_id
@@ -236,6 +287,13 @@ class Orders:
 
     def _operation(self, order: Order, operation: Operation) -> bytes:
         return words.operation_event(order, operation, self._merchant_id, time.time())
+
+
+def _check_subscription(body: dict[str, Any]) -> None:
+    """Either an interval, or ``isBinding``."""
+    interval = body.get("intervalUnit") in INTERVALS and body.get("intervalCount", 0) > 0
+    if interval == (body.get("isBinding") is True) or len(body.get("title", "")) > MAX_TITLE:
+        raise Refused(400, "VALIDATION_ERROR", "an interval or isBinding, and a title of 30 characters at most")
 
 
 def _amount(text: str) -> int:

@@ -61,6 +61,16 @@ def operation_event(order: Order, operation: Operation, merchant_id: str, at: fl
     return _event("OPERATION_STATUS_UPDATED", merchant_id, at, operation=what)
 
 
+def subscription_event(order: Order, merchant_id: str, at: float) -> bytes:
+    """SUBSCRIPTION_STATUS_UPDATED: by its own names, without the order's."""
+    what = {
+        "customerSubscriptionId": order.details["subscription"],
+        "subscriptionPlanId": order.details["plan"],
+        "status": order.details["status"],
+    }
+    return _event("SUBSCRIPTION_STATUS_UPDATED", merchant_id, at, subscription=what)
+
+
 def _event(event: str, merchant_id: str, at: float, **what: Any) -> bytes:
     return msgspec.json.encode({"event": event, "eventTime": _time(at), "merchantId": merchant_id, **what})
 

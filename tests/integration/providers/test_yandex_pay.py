@@ -64,10 +64,11 @@ async def test_a_paid_order_is_called_back_with_a_signature_that_verifies(world)
     assert (await world.book(request.order_ref))["captured"] == 59_900
 
 
-async def test_a_declined_order_fails(world):
+async def test_a_declined_order_fails_and_why_is_asked(world):
     request, url = await opened(world)
     await act(url, "decline")
-    await world.until(lambda: world.statuses() == ["FAILED"])
+    await world.until(lambda: [said.ask for said in world.said()] == [True])
+    assert world.statuses() == []
     inquired = await world.adapter.perform(about(request, Action.INQUIRE))
     assert inquired.observed is not None
     assert (inquired.observed.status, inquired.observed.reason) == (PaymentStatus.FAILED, "insufficient_funds")

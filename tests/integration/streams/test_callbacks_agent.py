@@ -39,6 +39,8 @@ class Plain(Provider):
     def parse_callback(self, body: bytes) -> ParsedCallback:
         if body == b"garbage":
             raise InvalidMessage("garbage")
+        if body == b"of no payment":
+            return ParsedCallback((), "subscription/1")
         if body.startswith(b"ask "):
             return ParsedCallback((body.decode().removeprefix("ask "),), "news", ask=True)
         return ParsedCallback((body.decode(),), f"event/{body.decode()}", Observation(PaymentStatus.CAPTURED))
@@ -119,6 +121,15 @@ async def test_a_callback_that_cannot_be_read_goes_aside_and_its_neighbours_are_
     await agent.process([callback("garbage", 0), headless, callback(reference, 2)])
     assert [message.offset for message, _ in outbox.buried] == [0, 1]
     assert len(passed_on(outbox)) == 1
+
+
+async def test_a_callback_that_is_of_no_payment_is_neither_parked_nor_a_dead_letter(world):
+    outbox = Outbox()
+    agent = await an_agent(world, outbox)
+    await agent.process([callback("of no payment")])
+    assert (outbox.published, outbox.buried) == ([], [])
+    assert await world.rows("SELECT count(*) FROM parked_callbacks") == [(0,)]
+    assert await world.rows("SELECT next_offset FROM stream_positions WHERE consumer = 'callbacks'") == [(1,)]
 
 
 async def test_an_agent_that_lost_its_partition_leaves(world):

@@ -232,11 +232,12 @@ def taxed(tax: Tax) -> Order:
     [
         (a_request(order=taxed(Tax.VAT_22)), "unsupported_tax"),
         (a_request(currency="USD"), "unsupported_currency"),
-        (a_request(Action.RECUR), "unsupported"),
-        (a_request(save_method=True), "unsupported"),
+        (msgspec.structs.replace(a_request(Action.RECUR), order=an_order(59_900)), "invalid_request"),
+        (a_request(Action.RECUR, saved_method="1"), "invalid_request"),
         (msgspec.structs.replace(a_request(), order=None), "invalid_request"),
+        (msgspec.structs.replace(a_request(save_method=True), order=None), "invalid_request"),
     ],
-    ids=["tax", "currency", "action", "saved method", "no order"],
+    ids=["tax", "currency", "no method", "no order to charge", "no order", "no order to save"],
 )
 async def test_what_the_api_cannot_express_is_declined_without_a_call(
     adapter, script, request_: ProviderRequest, reason
