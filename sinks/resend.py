@@ -5,14 +5,15 @@ Rows are versioned, so what is there already is replaced by itself, while the si
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import Final, Literal
 from uuid import UUID
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from analytics.translate import EventRows, by_table, rows_for
-from billing.messages import PaymentChanged, decode_envelope
+from billing.errors import InvalidMessage
+from billing.messages import PaymentChanged
 from billing.topics import EVENTS, INBOX
 from sinks.clickhouse import ClickHouseInserter
 from storage import journal
@@ -28,18 +29,38 @@ PAYMENTS_CHUNK: Final = 1_000
 #: Partitions under way at once: one is read and translated while ClickHouse takes in the others.
 SIDE_BY_SIDE: Final = 3
 
-_envelopes = msgspec.json.Decoder(list[msgspec.Raw])
+
+class _Published(msgspec.Struct):
+    """Of an envelope what a row needs: nothing but changes is published as an event."""
+
+    type: Literal["billing.payment.changed.v1"]
+    data: PaymentChanged
+
+
+_decoder = msgspec.json.Decoder(list[_Published])
 
 
 def rows_in(published: Iterable[tuple[int, str]]) -> list[EventRows]:
     """The rows of journalled events; :class:`~billing.errors.InvalidMessage` for one that cannot be read."""
-    found = []
+    found: list[EventRows] = []
+    last: dict[UUID, int] = {}
     for offset, envelopes in published:
-        for raw in _envelopes.decode(envelopes):
-            event = decode_envelope(bytes(raw)).open()
-            assert isinstance(event, PaymentChanged)
+        for envelope in _read(offset, envelopes):
+            event = envelope.data
+            if (earlier := last.get(event.payment_id)) is not None:
+                # What a product brought in is told anew by every change: of those that travel together, the last.
+                found[earlier] = found[earlier]._replace(items=())
+            if event.lines:
+                last[event.payment_id] = len(found)
             found.append(rows_for(event, FROM_JOURNAL, offset))
     return found
+
+
+def _read(offset: int, envelopes: str) -> list[_Published]:
+    try:
+        return _decoder.decode(envelopes)
+    except msgspec.MsgspecError as error:
+        raise InvalidMessage(f"the journal's event at {offset} cannot be read: {error}") from error
 
 
 async def backfill(
