@@ -172,19 +172,27 @@ def _check(event: PaymentChanged) -> None:
             raise _misfit("an operation's amount", operation.amount)
         _check_time(operation.created_at)
         _check_time(operation.updated_at)
+    if event.call is not None and not 0 <= event.call.duration_us < end:
+        raise _misfit("a call's duration", event.call.duration_us)
+    _check_sold(event)
+    _check_postings(event)
+
+
+def _check_sold(event: PaymentChanged) -> None:
     for item in event.items:
-        if not 0 <= item.quantity < _UINT32_END or not 0 <= item.quantity * item.unit_price < end:
+        if not 0 <= item.quantity < _UINT32_END or not 0 <= item.quantity * item.unit_price < _INT64_END:
             raise _misfit("an item's quantity or amount", item.product_id)
     for line in event.lines:
-        if not (0 <= line.captured < end and 0 <= line.refunded < end):
+        if not (0 <= line.captured < _INT64_END and 0 <= line.refunded < _INT64_END):
             raise _misfit("a line's amounts", line.product_id)
+
+
+def _check_postings(event: PaymentChanged) -> None:
     for posting in event.postings:
         _check_time(posting.posted_at)
         for entry in posting.entries:
-            if not -end <= entry.amount < end:
+            if not -_INT64_END <= entry.amount < _INT64_END:
                 raise _misfit("an entry's amount", entry.amount)
-    if event.call is not None and not 0 <= event.call.duration_us < end:
-        raise _misfit("a call's duration", event.call.duration_us)
 
 
 def _check_time(time: datetime) -> None:

@@ -2,19 +2,20 @@
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 from clickhouse_connect.driver.asyncclient import AsyncClient
-from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, ProgrammingError
+from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, DataError, ProgrammingError
 
 from analytics.clickhouse import connect
 from analytics.rows import TABLES, Row, StreamRow
 from analytics.translate import EventRows, by_table, rows_for
 from sinks.event import Batch, Event
-from sinks.outage import Outage
+from sinks.outage import Outage, Refused
 
 #: One batch, all tables.
 DELIVER_TIMEOUT_S: Final = 40.0
@@ -25,6 +26,11 @@ _INSERT_SETTINGS: Final = {
     "insert_distributed_sync": 1,
     "date_time_input_format": "best_effort",
 }
+
+_CODE: Final = re.compile(r"code: (\d+)")
+#: The server's errors that speak of a value: it cannot be parsed (6, 26, 27, 38, 41, 72, 376), is out of its column's
+#: range (69, 321, 407), of another kind (53, 70, 117, 691), too long (131) or violates a constraint (469).
+_REFUSALS: Final = frozenset({6, 26, 27, 38, 41, 53, 69, 70, 72, 117, 131, 321, 376, 407, 469, 691})
 
 #: Rows travel as a JSON array each: encoded in C, and read by the server more quickly than columns are made in Python.
 _encoder = msgspec.json.Encoder()
@@ -42,7 +48,7 @@ def deduplication_token(batch: Batch[Any], table: str) -> str:
 
 
 class ClickHouseInserter:
-    """Inserts a batch with one insert per table, in columns. What was inserted is not read back: rows are versioned,
+    """Inserts a batch with one insert per table, a JSON array per row. What was inserted is not read back: rows are versioned,
     so a repeat changes nothing (``analytics/migrations/0001_operations.sql``). ``now``: the wall clock (UTC)."""
 
     def __init__(self, url: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
@@ -60,7 +66,8 @@ class ClickHouseInserter:
     async def insert(self, tables: Mapping[str, Sequence[Row]], tokens: Mapping[str, str]) -> None:
         """Insert the rows of each table, with the deduplication token it has in ``tokens``, if any.
 
-        Raises :class:`~sinks.outage.Outage` while ClickHouse is away.
+        Raises :class:`~sinks.outage.Outage` while ClickHouse is away, or its tables are not what this release needs,
+        and :class:`~sinks.outage.Refused` for a value that a column will not have.
         """
         try:
             async with asyncio.timeout(DELIVER_TIMEOUT_S):
@@ -71,6 +78,11 @@ class ClickHouseInserter:
                         await _insert(self._client, table, rows, tokens.get(table))
         except (DataError, ProgrammingError):
             raise  # what we sent is wrong, and will be the next time: a bug, not an outage
+        except DatabaseError as error:
+            code = _CODE.search(str(error))
+            if code is not None and int(code[1]) in _REFUSALS:
+                raise Refused(f"clickhouse: {error}") from error
+            raise Outage(f"clickhouse: {error!r}") from error
         except (ClickHouseError, OSError, TimeoutError) as error:
             raise Outage(f"clickhouse: {error!r}") from error
 

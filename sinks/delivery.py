@@ -23,7 +23,7 @@ from sinks.assignment import Assignment, Consumer
 from sinks.dead_letters import DeadLetters
 from sinks.event import Batch, Destination, Event, read_event
 from sinks.metrics import Metrics
-from sinks.outage import Backoff, Outage
+from sinks.outage import Backoff, Outage, Refused
 from sinks.positions import LostPartition
 
 log = structlog.get_logger(__name__)
@@ -139,7 +139,7 @@ class Delivery(Generic[T]):
         try:
             done = (
                 await self._bury(poison)
-                and (not batch.events or await self._insist("deliver", partial(self._route.destination.deliver, batch)))
+                and (not batch.events or await self._deliver(batch, records))
                 and generation == self._assignment.generation
                 and await self._insist("advance", partial(self._assignment.advance, ranges))
             )
@@ -182,6 +182,28 @@ class Delivery(Generic[T]):
                 contents.append(content)
                 dead_run = 0
         return Batch(self._route.topic, ranges, tuple(events), tuple(contents)), poison, dead_run
+
+    async def _deliver(self, batch: Batch[T], records: list[ConsumerRecord]) -> bool:
+        """All of it; what the destination refuses is looked for by halves, and put aside."""
+        refused = 0
+        parts = [batch]
+        while parts:
+            part = parts.pop()
+            try:
+                if not await self._insist("deliver", partial(self._route.destination.deliver, part)):
+                    return False
+            except Refused as error:
+                if len(part.events) > 1:
+                    parts += reversed(part.halves())
+                    continue
+                refused += 1
+                if refused >= DEAD_LETTER_RUN:
+                    raise TooManyDeadLetters(f"{refused} in a batch, the last: {error}") from error
+                (event,) = part.events
+                record = next(r for r in records if (r.partition, r.offset) == (event.partition, event.offset))
+                if not await self._bury([(record, InvalidMessage(str(error)))]):
+                    return False
+        return True
 
     async def _bury(self, poison: list[Poison]) -> bool:
         for record, error in poison:

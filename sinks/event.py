@@ -46,13 +46,25 @@ class Batch(Generic[T]):
     events: tuple[Event, ...]
     contents: tuple[T, ...]
 
+    def halves(self) -> "tuple[Batch[T], Batch[T]]":
+        """The same in two parts, each standing for the offsets of its own events."""
+        middle = len(self.events) // 2
+        return self._part(slice(middle)), self._part(slice(middle, None))
+
+    def _part(self, part: slice) -> "Batch[T]":
+        ranges: dict[int, tuple[int, int]] = {}
+        for event in self.events[part]:
+            first, _ = ranges.get(event.partition, (event.offset, 0))
+            ranges[event.partition] = (first, event.offset + 1)
+        return Batch(self.topic, ranges, self.events[part], self.contents[part])
+
 
 class Destination(Protocol[T]):
     """Where a sink delivers to."""
 
     async def deliver(self, batch: Batch[T]) -> None:
         """Return once all of the batch is safe there. Raises :class:`~sinks.outage.Outage` to be tried again with
-        the same batch; must end in bounded time."""
+        the same batch, :class:`~sinks.outage.Refused` for one that will never be taken; must end in bounded time."""
 
     async def close(self) -> None:
         """Let go of connections."""

@@ -1,4 +1,4 @@
-"""Something we need is away: how that is told, and how long to wait."""
+"""Something we need is away, or will not have what we bring: how that is told, and how long to wait."""
 
 import random
 from typing import Final
@@ -11,6 +11,10 @@ LONGEST_S: Final = 5.0
 
 class Outage(Exception):
     """A destination, Postgres or Kafka is away or refuses. Nothing is lost: the same is tried again."""
+
+
+class Refused(Exception):
+    """A destination looked at a batch and will never take it: something in it is wrong."""
 
 
 class Backoff:

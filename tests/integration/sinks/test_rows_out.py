@@ -107,6 +107,21 @@ async def test_what_no_column_can_hold_and_what_a_later_release_says_goes_aside_
     assert b"InvalidMessage" in dict(letter.headers)["cause"]
 
 
+async def test_what_the_server_refuses_goes_aside_and_its_neighbours_arrive(
+    bench: Bench, sql: Sql, dead_letters: Callable[[str], Awaitable[Any]]
+) -> None:
+    await sql.ask("ALTER TABLE payment_versions ADD CONSTRAINT lucky CHECK amount != 666")
+    changes = [a_change(captured=number) for number in range(60)]
+    changes[41] = msgspec.structs.replace(changes[41], amount=666)
+    await bench.publish(changes)
+    async with bench.sink("analytics", clickhouse_url=sql.url):
+        await bench.drained(60)
+
+    letter = await dead_letters(bench.consumer)
+    assert b"lucky" in dict(letter.headers)["cause"]
+    assert await sql.ask("SELECT count(), sum(captured) FROM payments") == [["59", str(sum(range(60)) - 41)]]
+
+
 async def test_a_second_insert_for_the_same_ranges_is_dropped_by_the_server(sql: Sql) -> None:
     events = tuple(Event(0, offset, a_change()) for offset in range(10))
     rows = tuple(map(translate, events))

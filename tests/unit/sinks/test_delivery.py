@@ -8,7 +8,7 @@ from aiokafka.errors import CommitFailedError
 
 from sinks import delivery
 from sinks.delivery import TooManyDeadLetters
-from sinks.outage import Outage
+from sinks.outage import Outage, Refused
 from sinks.positions import LostPartition
 from tests.event_factories import payment_id
 from tests.sink_world import Crash, World, failing, until
@@ -326,3 +326,47 @@ async def test_whatever_fails_nothing_is_skipped_and_no_position_runs_ahead(seed
     await process.crash()
 
     assert set(world.destination.delivered) == set(range(60))
+
+
+def refusing(world: World, *numbers: int) -> None:
+    """The destination takes nothing that one of these payments is in."""
+
+    def look() -> None:
+        if set(world.destination.tries[-1].contents) & set(numbers):
+            raise Refused("no such value")
+
+    world.destination.fail = look
+
+
+async def test_what_the_destination_refuses_goes_aside_and_its_neighbours_are_delivered_in_order() -> None:
+    world = World(partitions=2, batch_max=9)
+    for number in range(9):
+        world.log.write(number, partition=number % 2)
+    refusing(world, 3, 4)
+
+    async with world.running():
+        await until(lambda: world.drained)
+
+    assert sorted(world.destination.delivered) == [0, 1, 2, 5, 6, 7, 8]
+    for parity in (0, 1):
+        mine = [number for number in world.destination.delivered if number % 2 == parity]
+        assert mine == sorted(mine)
+    assert [cause for _, _, cause in world.dead_letters.put_aside] == ["no such value"] * 2
+    ranges = [(dict(batch.ranges), batch.contents) for batch in world.destination.tries]
+    assert len({str(found) for found, _ in ranges}) == len(ranges), "no two parts stand for the same offsets"
+    assert world.positions.stored == {0: 5, 1: 4}
+
+
+async def test_a_destination_that_refuses_everything_stops_the_sink(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "DEAD_LETTER_RUN", 3)
+    world = World()
+    for number in range(5):
+        world.log.write(number)
+    refusing(world, *range(5))
+
+    process = world.process()
+    process.start()
+    await process.assign([0])
+
+    assert isinstance(await process.failure(), TooManyDeadLetters)
+    assert world.positions.stored == {0: 0}
