@@ -1,11 +1,14 @@
-"""The rows of the ``*_versions`` tables, one type per table. The fields of a row are its columns."""
+"""The rows of the ``*_versions`` tables, one type per table. The fields of a row are its columns, and it is written as
+a JSON array of them."""
 
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
+import msgspec
 
-class OperationRow(NamedTuple):
+
+class OperationRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One row of ``operation_versions``."""
 
     operation_id: UUID
@@ -29,7 +32,7 @@ class OperationRow(NamedTuple):
     stream_offset: int
 
 
-class PaymentRow(NamedTuple):
+class PaymentRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One row of ``payment_versions``."""
 
     payment_id: UUID
@@ -52,7 +55,7 @@ class PaymentRow(NamedTuple):
     stream_offset: int
 
 
-class ItemRow(NamedTuple):
+class ItemRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One row of ``payment_item_versions``."""
 
     payment_id: UUID
@@ -69,7 +72,7 @@ class ItemRow(NamedTuple):
     created_at: datetime
 
 
-class EntryRow(NamedTuple):
+class EntryRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One row of ``ledger_entry_versions``."""
 
     posting_id: UUID
@@ -84,7 +87,7 @@ class EntryRow(NamedTuple):
     posted_at: datetime
 
 
-class CallRow(NamedTuple):
+class CallRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One row of ``provider_call_versions``."""
 
     payment_id: UUID
@@ -98,7 +101,7 @@ class CallRow(NamedTuple):
     ended_at: datetime
 
 
-class StreamRow(NamedTuple):
+class StreamRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One row of ``stream_metric_versions``."""
 
     topic: str

@@ -105,7 +105,7 @@ def stream_rows(batch: Batch[EventRows], now: datetime) -> list[StreamRow]:
 async def _insert(client: AsyncClient, table: str, rows: Sequence[Row], token: str | None) -> None:
     await client.raw_insert(
         table,
-        TABLES[table]._fields,
+        TABLES[table].__struct_fields__,
         _encoder.encode_lines(rows),
         settings=_INSERT_SETTINGS if token is None else {**_INSERT_SETTINGS, "insert_deduplication_token": token},
         fmt="JSONCompactEachRow",
