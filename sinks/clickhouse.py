@@ -55,6 +55,7 @@ class ClickHouseInserter:
         self._url = url
         self._now = now
         self._client: AsyncClient | None = None
+        self._connecting = asyncio.Lock()
 
     async def deliver(self, batch: Batch[EventRows]) -> None:
         tables = by_table(batch.contents)
@@ -71,11 +72,10 @@ class ClickHouseInserter:
         """
         try:
             async with asyncio.timeout(DELIVER_TIMEOUT_S):
-                if self._client is None:
-                    self._client = await connect(self._url)
+                client = await self._connected()
                 for table, rows in tables.items():
                     if rows:
-                        await _insert(self._client, table, rows, tokens.get(table))
+                        await _insert(client, table, rows, tokens.get(table))
         except (DataError, ProgrammingError):
             raise  # what we sent is wrong, and will be the next time: a bug, not an outage
         except DatabaseError as error:
@@ -85,6 +85,12 @@ class ClickHouseInserter:
             raise Outage(f"clickhouse: {error!r}") from error
         except (ClickHouseError, OSError, TimeoutError) as error:
             raise Outage(f"clickhouse: {error!r}") from error
+
+    async def _connected(self) -> AsyncClient:
+        async with self._connecting:  # inserts side by side share one client
+            if self._client is None:
+                self._client = await connect(self._url)
+            return self._client
 
     async def close(self) -> None:
         if self._client is not None:

@@ -1,11 +1,13 @@
 """What leaves for RabbitMQ and ClickHouse."""
 
+import asyncio
 import json
 from typing import Any
 
 import aio_pika
 import pytest
 
+from analytics.translate import by_table, rows_for
 from billing.errors import InvalidMessage
 from billing.vocabulary import PaymentStatus
 from sinks import clickhouse, rabbitmq
@@ -87,3 +89,28 @@ def test_pauses_grow_to_a_bound() -> None:
     backoff = Backoff(Full())
 
     assert [backoff.next_s() for _ in range(7)] == [0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
+
+
+async def test_inserts_side_by_side_share_one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+
+    class Client:
+        async def raw_insert(self, *_arguments: object, **_options: object) -> None:
+            pass
+
+        async def close(self) -> None:
+            opened.remove(self)
+
+    async def connect(_url: str) -> Client:
+        await asyncio.sleep(0)
+        opened.append(Client())
+        return opened[-1]
+
+    monkeypatch.setattr("sinks.clickhouse.connect", connect)
+    inserter = clickhouse.ClickHouseInserter("http://nowhere")
+    rows = rows_for(a_change(), 0, 0)
+
+    await asyncio.gather(*(inserter.insert(by_table([rows]), {}) for _ in range(3)))
+    assert len(opened) == 1
+    await inserter.close()
+    assert opened == []
