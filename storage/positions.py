@@ -44,6 +44,7 @@ _PUBLISHED = text(
     """
 ).bindparams(bindparam("partitions", type_=ARRAY(Integer)), bindparam("offsets", type_=ARRAY(BigInteger)))
 
+_IS_KNOWN = text("SELECT EXISTS (SELECT FROM stream_positions WHERE consumer = :consumer)")
 _FORGET = text("DELETE FROM stream_positions WHERE consumer = :consumer")
 
 
@@ -135,6 +136,11 @@ async def mark_published(connection: AsyncConnection, consumer: str, topic: str,
             "offsets": [offsets[p] for p in partitions],
         },
     )
+
+
+async def is_known(connection: AsyncConnection, consumer: str) -> bool:
+    """Whether a consumer has positions."""
+    return bool((await connection.execute(_IS_KNOWN, {"consumer": consumer})).scalar_one())
 
 
 async def forget(connection: AsyncConnection, consumer: str) -> None:

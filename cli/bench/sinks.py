@@ -3,23 +3,27 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import aio_pika
+import msgspec
 from rich.table import Table
 
 from analytics.clickhouse import connect
 from analytics.migrate import migrate
 from analytics.report import bind, find_report, run
+from analytics.rows import TABLES
 from billing.decide import decide
 from billing.messages import CreatePayment, Observation, PaymentChanged, ProviderCallback
 from billing.order import Cart, Item, Order
 from billing.settings import Settings
 from billing.vocabulary import PaymentStatus
+from cli.bench.lag import RATE, SECONDS, measure_lag
 from cli.bench.reports import DATABASE
 from sinks.clickhouse import ClickHouseInserter
 from sinks.clickhouse import translate as rows_of
@@ -28,7 +32,7 @@ from sinks.rabbitmq import SignalPublisher, Topology
 from sinks.rabbitmq import translate as signals_of
 from sinks.resend import BACKFILL, backfill
 from storage.database import connected
-from storage.positions import forget
+from storage.positions import is_known
 
 #: Payments whose changes are delivered; each is created and captured.
 PAYMENTS: Final = 10_000
@@ -41,20 +45,25 @@ TOPIC: Final = "bench"
 async def measure_sinks(settings: Settings, say: Callable[[str], None]) -> dict[str, Any]:
     """The figures of ``billing bench --only sinks --json``."""
     say("making changes")
-    batches = _batches(_changes(PAYMENTS))
+    changes = _changes(PAYMENTS)
+    batches = _batches(changes)
     say("signals, with confirms")
     signals, bare = await _signals(settings, batches)
-    say("rows into ClickHouse")
-    rows, operations = await _rows(settings, batches)
+    async with _own_database(settings) as url:
+        say("rows into ClickHouse")
+        rows, operations, bare_rows = await _rows(url, batches)
+        say(f"{RATE} payments a second, {SECONDS} s")
+        lag = await measure_lag(settings, url, changes)
     say("a backfill of what is in the journal")
-    sent, seconds = await _backfill(settings)
+    done = await _backfill(settings)
     return {
         "signals_per_second": signals,
         "rows_per_second": rows,
         "operations_per_second": operations,
-        "backfill": {"operations": sent, "per_second": round(sent / seconds) if sent else None},
+        "backfill": done,
+        "lag_ms": {"payments_per_second": RATE, **lag},
         "lag_ms_today": await _lag(settings),
-        "floors": {"confirmed_messages_per_second": bare},
+        "floors": {"confirmed_messages_per_second": bare, "rows_per_second": bare_rows},
     }
 
 
@@ -65,15 +74,19 @@ def sinks_table(figures: dict[str, Any]) -> Table:
     view.add_column(justify="right")
     bare = figures["floors"]["confirmed_messages_per_second"]
     view.add_row("signals a second, confirmed", f"{figures['signals_per_second']:,} (bare aio-pika: {bare:,})")
-    view.add_row("rows a second into ClickHouse", f"{figures['rows_per_second']:,}")
+    bare_rows = figures["floors"]["rows_per_second"]
+    view.add_row("rows a second into ClickHouse", f"{figures['rows_per_second']:,} (bare inserts: {bare_rows:,})")
     view.add_row("operations a second among them", f"{figures['operations_per_second']:,}")
-    done = figures["backfill"]
-    if done["per_second"] is not None:
+    if (done := figures["backfill"]) is not None:
         view.add_row(f"backfill of {done['operations']:,} operations, a second", f"{done['per_second']:,}")
+    view.add_row(f"from change to readable row, {RATE} payments a second", _told(figures["lag_ms"]))
     if (lag := figures["lag_ms_today"]) is not None:
-        told = ", ".join(f"{name} {value:,.0f} ms" for name, value in lag.items())
-        view.add_row("from change to readable row, worst hour of today", told)
+        view.add_row("from change to readable row, worst hour of today", _told(lag))
     return view
+
+
+def _told(lag: dict[str, float]) -> str:
+    return ", ".join(f"{name} {lag[name]:,.0f} ms" for name in ("p50", "p99", "max"))
 
 
 def _changes(payments: int) -> list[PaymentChanged]:
@@ -139,13 +152,24 @@ async def _bare_confirms(channel: Any, queue: str, count: int) -> int:
     return round(count / (time.perf_counter() - started))
 
 
-async def _rows(settings: Settings, batches: Sequence[tuple[Event, ...]]) -> tuple[int, int]:
+@asynccontextmanager
+async def _own_database(settings: Settings) -> AsyncIterator[str]:
+    """Its URL, with the schema in it."""
     url = urlunsplit(urlsplit(settings.clickhouse_url)._replace(path=f"/{DATABASE}"))
     admin = await connect(settings.clickhouse_url)
-    inserter = ClickHouseInserter(url)
     try:
         await admin.command(f"DROP DATABASE IF EXISTS {DATABASE}")
         await migrate(settings.model_copy(update={"clickhouse_url": url}))
+        yield url
+    finally:
+        await admin.command(f"DROP DATABASE IF EXISTS {DATABASE}")
+        await admin.close()
+
+
+async def _rows(url: str, batches: Sequence[tuple[Event, ...]]) -> tuple[int, int, int]:
+    """Rows and operations a second by the sink's way, and rows that are ready by the client's alone."""
+    inserter = ClickHouseInserter(url)
+    try:
         rows = operations = 0
         started = time.perf_counter()
         for events in batches:
@@ -156,12 +180,27 @@ async def _rows(settings: Settings, batches: Sequence[tuple[Event, ...]]) -> tup
         elapsed = time.perf_counter() - started
     finally:
         await inserter.close()
-        await admin.command(f"DROP DATABASE IF EXISTS {DATABASE}")
-        await admin.close()
-    return round(rows / elapsed), round(operations / elapsed)
+    return round(rows / elapsed), round(operations / elapsed), await _bare_inserts(url, batches)
 
 
-async def _backfill(settings: Settings) -> tuple[int, float]:
+async def _bare_inserts(url: str, batches: Sequence[tuple[Event, ...]]) -> int:
+    """clickhouse-connect alone: the same rows of operations in batches of that size, made beforehand."""
+    table, encoder = "operation_versions", msgspec.json.Encoder()
+    ready = [[row for event in events for row in rows_of(event).operations] for events in batches]
+    bodies = [encoder.encode_lines(rows) for rows in ready]
+    client = await connect(url)
+    try:
+        started = time.perf_counter()
+        for body in bodies:
+            await client.raw_insert(table, TABLES[table].__struct_fields__, body, fmt="JSONCompactEachRow")
+        elapsed = time.perf_counter() - started
+    finally:
+        await client.close()
+    return round(sum(map(len, ready)) / elapsed)
+
+
+async def _backfill(settings: Settings) -> dict[str, int] | None:
+    """``None`` where the journal is empty, or where somebody's backfill is not done: its position is not ours."""
     sent = 0
 
     def told(_messages: int, operations: int) -> None:
@@ -171,13 +210,14 @@ async def _backfill(settings: Settings) -> tuple[int, float]:
     inserter = ClickHouseInserter(settings.clickhouse_url)
     async with connected(settings) as engine:
         async with engine.begin() as connection:
-            await forget(connection, BACKFILL)
+            if await is_known(connection, BACKFILL):
+                return None
         started = time.perf_counter()
         try:
             await backfill(engine, inserter, told)
         finally:
             await inserter.close()
-    return sent, time.perf_counter() - started
+    return {"operations": sent, "per_second": round(sent / (time.perf_counter() - started))} if sent else None
 
 
 async def _lag(settings: Settings) -> dict[str, float] | None:

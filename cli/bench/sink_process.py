@@ -1,0 +1,21 @@
+"""The analytics sink on a topic of the benchmark's: ``python -m cli.bench.sink_process TOPIC``, with the settings of the
+stack and the benchmark's own database. Its consumer is called as the topic is."""
+
+import dataclasses
+import sys
+
+from billing.settings import Settings
+from cli import logs
+from sinks.analytics_worker import route
+from sinks.worker import run_route
+
+
+def main(topic: str) -> None:
+    """Serve until a signal comes."""
+    logs.configure()
+    settings = Settings()
+    run_route(settings, dataclasses.replace(route(settings), topic=topic, consumer=topic))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

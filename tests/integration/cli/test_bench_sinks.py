@@ -1,0 +1,47 @@
+"""``billing bench --only sinks``."""
+
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+from aiokafka.admin import AIOKafkaAdminClient
+
+from analytics.clickhouse import connect
+from analytics.migrate import migrate
+from billing.settings import Settings
+from cli.bench import lag
+from cli.bench.sinks import _changes
+
+
+async def test_the_lag_is_that_of_every_change_sent_and_nothing_stays(stack, running, monkeypatch):
+    monkeypatch.setattr(lag, "SECONDS", 2)
+    monkeypatch.setattr(lag, "RATE", 50)
+    urls = stack["urls"]
+    url = urlunsplit(urlsplit(urls["clickhouse"])._replace(path="/test_lag"))
+    settings = Settings(
+        state_dir=running.state_dir, kafka_url=urls["kafka"], postgres_url=urls["postgres"], clickhouse_url=url
+    )
+    await migrate(settings)
+    client = await connect(url)
+    try:
+        figures = await lag.measure_lag(settings, url, _changes(20))
+        ((events,),) = (await client.query("SELECT sum(events) FROM stream_metrics")).result_rows
+    finally:
+        await client.command("DROP DATABASE test_lag")
+        await client.close()
+    assert events == 2 * 50 * lag.CHANGES
+    assert 0 < figures["p50"] <= figures["p99"] <= figures["max"]
+    await nothing_stays(urls)
+
+
+async def nothing_stays(urls: dict[str, str]) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=urls["kafka"])
+    await admin.start()
+    try:
+        assert not [topic for topic in await admin.list_topics() if topic.startswith("bench.")]
+    finally:
+        await admin.close()
+    postgres = await asyncpg.connect(urls["postgres"])
+    try:
+        assert await postgres.fetchval("SELECT count(*) FROM stream_positions WHERE consumer LIKE 'bench.%'") == 0
+    finally:
+        await postgres.close()
