@@ -41,7 +41,7 @@ def rows_for(event: PaymentChanged, partition: int, offset: int) -> EventRows:
     """The rows of an event that stands at ``offset`` of ``partition``.
 
     Raises :class:`~billing.errors.InvalidMessage` for a value that no column can hold: a row that ClickHouse must
-    refuse would hold up every row behind it.
+    refuse would have its whole batch taken apart.
     """
     _check(event)
     return EventRows(

@@ -17,12 +17,12 @@ def backfill(
     """Send all of the journal to ClickHouse. Goes on where it stopped; safe at any time, for rows are versioned."""
     from cli.outage import explained
     from cli.running import settings_of_running_stack
-    from sinks.outage import Outage
+    from sinks.outage import Outage, Refused
 
     try:
         with explained():
             operations, seconds = asyncio.run(_run(settings_of_running_stack(), restart=restart))
-    except Outage as error:
+    except (Outage, Refused) as error:
         Console(stderr=True).print(f"stopped, run it again to go on: {error}", style="red", markup=False)
         raise typer.Exit(2) from error
     typer.echo(f"{operations} operations sent in {seconds:.1f} s ({operations / max(seconds, 0.001):,.0f} a second)")

@@ -48,8 +48,9 @@ def deduplication_token(batch: Batch[Any], table: str) -> str:
 
 
 class ClickHouseInserter:
-    """Inserts a batch with one insert per table, a JSON array per row. What was inserted is not read back: rows are versioned,
-    so a repeat changes nothing (``analytics/migrations/0001_operations.sql``). ``now``: the wall clock (UTC)."""
+    """Inserts a batch with one insert per table, a JSON array per row. What was inserted is not read back: rows are
+    versioned, so a repeat changes nothing (``analytics/migrations/0001_operations.sql``). ``now``: the wall clock
+    (UTC)."""
 
     def __init__(self, url: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._url = url
@@ -78,12 +79,10 @@ class ClickHouseInserter:
                         await _insert(client, table, rows, tokens.get(table))
         except (DataError, ProgrammingError):
             raise  # what we sent is wrong, and will be the next time: a bug, not an outage
-        except DatabaseError as error:
-            code = _CODE.search(str(error))
+        except (ClickHouseError, OSError, TimeoutError) as error:
+            code = _CODE.search(str(error)) if isinstance(error, DatabaseError) else None
             if code is not None and int(code[1]) in _REFUSALS:
                 raise Refused(f"clickhouse: {error}") from error
-            raise Outage(f"clickhouse: {error!r}") from error
-        except (ClickHouseError, OSError, TimeoutError) as error:
             raise Outage(f"clickhouse: {error!r}") from error
 
     async def _connected(self) -> AsyncClient:

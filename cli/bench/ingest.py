@@ -20,7 +20,6 @@ import uvloop
 from aiohttp import web
 from aiohttp.test_utils import unused_port
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 from rich.table import Table
@@ -28,7 +27,7 @@ from rich.table import Table
 from billing.settings import Settings
 from billing.topics import CALLBACKS, INBOX
 from cli.bench import floors
-from cli.bench.ingest_server import PREFIX
+from cli.bench.aside import PREFIX, own_topics
 from cli.bench.wire import Sent, post, rush, steady
 
 CONNECTIONS: Final = 64
@@ -40,8 +39,6 @@ MERCHANT: Final = "bench"
 KEY_ID: Final = "bench-1"
 #: Callbacks are signed before they are sent, and sent again when they run out: a repeat is checked and stored as well.
 SIGNED: Final = 5_000
-#: The benchmark's topics keep what they hold for so long, milliseconds, should it not come to remove them.
-RETENTION_MS: Final = 600_000
 
 
 def measure_ingest(settings: Settings, environment: dict[str, str], seconds: float, say: Callable[[str], None]) -> Any:
@@ -55,7 +52,7 @@ async def _measure(
     api_key, run = secrets.token_hex(16), secrets.token_hex(4)
     key = ec.generate_private_key(ec.SECP256R1())
     async with AsyncExitStack() as opened:
-        await opened.enter_async_context(_topics(settings))
+        await opened.enter_async_context(own_topics(settings, [PREFIX + INBOX.name, PREFIX + CALLBACKS.name]))
         keys_url = await opened.enter_async_context(_published(key))
         environment = {
             **environment,
@@ -212,26 +209,6 @@ async def _published(key: ec.EllipticCurvePrivateKey) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         await runner.cleanup()
-
-
-@asynccontextmanager
-async def _topics(settings: Settings) -> AsyncIterator[None]:
-    """The benchmark's topics, made anew and removed afterwards."""
-    names = [PREFIX + INBOX.name, PREFIX + CALLBACKS.name]
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_url)
-    await admin.start()
-    try:
-        await admin.create_topics(
-            [
-                NewTopic(name, settings.kafka_partitions, settings.kafka_replication,
-                         topic_configs={"retention.ms": str(RETENTION_MS)})
-                for name in names
-            ]
-        )  # fmt: skip
-        yield
-    finally:
-        await admin.delete_topics(names)
-        await admin.close()
 
 
 async def _stored(settings: Settings, topic: str) -> int:

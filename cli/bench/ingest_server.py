@@ -7,7 +7,6 @@
 import dataclasses
 import sys
 from collections.abc import Sequence
-from typing import Final
 
 import uvicorn
 from starlette.requests import Request
@@ -15,14 +14,12 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from billing.settings import Settings
+from cli.bench.aside import PREFIX
 from ingest_api.kafka_writer import KafkaWriter
 from ingest_api.logs import configure_logging
 from ingest_api.schemas import CreatePaymentIn, parse
 from ingest_api.server import build_parts, serve
 from ingest_api.serving import server_config
-
-#: Before the name of a topic that the benchmark has for itself.
-PREFIX: Final = "bench."
 
 
 class AsideWriter(KafkaWriter):

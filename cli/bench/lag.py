@@ -13,12 +13,13 @@ from typing import Final
 
 import msgspec
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from analytics.clickhouse import connect
 from billing.kafka_options import producer_options
 from billing.messages import Envelope, PaymentChanged
 from billing.settings import Settings
+from billing.topics import EVENTS
+from cli.bench.aside import PREFIX, own_topics
 from storage.database import connected
 from storage.positions import forget
 
@@ -33,24 +34,14 @@ PATIENCE_S: Final = 60.0
 async def measure_lag(settings: Settings, url: str, changes: Sequence[PaymentChanged]) -> dict[str, float]:
     """Milliseconds from a change to its readable row, event by event: p50, p99, max. ``url``: of the benchmark's
     database; ``changes`` are sent over and over, as if they happened now."""
-    topic = f"bench.events.{secrets.token_hex(4)}"
-    async with _topic(settings, topic), _sink(settings, url, topic):
-        sent = await _send(settings, topic, changes)
-        return await _arrived(url, topic, sent)
-
-
-@asynccontextmanager
-async def _topic(settings: Settings, name: str) -> AsyncIterator[None]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_url)
-    await admin.start()
+    topic = f"{PREFIX}{EVENTS.name}.{secrets.token_hex(4)}"
     try:
-        await admin.create_topics([NewTopic(name, settings.kafka_partitions, settings.kafka_replication)])
-        yield
+        async with own_topics(settings, [topic]), _sink(settings, url, topic):
+            sent = await _send(settings, topic, changes)
+            return await _arrived(url, topic, sent)
     finally:
-        await admin.delete_topics([name])
-        await admin.close()
         async with connected(settings) as engine, engine.begin() as connection:
-            await forget(connection, name)
+            await forget(connection, topic)
 
 
 @asynccontextmanager

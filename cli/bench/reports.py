@@ -4,23 +4,19 @@ import time
 from collections.abc import Callable
 from datetime import date
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
 
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from rich.table import Table
 
 from analytics.clickhouse import connect
-from analytics.migrate import migrate
 from analytics.report import bind, read_reports, run
 from billing.settings import Settings
+from cli.bench.aside import STATEMENT_TIMEOUT_S, own_database
 
-DATABASE: Final = "billing_bench"
 #: Payments in one insert: well within the time a query may take.
 CHUNK: Final = 250_000
 #: The payments lie on so many days before today.
 DAYS: Final = 90
-#: One insert of the benchmark's, merges under way, seconds.
-STATEMENT_TIMEOUT_S: Final = 300
 #: What a report may take, seconds, with the usual parameters.
 LIMIT_S: Final = 1.0
 
@@ -91,11 +87,7 @@ async def measure_reports(
     settings: Settings, operations: int, today: date, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """Make ``operations`` (two to a payment), and time every report with its usual parameters, the better of two."""
-    url = urlunsplit(urlsplit(settings.clickhouse_url)._replace(path=f"/{DATABASE}"))
-    server = await connect(settings.clickhouse_url, receive_timeout_s=STATEMENT_TIMEOUT_S)
-    try:
-        await server.command(f"DROP DATABASE IF EXISTS {DATABASE}")
-        await migrate(settings.model_copy(update={"clickhouse_url": url}))
+    async with own_database(settings) as url:
         client = await connect(url, receive_timeout_s=STATEMENT_TIMEOUT_S)
         try:
             started = time.monotonic()
@@ -108,9 +100,6 @@ async def measure_reports(
             counted = int((await client.query("SELECT count() FROM operation_versions")).result_rows[0][0])
         finally:
             await client.close()
-    finally:
-        await server.command(f"DROP DATABASE IF EXISTS {DATABASE}")
-        await server.close()
     return {"operations": counted, "made_in_seconds": round(made_s, 1), "report_seconds": seconds}
 
 

@@ -3,11 +3,9 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import aio_pika
@@ -15,7 +13,6 @@ import msgspec
 from rich.table import Table
 
 from analytics.clickhouse import connect
-from analytics.migrate import migrate
 from analytics.report import bind, find_report, run
 from analytics.rows import TABLES
 from billing.decide import decide
@@ -23,8 +20,8 @@ from billing.messages import CreatePayment, Observation, PaymentChanged, Provide
 from billing.order import Cart, Item, Order
 from billing.settings import Settings
 from billing.vocabulary import PaymentStatus
+from cli.bench.aside import own_database
 from cli.bench.lag import RATE, SECONDS, measure_lag
-from cli.bench.reports import DATABASE
 from sinks.clickhouse import ClickHouseInserter
 from sinks.clickhouse import translate as rows_of
 from sinks.event import Batch, Event
@@ -49,7 +46,7 @@ async def measure_sinks(settings: Settings, say: Callable[[str], None]) -> dict[
     batches = _batches(changes)
     say("signals, with confirms")
     signals, bare = await _signals(settings, batches)
-    async with _own_database(settings) as url:
+    async with own_database(settings) as url:
         say("rows into ClickHouse")
         rows, operations, bare_rows = await _rows(url, batches)
         say(f"{RATE} payments a second, {SECONDS} s")
@@ -150,20 +147,6 @@ async def _bare_confirms(channel: Any, queue: str, count: int) -> int:
 
     await asyncio.gather(*(publish() for _ in range(count)))
     return round(count / (time.perf_counter() - started))
-
-
-@asynccontextmanager
-async def _own_database(settings: Settings) -> AsyncIterator[str]:
-    """Its URL, with the schema in it."""
-    url = urlunsplit(urlsplit(settings.clickhouse_url)._replace(path=f"/{DATABASE}"))
-    admin = await connect(settings.clickhouse_url)
-    try:
-        await admin.command(f"DROP DATABASE IF EXISTS {DATABASE}")
-        await migrate(settings.model_copy(update={"clickhouse_url": url}))
-        yield url
-    finally:
-        await admin.command(f"DROP DATABASE IF EXISTS {DATABASE}")
-        await admin.close()
 
 
 async def _rows(url: str, batches: Sequence[tuple[Event, ...]]) -> tuple[int, int, int]:

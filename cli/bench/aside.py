@@ -1,0 +1,53 @@
+"""What a benchmark has for itself, so that nobody acts on what it makes: topics, and a database in ClickHouse."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from analytics.clickhouse import connect
+from analytics.migrate import migrate
+from billing.settings import Settings
+
+#: Before the name of a topic that the benchmark has for itself.
+PREFIX: Final = "bench."
+DATABASE: Final = "billing_bench"
+#: The topics keep what they hold for so long, milliseconds, should the benchmark not come to remove them.
+RETENTION_MS: Final = 600_000
+#: One insert of the benchmark's, merges under way, seconds.
+STATEMENT_TIMEOUT_S: Final = 300
+
+
+@asynccontextmanager
+async def own_topics(settings: Settings, names: Sequence[str]) -> AsyncIterator[None]:
+    """Topics made anew, and removed afterwards."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_url)
+    await admin.start()
+    try:
+        await admin.create_topics(
+            [
+                NewTopic(name, settings.kafka_partitions, settings.kafka_replication,
+                         topic_configs={"retention.ms": str(RETENTION_MS)})
+                for name in names
+            ]
+        )  # fmt: skip
+        yield
+    finally:
+        await admin.delete_topics(list(names))
+        await admin.close()
+
+
+@asynccontextmanager
+async def own_database(settings: Settings) -> AsyncIterator[str]:
+    """The URL of a database made anew, with the schema in it; dropped afterwards."""
+    url = urlunsplit(urlsplit(settings.clickhouse_url)._replace(path=f"/{DATABASE}"))
+    server = await connect(settings.clickhouse_url, receive_timeout_s=STATEMENT_TIMEOUT_S)
+    try:
+        await server.command(f"DROP DATABASE IF EXISTS {DATABASE}")
+        await migrate(settings.model_copy(update={"clickhouse_url": url}))
+        yield url
+    finally:
+        await server.command(f"DROP DATABASE IF EXISTS {DATABASE}")
+        await server.close()
