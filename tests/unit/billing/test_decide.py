@@ -376,3 +376,10 @@ def test_the_order_goes_by_the_name_of_the_page_that_the_customer_gets():
     assert heard is not None
     assert heard.order_ref == "first"
     assert named(heard, "second").order_ref == "second"
+
+
+@pytest.mark.parametrize(("asked_for", "kept"), [(True, "method-1"), (False, None)])
+def test_a_method_is_kept_only_where_the_customer_let_us_save_it(asked_for, kept):
+    payment = a_payment(save_method=asked_for)
+    paid = decide(payment, told(payment, PaymentStatus.CAPTURED, method_ref="method-1"), NOW).payment
+    assert paid.method_ref == kept
