@@ -1,4 +1,4 @@
-"""Python's garbage collector, set for processes that run for months."""
+"""Python's garbage collector, set for processes that run for months and commands that go through millions of rows."""
 
 import gc
 from typing import Final

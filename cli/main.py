@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import journal, providers, stack
+from cli import garbage, journal, providers, stack
 from cli import run as processes
 from cli.api_keys.command import app as api_keys
 from cli.asyncapi.command import asyncapi
@@ -50,6 +50,7 @@ app.add_typer(processes.app, name="run")
 
 def main() -> None:
     """Entry point."""
+    garbage.settle()
     app()
 
 

@@ -156,7 +156,7 @@ class CreatePaymentIn(Strict):
     cart: CartIn
     return_urls: ReturnUrlsIn | None = None
     contact: ContactIn | None = None
-    metadata: dict[MetadataKey, MetadataValue] = Field(default={}, max_length=MAX_METADATA)
+    metadata: dict[MetadataKey, MetadataValue] = Field(default_factory=dict, max_length=MAX_METADATA)
 
     @model_validator(mode="after")
     def _named_or_chosen(self) -> Self:

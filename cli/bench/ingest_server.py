@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from billing.settings import Settings
+from cli import garbage
 from cli.bench.aside import PREFIX
 from ingest_api.kafka_writer import KafkaWriter
 from ingest_api.logs import configure_logging
@@ -42,6 +43,7 @@ def main(part: str) -> None:
     configure_logging()
     settings = Settings()
     parts = build_parts(settings)
+    garbage.settle()  # as `billing run` does
     if part == "floor":
         config = server_config(parts, validate, settings.ingest_host, settings.ingest_port)
         config.lifespan = "off"

@@ -5,7 +5,7 @@ import dataclasses
 import sys
 
 from billing.settings import Settings
-from cli import logs
+from cli import garbage, logs
 from sinks.analytics_worker import route
 from sinks.worker import run_route
 
@@ -14,6 +14,7 @@ def main(topic: str) -> None:
     """Serve until a signal comes."""
     logs.configure()
     settings = Settings()
+    garbage.settle()  # as `billing run` does
     run_route(settings, dataclasses.replace(route(settings), topic=topic, consumer=topic))
 
 
