@@ -135,6 +135,11 @@ class Settings(BaseSettings):
     admin_session_s: int = Field(8 * 3600, ge=60, le=30 * 86_400)
     """How long somebody stays signed in."""
 
+    # sinks
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(0, ge=0, le=65_535)
+    """Where a sink tells its numbers to Prometheus, at `/metrics`; 0: nowhere. Ingest does so at its own port."""
+
     # streams
     batch_max: int = Field(500, ge=1, le=10_000)
     """Messages in one transaction of the payments agent."""

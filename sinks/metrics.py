@@ -1,6 +1,9 @@
 """Every metric of the sinks, declared and explained."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -47,6 +50,20 @@ class Metrics:
             ("sink",),
             registry=self.registry,
         ).labels(sink)
+
+    @contextmanager
+    def served(self, host: str, port: int) -> Iterator[None]:
+        """Prometheus may read them at ``http://host:port/metrics`` meanwhile; with port 0 nobody may."""
+        if port == 0:
+            yield
+            return
+        server, thread = start_http_server(port, host, self.registry)
+        try:
+            yield
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
 
     def _counter(self, name: str, meaning: str, sink: str) -> Counter:
         return Counter(name, meaning, ("sink",), registry=self.registry).labels(sink)

@@ -50,6 +50,11 @@ def run_route(settings: Settings, route: Route[T]) -> None:
 async def serve(settings: Settings, route: Route[T]) -> None:
     """The same inside a running loop."""
     metrics = Metrics(route.consumer)
+    with metrics.served(settings.metrics_host, settings.metrics_port):
+        await _deliver(settings, route, metrics)
+
+
+async def _deliver(settings: Settings, route: Route[T], metrics: Metrics) -> None:
     engine = create_engine(settings, pool_size=POOL_SIZE)
     consumer = AIOKafkaConsumer(**consumer_options(settings, route.consumer))
     dead_letters = KafkaDeadLetters(settings, route.consumer)

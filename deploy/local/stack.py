@@ -95,8 +95,9 @@ def compose(settings: Settings, layout: Layout, memory: Memory, workers: int) ->
         if embedded[name] == "process":
             parts.append(_serving(name, memory.port(name), health))
     beating = [f"worker-{n}" for n in range(1, workers + 1)] if not chosen or "worker" in chosen else []
-    beating += [name for name in ("signals", "analytics") if not chosen or name in chosen]
     parts.extend(_beating(layout, name) for name in beating)
+    sinks = [name for name in ("signals", "analytics") if not chosen or name in chosen]
+    parts.extend(_beating(layout, name, memory.port(name)) for name in sinks)
     migrates = all(urls[name] for name in ("postgres", "kafka", "rabbitmq", "clickhouse"))
     return Stack(parts, urls, embedded, environment, api_key, migrates)
 
@@ -132,16 +133,20 @@ def _serving(name: str, port: int, health: str) -> Part:
     )
 
 
-def _beating(layout: Layout, name: str) -> Part:
-    """One of our processes that shows its health by touching a file."""
+def _beating(layout: Layout, name: str, metrics_port: int | None = None) -> Part:
+    """One of our processes that shows its health by touching a file, and perhaps its numbers at a port."""
     beat = layout.beats / name
     kind, _, index = name.partition("-")
     env = {"BILLING_HEARTBEAT_FILE": str(beat)} | ({"BILLING_WORKER_INDEX": index} if index else {})
+    if metrics_port is not None:
+        env["BILLING_METRICS_PORT"] = str(metrics_port)
 
     async def forget() -> None:
         beat.unlink(missing_ok=True)
 
-    return Part(name, (*_billing(), "run", kind), beats(beat), env=env, stage=Stage.OURS, prepare=forget)
+    return Part(
+        name, (*_billing(), "run", kind), beats(beat), env=env, port=metrics_port, stage=Stage.OURS, prepare=forget
+    )
 
 
 def _billing() -> tuple[str, ...]:

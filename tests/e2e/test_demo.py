@@ -9,6 +9,7 @@ import aio_pika
 import aiohttp
 import psutil
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from sinks.rabbitmq import SIGNALS
 from tests.conftest import BILLING, Stack
@@ -98,3 +99,17 @@ async def test_a_plain_consumer_sees_the_signals(running: Stack, stack):
                 assert body["products"]
                 seen.add(str(message.message_id))
     assert len(seen) == 8
+
+
+@pytest.mark.parametrize("sink", ["signals", "analytics"])
+async def test_what_a_sink_delivered_and_how_late_can_be_read(stack, sink):
+    (port,) = [process["port"] for process in stack["processes"] if process["name"] == sink]
+    async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{port}/metrics") as answer:
+        samples = {
+            sample.name: sample.value
+            for family in text_string_to_metric_families(await answer.text())
+            for sample in family.samples
+        }
+    # How many it was since the process began is not ours to say: a test before may have killed it.
+    assert samples["sink_delivered_total"] == samples["sink_lag_seconds_count"] > 0
+    assert samples["sink_stuck_seconds"] == 0
