@@ -52,6 +52,7 @@ async def _sink(settings: Settings, url: str, topic: str) -> AsyncIterator[None]
         "BILLING_KAFKA_URL": settings.kafka_url,
         "BILLING_POSTGRES_URL": settings.postgres_url,
         "BILLING_HEARTBEAT_FILE": str(beat),
+        "BILLING_METRICS_PORT": "0",  # in the environment it would be another sink's
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "cli.bench.sink_process", topic,

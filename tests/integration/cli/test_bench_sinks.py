@@ -16,6 +16,8 @@ async def test_the_lag_is_that_of_every_change_sent_and_nothing_stays(stack, run
     monkeypatch.setattr(lag, "SECONDS", 2)
     monkeypatch.setattr(lag, "RATE", 50)
     urls = stack["urls"]
+    (taken,) = [process["port"] for process in stack["processes"] if process["name"] == "analytics"]
+    monkeypatch.setenv("BILLING_METRICS_PORT", str(taken))  # as where a sink runs in the same container
     url = urlunsplit(urlsplit(urls["clickhouse"])._replace(path="/test_lag"))
     settings = Settings(
         state_dir=running.state_dir, kafka_url=urls["kafka"], postgres_url=urls["postgres"], clickhouse_url=url
