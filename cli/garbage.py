@@ -8,8 +8,13 @@ from typing import Final
 THRESHOLDS: Final = (5_000, 50, 100)
 
 
+def rarely() -> None:
+    """Let collections come as rarely as the thresholds say."""
+    gc.set_threshold(*THRESHOLDS)
+
+
 def settle() -> None:
-    """What is loaded by now stays for good: no collection looks at it again."""
+    """The same, and what is loaded by now stays for good: no collection looks at it again."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*THRESHOLDS)
+    rarely()

@@ -50,7 +50,7 @@ app.add_typer(processes.app, name="run")
 
 def main() -> None:
     """Entry point."""
-    garbage.settle()
+    garbage.rarely()
     app()
 
 
