@@ -28,6 +28,15 @@ class Inboxes:
                     return messages
         raise AssertionError("the queue closed")
 
+    @staticmethod
+    async def read_all(queue: AbstractQueue) -> list[AbstractIncomingMessage]:
+        """Take everything that is in the queue now."""
+        messages: list[AbstractIncomingMessage] = []
+        while (message := await queue.get(fail=False)) is not None:
+            await message.ack()
+            messages.append(message)
+        return messages
+
 
 class Sql:
     """ClickHouse as ``curl`` asks it."""

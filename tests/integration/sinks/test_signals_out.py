@@ -69,7 +69,8 @@ async def test_killed_between_confirm_and_position_a_sink_sends_the_same_ids_aga
     stored = await bench.done()
     async with bench.sink("signals"):
         await bench.drained(200)
-        messages = await inboxes.read(inboxes.auth, 200)
+        # Another partition may go first after the restart: the repeats are the last ones then.
+        messages = await inboxes.read_all(inboxes.auth)
 
     assert 0 < stored < 200
     assert ids(messages) == {f"{change.payment_id}:2:auth.allow_access" for change in changes}
