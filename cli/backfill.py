@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from billing.settings import Settings
+from cli import garbage
 
 
 def backfill(
@@ -35,6 +36,7 @@ async def _run(settings: Settings, *, restart: bool) -> tuple[int, float]:
     from storage.database import create_engine
     from storage.positions import forget
 
+    garbage.settle()
     engine = create_engine(settings)
     inserter = ClickHouseInserter(settings.clickhouse_url)
     started, sent = time.monotonic(), 0
