@@ -6,8 +6,8 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from admin.problems import Problem, ProblemError, answered
-from admin.readers import Readers, digest_of
-from admin.warehouse import Warehouse
+from admin.report_access import Readers, digest_of
+from admin.report_store import Warehouse
 from analytics.answer import as_csv, text
 from analytics.report import Report, read_reports
 

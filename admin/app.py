@@ -15,9 +15,9 @@ from starlette.staticfiles import StaticFiles
 from admin.analytics_api import analytics_api, as_problem
 from admin.pages import Pages
 from admin.problems import ProblemError, answered, read_problem
-from admin.readers import Readers
+from admin.report_access import Readers
+from admin.report_store import Warehouse
 from admin.sessions import Sessions
-from admin.warehouse import Warehouse
 
 DESCRIPTION: Final = (
     "The named reports over ClickHouse, for machines; `/reports` shows the same to people. Keys are those of the "

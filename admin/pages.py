@@ -12,12 +12,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from admin import words
-from admin.figures import figures, of_currency
+from admin import formatting
+from admin.overview import figures, of_currency
 from admin.problems import Problem, ProblemError
-from admin.readers import Readers, digest_of
+from admin.report_access import Readers, digest_of
+from admin.report_store import Warehouse
 from admin.sessions import Sessions
-from admin.warehouse import Warehouse
 from analytics.answer import as_csv
 from analytics.picture import svg
 from analytics.report import Parameter, read_reports
@@ -61,7 +61,11 @@ class Pages:
             lstrip_blocks=True,
         )
         self._templates.globals.update(
-            money=words.money, grouped=words.grouped, percent=words.percent, cell=words.cell, home=HOME
+            money=formatting.money,
+            grouped=formatting.grouped,
+            percent=formatting.percent,
+            cell=formatting.cell,
+            home=HOME,
         )
 
     def routes(self) -> list[Route]:

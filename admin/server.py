@@ -6,11 +6,11 @@ import structlog
 import uvicorn
 
 from admin.app import create_app
-from admin.readers import Readers
+from admin.report_access import Readers
+from admin.report_store import Warehouse
 from admin.sessions import Sessions
-from admin.warehouse import Warehouse
-from billing.settings import Settings
-from storage.database import create_engine
+from runtime.postgres import create_engine
+from runtime.settings import Settings
 
 log = structlog.get_logger(__name__)
 

@@ -13,7 +13,7 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 
 from analytics.clickhouse import DEFAULT_DATABASE, connect, database_of
 from analytics.cluster import on_cluster
-from billing.settings import Settings
+from runtime.settings import Settings
 
 log = structlog.get_logger(__name__)
 

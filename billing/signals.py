@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from billing.messages import ItemView, PaymentChanged
+from billing.messages.events import ItemView, PaymentChanged
 from billing.vocabulary import OperationStatus, OperationType, PaymentStatus
 
 #: Every routing key, by what it tells. The exchange is a topic exchange: consumers bind ``auth.*`` or ``notify.*``.

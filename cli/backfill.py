@@ -8,17 +8,17 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from billing.settings import Settings
-from cli import garbage
+from runtime import gc
+from runtime.settings import Settings
 
 
 def backfill(
     restart: Annotated[bool, typer.Option("--restart", help="From the beginning, not from where it stopped.")] = False,
 ) -> None:
     """Send all of the journal to ClickHouse. Goes on where it stopped; safe at any time, for rows are versioned."""
-    from cli.outage import explained
-    from cli.running import settings_of_running_stack
-    from sinks.outage import Outage, Refused
+    from cli.output import explained
+    from deploy.local.connect import settings_of_running_stack
+    from runtime.backoff import Outage, Refused
 
     try:
         with explained():
@@ -30,13 +30,13 @@ def backfill(
 
 
 async def _run(settings: Settings, *, restart: bool) -> tuple[int, float]:
-    from sinks.clickhouse import ClickHouseInserter
-    from sinks.resend import BACKFILL, backfill
-    from storage import journal
-    from storage.database import create_engine
-    from storage.positions import forget
+    from runtime.postgres import create_engine
+    from sinks.clickhouse.backfill import BACKFILL, backfill
+    from sinks.clickhouse.inserter import ClickHouseInserter
+    from storage.journal import records
+    from storage.streams.positions import forget
 
-    garbage.settle()
+    gc.settle()
     engine = create_engine(settings)
     inserter = ClickHouseInserter(settings.clickhouse_url)
     started, sent = time.monotonic(), 0
@@ -45,7 +45,7 @@ async def _run(settings: Settings, *, restart: bool) -> tuple[int, float]:
         async with engine.begin() as connection:
             if restart:
                 await forget(connection, BACKFILL)
-            total = sum(extent.rows for extent in (await journal.extents(connection)).values())
+            total = sum(extent.rows for extent in (await records.extents(connection)).values())
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task("backfill", total=total)
 

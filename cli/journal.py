@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from billing.settings import Settings
-from cli.outage import on_running_stack
+from cli.output import on_running_stack
+from runtime.settings import Settings
 
 app = typer.Typer(help="Upkeep of the journal, which grows without end.", no_args_is_help=True)
 
@@ -25,8 +25,8 @@ def detach(keep_months: Annotated[int, typer.Option(min=1, help="Months to keep 
 
 
 async def _make(settings: Settings, ahead: int) -> None:
-    from storage.database import connected
-    from storage.partitions import make_partitions
+    from runtime.postgres import connected
+    from storage.journal.partitions import make_partitions
 
     async with connected(settings) as engine, engine.begin() as connection:
         made = await make_partitions(connection, _today(), ahead)
@@ -34,8 +34,8 @@ async def _make(settings: Settings, ahead: int) -> None:
 
 
 async def _detach(settings: Settings, keep_months: int) -> None:
-    from storage.database import connected
-    from storage.partitions import detach_partitions, month_after
+    from runtime.postgres import connected
+    from storage.journal.partitions import detach_partitions, month_after
 
     async with connected(settings) as engine, engine.begin() as connection:
         taken = await detach_partitions(connection, month_after(_today(), -keep_months))

@@ -2,21 +2,22 @@
 
 import typer
 
-from cli import garbage, journal, providers, stack
+from cli import journal, providers, stack
 from cli import run as processes
-from cli.api_keys.command import app as api_keys
-from cli.asyncapi.command import asyncapi
+from cli.api_keys import app as api_keys
+from cli.asyncapi import asyncapi
 from cli.backfill import backfill
 from cli.bench.command import bench
-from cli.dead_letters.command import app as dead_letters
+from cli.dead_letters import app as dead_letters
 from cli.demo.command import demo
-from cli.parity.command import parity
-from cli.payment.command import app as payment
+from cli.parity import parity
+from cli.payments import app as payment
 from cli.rebuild import rebuild
-from cli.report.command import report
+from cli.reports import report
 from cli.storm.command import storm
-from cli.timeline.command import timeline
-from cli.verify.command import verify
+from cli.timeline import timeline
+from cli.verify import verify
+from runtime import gc
 
 app = typer.Typer(
     name="billing",
@@ -50,7 +51,7 @@ app.add_typer(processes.app, name="run")
 
 def main() -> None:
     """Entry point."""
-    garbage.rarely()
+    gc.rarely()
     app()
 
 

@@ -2,16 +2,16 @@
 
 import asyncio
 
-from billing.settings import Settings
+from runtime.settings import Settings
 
 
 async def migrate(settings: Settings) -> None:
     """Postgres schema, Kafka topics, RabbitMQ topology, ClickHouse schema; each is left alone where it fits."""
     from analytics.migrate import migrate as migrate_clickhouse
-    from sinks.rabbitmq import migrate as migrate_rabbitmq
-    from storage.database import create_engine
+    from runtime.kafka.topic_admin import create_topics
+    from runtime.postgres import create_engine
+    from sinks.rabbitmq.publisher import migrate as migrate_rabbitmq
     from storage.migrate import migrate as migrate_postgres
-    from streams.topics import create_topics
 
     engine = create_engine(settings)
     try:

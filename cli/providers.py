@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from billing.settings import Settings
-from cli.outage import on_running_stack
+from cli.output import on_running_stack
+from runtime.settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -67,9 +67,9 @@ async def _list(settings: Settings) -> list[dict[str, Any]]:
     import msgspec
 
     from providers import registry
-    from storage.chases import held_back
-    from storage.database import connected
-    from storage.provider_switches import open_breakers, switches
+    from runtime.postgres import connected
+    from storage.payments.follow_ups import held_back
+    from storage.providers.switches import open_breakers, switches
 
     async with connected(settings) as engine, engine.connect() as connection:
         turned = await switches(connection)
@@ -89,10 +89,10 @@ async def _list(settings: Settings) -> list[dict[str, Any]]:
 async def _turn(settings: Settings, name: str, reason: str, actor: str, *, enabled: bool) -> int:
     """Turn the switch; how many operations wait for the provider."""
     from providers import registry
-    from storage.chases import held_back
-    from storage.database import connected
-    from storage.provider_switches import Switch, turn
-    from streams.gates import LOOK_EVERY_S
+    from runtime.postgres import connected
+    from storage.payments.follow_ups import held_back
+    from storage.providers.switches import Switch, turn
+    from streams.provider_calls.availability import LOOK_EVERY_S
 
     known = sorted(registry.build(settings))
     if name not in known:
@@ -111,10 +111,10 @@ async def _send_what_waited(settings: Settings, engine: "AsyncEngine", name: str
     """Ask the payments to try again now: their next try may be hours away."""
     from aiokafka import AIOKafkaProducer
 
-    from billing.kafka_options import producer_options
-    from storage.chases import held_back
-    from streams.chaser import chase_message
-    from streams.outbox import Outbox
+    from runtime.kafka.options import producer_options
+    from runtime.kafka.publisher import Outbox
+    from storage.payments.follow_ups import held_back
+    from streams.payments.follow_ups import chase_message
 
     async with engine.connect() as connection:
         waiting = await held_back(connection, name, _now())

@@ -8,11 +8,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from billing.settings import Settings
-from cli.outage import on_running_stack
+from cli.output import on_running_stack
+from runtime.settings import Settings
 
 if TYPE_CHECKING:
-    from storage.rebuild import Difference
+    from storage.journal.replay import Difference
 
 #: Payments that differ and are listed; all are counted.
 LISTED_MAX: Final = 1000
@@ -37,8 +37,8 @@ def rebuild(
 
 async def _check(settings: Settings, limit: int | None) -> dict[str, Any]:
     """``{"checked", "different", "payments": [{"id", "differences"}]}``."""
-    from storage.database import connected
-    from storage.rebuild import check_payments, count_payments
+    from runtime.postgres import connected
+    from storage.journal.replay import check_payments, count_payments
 
     report: dict[str, Any] = {"checked": 0, "different": 0, "payments": []}
     columns = (TextColumn("rebuild"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -59,8 +59,8 @@ async def _check(settings: Settings, limit: int | None) -> dict[str, Any]:
 
 def _shown(difference: "Difference") -> dict[str, Any]:
     """Masked by the path as well: it names what the value is, as in ``order.contact.email``."""
-    from billing.card_numbers import MASK
-    from billing.redaction import redact
+    from runtime.logging.card_numbers import MASK
+    from runtime.logging.redaction import redact
 
     hidden = redact({difference.field: ""})[difference.field] == MASK
     sides = {"stored": difference.stored, "rebuilt": difference.rebuilt}

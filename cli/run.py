@@ -4,8 +4,9 @@ import logging
 
 import typer
 
-from billing.settings import Settings
-from cli import garbage, logs
+from runtime import gc
+from runtime.logging import setup
+from runtime.settings import Settings
 
 app = typer.Typer(help="Run one process of the service in the foreground.", no_args_is_help=True)
 
@@ -29,7 +30,7 @@ def worker() -> None:
 @app.command()
 def signals() -> None:
     """The RabbitMQ sink."""
-    from sinks.signals_worker import run
+    from sinks.rabbitmq.worker import run
 
     run(_settings())
 
@@ -37,7 +38,7 @@ def signals() -> None:
 @app.command()
 def analytics() -> None:
     """The ClickHouse sink."""
-    from sinks.analytics_worker import run
+    from sinks.clickhouse.worker import run
 
     run(_settings())
 
@@ -78,6 +79,6 @@ def migrate() -> None:
 
 def _settings() -> Settings:
     settings = Settings()
-    logs.configure(logging.getLevelNamesMapping()[settings.log_level.upper()])
-    garbage.settle()
+    setup.configure(logging.getLevelNamesMapping()[settings.log_level.upper()])
+    gc.settle()
     return settings

@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from billing.settings import Settings
 from deploy.local import control
 from deploy.local.control import NotReady, Status, is_ready
 from deploy.local.layout import Layout, read_status, wanted_workers
+from runtime.settings import Settings
 
 LOG_LINES: Final = 15
 #: What there is to say of a state folder without a supervisor.
@@ -92,9 +92,9 @@ def logs(
 
 def supervise() -> None:
     """Run the supervisor in the foreground (`billing up` does it in the background)."""
-    from cli.logs import configure
     from deploy.local.stack import compose
     from deploy.local.supervisor import supervise as run_supervisor
+    from runtime.logging.setup import configure
 
     configure()
     settings = Settings()

@@ -11,16 +11,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from ingest_api import docs_page
-from ingest_api.api_keys import ApiKeys
-from ingest_api.change_streams import ChangeStreams
-from ingest_api.error_answers import ErrorAnswers
-from ingest_api.front import Front, HandlerApp
+from ingest_api.auth.api_keys import ApiKeys
+from ingest_api.dependencies import Parts, Replies, Writer
+from ingest_api.edge.fast_path import Front, HandlerApp
+from ingest_api.edge.request_context import RequestContext
+from ingest_api.kafka.change_streams import ChangeStreams
+from ingest_api.openapi import page
 from ingest_api.openapi.document import DESCRIPTION, complete
-from ingest_api.parts import Parts, Replies, Writer
-from ingest_api.provider_health import ProviderHealth
-from ingest_api.request_context import RequestContext
+from ingest_api.problems.handlers import ErrorAnswers
 from ingest_api.routes import ApiRoute, api_routes
+from ingest_api.routing.provider_health import ProviderHealth
 from providers.base import Provider
 
 
@@ -45,7 +45,7 @@ def create_app(parts: Parts) -> ASGIApp:
     errors.install(app)
     for route in routes:
         _add(app, route)
-    app.add_route(docs_page.PATH, docs_page.docs_page(app.openapi), methods=["GET"])
+    app.add_route(page.PATH, page.docs_page(app.openapi), methods=["GET"])
     direct = {
         (route.method, route.path): context(HandlerApp(route.path, route.handler, errors))
         for route in routes

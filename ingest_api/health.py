@@ -5,7 +5,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ingest_api.parts import Parts
+from ingest_api.dependencies import Parts
 
 
 class Health:

@@ -3,28 +3,21 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ingest_api import (
-    act_on_payment,
-    create_payment,
-    list_payments,
-    payment_events,
-    read_operations,
-    read_payment,
-    read_timeline,
-)
-from ingest_api.act_on_payment import ActOnPaymentHandler
-from ingest_api.create_payment import CreatePaymentHandler
-from ingest_api.front import Handler
+from ingest_api.dependencies import Parts
+from ingest_api.edge.fast_path import Handler
 from ingest_api.health import Health
-from ingest_api.list_payments import ListPaymentsHandler
 from ingest_api.openapi import lists, operations, payments, service, webhooks
-from ingest_api.parts import Parts
-from ingest_api.payment_events import PaymentEventsHandler
-from ingest_api.problem_pages import list_problems, read_problem
-from ingest_api.read_operations import ReadOperations
-from ingest_api.read_payment import ReadPaymentHandler
-from ingest_api.read_timeline import ReadTimelineHandler
-from ingest_api.webhooks import CALLBACK_PATHS, WebhookHandler
+from ingest_api.payments import act, create, events, read, read_operations, read_timeline
+from ingest_api.payments import lists as payment_lists
+from ingest_api.payments.act import ActOnPaymentHandler
+from ingest_api.payments.create import CreatePaymentHandler
+from ingest_api.payments.events import PaymentEventsHandler
+from ingest_api.payments.lists import ListPaymentsHandler
+from ingest_api.payments.read import ReadPaymentHandler
+from ingest_api.payments.read_operations import ReadOperations
+from ingest_api.payments.read_timeline import ReadTimelineHandler
+from ingest_api.problems.pages import list_problems, read_problem
+from ingest_api.webhooks.endpoint import CALLBACK_PATHS, WebhookHandler
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +36,21 @@ class ApiRoute:
 def api_routes(parts: Parts) -> list[ApiRoute]:
     """The routes, with a webhook for each provider that is set up."""
     health = Health(parts)
-    create, read, entries = CreatePaymentHandler(parts), ReadPaymentHandler(parts), ReadOperations(parts)
+    entries = ReadOperations(parts)
     return [
-        ApiRoute("POST", create_payment.PATH, "create_payment", create, payments.CREATE_PAYMENT, busy=True),
-        ApiRoute("GET", list_payments.PATH, "list_payments", ListPaymentsHandler(parts), lists.LIST_PAYMENTS),
-        ApiRoute("GET", read_payment.PATH, "read_payment", read, payments.READ_PAYMENT),
+        ApiRoute(
+            "POST", create.PATH, "create_payment", CreatePaymentHandler(parts), payments.CREATE_PAYMENT, busy=True
+        ),
+        ApiRoute("GET", payment_lists.PATH, "list_payments", ListPaymentsHandler(parts), lists.LIST_PAYMENTS),
+        ApiRoute("GET", read.PATH, "read_payment", ReadPaymentHandler(parts), payments.READ_PAYMENT),
         *(
-            ApiRoute("POST", act_on_payment.PATH + name, f"{name}_payment", ActOnPaymentHandler(parts, name), docs)
+            ApiRoute("POST", act.PATH + name, f"{name}_payment", ActOnPaymentHandler(parts, name), docs)
             for name, docs in operations.ACTIONS.items()
         ),
         ApiRoute("GET", read_operations.PATH, "read_operations", entries.all, operations.READ_OPERATIONS),
         ApiRoute("GET", read_operations.ONE_PATH, "read_operation", entries.one, operations.READ_OPERATION),
         ApiRoute("GET", read_timeline.PATH, "read_timeline", ReadTimelineHandler(parts), lists.READ_TIMELINE),
-        ApiRoute("GET", payment_events.PATH, "payment_events", PaymentEventsHandler(parts), lists.PAYMENT_EVENTS),
+        ApiRoute("GET", events.PATH, "payment_events", PaymentEventsHandler(parts), lists.PAYMENT_EVENTS),
         *_webhooks(parts),
         ApiRoute("GET", "/livez", "livez", health.live, service.LIVE),
         ApiRoute("GET", "/readyz", "readyz", health.ready, service.READY),

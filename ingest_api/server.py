@@ -8,26 +8,26 @@ from itertools import count
 from types import FrameType
 from typing import NoReturn
 
-from billing.settings import Settings
-from ingest_api.api_keys import ApiKeys
 from ingest_api.app import create_app
-from ingest_api.change_streams import ChangeStreams
-from ingest_api.gate import Gate
-from ingest_api.kafka_writer import KafkaWriter
-from ingest_api.key_book import PostgresKeyBook
-from ingest_api.logs import configure_logging
+from ingest_api.auth.admission import Gate
+from ingest_api.auth.api_keys import ApiKeys
+from ingest_api.auth.key_ring import PostgresKeyBook
+from ingest_api.auth.rate_limits import RateLimits
+from ingest_api.dependencies import Parts
+from ingest_api.edge.recent_keys import RecentKeys
+from ingest_api.edge.uvicorn_server import IngestServer, server_config
+from ingest_api.kafka.change_streams import ChangeStreams
+from ingest_api.kafka.replies import ReplyListener
+from ingest_api.kafka.waiting import WaitingRequests
+from ingest_api.kafka.writer import KafkaWriter
 from ingest_api.metrics import Metrics
-from ingest_api.parts import Parts
-from ingest_api.provider_health import ProviderHealth
-from ingest_api.rate_limits import RateLimits
-from ingest_api.reads import PostgresReads
-from ingest_api.recent_keys import RecentKeys
-from ingest_api.replies import ReplyListener
-from ingest_api.router import Router, read_rules
-from ingest_api.serving import IngestServer, server_config
-from ingest_api.waiting import WaitingRequests
+from ingest_api.payments.postgres_reads import PostgresReads
+from ingest_api.routing.provider_health import ProviderHealth
+from ingest_api.routing.selection import Router, read_rules
 from providers import registry
-from storage.database import create_engine
+from runtime.logging.ingest import configure_logging
+from runtime.postgres import create_engine
+from runtime.settings import Settings
 
 
 def run(settings: Settings) -> None:

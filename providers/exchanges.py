@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl
 import aiohttp
 import msgspec
 
-from billing.card_numbers import MASK
-from billing.redaction import redact
+from runtime.logging.card_numbers import MASK
+from runtime.logging.redaction import redact
 
 #: Characters of a body that are shown.
 SHOWN: Final = 2_000

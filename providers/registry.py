@@ -1,11 +1,11 @@
 """The providers we have. Adding one is a folder and a line here."""
 
-from billing.settings import Settings
 from providers.base import Provider
 from providers.stripe import Stripe
 from providers.tbank import TBank
 from providers.yandex_pay import YandexPay
 from providers.yookassa import YooKassa
+from runtime.settings import Settings
 
 
 def build(settings: Settings) -> dict[str, Provider]:

@@ -19,11 +19,11 @@ from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from billing.errors import InvalidMessage
+from runtime.backoff import Backoff, Outage, Refused
+from runtime.kafka.dead_letters import DeadLetters
 from sinks.assignment import Assignment, Consumer
-from sinks.dead_letters import DeadLetters
-from sinks.event import Batch, Destination, Event, read_event
+from sinks.batch import Batch, Destination, Event, read_event
 from sinks.metrics import Metrics
-from sinks.outage import Backoff, Outage, Refused
 from sinks.positions import LostPartition
 
 log = structlog.get_logger(__name__)

@@ -6,18 +6,18 @@ from typing import Protocol
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sinks.outage import Outage
-from storage.positions import LostPartition, advance, load
+from runtime.backoff import Outage
+from storage.streams.positions import LostPartition, advance, load
 
 
 class Positions(Protocol):
-    """The positions of one consumer in one topic. Both raise :class:`~sinks.outage.Outage`."""
+    """The positions of one consumer in one topic. Both raise :class:`~runtime.backoff.Outage`."""
 
     async def load(self, partitions: Sequence[int]) -> dict[int, int]:
         """The next offset of each partition; 0 where it has never been."""
 
     async def advance(self, moves: Mapping[int, tuple[int, int]]) -> None:
-        """Partition → (expected, new) next offset; raises :class:`~storage.positions.LostPartition` and moves
+        """Partition → (expected, new) next offset; raises :class:`~storage.streams.positions.LostPartition` and moves
         nothing when a partition is not at the expected one."""
 
 

@@ -8,7 +8,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from storage.partitions import make_partitions
+from storage.journal.partitions import make_partitions
 
 #: Serialises migrations started at once by several processes (a Postgres advisory lock).
 MIGRATION_LOCK = 0x62696C6C

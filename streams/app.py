@@ -7,10 +7,10 @@ import structlog
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from billing.settings import Settings
-from billing.topics import CALLBACKS, INBOX, REQUESTS
-from streams.agents import Agents
-from streams.inlet import Incoming
+from billing.messages.topics import CALLBACKS, INBOX, REQUESTS
+from runtime.kafka.record import Incoming
+from runtime.settings import Settings
+from streams.worker_agents import Agents
 
 log = structlog.get_logger(__name__)
 

@@ -5,7 +5,7 @@ import asyncio
 import uvloop
 from faust.worker import Worker
 
-from billing.settings import Settings
+from runtime.settings import Settings
 from streams.app import build_app
 
 

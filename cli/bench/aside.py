@@ -9,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from analytics.clickhouse import connect
 from analytics.migrate import migrate
-from billing.settings import Settings
+from runtime.settings import Settings
 
 #: Before the name of a topic that the benchmark has for itself.
 PREFIX: Final = "bench."

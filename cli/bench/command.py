@@ -54,8 +54,8 @@ def bench(
 
 def _ingest(seconds: float, *, as_json: bool) -> None:
     from cli.bench.ingest import ingest_table, measure_ingest
-    from cli.outage import explained
-    from cli.running import environment_of_running_stack, settings_of
+    from cli.output import explained
+    from deploy.local.connect import environment_of_running_stack, settings_of
 
     console = Console(stderr=as_json)
     with explained(), console.status("measuring") as progress:
@@ -70,7 +70,7 @@ def _ingest(seconds: float, *, as_json: bool) -> None:
 
 def _sinks(*, as_json: bool) -> None:
     from cli.bench.sinks import measure_sinks, sinks_table
-    from cli.outage import on_running_stack
+    from cli.output import on_running_stack
 
     console = Console(stderr=as_json)
     with console.status("measuring") as progress:
@@ -82,7 +82,7 @@ def _sinks(*, as_json: bool) -> None:
 
 def _reports(operations: int, *, as_json: bool) -> None:
     from cli.bench.reports import measure_reports, reports_table
-    from cli.outage import on_running_stack
+    from cli.output import on_running_stack
 
     console = Console(stderr=as_json)
     today = datetime.now(UTC).date()

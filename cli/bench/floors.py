@@ -8,9 +8,9 @@ import aiohttp
 import asyncpg
 from aiokafka import AIOKafkaProducer
 
-from billing.kafka_options import producer_options
-from billing.settings import Settings
-from billing.topics import REPLIES
+from billing.messages.topics import REPLIES
+from runtime.kafka.options import producer_options
+from runtime.settings import Settings
 
 SECONDS: Final = 3.0
 CONCURRENCY: Final = 64

@@ -24,11 +24,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 from rich.table import Table
 
-from billing.settings import Settings
-from billing.topics import CALLBACKS, INBOX
+from billing.messages.topics import CALLBACKS, INBOX
 from cli.bench import floors
 from cli.bench.aside import PREFIX, own_topics
 from cli.bench.wire import Sent, post, rush, steady
+from runtime.settings import Settings
 
 CONNECTIONS: Final = 64
 WARM_UP_S: Final = 2.0

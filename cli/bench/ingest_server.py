@@ -13,14 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from billing.settings import Settings
-from cli import garbage
 from cli.bench.aside import PREFIX
-from ingest_api.kafka_writer import KafkaWriter
-from ingest_api.logs import configure_logging
-from ingest_api.schemas import CreatePaymentIn, parse
+from ingest_api.edge.uvicorn_server import server_config
+from ingest_api.kafka.writer import KafkaWriter
+from ingest_api.payments.schemas import CreatePaymentIn, parse
 from ingest_api.server import build_parts, serve
-from ingest_api.serving import server_config
+from runtime import gc
+from runtime.logging.ingest import configure_logging
+from runtime.settings import Settings
 
 
 class AsideWriter(KafkaWriter):
@@ -43,7 +43,7 @@ def main(part: str) -> None:
     configure_logging()
     settings = Settings()
     parts = build_parts(settings)
-    garbage.settle()  # as `billing run` does
+    gc.settle()  # as `billing run` does
     if part == "floor":
         config = server_config(parts, validate, settings.ingest_host, settings.ingest_port)
         config.lifespan = "off"

@@ -15,13 +15,13 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 
 from analytics.clickhouse import connect
-from billing.kafka_options import producer_options
 from billing.messages import Envelope, PaymentChanged
-from billing.settings import Settings
-from billing.topics import EVENTS
+from billing.messages.topics import EVENTS
 from cli.bench.aside import PREFIX, own_topics
-from storage.database import connected
-from storage.positions import forget
+from runtime.kafka.options import producer_options
+from runtime.postgres import connected
+from runtime.settings import Settings
+from storage.streams.positions import forget
 
 #: Payments a second, and for how long; a payment of one stage changes three times.
 RATE: Final = 300

@@ -10,8 +10,8 @@ from rich.table import Table
 
 from analytics.clickhouse import connect
 from analytics.report import bind, read_reports, run
-from billing.settings import Settings
 from cli.bench.aside import STATEMENT_TIMEOUT_S, own_database
+from runtime.settings import Settings
 
 #: Payments in one insert: well within the time a query may take.
 CHUNK: Final = 250_000

@@ -14,14 +14,14 @@ from clickhouse_connect import get_async_client
 from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from billing.settings import Settings
 from cli.bench import floors
 from cli.bench.load import Load, Shop
 from cli.bench.stored import fill
 from cli.stack import resident_mb
-from sinks.rabbitmq import SIGNALS
-from storage.bench import counts_since, provider_ms
-from storage.database import create_engine
+from runtime.postgres import create_engine
+from runtime.settings import Settings
+from sinks.rabbitmq.publisher import SIGNALS
+from storage.inspection.bench import counts_since, provider_ms
 
 SETTLE_S: Final = 60.0
 LOOK_S: Final = 0.25

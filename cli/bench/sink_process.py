@@ -4,17 +4,18 @@ stack and the benchmark's own database. Its consumer is called as the topic is."
 import dataclasses
 import sys
 
-from billing.settings import Settings
-from cli import garbage, logs
-from sinks.analytics_worker import route
-from sinks.worker import run_route
+from runtime import gc
+from runtime.logging import setup
+from runtime.settings import Settings
+from sinks.clickhouse.worker import route
+from sinks.process import run_route
 
 
 def main(topic: str) -> None:
     """Serve until a signal comes."""
-    logs.configure()
+    setup.configure()
     settings = Settings()
-    garbage.settle()  # as `billing run` does
+    gc.settle()  # as `billing run` does
     run_route(settings, dataclasses.replace(route(settings), topic=topic, consumer=topic))
 
 

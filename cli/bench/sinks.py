@@ -15,21 +15,21 @@ from rich.table import Table
 from analytics.clickhouse import connect
 from analytics.report import bind, find_report, run
 from analytics.rows import TABLES
-from billing.decide import decide
 from billing.messages import CreatePayment, Observation, PaymentChanged, ProviderCallback
-from billing.order import Cart, Item, Order
-from billing.settings import Settings
+from billing.orders import Cart, Item, Order
+from billing.payments.decide import decide
 from billing.vocabulary import PaymentStatus
 from cli.bench.aside import own_database
 from cli.bench.lag import RATE, SECONDS, measure_lag
-from sinks.clickhouse import ClickHouseInserter
-from sinks.clickhouse import translate as rows_of
-from sinks.event import Batch, Event
-from sinks.rabbitmq import SignalPublisher, Topology
-from sinks.rabbitmq import translate as signals_of
-from sinks.resend import BACKFILL, backfill
-from storage.database import connected
-from storage.positions import is_known
+from runtime.postgres import connected
+from runtime.settings import Settings
+from sinks.batch import Batch, Event
+from sinks.clickhouse.backfill import BACKFILL, backfill
+from sinks.clickhouse.inserter import ClickHouseInserter
+from sinks.clickhouse.inserter import translate as rows_of
+from sinks.rabbitmq.publisher import SignalPublisher, Topology
+from sinks.rabbitmq.publisher import translate as signals_of
+from storage.streams.positions import is_known
 
 #: Payments whose changes are delivered; each is created and captured.
 PAYMENTS: Final = 10_000

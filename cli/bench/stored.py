@@ -5,7 +5,7 @@ from collections.abc import Callable
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from storage.bench import copy_sample, take_sample
+from storage.inspection.bench import copy_sample, take_sample
 
 
 class NothingToCopy(Exception):

@@ -16,8 +16,8 @@ from clickhouse_connect.driver import AsyncClient
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.signals import ALLOW_ACCESS_KEY, PAYMENT_SUCCEEDED_KEY
-from sinks.rabbitmq import SIGNALS
-from storage.audit import PaymentFacts, payments_of
+from sinks.rabbitmq.publisher import SIGNALS
+from storage.inspection.demo import PaymentFacts, payments_of
 
 #: The demo's own queue vanishes by itself when nobody has used it for this long, milliseconds.
 QUEUE_EXPIRES_MS: Final = 3_600_000

@@ -14,10 +14,10 @@ import aiohttp
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from sqlalchemy.exc import DBAPIError
 
-from billing.settings import Settings
 from cli.demo.evidence import Evidence, Report
 from cli.demo.shop import Behaviour, Shop
-from storage.database import create_engine
+from runtime.postgres import create_engine
+from runtime.settings import Settings
 
 #: After the last customer left: time for callbacks, signals and analytics to arrive, a killed process included.
 SETTLE_S: Final = 90.0

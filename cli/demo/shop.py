@@ -23,7 +23,7 @@ from billing_client import (
     Unavailable,
 )
 
-from providers.sandbox.customers import visit
+from providers.sandbox.customer_behaviour import visit
 
 #: Customers at work at once.
 CONCURRENCY: Final = 20

@@ -22,7 +22,7 @@ def storm(
     they do not, or when the audit finds anything.
     """
     from cli.demo.play import running_stack
-    from cli.outage import on_running_stack
+    from cli.output import on_running_stack
     from cli.storm.run import calm
     from cli.storm.run import storm as play
 

@@ -11,15 +11,15 @@ import aiohttp
 from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from billing.kafka_options import producer_options
-from billing.settings import Settings
+from backoffice.audit.audit import audit
+from backoffice.audit.provider import Record
 from cli.storm.shop import StormShop, refund_half
-from cli.verify.audit import audit
-from cli.verify.provider import Record
-from storage import storm as sql
-from storage.database import connected
-from streams.chaser import chase_message
-from streams.outbox import Outbox
+from runtime.kafka.options import producer_options
+from runtime.kafka.publisher import Outbox
+from runtime.postgres import connected
+from runtime.settings import Settings
+from storage.inspection import storm as sql
+from streams.payments.follow_ups import chase_message
 
 #: Every fault that strikes what a storm does, each at the rate asked for. A time-out takes longer than our deadline.
 FAULTS: Final = (

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from billing.settings import Settings
 from deploy.local import kafka, postgres, rabbitmq
 from deploy.local.layout import Layout, Memory
 from deploy.local.part import Part, Stage, answers, beats
+from runtime.settings import Settings
 
 #: The one merchant of the local stack, at the provider sandbox, by the providers' names for it.
 MERCHANT = "6b2a9d0e-1c1f-4a53-9a54-5f3c0b7a1d10"

@@ -4,13 +4,13 @@ from typing import Any, Final
 
 import msgspec
 
-from ingest_api.expand import CartLineOut, OrderOut
+from ingest_api.openapi.fragments import PROBLEM_SCHEMA, REF, problem_examples
 from ingest_api.openapi.service import PROBLEM_TYPE_SCHEMA
-from ingest_api.openapi.words import PROBLEM_SCHEMA, REF, problem_examples
-from ingest_api.operation_schemas import CancelIn, CaptureIn, RefundIn, VoidIn
-from ingest_api.payment_view import AcceptedView, OperationOut, OperationResult, PaymentView
-from ingest_api.read_timeline import TimelineEntry
-from ingest_api.schemas import CreatePaymentIn
+from ingest_api.payments.expand import CartLineOut, OrderOut
+from ingest_api.payments.operation_schemas import CancelIn, CaptureIn, RefundIn, VoidIn
+from ingest_api.payments.read_timeline import TimelineEntry
+from ingest_api.payments.schemas import CreatePaymentIn
+from ingest_api.payments.views import AcceptedView, OperationOut, OperationResult, PaymentView
 
 DESCRIPTION: Final = """Payments of the cinema: open one, send the customer to its `payment_url`, read what became of it.
 

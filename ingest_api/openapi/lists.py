@@ -5,9 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from billing.vocabulary import PaymentStatus
-from ingest_api.list_payments import LIMIT_DEFAULT, LIMIT_MAX, encode_cursor
-from ingest_api.openapi.payments import EXPAND, PAYMENT_EXAMPLE
-from ingest_api.openapi.words import (
+from ingest_api.openapi.fragments import (
     ETAG,
     GATE_PROBLEMS,
     IF_NONE_MATCH,
@@ -20,9 +18,11 @@ from ingest_api.openapi.words import (
     json_content,
     problems,
 )
+from ingest_api.openapi.payments import EXPAND, PAYMENT_EXAMPLE
+from ingest_api.payments.lists import LIMIT_DEFAULT, LIMIT_MAX, encode_cursor
+from ingest_api.payments.schemas import MAX_ID
 from ingest_api.problems import Problem
-from ingest_api.schemas import MAX_ID
-from storage.payments_list import Place
+from storage.payments.lists import Place
 
 _ID_PATTERN: Final = f"^[!-~]{{1,{MAX_ID}}}$"
 _CURSOR_EXAMPLE: Final = encode_cursor(Place(datetime(2026, 3, 1, 12, tzinfo=UTC), UUID(int=1)))

@@ -2,8 +2,7 @@
 
 from typing import Any, Final
 
-from ingest_api.openapi.payments import PAYMENT_EXAMPLE
-from ingest_api.openapi.words import (
+from ingest_api.openapi.fragments import (
     COMMAND_HEADERS,
     COMMAND_PROBLEMS,
     ETAG,
@@ -22,6 +21,7 @@ from ingest_api.openapi.words import (
     link,
     problems,
 )
+from ingest_api.openapi.payments import PAYMENT_EXAMPLE
 from ingest_api.problems import Problem
 
 _OPERATION: Final = {

@@ -2,8 +2,7 @@
 
 from typing import Any, Final
 
-from ingest_api.expand import EXPANDABLE
-from ingest_api.openapi.words import (
+from ingest_api.openapi.fragments import (
     COMMAND_HEADERS,
     COMMAND_PROBLEMS,
     ETAG,
@@ -20,6 +19,7 @@ from ingest_api.openapi.words import (
     link,
     problems,
 )
+from ingest_api.payments.expand import EXPANDABLE
 from ingest_api.problems import Problem
 
 PAYMENT_EXAMPLE: Final = {

@@ -2,9 +2,9 @@
 
 from typing import Any, Final
 
-from ingest_api.openapi.words import REF, answer, json_content, problems
-from ingest_api.problem_pages import describe
+from ingest_api.openapi.fragments import REF, answer, json_content, problems
 from ingest_api.problems import Problem
+from ingest_api.problems.pages import describe
 
 _LIVE_SCHEMA: Final = {
     "type": "object",

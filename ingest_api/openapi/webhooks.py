@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ingest_api.openapi.words import header, json_content, problems
+from ingest_api.openapi.fragments import header, json_content, problems
 from ingest_api.problems import Problem
 
 _OBJECT: Final = {"type": "object"}

@@ -8,8 +8,8 @@ from typing import Final
 import aiohttp
 import structlog
 
-from providers.sandbox.book import Book, Delivery
 from providers.sandbox.imitation import Imitation
+from providers.sandbox.ledger import Book, Delivery
 
 log = structlog.get_logger(__name__)
 

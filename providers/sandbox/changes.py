@@ -4,8 +4,8 @@ import time
 import uuid
 from collections.abc import Sequence
 
-from providers.sandbox.book import Operation, Order
-from providers.sandbox.scene import Scene
+from providers.sandbox.context import Scene
+from providers.sandbox.ledger import Operation, Order
 
 
 class Changes:

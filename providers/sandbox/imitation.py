@@ -9,7 +9,7 @@ from typing import ClassVar
 import msgspec
 from aiohttp import web
 
-from providers.sandbox.book import Order
+from providers.sandbox.ledger import Order
 
 
 class CallbackRequest(msgspec.Struct, frozen=True):
@@ -29,7 +29,7 @@ class Line(msgspec.Struct, frozen=True):
 class Imitation(ABC):
     """One provider, imitated for one merchant.
 
-    Its orders are in the shared book, under its ``name``, in the book's words (:class:`~providers.sandbox.book.Order`);
+    Its orders are in the shared book, under its ``name``, in the book's words (:class:`~providers.sandbox.ledger.Order`);
     every change is on disk, with its callbacks, before a method returns (:class:`~providers.sandbox.changes.Changes`).
     """
 

@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from providers.sandbox.book import Operation, Order
 from providers.sandbox.faults import Faults
+from providers.sandbox.ledger import Operation, Order
 
 #: What money moves by.
 MOVES: Final = ("CAPTURE", "REFUND")

@@ -6,8 +6,8 @@ from html import escape
 from typing import Final
 
 from billing.money import to_decimal_string
-from providers.sandbox.book import Order
 from providers.sandbox.imitation import Line, is_payable
+from providers.sandbox.ledger import Order
 
 _SYMBOLS: Final = {"RUB": "₽"}
 _STYLE = """

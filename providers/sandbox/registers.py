@@ -8,10 +8,10 @@ from typing import Final
 
 from billing.money import to_decimal_string
 from providers.base import MOSCOW
-from providers.registers import COLUMNS
-from providers.sandbox.book import Book
 from providers.sandbox.faults import Faults
+from providers.sandbox.ledger import Book
 from providers.sandbox.movements import as_told, movements
+from providers.statements import COLUMNS
 
 #: The sandbox' price of a payment; refunds give none of it back.
 FEE_PER_MILLE: Final = 28

@@ -1,7 +1,7 @@
 """The providers that the sandbox imitates. Adding one is a folder and a line here."""
 
+from providers.sandbox.context import Scene
 from providers.sandbox.imitation import Imitation
-from providers.sandbox.scene import Scene
 from providers.sandbox.stripe import StripeImitation
 from providers.sandbox.tbank import TBankImitation
 from providers.sandbox.yandex_pay import YandexPayImitation

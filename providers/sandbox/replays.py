@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from providers.sandbox.book import Answer, Book
+from providers.sandbox.ledger import Answer, Book
 
 
 class KeyReused(Exception):

@@ -9,15 +9,15 @@ import msgspec
 import uvloop
 from aiohttp import web
 
-from billing.settings import Settings
 from providers.sandbox import pages, registry
-from providers.sandbox.book import Book, Order
 from providers.sandbox.callbacks import Callbacks
-from providers.sandbox.customers import AutomaticCustomers, Behaviour, Crowd
+from providers.sandbox.context import Scene
+from providers.sandbox.customer_behaviour import AutomaticCustomers, Behaviour, Crowd
 from providers.sandbox.faults import Fault, Faults
 from providers.sandbox.json_http import answer, read
+from providers.sandbox.ledger import Book, Order
 from providers.sandbox.registers import register
-from providers.sandbox.scene import Scene
+from runtime.settings import Settings
 
 #: Orders in an answer, and at most.
 LIMIT: Final = 100

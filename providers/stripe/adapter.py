@@ -5,14 +5,14 @@ from datetime import date, datetime, timedelta
 from typing import ClassVar, Final
 
 from billing.messages import Observation, ProviderRequest
-from billing.settings import Settings
 from billing.vocabulary import Action, Outcome
 from providers.base import CallResult, Capabilities, ParsedCallback, Provider, StatementLine, VerifiedCallback
 from providers.http import Ended, conclude, told
-from providers.stripe import answers, bodies
+from providers.stripe import requests, responses
 from providers.stripe.api import Api
 from providers.stripe.objects import PaymentIntent, Refund, Session
 from providers.stripe.webhook import SIGNATURE, WebhookVerifier, parse
+from runtime.settings import Settings
 
 SESSION: Final = "cs_"
 INTENT: Final = "pi_"
@@ -98,29 +98,29 @@ class Stripe(Provider):
 
     async def _lines(self, start: datetime, end: datetime) -> AsyncIterator[StatementLine]:
         async for transaction in self._api.transactions(int(start.timestamp()), int(end.timestamp())):
-            if (line := answers.line(transaction)) is not None:
+            if (line := responses.line(transaction)) is not None:
                 yield line
 
     async def _perform(self, request: ProviderRequest) -> CallResult:
         key = str(request.operation_id)
         match request.action:
             case Action.CREATE:
-                body = bodies.checkout(request)
-                return answers.opened(await self._api.post("/v1/checkout/sessions", key, body, Session))
+                body = requests.checkout(request)
+                return responses.opened(await self._api.post("/v1/checkout/sessions", key, body, Session))
             case Action.RECUR:
-                body = bodies.charge(request)
-                return answers.charged(await self._api.post("/v1/payment_intents", key, body, PaymentIntent))
+                body = requests.charge(request)
+                return responses.charged(await self._api.post("/v1/payment_intents", key, body, PaymentIntent))
             case Action.CAPTURE:
-                body = bodies.capture(request)
+                body = requests.capture(request)
                 path = f"/v1/payment_intents/{(await self._paid(request)).id}/capture"
-                return answers.captured(await self._api.post(path, key, body, PaymentIntent))
+                return responses.captured(await self._api.post(path, key, body, PaymentIntent))
             case Action.VOID:
                 path = f"/v1/payment_intents/{(await self._paid(request)).id}/cancel"
-                return answers.canceled(await self._api.post(path, key, {}, PaymentIntent))
+                return responses.canceled(await self._api.post(path, key, {}, PaymentIntent))
             case Action.REFUND:
-                bodies.amount(request.amount, request.currency)
-                body = bodies.refund(request, (await self._paid(request)).id)
-                return answers.refunded(await self._api.post("/v1/refunds", key, body, Refund))
+                requests.amount(request.amount, request.currency)
+                body = requests.refund(request, (await self._paid(request)).id)
+                return responses.refunded(await self._api.post("/v1/refunds", key, body, Refund))
             case Action.ROLLBACK:
                 return await self._roll_back(request)
             case Action.INQUIRE:
@@ -134,7 +134,7 @@ class Stripe(Provider):
         return CallResult(
             Outcome.SUCCEEDED,
             payment_url=None if session is None else session.url,
-            observed=answers.observation(session, intent, refunds),
+            observed=responses.observation(session, intent, refunds),
         )
 
     async def _roll_back(self, request: ProviderRequest) -> CallResult:
@@ -144,13 +144,13 @@ class Stripe(Provider):
             await self._api.post(f"/v1/checkout/sessions/{session.id}/expire", f"{key}/expire", {}, Session)
             return CallResult(Outcome.SUCCEEDED)
         if intent is not None and intent.amount_received:
-            body = bodies.refund_rest(request, intent.id)
-            result = answers.refunded(await self._api.post("/v1/refunds", f"{key}/refund", body, Refund))
+            body = requests.refund_rest(request, intent.id)
+            result = responses.refunded(await self._api.post("/v1/refunds", f"{key}/refund", body, Refund))
             # Other refunds may be under way: the list of them says when everything is given back.
             return CallResult(Outcome.PENDING, result.provider_ref) if result.outcome is Outcome.SUCCEEDED else result
         if intent is not None and intent.status != "canceled" and (session is None or session.status == "complete"):
             path = f"/v1/payment_intents/{intent.id}/cancel"
-            return answers.canceled(await self._api.post(path, f"{key}/cancel", {}, PaymentIntent))
+            return responses.canceled(await self._api.post(path, f"{key}/cancel", {}, PaymentIntent))
         if session is None and intent is None:
             raise Ended(CallResult(Outcome.DECLINED, reason="order_not_found"))
         return CallResult(Outcome.SUCCEEDED)

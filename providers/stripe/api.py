@@ -10,9 +10,9 @@ import msgspec
 from billing.vocabulary import Outcome
 from providers.base import CallResult
 from providers.http import Ended, open_session
-from providers.stripe import answers, forms
-from providers.stripe.bodies import OPERATION
+from providers.stripe import forms, responses
 from providers.stripe.objects import BalanceTransaction, Page, PaymentIntent, Refund, Session
+from providers.stripe.requests import OPERATION
 
 #: The version that our structs are written for; without it the account's default answers.
 VERSION: Final = "2024-06-20"
@@ -114,7 +114,7 @@ class Api:
             allow_redirects=False,
         ) as response:
             content = await response.read()
-        if (refused := answers.refused(response.status, response.headers, content)) is not None:
+        if (refused := responses.refused(response.status, response.headers, content)) is not None:
             raise Ended(refused)
         return msgspec.json.decode(content, type=type)
 

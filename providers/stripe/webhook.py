@@ -17,7 +17,7 @@ import msgspec
 from billing.errors import InvalidMessage
 from billing.messages import Observation
 from providers.base import CallbackRejected, ParsedCallback, VerifiedCallback
-from providers.stripe import answers, bodies
+from providers.stripe import requests, responses
 from providers.stripe.objects import Charge, PaymentIntent, Refund, Session
 
 SIGNATURE: Final = "stripe-signature"
@@ -98,21 +98,21 @@ def _parsed(event: _Event) -> ParsedCallback:
         raise InvalidMessage(f"an event that we did not subscribe to: {event.type}")
     if event.type.startswith("payment_intent."):
         intent = msgspec.json.decode(raw, type=PaymentIntent)
-        observed = answers.observation(None, intent, ())
-        return _callback(event, (intent.metadata.get(bodies.OPERATION), intent.id), observed)
+        observed = responses.observation(None, intent, ())
+        return _callback(event, (intent.metadata.get(requests.OPERATION), intent.id), observed)
     if event.type.startswith("checkout.session."):
         session = msgspec.json.decode(raw, type=Session)
         # A completed session does not say whether money is held or taken: the event of its PaymentIntent does.
         is_expired = session.status == "expired"
-        observed = answers.observation(session, None, ()) if is_expired else Observation(order_ref=session.id)
+        observed = responses.observation(session, None, ()) if is_expired else Observation(order_ref=session.id)
         return _callback(event, (session.client_reference_id, session.id), observed)
     if event.type.startswith(("refund.", "charge.refund.")):
         refund = msgspec.json.decode(raw, type=Refund)
-        observed = Observation(operations=(answers.observed_refund(refund),))
-        return _callback(event, (refund.metadata.get(bodies.OPERATION), refund.payment_intent), observed)
+        observed = Observation(operations=(responses.observed_refund(refund),))
+        return _callback(event, (refund.metadata.get(requests.OPERATION), refund.payment_intent), observed)
     charge = msgspec.json.decode(raw, type=Charge)
     # Given back, perhaps not by us, and perhaps not yet for good: the refunds tell.
-    return _callback(event, (charge.metadata.get(bodies.OPERATION), charge.payment_intent), Observation(), ask=True)
+    return _callback(event, (charge.metadata.get(requests.OPERATION), charge.payment_intent), Observation(), ask=True)
 
 
 def _callback(

@@ -5,9 +5,8 @@ from datetime import date, timedelta
 from typing import Any, ClassVar
 
 from billing.messages import ProviderRequest
-from billing.settings import Settings
 from billing.vocabulary import Action, Outcome
-from providers import registers
+from providers import statements
 from providers.base import (
     MOSCOW,
     CallResult,
@@ -19,9 +18,10 @@ from providers.base import (
     VerifiedCallback,
 )
 from providers.http import Ended, conclude, told
-from providers.tbank import answers, bodies, webhook
-from providers.tbank.answers import Answer
+from providers.tbank import requests, responses, webhook
 from providers.tbank.api import Api
+from providers.tbank.responses import Answer
+from runtime.settings import Settings
 
 
 class TBank(Provider):
@@ -68,13 +68,13 @@ class TBank(Provider):
         idempotency=timedelta(0),
         hold=None,
         minimum={},
-        currencies=frozenset({bodies.CURRENCY}),
+        currencies=frozenset({requests.CURRENCY}),
         day=MOSCOW,
     )
 
     def __init__(self, settings: Settings) -> None:
         self._timeout_s = settings.provider_timeout_s
-        self._receipts = bodies.Receipts(settings.tbank_taxation, bodies.TAX_CODES | settings.tbank_tax_codes)
+        self._receipts = requests.Receipts(settings.tbank_taxation, requests.TAX_CODES | settings.tbank_tax_codes)
         self._registers_url = settings.tbank_registers_url
         password = settings.tbank_password.get_secret_value()
         self._terminal_key = settings.tbank_terminal_key
@@ -104,12 +104,12 @@ class TBank(Provider):
         return webhook.parse(body)
 
     def statement(self, day: date) -> AsyncIterator[StatementLine]:
-        return told(registers.read(self._api.session, self._registers_url, day))
+        return told(statements.read(self._api.session, self._registers_url, day))
 
     async def _perform(self, request: ProviderRequest) -> CallResult:
         match request.action:
             case Action.CREATE:
-                return answers.opened(await self._done("Init", bodies.init(request, self._receipts)))
+                return responses.opened(await self._done("Init", requests.init(request, self._receipts)))
             case Action.RECUR:
                 return await self._charge(request)
             case Action.CAPTURE:
@@ -122,71 +122,71 @@ class TBank(Provider):
                 return await self._inquire(request)
 
     async def _confirm(self, request: ProviderRequest) -> CallResult:
-        body = bodies.confirm(request, await self._payment_id(request), self._receipts)
+        body = requests.confirm(request, await self._payment_id(request), self._receipts)
         answer = await self._api.call("Confirm", body)
-        if answer.error_code == answers.WRONG_STATE:
+        if answer.error_code == responses.WRONG_STATE:
             state = await self._done("GetState", {"PaymentId": body["PaymentId"]})
-            if state.status in answers.DONE[Action.CAPTURE]:
+            if state.status in responses.DONE[Action.CAPTURE]:
                 return CallResult(Outcome.UNKNOWN, reason="already_known")
-        return answers.operated(Action.CAPTURE, _checked(answer))
+        return responses.operated(Action.CAPTURE, _checked(answer))
 
     async def _cancel(self, request: ProviderRequest, payment_id: str) -> CallResult:
-        answer = await self._done("Cancel", bodies.cancel(request, payment_id, self._receipts))
+        answer = await self._done("Cancel", requests.cancel(request, payment_id, self._receipts))
         if request.action is Action.REFUND:
-            return answers.refunded(request, answer)
-        return answers.operated(request.action, answer)
+            return responses.refunded(request, answer)
+        return responses.operated(request.action, answer)
 
     async def _roll_back(self, request: ProviderRequest) -> CallResult:
         payment_id = await self._payment_id(request)
         state = await self._done("GetState", {"PaymentId": payment_id})
-        if state.status in answers.DONE[Action.ROLLBACK] | answers.FAILED:
+        if state.status in responses.DONE[Action.ROLLBACK] | responses.FAILED:
             return CallResult(Outcome.SUCCEEDED)
-        body = bodies.cancel(request, payment_id, self._receipts)
+        body = requests.cancel(request, payment_id, self._receipts)
         del body["Amount"]  # without it Cancel takes all that is left
-        return answers.operated(Action.ROLLBACK, await self._done("Cancel", body))
+        return responses.operated(Action.ROLLBACK, await self._done("Cancel", body))
 
     async def _charge(self, request: ProviderRequest) -> CallResult:
         if request.saved_method is None:
             raise Inexpressible("invalid_request")
-        body = bodies.init(request, self._receipts)
-        found = answers.foremost((await self._order(body["OrderId"])).payments)
+        body = requests.init(request, self._receipts)
+        found = responses.foremost((await self._order(body["OrderId"])).payments)
         if found is not None and found.status != "NEW":
             state = await self._done("GetState", {"PaymentId": found.id})
-            return answers.operated(Action.RECUR, state)
+            return responses.operated(Action.RECUR, state)
         payment_id = found.id if found is not None else (await self._done("Init", body)).id
         if payment_id is None:
             return CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
         answer = await self._done("Charge", {"PaymentId": payment_id, "RebillId": request.saved_method})
-        return answers.operated(Action.RECUR, answer)
+        return responses.operated(Action.RECUR, answer)
 
     async def _inquire(self, request: ProviderRequest) -> CallResult:
         payment_id = request.order_ref
         if not payment_id.isdecimal():
-            found = answers.foremost((await self._order(payment_id)).payments)
+            found = responses.foremost((await self._order(payment_id)).payments)
             if found is None or found.status == "NEW":
-                return answers.not_found()
+                return responses.not_found()
             payment_id = found.id
         try:
             state = await self._done("GetState", {"PaymentId": payment_id})
         except Ended as ended:
             if ended.result.reason == "order_not_found":
-                return answers.not_found()
+                return responses.not_found()
             raise
-        return answers.inquired(state, payment_id, request.order_ref)
+        return responses.inquired(state, payment_id, request.order_ref)
 
     async def _payment_id(self, request: ProviderRequest) -> str:
         """T-Bank's name of the payment, also where it has not reached us yet."""
         if request.order_ref.isdecimal():
             return request.order_ref
-        found = answers.foremost((await self._order(request.order_ref)).payments)
+        found = responses.foremost((await self._order(request.order_ref)).payments)
         if found is None:
             raise Ended(CallResult(Outcome.DECLINED, reason="order_not_found"))
         return found.id
 
-    async def _order(self, order_id: str) -> answers.Order:
+    async def _order(self, order_id: str) -> responses.Order:
         order = await self._api.check_order(order_id)
         if not order.success:
-            raise Ended(answers.refused(order.error_code))
+            raise Ended(responses.refused(order.error_code))
         return order
 
     async def _done(self, method: str, body: Mapping[str, Any]) -> Answer:
@@ -195,5 +195,5 @@ class TBank(Provider):
 
 def _checked(answer: Answer) -> Answer:
     if not answer.success:
-        raise Ended(answers.refused(answer.error_code))
+        raise Ended(responses.refused(answer.error_code))
     return answer

@@ -9,7 +9,7 @@ import msgspec
 from billing.vocabulary import Outcome
 from providers.base import CallResult
 from providers.http import OK, Ended, by_status, open_session
-from providers.tbank.answers import Answer, Order
+from providers.tbank.responses import Answer, Order
 from providers.tbank.tokens import FIELD, token
 
 #: CheckOrder's way to say that there is no such order.

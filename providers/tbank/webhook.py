@@ -10,7 +10,7 @@ import msgspec
 
 from billing.errors import InvalidMessage
 from providers.base import CallbackRejected, ParsedCallback, VerifiedCallback
-from providers.tbank import answers
+from providers.tbank import responses
 from providers.tbank.tokens import is_signed
 
 RESPONSE: Final = b"OK"
@@ -23,7 +23,7 @@ class _Notification(msgspec.Struct, rename="pascal"):
     order_id: str
     payment_id: str | int
     status: str
-    error_code: str = answers.FINE
+    error_code: str = responses.FINE
     amount: int | None = None
     rebill_id: str | int | None = None
 
@@ -52,7 +52,7 @@ def parse(body: bytes) -> ParsedCallback:
     except msgspec.MsgspecError as error:
         raise InvalidMessage(f"not a T-Bank notification: {error}") from error
     observed = msgspec.structs.replace(
-        answers.observation(told.status, told.error_code),
+        responses.observation(told.status, told.error_code),
         method_ref=None if told.rebill_id is None else str(told.rebill_id),
         order_ref=str(told.payment_id),
     )

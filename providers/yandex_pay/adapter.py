@@ -8,9 +8,8 @@ import aiohttp
 import msgspec
 
 from billing.messages import ProviderRequest
-from billing.settings import Settings
 from billing.vocabulary import Action
-from providers import registers
+from providers import statements
 from providers.base import (
     MOSCOW,
     CallResult,
@@ -21,9 +20,10 @@ from providers.base import (
     VerifiedCallback,
 )
 from providers.http import conclude, open_session, told
-from providers.yandex_pay import answers, bodies
+from providers.yandex_pay import requests, responses
 from providers.yandex_pay.keys import Keys
 from providers.yandex_pay.webhook import WebhookVerifier, parse
+from runtime.settings import Settings
 
 API: Final = "/api/merchant"
 #: The documents advise against a shorter X-Request-Timeout, milliseconds.
@@ -74,7 +74,7 @@ class YandexPay(Provider):
         self._base = settings.yandex_pay_url.rstrip("/")
         self._timeout_s = settings.provider_timeout_s
         self._connections = settings.provider_concurrency
-        self._taxes = bodies.TAX_CODES | settings.yandex_pay_tax_codes
+        self._taxes = requests.TAX_CODES | settings.yandex_pay_tax_codes
         self._headers = {
             "Authorization": f"Api-Key {settings.yandex_pay_api_key.get_secret_value()}",
             "Content-Type": "application/json",
@@ -110,23 +110,23 @@ class YandexPay(Provider):
 
     def statement(self, day: date) -> AsyncIterator[StatementLine]:
         assert self._session is not None, "start() comes first"
-        return told(registers.read(self._session, self._registers_url, day))
+        return told(statements.read(self._session, self._registers_url, day))
 
     def _express(self, request: ProviderRequest) -> tuple[str, str, dict[str, Any] | None]:
         order = f"{API}/v1/orders/{request.order_ref}"
         match request.action:
             case Action.CREATE if request.save_method:
-                return "POST", f"{API}/v1/subscriptions", bodies.subscribe(request, self._taxes)
+                return "POST", f"{API}/v1/subscriptions", requests.subscribe(request, self._taxes)
             case Action.CREATE:
-                return "POST", f"{API}/v1/orders", bodies.create(request, self._taxes)
+                return "POST", f"{API}/v1/orders", requests.create(request, self._taxes)
             case Action.RECUR:
-                return "POST", f"{API}/v1/subscriptions/recur", bodies.recur(request, self._taxes)
+                return "POST", f"{API}/v1/subscriptions/recur", requests.recur(request, self._taxes)
             case Action.CAPTURE:
-                return "POST", f"{order}/capture", bodies.capture(request, self._taxes)
+                return "POST", f"{order}/capture", requests.capture(request, self._taxes)
             case Action.VOID:
-                return "POST", f"{order}/cancel", bodies.cancel(request)
+                return "POST", f"{order}/cancel", requests.cancel(request)
             case Action.REFUND:
-                return "POST", f"{API}/v2/orders/{request.order_ref}/refund", bodies.refund(request)
+                return "POST", f"{API}/v2/orders/{request.order_ref}/refund", requests.refund(request)
             case Action.ROLLBACK:
                 return "POST", f"{order}/rollback", {}
             case Action.INQUIRE:
@@ -142,4 +142,4 @@ class YandexPay(Provider):
             method, self._base + path, data=data, headers=headers, allow_redirects=False
         ) as response:
             content = await response.read()
-        return answers.result(request, response.status, response.headers, content)
+        return responses.result(request, response.status, response.headers, content)

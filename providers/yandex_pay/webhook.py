@@ -16,7 +16,7 @@ from billing.errors import InvalidMessage
 from billing.messages import Observation
 from billing.vocabulary import PaymentStatus
 from providers.base import CallbackRejected, ParsedCallback, VerifiedCallback
-from providers.yandex_pay import answers
+from providers.yandex_pay import responses
 from providers.yandex_pay.keys import Keys, KeysUnavailable
 
 ALGORITHM: Final = "ES256"
@@ -121,8 +121,8 @@ def parse(body: bytes) -> ParsedCallback:
         raise InvalidMessage(f"not a Yandex Pay event: {error}") from error
     if event.order is not None:
         order = event.order
-        status = answers.status_of(order.payment_status)
-        saved = answers.saved_method(order.order_id, status)
+        status = responses.status_of(order.payment_status)
+        saved = responses.saved_method(order.order_id, status)
         # Why a payment failed the event does not say, the order does.
         ask = status is PaymentStatus.FAILED
         said = Observation() if ask else Observation(status, occurred_at=event.event_time, method_ref=saved)
@@ -130,7 +130,7 @@ def parse(body: bytes) -> ParsedCallback:
         return ParsedCallback((order.order_id,), dedupe, said, ask)
     if event.operation is not None:
         operation = event.operation
-        observed = answers.operation_of(
+        observed = responses.operation_of(
             operation.operation_type, operation.status, operation.operation_id, operation.external_operation_id
         )
         references = (operation.order_id, operation.external_operation_id)

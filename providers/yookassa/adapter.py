@@ -5,7 +5,6 @@ from datetime import date, datetime, timedelta
 from typing import ClassVar, Final
 
 from billing.messages import Observation, ObservedOperation, ProviderRequest
-from billing.settings import Settings
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome
 from providers.base import (
     MOSCOW,
@@ -18,11 +17,12 @@ from providers.base import (
     VerifiedCallback,
 )
 from providers.http import Ended, conclude, told
-from providers.yookassa import answers, bodies, webhook
+from providers.yookassa import requests, responses, webhook
 from providers.yookassa.addresses import PUBLISHED, Addresses
-from providers.yookassa.answers import Payment, Refund
 from providers.yookassa.api import Api
 from providers.yookassa.receipts import TAX_CODES
+from providers.yookassa.responses import Payment, Refund
+from runtime.settings import Settings
 
 #: Their clock and ours differ: so much earlier a payment is looked for.
 CLOCKS_DIFFER: Final = timedelta(minutes=1)
@@ -102,31 +102,31 @@ class YooKassa(Provider):
 
     async def _lines(self, start: datetime, end: datetime) -> AsyncIterator[StatementLine]:
         async for payment in self._api.captured(start, end):
-            if (line := answers.charge_line(payment)) is not None:
+            if (line := responses.charge_line(payment)) is not None:
                 yield line
         async for refund in self._api.refunded(start, end):
-            if (line := answers.refund_line(refund)) is not None:
+            if (line := responses.refund_line(refund)) is not None:
                 yield line
 
     async def _perform(self, request: ProviderRequest) -> CallResult:
         key, payment = str(request.operation_id), f"/payments/{request.order_ref}"
         match request.action:
             case Action.CREATE:
-                return answers.opened(
-                    await self._api.post("/payments", key, bodies.create(request, self._taxes), Payment)
+                return responses.opened(
+                    await self._api.post("/payments", key, requests.create(request, self._taxes), Payment)
                 )
             case Action.RECUR:
-                return answers.opened(
-                    await self._api.post("/payments", key, bodies.recur(request, self._taxes), Payment)
+                return responses.opened(
+                    await self._api.post("/payments", key, requests.recur(request, self._taxes), Payment)
                 )
             case Action.CAPTURE:
-                body = bodies.capture(request, self._taxes)
-                return answers.captured(await self._api.post(f"{payment}/capture", key, body, Payment))
+                body = requests.capture(request, self._taxes)
+                return responses.captured(await self._api.post(f"{payment}/capture", key, body, Payment))
             case Action.VOID:
-                return answers.canceled(await self._api.post(f"{payment}/cancel", key, {}, Payment))
+                return responses.canceled(await self._api.post(f"{payment}/cancel", key, {}, Payment))
             case Action.REFUND:
-                return answers.refunded(
-                    await self._api.post("/refunds", key, bodies.refund(request, self._taxes), Refund)
+                return responses.refunded(
+                    await self._api.post("/refunds", key, requests.refund(request, self._taxes), Refund)
                 )
             case Action.ROLLBACK:
                 return await self._roll_back(request)
@@ -139,7 +139,7 @@ class YooKassa(Provider):
             return CallResult(Outcome.SUCCEEDED, reason="order_not_found", observed=Observation())
         refunds = await self._api.refunds(payment.id) if payment.status == "succeeded" else []
         url = None if payment.confirmation is None else payment.confirmation.confirmation_url
-        return CallResult(Outcome.SUCCEEDED, payment_url=url, observed=answers.observation(payment, refunds))
+        return CallResult(Outcome.SUCCEEDED, payment_url=url, observed=responses.observation(payment, refunds))
 
     async def _roll_back(self, request: ProviderRequest) -> CallResult:
         payment, key = await self._find(request), str(request.operation_id)
@@ -148,9 +148,9 @@ class YooKassa(Provider):
         if payment.status == "canceled":
             return CallResult(Outcome.SUCCEEDED)
         if payment.status == "waiting_for_capture":
-            return answers.canceled(await self._api.post(f"/payments/{payment.id}/cancel", key, {}, Payment))
-        body = bodies.refund(request, self._taxes)
-        result = answers.refunded(await self._api.post("/refunds", key, {**body, "payment_id": payment.id}, Refund))
+            return responses.canceled(await self._api.post(f"/payments/{payment.id}/cancel", key, {}, Payment))
+        body = requests.refund(request, self._taxes)
+        result = responses.refunded(await self._api.post("/refunds", key, {**body, "payment_id": payment.id}, Refund))
         if result.outcome is not Outcome.SUCCEEDED:
             return result
         # Success would say that everything is given back; other refunds may be under way. This one is done.

@@ -11,8 +11,8 @@ import msgspec
 from billing.vocabulary import Outcome
 from providers.base import CallResult
 from providers.http import Ended, open_session
-from providers.yookassa import answers
-from providers.yookassa.answers import Page, Payment, Refund
+from providers.yookassa import responses
+from providers.yookassa.responses import Page, Payment, Refund
 
 #: The most that a page of a list holds.
 PAGE: Final = 100
@@ -60,7 +60,7 @@ class Api:
     async def find_payment(self, operation_id: str, since: datetime) -> Payment | None:
         """The payment that an operation of ours opened at ``since`` or later; ``None``: there is none."""
         async for payment in self._list("/payments", {"created_at.gte": rfc3339(since)}, Payment):
-            if answers.opened_by(payment, operation_id):
+            if responses.opened_by(payment, operation_id):
                 return payment
         return None
 
@@ -106,7 +106,7 @@ class Api:
             allow_redirects=False,
         ) as response:
             content = await response.read()
-        if (refused := answers.refused(response.status, response.headers, content)) is not None:
+        if (refused := responses.refused(response.status, response.headers, content)) is not None:
             raise Ended(refused)
         return msgspec.json.decode(content, type=type)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from billing.money import to_decimal_string
-from billing.order import Cart, Contact, Item
+from billing.orders import Cart, Contact, Item
 from billing.vocabulary import Tax
 from providers.base import Inexpressible
 from providers.fiscal import MAX_NAME, SUBJECTS

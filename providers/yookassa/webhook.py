@@ -11,7 +11,7 @@ import msgspec
 from billing.errors import InvalidMessage
 from providers.base import CallbackRejected, ParsedCallback, VerifiedCallback
 from providers.yookassa.addresses import Addresses
-from providers.yookassa.bodies import OPERATION
+from providers.yookassa.requests import OPERATION
 
 FORBIDDEN: Final = 403
 BAD_REQUEST: Final = 400

@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.conftest import Stack
-from tests.e2e.shop import a_shop, audited
+from tests.support.shop import a_shop, audited
 
 #: Where the pictures stay, to look at.
 ARTIFACTS = Path(__file__).parents[2] / "artifacts" / "reports"

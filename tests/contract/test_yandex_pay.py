@@ -12,17 +12,17 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
 from billing.messages import ProviderRequest
-from billing.order import Cart, Item
-from billing.settings import Settings
+from billing.orders import Cart, Item
 from billing.vocabulary import Action, Outcome
 from providers.base import CallbackRejected
-from providers.sandbox.customers import visit
+from providers.sandbox.customer_behaviour import visit
 from providers.sandbox.server import Sandbox
-from providers.yandex_pay import bodies
-from providers.yandex_pay.bodies import TAX_CODES
+from providers.yandex_pay import requests
+from providers.yandex_pay.requests import TAX_CODES
+from runtime.settings import Settings
 from tests.contract.documents import check, operation
-from tests.factories import an_order
-from tests.sandbox_world import a_request, a_world, about
+from tests.support.factories import an_order
+from tests.support.sandbox import a_request, a_world, about
 
 CONTRACTS = Path(__file__).parents[3] / "shared" / "contracts" / "yandex_pay"
 ORDERS = "/api/merchant/v1/orders"
@@ -174,7 +174,7 @@ async def test_every_tax_code_and_a_long_title_speak_the_documents_language(worl
 def test_the_check_itself_sees_a_request_that_is_wrong(spoil):
     payment = document("payment.openapi.json")
     schema = operation(payment, "post", ORDERS)["requestBody"]["content"]["application/json"]["schema"]
-    body = bodies.create(a_request(), TAX_CODES)
+    body = requests.create(a_request(), TAX_CODES)
     check(schema, body, payment)
     spoil(body)
     with pytest.raises(AssertionError):

@@ -11,14 +11,14 @@ import yaml
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
-from billing.order import Cart, Contact, Item
+from billing.orders import Cart, Contact, Item
 from billing.vocabulary import Action, CaptureMode, Outcome
-from providers.yookassa import bodies
+from providers.yookassa import requests
 from providers.yookassa.receipts import MEASURES, MODES, SUBJECTS, TAX_CODES
 from tests.contract.documents import check, operation
-from tests.factories import NOW, an_order
-from tests.sandbox_world import a_request, about
-from tests.yookassa_world import API, YooKassaWorld, a_charge, a_yookassa_world
+from tests.support.factories import NOW, an_order
+from tests.support.sandbox import a_request, about
+from tests.support.yookassa import API, YooKassaWorld, a_charge, a_yookassa_world
 
 DOCUMENT = Path(__file__).parents[3] / "shared" / "contracts" / "yookassa" / "openapi.yaml"
 CONTACT = Contact("viewer@cinema.example", "+7 900 000-00-00")
@@ -198,7 +198,7 @@ async def test_every_code_of_a_receipt_speaks_the_documents_language(world, betw
 def test_the_check_itself_sees_a_request_that_is_wrong(spoil):
     schema = operation(document(), "post", "/payments")["requestBody"]["content"]["application/json"]["schema"]
     order = msgspec.structs.replace(an_order(), contact=CONTACT)
-    body = bodies.create(a_request(order=order, capture_mode=CaptureMode.TWO_STAGE), TAX_CODES)
+    body = requests.create(a_request(order=order, capture_mode=CaptureMode.TWO_STAGE), TAX_CODES)
     check(schema, body, document())
     spoil(body)
     with pytest.raises(AssertionError):

@@ -12,14 +12,14 @@ from typing import Any, Final
 from aiohttp import ClientResponse
 
 from billing.messages import ProviderRequest
-from billing.settings import Settings
-from billing.topics import REQUESTS
+from billing.messages.topics import REQUESTS
 from billing.vocabulary import Action
-from cli import logs
 from providers.yandex_pay import YandexPay
-from storage.payments import Changes
-from streams import payments_agent
-from streams.outbox import Outbox, Output
+from runtime.kafka.publisher import Outbox, Output
+from runtime.logging import setup
+from runtime.settings import Settings
+from storage.payments.rows import Changes
+from streams.payments import agent
 from streams.worker import run
 
 
@@ -28,14 +28,14 @@ def die() -> None:
 
 
 def before_the_transaction() -> None:
-    save = payments_agent.save
+    save = agent.save
 
     async def dying(connection: Any, changes: Changes, moves: Any) -> None:
         if asks_for_refund(b"".join(bytes(row.outputs) for row in changes.journal)):
             die()
         await save(connection, changes, moves)
 
-    payments_agent.save = dying
+    agent.save = dying
 
 
 def after_the_transaction() -> None:
@@ -113,6 +113,6 @@ def asks_for_refund(outputs: bytes) -> bool:
 
 
 if __name__ == "__main__":
-    logs.configure()
+    setup.configure()
     POINTS[sys.argv[1]]()
     run(Settings())

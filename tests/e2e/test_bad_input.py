@@ -11,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from billing.topics import CALLBACKS, INBOX
+from billing.messages.topics import CALLBACKS, INBOX
 
 BODY: dict[str, Any] = {
     "customer_id": "customer-1",

@@ -15,7 +15,7 @@ from deploy.local.layout import Layout, read_status
 from streams.app import GROUP
 from tests.conftest import Stack
 from tests.e2e.crashing_worker import POINTS
-from tests.e2e.shop import Shop, a_shop, audited
+from tests.support.shop import Shop, a_shop, audited
 
 PAYMENTS = 120
 PATIENCE_S = 150

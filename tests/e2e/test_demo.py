@@ -11,7 +11,7 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from sinks.rabbitmq import SIGNALS
+from sinks.rabbitmq.publisher import SIGNALS
 from tests.conftest import BILLING, Stack
 
 PAYMENTS = 60

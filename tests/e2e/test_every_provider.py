@@ -10,7 +10,7 @@ import pytest
 from billing_client import BillingClient, Cart, Item, NewPayment, Payment, PaymentStatus, RefundLine, ReturnUrls
 
 from tests.conftest import Stack
-from tests.e2e.shop import audited
+from tests.support.shop import audited
 
 PROVIDERS = ("yandex-pay", "yookassa", "stripe", "tbank")
 CART = Cart([Item("film-1", "Stalker", 1, 49_900), Item("film-2", "Mirror", 2, 29_900)])

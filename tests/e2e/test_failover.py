@@ -16,14 +16,14 @@ from aiokafka import AIOKafkaProducer
 from billing_client import BillingClient, Cart, Item, NewPayment, Payment, PaymentStatus, ProblemError, ReturnUrls
 
 from billing.messages import Envelope, ProviderRequest, decode_envelope
-from billing.settings import Settings
-from billing.topics import INBOX, REQUESTS
+from billing.messages.topics import INBOX, REQUESTS
 from deploy.local.layout import Memory
 from deploy.local.stack import MERCHANT
 from providers.yandex_pay import YandexPay
+from runtime.settings import Settings
 from tests.conftest import Stack
-from tests.e2e.shop import audited
-from tests.factories import NOW, a_create, an_order
+from tests.support.factories import NOW, a_create, an_order
+from tests.support.shop import audited
 
 PATIENCE_S = 30
 AMOUNT = 29_900

@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-from tests.e2e.shop import a_shop
+from tests.support.shop import a_shop
 
 CONFIG = Path(__file__).parent / "openapi" / "schemathesis.toml"
 ROOT = Path(__file__).parents[2]

@@ -13,8 +13,8 @@ import aiohttp
 import psutil
 
 from tests.conftest import Stack
-from tests.e2e.shop import a_shop, audited
 from tests.e2e.test_bad_input import BODY
+from tests.support.shop import a_shop, audited
 
 AWAY_S = 20
 #: Spread over the outage and some seconds on both sides.

@@ -14,7 +14,7 @@ import pytest
 from deploy.local.layout import Layout, read_status
 from tests.conftest import Stack
 from tests.e2e.test_bad_input import BODY
-from tests.ingest_process import ingest_process
+from tests.support.ingest_process import ingest_process
 
 #: Requests a second of the limited client, and how long it tries.
 RATE = 60

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from billing.settings import Settings
-from storage.database import create_engine
+from runtime.postgres import create_engine
+from runtime.settings import Settings
 from storage.migrate import migrate
 
 

@@ -8,11 +8,11 @@ from typing import Any, Final
 from aiohttp import web
 
 from providers.sandbox import json_http
+from providers.sandbox.context import Scene
 from providers.sandbox.imitation import Imitation
 from providers.sandbox.movements import as_told, movements
 from providers.sandbox.replays import KeyReused, Replays, digest
-from providers.sandbox.scene import Scene
-from providers.sandbox.stripe import lists, parameters, words
+from providers.sandbox.stripe import lists, parameters, serializers
 from providers.sandbox.stripe.parameters import Refused
 from providers.sandbox.stripe.payments import Payments
 from providers.sandbox.stripe.requests import PROVIDER
@@ -148,24 +148,24 @@ class StripeApi:
     def _expire(self, request: web.Request, _params: Params, key: str | None) -> dict[str, Any]:
         order = self._payments.find(request.match_info["id"], "session")
         order.note("rollback", key)
-        if words.session_status(order) != "open" or not self._payments.expire(order, key, "rollback"):
+        if serializers.session_status(order) != "open" or not self._payments.expire(order, key, "rollback"):
             raise Refused(400, "invalid_request_error", "Only Checkout Sessions that are open can be expired.")
         return self._payments.session(order)
 
     def _create(self, _request: web.Request, params: Params, key: str | None) -> dict[str, Any]:
-        return words.intent(self._payments.create(params, key))
+        return serializers.intent(self._payments.create(params, key))
 
     def _confirm(self, request: web.Request, params: Params, key: str | None) -> dict[str, Any]:
-        return words.intent(self._payments.confirm(self._found(request), params, key))
+        return serializers.intent(self._payments.confirm(self._found(request), params, key))
 
     def _capture(self, request: web.Request, params: Params, key: str | None) -> dict[str, Any]:
-        return words.intent(self._payments.capture(self._found(request), params, key))
+        return serializers.intent(self._payments.capture(self._found(request), params, key))
 
     def _cancel(self, request: web.Request, _params: Params, key: str | None) -> dict[str, Any]:
-        return words.intent(self._payments.cancel(self._found(request), key))
+        return serializers.intent(self._payments.cancel(self._found(request), key))
 
     def _refund(self, _request: web.Request, params: Params, key: str | None) -> dict[str, Any]:
-        return words.refund(*self._payments.refund(params, key))
+        return serializers.refund(*self._payments.refund(params, key))
 
     def _session(self, request: web.Request, params: Params) -> dict[str, Any]:
         order = self._payments.find(request.match_info["id"], "session")
@@ -173,22 +173,22 @@ class StripeApi:
         return self._payments.session(order, expanded=expanded)
 
     def _intent(self, request: web.Request, _params: Params) -> dict[str, Any]:
-        return words.intent(self._found(request))
+        return serializers.intent(self._found(request))
 
     def _read_refund(self, request: web.Request, _params: Params) -> dict[str, Any]:
         id = request.match_info["id"]
         order = self._book.find_by_operation(id)
         operation = None if order is None else next((o for o in order.operations if o.id == id), None)
         if order is not None and operation is not None and operation.type == "REFUND":
-            return words.refund(order, operation)
+            return serializers.refund(order, operation)
         raise Refused(404, "invalid_request_error", "No such refund", "resource_missing", param="id")
 
     def _sessions(self, request: web.Request, params: Params) -> dict[str, Any]:
-        rows = [self._payments.session(order) for order in self._orders() if words.is_session(order)]
+        rows = [self._payments.session(order) for order in self._orders() if serializers.is_session(order)]
         return lists.page(_path(request), rows, params)
 
     def _intents(self, request: web.Request, params: Params) -> dict[str, Any]:
-        rows = [words.intent(order) for order in self._orders() if words.has_intent(order)]
+        rows = [serializers.intent(order) for order in self._orders() if serializers.has_intent(order)]
         return lists.page(_path(request), rows, params)
 
     def _refunds(self, request: web.Request, params: Params) -> dict[str, Any]:
@@ -206,7 +206,9 @@ class StripeApi:
         return lists.page(_path(request), rows, params)
 
     def _all_refunds(self) -> list[dict[str, Any]]:
-        return [words.refund(order, o) for order in self._orders() for o in order.operations if o.type == "REFUND"]
+        return [
+            serializers.refund(order, o) for order in self._orders() for o in order.operations if o.type == "REFUND"
+        ]
 
     def _orders(self) -> list[Any]:
         return list(self._book.newest(PROVIDER, (math.inf, LAST)))

@@ -6,9 +6,9 @@ from typing import ClassVar, Final
 
 from aiohttp import web
 
-from providers.sandbox.book import Order
+from providers.sandbox.context import Scene
 from providers.sandbox.imitation import CallbackRequest, Imitation, Line
-from providers.sandbox.scene import Scene
+from providers.sandbox.ledger import Order
 from providers.sandbox.stripe import api
 from providers.sandbox.stripe.api import IDEMPOTENCY_S, StripeApi
 from providers.sandbox.stripe.payments import Payments

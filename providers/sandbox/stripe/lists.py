@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from providers.sandbox.book import Operation, Order
+from providers.sandbox.ledger import Operation, Order
 from providers.sandbox.movements import Movement
-from providers.sandbox.stripe import parameters, words
+from providers.sandbox.stripe import parameters, serializers
 
 DEFAULT_LIMIT: Final = 10
 LIMITS: Final = range(1, 101)
@@ -38,10 +38,10 @@ def transactions(found: Iterable[Movement], *, expanded: bool) -> list[dict[str,
 def _transaction(order: Order, operation: Operation, *, expanded: bool) -> dict[str, Any]:
     is_refund = operation.type == "REFUND"
     amount = -operation.amount if is_refund else operation.amount
-    source = words.refund(order, operation) if is_refund else words.charge(order)
+    source = serializers.refund(order, operation) if is_refund else serializers.charge(order)
     fee = 0 if is_refund else amount * FEE_PER_MILLE // 1000 + FEE_FIXED
     return {
-        "id": words.transaction_id(operation),
+        "id": serializers.transaction_id(operation),
         "object": "balance_transaction",
         "amount": amount,
         "available_on": int(operation.updated),

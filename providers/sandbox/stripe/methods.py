@@ -4,8 +4,8 @@ from typing import Any, Final
 
 import msgspec
 
-from providers.sandbox.book import Book, Order
 from providers.sandbox.faults import DECLINE, Faults
+from providers.sandbox.ledger import Book, Order
 from providers.sandbox.stripe.parameters import Refused, invalid
 from providers.sandbox.stripe.requests import PROVIDER
 

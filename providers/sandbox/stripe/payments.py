@@ -7,11 +7,11 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 
-from providers.sandbox.book import Operation, Order
 from providers.sandbox.changes import Changes, new_operation
+from providers.sandbox.context import Scene
 from providers.sandbox.imitation import is_payable
-from providers.sandbox.scene import Scene
-from providers.sandbox.stripe import parameters, requests, words
+from providers.sandbox.ledger import Operation, Order
+from providers.sandbox.stripe import parameters, requests, serializers
 from providers.sandbox.stripe.methods import Methods, card_error, declined
 from providers.sandbox.stripe.parameters import Refused, invalid
 from providers.sandbox.stripe.requests import PROVIDER
@@ -35,14 +35,14 @@ class Payments:
 
     def session(self, order: Order, *, expanded: bool = False) -> dict[str, Any]:
         """A Checkout Session in Stripe's words."""
-        return words.session(order, self._payment_url(order.order_id), expanded=expanded)
+        return serializers.session(order, self._payment_url(order.order_id), expanded=expanded)
 
     def find(self, id: str, param: str) -> Order:
         """By the id of its session or its PaymentIntent."""
         order = self.changes.find(id)
-        if order is None and id.startswith(words.INTENT):
-            order = self.changes.find(id.replace(words.INTENT, words.SESSION, 1))
-            order = order if order is not None and words.has_intent(order) else None
+        if order is None and id.startswith(serializers.INTENT):
+            order = self.changes.find(id.replace(serializers.INTENT, serializers.SESSION, 1))
+            order = order if order is not None and serializers.has_intent(order) else None
         if order is None:
             raise Refused(404, "invalid_request_error", f"No such object: '{id}'", "resource_missing", param=param)
         return order
@@ -68,7 +68,7 @@ class Payments:
 
     def confirm(self, order: Order, params: Mapping[str, Any], key: str | None) -> Order:
         """POST /v1/payment_intents/{id}/confirm."""
-        if words.is_session(order) or order.status not in ("PENDING", "FAILED"):
+        if serializers.is_session(order) or order.status not in ("PENDING", "FAILED"):
             raise self._unexpected(order)
         order.details |= {"unconfirmed": False}
         if "payment_method" in params:
@@ -80,13 +80,13 @@ class Payments:
         if not is_payable(order):
             return False
         order.customer = "pays"
-        seed = order.order_id.removeprefix(words.SESSION)
+        seed = order.order_id.removeprefix(serializers.SESSION)
         if order.details["saves"]:
             self._methods.save(order, seed)
         else:
             order.details["payment_method"] = f"pm_{seed}"
         self._take(order, None)
-        completed = words.event("checkout.session.completed", self.session(order))
+        completed = serializers.event("checkout.session.completed", self.session(order))
         self.changes.commit(order, "pay", [self._taken(order, None), completed])
         return True
 
@@ -118,7 +118,7 @@ class Payments:
     def cancel(self, order: Order, key: str | None) -> Order:
         """POST /v1/payment_intents/{id}/cancel."""
         order.note("void", key)
-        unpaid = order.status in ("PENDING", "FAILED") and not words.is_session(order)
+        unpaid = order.status in ("PENDING", "FAILED") and not serializers.is_session(order)
         if order.status != "AUTHORIZED" and not unpaid:
             raise self._unexpected(order)
         operation = self._add(order, "VOID", "SUCCESS", order.authorized, key)
@@ -154,9 +154,9 @@ class Payments:
 
     def expire(self, order: Order, key: str | None = None, cause: str = "expire") -> bool:
         """The time to pay or to capture is over; whether it ended by that."""
-        if order.status == "PENDING" and words.is_session(order):
+        if order.status == "PENDING" and serializers.is_session(order):
             order.status, order.blocked = "FAILED", True
-            event = words.event("checkout.session.expired", self.session(order), key)
+            event = serializers.event("checkout.session.expired", self.session(order), key)
         elif order.status == "AUTHORIZED":
             self._add(order, "VOID", "SUCCESS", order.authorized, None)
             order.status, order.blocked, order.reason = "VOIDED", True, "automatic"
@@ -184,7 +184,7 @@ class Payments:
         operation.key = key
         order.status = "FAILED"
         self.changes.commit(order, cause, [self._event("payment_intent.payment_failed", order, key)], operation)
-        raise declined(reason, payment_intent=words.intent(order))
+        raise declined(reason, payment_intent=serializers.intent(order))
 
     def _take(self, order: Order, key: str | None) -> None:
         now = time.time()
@@ -214,9 +214,9 @@ class Payments:
         order.status = "REFUNDED" if order.refunded == order.captured else "PARTIALLY_REFUNDED"
 
     def _tell_refund(self, order: Order, operation: Operation, event: str, key: str | None) -> None:
-        events = [words.event(event, words.refund(order, operation), key)]
+        events = [serializers.event(event, serializers.refund(order, operation), key)]
         if event == "refund.created":
-            events.append(words.event("charge.refunded", words.charge(order), key))
+            events.append(serializers.event("charge.refunded", serializers.charge(order), key))
         self.changes.commit(order, "refund", events, operation)
 
     def _finish_later(self, order_id: str, operation_id: str) -> None:
@@ -253,10 +253,10 @@ class Payments:
         return operation
 
     def _event(self, type: str, order: Order, key: str | None) -> bytes:
-        return words.event(type, words.intent(order), key)
+        return serializers.event(type, serializers.intent(order), key)
 
     def _unexpected(self, order: Order) -> Refused:
-        shown = words.intent(order)
+        shown = serializers.intent(order)
         message = f"This PaymentIntent's status is {shown['status']}"
         code = "payment_intent_unexpected_state"
         return Refused(400, "invalid_request_error", message, code, payment_intent=shown)

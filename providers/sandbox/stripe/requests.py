@@ -5,8 +5,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 
-from providers.sandbox.book import Order
-from providers.sandbox.stripe import parameters, words
+from providers.sandbox.ledger import Order
+from providers.sandbox.stripe import parameters, serializers
 from providers.sandbox.stripe.parameters import invalid
 
 PROVIDER: Final = "stripe"
@@ -28,7 +28,7 @@ def session(params: Mapping[str, Any]) -> Order:
     if not TTL_S[0] <= expires - now <= TTL_S[-1]:
         raise invalid("expires_at is between 30 minutes and 24 hours from now", "expires_at")
     return _order(
-        words.SESSION + uuid.uuid4().hex,
+        serializers.SESSION + uuid.uuid4().hex,
         currency,
         sum(amount for _, amount in lines),
         expires,
@@ -47,7 +47,7 @@ def intent(params: Mapping[str, Any]) -> Order:
     """POST /v1/payment_intents."""
     currency = parameters.text(params, "currency").upper()
     amount = parameters.money(params, "amount", currency)
-    order = _order(words.INTENT + uuid.uuid4().hex, currency, amount, time.time() + TTL_S[-1], params)
+    order = _order(serializers.INTENT + uuid.uuid4().hex, currency, amount, time.time() + TTL_S[-1], params)
     order.details |= {name: params[name] for name in ("customer", "payment_method") if name in params}
     return order
 

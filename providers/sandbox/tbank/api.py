@@ -7,10 +7,10 @@ import msgspec
 from aiohttp import web
 
 from providers.sandbox import json_http
-from providers.sandbox.book import Order
+from providers.sandbox.context import Scene
 from providers.sandbox.imitation import Imitation
-from providers.sandbox.scene import Scene
-from providers.sandbox.tbank import words
+from providers.sandbox.ledger import Order
+from providers.sandbox.tbank import serializers
 from providers.sandbox.tbank.payments import PROVIDER, Payments, cancels
 from providers.sandbox.tbank.refused import NO_PAYMENT, WRONG_FIELD, WRONG_TERMINAL, WRONG_TOKEN, Refused
 from providers.sandbox.tbank.signing import token
@@ -83,7 +83,7 @@ class TBankApi:
     def _cancel(self, body: Body) -> Body:
         order = self._order(body)
         before = order.captured - order.refunded or order.amount
-        return words.canceled(self._payments.cancel(order, body), self._terminal_key, before)
+        return serializers.canceled(self._payments.cancel(order, body), self._terminal_key, before)
 
     def _state(self, body: Body) -> Body:
         return self._answer(self._order(body))
@@ -96,15 +96,15 @@ class TBankApi:
             "TerminalKey": self._terminal_key,
             "OrderId": body["OrderId"],
             "Success": True,
-            "ErrorCode": words.FINE,
-            "Payments": [words.found(order) for order in found],
+            "ErrorCode": serializers.FINE,
+            "Payments": [serializers.found(order) for order in found],
         }
 
     def _order(self, body: Body) -> Order:
         return self._payments.find(body.get("PaymentId"))
 
     def _answer(self, order: Order) -> Body:
-        return words.answer(order, self._terminal_key)
+        return serializers.answer(order, self._terminal_key)
 
 
 def refusal(code: str, message: str, payment_status: str | None = None, status: int = 200) -> web.Response:

@@ -6,9 +6,9 @@ from typing import ClassVar, Final
 import msgspec
 from aiohttp import web
 
-from providers.sandbox.book import Order
+from providers.sandbox.context import Scene
 from providers.sandbox.imitation import CallbackRequest, Imitation, Line
-from providers.sandbox.scene import Scene
+from providers.sandbox.ledger import Order
 from providers.sandbox.tbank.api import TBankApi, refusal
 from providers.sandbox.tbank.payments import PROVIDER, Payments
 from providers.sandbox.tbank.refused import TROUBLE

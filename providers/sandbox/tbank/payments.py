@@ -10,12 +10,12 @@ from typing import Any, Final
 
 import msgspec
 
-from providers.sandbox.book import Operation, Order
 from providers.sandbox.changes import Changes, new_operation
+from providers.sandbox.context import Scene
 from providers.sandbox.faults import DECLINE
 from providers.sandbox.imitation import is_payable
-from providers.sandbox.scene import Scene
-from providers.sandbox.tbank import words
+from providers.sandbox.ledger import Operation, Order
+from providers.sandbox.tbank import serializers
 from providers.sandbox.tbank.refused import (
     NO_PAYMENT,
     TOO_LITTLE,
@@ -123,7 +123,7 @@ class Payments:
             return order
         code = REVOKED if fault.fault == "method_revoked" else fault.fault.removeprefix(DECLINE)
         self.decline(order, code, "recur")
-        raise Refused(code, "the bank says no", words.status(order))
+        raise Refused(code, "the bank says no", serializers.status(order))
 
     def confirm(self, order: Order, body: Mapping[str, Any]) -> Order:
         """Confirm: a smaller amount releases the rest."""
@@ -249,10 +249,10 @@ class Payments:
         return operation
 
     def _notification(self, order: Order) -> bytes:
-        return words.notification(order, self._terminal_key)
+        return serializers.notification(order, self._terminal_key)
 
     def _wrong_state(self, order: Order) -> Refused:
-        return Refused(WRONG_STATE, f"the payment is {words.status(order)}", words.status(order))
+        return Refused(WRONG_STATE, f"the payment is {serializers.status(order)}", serializers.status(order))
 
 
 def cancels(order: Order) -> str:

@@ -8,10 +8,10 @@ from aiohttp import web
 
 from billing.errors import InvalidMoney
 from providers.sandbox import json_http
-from providers.sandbox.book import Order
+from providers.sandbox.context import Scene
 from providers.sandbox.imitation import Imitation
-from providers.sandbox.scene import Scene
-from providers.sandbox.yandex_pay import words
+from providers.sandbox.ledger import Order
+from providers.sandbox.yandex_pay import serializers
 from providers.sandbox.yandex_pay.carts import CartProblem
 from providers.sandbox.yandex_pay.orders import Orders, Refused
 from providers.sandbox.yandex_pay.signing import Signer
@@ -90,20 +90,23 @@ class YandexPayApi:
 
     def _inquire(self, request: web.Request, _body: dict[str, Any]) -> dict[str, Any]:
         order = self._find(request)
-        view = words.order(order, self._payment_url(order.order_id), self._merchant_id)
-        return {"order": view, "operations": [words.operation(order, operation) for operation in order.operations]}
+        view = serializers.order(order, self._payment_url(order.order_id), self._merchant_id)
+        return {
+            "order": view,
+            "operations": [serializers.operation(order, operation) for operation in order.operations],
+        }
 
     def _capture(self, request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
         order = self._find(request)
-        return {"operation": words.operation(order, self._orders.capture(order, body, _request_id(request)))}
+        return {"operation": serializers.operation(order, self._orders.capture(order, body, _request_id(request)))}
 
     def _cancel(self, request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
         order = self._find(request)
-        return {"operation": words.operation(order, self._orders.cancel(order, body, _request_id(request)))}
+        return {"operation": serializers.operation(order, self._orders.cancel(order, body, _request_id(request)))}
 
     def _refund(self, request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
         order = self._find(request)
-        return {"operation": words.operation(order, self._orders.refund(order, body, _request_id(request)))}
+        return {"operation": serializers.operation(order, self._orders.refund(order, body, _request_id(request)))}
 
     def _rollback(self, request: web.Request, _body: dict[str, Any]) -> dict[str, Any]:
         self._orders.rollback(self._find(request), _request_id(request))
@@ -115,7 +118,7 @@ class YandexPayApi:
         operation = None if order is None else next((o for o in order.operations if o.key == key), None)
         if order is None or operation is None:
             raise Refused(404, "OPERATION_NOT_FOUND", "no such operation")
-        return {"operation": words.operation(order, operation)}
+        return {"operation": serializers.operation(order, operation)}
 
     def _find(self, request: web.Request) -> Order:
         order = self._orders.changes.find(request.match_info["order_id"])

@@ -7,9 +7,9 @@ import msgspec
 from aiohttp import web
 
 from providers.sandbox import json_http
-from providers.sandbox.book import Order
+from providers.sandbox.context import Scene
 from providers.sandbox.imitation import CallbackRequest, Imitation, Line
-from providers.sandbox.scene import Scene
+from providers.sandbox.ledger import Order
 from providers.sandbox.yandex_pay import carts
 from providers.sandbox.yandex_pay.api import YandexPayApi, refusal
 from providers.sandbox.yandex_pay.orders import PROVIDER, Orders

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from billing.money import from_decimal_string
-from providers.sandbox.book import Operation, Order
 from providers.sandbox.changes import Changes, new_operation
+from providers.sandbox.context import Scene
 from providers.sandbox.faults import DECLINE
 from providers.sandbox.imitation import is_payable
+from providers.sandbox.ledger import Operation, Order
 from providers.sandbox.replays import digest
-from providers.sandbox.scene import Scene
-from providers.sandbox.yandex_pay import carts, words
+from providers.sandbox.yandex_pay import carts, serializers
 from providers.sandbox.yandex_pay.carts import CURRENCY
 
 PROVIDER: Final = "yandex-pay"
@@ -137,7 +137,7 @@ class Orders:
         events = [self._status(order)]
         if "subscription" in order.details:
             order.details["status"] = "ACTIVE"
-            events.append(words.subscription_event(order, self._merchant_id, now))
+            events.append(serializers.subscription_event(order, self._merchant_id, now))
         self.changes.commit(order, "pay", events)
         return True
 
@@ -283,10 +283,10 @@ class Orders:
         return operation
 
     def _status(self, order: Order) -> bytes:
-        return words.status_event(order, self._merchant_id, time.time())
+        return serializers.status_event(order, self._merchant_id, time.time())
 
     def _operation(self, order: Order, operation: Operation) -> bytes:
-        return words.operation_event(order, operation, self._merchant_id, time.time())
+        return serializers.operation_event(order, operation, self._merchant_id, time.time())
 
 
 def _check_subscription(body: dict[str, Any]) -> None:

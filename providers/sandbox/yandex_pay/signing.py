@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
-from providers.sandbox.book import Book
+from providers.sandbox.ledger import Book
 
 ALGORITHM: Final = "ES256"
 #: The documents' sample is valid for five minutes.

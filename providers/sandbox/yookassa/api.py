@@ -9,11 +9,11 @@ import msgspec
 from aiohttp import web
 
 from providers.sandbox import json_http
-from providers.sandbox.book import Order
+from providers.sandbox.context import Scene
 from providers.sandbox.imitation import Imitation
+from providers.sandbox.ledger import Order
 from providers.sandbox.replays import KeyReused, Replays, digest
-from providers.sandbox.scene import Scene
-from providers.sandbox.yookassa import lists, words
+from providers.sandbox.yookassa import lists, serializers
 from providers.sandbox.yookassa.payments import PROVIDER, Payments
 from providers.sandbox.yookassa.refused import CODES, Refused
 
@@ -132,7 +132,7 @@ class YooKassaApi:
 
     def _refund(self, _request: web.Request, body: dict[str, Any], key: str) -> dict[str, Any]:
         order = self._payments.find(str(body.get("payment_id", "")))
-        return words.refund(order, self._payments.refund(order, body, key))
+        return serializers.refund(order, self._payments.refund(order, body, key))
 
     def _payment(self, request: web.Request) -> dict[str, Any]:
         order = self._order(request)
@@ -150,7 +150,7 @@ class YooKassaApi:
         operation = None if order is None else next((o for o in order.operations if o.id == id), None)
         if order is None or operation is None or operation.type != "REFUND":
             raise Refused(404, "no such refund", "refund_id")
-        return words.refund(order, operation)
+        return serializers.refund(order, operation)
 
     def _me(self, _request: web.Request) -> dict[str, Any]:
         return {"account_id": self._shop_id, "status": "enabled", "test": True, "payment_methods": ["bank_card"]}

@@ -6,9 +6,9 @@ from typing import ClassVar, Final
 from aiohttp import web
 
 from billing.money import from_decimal_string
-from providers.sandbox.book import Order
+from providers.sandbox.context import Scene
 from providers.sandbox.imitation import CallbackRequest, Imitation, Line
-from providers.sandbox.scene import Scene
+from providers.sandbox.ledger import Order
 from providers.sandbox.yookassa.api import IDEMPOTENCY_S, YooKassaApi, error
 from providers.sandbox.yookassa.payments import PROVIDER, Payments
 

@@ -6,10 +6,10 @@ from itertools import islice
 from operator import ge, gt, le, lt
 from typing import Any, Final
 
-from providers.sandbox.book import Book, Order
 from providers.sandbox.faults import Faults
+from providers.sandbox.ledger import Book, Order
 from providers.sandbox.movements import Movement, as_told, movements
-from providers.sandbox.yookassa import words
+from providers.sandbox.yookassa import serializers
 from providers.sandbox.yookassa.payments import PROVIDER
 from providers.sandbox.yookassa.refused import Refused
 
@@ -35,7 +35,7 @@ def payments(
         for order in orders
         if _in_time(query, "created_at", order.created)
         and _in_time(query, "captured_at", order.details.get("captured_at"))
-        and query.get("status", words.STATUSES[order.status]) == words.STATUSES[order.status]
+        and query.get("status", serializers.STATUSES[order.status]) == serializers.STATUSES[order.status]
     )
     return _page(query, ((order.created, order.order_id, view(order)) for order in found))
 
@@ -48,11 +48,12 @@ def refunds(book: Book, faults: Faults, query: Mapping[str, str]) -> dict[str, A
         all_of_them = as_told(all_of_them, PROVIDER, faults)
     found = sorted(
         (
-            (operation.created, operation.id, words.refund(order, operation))
+            (operation.created, operation.id, serializers.refund(order, operation))
             for order, operation in all_of_them
             if (operation.created, operation.id) < before
             and _in_time(query, "created_at", operation.created)
-            and query.get("status", words.REFUND_STATUSES[operation.status]) == words.REFUND_STATUSES[operation.status]
+            and query.get("status", serializers.REFUND_STATUSES[operation.status])
+            == serializers.REFUND_STATUSES[operation.status]
         ),
         key=lambda row: row[:2],
         reverse=True,
@@ -101,7 +102,7 @@ def _in_time(query: Mapping[str, str], name: str, at: float | None) -> bool:
         if text is None:
             continue
         try:
-            bound = words.unix_s(text)
+            bound = serializers.unix_s(text)
         except ValueError:
             raise Refused(400, "not a time", f"{name}.{suffix}") from None
         if at is None or not compare(at, bound):

@@ -6,12 +6,12 @@ import time
 import uuid
 from typing import Any, Final
 
-from providers.sandbox.book import Operation, Order
 from providers.sandbox.changes import Changes, new_operation
+from providers.sandbox.context import Scene
 from providers.sandbox.faults import DECLINE
 from providers.sandbox.imitation import is_payable
-from providers.sandbox.scene import Scene
-from providers.sandbox.yookassa import requests, words
+from providers.sandbox.ledger import Operation, Order
+from providers.sandbox.yookassa import requests, serializers
 from providers.sandbox.yookassa.refused import Refused
 
 PROVIDER: Final = "yookassa"
@@ -35,7 +35,7 @@ class Payments:
 
     def view(self, order: Order) -> dict[str, Any]:
         """A payment in YooKassa's words."""
-        return words.payment(order, self._shop_id, self._payment_url(order.order_id))
+        return serializers.payment(order, self._shop_id, self._payment_url(order.order_id))
 
     def find(self, payment_id: str) -> Order:
         """A payment by its id."""
@@ -195,14 +195,14 @@ class Payments:
 
     def _tell(self, order: Order, cause: str) -> None:
         view = self.view(order)
-        self.changes.commit(order, cause, [words.notification(f"payment.{view['status']}", view)])
+        self.changes.commit(order, cause, [serializers.notification(f"payment.{view['status']}", view)])
 
     def _give_back(self, order: Order, operation: Operation) -> None:
         operation.status, operation.updated = "SUCCESS", time.time()
         order.refunded += operation.amount
         assert order.refunded <= order.captured, order.order_id
         order.status = "REFUNDED" if order.refunded == order.captured else "PARTIALLY_REFUNDED"
-        event = words.notification("refund.succeeded", words.refund(order, operation))
+        event = serializers.notification("refund.succeeded", serializers.refund(order, operation))
         self.changes.commit(order, "refund", [event], operation)
 
     def _finish_later(self, order_id: str, operation_id: str) -> None:
@@ -228,4 +228,4 @@ class Payments:
 
     def _require(self, order: Order, *statuses: str) -> None:
         if order.status not in statuses:
-            raise Refused(400, f"the payment is {words.STATUSES[order.status]}")
+            raise Refused(400, f"the payment is {serializers.STATUSES[order.status]}")

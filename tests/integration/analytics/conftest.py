@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from analytics.clickhouse import connect
 from analytics.migrate import migrate
 from analytics.report import bind, find_report, run
-from billing.settings import Settings
-from sinks.clickhouse import ClickHouseInserter, translate
-from sinks.event import Batch, Event
-from tests.report_world import FIRST_DAY, Days
+from runtime.settings import Settings
+from sinks.batch import Batch, Event
+from sinks.clickhouse.inserter import ClickHouseInserter, translate
+from tests.support.reports import FIRST_DAY, Days
 
 Ask = Callable[..., Awaitable[list[tuple[Any, ...]]]]
 TODAY = (FIRST_DAY + timedelta(days=1)).date()

@@ -5,8 +5,8 @@ from datetime import date
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
 from analytics.report import read_reports
-from billing.settings import Settings
 from cli.bench.reports import measure_reports
+from runtime.settings import Settings
 
 
 async def test_every_report_is_timed_on_the_operations_asked_for_and_nothing_stays(

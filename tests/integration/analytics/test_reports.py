@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from analytics.report import read_reports
-from billing.payment import Operation, Payment
-from billing.remaining import sold_cart
-from billing.shares import lines
+from billing.payments.allocation import lines
+from billing.payments.model import Operation, Payment
+from billing.payments.refundable_cart import sold_cart
 from billing.vocabulary import CaptureMode, OperationStatus, OperationType, PaymentStatus
 from tests.integration.analytics.conftest import TODAY, Ask
-from tests.report_world import FIRST_DAY, Days
+from tests.support.reports import FIRST_DAY, Days
 
 Rows = list[tuple[Any, ...]]
 SUCCESS, FAIL = OperationStatus.SUCCESS, OperationStatus.FAIL

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from billing.settings import Settings
+from runtime.settings import Settings
 from tests.conftest import Stack
 
 

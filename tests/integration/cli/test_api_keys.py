@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from storage.database import create_engine
+from runtime.postgres import create_engine
 
 
 @pytest.fixture

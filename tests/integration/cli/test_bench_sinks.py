@@ -7,9 +7,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from analytics.clickhouse import connect
 from analytics.migrate import migrate
-from billing.settings import Settings
 from cli.bench import lag
 from cli.bench.sinks import _changes
+from runtime.settings import Settings
 
 
 async def test_the_lag_is_that_of_every_change_sent_and_nothing_stays(stack, running, monkeypatch):

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from billing.topics import INBOX
-from cli.verify.streams import Log
+from backoffice.audit.streams import Log
+from billing.messages.topics import INBOX
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from tests.conftest import Stack
-from tests.e2e.shop import Shop, a_shop
+from tests.support.shop import Shop, a_shop
 
 PATIENCE_S = 30
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from cli.providers import app
 from tests.conftest import Stack
-from tests.e2e.shop import a_shop
+from tests.support.shop import a_shop
 
 PATIENCE_S = 30
 

@@ -7,9 +7,9 @@ from sqlalchemy import text
 
 from billing.messages import RefundPayment
 from billing.vocabulary import PaymentStatus
-from storage.rebuild import Difference, check_payments
-from tests.factories import a_create, a_payment, opened, told
-from tests.integration.streams.world import World
+from storage.journal.replay import Difference, check_payments
+from tests.support.factories import a_create, a_payment, opened, told
+from tests.support.streams import World
 
 
 @pytest.fixture

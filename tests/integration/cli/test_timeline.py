@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from billing.messages import PaymentChanged, decode_envelope
-from storage.database import create_engine
+from runtime.postgres import create_engine
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,8 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from billing.settings import Settings
-from billing.topics import CALLBACKS, INBOX, REPLIES
+from billing.messages.topics import CALLBACKS, INBOX, REPLIES
+from runtime.settings import Settings
 
 
 @pytest.fixture(scope="session")

@@ -7,18 +7,18 @@ from uuid import UUID, uuid4
 import msgspec
 from aiokafka import AIOKafkaProducer
 
-from billing.decision import view
-from billing.kafka_options import producer_options
 from billing.messages import Envelope, PaymentChanged
-from billing.settings import Settings
-from billing.topics import EVENTS
+from billing.messages.topics import EVENTS
+from billing.payments.decision import view
 from billing.vocabulary import PaymentStatus
-from ingest_api.change_streams import ChangeStreams
+from ingest_api.kafka.change_streams import ChangeStreams
 from ingest_api.metrics import Metrics
-from ingest_api.reads import PostgresReads
-from tests.factories import NOW, a_create, a_payment, captured, opened, told
-from tests.ingest_world import until
-from tests.integration.streams.world import World
+from ingest_api.payments.postgres_reads import PostgresReads
+from runtime.kafka.options import producer_options
+from runtime.settings import Settings
+from tests.support.factories import NOW, a_create, a_payment, captured, opened, told
+from tests.support.ingest_server import until
+from tests.support.streams import World
 
 
 async def send(producer: AIOKafkaProducer, topic: str, change: PaymentChanged) -> None:

@@ -11,15 +11,15 @@ import aiohttp
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from billing.kafka_options import producer_options
 from billing.messages import Envelope, Refusal, Reply
-from billing.settings import Settings
-from billing.topics import REPLIES
-from ingest_api.kafka_writer import KafkaWriter, NotStored
+from billing.messages.topics import REPLIES
+from ingest_api.kafka.replies import ReplyListener
+from ingest_api.kafka.waiting import WaitingRequests
+from ingest_api.kafka.writer import KafkaWriter, NotStored
 from ingest_api.metrics import Metrics
-from ingest_api.replies import ReplyListener
-from ingest_api.waiting import WaitingRequests
-from tests.ingest_process import ingest_process
+from runtime.kafka.options import producer_options
+from runtime.settings import Settings
+from tests.support.ingest_process import ingest_process
 
 
 async def until(condition: Callable[[], bool]) -> None:

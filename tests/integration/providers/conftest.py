@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.sandbox_world import a_world
+from tests.support.sandbox import a_world
 
 
 @pytest.fixture

@@ -19,14 +19,14 @@ from billing.messages import (
     RollbackPayment,
     VoidPayment,
 )
-from billing.order import Contact
-from billing.payment import Payment
+from billing.orders import Contact
+from billing.payments.model import Payment
 from billing.vocabulary import Action, CaptureMode, OperationStatus, Outcome, PaymentStatus
-from tests.factories import a_create, an_order
-from tests.named_world import StripeWorld, TBankWorld
-from tests.provider_life import Life, items_of
-from tests.sandbox_world import API_KEY, World, running
-from tests.yookassa_world import YooKassaWorld
+from tests.support.factories import a_create, an_order
+from tests.support.named_providers import StripeWorld, TBankWorld
+from tests.support.provider_life import Life, items_of
+from tests.support.sandbox import API_KEY, World, running
+from tests.support.yookassa import YooKassaWorld
 
 WORLDS = {"yandex-pay": World, "yookassa": YooKassaWorld, "stripe": StripeWorld, "tbank": TBankWorld}
 #: Of a call → how it may end, by the taxonomy.

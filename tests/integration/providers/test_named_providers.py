@@ -9,9 +9,9 @@ import pytest
 from pydantic import SecretStr
 
 from billing.vocabulary import Action, Outcome, PaymentStatus
-from tests.factories import an_order
-from tests.named_world import NamedWorld, StripeWorld, TBankWorld, a_charge
-from tests.sandbox_world import a_request, running
+from tests.support.factories import an_order
+from tests.support.named_providers import NamedWorld, StripeWorld, TBankWorld, a_charge
+from tests.support.sandbox import a_request, running
 
 
 @pytest.fixture(params=[StripeWorld, TBankWorld], ids=["stripe", "tbank"])

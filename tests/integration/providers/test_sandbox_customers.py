@@ -4,10 +4,10 @@ import aiohttp
 import msgspec
 import pytest
 
-from billing.order import Cart, Item
-from providers.sandbox.book import Book, Order
-from tests.factories import an_order
-from tests.sandbox_world import World, a_request, a_world
+from billing.orders import Cart, Item
+from providers.sandbox.ledger import Book, Order
+from tests.support.factories import an_order
+from tests.support.sandbox import World, a_request, a_world
 
 
 async def page(world: World, order_ref: str) -> str:

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from billing.vocabulary import Action, Outcome
-from tests.sandbox_world import World, a_request, about
+from tests.support.sandbox import World, a_request, about
 
 
 @pytest.mark.parametrize("action", [Action.CAPTURE, Action.VOID, Action.REFUND, Action.ROLLBACK])

@@ -10,9 +10,9 @@ import aiohttp
 import pytest
 
 from billing.vocabulary import Action, Outcome
-from providers.sandbox.book import Book
+from providers.sandbox.ledger import Book
 from providers.sandbox.yandex_pay import Orders
-from tests.sandbox_world import API_KEY, MERCHANT, PATIENCE_S, World, a_request, about
+from tests.support.sandbox import API_KEY, MERCHANT, PATIENCE_S, World, a_request, about
 
 
 async def test_the_keys_and_the_settings_survive_a_restart(tmp_path):

@@ -9,9 +9,9 @@ import pytest
 from billing.messages import ProviderRequest
 from billing.vocabulary import Action
 from providers.base import StatementLine, StatementUnavailable
-from tests.named_world import StripeWorld, TBankWorld
-from tests.sandbox_world import World, a_request, running
-from tests.yookassa_world import YooKassaWorld
+from tests.support.named_providers import StripeWorld, TBankWorld
+from tests.support.sandbox import World, a_request, running
+from tests.support.yookassa import YooKassaWorld
 
 WORLDS = {"yandex-pay": World, "yookassa": YooKassaWorld, "stripe": StripeWorld, "tbank": TBankWorld}
 #: More than a page of a list.

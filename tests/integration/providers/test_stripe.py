@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from billing.vocabulary import Action, CaptureMode, OperationStatus, Outcome, PaymentStatus
-from tests.factories import an_order
-from tests.named_world import StripeWorld
-from tests.sandbox_world import a_request, running
+from tests.support.factories import an_order
+from tests.support.named_providers import StripeWorld
+from tests.support.sandbox import a_request, running
 
 CHARGE = {"amount": "59900", "currency": "usd", "payment_method": "pm_card_visa", "confirm": "true"}
 

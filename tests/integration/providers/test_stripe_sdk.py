@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.named_world import StripeWorld
-from tests.sandbox_world import API_KEY, running
+from tests.support.named_providers import StripeWorld
+from tests.support.sandbox import API_KEY, running
 
 
 @pytest.fixture

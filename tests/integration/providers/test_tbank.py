@@ -10,13 +10,13 @@ import msgspec
 import pytest
 
 from billing.messages import ChaseOperation, RefundPayment
-from billing.order import Contact
-from billing.payment import Operation, Payment
+from billing.orders import Contact
+from billing.payments.model import Operation, Payment
 from billing.vocabulary import Action, OperationStatus, Outcome, PaymentStatus
-from tests.factories import a_create, an_order
-from tests.named_world import TBankWorld, a_charge, items
-from tests.provider_life import Life
-from tests.sandbox_world import a_request, running
+from tests.support.factories import a_create, an_order
+from tests.support.named_providers import TBankWorld, a_charge, items
+from tests.support.provider_life import Life
+from tests.support.sandbox import a_request, running
 
 #: The call was carried out, and its answer did not say so.
 LOST = "error_500_after_commit"

@@ -7,12 +7,12 @@ from functools import partial
 import aiohttp
 import pytest
 
-from billing.order import Cart
+from billing.orders import Cart
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
-from providers.sandbox.customers import visit
+from providers.sandbox.customer_behaviour import visit
 from providers.sandbox.yandex_pay import Orders
-from tests.factories import an_order
-from tests.sandbox_world import World, a_request, a_world, about
+from tests.support.factories import an_order
+from tests.support.sandbox import World, a_request, a_world, about
 
 
 class Refunds:

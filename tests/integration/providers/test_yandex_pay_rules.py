@@ -5,10 +5,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from billing.order import Cart, Item
+from billing.orders import Cart, Item
 from billing.vocabulary import Action, Outcome, PaymentStatus
-from tests.factories import an_order
-from tests.sandbox_world import AUTHORIZED, World, a_cart, a_request, about
+from tests.support.factories import an_order
+from tests.support.sandbox import AUTHORIZED, World, a_cart, a_request, about
 
 ORDERS = "/yandex-pay/api/merchant/v1/orders"
 

@@ -8,9 +8,9 @@ import pytest
 
 from billing.messages import ObservedOperation
 from billing.vocabulary import Action, CaptureMode, OperationStatus, OperationType, Outcome, PaymentStatus
-from tests.factories import an_order
-from tests.sandbox_world import a_request, about
-from tests.yookassa_world import YooKassaWorld, a_charge, a_yookassa_world
+from tests.support.factories import an_order
+from tests.support.sandbox import a_request, about
+from tests.support.yookassa import YooKassaWorld, a_charge, a_yookassa_world
 
 MINUTE = timedelta(minutes=1)
 

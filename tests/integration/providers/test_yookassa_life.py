@@ -12,9 +12,9 @@ from billing.messages import (
     RefundPayment,
 )
 from billing.vocabulary import CaptureMode, OperationType, PaymentStatus
-from tests.factories import a_create, an_order
-from tests.provider_life import Life
-from tests.yookassa_world import a_yookassa_world
+from tests.support.factories import a_create, an_order
+from tests.support.provider_life import Life
+from tests.support.yookassa import a_yookassa_world
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ import pytest
 from yookassa import Configuration, Payment, Refund
 
 from billing.vocabulary import Action
-from providers.sandbox.book import Book
+from providers.sandbox.ledger import Book
 from providers.sandbox.replays import KeyReused, Replays, digest
-from tests.sandbox_world import API_KEY, SHOP, about
-from tests.yookassa_world import API, YooKassaWorld, a_yookassa_world
+from tests.support.sandbox import API_KEY, SHOP, about
+from tests.support.yookassa import API, YooKassaWorld, a_yookassa_world
 
 BODY = {
     "amount": {"value": "100.00", "currency": "RUB"},

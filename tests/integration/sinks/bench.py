@@ -15,9 +15,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.messages import PaymentChanged
-from billing.settings import Settings
-from sinks.rabbitmq import Topology
-from tests.event_factories import as_message
+from runtime.settings import Settings
+from sinks.rabbitmq.publisher import Topology
+from tests.support.event_factories import as_message
 
 PATIENCE_S = 60.0
 PARTITIONS = 2

@@ -18,10 +18,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from analytics.clickhouse import connect
 from analytics.migrate import migrate as migrate_clickhouse
-from billing.kafka_options import producer_options
-from billing.settings import Settings
-from sinks.rabbitmq import declare_topology
-from storage.database import create_engine
+from runtime.kafka.options import producer_options
+from runtime.postgres import create_engine
+from runtime.settings import Settings
+from sinks.rabbitmq.publisher import declare_topology
 from tests.integration.sinks.bench import PARTITIONS, PATIENCE_S, Bench
 from tests.integration.sinks.parts import Inboxes, Sql
 

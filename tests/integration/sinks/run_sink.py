@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 
-from billing.settings import Settings
-from sinks import analytics_worker, signals_worker
-from sinks.event import Batch, Destination
-from sinks.rabbitmq import SignalPublisher, Topology
-from sinks.worker import run_route
+from runtime.settings import Settings
+from sinks.batch import Batch, Destination
+from sinks.clickhouse import worker as analytics_worker
+from sinks.process import run_route
+from sinks.rabbitmq import worker as signals_worker
+from sinks.rabbitmq.publisher import SignalPublisher, Topology
 
 
 class Dying:

@@ -6,12 +6,12 @@ from uuid import UUID, uuid4
 
 from analytics.rows import TABLES
 from billing.messages import PaymentChanged
-from billing.views import CallView, EntryView, LineView, PostingView
+from billing.messages.event_parts import CallView, EntryView, LineView, PostingView
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
-from sinks.clickhouse import ClickHouseInserter, translate
-from sinks.event import Batch, Event
-from tests.event_factories import CHANGED, CREATED, a_change, an_operation, payment_id
+from sinks.batch import Batch, Event
+from sinks.clickhouse.inserter import ClickHouseInserter, translate
 from tests.integration.sinks.parts import Sql
+from tests.support.event_factories import CHANGED, CREATED, a_change, an_operation, payment_id
 
 
 async def deliver(sql: Sql, changes: Sequence[PaymentChanged], first: int = 0) -> None:

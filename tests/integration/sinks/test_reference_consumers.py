@@ -9,14 +9,14 @@ from typing import Any
 import aio_pika
 from aio_pika.abc import AbstractChannel
 
-from billing.views import Entitlement
+from billing.messages.event_parts import Entitlement
 from billing.vocabulary import PaymentStatus
-from deploy.examples import auth_consumer, notify_consumer
-from deploy.examples.grants import Grants
-from deploy.examples.notify_consumer import Outbox
-from tests.event_factories import CHANGED, a_change
+from clients.examples import auth_consumer, notify_consumer
+from clients.examples.grants import Grants
+from clients.examples.notify_consumer import Outbox
 from tests.integration.sinks.bench import Bench, until
 from tests.integration.sinks.parts import Inboxes
+from tests.support.event_factories import CHANGED, a_change
 
 
 @asynccontextmanager

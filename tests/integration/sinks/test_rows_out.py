@@ -10,14 +10,14 @@ import pytest
 
 from analytics import migrate as migrations
 from analytics.migrate import MigrationChanged
-from billing.settings import Settings
 from billing.vocabulary import OperationStatus, OperationType, PaymentStatus
-from sinks.clickhouse import ClickHouseInserter, translate
-from sinks.event import Batch, Event
-from tests.event_factories import CHANGED, a_change, an_operation, as_message
+from runtime.settings import Settings
+from sinks.batch import Batch, Event
+from sinks.clickhouse.inserter import ClickHouseInserter, translate
 from tests.integration.sinks.bench import Bench, until
 from tests.integration.sinks.cable import cable_to
 from tests.integration.sinks.parts import Sql
+from tests.support.event_factories import CHANGED, a_change, an_operation, as_message
 
 
 async def test_a_change_is_a_row_per_operation_and_one_of_the_payment(bench: Bench, sql: Sql) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 from aio_pika.abc import AbstractChannel
 
 from billing.vocabulary import PaymentStatus
-from tests.event_factories import TRACE, a_change
 from tests.integration.sinks.bench import Bench, until
 from tests.integration.sinks.cable import cable_to
 from tests.integration.sinks.parts import Inboxes
+from tests.support.event_factories import TRACE, a_change
 
 
 def ids(messages: list[Any]) -> set[str]:

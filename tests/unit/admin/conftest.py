@@ -15,12 +15,12 @@ from pydantic import SecretStr
 
 from admin.app import create_app
 from admin.problems import Problem, ProblemError
-from admin.readers import Readers
+from admin.report_access import Readers
+from admin.report_store import Warehouse
 from admin.sessions import Sessions
-from admin.warehouse import Warehouse
 from analytics.report import Report, Result, bind
-from billing.settings import Settings
-from storage.database import create_engine
+from runtime.postgres import create_engine
+from runtime.settings import Settings
 
 KEY = "finance-key-1"
 TODAY = date(2026, 11, 23)

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from analytics.report import Result
-from storage.api_keys import StoredKey
+from storage.access.api_keys import StoredKey
 
 BOOKS = Result(
     ("day", "currency", "gross", "refunds", "fees", "net"), [(date(2026, 11, 23), "RUB", 358_800, 29_900, 0, 328_900)]
@@ -71,9 +71,9 @@ async def test_clickhouse_away_is_503_with_a_time_to_come_back(world):
     ("scopes", "status"), [(["analytics:read"], 200), (["admin"], 200), (["payments:read", "payments:write"], 403)]
 )
 async def test_a_key_is_good_for_reports_only_with_the_scope(world, monkeypatch, scopes, status):
-    from admin import readers
-    from admin.readers import digest_of
-    from tests.factories import NOW
+    from admin import report_access
+    from admin.report_access import digest_of
+    from tests.support.factories import NOW
 
     key = StoredKey(
         id="k", client="c", hash=digest_of("a key"), scopes=scopes, rate_per_s=None, created_at=NOW, revoked_at=None,
@@ -93,8 +93,8 @@ async def test_a_key_is_good_for_reports_only_with_the_scope(world, monkeypatch,
     async def noted(_connection, _used):
         return None
 
-    monkeypatch.setattr(readers, "live_keys", found)
-    monkeypatch.setattr(readers, "note_use", noted)
+    monkeypatch.setattr(report_access, "live_keys", found)
+    monkeypatch.setattr(report_access, "note_use", noted)
     monkeypatch.setattr(world.readers, "_engine", type("E", (), {"connect": Connected, "begin": Connected}))
     world.readers._read_at = None
     assert (await world.get("/v1/analytics", Authorization="Bearer a key")).status == status

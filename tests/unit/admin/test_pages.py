@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from admin import words
+from admin import formatting
 from admin.sessions import COOKIE, Sessions
 from analytics.report import Result
 from tests.unit.admin.conftest import KEY
@@ -155,6 +155,6 @@ async def test_a_form_without_an_end_is_not_read_to_it(stocked):
 
 
 def test_numbers_are_grouped_and_negative_ones_have_a_minus():
-    assert words.money(-1_234_567, "RUB") == "\u221212\u202f345.67"
-    assert words.grouped(-1_000) == "\u22121\u202f000"
-    assert words.percent(0, 0) == "\u2013"
+    assert formatting.money(-1_234_567, "RUB") == "\u221212\u202f345.67"
+    assert formatting.grouped(-1_000) == "\u22121\u202f000"
+    assert formatting.percent(0, 0) == "\u2013"

@@ -13,9 +13,9 @@ from analytics.rows import TABLES
 from analytics.translate import rows_for
 from billing.errors import InvalidMessage
 from billing.messages import ItemView
-from billing.views import CallView, EntryView, LineView, PostingView
+from billing.messages.event_parts import CallView, EntryView, LineView, PostingView
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
-from tests.event_factories import CHANGED, CREATED, a_change, an_operation
+from tests.support.event_factories import CHANGED, CREATED, a_change, an_operation
 
 
 def test_every_operation_of_the_change_is_a_row_and_the_payment_is_one() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from billing.signals import Access, Notification, Signal, signals_for
 from billing.vocabulary import OperationStatus, OperationType, PaymentStatus
-from tests.event_factories import CHANGED, a_change, an_operation
+from tests.support.event_factories import CHANGED, a_change, an_operation
 
 S = PaymentStatus
 

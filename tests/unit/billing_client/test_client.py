@@ -29,10 +29,10 @@ from billing_client import (
     Unavailable,
 )
 
-from billing.decision import view
 from billing.messages import Envelope, PaymentChanged
-from tests.factories import NOW, authorized, captured, unpaid
-from tests.ingest_world import SITE_KEY, World, serving, until
+from billing.payments.decision import view
+from tests.support.factories import NOW, authorized, captured, unpaid
+from tests.support.ingest_server import SITE_KEY, World, serving, until
 
 ORDER = NewPayment(
     customer_id="c-1842",

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from billing.settings import Settings
 from deploy.local import kafka
 from deploy.local.layout import Layout, Memory
 from deploy.local.part import PartUnavailable, Stage
 from deploy.local.stack import Stack, compose
+from runtime.settings import Settings
 
 EXTERNAL = {
     "kafka": "kafka.example:9092",

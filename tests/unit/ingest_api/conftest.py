@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from billing.messages import PaymentChanged
-from tests.ingest_world import World, payment_of, serving, until
+from tests.support.ingest_server import World, payment_of, serving, until
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from billing.messages import CapturePayment, ProviderResult, RefundPayment, RollbackPayment, VoidPayment
-from billing.payment import Payment
+from billing.payments.model import Payment
 from billing.vocabulary import Action, Outcome
-from tests.factories import authorized, captured, unpaid
+from tests.support.factories import authorized, captured, unpaid
 
 REASON = {"reason": "changed their mind"}
 ACTIONS: list[tuple[str, Any, Any, type, Action]] = [

@@ -8,11 +8,11 @@ from uuid import uuid4
 import pytest
 from pydantic import SecretStr
 
-from ingest_api.api_keys import ApiKeys
+from ingest_api.auth.api_keys import ApiKeys
+from ingest_api.auth.rate_limits import RateLimits
 from ingest_api.problems import ProblemError
-from ingest_api.rate_limits import RateLimits
-from storage.api_keys import StoredKey
-from tests.ingest_world import NOW, FakeKeyBook, World
+from storage.access.api_keys import StoredKey
+from tests.support.ingest_server import NOW, FakeKeyBook, World
 
 
 def a_book_of(hashes: dict[str, SecretStr]) -> ApiKeys:

@@ -10,12 +10,12 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from billing.topics import CALLBACKS
+from billing.messages.topics import CALLBACKS
 from providers import registry
 from providers.sandbox.stripe.signing import signature
 from providers.sandbox.tbank.signing import token
-from tests.ingest_world import Answer, World, serving
-from tests.signed_tokens import MERCHANT, Provider
+from tests.support.ingest_server import Answer, World, serving
+from tests.support.signed_tokens import MERCHANT, Provider
 
 WHSEC, PASSWORD, TERMINAL = "whsec_1", "password-1", "1700000000000DEMO"
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from storage.payments_list import Filters
-from storage.told import Entry
-from tests.factories import NOW, captured
+from storage.journal.story import Entry
+from storage.payments.lists import Filters
+from tests.support.factories import NOW, captured
 
 AUTH = {"Authorization": "Bearer site-key-1"}
 

@@ -10,9 +10,9 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from billing.decision import view
 from billing.messages import Envelope, PaymentChanged
-from tests.factories import NOW, captured
+from billing.payments.decision import view
+from tests.support.factories import NOW, captured
 
 AUTH = {"Authorization": "Bearer site-key-1"}
 

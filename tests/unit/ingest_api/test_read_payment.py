@@ -6,11 +6,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from billing.messages import Refusal
-from billing.settings import Settings
+from ingest_api.payments.postgres_reads import PostgresReads
 from ingest_api.problems import Problem, ProblemError, unavailable
-from ingest_api.reads import PostgresReads
-from storage.database import create_engine
-from tests.factories import captured
+from runtime.postgres import create_engine
+from runtime.settings import Settings
+from tests.support.factories import captured
 
 AUTH = {"Authorization": "Bearer site-key-1"}
 

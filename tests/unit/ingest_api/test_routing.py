@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ingest_api.router import read_rules
+from ingest_api.routing.selection import read_rules
 from providers import registry
 
 RULES = """

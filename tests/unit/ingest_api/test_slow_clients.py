@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
-from tests.ingest_world import SITE_KEY, World, serving
+from tests.support.ingest_server import SITE_KEY, World, serving
 
 HEAD = (
     f"POST /v1/payments HTTP/1.1\r\nHost: billing\r\nAuthorization: Bearer {SITE_KEY}\r\nIdempotency-Key: slow\r\n"

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from tests.ingest_world import serving
+from tests.support.ingest_server import serving
 
 PATH = "/webhooks/yandex-pay/v1/webhook"
 BODY = b"header.payload.signature"

@@ -6,8 +6,8 @@ from aiohttp.test_utils import TestServer
 
 from providers.yandex_pay.keys import Keys
 from providers.yandex_pay.webhook import WebhookVerifier
-from tests.scripted_provider import Script, an_adapter
-from tests.signed_tokens import MERCHANT, NOW, Clock, Provider
+from tests.support.scripted_provider import Script, an_adapter
+from tests.support.signed_tokens import MERCHANT, NOW, Clock, Provider
 
 
 @pytest.fixture

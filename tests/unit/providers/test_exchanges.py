@@ -2,8 +2,8 @@
 
 import pytest
 
-from billing.card_numbers import MASK
 from providers.exchanges import SHOWN, Exchange
+from runtime.logging.card_numbers import MASK
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,7 @@
 
 import pytest
 
-from billing.settings import Settings
-from ingest_api.webhooks import CALLBACK_PATHS
+from ingest_api.webhooks.endpoint import CALLBACK_PATHS
 from providers.base import Provider
 from providers.declines import REASONS, is_retryable
 from providers.registry import build
@@ -11,8 +10,9 @@ from providers.sandbox.stripe import StripeImitation
 from providers.sandbox.tbank import TBankImitation
 from providers.sandbox.yandex_pay import YandexPayImitation
 from providers.sandbox.yookassa import YooKassaImitation
-from providers.yandex_pay.answers import DECLINES
-from providers.yookassa import answers as yookassa
+from providers.yandex_pay.responses import DECLINES
+from providers.yookassa import responses as yookassa
+from runtime.settings import Settings
 
 
 def test_every_provider_is_found_by_its_name() -> None:

@@ -12,14 +12,14 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
-from billing.order import Cart, Contact, Item
-from billing.settings import Settings
+from billing.orders import Cart, Contact, Item
 from billing.vocabulary import Action, CaptureMode, Outcome, PaymentStatus
 from providers.declines import REASONS
 from providers.stripe import Stripe, forms
-from providers.stripe.answers import DECLINES, REFUSALS, refused
-from tests.factories import an_order
-from tests.sandbox_world import a_request
+from providers.stripe.responses import DECLINES, REFUSALS, refused
+from runtime.settings import Settings
+from tests.support.factories import an_order
+from tests.support.sandbox import a_request
 
 OPENED_AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

@@ -9,15 +9,15 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
-from billing.order import Cart, Contact, Item
-from billing.settings import Settings
+from billing.orders import Cart, Contact, Item
 from billing.vocabulary import Action, Outcome, PaymentStatus, Tax
 from providers.declines import REASONS
 from providers.tbank import TBank
-from providers.tbank.answers import DECLINES, FAILURES, refused
+from providers.tbank.responses import DECLINES, FAILURES, refused
 from providers.tbank.tokens import is_signed
-from tests.factories import an_order
-from tests.sandbox_world import a_request
+from runtime.settings import Settings
+from tests.support.factories import an_order
+from tests.support.sandbox import a_request
 
 
 class Bank:

@@ -9,7 +9,7 @@ import pytest
 from billing.errors import InvalidMessage
 from billing.vocabulary import PaymentStatus
 from providers.base import CallbackRejected
-from providers.tbank.answers import STATUSES
+from providers.tbank.responses import STATUSES
 from providers.tbank.tokens import token
 from providers.tbank.webhook import parse, verify
 

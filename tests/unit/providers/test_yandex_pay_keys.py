@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from providers.yandex_pay.keys import BELIEVED_S, FAILED_PAUSE_S, PAUSE_S, TTL_S
-from tests.signed_tokens import rejection
+from tests.support.signed_tokens import rejection
 
 
 async def test_keys_are_fetched_once(provider, verifier):

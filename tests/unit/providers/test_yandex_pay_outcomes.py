@@ -9,11 +9,11 @@ import pytest
 from aiohttp.test_utils import unused_port
 
 from billing.messages import Observation, ProviderRequest
-from billing.order import Cart, Item, Order
+from billing.orders import Cart, Item, Order
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus, Tax
-from tests.factories import an_order
-from tests.sandbox_world import a_request
-from tests.scripted_provider import an_adapter
+from tests.support.factories import an_order
+from tests.support.sandbox import a_request
+from tests.support.scripted_provider import an_adapter
 
 
 def operated(status: str, **fields: Any) -> dict[str, Any]:

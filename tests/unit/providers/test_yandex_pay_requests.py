@@ -7,12 +7,12 @@ import msgspec
 import pytest
 import structlog
 
-from billing.order import Cart, Contact, Item
+from billing.orders import Cart, Contact, Item
 from billing.vocabulary import Action, Outcome, Tax
 from providers.yandex_pay import YandexPay
-from tests.factories import an_order
-from tests.sandbox_world import a_cart, a_request
-from tests.scripted_provider import Script, an_adapter
+from tests.support.factories import an_order
+from tests.support.sandbox import a_cart, a_request
+from tests.support.scripted_provider import Script, an_adapter
 
 
 async def test_create_sends_the_cart_in_decimal_strings_with_a_receipt_per_item(

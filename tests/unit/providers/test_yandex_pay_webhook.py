@@ -10,7 +10,7 @@ import pytest
 from billing.errors import InvalidMessage
 from billing.vocabulary import OperationStatus, OperationType, PaymentStatus
 from providers.yandex_pay.webhook import LEEWAY_S, parse
-from tests.signed_tokens import NOW, Provider, rejection
+from tests.support.signed_tokens import NOW, Provider, rejection
 
 
 async def test_a_token_signed_by_the_provider_is_believed(provider, verifier):

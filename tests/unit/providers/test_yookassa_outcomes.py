@@ -7,13 +7,13 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
-from billing.settings import Settings
 from billing.vocabulary import Action, CaptureMode, Outcome, PaymentStatus
 from providers.declines import REASONS
 from providers.yookassa import YooKassa
-from providers.yookassa.answers import DECLINES
-from tests.sandbox_world import a_request
-from tests.scripted_provider import Script
+from providers.yookassa.responses import DECLINES
+from runtime.settings import Settings
+from tests.support.sandbox import a_request
+from tests.support.scripted_provider import Script
 
 PAYMENT = {
     "id": "2f1c7a5e-000f-5000-8000-1c0d3b6e9a11",

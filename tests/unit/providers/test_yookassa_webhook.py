@@ -7,10 +7,10 @@ import pytest
 
 from billing.errors import InvalidMessage
 from billing.messages import Observation
-from billing.settings import Settings
 from providers.base import CallbackRejected
 from providers.yookassa import YooKassa
 from providers.yookassa.addresses import PUBLISHED, Addresses
+from runtime.settings import Settings
 
 PAYMENT = "2f1c7a5e-000f-5000-8000-1c0d3b6e9a11"
 OURS = "7f000000-0000-4000-8000-000000000001"

@@ -7,7 +7,7 @@ from aiokafka import TopicPartition
 
 from sinks import assignment
 from sinks.assignment import PositionBeyondLog
-from tests.sink_world import TOPIC, World, failing, until
+from tests.support.sink_harness import TOPIC, World, failing, until
 
 
 async def test_a_rebalance_waits_for_the_batch_in_hand_and_its_position() -> None:

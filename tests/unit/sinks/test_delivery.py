@@ -6,12 +6,12 @@ from random import Random
 import pytest
 from aiokafka.errors import CommitFailedError
 
+from runtime.backoff import Outage, Refused
 from sinks import delivery
 from sinks.delivery import TooManyDeadLetters
-from sinks.outage import Outage, Refused
 from sinks.positions import LostPartition
-from tests.event_factories import payment_id
-from tests.sink_world import Crash, World, failing, until
+from tests.support.event_factories import payment_id
+from tests.support.sink_harness import Crash, World, failing, until
 
 
 async def test_events_are_delivered_in_order_and_their_position_stored() -> None:

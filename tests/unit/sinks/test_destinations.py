@@ -10,18 +10,19 @@ import pytest
 from analytics.translate import by_table, rows_for
 from billing.errors import InvalidMessage
 from billing.vocabulary import PaymentStatus
-from sinks import clickhouse, rabbitmq
-from sinks.event import Batch, Event, read_event
-from sinks.outage import Backoff
-from tests.event_factories import CHANGED, TRACE, a_change, as_message
-from tests.sink_world import Log, NoPause
+from runtime.backoff import Backoff
+from sinks.batch import Batch, Event, read_event
+from sinks.clickhouse import inserter as clickhouse
+from sinks.rabbitmq import publisher
+from tests.support.event_factories import CHANGED, TRACE, a_change, as_message
+from tests.support.sink_harness import Log, NoPause
 
 
 def test_a_signal_is_persistent_json_with_its_ids_its_time_and_its_trace() -> None:
     change = a_change(version=3)
-    allow, _ = rabbitmq.translate(Event(0, 0, change, TRACE))
+    allow, _ = publisher.translate(Event(0, 0, change, TRACE))
 
-    message = rabbitmq.message_of(allow)
+    message = publisher.message_of(allow)
 
     assert message.delivery_mode == aio_pika.DeliveryMode.PERSISTENT
     assert (message.content_type, message.type) == ("application/json", "billing.signals.auth.allow_access.v1")
@@ -34,7 +35,7 @@ def test_a_signal_is_persistent_json_with_its_ids_its_time_and_its_trace() -> No
 
 
 def test_a_change_that_concerns_nobody_is_no_message() -> None:
-    assert rabbitmq.translate(Event(0, 0, a_change(PaymentStatus.AUTHORIZED))) == ()
+    assert publisher.translate(Event(0, 0, a_change(PaymentStatus.AUTHORIZED))) == ()
 
 
 def a_batch(topic: str = "billing.events", **ranges: tuple[int, int]) -> Batch[Any]:
@@ -106,7 +107,7 @@ async def test_inserts_side_by_side_share_one_connection(monkeypatch: pytest.Mon
         opened.append(Client())
         return opened[-1]
 
-    monkeypatch.setattr("sinks.clickhouse.connect", connect)
+    monkeypatch.setattr("sinks.clickhouse.inserter.connect", connect)
     inserter = clickhouse.ClickHouseInserter("http://nowhere")
     rows = rows_for(a_change(), 0, 0)
 

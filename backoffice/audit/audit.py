@@ -1,0 +1,88 @@
+"""The whole audit: every source, as of one moment in Postgres, looked at twice where something seems wrong."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final
+
+from clickhouse_connect.driver.asyncclient import AsyncClient
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from analytics.clickhouse import connect
+from backoffice.audit import analytics, provider, signals, streams
+from backoffice.audit.books import check_books
+from backoffice.audit.findings import Findings
+from backoffice.audit.streams import Log
+from billing.messages.topics import INBOX
+from runtime.settings import Settings
+from storage.inspection import books as sql
+
+#: Between two looks, seconds: time for what is under way between two parts to arrive.
+LOOK_EVERY_S: Final = 1.0
+
+Say = Callable[[str], None]
+"""Told what is being looked at."""
+
+
+async def audit(settings: Settings, wait_s: float, *, settled: bool, say: Say) -> Findings:
+    """Wait up to ``wait_s`` for the consumers to catch up, then compare everything.
+
+    The parts are not read at the same instant, so on a running service a change may be seen in one and not yet in
+    another. A violation therefore counts only when a second look sees it too.
+    """
+    engine = sql.auditing_engine(settings)
+    try:
+        clickhouse = await connect(settings.clickhouse_url)
+        try:
+            async with Log.open(settings) as log:
+                await _catch_up(engine, log, wait_s, say)
+                findings = await _look(settings, engine, log, clickhouse, settled=settled, say=say)
+                if findings.violations:
+                    say("looking again at what seems wrong")
+                    await asyncio.sleep(LOOK_EVERY_S)
+                    again = await _look(settings, engine, log, clickhouse, settled=settled, say=say)
+                    seen = {(violation.kind, violation.id) for violation in findings.violations}
+                    again.violations = [v for v in again.violations if (v.kind, v.id) in seen]
+                    findings = again
+        finally:
+            await clickhouse.close()
+    finally:
+        await engine.dispose()
+    return findings
+
+
+async def _catch_up(engine: AsyncEngine, log: Log, wait_s: float, say: Say) -> None:
+    deadline = time.monotonic() + wait_s
+    while True:
+        async with sql.moment(engine) as connection:
+            lag = await streams.check_positions(connection, log, Findings(), settled=False)
+        if not any(lag.values()) or time.monotonic() > deadline:
+            return
+        say(f"waiting for {sum(lag.values())} messages under way")
+        await asyncio.sleep(LOOK_EVERY_S / 4)
+
+
+async def _look(
+    settings: Settings, engine: AsyncEngine, log: Log, clickhouse: AsyncClient, *, settled: bool, say: Say
+) -> Findings:
+    findings = Findings()
+    async with sql.moment(engine) as connection:
+        say("Postgres: ledger, payments, operations, journal")
+        await check_books(connection, findings)
+        say("Kafka: positions, journal, dead letters")
+        lag = await streams.check_positions(connection, log, findings, settled=settled)
+        starts = {partition: first for partition, (first, _) in (await log.bounds(INBOX.name)).items()}
+        buried = await streams.buried(log, findings)
+        processed = await streams.check_journal(connection, starts, buried, findings)
+        say("Kafka: accepted requests")
+        await streams.check_requests(connection, log, processed, buried, findings)
+        say("Kafka: published events")
+        await streams.check_events(connection, log, findings)
+        say("the providers' own record")
+        await provider.check_charges(connection, settings, findings, settled=settled)
+        say("ClickHouse")
+        behind = not settled and lag.get("sink.clickhouse", 0) > 0
+        await analytics.check_analytics(connection, clickhouse, findings, behind=behind)
+    say("RabbitMQ")
+    signals.check_dead(await signals.count_dead(settings), findings)
+    return findings

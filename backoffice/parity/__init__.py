@@ -1,0 +1,1 @@
+"""Compare ClickHouse with the books in Postgres day by day, and send missing rows again."""

@@ -1,0 +1,108 @@
+"""Postgres and ClickHouse side by side."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from clickhouse_connect.driver.asyncclient import AsyncClient
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.inspection import parity as books
+
+#: The same figures as :mod:`storage.parity`.
+_GROUPS: Final[dict[str, str]] = {
+    "payments": """
+        SELECT toDate(created_at) AS day, provider, currency, status AS state, count(), sum(p.amount),
+               sum(p.authorized), sum(p.captured), sum(p.refunded)
+        FROM payments AS p WHERE {where} GROUP BY day, provider, currency, state
+    """,
+    "operations": """
+        SELECT toDate(created_at) AS day, provider, currency, concat(type, ' ', status) AS state, count(), sum(o.amount)
+        FROM operations AS o WHERE {where} GROUP BY day, provider, currency, state
+    """,
+    "ledger": """
+        SELECT toDate(posted_at) AS day, provider, currency, account AS state, count(), sum(e.amount)
+        FROM ledger_entries AS e WHERE {where} GROUP BY day, provider, currency, state
+    """,
+}
+_ROWS: Final[dict[str, str]] = {
+    "payments": """
+        SELECT toString(payment_id), payment_id, concat(toString(version), '|', status, '|', toString(amount), '|',
+               toString(authorized), '|', toString(captured), '|', toString(refunded), '|', provider, '|', currency)
+        FROM payments WHERE toDate(created_at) = {day:Date}
+    """,
+    "operations": """
+        SELECT toString(operation_id), payment_id,
+               concat(type, '|', status, '|', toString(amount), '|', provider, '|', currency)
+        FROM operations WHERE toDate(created_at) = {day:Date}
+    """,
+    "ledger": """
+        SELECT concat(toString(posting_id), '/', toString(line)), payment_id,
+               concat(account, '|', toString(amount), '|', currency)
+        FROM ledger_entries WHERE toDate(posted_at) = {day:Date}
+    """,
+}
+KINDS: Final = tuple(_GROUPS)
+_SETTINGS: Final = {"do_not_merge_across_partitions_select_final": 1}
+
+
+class Difference(NamedTuple):
+    """A group that is not the same: count, then sums, as each side has them; zeros where a side has none."""
+
+    kind: str
+    group: books.Group
+    postgres: tuple[int, ...]
+    clickhouse: tuple[int, ...]
+
+
+class Parity(NamedTuple):
+    """How many groups were compared, and those that differ."""
+
+    groups: int
+    differences: list[Difference]
+
+
+async def compare(connection: AsyncConnection, clickhouse: AsyncClient, day: date | None) -> Parity:
+    """Compare all groups of ``day``, or of all days."""
+    compared, found = 0, []
+    for kind in KINDS:
+        ours = await books.groups(connection, kind, day)
+        theirs = await _groups(clickhouse, kind, day)
+        compared += len(ours.keys() | theirs.keys())
+        found += list(differences(kind, ours, theirs))
+    return Parity(compared, found)
+
+
+def differences(
+    kind: str, ours: Mapping[books.Group, tuple[int, ...]], theirs: Mapping[books.Group, tuple[int, ...]]
+) -> Iterator[Difference]:
+    """The groups that differ, in order."""
+    for group in sorted(ours.keys() | theirs.keys()):
+        left, right = ours.get(group, ()), theirs.get(group, ())
+        if left != right:
+            nothing = (0,) * max(len(left), len(right))
+            yield Difference(kind, group, left or nothing, right or nothing)
+
+
+async def affected(
+    connection: AsyncConnection, clickhouse: AsyncClient, found: list[Difference]
+) -> tuple[list[UUID], list[str]]:
+    """The payments in the books whose rows are missing or otherwise in ClickHouse, and the keys of rows there that
+    the books do not have, of the days that differ."""
+    payments: dict[UUID, None] = {}
+    extra: list[str] = []
+    for kind, day in sorted({(difference.kind, difference.group[0]) for difference in found}):
+        ours = await books.rows_of(connection, kind, day)
+        answer = await clickhouse.query(_ROWS[kind], parameters={"day": day}, settings=dict(_SETTINGS))
+        theirs = {str(row[0]): str(row[2]) for row in answer.result_rows}
+        payments |= {payment: None for key, (payment, what) in ours.items() if theirs.get(key) != what}
+        extra += [f"{kind} {key}" for key in sorted(theirs.keys() - ours.keys())]
+    return list(payments), extra
+
+
+async def _groups(clickhouse: AsyncClient, kind: str, day: date | None) -> dict[books.Group, tuple[int, ...]]:
+    query = _GROUPS[kind].replace("{where}", "1" if day is None else "day = {day:Date}")
+    parameters: dict[str, Any] = {} if day is None else {"day": day}
+    rows = (await clickhouse.query(query, parameters=parameters, settings=dict(_SETTINGS))).result_rows
+    return {(row[0], str(row[1]), str(row[2]), str(row[3])): tuple(map(int, row[4:])) for row in rows}

@@ -1,0 +1,49 @@
+"""Everything that travels through Kafka: the messages, their envelope, the topics.
+
+A message is a frozen struct with a ``TYPE``; the envelope carries it with an id, a time and a trace. Ids are
+deterministic wherever the same message may be written twice, so that consumers recognise a repeat.
+"""
+
+from billing.messages.base import Message, ReplyTo
+from billing.messages.catalogue import MESSAGE_TYPES
+from billing.messages.envelope import Envelope, decode_envelope
+from billing.messages.events import ItemView, OperationView, PaymentChanged, Refusal, Reply
+from billing.messages.payment_commands import (
+    CapturePayment,
+    ChaseOperation,
+    CorrectPayment,
+    CreatePayment,
+    ExpirePayment,
+    RefundLine,
+    RefundPayment,
+    RollbackPayment,
+    VoidPayment,
+)
+from billing.messages.provider import Observation, ObservedOperation, ProviderCallback, ProviderRequest, ProviderResult
+
+__all__ = [
+    "MESSAGE_TYPES",
+    "CapturePayment",
+    "ChaseOperation",
+    "CorrectPayment",
+    "CreatePayment",
+    "Envelope",
+    "ExpirePayment",
+    "ItemView",
+    "Message",
+    "Observation",
+    "ObservedOperation",
+    "OperationView",
+    "PaymentChanged",
+    "ProviderCallback",
+    "ProviderRequest",
+    "ProviderResult",
+    "RefundLine",
+    "RefundPayment",
+    "Refusal",
+    "Reply",
+    "ReplyTo",
+    "RollbackPayment",
+    "VoidPayment",
+    "decode_envelope",
+]

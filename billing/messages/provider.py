@@ -1,0 +1,108 @@
+"""Calls to providers and what providers report: `billing.provider.requests` and `billing.payments.inbox`, keyed by
+payment id."""
+
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+import msgspec
+
+from billing.messages.base import Message, ReplyTo
+from billing.orders import Cart, Contact, Order
+from billing.vocabulary import Action, CaptureMode, OperationStatus, OperationType, Outcome, PaymentStatus
+
+
+class ObservedOperation(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A provider's view of one operation. ``operation_id`` is ours where the provider echoes it.
+    ``amount``: minor units, where the provider states it."""
+
+    type: OperationType
+    status: OperationStatus
+    operation_id: UUID | None = None
+    provider_ref: str | None = None
+    amount: int | None = None
+    reason: str | None = None
+
+
+class Observation(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A provider's view of an order at one moment: from a callback, an inquiry or the answer to a call."""
+
+    status: PaymentStatus | None = None
+    operations: tuple[ObservedOperation, ...] = ()
+    #: Why the provider failed the payment, in our vocabulary of decline reasons; only with status FAILED.
+    reason: str | None = None
+    #: When the provider says it happened (UTC).
+    occurred_at: datetime | None = None
+    #: By what name the provider charges the order's method again, if the order was opened to save it.
+    method_ref: str | None = None
+    #: The provider's own name of the order, where it is the provider that names it.
+    order_ref: str | None = None
+
+
+class ProviderResult(Message, frozen=True, omit_defaults=True):
+    """How a provider call ended. ``provider_ref``: the provider's id of the order (CREATE, RECUR) or operation.
+    ``reason``: decline reason or error class; ``duration_ms``: time spent in the provider; ``retry_after_s``: how long
+    the provider asked to be left alone, seconds."""
+
+    TYPE: ClassVar[str] = "billing.provider.result.v1"
+
+    operation_id: UUID
+    provider: str
+    action: Action
+    outcome: Outcome
+    provider_ref: str | None = None
+    payment_url: str | None = None
+    method_ref: str | None = None
+    reason: str | None = None
+    retryable: bool = False
+    observed: Observation | None = None
+    duration_ms: float = 0.0
+    reply_to: ReplyTo | None = None
+    retry_after_s: int | None = None
+
+
+class ProviderCallback(Message, frozen=True, omit_defaults=True):
+    """A verified provider callback for a payment we know. ``dedupe``: the provider's own identity of the event.
+    ``ask``: it is no evidence, or not enough of it; the provider is asked instead."""
+
+    TYPE: ClassVar[str] = "billing.provider.callback.v1"
+
+    provider: str
+    dedupe: str
+    observed: Observation
+    ask: bool = False
+
+
+class ProviderRequest(Message, frozen=True, omit_defaults=True):
+    """One thing to ask of one provider, self-contained: the provider agent reads nothing else.
+
+    ``operation_id`` is the idempotency key sent to the provider. ``order_ref``: the provider's name of the order;
+    until a provider that names orders itself has told it, and for good where the merchant names them, the id of the
+    operation that opened it. ``opened_at``: when the payment was recorded (UTC). ``amount``: minor units.
+    ``cart``: for CREATE and RECUR what is bought; for CAPTURE and REFUND the cart that remains *after* it;
+    ``returned``: for REFUND by items, what is given back. ``contact``: where the receipt goes. ``kept``: for REFUND,
+    what the provider holds by our books, minor units, as if no refund were open; ``under_way``: the amounts of the
+    other refunds that are.
+    """
+
+    TYPE: ClassVar[str] = "billing.provider.request.v1"
+
+    operation_id: UUID
+    provider: str
+    action: Action
+    order_ref: str
+    currency: str
+    amount: int
+    capture_mode: CaptureMode
+    order: Order | None = None
+    cart: Cart | None = None
+    ttl_s: int = 1800
+    save_method: bool = False
+    saved_method: str | None = None
+    reason: str | None = None
+    opened_at: datetime | None = None
+    contact: Contact | None = None
+    returned: Cart | None = None
+    kept: int | None = None
+    under_way: tuple[int, ...] = ()
+    reply_to: ReplyTo | None = None

@@ -1,0 +1,164 @@
+"""The order at a provider that a payment left: nothing is expected of it, and whatever it turns out to hold goes back.
+
+A call that counted as not sent may have been sent by a worker that was thought dead; a provider may change its mind
+about a decline. So every word of such a provider is listened to: an order that is open there is closed, a hold is
+released, money that was taken is recorded (a CAPTURE at that provider) and given back (a REFUND at that provider).
+The payment's own amounts are those at its own provider and do not change.
+"""
+
+from uuid import UUID, uuid5
+
+import msgspec
+
+from billing.errors import InvalidMessage
+from billing.ledger import postings
+from billing.messages import Observation, ProviderResult
+from billing.payments.decision import Draft
+from billing.payments.follow_ups import next_chase
+from billing.payments.model import Operation, Payment
+from billing.payments.provider_requests import request
+from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
+
+_OVER = (PaymentStatus.FAILED, PaymentStatus.VOIDED, PaymentStatus.REFUNDED, PaymentStatus.EXPIRED)
+_TAKEN = (PaymentStatus.CAPTURED, PaymentStatus.PARTIALLY_REFUNDED)
+
+
+def was_left(payment: Payment, provider: str) -> bool:
+    """Whether the payment was at this provider before it moved on."""
+    return provider != payment.provider and any(o.provider == provider for o in payment.operations)
+
+
+def order_of(payment: Payment, provider: str) -> Operation:
+    """The operation that opened the order which was left."""
+    return next(o for o in payment.operations if o.provider == provider)
+
+
+def take_in(draft: Draft, provider: str, observed: Observation) -> None:
+    """What the provider says of the order. Said again, or late, it changes nothing."""
+    opened = order_of(draft.payment, provider)
+    if observed.order_ref is not None:
+        opened = _name(draft, opened, observed.order_ref)
+        if observed.order_ref != opened.provider_ref:
+            opened = _twin(draft, opened, observed.order_ref, observed.status)
+            if opened.provider_ref != observed.order_ref:
+                return
+    if observed.status in _OVER:
+        _close(draft, opened)
+    elif observed.status in _TAKEN:
+        _give_back(draft, opened)
+    elif observed.status is not None:
+        _ask_to_close(draft, opened, OperationType.VOID)
+
+
+def call_ended(draft: Draft, operation: Operation, message: ProviderResult) -> None:
+    """How a call to the provider ended: one that was under way when the payment moved on, or one of those that
+    close the order."""
+    opened = order_of(draft.payment, operation.provider)
+    if message.action is Action.CREATE and message.provider_ref is not None:
+        opened = _name(draft, opened, message.provider_ref)
+    if message.action is Action.ROLLBACK and operation.is_open:
+        _rolled_back(draft, operation, message)
+    elif message.action is Action.CREATE and message.outcome not in (Outcome.NOT_SENT, Outcome.DECLINED):
+        _ask_to_close(draft, opened, OperationType.VOID)
+    if message.observed is not None:
+        take_in(draft, operation.provider, message.observed)
+    still = draft.payment.operation(operation.id)
+    if message.action is Action.INQUIRE and message.outcome is Outcome.SUCCEEDED and still is not None:
+        if message.observed is not None and message.observed.status is None and still.type is OperationType.VOID:
+            finish(draft, still)  # the provider has no such order
+        else:
+            _resend_unknown(draft, still)
+
+
+def finish(draft: Draft, operation: Operation) -> None:
+    """The order is closed, or what was taken is given back."""
+    draft.close(operation, OperationStatus.SUCCESS)
+    if operation.type is OperationType.REFUND:
+        currency = draft.payment.order.currency
+        draft.postings.append(postings.refund(operation.id, operation.provider, operation.amount, currency, draft.now))
+
+
+def _close(draft: Draft, opened: Operation) -> None:
+    for type in (OperationType.VOID, OperationType.REFUND):
+        operation = draft.payment.operation(_id(opened, type))
+        if operation is not None and operation.is_open:
+            finish(draft, operation)
+
+
+def _give_back(draft: Draft, opened: Operation) -> None:
+    capture_id = _id(opened, OperationType.CAPTURE)
+    if draft.payment.operation(capture_id) is None:
+        capture = _operation(draft, opened, OperationType.CAPTURE, Action.INQUIRE)
+        draft.put(msgspec.structs.replace(capture, status=OperationStatus.SUCCESS, next_chase_at=None))
+        currency = draft.payment.order.currency
+        draft.postings.append(postings.capture(capture_id, opened.provider, opened.amount, currency, draft.now))
+    void = draft.payment.operation(_id(opened, OperationType.VOID))
+    if void is not None and void.is_open:
+        draft.close(void, OperationStatus.FAIL, "paid_meanwhile")
+    _ask_to_close(draft, opened, OperationType.REFUND)
+
+
+def _ask_to_close(draft: Draft, opened: Operation, type: OperationType) -> None:
+    """Ask once; from then on the schedule does. Nothing is left to void once money was taken."""
+    taken = draft.payment.operation(_id(opened, OperationType.CAPTURE)) is not None
+    if draft.payment.operation(_id(opened, type)) is not None or (taken and type is OperationType.VOID):
+        return
+    operation = draft.put(_operation(draft, opened, type, Action.ROLLBACK))
+    draft.requests.append(request(draft.payment, operation, Action.ROLLBACK))
+
+
+def _rolled_back(draft: Draft, operation: Operation, message: ProviderResult) -> None:
+    if message.outcome is Outcome.SUCCEEDED:
+        finish(draft, operation)
+        return
+    # A provider that declines to close an order says nothing of its money: the order is looked at until it is over.
+    outcome = Outcome.PENDING if message.outcome is Outcome.DECLINED else message.outcome
+    operation = draft.note_outcome(operation, outcome, not_within_s=message.retry_after_s)
+    if message.reason is not None:
+        draft.put(msgspec.structs.replace(operation, reason=message.reason))
+
+
+def _resend_unknown(draft: Draft, operation: Operation) -> None:
+    """The provider answered and the order is not over: the call that should close it, if its end was unknown, did
+    not, and goes out again with its key."""
+    if operation.status is OperationStatus.UNKNOWN:
+        again = next_chase(Outcome.NOT_SENT, 0, draft.now)
+        draft.put(
+            msgspec.structs.replace(
+                operation, status=OperationStatus.PENDING, outcome=Outcome.NOT_SENT, next_chase_at=again
+            )
+        )
+
+
+def _name(draft: Draft, opened: Operation, order_ref: str) -> Operation:
+    if opened.provider_ref is not None:
+        return opened
+    return draft.put(msgspec.structs.replace(opened, provider_ref=order_ref))
+
+
+def _twin(draft: Draft, opened: Operation, order_ref: str, status: PaymentStatus | None) -> Operation:
+    """Another order for the same operation, left by a call whose answer was lost: it counts where it took money."""
+    if status not in _TAKEN:
+        return opened
+    if draft.payment.operation(_id(opened, OperationType.CAPTURE)) is not None:
+        raise InvalidMessage(f"{draft.payment.id} was paid as {opened.provider_ref}, and again as {order_ref}")
+    return draft.put(msgspec.structs.replace(opened, provider_ref=order_ref))
+
+
+def _operation(draft: Draft, opened: Operation, type: OperationType, action: Action) -> Operation:
+    return Operation(
+        id=_id(opened, type),
+        type=type,
+        action=action,
+        status=OperationStatus.PENDING,
+        amount=opened.amount,
+        provider=opened.provider,
+        reason="payment_moved_on",
+        created_at=draft.now,
+        updated_at=draft.now,
+        next_chase_at=next_chase(None, 0, draft.now),
+    )
+
+
+def _id(opened: Operation, type: OperationType) -> UUID:
+    return uuid5(opened.id, f"left/{type}")

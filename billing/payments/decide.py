@@ -1,0 +1,173 @@
+"""``decide``: what follows from one message to one payment. A pure function."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, Final
+from uuid import uuid5
+
+import msgspec
+
+from billing.errors import InvalidCart, InvalidMessage, InvalidMoney
+from billing.messages import (
+    CapturePayment,
+    ChaseOperation,
+    CorrectPayment,
+    CreatePayment,
+    ExpirePayment,
+    Message,
+    ProviderCallback,
+    ProviderResult,
+    RefundPayment,
+    RollbackPayment,
+    VoidPayment,
+)
+from billing.payments import commands
+from billing.payments.abandoned_attempts import order_of, take_in, was_left
+from billing.payments.decision import Decision, Draft, answer, refuse
+from billing.payments.follow_ups import next_chase
+from billing.payments.model import Operation, Payment
+from billing.payments.observations import apply_observation
+from billing.payments.provider_requests import request
+from billing.payments.provider_results import result
+from billing.payments.settlement import charge
+from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
+
+
+def decide(payment: Payment | None, message: Message, now: datetime) -> Decision:
+    """Apply ``message`` to ``payment`` (``None``: not known) at ``now`` (UTC).
+
+    Repeats and late arrivals converge: what is already known changes nothing. Raises
+    :class:`~billing.errors.InvalidMessage` for a message that can never be applied and
+    :class:`~billing.errors.InvariantBroken` rather than let money be wrong.
+    """
+    if isinstance(message, CreatePayment):
+        return _create(message, payment, now)
+    handler = _HANDLERS.get(type(message))
+    if handler is None:
+        raise InvalidMessage(f"{message.TYPE} is not a message to a payment")
+    if payment is None:
+        reply_to = getattr(message, "reply_to", None)
+        if reply_to is not None and not isinstance(message, ProviderResult):
+            return refuse(None, message.payment_id, "payment_not_found", "there is no such payment", reply_to)
+        raise InvalidMessage(f"payment {message.payment_id} is not known")
+    return handler(message, payment, now)
+
+
+def _create(message: CreatePayment, payment: Payment | None, now: datetime) -> Decision:
+    reply_to = message.reply_to
+    if payment is not None:
+        if payment.fingerprint != message.fingerprint:
+            detail = "this Idempotency-Key was used before with another body"
+            return refuse(payment, payment.id, "idempotency_key_reused", detail, reply_to)
+        return Decision(
+            payment, reply=answer(payment, reply_to), reply_partition=0 if reply_to is None else reply_to.partition
+        )
+    try:
+        message.order.check()
+    except (InvalidCart, InvalidMoney) as error:
+        return refuse(None, message.payment_id, "invalid_order", str(error), reply_to)
+    recurring = message.saved_method is not None
+    operation_id = uuid5(message.payment_id, "authorize/1")
+    draft = Draft(
+        Payment(
+            id=message.payment_id,
+            client_id=message.client_id,
+            fingerprint=message.fingerprint,
+            order=message.order,
+            provider=message.provider,
+            capture_mode=message.capture_mode,
+            status=PaymentStatus.PENDING,
+            version=1,
+            order_ref=str(operation_id),
+            created_at=now,
+            updated_at=now,
+            expires_at=now + timedelta(seconds=message.payment_ttl_s),
+            hold_s=message.hold_s,
+            save_method=message.save_method,
+            saved_method=message.saved_method,
+            alternatives=() if recurring else message.alternatives,
+        ),
+        now,
+        created=True,
+    )
+    operation = draft.put(
+        Operation(
+            id=operation_id,
+            type=OperationType.RECURRING if recurring else OperationType.AUTHORIZE,
+            action=Action.RECUR if recurring else Action.CREATE,
+            status=OperationStatus.PENDING,
+            amount=message.order.amount,
+            provider=message.provider,
+            created_at=now,
+            updated_at=now,
+            next_chase_at=next_chase(None, 0, now),
+        )
+    )
+    # Who waits is answered when the provider has: a payment without its URL is of no use to a checkout.
+    draft.requests.append(request(draft.payment, operation, operation.action, reply_to))
+    return draft.decide()
+
+
+def _callback(message: ProviderCallback, payment: Payment, now: datetime) -> Decision:
+    draft = Draft(payment, now)
+    if was_left(payment, message.provider):
+        if message.ask:
+            opened = order_of(payment, message.provider)
+            draft.requests.append(request(payment, opened, Action.INQUIRE))
+        else:
+            take_in(draft, message.provider, message.observed)
+    elif message.provider != payment.provider:
+        raise InvalidMessage(f"{payment.id} was never at {message.provider}")
+    elif message.ask:
+        _ask(draft)
+    else:
+        apply_observation(draft, message.observed)
+    return draft.decide()
+
+
+def _ask(draft: Draft) -> None:
+    """Ask the provider how the order stands, and what is open again soon: the answer may be lost, and the callback
+    that said that there is news does not come again."""
+    soon = next_chase(Outcome.UNKNOWN, 0, draft.now)
+    for operation in draft.payment.standing:
+        if operation.is_open and (operation.next_chase_at is None or operation.next_chase_at > soon):
+            draft.put(msgspec.structs.replace(operation, next_chase_at=soon))
+    draft.requests.append(request(draft.payment, charge(draft), Action.INQUIRE))
+
+
+def _chase(message: ChaseOperation, payment: Payment, now: datetime) -> Decision:
+    operation = payment.operation(message.operation_id)
+    if operation is None or operation.next_chase_at is None or operation.chases != message.chase:
+        return Decision(payment)
+    draft = Draft(payment, now)
+    chases = operation.chases + 1
+    watched = operation.is_open or payment.status is PaymentStatus.AUTHORIZED
+    due = next_chase(operation.outcome, chases, now) if watched else None
+    operation = draft.put(msgspec.structs.replace(operation, chases=chases, next_chase_at=due))
+    if not watched:
+        return draft.decide()
+    # Opening an order moves no money and is idempotent at the provider, so asking again is sending it again: the
+    # quickest way to the payment URL. Where that leaves the outcome unknown, every second question is an inquiry:
+    # a provider that answers only "it exists" would else never be asked what became of it. Anything else is sent
+    # again only if it was never sent.
+    asks = operation.outcome is Outcome.UNKNOWN and message.chase % 2 == 1
+    opens = operation.action is Action.CREATE and payment.payment_url is None and not asks
+    resend = operation.is_open and (operation.outcome is Outcome.NOT_SENT or opens)
+    draft.requests.append(request(draft.payment, operation, operation.action if resend else Action.INQUIRE))
+    return draft.decide()
+
+
+_HANDLERS: Final[MappingProxyType[type[Message], Callable[[Any, Payment, datetime], Decision]]] = MappingProxyType(
+    {
+        CapturePayment: commands.capture,
+        VoidPayment: commands.void,
+        RefundPayment: commands.refund,
+        RollbackPayment: commands.rollback,
+        ExpirePayment: commands.expire,
+        CorrectPayment: commands.correct,
+        ChaseOperation: _chase,
+        ProviderCallback: _callback,
+        ProviderResult: result,
+    }
+)

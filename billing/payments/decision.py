@@ -1,0 +1,228 @@
+"""What a decision is, and the draft it is written in."""
+
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from billing.ledger.postings import Posting
+from billing.messages import ItemView, Message, OperationView, PaymentChanged, ProviderRequest, Refusal, Reply, ReplyTo
+from billing.messages.event_parts import CallView, EntryView, PostingView
+from billing.payments.allocation import lines
+from billing.payments.entitlement import entitlement
+from billing.payments.follow_ups import next_chase
+from billing.payments.lifecycle import TRANSITIONS, Fact
+from billing.payments.model import Operation, Payment
+from billing.vocabulary import OperationStatus, OperationType, Outcome, PaymentStatus
+
+#: The smallest step between two changes of one payment: what Postgres and ClickHouse can tell apart.
+_TICK: Final = timedelta(microseconds=1)
+
+#: Nobody listens to it.
+_NOBODY: Final = ReplyTo(0, "")
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What follows from one message: the payment as it now is, and what to write, ask and tell.
+
+    ``payment`` is ``None`` when there is none and the message did not make one. ``operations``: those created or
+    changed. ``event`` is there exactly when the payment changed.
+    """
+
+    payment: Payment | None
+    operations: tuple[Operation, ...] = ()
+    postings: tuple[Posting, ...] = ()
+    requests: tuple[ProviderRequest, ...] = ()
+    event: PaymentChanged | None = None
+    reply: Reply | None = None
+    reply_partition: int = 0
+
+
+class Draft:
+    """A payment being changed by one message. Collects what follows; :meth:`decide` seals it."""
+
+    def __init__(self, payment: Payment, now: datetime, *, created: bool = False) -> None:
+        self.payment = payment
+        self.now = now
+        self.before = None if created else payment
+        self.postings: list[Posting] = []
+        self.requests: list[ProviderRequest] = []
+        #: The provider call that this message reports.
+        self.call: CallView | None = None
+        #: Who waits for a provider's answer: is told when the draft is sealed, or handed on with another request.
+        self.waiting: ReplyTo | None = None
+        self._touched: dict[UUID, None] = {}
+
+    def put(self, operation: Operation) -> Operation:
+        """Add an operation, or replace the one with its id."""
+        operation = msgspec.structs.replace(operation, updated_at=self.now)
+        others = self.payment.operations
+        if self.payment.operation(operation.id) is None:
+            operations = (*others, operation)
+        else:
+            operations = tuple(operation if o.id == operation.id else o for o in others)
+        self.payment = msgspec.structs.replace(self.payment, operations=operations)
+        self._touched[operation.id] = None
+        return operation
+
+    def set(self, **changes: object) -> None:
+        """Change fields of the payment."""
+        self.payment = msgspec.structs.replace(self.payment, **changes)
+
+    def name_order(self, operation: Operation, order_ref: str) -> Operation:
+        """Keep the name that the provider gave to the order which ``operation`` opened. Until it is known, the order
+        goes by the operation's id. The first name stays, unless the order turns out to have a twin that counts."""
+        if self.payment.order_ref != str(operation.id):
+            return operation
+        return self.rename_order(operation, order_ref)
+
+    def rename_order(self, operation: Operation, order_ref: str) -> Operation:
+        """From now on the order which ``operation`` opened goes by this name."""
+        if order_ref == self.payment.order_ref:
+            return operation
+        self.set(order_ref=order_ref)
+        return self.put(msgspec.structs.replace(operation, provider_ref=order_ref))
+
+    def move(self, fact: Fact) -> bool:
+        """Take the transition for ``fact``; ``False`` when it is old news."""
+        status = TRANSITIONS.get((self.payment.status, fact))
+        if status is None:
+            return False
+        self.set(status=status)
+        return True
+
+    def close(self, operation: Operation, status: OperationStatus, reason: str | None = None) -> Operation:
+        """Make an operation final."""
+        return self.put(
+            msgspec.structs.replace(operation, status=status, reason=reason or operation.reason, next_chase_at=None)
+        )
+
+    def restate(self) -> None:
+        """Set the status that the amounts say, after a correction."""
+        payment = self.payment
+        if payment.captured:
+            if payment.refunded == 0:
+                status = PaymentStatus.CAPTURED
+            elif payment.refunded < payment.captured:
+                status = PaymentStatus.PARTIALLY_REFUNDED
+            else:
+                status = PaymentStatus.REFUNDED
+        elif payment.authorized == 0:
+            status = PaymentStatus.FAILED
+        elif any(o.type is OperationType.VOID and o.status is OperationStatus.SUCCESS for o in payment.standing):
+            status = PaymentStatus.VOIDED
+        else:
+            status = PaymentStatus.AUTHORIZED
+        self.set(status=status)
+
+    def note_outcome(
+        self, operation: Operation, outcome: Outcome, provider_ref: str | None = None, not_within_s: int | None = None
+    ) -> Operation:
+        """Record how the last call for an open operation ended, and when to ask again: by the schedule, but not within
+        the seconds that the provider wants to be left alone."""
+        status = OperationStatus.UNKNOWN if outcome is Outcome.UNKNOWN else OperationStatus.PENDING
+        return self.put(
+            msgspec.structs.replace(
+                operation,
+                status=status,
+                outcome=outcome,
+                provider_ref=provider_ref or operation.provider_ref,
+                next_chase_at=max(
+                    next_chase(outcome, operation.chases, self.now), self.now + timedelta(seconds=not_within_s or 0)
+                ),
+            )
+        )
+
+    def decide(self) -> Decision:
+        """Seal: check the invariants, count the version, say what changed, answer who waits."""
+        if self.payment is not self.before:
+            version = self.payment.version + (self.before is not None)
+            self.set(version=version, updated_at=self._moment())
+        self.payment.check()
+        touched = tuple(o for o in self.payment.operations if o.id in self._touched)
+        event = None
+        if self.payment is not self.before:
+            previous = None if self.before is None else self.before.status
+            event = msgspec.structs.replace(
+                view(self.payment, touched, previous),
+                entitlement=entitlement(self.before, self.payment),
+                lines=lines(self.payment),
+                postings=tuple(map(_posting_view, self.postings)),
+                call=self.call,
+            )
+        return Decision(
+            self.payment,
+            touched,
+            tuple(self.postings),
+            tuple(self.requests),
+            event,
+            answer(self.payment, self.waiting),
+            0 if self.waiting is None else self.waiting.partition,
+        )
+
+    def _moment(self) -> datetime:
+        """Now, yet later than the change before it: messages of one batch share a moment, workers' clocks differ,
+        and the versions of access signals are made of it."""
+        return self.now if self.before is None else max(self.now, self.before.updated_at + _TICK)
+
+
+def answer(payment: Payment, reply_to: ReplyTo | None) -> Reply | None:
+    """The payment as it stands, for who waits for it."""
+    if reply_to is None:
+        return None
+    return Reply(payment.id, reply_to.correlation_id, view(payment, payment.operations))
+
+
+def refuse(payment: Payment | None, payment_id: UUID, code: str, detail: str, reply_to: ReplyTo | None) -> Decision:
+    """Nothing changes; who waits is told why."""
+    if reply_to is None:
+        return Decision(payment)
+    reply = Reply(payment_id, reply_to.correlation_id, refusal=Refusal(code, detail))
+    return Decision(payment, reply=reply, reply_partition=reply_to.partition)
+
+
+def heard(message: Message) -> Message:
+    """The message as if somebody waited for its reply: only then is it said why it is refused."""
+    if getattr(message, "reply_to", _NOBODY) is not None:
+        return message
+    return msgspec.structs.replace(message, reply_to=_NOBODY)
+
+
+def view(
+    payment: Payment, operations: tuple[Operation, ...], previous_status: PaymentStatus | None = None
+) -> PaymentChanged:
+    """The payment as others see it."""
+    order = payment.order
+    return PaymentChanged(
+        payment_id=payment.id,
+        version=payment.version,
+        status=payment.status,
+        previous_status=previous_status,
+        customer_id=order.customer_id,
+        order_id=order.id,
+        client_id=payment.client_id,
+        provider=payment.provider,
+        capture_mode=payment.capture_mode,
+        currency=order.currency,
+        amount=order.amount,
+        authorized=payment.authorized,
+        captured=payment.captured,
+        refunded=payment.refunded,
+        created_at=payment.created_at,
+        changed_at=payment.updated_at,
+        items=tuple(ItemView(i.product_id, i.title, i.quantity, i.unit_price, i.type.value) for i in order.cart.items),
+        operations=tuple(
+            OperationView(
+                o.id, o.type, o.status, o.amount, o.created_at, o.updated_at, o.provider_ref, o.reason, o.provider
+            )
+            for o in operations
+        ),
+        payment_url=payment.payment_url,
+        reason=payment.reason,
+    )
+
+
+def _posting_view(posting: Posting) -> PostingView:
+    entries = tuple(EntryView(entry.account, entry.amount) for entry in posting.entries)
+    return PostingView(posting.id, posting.operation_id, posting.posted_at, entries)

@@ -1,0 +1,31 @@
+"""Which products a payment entitles its customer to, before and after a decision. Signals follow from the two."""
+
+from billing.messages.event_parts import Entitlement
+from billing.payments.model import Payment
+from billing.payments.refundable_cart import sold_cart
+from billing.vocabulary import OperationStatus, OperationType, PaymentStatus
+
+_PAID = (PaymentStatus.CAPTURED, PaymentStatus.PARTIALLY_REFUNDED)
+
+
+def entitled(payment: Payment | None) -> tuple[str, ...]:
+    """The products of what was captured, less those of which every unit was given back.
+
+    A refund counts once it has succeeded, and only where it names items: money given back for nothing in particular
+    closes nothing until all of it is.
+    """
+    if payment is None or payment.status not in _PAID:
+        return ()
+    returned: dict[str, int] = {}
+    for operation in payment.operations:
+        if operation.type is OperationType.REFUND and operation.status is OperationStatus.SUCCESS and operation.cart:
+            for item in operation.cart.items:
+                returned[item.product_id] = returned.get(item.product_id, 0) + item.quantity
+    return tuple(
+        item.product_id for item in sold_cart(payment).items if item.quantity > returned.get(item.product_id, 0)
+    )
+
+
+def entitlement(before: Payment | None, after: Payment) -> Entitlement:
+    """What the customer may watch, as the event of one decision tells it."""
+    return Entitlement(entitled(after), entitled(before), after.order.access_until)

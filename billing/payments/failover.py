@@ -1,0 +1,72 @@
+"""A payment moves on: where a provider certainly does not take it, the next one is asked.
+
+Only an order that can never be paid is left: one that the provider declined for good, or one that was never sent to
+it. What became of an UNKNOWN call nobody knows, so its payment stays where it is. Should the provider that was left
+speak of money after all, :mod:`billing.left_behind` gives it back.
+"""
+
+from typing import Final
+from uuid import uuid5
+
+from billing.payments.decision import Draft
+from billing.payments.follow_ups import next_chase
+from billing.payments.model import Operation
+from billing.payments.provider_requests import request
+from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
+
+#: Decline reasons that are the provider's own affair: another one may see it otherwise. A card that is empty, expired
+#: or blocked is so everywhere, and one that looks stolen is not tried elsewhere.
+ELSEWHERE: Final = frozenset(
+    {
+        "3d_secure_failed",
+        "amount_too_small",
+        "declined",
+        "invalid_request",
+        "issuer_unavailable",
+        "limit_exceeded",
+        "unsupported",
+        "unsupported_currency",
+        "unsupported_tax",
+    }
+)
+
+
+def may_move_on(draft: Draft, operation: Operation) -> bool:
+    """Whether there is somebody else to ask, time to pay them, and nothing else was done or asked of this order."""
+    payment = draft.payment
+    return (
+        bool(payment.alternatives)
+        and operation.action is Action.CREATE
+        and payment.status is PaymentStatus.PENDING
+        and payment.standing == (payment.operation(operation.id),)
+        and draft.now < payment.expires_at
+    )
+
+
+def never_sent(operation: Operation, outcome: Outcome) -> bool:
+    """Whether no call for the operation can have reached its provider: the first one ended, and it was not sent."""
+    return outcome is Outcome.NOT_SENT and operation.outcome is None
+
+
+def move_on(draft: Draft) -> None:
+    """Ask the next provider: a new AUTHORIZE of the same payment, with an id, and so an idempotency key, of its own."""
+    payment = draft.payment
+    provider, *others = payment.alternatives
+    number = 1 + sum(o.type is OperationType.AUTHORIZE for o in payment.operations)
+    id = uuid5(payment.id, f"authorize/{number}")
+    draft.set(provider=provider, alternatives=tuple(others), order_ref=str(id), payment_url=None)
+    operation = draft.put(
+        Operation(
+            id=id,
+            type=OperationType.AUTHORIZE,
+            action=Action.CREATE,
+            status=OperationStatus.PENDING,
+            amount=payment.order.amount,
+            provider=provider,
+            created_at=draft.now,
+            updated_at=draft.now,
+            next_chase_at=next_chase(None, 0, draft.now),
+        )
+    )
+    draft.requests.append(request(draft.payment, operation, Action.CREATE, draft.waiting))
+    draft.waiting = None

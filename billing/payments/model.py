@@ -1,0 +1,128 @@
+"""A payment: how far an order's money has come, and the operations that brought it there."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from billing.errors import InvariantBroken
+from billing.orders import Cart, Order
+from billing.vocabulary import Action, CaptureMode, OperationStatus, OperationType, Outcome, PaymentStatus
+
+OPEN = (OperationStatus.PENDING, OperationStatus.UNKNOWN)
+
+
+class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One movement of money, or the attempt at one. ``amount``: minor units of the payment's currency.
+
+    ``provider``: who is asked for it, and ``action``: to do what. ``outcome``: how the last call for it ended, ``None``
+    while none has; ``chases`` counts how often it was asked about since, ``next_chase_at`` (UTC) says when next. ``cart``: what a capture takes, or the items of a refund.
+    ``corrections``: ids of the operators' corrections that were applied to it. ``fingerprint``: of the command that
+    asked for it, ``None`` where no API client did.
+    """
+
+    id: UUID
+    type: OperationType
+    action: Action
+    status: OperationStatus
+    amount: int
+    provider: str
+    created_at: datetime
+    updated_at: datetime
+    outcome: Outcome | None = None
+    provider_ref: str | None = None
+    reason: str | None = None
+    chases: int = 0
+    next_chase_at: datetime | None = None
+    cart: Cart | None = None
+    corrections: tuple[UUID, ...] = ()
+    fingerprint: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Not final: its outcome is still to come."""
+        return self.status in OPEN
+
+
+class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The aggregate that one agent owns. Amounts in minor units of ``order.currency``; times in UTC.
+
+    ``version`` grows by one with every change. ``provider``: who holds or took the money, or is asked to;
+    ``alternatives``: who is asked next, in this order, where that one will not (:mod:`billing.failover`).
+    ``order_ref``: the provider's name of the order, see :meth:`billing.decision.Draft.name_order`.
+    ``expires_at``: from then on an unpaid payment is closed, once the provider confirms that it is unpaid.
+    ``saved_method``: the method charged with the customer absent; ``method_ref``: the method this payment saved.
+    """
+
+    id: UUID
+    client_id: str
+    fingerprint: str
+    order: Order
+    provider: str
+    capture_mode: CaptureMode
+    status: PaymentStatus
+    version: int
+    order_ref: str
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime
+    hold_s: int
+    save_method: bool = False
+    saved_method: str | None = None
+    method_ref: str | None = None
+    authorized: int = 0
+    captured: int = 0
+    refunded: int = 0
+    payment_url: str | None = None
+    reason: str | None = None
+    alternatives: tuple[str, ...] = ()
+    operations: tuple[Operation, ...] = ()
+
+    @property
+    def standing(self) -> tuple[Operation, ...]:
+        """The operations at the payment's provider. Its amounts are theirs; those at providers it left
+        (:mod:`billing.left_behind`) add nothing to them."""
+        return tuple(o for o in self.operations if o.provider == self.provider)
+
+    @property
+    def refunds_under_way(self) -> tuple[Operation, ...]:
+        """The refunds that are requested and not final."""
+        return tuple(o for o in self.standing if o.type is OperationType.REFUND and o.is_open)
+
+    @property
+    def refund_pending(self) -> int:
+        """Minor units reserved by refunds that are requested and not final."""
+        return sum(o.amount for o in self.refunds_under_way)
+
+    @property
+    def refundable(self) -> int:
+        """Minor units that a new refund may ask for."""
+        return self.captured - self.refunded - self.refund_pending
+
+    def operation(self, id: UUID) -> Operation | None:
+        """The operation with this id, if the payment has it."""
+        return next((o for o in self.operations if o.id == id), None)
+
+    def open_operation(self, type: OperationType) -> Operation | None:
+        """The oldest operation of this type at the payment's provider that is not final."""
+        return next((o for o in self.standing if o.type is type and o.is_open), None)
+
+    def order_ref_at(self, provider: str) -> str:
+        """The name of the order at the payment's provider, or at one that it left."""
+        if provider == self.provider:
+            return self.order_ref
+        opened = next(o for o in self.operations if o.provider == provider)
+        return opened.provider_ref or str(opened.id)
+
+    def check(self) -> None:
+        """Raise :class:`InvariantBroken` where money would be wrong. The database holds the same rules."""
+        if not 0 <= self.authorized <= self.order.amount:
+            raise InvariantBroken(f"{self.id}: authorized {self.authorized} of {self.order.amount}")
+        if not 0 <= self.captured <= self.authorized:
+            raise InvariantBroken(f"{self.id}: captured {self.captured} of {self.authorized} authorized")
+        if not 0 <= self.refunded + self.refund_pending <= self.captured:
+            raise InvariantBroken(
+                f"{self.id}: refunded {self.refunded} and {self.refund_pending} pending of {self.captured} captured"
+            )
+        if self.refunded < 0:
+            raise InvariantBroken(f"{self.id}: refunded {self.refunded}")

@@ -1,0 +1,131 @@
+"""What a provider says of an order, applied to our payment: callbacks, inquiries and answers alike.
+
+Evidence converges: the same observation twice, or an old one after a newer, changes nothing.
+"""
+
+from billing.errors import InvalidMessage
+from billing.messages import Observation, ObservedOperation
+from billing.payments.decision import Draft
+from billing.payments.settlement import by_provider, charge, fail, succeed
+from billing.vocabulary import Action, OperationStatus, OperationType, PaymentStatus
+
+
+def apply_observation(draft: Draft, observed: Observation) -> None:
+    """Take in what the provider says: its operations first, then the status of the order."""
+    if observed.order_ref is not None and not _is_ours(draft, observed.order_ref, observed):
+        return
+    if observed.method_ref is not None and draft.payment.save_method and draft.payment.method_ref is None:
+        draft.set(method_ref=observed.method_ref)
+    for operation in observed.operations:
+        _operation(draft, operation)
+    match observed.status:
+        case PaymentStatus.AUTHORIZED:
+            _authorized(draft)
+        case PaymentStatus.CAPTURED:
+            _captured(draft)
+        case PaymentStatus.VOIDED:
+            _voided(draft)
+        case PaymentStatus.FAILED:
+            _failed(draft, observed.reason or "declined")
+        case PaymentStatus.REFUNDED:
+            _refunded(draft, "refunded_at_provider")
+        case _:
+            # PENDING and EXPIRED say nothing of money; PARTIALLY_REFUNDED does not say which refund: the
+            # provider's operations do.
+            pass
+
+
+def _is_ours(draft: Draft, order_ref: str, observed: Observation) -> bool:
+    """Whether this is about the order that the payment goes by.
+
+    Where opening is not idempotent at a provider, a call whose answer was lost leaves a twin behind: another order
+    for the same operation, whose page nobody has. That it expires says nothing of ours. Should money have been taken
+    by it, it is the one that counts.
+    """
+    opened = charge(draft)
+    draft.name_order(opened, order_ref)
+    if order_ref == draft.payment.order_ref:
+        return True
+    if observed.status not in (PaymentStatus.AUTHORIZED, PaymentStatus.CAPTURED):
+        return False
+    if draft.payment.authorized:
+        raise InvalidMessage(f"{draft.payment.id} is paid as {draft.payment.order_ref}, and again as {order_ref}")
+    draft.rename_order(opened, order_ref)
+    return True
+
+
+def _authorized(draft: Draft) -> None:
+    if draft.payment.authorized == 0:
+        succeed(draft, charge(draft))
+
+
+def _captured(draft: Draft) -> None:
+    _authorized(draft)
+    payment = draft.payment
+    if payment.captured:
+        return
+    operation = payment.open_operation(OperationType.CAPTURE)
+    if operation is None:
+        operation = by_provider(draft, OperationType.CAPTURE, payment.authorized, "captured_by_provider")
+    succeed(draft, operation)
+
+
+def _voided(draft: Draft) -> None:
+    payment = draft.payment
+    if payment.status not in (PaymentStatus.PENDING, PaymentStatus.AUTHORIZED):
+        return
+    if payment.authorized == 0:
+        fail(draft, charge(draft), "voided")
+        return
+    operation = payment.open_operation(OperationType.VOID)
+    if operation is None:
+        operation = by_provider(draft, OperationType.VOID, payment.authorized, "hold_released")
+    _close_captures(draft, "voided")
+    succeed(draft, operation)
+
+
+def _failed(draft: Draft, reason: str) -> None:
+    """Declined; or rolled back: what was held is released, what was taken is given back."""
+    payment = draft.payment
+    if payment.authorized and not payment.captured:
+        _voided(draft)
+        return
+    _close_rollbacks(draft)
+    if payment.captured:
+        _refunded(draft, "rolled_back")
+    else:
+        fail(draft, charge(draft), reason)
+
+
+def _refunded(draft: Draft, reason: str) -> None:
+    """Everything was given back: every refund under way is done, and what is left was refunded without us."""
+    if draft.payment.captured == 0:
+        return
+    for operation in draft.payment.standing:
+        if operation.type is OperationType.REFUND and operation.is_open:
+            succeed(draft, operation)
+    if left := draft.payment.refundable:
+        succeed(draft, by_provider(draft, OperationType.REFUND, left, reason))
+
+
+def _operation(draft: Draft, observed: ObservedOperation) -> None:
+    """One of our operations, named by its id."""
+    operation = None if observed.operation_id is None else draft.payment.operation(observed.operation_id)
+    if operation is None or not operation.is_open:
+        return
+    if observed.status is OperationStatus.FAIL:
+        fail(draft, operation, observed.reason or "declined")
+    elif observed.status is OperationStatus.SUCCESS:
+        succeed(draft, operation)
+
+
+def _close_captures(draft: Draft, reason: str) -> None:
+    while (operation := draft.payment.open_operation(OperationType.CAPTURE)) is not None:
+        fail(draft, operation, reason)
+
+
+def _close_rollbacks(draft: Draft) -> None:
+    """The rollback of what was unpaid is done: the order is closed, and if it was paid meanwhile, given back."""
+    for operation in draft.payment.standing:
+        if operation.type is OperationType.VOID and operation.action is Action.ROLLBACK and operation.is_open:
+            draft.close(operation, OperationStatus.SUCCESS)

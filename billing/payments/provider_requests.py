@@ -1,0 +1,40 @@
+"""What the provider is asked: a request is built from the payment alone, so it can be built again."""
+
+from billing.messages import ProviderRequest, ReplyTo
+from billing.payments.model import Operation, Payment
+from billing.payments.refundable_cart import cart_after
+from billing.vocabulary import Action, OperationType
+
+
+def request(payment: Payment, operation: Operation, action: Action, reply_to: ReplyTo | None = None) -> ProviderRequest:
+    """Ask the provider for ``action`` on behalf of ``operation``, whose id is the idempotency key."""
+    opens = action in (Action.CREATE, Action.RECUR)
+    cart = operation.cart
+    kept = None
+    under_way: tuple[int, ...] = ()
+    if operation.type is OperationType.REFUND and action is Action.REFUND:
+        kept = payment.captured - payment.refunded
+        under_way = tuple(o.amount for o in payment.refunds_under_way if o.id != operation.id)
+        cart = None if operation.amount == kept else cart_after(payment, operation)
+    return ProviderRequest(
+        payment_id=payment.id,
+        operation_id=operation.id,
+        provider=operation.provider,
+        action=action,
+        order_ref=payment.order_ref_at(operation.provider),
+        currency=payment.order.currency,
+        amount=operation.amount,
+        capture_mode=payment.capture_mode,
+        order=payment.order if opens else None,
+        cart=cart,
+        ttl_s=max(0, round((payment.expires_at - payment.created_at).total_seconds())),
+        save_method=payment.save_method,
+        saved_method=payment.saved_method if action is Action.RECUR else None,
+        reason=operation.reason,
+        opened_at=payment.created_at,
+        contact=payment.order.contact,
+        returned=operation.cart if action is Action.REFUND else None,
+        kept=kept,
+        under_way=under_way,
+        reply_to=reply_to,
+    )

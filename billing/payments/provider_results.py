@@ -1,0 +1,118 @@
+"""How a provider call ended, applied to its operation."""
+
+from datetime import datetime
+
+import msgspec
+
+from billing.errors import InvalidMessage
+from billing.messages import Observation, ProviderResult
+from billing.messages.event_parts import CallView
+from billing.payments.abandoned_attempts import call_ended
+from billing.payments.decision import Decision, Draft
+from billing.payments.failover import may_move_on, move_on, never_sent
+from billing.payments.follow_ups import next_chase
+from billing.payments.model import Operation, Payment
+from billing.payments.observations import apply_observation
+from billing.payments.settlement import fail, succeed
+from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
+
+#: What a provider that answered an inquiry says when it has no such order.
+ORDER_NOT_FOUND = "order_not_found"
+_OPENS = (Action.CREATE, Action.RECUR)
+
+
+def result(message: ProviderResult, payment: Payment, now: datetime) -> Decision:
+    """Take in how a call ended. A result for what is final already adds at most a URL."""
+    operation = payment.operation(message.operation_id)
+    if operation is None:
+        raise InvalidMessage(f"{payment.id}: a result for the unknown operation {message.operation_id}")
+    draft = Draft(payment, now)
+    draft.waiting = message.reply_to
+    draft.call = CallView(
+        operation.id,
+        message.provider,
+        message.action,
+        message.outcome,
+        round(message.duration_ms * 1000),
+        message.reason,
+    )
+    if operation.provider != payment.provider:
+        call_ended(draft, operation, message)
+        return draft.decide()
+    if message.action in _OPENS and message.provider_ref is not None:
+        # Also where a callback or an inquiry closed the operation first: later calls need the name.
+        operation = draft.name_order(operation, message.provider_ref)
+    if message.action is Action.INQUIRE:
+        _inquiry(draft, operation, message)
+    elif operation.is_open:
+        _call(draft, operation, message)
+    if message.payment_url is not None and payment.payment_url is None:
+        draft.set(payment_url=message.payment_url)
+        if message.provider_ref is not None and draft.payment.authorized == 0:
+            # The page that the customer gets is this order's, whatever twin was heard of before.
+            draft.rename_order(operation, message.provider_ref)
+    if message.method_ref is not None and payment.method_ref is None:
+        draft.set(method_ref=message.method_ref)
+    return draft.decide()
+
+
+def _call(draft: Draft, operation: Operation, message: ProviderResult) -> None:
+    if message.outcome is Outcome.DECLINED:
+        fail(draft, operation, message.reason or "declined")
+        return
+    if never_sent(operation, message.outcome) and may_move_on(draft, operation):
+        draft.close(operation, OperationStatus.FAIL, message.reason or "not_sent")
+        move_on(draft)
+        return
+    operation = draft.note_outcome(operation, message.outcome, message.provider_ref, message.retry_after_s)
+    if message.outcome is Outcome.SUCCEEDED and operation.action is not Action.CREATE:
+        if operation.action is Action.ROLLBACK:
+            apply_observation(draft, Observation(PaymentStatus.FAILED, reason="rolled_back"))
+        else:
+            succeed(draft, operation)
+    if message.observed is not None:
+        apply_observation(draft, message.observed)
+
+
+def _inquiry(draft: Draft, operation: Operation, message: ProviderResult) -> None:
+    observed = message.observed
+    if message.outcome is not Outcome.SUCCEEDED or observed is None:
+        return  # no evidence: the next question is already due
+    apply_observation(draft, observed)
+    still = draft.payment.operation(operation.id)
+    if still is None or not still.is_open:
+        return
+    if _is_overdue(draft, still, observed):
+        fail(draft, still, "expired")
+    elif still.status is OperationStatus.UNKNOWN:
+        _resolve_unknown(draft, still, observed, message.reason)
+
+
+def _resolve_unknown(draft: Draft, operation: Operation, observed: Observation, reason: str | None) -> None:
+    """The provider knows the order: either it lists the operation, or the call never arrived and, with the same
+    key, may be sent again."""
+    listed = any(o.operation_id == operation.id for o in observed.operations)
+    if operation.type is OperationType.AUTHORIZE:
+        arrived = observed.status is not None
+    elif operation.type is OperationType.RECURRING:
+        arrived = reason != ORDER_NOT_FOUND
+    else:
+        arrived = listed
+    if arrived:
+        draft.note_outcome(operation, Outcome.PENDING)
+    else:
+        resend = next_chase(Outcome.NOT_SENT, 0, draft.now)
+        draft.put(
+            msgspec.structs.replace(
+                operation, status=OperationStatus.PENDING, outcome=Outcome.NOT_SENT, next_chase_at=resend
+            )
+        )
+
+
+def _is_overdue(draft: Draft, operation: Operation, observed: Observation) -> bool:
+    """The provider says that the customer has not paid, and the time for it is over."""
+    return (
+        operation.type is OperationType.AUTHORIZE
+        and observed.status is PaymentStatus.PENDING
+        and draft.now >= draft.payment.expires_at
+    )

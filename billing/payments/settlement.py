@@ -1,0 +1,128 @@
+"""What an operation's end means for its payment: amounts, postings, status. The only code that moves amounts."""
+
+from datetime import timedelta
+from typing import Final, assert_never
+from uuid import UUID, uuid5
+
+import msgspec
+
+from billing.errors import InvariantBroken
+from billing.ledger import postings
+from billing.ledger.postings import Posting
+from billing.payments.decision import Draft
+from billing.payments.failover import ELSEWHERE, may_move_on, move_on
+from billing.payments.lifecycle import Fact
+from billing.payments.model import Operation
+from billing.vocabulary import Action, CaptureMode, OperationStatus, OperationType
+
+#: In one stage the capture follows the authorization at once: not told of it for so long, we ask.
+CAPTURE_FOLLOWS: Final = timedelta(minutes=1)
+CHARGES = (OperationType.AUTHORIZE, OperationType.RECURRING)
+
+
+def succeed(draft: Draft, operation: Operation) -> None:
+    """The operation is done at the provider. A success known already changes nothing."""
+    if operation.status is OperationStatus.SUCCESS:
+        return
+    if operation.type is OperationType.CAPTURE and draft.payment.authorized == 0:
+        succeed(draft, charge(draft))  # what was captured was held, whatever we heard of it
+    posted_before = operation.status is OperationStatus.FAIL  # failed in our books, then evidence to the contrary
+    operation = draft.close(operation, OperationStatus.SUCCESS)
+    amount = operation.amount
+    payment = draft.payment
+    match operation.type:
+        case OperationType.AUTHORIZE:
+            draft.set(authorized=amount, reason=None)
+            draft.move(Fact.AUTHORIZED)
+            held = payment.capture_mode is CaptureMode.TWO_STAGE
+            look = draft.now + (timedelta(seconds=payment.hold_s) if held else CAPTURE_FOLLOWS)
+            draft.put(msgspec.structs.replace(operation, next_chase_at=look))
+        case OperationType.CAPTURE:
+            authorization = charge(draft)
+            if payment.capture_mode is CaptureMode.ONE_STAGE and authorization.next_chase_at is not None:
+                draft.put(msgspec.structs.replace(authorization, next_chase_at=None))
+            draft.set(captured=payment.captured + amount)
+            draft.move(Fact.CAPTURED)
+        case OperationType.RECURRING:
+            draft.set(authorized=amount, captured=amount, reason=None)
+            draft.move(Fact.CAPTURED)
+        case OperationType.VOID:
+            draft.move(Fact.VOIDED)
+        case OperationType.REFUND:
+            draft.set(refunded=payment.refunded + amount)
+            whole = draft.payment.refunded == draft.payment.captured
+            draft.move(Fact.WHOLLY_REFUNDED if whole else Fact.PARTLY_REFUNDED)
+        case _:
+            assert_never(operation.type)
+    salt = f"/{draft.payment.version}" if posted_before else ""
+    if (posting := _posting(draft, operation, salt)) is not None:
+        draft.postings.append(posting)
+
+
+def fail(draft: Draft, operation: Operation, reason: str) -> None:
+    """The provider refused the operation, or never did it: another one is asked, or it has failed. Only an open
+    operation can fail."""
+    if not operation.is_open:
+        return
+    draft.close(operation, OperationStatus.FAIL, reason)
+    if reason in ELSEWHERE and may_move_on(draft, operation):
+        move_on(draft)
+    elif operation.type in CHARGES:
+        draft.set(reason=reason)
+        draft.move(Fact.EXPIRED if reason == "expired" else Fact.FAILED)
+
+
+def undo(draft: Draft, operation: Operation, correction_id: UUID, reason: str) -> None:
+    """A success was none: take the amounts back and reverse the posting."""
+    payment = draft.payment
+    match operation.type:
+        case OperationType.AUTHORIZE:
+            if payment.captured:
+                raise InvariantBroken(f"{payment.id}: an authorization cannot be undone under a capture")
+            draft.set(authorized=0)
+        case OperationType.CAPTURE:
+            draft.set(captured=payment.captured - operation.amount)
+        case OperationType.RECURRING:
+            draft.set(authorized=0, captured=0)
+        case OperationType.VOID:
+            pass
+        case OperationType.REFUND:
+            draft.set(refunded=payment.refunded - operation.amount)
+        case _:
+            assert_never(operation.type)
+    posting = _posting(draft, operation, f"/{correction_id}")
+    if posting is not None:
+        draft.postings.append(postings.reverse(posting))
+    draft.close(operation, OperationStatus.FAIL, reason)
+    draft.restate()
+
+
+def charge(draft: Draft) -> Operation:
+    """The operation that takes or holds the customer's money."""
+    return next(o for o in reversed(draft.payment.operations) if o.type in CHARGES)
+
+
+def by_provider(draft: Draft, type: OperationType, amount: int, reason: str) -> Operation:
+    """An operation that the provider made without us: a capture in one stage, a hold released, a refund by hand."""
+    payment = draft.payment
+    number = sum(o.type is type for o in payment.operations) + 1
+    return Operation(
+        id=uuid5(payment.id, f"{type}/provider/{number}"),
+        type=type,
+        action=Action.INQUIRE,
+        status=OperationStatus.PENDING,
+        amount=amount,
+        provider=payment.provider,
+        reason=reason,
+        created_at=draft.now,
+        updated_at=draft.now,
+    )
+
+
+def _posting(draft: Draft, operation: Operation, salt: str) -> Posting | None:
+    provider, currency = draft.payment.provider, draft.payment.order.currency
+    if operation.type in (OperationType.CAPTURE, OperationType.RECURRING):
+        return postings.capture(operation.id, provider, operation.amount, currency, draft.now, salt)
+    if operation.type is OperationType.REFUND:
+        return postings.refund(operation.id, provider, operation.amount, currency, draft.now, salt)
+    return None

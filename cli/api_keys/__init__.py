@@ -1,1 +1,0 @@
-"""``billing api-keys``: the API clients and the keys that let them in."""

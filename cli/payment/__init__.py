@@ -1,1 +1,0 @@
-"""``billing payment``: what an operator may say about one payment."""

@@ -1,1 +1,0 @@
-"""``billing report``: the named reports of ``analytics`` as tables, CSV, JSON or pictures."""

@@ -1,0 +1,1 @@
+"""Who may call: API keys, scopes and rate limits of clients."""

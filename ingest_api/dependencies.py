@@ -1,0 +1,87 @@
+"""What the handlers work with, handed to them when the application is made."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from billing.messages import PaymentChanged, Refusal
+from billing.payments.model import Payment
+from ingest_api.auth.admission import Gate
+from ingest_api.edge.recent_keys import RecentKeys
+from ingest_api.kafka.change_streams import ChangeStreams
+from ingest_api.kafka.waiting import WaitingRequests
+from ingest_api.metrics import Metrics
+from ingest_api.routing.selection import Router
+from providers.base import Provider
+from runtime.settings import Settings
+from storage.journal.story import Entry
+from storage.payments.lists import Filters, Place
+
+
+class Writer(Protocol):
+    """Where commands and callbacks are stored before they are answered."""
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def unready(self) -> str | None:
+        """Why nothing can be stored now."""
+
+    async def store(self, topic: str, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
+        """Return once it is stored; raise :class:`~ingest_api.kafka.writer.NotStored` otherwise."""
+
+
+class Replies(Protocol):
+    """Where replies come from."""
+
+    @property
+    def partition(self) -> int | None:
+        """Our partition of the replies topic, once we listen to it."""
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Reads(Protocol):
+    """The books, as far as clients may read them."""
+
+    async def payment(self, client_id: str, payment_id: UUID) -> Payment | None:
+        """The client's payment; ``None`` when it has none with this id."""
+
+    async def refusal(self, client_id: str, payment_id: UUID, operation_id: UUID | None) -> Refusal | None:
+        """Why a command of the client was refused in its turn: the one for this operation, or with ``None`` the one
+        that was to open the payment."""
+
+    async def payments(self, client_id: str, filters: Filters, after: Place | None, limit: int) -> list[Payment]:
+        """At most ``limit`` of the client's payments, newest first, from behind ``after`` on."""
+
+    async def changes(self, payment_id: UUID, version: int, limit: int) -> list[PaymentChanged]:
+        """The payment's next changes after ``version``, at most ``limit``; empty when there are none."""
+
+    async def timeline(self, payment_id: UUID) -> list[Entry]:
+        """All that happened to a payment, in order."""
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """``clock`` gives the time in UTC; ``new_id`` an id nobody else has."""
+
+    settings: Settings
+    metrics: Metrics
+    gate: Gate
+    writer: Writer
+    replies: Replies
+    waiting: WaitingRequests
+    recent_keys: RecentKeys
+    changes: ChangeStreams
+    reads: Reads
+    providers: Mapping[str, Provider]
+    router: Router
+    clock: Callable[[], datetime]
+    new_id: Callable[[], str]

@@ -1,0 +1,128 @@
+"""Connections that cannot be held for nothing: a request has its time, its head its size, and there are only so many
+connections."""
+
+import asyncio
+import resource
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+import structlog
+from starlette.responses import Response
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from ingest_api.problems import Problem, ProblemError, unavailable
+from ingest_api.problems.handlers import ErrorAnswers
+
+#: Bytes of a request's head. The longest that makes sense, a list with every filter and a cursor, has some 12 KB.
+HEAD_LIMIT: Final = 64 * 1024
+
+#: Open files that are not clients' connections: Kafka, Postgres, providers, logs.
+RESERVED_FILES: Final = 256
+
+
+class Bounds(msgspec.Struct, frozen=True):
+    """``head_s`` and ``body_s``: seconds a client has for a request's head, and then for its body; ``connections``: how
+    many there may be at once. ``refusal`` makes the answer to who is beyond them."""
+
+    head_s: float
+    body_s: float
+    connections: int
+    refusal: Callable[[ProblemError], Response]
+
+
+class BoundedConnection(HttpToolsProtocol):
+    """uvicorn's connection, which itself waits without end. A request that arrives whole costs no timer."""
+
+    def __init__(self, bounds: Bounds, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._bounds = bounds
+        self._head_bytes = 0
+        self._late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self._bounds.connections:
+            self._refuse(unavailable("there are too many connections"))
+        else:
+            self._expect(self._bounds.head_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._arrived()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return  # refused; what still comes is not read
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            if self.cycle.more_body and self._late is None:
+                self._expect(self._bounds.body_s)
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > HEAD_LIMIT:
+            self._refuse(ProblemError(Problem.INVALID_HTTP, f"the head is larger than {HEAD_LIMIT} bytes"))
+        elif self._late is None:
+            self._expect(self._bounds.head_s)
+
+    def on_headers_complete(self) -> None:
+        self._arrived()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._arrived()
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(ProblemError(Problem.INVALID_HTTP, msg))
+
+    def _expect(self, seconds: float) -> None:
+        self._late = self.loop.call_later(seconds, self._is_late)
+
+    def _arrived(self) -> None:
+        self._head_bytes = 0
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _is_late(self) -> None:
+        if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
+            self.transport.close()  # an answer has begun: there is no place for another
+        else:
+            self._refuse(ProblemError(Problem.SLOW_REQUEST))
+
+    def _refuse(self, error: ProblemError) -> None:
+        if self.transport.is_closing():
+            return
+        self._arrived()
+        answer = self._bounds.refusal(error)
+        lines = (b"%s: %s\r\n" % header for header in (*answer.raw_headers, (b"connection", b"close")))
+        self.transport.write(b"".join((STATUS_LINE[answer.status_code], *lines, b"\r\n", bytes(answer.body))))
+        self.transport.close()
+
+
+def refusal(
+    errors: ErrorAnswers, new_id: Callable[[], str], headers: dict[str, str]
+) -> Callable[[ProblemError], Response]:
+    """Answers without a request: counted and logged as every other, with an id of their own."""
+
+    def answer(error: ProblemError) -> Response:
+        request_id = new_id()
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            response = errors.answer(error, request_id)
+        response.headers.update({**headers, "x-request-id": request_id})
+        return response
+
+    return answer
+
+
+def places(wanted: int) -> int:
+    """How many connections there may be: ``wanted``, or as many as the system lets this process have files open.
+    Raises that limit as far as the process may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + RESERVED_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        return max(1, soft - RESERVED_FILES)
+    return wanted

@@ -1,0 +1,52 @@
+"""A command is known by its client and its Idempotency-Key: repeats reach the same payment."""
+
+import hashlib
+import re
+from typing import Final
+from uuid import UUID, uuid5
+
+import msgspec
+from pydantic import BaseModel
+from starlette.requests import Request
+
+from ingest_api.problems import Problem, ProblemError
+from runtime.logging.card_numbers import holds_card_number
+
+#: Never changes: payment ids are derived from it.
+NAMESPACE: Final = UUID("5f1a4c5e-0d5b-5c6e-9a57-3f6d1a0b7e21")
+
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+def idempotency_key(request: Request) -> str:
+    """The request's one Idempotency-Key; 400 without, with several or with one that cannot be."""
+    keys = request.headers.getlist("idempotency-key")
+    if len(keys) != 1 or not _KEY.fullmatch(keys[0]):
+        raise ProblemError(Problem.INVALID_IDEMPOTENCY_KEY)
+    if holds_card_number(keys[0]):
+        raise ProblemError(Problem.CARD_NUMBER)
+    return keys[0]
+
+
+def payment_id(client: str, key: str) -> UUID:
+    """The same for every repeat. A client's name holds no colon, so two clients never meet."""
+    return uuid5(NAMESPACE, f"{client}:{key}")
+
+
+def operation_id(client: str, payment: UUID, key: str) -> UUID:
+    """The same for every repeat of a command on a payment. Ids that the service makes up below a payment have no colon
+    in their names: a client cannot hit one."""
+    return uuid5(payment, f"{client}:{key}")
+
+
+def order_id(payment: UUID) -> UUID:
+    """The order of a payment that was created with it."""
+    return uuid5(payment, "order")
+
+
+def fingerprint(body: BaseModel, action: str = "") -> str:
+    """SHA-256 (hex) of the validated body as canonical JSON: sorted keys, defaults left out, so that spelling a
+    default or gaining an optional field does not make a repeat look like another command. ``action`` keeps apart what
+    different URLs were sent."""
+    document = body.model_dump(mode="json", exclude_defaults=True)
+    return hashlib.sha256(action.encode() + msgspec.json.encode(document, order="sorted")).hexdigest()

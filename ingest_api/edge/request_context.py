@@ -1,0 +1,90 @@
+"""Around every request: its id, its numbers, the headers every answer has, and the last resort for errors."""
+
+import re
+from collections.abc import Callable
+from time import perf_counter
+from typing import Final
+
+import structlog
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ingest_api.metrics import Metrics
+from ingest_api.openapi import page
+from ingest_api.problems import Problem, ProblemError
+from ingest_api.problems.handlers import ErrorAnswers
+from runtime.logging.card_numbers import holds_card_number
+
+log = structlog.get_logger(__name__)
+
+#: Counted when the client was gone before it had an answer (nginx' number for it).
+CLIENT_CLOSED: Final = 499
+
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+#: What every answer has.
+HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"strict-transport-security", b"max-age=31536000"),
+)
+#: What every page of ours may load, but for the documentation.
+POLICY: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+_DOCS_POLICY: Final = (b"content-security-policy", page.CONTENT_POLICY.encode())
+
+
+class RequestContext:
+    """Pure ASGI: this runs for every request, and the framework's own way costs more than the rest of it."""
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, errors: ErrorAnswers, new_id: Callable[[], str]) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._errors = errors
+        self._new_id = new_id
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = perf_counter()
+        status = 0
+        request_id = self._request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        headers = [(b"x-request-id", request_id.encode("ascii")), *HEADERS]
+        headers.append(_DOCS_POLICY if scope["path"] == page.PATH else POLICY)
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                limits = scope["state"].get("rate_limit", ())
+                message["headers"] = [*message.get("headers", ()), *headers, *limits]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, answer)
+        except ClientDisconnect:
+            status = status or CLIENT_CLOSED
+        except Exception:
+            log.exception("unexpected error")
+            if status:
+                raise  # the answer has begun: all that is left is to cut it off
+            problem = self._errors.answer(ProblemError(Problem.INTERNAL), request_id)
+            await problem(scope, receive, answer)
+        finally:
+            self._count(scope, status, perf_counter() - started)
+
+    def _request_id(self, scope: Scope) -> str:
+        for name, value in scope["headers"]:
+            if name == b"x-request-id":
+                if _REQUEST_ID.fullmatch(value) and not holds_card_number(str(value, "ascii")):
+                    return str(value, "ascii")
+                break
+        return self._new_id()
+
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "none")
+        method = scope["method"] if route != "none" else "any"
+        self._metrics.answered(route, method, status, seconds)

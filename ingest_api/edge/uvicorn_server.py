@@ -1,0 +1,69 @@
+"""How uvicorn serves the application, and how it leaves."""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from functools import partial
+from typing import Final, Protocol, cast
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from ingest_api.dependencies import Parts
+from ingest_api.edge.connections import BoundedConnection, Bounds, places, refusal
+from ingest_api.edge.request_context import HEADERS, POLICY
+from ingest_api.problems.handlers import ErrorAnswers
+
+#: Seconds a leaving process gives to requests under way; more than a write to Kafka may take.
+GRACE_S: Final = 15
+#: Seconds an idle connection is kept: longer than the clients' own limit, so that they close first.
+KEEP_ALIVE_S: Final = 75
+
+
+def server_config(parts: Parts, app: ASGIApp, host: str, port: int) -> uvicorn.Config:
+    """How uvicorn serves us. ``X-Forwarded-For`` is believed where it comes from the proxies of the settings."""
+    settings = parts.settings
+    headers = {name.decode(): value.decode() for name, value in (*HEADERS, POLICY)}
+    bounds = Bounds(
+        head_s=settings.ingest_head_timeout_s,
+        body_s=settings.ingest_body_timeout_s,
+        connections=places(settings.ingest_connections),
+        refusal=refusal(ErrorAnswers(parts.metrics, {}), parts.new_id, headers),
+    )
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        loop="uvloop",
+        http=cast(type[asyncio.Protocol], partial(BoundedConnection, bounds)),
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=bool(settings.ingest_trusted_proxies),
+        forwarded_allow_ips=list(settings.ingest_trusted_proxies),
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+
+
+class Holding(Protocol):
+    """What holds requests open."""
+
+    def release(self) -> None:
+        """Let them end now."""
+
+
+class IngestServer(uvicorn.Server):
+    """uvicorn that ends at once, when it leaves, what would hold it up: requests that wait (their commands are
+    stored) and streams (their clients resume elsewhere)."""
+
+    def __init__(self, config: uvicorn.Config, holding: Sequence[Holding]) -> None:
+        super().__init__(config)
+        self._holding = holding
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for part in self._holding:
+            part.release()
+        await super().shutdown(sockets)

@@ -1,0 +1,131 @@
+"""Writing to Kafka: what is accepted is stored, or it is not accepted."""
+
+import asyncio
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Final
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, NodeNotReadyError, RequestTimedOutError
+
+from billing.messages.topics import CALLBACKS, INBOX
+from ingest_api.metrics import Metrics
+from runtime.kafka.options import producer_options
+from runtime.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+RECONNECT_FIRST_S: Final = 0.2
+RECONNECT_MAX_S: Final = 2.0
+
+#: Seconds to hand over what is buffered when the process leaves. Nobody was told that it is stored.
+CLOSE_TIMEOUT_S: Final = 5.0
+
+#: Seconds a broker has to answer when asked whether it is there.
+PROBE_TIMEOUT_S: Final = 1.0
+
+#: The producer gets over these by itself.
+_PASSING: Final = (KafkaTimeoutError, KafkaConnectionError, NodeNotReadyError, RequestTimedOutError)
+
+
+class NotStored(Exception):
+    """The broker did not acknowledge in time. The message may still arrive: it has to be recognised as a repeat."""
+
+
+class KafkaWriter:
+    """A producer that connects, and connects again, in the background.
+
+    aiokafka's idempotent producer never gives up on a batch, and never recovers from a fatal error: the first is
+    bounded here by a deadline per message, the second by taking a new producer.
+
+    Nothing lingers: while a request to the broker is under way, messages gather for the next one. See ADR 0013.
+    """
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._producer: AIOKafkaProducer | None = None
+        self._connecting: asyncio.Task[None] | None = None
+
+    async def unready(self) -> str | None:
+        """Why nothing can be stored now; ``None`` when the broker answers and the topics are there."""
+        if self._producer is None:
+            return "not connected to Kafka"
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                answered = await self._producer.client.force_metadata_update()
+        except (TimeoutError, KafkaError, OSError):
+            answered = False
+        return None if answered else "Kafka does not answer"
+
+    async def start(self) -> None:
+        """Begin to connect; returns at once."""
+        self._connect()
+
+    async def close(self) -> None:
+        """Hand over what is buffered, then disconnect."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+            await asyncio.gather(self._connecting, return_exceptions=True)
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            await _stop(producer)
+
+    async def store(self, topic: str, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
+        """Return once every replica in sync has the message; :class:`NotStored` otherwise."""
+        producer = self._producer
+        if producer is None:
+            raise NotStored("not connected to Kafka")
+        started = perf_counter()
+        try:
+            async with asyncio.timeout(self._settings.ingest_ack_timeout_s):
+                await producer.send_and_wait(topic, value, key=key, headers=list(headers))
+        except (TimeoutError, OSError, *_PASSING) as error:
+            self._metrics.unacknowledged.labels(topic).inc()
+            raise NotStored(repr(error)) from error
+        except KafkaError as error:
+            self._metrics.unacknowledged.labels(topic).inc()
+            self._replace(producer, error)
+            raise NotStored(repr(error)) from error
+        self._metrics.ack_seconds.labels(topic).observe(perf_counter() - started)
+
+    def _replace(self, failed: AIOKafkaProducer, error: KafkaError) -> None:
+        if self._producer is failed:
+            log.error("the Kafka producer failed, a new one is made", error=repr(error))
+            self._producer = None
+            self._connect(failed)
+
+    def _connect(self, failed: AIOKafkaProducer | None = None) -> None:
+        self._connecting = asyncio.create_task(self._connected(failed), name="kafka-writer-connect")
+
+    async def _connected(self, failed: AIOKafkaProducer | None) -> None:
+        if failed is not None:
+            await _stop(failed)
+        delay = RECONNECT_FIRST_S
+        while True:
+            producer = AIOKafkaProducer(client_id="billing-ingest", **producer_options(self._settings))
+            try:
+                await producer.start()
+                for topic in (INBOX, CALLBACKS):
+                    await producer.partitions_for(topic.name)
+            except (KafkaError, OSError) as error:
+                log.warning("cannot connect to Kafka", error=repr(error), retry_in_s=delay)
+                await _stop(producer)
+            except BaseException:
+                await _stop(producer)
+                raise
+            else:
+                self._producer = producer
+                log.info("connected to Kafka")
+                return
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, RECONNECT_MAX_S)
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await producer.stop()
+    except (TimeoutError, KafkaError, OSError) as error:
+        log.warning("the Kafka producer did not close cleanly", error=repr(error))

@@ -1,0 +1,1 @@
+"""The payment routes of the REST API: create, act, read, list, follow."""

@@ -1,0 +1,78 @@
+"""Reading the books in Postgres."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from uuid import UUID
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from billing.messages import PaymentChanged, Refusal
+from billing.payments.model import Payment
+from ingest_api.problems import unavailable
+from storage.journal.refusals import find_refusal
+from storage.journal.story import Entry, entries
+from storage.journal.timeline import journal_of, postings_of
+from storage.payments.changes import changes_after
+from storage.payments.lists import Filters, Place, list_payments
+from storage.payments.view import find_payment
+from storage.providers.switches import open_breakers, switches
+
+log = structlog.get_logger(__name__)
+
+
+class PostgresReads:
+    """Reads through a pool of its own; 503 while Postgres is away."""
+
+    def __init__(self, engine: AsyncEngine, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    async def payment(self, client_id: str, payment_id: UUID) -> Payment | None:
+        """The client's payment with all its operations."""
+        async with self._connected() as connection:
+            return await find_payment(connection, client_id, payment_id)
+
+    async def refusal(self, client_id: str, payment_id: UUID, operation_id: UUID | None) -> Refusal | None:
+        """Why a command was refused in its turn."""
+        async with self._connected() as connection:
+            return await find_refusal(connection, client_id, payment_id, operation_id)
+
+    async def payments(self, client_id: str, filters: Filters, after: Place | None, limit: int) -> list[Payment]:
+        """A page of the client's payments."""
+        async with self._connected() as connection:
+            return await list_payments(connection, client_id, filters, after, limit)
+
+    async def changes(self, payment_id: UUID, version: int, limit: int) -> list[PaymentChanged]:
+        """What the journal has after ``version``."""
+        async with self._connected() as connection:
+            return await changes_after(connection, payment_id, version, limit)
+
+    async def timeline(self, payment_id: UUID) -> list[Entry]:
+        """All that happened to a payment."""
+        async with self._connected() as connection:
+            journal = await journal_of(connection, payment_id)
+            postings = await postings_of(connection, payment_id)
+        return entries(journal, postings)
+
+    async def unwell_providers(self) -> frozenset[str]:
+        """The providers that are switched off, or held back by a worker's breaker."""
+        async with self._connected() as connection:
+            off = {name for name, switch in (await switches(connection)).items() if not switch.enabled}
+            return frozenset(off | {breaker.provider for breaker in await open_breakers(connection, self._clock())})
+
+    async def close(self) -> None:
+        """Close the pool."""
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self._engine.connect() as connection:
+                await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                yield connection
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("Postgres cannot be read", error=type(error).__name__)
+            raise unavailable("payments cannot be read now") from error

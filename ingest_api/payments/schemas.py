@@ -1,0 +1,209 @@
+"""What clients send, checked strictly: unknown fields, floats and numeric strings are refused."""
+
+import re
+from typing import Annotated, Final, Protocol, Self, TypeVar
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from billing.money import EXPONENTS, MAX_AMOUNT
+from billing.orders import MAX_ITEMS, MAX_QUANTITY, Cart, Contact, Item, Order, ReturnUrls
+from billing.vocabulary import CaptureMode, ItemType, Tax
+from ingest_api.problems import FieldError, Problem, ProblemError
+from ingest_api.routing.rules import Country, Method
+
+#: Bounds of texts, characters. The smallest that any provider or the fiscal receipt allows.
+MAX_ID: Final = 64
+MAX_TITLE: Final = 128
+MAX_URL: Final = 2048
+MAX_METADATA: Final = 16
+MAX_METADATA_KEY: Final = 32
+MAX_METADATA_VALUE: Final = 512
+#: Errors listed in one answer, and characters of a name repeated in one.
+MAX_ERRORS: Final = 20
+MAX_POINTER: Final = 160
+
+PRINTABLE: Final = r"^[^\x00-\x1f\x7f]*$"
+_PHONE: Final = r"^\+[1-9][0-9]{6,14}$"
+_EMAIL: Final = r"^[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,189}$"
+_URL: Final = re.compile(r"[\x21-\x7e]+")
+
+
+class HasProduct(Protocol):
+    """A line of a cart, or of a refund."""
+
+    @property
+    def product_id(self) -> str: ...
+
+
+Body = TypeVar("Body", bound="Strict")
+Line = TypeVar("Line", bound=HasProduct)
+
+
+def _supported_currency(value: str) -> str:
+    if value not in EXPONENTS:
+        raise PydanticCustomError("currency", "The currency is not supported")
+    return value
+
+
+def _web_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None
+        valid = valid and (parts.port is None or parts.port > 0)
+    except ValueError:
+        valid = False
+    if not valid or not _URL.fullmatch(value):
+        raise PydanticCustomError("web_url", "Should be an absolute http or https URL without credentials")
+    return value
+
+
+def distinct_products(items: tuple[Line, ...]) -> tuple[Line, ...]:
+    """Validates that no product stands in two lines."""
+    if len({item.product_id for item in items}) != len(items):
+        raise PydanticCustomError("product_repeated", "A product stands in one item only; use its quantity")
+    return items
+
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID, pattern=r"^[\x21-\x7e]+$")]
+Minor = Annotated[int, Field(le=MAX_AMOUNT)]
+Currency = Annotated[
+    str, Field(json_schema_extra={"enum": list[str | int | float | bool | None](sorted(EXPONENTS))}),
+    AfterValidator(_supported_currency),
+]  # fmt: skip
+WebUrl = Annotated[str, Field(max_length=MAX_URL, json_schema_extra={"format": "uri"}), AfterValidator(_web_url)]
+
+
+class Strict(BaseModel):
+    """Base of every body: no unknown fields, no coercion."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class ReceiptIn(Strict):
+    """Codes of the fiscal data format."""
+
+    subject: int = Field(default=4, ge=1, le=26, description="payment subject")
+    method: int = Field(default=4, ge=1, le=7, description="payment method")
+    measure: int = Field(default=0, ge=0, le=255, description="unit of measure")
+
+
+class ItemIn(Strict):
+    product_id: Id
+    title: str = Field(min_length=1, max_length=MAX_TITLE, pattern=PRINTABLE)
+    quantity: int = Field(ge=1, le=MAX_QUANTITY)
+    unit_price: Minor = Field(ge=0, description="minor units, tax included")
+    type: ItemType = ItemType.DIGITAL
+    tax: Tax = Tax.NONE
+    receipt: ReceiptIn = ReceiptIn()
+
+    def item(self) -> Item:
+        """The item in the domain's words."""
+        receipt = self.receipt
+        return Item(
+            self.product_id,
+            self.title,
+            self.quantity,
+            self.unit_price,
+            self.type,
+            self.tax,
+            receipt.subject,
+            receipt.method,
+            receipt.measure,
+        )
+
+
+class CartIn(Strict):
+    items: Annotated[tuple[ItemIn, ...], Field(min_length=1, max_length=MAX_ITEMS), AfterValidator(distinct_products)]
+
+    def cart(self) -> Cart:
+        """The cart in the domain's words."""
+        return Cart(tuple(item.item() for item in self.items))
+
+
+class ReturnUrlsIn(Strict):
+    """Where the provider sends the customer back to."""
+
+    success: WebUrl
+    failure: WebUrl
+
+
+class ContactIn(Strict):
+    """Where the fiscal receipt goes."""
+
+    email: Annotated[str, StringConstraints(max_length=254, pattern=_EMAIL)] | None = None
+    phone: Annotated[str, StringConstraints(pattern=_PHONE)] | None = Field(default=None, description="E.164")
+
+
+MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=MAX_METADATA_KEY, pattern=PRINTABLE)]
+MetadataValue = Annotated[str, StringConstraints(max_length=MAX_METADATA_VALUE, pattern=PRINTABLE)]
+
+
+class CreatePaymentIn(Strict):
+    """Open a payment for a cart."""
+
+    customer_id: Id
+    currency: Currency = Field(description="ISO 4217")
+    amount: Minor = Field(ge=1, description="minor units; the cart's total")
+    provider: Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID)] | None = Field(
+        default=None, description="who is to be asked, and nobody else; left out: whom the rules choose"
+    )
+    country: Country | None = Field(default=None, description="ISO 3166-1 alpha-2, for the rules")
+    method: Method | None = Field(default=None, description="how the customer wants to pay, for the rules")
+    capture_mode: CaptureMode = CaptureMode.ONE_STAGE
+    cart: CartIn
+    return_urls: ReturnUrlsIn | None = None
+    contact: ContactIn | None = None
+    metadata: dict[MetadataKey, MetadataValue] = Field(default_factory=dict, max_length=MAX_METADATA)
+
+    @model_validator(mode="after")
+    def _named_or_chosen(self) -> Self:
+        if self.provider is not None and (self.country is not None or self.method is not None):
+            raise PydanticCustomError(
+                "named_or_chosen", "Name the provider, or tell the rules country and method, not both"
+            )
+        return self
+
+    def order(self, id: UUID) -> Order:
+        """The order this asks for; 422 when its amount is not the cart's total."""
+        cart = self.cart.cart()
+        if cart.total != self.amount:
+            raise ProblemError(Problem.CART_TOTAL_MISMATCH, amount=self.amount, cart_total=cart.total)
+        urls, contact = self.return_urls, self.contact
+        return Order(
+            id=id,
+            customer_id=self.customer_id,
+            currency=self.currency,
+            amount=self.amount,
+            cart=cart,
+            return_urls=None if urls is None else ReturnUrls(urls.success, urls.failure),
+            contact=None if contact is None else Contact(contact.email, contact.phone),
+            metadata=self.metadata,
+        )
+
+
+def parse(model: type[Body], body: bytes) -> Body:
+    """Validate a body; 400 when it is not JSON, 422 naming the fields when it does not fit."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+def invalid(error: ValidationError) -> ProblemError:
+    """The problem for what pydantic refused. Never repeats a value: it may be a secret or a card number."""
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    if faults[0]["type"] == "json_invalid":
+        return ProblemError(Problem.MALFORMED_JSON, faults[0]["msg"])
+    return ProblemError(
+        Problem.INVALID_REQUEST,
+        errors=[FieldError(_pointer(fault["loc"]), fault["msg"]) for fault in faults[:MAX_ERRORS]],
+    )
+
+
+def _pointer(location: tuple[int | str, ...]) -> str:
+    """RFC 6901. ``[key]`` marks that a key, not its value, is at fault: the pointer is the same."""
+    parts = [str(part) for part in location if part != "[key]"]
+    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)[:MAX_POINTER]

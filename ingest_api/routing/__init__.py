@@ -1,0 +1,1 @@
+"""Which provider a payment goes to when the client names none: rules, selection, health of the providers."""

@@ -1,0 +1,1 @@
+"""Provider callbacks: verified, stored in Kafka, answered."""

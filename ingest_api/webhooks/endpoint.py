@@ -1,0 +1,72 @@
+"""Callbacks of providers: the sender is checked on the raw bytes, the bytes are in Kafka before the answer."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Final
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+
+from billing.messages.topics import (
+    CALLBACK_PROVIDER,
+    CALLBACK_TYPE,
+    CALLBACKS,
+    CE_ID,
+    CE_SOURCE,
+    CE_SPECVERSION,
+    CE_TIME,
+    CE_TYPE,
+    CONTENT_TYPE,
+)
+from ingest_api.dependencies import Parts
+from ingest_api.edge.bodies import read_body
+from providers.base import CallbackRejected, Provider
+
+log = structlog.get_logger(__name__)
+
+#: Provider → where it calls, below ``/webhooks/<provider>``. Yandex Pay appends its path to the URL it is given;
+#: the others call the URL as it is.
+CALLBACK_PATHS: Final[Mapping[str, str]] = {"yandex-pay": "/v1/webhook", "yookassa": "", "stripe": "", "tbank": ""}
+
+#: Bytes. The longest callback documented is a few KB.
+CALLBACK_LIMIT: Final = 64 * 1024
+
+
+class WebhookHandler:
+    """One provider's callbacks."""
+
+    def __init__(self, parts: Parts, provider: Provider) -> None:
+        self._parts = parts
+        self._provider = provider
+        self._source = f"/webhooks/{provider.name}".encode()
+
+    async def __call__(self, request: Request) -> Response:
+        name = self._provider.name
+        counter = self._parts.metrics.callbacks
+        body = await read_body(request, CALLBACK_LIMIT)
+        peer = None if request.client is None else request.client.host
+        try:
+            verified = await self._provider.verify_callback(request.headers, body, peer)
+        except CallbackRejected as rejected:
+            counter.labels(name, "rejected").inc()
+            log.warning("callback rejected", provider=name, status=rejected.status, reason=rejected.reason, peer=peer)
+            return Response(rejected.body, status_code=rejected.status, media_type="application/json")
+        await self._parts.writer.store(
+            CALLBACKS.name, verified.order_ref.encode(), body, self._headers(request.headers, body)
+        )
+        counter.labels(name, "stored").inc()
+        return Response(verified.response, media_type=verified.response_type)
+
+    def _headers(self, headers: Mapping[str, str], body: bytes) -> list[tuple[str, bytes]]:
+        """CloudEvents binary mode. The id is the same when the same bytes come again."""
+        name = self._provider.name
+        return [
+            (CE_SPECVERSION, b"1.0"),
+            (CE_ID, f"{name}/{hashlib.sha256(body).hexdigest()}".encode()),
+            (CE_TYPE, CALLBACK_TYPE.encode()),
+            (CE_SOURCE, self._source),
+            (CE_TIME, self._parts.clock().isoformat().encode()),
+            (CALLBACK_PROVIDER, name.encode()),
+            (CONTENT_TYPE, headers.get("content-type", "application/octet-stream").encode("latin-1")),
+        ]

@@ -1,0 +1,21 @@
+"""What the imitated providers share."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from providers.sandbox.faults import Faults
+from providers.sandbox.ledger import Book, Delivery
+from runtime.settings import Settings
+
+
+@dataclass(frozen=True)
+class Scene:
+    """``deliver`` starts delivering callbacks that are in the book. ``on_opened`` hears the id of each order that a
+    customer can pay. ``payment_url``: order id → where."""
+
+    settings: Settings
+    book: Book
+    faults: Faults
+    deliver: Callable[[Sequence[Delivery]], None]
+    on_opened: Callable[[str], None]
+    payment_url: Callable[[str], str]

@@ -1,0 +1,172 @@
+"""The sandbox' orders in Stripe's words: what its answers and its events say.
+
+An order is a Checkout Session with its PaymentIntent, or a PaymentIntent alone: the ids tell.
+"""
+
+import time
+import uuid
+from typing import Any, Final
+
+import msgspec
+
+from providers.sandbox.ledger import Operation, Order
+
+SESSION: Final = "cs_test_"
+INTENT: Final = "pi_"
+VERSION: Final = "2024-06-20"
+
+_STATUSES: Final = {
+    "PENDING": "requires_payment_method",
+    "AUTHORIZED": "requires_capture",
+    "CAPTURED": "succeeded",
+    "PARTIALLY_REFUNDED": "succeeded",
+    "REFUNDED": "succeeded",
+    "VOIDED": "canceled",
+}
+_REFUND_STATUSES: Final = {"PENDING": "pending", "SUCCESS": "succeeded", "FAIL": "failed"}
+
+
+def intent_id(order: Order) -> str:
+    """The name of its PaymentIntent."""
+    return order.order_id.replace(SESSION, INTENT, 1)
+
+
+def is_session(order: Order) -> bool:
+    """Whether it has a page."""
+    return order.order_id.startswith(SESSION)
+
+
+def has_intent(order: Order) -> bool:
+    """Checkout makes the PaymentIntent when the customer first tries to pay."""
+    return not is_session(order) or bool(order.operations)
+
+
+def session_status(order: Order) -> str:
+    """``open``, ``complete`` or ``expired``."""
+    if order.status == "FAILED":
+        return "expired"
+    return "open" if order.status == "PENDING" else "complete"
+
+
+def session(order: Order, url: str, *, expanded: bool = False) -> dict[str, Any]:
+    """A Checkout Session. ``expanded``: with the whole PaymentIntent."""
+    status = session_status(order)
+    shown: Any = None
+    if has_intent(order):
+        shown = intent(order) if expanded else intent_id(order)
+    return {
+        "id": order.order_id,
+        "object": "checkout.session",
+        "amount_subtotal": order.amount,
+        "amount_total": order.amount,
+        "cancel_url": order.redirect.get("onError"),
+        "client_reference_id": order.details.get("client_reference_id"),
+        "created": int(order.created),
+        "currency": order.currency.lower(),
+        "customer": order.details.get("customer"),
+        "expires_at": int(order.expires),
+        "livemode": False,
+        "metadata": order.details.get("session_metadata", {}),
+        "mode": "payment",
+        "payment_intent": shown,
+        "payment_method_types": ["card"],
+        "payment_status": "paid" if order.captured else "unpaid",
+        "status": status,
+        "success_url": order.redirect.get("onSuccess"),
+        "url": url if status == "open" else None,
+    }
+
+
+def intent(order: Order) -> dict[str, Any]:
+    """A PaymentIntent."""
+    status = _STATUSES.get(order.status)
+    if status is None:  # FAILED: an expired session takes its PaymentIntent with it; a declined charge may be tried
+        status = "canceled" if is_session(order) else "requires_payment_method"
+    if order.details.get("unconfirmed"):
+        status = "requires_confirmation"
+    return {
+        "id": intent_id(order),
+        "object": "payment_intent",
+        "amount": order.amount,
+        "amount_capturable": order.authorized if order.status == "AUTHORIZED" else 0,
+        "amount_received": order.captured,
+        "canceled_at": None,
+        "cancellation_reason": order.reason if order.status == "VOIDED" else None,
+        "capture_method": "manual" if order.two_stage else "automatic",
+        "client_secret": f"{intent_id(order)}_secret_sandbox",
+        "confirmation_method": "automatic",
+        "created": int(order.created),
+        "currency": order.currency.lower(),
+        "customer": order.details.get("customer"),
+        "last_payment_error": order.details.get("last_error"),
+        "latest_charge": _charge_id(order) if order.operations else None,
+        "livemode": False,
+        "metadata": order.details.get("metadata", {}),
+        "payment_method": order.details.get("payment_method"),
+        "payment_method_types": ["card"],
+        "setup_future_usage": "off_session" if order.details.get("saves") else None,
+        "status": status,
+    }
+
+
+def refund(order: Order, operation: Operation) -> dict[str, Any]:
+    """A refund."""
+    return {
+        "id": operation.id,
+        "object": "refund",
+        "amount": operation.amount,
+        "balance_transaction": transaction_id(operation) if operation.status == "SUCCESS" else None,
+        "charge": _charge_id(order),
+        "created": int(operation.created),
+        "currency": order.currency.lower(),
+        "failure_reason": operation.reason,
+        "metadata": operation.details.get("metadata", {}),
+        "payment_intent": intent_id(order),
+        "reason": "requested_by_customer",
+        "status": _REFUND_STATUSES[operation.status],
+    }
+
+
+def charge(order: Order) -> dict[str, Any]:
+    """What the bank was asked, as the event of a refund shows it."""
+    refunds = [o.amount for o in order.operations if o.type == "REFUND" and o.status != "FAIL"]
+    return {
+        "id": _charge_id(order),
+        "object": "charge",
+        "amount": order.amount,
+        "amount_captured": order.captured,
+        "amount_refunded": sum(refunds),
+        "captured": order.captured > 0,
+        "created": int(order.created),
+        "currency": order.currency.lower(),
+        "metadata": order.details.get("charge_metadata", {}),
+        "payment_intent": intent_id(order),
+        "refunded": sum(refunds) >= order.captured > 0,
+        "status": "succeeded",
+    }
+
+
+def transaction_id(operation: Operation) -> str:
+    """The name of the movement on the balance that an operation made."""
+    return f"txn_{operation.id.rpartition('_')[2].replace('-', '')}"
+
+
+def event(type: str, shown: dict[str, Any], key: str | None = None) -> bytes:
+    """An event, with a name that stays the same however often it is delivered."""
+    return msgspec.json.encode(
+        {
+            "id": f"evt_{uuid.uuid4().hex}",
+            "object": "event",
+            "api_version": VERSION,
+            "created": int(time.time()),
+            "data": {"object": shown},
+            "livemode": False,
+            "pending_webhooks": 1,
+            "request": {"id": None, "idempotency_key": key},
+            "type": type,
+        }
+    )
+
+
+def _charge_id(order: Order) -> str:
+    return intent_id(order).replace(INTENT, "ch_", 1)

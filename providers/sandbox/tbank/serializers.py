@@ -1,0 +1,77 @@
+"""The sandbox' orders in T-Bank's words: what its answers and its notifications say."""
+
+from typing import Any, Final
+
+import msgspec
+
+from providers.sandbox.ledger import Order
+
+FINE: Final = "0"
+_STATUSES: Final = {
+    "PENDING": "NEW",
+    "AUTHORIZED": "AUTHORIZED",
+    "CAPTURED": "CONFIRMED",
+    "PARTIALLY_REFUNDED": "PARTIAL_REFUNDED",
+    "REFUNDED": "REFUNDED",
+}
+
+
+def status(order: Order) -> str:
+    """The payment's status."""
+    if any(o.type == "REFUND" and o.status == "PENDING" for o in order.operations):
+        return "ASYNC_REFUNDING"
+    if order.status == "VOIDED":
+        return "REVERSED" if order.authorized else "CANCELED"
+    if order.status == "FAILED":
+        return "DEADLINE_EXPIRED" if order.details.get("expired") else "REJECTED"
+    return _STATUSES[order.status]
+
+
+def answer(order: Order, terminal_key: str) -> dict[str, Any]:
+    """What every call is answered with."""
+    return {
+        "TerminalKey": terminal_key,
+        "OrderId": order.details["order_id"],
+        "Success": True,
+        "Status": status(order),
+        "PaymentId": order.order_id,
+        "ErrorCode": FINE,
+        "Amount": order.amount,
+    }
+
+
+def canceled(order: Order, terminal_key: str, before: int) -> dict[str, Any]:
+    """Cancel's answer. ``before``: kopecks held or taken until then."""
+    kept = 0 if order.status == "VOIDED" else order.captured - order.refunded
+    return {**answer(order, terminal_key), "OriginalAmount": before, "NewAmount": kept}
+
+
+def found(order: Order) -> dict[str, Any]:
+    """A payment as CheckOrder lists it."""
+    return {
+        "PaymentId": order.order_id,
+        "Amount": order.amount,
+        "Status": status(order),
+        "Success": order.status != "FAILED",
+        "ErrorCode": order.reason or FINE,
+    }
+
+
+def notification(order: Order, terminal_key: str) -> bytes:
+    """A notification's fields, without the token."""
+    told = status(order)
+    fields: dict[str, Any] = {
+        "TerminalKey": terminal_key,
+        "OrderId": order.details["order_id"],
+        "Success": order.status != "FAILED",
+        "Status": told,
+        "PaymentId": int(order.order_id),
+        "ErrorCode": (order.reason if order.status == "FAILED" else None) or FINE,
+        "Amount": order.amount if told == "AUTHORIZED" else max(order.captured - order.refunded, 0) or order.amount,
+        "Pan": "430000******0777",
+        "ExpDate": "1230",
+        "Data": {"Source": "cards"},
+    }
+    if "rebill_id" in order.details and told in ("AUTHORIZED", "CONFIRMED"):
+        fields["RebillId"] = order.details["rebill_id"]
+    return msgspec.json.encode(fields)

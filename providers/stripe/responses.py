@@ -1,0 +1,231 @@
+"""Stripe's answers in our words: outcomes and observations."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+import msgspec
+
+from billing.messages import Observation, ObservedOperation
+from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
+from providers.base import CallResult, StatementLine, own_id
+from providers.declines import is_retryable
+from providers.http import OK, by_status
+from providers.stripe import requests
+from providers.stripe.objects import BalanceTransaction, Failure, PaymentIntent, Refund, Refusal, Session
+
+#: ``type`` of a movement on the balance → what it is in a statement.
+STATEMENT_KINDS: Final[dict[str, Literal["charge", "refund"]]] = {
+    "charge": "charge",
+    "payment": "charge",
+    "payment_refund": "refund",
+    "refund": "refund",
+}
+NOT_FOUND: Final = 404
+CONFLICT: Final = 409
+SHOULD_RETRY: Final = "Stripe-Should-Retry"
+
+#: ``decline_code``, and where there is none ``code``, of a card error → our decline reason. What is not here is
+#: ``declined``.
+DECLINES: Final[dict[str, str]] = {
+    "authentication_required": "authentication_required",
+    "call_issuer": "call_issuer",
+    "card_not_supported": "invalid_card",
+    "card_velocity_exceeded": "limit_exceeded",
+    "expired_card": "card_expired",
+    "fraudulent": "fraud_suspected",
+    "incorrect_cvc": "invalid_card",
+    "incorrect_number": "invalid_card",
+    "incorrect_pin": "invalid_card",
+    "incorrect_zip": "invalid_card",
+    "insufficient_funds": "insufficient_funds",
+    "invalid_account": "invalid_card",
+    "invalid_cvc": "invalid_card",
+    "invalid_expiry_month": "invalid_card",
+    "invalid_expiry_year": "invalid_card",
+    "invalid_number": "invalid_card",
+    "issuer_not_available": "issuer_unavailable",
+    "lost_card": "fraud_suspected",
+    "merchant_blacklist": "fraud_suspected",
+    "payment_intent_authentication_failure": "3d_secure_failed",
+    "pickup_card": "fraud_suspected",
+    "processing_error": "issuer_unavailable",
+    "reenter_transaction": "issuer_unavailable",
+    "revocation_of_all_authorizations": "method_revoked",
+    "revocation_of_authorization": "method_revoked",
+    "stolen_card": "fraud_suspected",
+    "stop_payment_order": "method_revoked",
+    "try_again_later": "issuer_unavailable",
+    "withdrawal_count_limit_exceeded": "limit_exceeded",
+}
+#: ``code`` of another refusal → our decline reason. What is not here is ``invalid_request``.
+REFUSALS: Final[dict[str, str]] = {
+    "balance_insufficient": "merchant_balance",
+    "charge_already_captured": "invalid_state",
+    "charge_already_refunded": "invalid_state",
+    "charge_disputed": "invalid_state",
+    "charge_expired_for_capture": "invalid_state",
+    "payment_intent_unexpected_state": "invalid_state",
+    "resource_missing": "order_not_found",
+}
+
+_REFUND_STATUSES: Final = {
+    "pending": OperationStatus.PENDING,
+    "requires_action": OperationStatus.PENDING,
+    "succeeded": OperationStatus.SUCCESS,
+    "failed": OperationStatus.FAIL,
+    "canceled": OperationStatus.FAIL,
+}
+_refusal = msgspec.json.Decoder(Refusal)
+
+
+def refused(status: int, headers: Mapping[str, str], body: bytes) -> CallResult | None:
+    """The outcome of an answer that is no success; ``None`` for one that is.
+
+    Only the API's own envelope is evidence. 409 and an ``idempotency_error`` say that a call with this key was made
+    before, so the outcome is open; ``Stripe-Should-Retry: true`` on another refusal says that nothing was done.
+    """
+    if status in OK:
+        return None
+    if status == CONFLICT:
+        return CallResult(Outcome.UNKNOWN, reason="in_progress")
+    if (told := by_status(status, headers)) is not None:
+        return told
+    try:
+        error = _refusal.decode(body).error
+    except msgspec.MsgspecError:
+        return CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
+    if error.type == "idempotency_error":
+        return CallResult(Outcome.UNKNOWN, reason="already_known")
+    if headers.get(SHOULD_RETRY) == "true":
+        return CallResult(Outcome.NOT_SENT, reason="provider_busy")
+    if error.type == "api_error":
+        return CallResult(Outcome.UNKNOWN, reason=f"http_{status}")
+    return _declined("order_not_found" if status == NOT_FOUND else reason_of(error))
+
+
+def reason_of(failure: Failure) -> str:
+    """Why, in our vocabulary."""
+    if failure.type == "card_error":
+        return DECLINES.get(failure.decline_code or failure.code or "", "declined")
+    return REFUSALS.get(failure.code or "", "invalid_request")
+
+
+def opened(session: Session) -> CallResult:
+    """A page to pay on was asked for."""
+    return CallResult(Outcome.PENDING, session.id, session.url)
+
+
+def charged(intent: PaymentIntent) -> CallResult:
+    """A saved method was charged; what was declined comes as a refusal."""
+    if intent.status == "succeeded":
+        return CallResult(Outcome.SUCCEEDED, intent.id, observed=observation(None, intent, ()))
+    return CallResult(Outcome.PENDING, intent.id)
+
+
+def captured(intent: PaymentIntent) -> CallResult:
+    """A hold was to be taken."""
+    return CallResult(Outcome.SUCCEEDED if intent.status == "succeeded" else Outcome.PENDING)
+
+
+def canceled(intent: PaymentIntent) -> CallResult:
+    """A hold was to be released."""
+    return CallResult(Outcome.SUCCEEDED if intent.status == "canceled" else Outcome.PENDING)
+
+
+def refunded(refund: Refund) -> CallResult:
+    """Money was to be given back: at once by card, later by other methods."""
+    match _REFUND_STATUSES.get(refund.status):
+        case OperationStatus.SUCCESS:
+            return CallResult(Outcome.SUCCEEDED, refund.id)
+        case OperationStatus.FAIL:
+            return _declined("declined")
+        case _:
+            return CallResult(Outcome.PENDING, refund.id)
+
+
+def observation(session: Session | None, intent: PaymentIntent | None, refunds: Iterable[Refund]) -> Observation:
+    """How a payment stands. A payment given back in part is CAPTURED, its refunds are the operations."""
+    told = tuple(refunds)
+    name = None if session is None else session.id
+    if intent is None or (session is not None and session.status != "complete"):
+        if session is not None and session.status == "expired":
+            return Observation(PaymentStatus.FAILED, reason=_last_failure(intent) or "expired", order_ref=name)
+        return Observation(PaymentStatus.PENDING, order_ref=name)
+    recurring = intent.metadata.get(requests.ACTION) == Action.RECUR
+    status = _status(intent, told, recurring=recurring)
+    return Observation(
+        status,
+        operations=(*_captures(intent), *(observed_refund(refund) for refund in told)),
+        reason=(_last_failure(intent) or "expired") if status is PaymentStatus.FAILED else None,
+        method_ref=_method(intent),
+        order_ref=intent.id if recurring else name,
+    )
+
+
+def observed_refund(refund: Refund) -> ObservedOperation:
+    """A refund as an operation of ours, where it is one."""
+    status = _REFUND_STATUSES.get(refund.status, OperationStatus.PENDING)
+    return ObservedOperation(
+        OperationType.REFUND,
+        status,
+        own_id(refund.metadata.get(requests.OPERATION)),
+        refund.id,
+        refund.amount,
+        "declined" if status is OperationStatus.FAIL else None,
+    )
+
+
+def _status(intent: PaymentIntent, refunds: Iterable[Refund], *, recurring: bool) -> PaymentStatus:
+    match intent.status:
+        case "succeeded":
+            given_back = sum(refund.amount for refund in refunds if refund.status == "succeeded")
+            return PaymentStatus.REFUNDED if 0 < intent.amount_received <= given_back else PaymentStatus.CAPTURED
+        case "requires_capture":
+            return PaymentStatus.AUTHORIZED
+        case "canceled":
+            # Without a charge nothing was ever held: the page went out of date.
+            return PaymentStatus.FAILED if intent.latest_charge is None else PaymentStatus.VOIDED
+        case "requires_payment_method" if recurring and intent.last_payment_error is not None:
+            return PaymentStatus.FAILED  # nobody is there to try another card
+        case _:
+            return PaymentStatus.PENDING
+
+
+def _captures(intent: PaymentIntent) -> Iterable[ObservedOperation]:
+    id = own_id(intent.metadata.get(requests.CAPTURE))
+    if id is not None and intent.status == "succeeded":
+        yield ObservedOperation(OperationType.CAPTURE, OperationStatus.SUCCESS, id, amount=intent.amount_received)
+
+
+def _method(intent: PaymentIntent) -> str | None:
+    is_saved = intent.setup_future_usage == "off_session" and intent.status in ("succeeded", "requires_capture")
+    if not is_saved or intent.customer is None or intent.payment_method is None:
+        return None
+    return requests.method_ref(intent.customer, intent.payment_method)
+
+
+def _last_failure(intent: PaymentIntent | None) -> str | None:
+    failure = None if intent is None else intent.last_payment_error
+    return None if failure is None else reason_of(failure)
+
+
+def _declined(reason: str) -> CallResult:
+    return CallResult(Outcome.DECLINED, reason=reason, retryable=is_retryable(reason))
+
+
+def line(transaction: BalanceTransaction) -> StatementLine | None:
+    """A movement that a payment made; ``None``: payouts, adjustments and the like."""
+    kind = STATEMENT_KINDS.get(transaction.type)
+    if kind is None or transaction.source is None:
+        return None
+    source = transaction.source
+    return StatementLine(
+        kind=kind,
+        references=tuple(ref for ref in (source.metadata.get(requests.OPERATION), source.payment_intent) if ref),
+        provider_ref=transaction.id,
+        amount=abs(transaction.amount),
+        fee=transaction.fee,
+        currency=transaction.currency.upper(),
+        at=datetime.fromtimestamp(transaction.created, UTC),
+    )

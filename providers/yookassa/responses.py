@@ -1,0 +1,265 @@
+"""YooKassa's answers in our words: outcomes and observations."""
+
+import math
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Final, Literal
+
+import msgspec
+
+from billing.messages import Observation, ObservedOperation
+from billing.money import from_decimal_string
+from billing.vocabulary import OperationStatus, OperationType, Outcome, PaymentStatus
+from providers.base import CallResult, StatementLine, own_id
+from providers.declines import is_retryable
+from providers.http import OK, RETRY_AFTER_MAX_S, by_status
+from providers.yookassa.requests import OPERATION
+
+NOT_FOUND: Final = 404
+#: YooKassa is at work on it still; the same request with the same key gets the result.
+PROCESSING: Final = 202
+
+#: cancellation_details.reason → our decline reason. What is not here is ``declined``.
+DECLINES: Final[dict[str, str]] = {
+    "3d_secure_failed": "3d_secure_failed",
+    "call_issuer": "call_issuer",
+    "card_expired": "card_expired",
+    "expired_on_confirmation": "expired",
+    "fraud_suspected": "fraud_suspected",
+    "insufficient_funds": "insufficient_funds",
+    "internal_timeout": "issuer_unavailable",
+    "invalid_card_number": "invalid_card",
+    "invalid_csc": "invalid_card",
+    "issuer_unavailable": "issuer_unavailable",
+    "payment_method_limit_exceeded": "limit_exceeded",
+    "permission_revoked": "method_revoked",
+    "rejected_by_timeout": "issuer_unavailable",
+}
+#: error.code of a refusal → our decline reason.
+ERRORS: Final[dict[str, str]] = {"invalid_request": "invalid_request", "not_found": "order_not_found"}
+#: A hold that ended without being taken, by us or by time: nothing was declined.
+RELEASED: Final = frozenset({"canceled_by_merchant", "expired_on_capture"})
+#: The parameter that an error names when a key came again with another request.
+KEY: Final = "idempotence-key"
+
+
+class _Amount(msgspec.Struct):
+    value: str
+    currency: str
+
+    @property
+    def minor(self) -> int:
+        """Minor units. Raises :class:`InvalidMoney`."""
+        return from_decimal_string(self.value, self.currency)
+
+
+class _Confirmation(msgspec.Struct):
+    confirmation_url: str | None = None
+
+
+class _Method(msgspec.Struct):
+    id: str
+    saved: bool = False
+
+
+class _Cancellation(msgspec.Struct):
+    reason: str
+
+
+class Payment(msgspec.Struct):
+    """A payment as YooKassa shows it."""
+
+    id: str
+    status: Literal["pending", "waiting_for_capture", "succeeded", "canceled"]
+    amount: _Amount
+    refunded_amount: _Amount | None = None
+    income_amount: _Amount | None = None
+    captured_at: datetime | None = None
+    confirmation: _Confirmation | None = None
+    payment_method: _Method | None = None
+    cancellation_details: _Cancellation | None = None
+    metadata: dict[str, str | None] | None = None
+
+
+class Refund(msgspec.Struct):
+    """A refund as YooKassa shows it."""
+
+    id: str
+    status: Literal["pending", "succeeded", "canceled"]
+    amount: _Amount
+    payment_id: str
+    created_at: datetime
+    cancellation_details: _Cancellation | None = None
+    metadata: dict[str, str | None] | None = None
+
+
+class Page(msgspec.Struct):
+    """A page of a list, the newest first. ``next_cursor``: where the next one begins."""
+
+    items: list[msgspec.Raw]
+    next_cursor: str | None = None
+
+
+class _Error(msgspec.Struct):
+    type: Literal["error"]
+    code: str
+    parameter: str | None = None
+    retry_after: int | None = None
+
+
+_REFUND_STATUSES: Final = {
+    "pending": OperationStatus.PENDING,
+    "succeeded": OperationStatus.SUCCESS,
+    "canceled": OperationStatus.FAIL,
+}
+_error = msgspec.json.Decoder(_Error)
+
+
+def refused(status: int, headers: Mapping[str, str], body: bytes) -> CallResult | None:
+    """The outcome of an answer that is no success; ``None`` for one that is.
+
+    Only the API's own envelope is evidence; what a gateway between us says in its own words leaves all open.
+    """
+    if (told := by_status(status, headers)) is not None:
+        return told
+    if status == PROCESSING:
+        return CallResult(Outcome.UNKNOWN, reason="processing")
+    if status in OK:
+        return None
+    try:
+        error = _error.decode(body)
+    except msgspec.MsgspecError:
+        return CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
+    if error.retry_after is not None:
+        # Its own member is in milliseconds.
+        wait_s = min(math.ceil(error.retry_after / 1000), RETRY_AFTER_MAX_S)
+        return CallResult(Outcome.NOT_SENT, reason="rate_limited", retry_after_s=wait_s)
+    if (error.parameter or "").lower() == KEY:
+        return CallResult(Outcome.UNKNOWN, reason="already_known")
+    reason = "order_not_found" if status == NOT_FOUND else ERRORS.get(error.code, "declined")
+    return CallResult(Outcome.DECLINED, reason=reason)
+
+
+def opened(payment: Payment) -> CallResult:
+    """A payment that was asked for, with the customer or without."""
+    url = None if payment.confirmation is None else payment.confirmation.confirmation_url
+    match payment.status:
+        case "canceled":
+            result = _declined(payment.cancellation_details, payment.id)
+        case "succeeded":
+            result = CallResult(Outcome.SUCCEEDED, payment.id, observed=observation(payment, ()))
+        case _:
+            result = CallResult(Outcome.PENDING, payment.id, url, observed=observation(payment, ()))
+    return result
+
+
+def captured(payment: Payment) -> CallResult:
+    """A hold that was to be taken."""
+    match payment.status:
+        case "succeeded":
+            return CallResult(Outcome.SUCCEEDED)
+        case "canceled":
+            return CallResult(Outcome.DECLINED, reason="invalid_state", observed=observation(payment, ()))
+        case _:
+            return CallResult(Outcome.PENDING)
+
+
+def canceled(payment: Payment) -> CallResult:
+    """A hold that was to be released."""
+    return CallResult(Outcome.SUCCEEDED if payment.status == "canceled" else Outcome.PENDING)
+
+
+def refunded(refund: Refund) -> CallResult:
+    """Money that was to be given back."""
+    match refund.status:
+        case "succeeded":
+            return CallResult(Outcome.SUCCEEDED, refund.id)
+        case "canceled":
+            return _declined(refund.cancellation_details, refund.id)
+        case _:
+            return CallResult(Outcome.PENDING, refund.id)
+
+
+def observation(payment: Payment, refunds: Iterable[Refund]) -> Observation:
+    """What YooKassa says of a payment."""
+    reason = None if payment.cancellation_details is None else payment.cancellation_details.reason
+    status = _status(payment, reason)
+    method = payment.payment_method
+    return Observation(
+        status=status,
+        operations=tuple(_observed(refund) for refund in refunds),
+        reason=DECLINES.get(reason or "", "declined") if status is PaymentStatus.FAILED else None,
+        method_ref=method.id if method is not None and method.saved else None,
+        order_ref=payment.id,
+    )
+
+
+def opened_by(thing: Payment | Refund, operation_id: str) -> bool:
+    """Whether an operation of ours asked for it."""
+    return (thing.metadata or {}).get(OPERATION) == operation_id
+
+
+def _status(payment: Payment, reason: str | None) -> PaymentStatus:
+    match payment.status:
+        case "pending":
+            return PaymentStatus.PENDING
+        case "waiting_for_capture":
+            return PaymentStatus.AUTHORIZED
+        case "canceled":
+            return PaymentStatus.VOIDED if reason in RELEASED else PaymentStatus.FAILED
+    returned = 0 if payment.refunded_amount is None else payment.refunded_amount.minor
+    # A part given back is told by its refund; that the money was taken is told by this.
+    return PaymentStatus.REFUNDED if 0 < returned == payment.amount.minor else PaymentStatus.CAPTURED
+
+
+def _observed(refund: Refund) -> ObservedOperation:
+    details = refund.cancellation_details
+    return ObservedOperation(
+        type=OperationType.REFUND,
+        status=_REFUND_STATUSES[refund.status],
+        operation_id=own_id((refund.metadata or {}).get(OPERATION)),
+        provider_ref=refund.id,
+        amount=refund.amount.minor,
+        reason=None if details is None else DECLINES.get(details.reason, "declined"),
+    )
+
+
+def _declined(details: _Cancellation | None, ref: str) -> CallResult:
+    reason = DECLINES.get(details.reason, "declined") if details is not None else "declined"
+    return CallResult(Outcome.DECLINED, ref, reason=reason, retryable=is_retryable(reason))
+
+
+def charge_line(payment: Payment) -> StatementLine | None:
+    """What was taken; ``None``: nothing was. The fee is what does not reach us of it."""
+    if payment.captured_at is None or payment.status != "succeeded":
+        return None
+    amount, income = payment.amount.minor, payment.income_amount
+    return StatementLine(
+        kind="charge",
+        references=_references(payment.metadata, payment.id),
+        provider_ref=payment.id,
+        amount=amount,
+        fee=None if income is None else amount - income.minor,
+        currency=payment.amount.currency,
+        at=payment.captured_at,
+    )
+
+
+def refund_line(refund: Refund) -> StatementLine | None:
+    """What was given back; ``None``: not yet, or never. The list knows when it was asked for, not when it ended."""
+    if refund.status != "succeeded":
+        return None
+    return StatementLine(
+        kind="refund",
+        references=_references(refund.metadata, refund.payment_id),
+        provider_ref=refund.id,
+        amount=refund.amount.minor,
+        fee=None,
+        currency=refund.amount.currency,
+        at=refund.created_at,
+    )
+
+
+def _references(metadata: dict[str, str | None] | None, payment_id: str) -> tuple[str, ...]:
+    ours = (metadata or {}).get(OPERATION)
+    return (payment_id,) if ours is None else (ours, payment_id)

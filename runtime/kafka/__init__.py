@@ -1,0 +1,1 @@
+"""Kafka clients and topics: connection options, publishing, following a topic, dead letters."""

@@ -1,0 +1,1 @@
+"""Logging of every process: JSON lines, with secrets, contacts and card numbers masked."""

@@ -1,0 +1,70 @@
+"""One message of ``billing.events`` as a sink gets it, and the batch it is delivered in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from aiokafka import ConsumerRecord
+
+from billing.errors import InvalidMessage
+from billing.messages import PaymentChanged, decode_envelope
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A payment's change, where it stands in the topic and the trace it belongs to (W3C ``traceparent``)."""
+
+    partition: int
+    offset: int
+    change: PaymentChanged
+    traceparent: str | None = None
+
+
+def read_event(record: ConsumerRecord) -> Event:
+    """Decode a record; :class:`~billing.errors.InvalidMessage` when it can never be read."""
+    if record.value is None:
+        raise InvalidMessage("a message without a value")
+    envelope = decode_envelope(record.value)
+    change = envelope.open()
+    if not isinstance(change, PaymentChanged):
+        raise InvalidMessage(f"{envelope.type} does not belong here")
+    return Event(record.partition, record.offset, change, envelope.traceparent)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(Generic[T]):
+    """What is delivered at once: the events in the order of their partitions, each translated for the destination.
+
+    ``ranges``: partition → (first offset, offset after the last) that the batch stands for. They cover messages put
+    aside too, so equal ranges mean an equal batch.
+    """
+
+    topic: str
+    ranges: Mapping[int, tuple[int, int]]
+    events: tuple[Event, ...]
+    contents: tuple[T, ...]
+
+    def halves(self) -> "tuple[Batch[T], Batch[T]]":
+        """The same in two parts, each standing for the offsets of its own events."""
+        middle = len(self.events) // 2
+        return self._part(slice(middle)), self._part(slice(middle, None))
+
+    def _part(self, part: slice) -> "Batch[T]":
+        ranges: dict[int, tuple[int, int]] = {}
+        for event in self.events[part]:
+            first, _ = ranges.get(event.partition, (event.offset, 0))
+            ranges[event.partition] = (first, event.offset + 1)
+        return Batch(self.topic, ranges, self.events[part], self.contents[part])
+
+
+class Destination(Protocol[T]):
+    """Where a sink delivers to."""
+
+    async def deliver(self, batch: Batch[T]) -> None:
+        """Return once all of the batch is safe there. Raises :class:`~runtime.backoff.Outage` to be tried again with
+        the same batch, :class:`~runtime.backoff.Refused` for one that will never be taken; must end in bounded time."""
+
+    async def close(self) -> None:
+        """Let go of connections."""

@@ -1,0 +1,117 @@
+"""Payments and what belongs to them into ClickHouse."""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+from clickhouse_connect.driver.asyncclient import AsyncClient
+from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, DataError, ProgrammingError
+
+from analytics.clickhouse import connect
+from analytics.rows import TABLES, Row, StreamRow
+from analytics.translate import EventRows, by_table, rows_for
+from runtime.backoff import Outage, Refused
+from sinks.batch import Batch, Event
+
+#: One batch, all tables.
+DELIVER_TIMEOUT_S: Final = 40.0
+#: A materialized view gets a block again even where its table had it: the first try may have ended between the two.
+#: On a cluster an insert returns once the shards have it.
+_INSERT_SETTINGS: Final = {
+    "deduplicate_blocks_in_dependent_materialized_views": 1,
+    "insert_distributed_sync": 1,
+    "date_time_input_format": "best_effort",
+}
+
+_CODE: Final = re.compile(r"code: (\d+)")
+#: The server's errors that speak of a value: it cannot be parsed (6, 26, 27, 38, 41, 72, 376), is out of its column's
+#: range (69, 321, 407), of another kind (53, 70, 117, 691), too long (131) or violates a constraint (469).
+_REFUSALS: Final = frozenset({6, 26, 27, 38, 41, 53, 69, 70, 72, 117, 131, 321, 376, 407, 469, 691})
+
+#: Rows travel as a JSON array each: encoded in C, and read by the server more quickly than columns are made in Python.
+_encoder = msgspec.json.Encoder()
+
+
+def translate(event: Event) -> EventRows:
+    """The rows of an event."""
+    return rows_for(event.change, event.partition, event.offset)
+
+
+def deduplication_token(batch: Batch[Any], table: str) -> str:
+    """The same for the same ranges of the same topic: ClickHouse drops an insert that it has seen before."""
+    ranges = ",".join(f"{partition}:{first}-{after}" for partition, (first, after) in sorted(batch.ranges.items()))
+    return hashlib.sha256(f"{table}/{batch.topic}/{ranges}".encode()).hexdigest()
+
+
+class ClickHouseInserter:
+    """Inserts a batch with one insert per table, a JSON array per row. What was inserted is not read back: rows are
+    versioned, so a repeat changes nothing (``analytics/migrations/0001_operations.sql``). ``now``: the wall clock
+    (UTC)."""
+
+    def __init__(self, url: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._url = url
+        self._now = now
+        self._client: AsyncClient | None = None
+        self._connecting = asyncio.Lock()
+
+    async def deliver(self, batch: Batch[EventRows]) -> None:
+        tables = by_table(batch.contents)
+        tokens = {table: deduplication_token(batch, table) for table in tables}
+        await self.insert(tables, tokens)
+        # Last, so that the time it states is one at which the rows above could be read.
+        await self.insert({"stream_metric_versions": stream_rows(batch, self._now())}, {})
+
+    async def insert(self, tables: Mapping[str, Sequence[Row]], tokens: Mapping[str, str]) -> None:
+        """Insert the rows of each table, with the deduplication token it has in ``tokens``, if any.
+
+        Raises :class:`~runtime.backoff.Outage` while ClickHouse is away, or its tables are not what this release needs,
+        and :class:`~runtime.backoff.Refused` for a value that a column will not have.
+        """
+        try:
+            async with asyncio.timeout(DELIVER_TIMEOUT_S):
+                client = await self._connected()
+                for table, rows in tables.items():
+                    if rows:
+                        await _insert(client, table, rows, tokens.get(table))
+        except (DataError, ProgrammingError):
+            raise  # what we sent is wrong, and will be the next time: a bug, not an outage
+        except (ClickHouseError, OSError, TimeoutError) as error:
+            code = _CODE.search(str(error)) if isinstance(error, DatabaseError) else None
+            if code is not None and int(code[1]) in _REFUSALS:
+                raise Refused(f"clickhouse: {error}") from error
+            raise Outage(f"clickhouse: {error!r}") from error
+
+    async def _connected(self) -> AsyncClient:
+        async with self._connecting:  # inserts side by side share one client
+            if self._client is None:
+                self._client = await connect(self._url)
+            return self._client
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+
+def stream_rows(batch: Batch[EventRows], now: datetime) -> list[StreamRow]:
+    """How old the batch's changes were when their rows could be read, partition by partition."""
+    rows = []
+    for partition, (first, following) in sorted(batch.ranges.items()):
+        times = [event.change.changed_at for event in batch.events if event.partition == partition]
+        if times:
+            rows.append(StreamRow(batch.topic, partition, first, following, len(times), min(times), max(times), now))
+    return rows
+
+
+async def _insert(client: AsyncClient, table: str, rows: Sequence[Row], token: str | None) -> None:
+    await client.raw_insert(
+        table,
+        TABLES[table].__struct_fields__,
+        _encoder.encode_lines(rows),
+        settings=_INSERT_SETTINGS if token is None else {**_INSERT_SETTINGS, "insert_deduplication_token": token},
+        fmt="JSONCompactEachRow",
+    )

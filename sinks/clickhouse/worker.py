@@ -1,0 +1,26 @@
+"""The process that writes operations to ClickHouse."""
+
+from typing import Final
+
+from analytics.translate import EventRows
+from billing.messages.topics import EVENTS
+from runtime.settings import Settings
+from sinks.clickhouse.inserter import ClickHouseInserter, translate
+from sinks.delivery import Route
+from sinks.process import run_route
+
+CONSUMER: Final = "sink.clickhouse"
+#: Few large inserts rather than many small ones: each becomes a part that ClickHouse must merge. Events per batch,
+#: and how old the first may get, seconds: half of the lag we promise is left for the rest of the way.
+BATCH_MAX: Final = 5_000
+LINGER_S: Final = 1.0
+
+
+def route(settings: Settings) -> Route[EventRows]:
+    """Events to rows to ClickHouse."""
+    return Route(CONSUMER, EVENTS.name, translate, ClickHouseInserter(settings.clickhouse_url), BATCH_MAX, LINGER_S)
+
+
+def run(settings: Settings) -> None:
+    """Run until SIGTERM."""
+    run_route(settings, route(settings))

@@ -1,0 +1,131 @@
+"""The process around a sink: connections, signals of the operating system, heartbeat, an orderly end."""
+
+import asyncio
+import random
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Final, TypeVar
+
+import structlog
+import uvloop
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+
+from runtime.backoff import Backoff
+from runtime.heartbeat import beat
+from runtime.kafka.dead_letters import KafkaDeadLetters
+from runtime.postgres import create_engine
+from runtime.settings import Settings
+from sinks.assignment import Assignment
+from sinks.delivery import Delivery, Route
+from sinks.metrics import Metrics
+from sinks.positions import PostgresPositions
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+#: A sink that dies is noticed after this; its partitions move then.
+SESSION_TIMEOUT_MS: Final = 10_000
+HEARTBEAT_MS: Final = 2_000
+#: How long the group waits for its members to come back when partitions move.
+REBALANCE_TIMEOUT_MS: Final = 10_000
+#: Longer than any outage of a destination: past it a sink that waits would leave the group.
+MAX_POLL_INTERVAL_MS: Final = 7 * 24 * 3_600_000
+REQUEST_TIMEOUT_MS: Final = 10_000
+#: A fetch waits for so many bytes, or so long: one fetch an event costs the broker and the sink more than the event.
+FETCH_MIN_BYTES: Final = 64 * 1024
+FETCH_MAX_WAIT_MS: Final = 100
+#: Positions are read and written by one loop.
+POOL_SIZE: Final = 1
+
+
+def run_route(settings: Settings, route: Route[T]) -> None:
+    """Run a sink until SIGTERM or SIGINT; the batch in hand is finished first."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(settings, route))
+
+
+async def serve(settings: Settings, route: Route[T]) -> None:
+    """The same inside a running loop."""
+    metrics = Metrics(route.consumer)
+    with metrics.served(settings.metrics_host, settings.metrics_port):
+        await _deliver(settings, route, metrics)
+
+
+async def _deliver(settings: Settings, route: Route[T], metrics: Metrics) -> None:
+    engine = create_engine(settings, pool_size=POOL_SIZE)
+    consumer = AIOKafkaConsumer(**consumer_options(settings, route.consumer))
+    dead_letters = KafkaDeadLetters(settings, route.consumer)
+    assignment = Assignment(consumer, PostgresPositions(engine, route.consumer, route.topic), metrics)
+    delivery = Delivery(route, consumer, assignment, dead_letters, metrics, random=random.SystemRandom())
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+
+    def stop() -> None:
+        log.info("stopping", consumer=route.consumer)
+        stopped.set()
+        delivery.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    heart = None
+    if settings.heartbeat_file is not None:
+        heart = asyncio.create_task(
+            beat(settings.heartbeat_file, lambda: delivery.ready, lambda: delivery.stepped_at), name="heartbeat"
+        )
+    try:
+        consumer.subscribe([route.topic], listener=assignment)
+        if await _start(consumer, stopped):
+            log.info("started", consumer=route.consumer, topic=route.topic)
+            await delivery.run()
+    finally:
+        if heart is not None:
+            heart.cancel()
+            with suppress(asyncio.CancelledError):
+                await heart
+        await _close(consumer.stop, route.destination.close, dead_letters.close, engine.dispose)
+        log.info("stopped", consumer=route.consumer)
+
+
+def consumer_options(settings: Settings, group: str) -> dict[str, Any]:
+    """Keyword arguments of the ``AIOKafkaConsumer``. The group assigns; Postgres holds the position."""
+    return {
+        "bootstrap_servers": settings.kafka_url,
+        "group_id": group,
+        "enable_auto_commit": False,
+        # Where a fetch starts before the first seek; what comes from there is not accepted.
+        "auto_offset_reset": "earliest",
+        "session_timeout_ms": SESSION_TIMEOUT_MS,
+        "heartbeat_interval_ms": HEARTBEAT_MS,
+        "rebalance_timeout_ms": REBALANCE_TIMEOUT_MS,
+        "max_poll_interval_ms": MAX_POLL_INTERVAL_MS,
+        "request_timeout_ms": REQUEST_TIMEOUT_MS,
+        "fetch_min_bytes": FETCH_MIN_BYTES,
+        "fetch_max_wait_ms": FETCH_MAX_WAIT_MS,
+    }
+
+
+async def _start(consumer: AIOKafkaConsumer, stopped: asyncio.Event) -> bool:
+    """Connect, waiting for Kafka as long as it takes; ``False`` when stopped before."""
+    backoff = Backoff(random.SystemRandom())
+    while not stopped.is_set():
+        try:
+            await consumer.start()
+        except (KafkaError, OSError) as error:
+            pause_s = backoff.next_s()
+            log.warning("kafka is away", error=repr(error), retry_in_s=round(pause_s, 2))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await stopped.wait()
+        else:
+            return True
+    return False
+
+
+async def _close(*closers: Callable[[], Awaitable[None]]) -> None:
+    """Close all of them, whatever one of them says."""
+    for closed in await asyncio.gather(*(close() for close in closers), return_exceptions=True):
+        if isinstance(closed, BaseException):
+            log.warning("not closed in order", error=repr(closed))

@@ -1,0 +1,1 @@
+"""Signals to other services over RabbitMQ: the sink and its publisher."""

@@ -1,0 +1,23 @@
+"""The process that sends signals to RabbitMQ."""
+
+from typing import Final
+
+from billing.messages.topics import EVENTS
+from runtime.settings import Settings
+from sinks.delivery import Route
+from sinks.process import run_route
+from sinks.rabbitmq.publisher import Outgoing, SignalPublisher, translate
+
+CONSUMER: Final = "sink.rabbitmq"
+#: Events in one batch, each worth two signals at most. No lingering: a customer waits for the film.
+BATCH_MAX: Final = 500
+
+
+def route(settings: Settings) -> Route[tuple[Outgoing, ...]]:
+    """Events to signals to RabbitMQ."""
+    return Route(CONSUMER, EVENTS.name, translate, SignalPublisher(settings.rabbitmq_url), BATCH_MAX)
+
+
+def run(settings: Settings) -> None:
+    """Run until SIGTERM."""
+    run_route(settings, route(settings))

@@ -1,0 +1,1 @@
+"""API clients and the hashes of their keys."""

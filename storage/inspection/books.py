@@ -1,0 +1,273 @@
+"""What the auditor asks Postgres. It shares nothing with the code that writes what it checks."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ARRAY, BigInteger, Integer, Uuid, bindparam, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from runtime.settings import Settings
+
+#: Seconds for one question: it may read everything there is.
+QUESTION_TIMEOUT_S: Final = 900
+CONNECT_TIMEOUT_S: Final = 5
+#: Rows reported of one kind. Where there are more, the first ones tell what is wrong.
+REPORTED_MAX: Final = 1000
+#: Payments fetched at once.
+CHUNK: Final = 5000
+
+#: Kind of violation → query for ``(id, detail)``. Amounts are minor units.
+BOOKS: Final[dict[str, str]] = {
+    "posting_unbalanced": """
+        SELECT posting_id, format('entries add up to %s in %s currencies', sum(amount), count(DISTINCT currency))
+        FROM ledger_entries GROUP BY posting_id HAVING sum(amount) <> 0 OR count(DISTINCT currency) <> 1
+    """,
+    "ledger_mismatch": """
+        WITH held AS (
+            SELECT payment_id, account, sum(amount) AS balance FROM ledger_entries
+            WHERE split_part(account, ':', 1) = 'clearing' GROUP BY 1, 2
+        )
+        SELECT p.id, format('the ledger holds %s, %s captured and %s refunded', coalesce(h.balance, 0),
+                            p.captured, p.refunded)
+        FROM payments p LEFT JOIN held h ON h.payment_id = p.id AND h.account = 'clearing:' || p.provider
+        WHERE coalesce(h.balance, 0) <> p.captured - p.refunded
+    """,
+    "amounts_mismatch": """
+        WITH done AS (
+            SELECT payment_id, provider,
+                   sum(amount) FILTER (WHERE status = 'SUCCESS' AND type IN ('AUTHORIZE', 'RECURRING')) AS authorized,
+                   sum(amount) FILTER (WHERE status = 'SUCCESS' AND type IN ('CAPTURE', 'RECURRING')) AS captured,
+                   sum(amount) FILTER (WHERE status = 'SUCCESS' AND type = 'REFUND') AS refunded,
+                   sum(amount) FILTER (WHERE status IN ('PENDING', 'UNKNOWN') AND type = 'REFUND') AS reserved
+            FROM operations GROUP BY 1, 2
+        )
+        SELECT p.id, format('authorized, captured, refunded, reserved: the payment says %s %s %s %s, its operations '
+                            '%s %s %s %s, of %s', p.authorized, p.captured, p.refunded, p.refund_pending,
+                            coalesce(d.authorized, 0), coalesce(d.captured, 0), coalesce(d.refunded, 0),
+                            coalesce(d.reserved, 0), p.amount)
+        FROM payments p LEFT JOIN done d ON d.payment_id = p.id AND d.provider = p.provider
+        WHERE (p.authorized, p.captured, p.refunded, p.refund_pending)
+              <> (coalesce(d.authorized, 0), coalesce(d.captured, 0), coalesce(d.refunded, 0), coalesce(d.reserved, 0))
+           OR p.authorized NOT BETWEEN 0 AND p.amount OR p.captured NOT BETWEEN 0 AND p.authorized
+           OR p.refunded < 0 OR p.refunded + p.refund_pending > p.captured
+    """,
+    # A posting and its reversal add up to nothing, so only what stands is compared.
+    "operation_unposted": """
+        SELECT o.id, format('%s of %s succeeded, %s posted', o.type, o.amount, coalesce(p.posted, 0))
+        FROM operations o LEFT JOIN LATERAL (
+            SELECT sum(e.amount) AS posted FROM ledger_entries e
+            WHERE e.operation_id = o.id AND split_part(e.account, ':', 1) = 'clearing'
+        ) p ON true
+        WHERE o.status = 'SUCCESS' AND o.type IN ('CAPTURE', 'RECURRING', 'REFUND')
+          AND coalesce(p.posted, 0) <> CASE o.type WHEN 'REFUND' THEN -o.amount ELSE o.amount END
+    """,
+    "posting_unfounded": """
+        WITH posted AS (
+            SELECT operation_id, account, sum(amount) AS amount FROM ledger_entries GROUP BY 1, 2 HAVING sum(amount) <> 0
+        )
+        SELECT DISTINCT ON (p.operation_id) p.operation_id,
+               format('%s on %s for %s', p.amount, p.account,
+                      coalesce(o.type || ' that is ' || o.status, 'no operation'))
+        FROM posted p LEFT JOIN operations o ON o.id = p.operation_id
+        WHERE o.id IS NULL OR o.status <> 'SUCCESS' OR o.type NOT IN ('CAPTURE', 'RECURRING', 'REFUND')
+        ORDER BY p.operation_id, p.account
+    """,
+    "operation_not_chased": """
+        SELECT id, format('%s is %s since %s', type, status, updated_at) FROM operations
+        WHERE status IN ('PENDING', 'UNKNOWN') AND next_chase_at IS NULL
+    """,
+    "version_disorder": """
+        SELECT payment_id, format('offset %s/%s: version %s after %s', stream_partition, stream_offset, version, earlier)
+        FROM (
+            SELECT payment_id, stream_partition, stream_offset, version,
+                   lag(version) OVER (PARTITION BY payment_id ORDER BY stream_partition, stream_offset) AS earlier
+            FROM journal WHERE version IS NOT NULL
+        ) AS steps WHERE version NOT BETWEEN earlier AND earlier + 1
+    """,
+    # A payment last touched before the oldest row kept may have left the journal with its month.
+    "version_unjournalled": """
+        WITH last AS (SELECT payment_id, max(version) AS version FROM journal GROUP BY 1)
+        SELECT p.id, format('version %s, the journal ends at %s', p.version, coalesce(l.version::text, 'nothing'))
+        FROM payments p LEFT JOIN last l ON l.payment_id = p.id
+        WHERE l.version IS DISTINCT FROM p.version
+          AND p.updated_at >= coalesce((SELECT min(recorded_at) FROM journal), '-infinity')
+    """,
+}
+
+_COUNTS = text(
+    """
+    SELECT (SELECT count(*) FROM payments) AS payments, (SELECT count(*) FROM operations) AS operations,
+           (SELECT count(DISTINCT posting_id) FROM ledger_entries) AS postings,
+           (SELECT count(*) FROM journal) AS journal
+    """
+)
+_POSITIONS = text("SELECT consumer, topic, partition, next_offset FROM stream_positions")
+_JOURNALLED = text(
+    """
+    SELECT count(*), count(DISTINCT stream_offset) FROM journal
+    WHERE stream_partition = :partition AND stream_offset >= :start AND stream_offset < :until
+    """
+)
+_UNJOURNALLED = text(
+    """
+    SELECT n FROM generate_series(CAST(:start AS bigint), CAST(:until AS bigint) - 1) AS n
+    WHERE NOT EXISTS (SELECT FROM journal WHERE stream_partition = :partition AND stream_offset = n) ORDER BY n
+    """
+)
+_DOUBLED = text(
+    """
+    SELECT stream_offset, count(*) FROM journal
+    WHERE stream_partition = :partition AND stream_offset >= :start AND stream_offset < :until
+    GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT :reported
+    """
+)
+_UNKNOWN_CREATES = text(
+    """
+    SELECT m.id, m.partition, m.offset_ FROM unnest(:ids, :partitions, :offsets) AS m (id, partition, offset_)
+    WHERE NOT EXISTS (SELECT FROM payments p WHERE p.id = m.id)
+      AND NOT EXISTS (SELECT FROM journal j WHERE j.stream_partition = m.partition AND j.stream_offset = m.offset_
+                      AND j.payment_id = m.id AND j.version IS NULL)
+    """
+).bindparams(
+    bindparam("ids", type_=ARRAY(Uuid)),
+    bindparam("partitions", type_=ARRAY(Integer)),
+    bindparam("offsets", type_=ARRAY(BigInteger)),
+)
+_VERSIONS = text("SELECT id, version FROM payments WHERE id = ANY(:ids)").bindparams(
+    bindparam("ids", type_=ARRAY(Uuid))
+)
+_CHARGES = text(
+    """
+    SELECT p.id, p.order_ref, p.amount, p.captured, p.refunded,
+           EXISTS (SELECT FROM operations o WHERE o.payment_id = p.id AND o.status IN ('PENDING', 'UNKNOWN')) AS open
+    FROM payments p WHERE p.provider = :provider
+    UNION ALL
+    -- An order that its payment left for another provider: what was taken there after all was given back there.
+    SELECT p.id, coalesce(opened.provider_ref, opened.id::text), opened.amount,
+           coalesce(sum(o.amount) FILTER (WHERE o.type = 'CAPTURE' AND o.status = 'SUCCESS'), 0)::bigint,
+           coalesce(sum(o.amount) FILTER (WHERE o.type = 'REFUND' AND o.status = 'SUCCESS'), 0)::bigint,
+           bool_or(o.status IN ('PENDING', 'UNKNOWN'))
+    FROM operations opened
+    JOIN payments p ON p.id = opened.payment_id AND p.provider <> opened.provider
+    JOIN operations o ON o.payment_id = p.id AND o.provider = opened.provider
+    WHERE opened.provider = :provider AND opened.action = 'CREATE'
+    GROUP BY p.id, opened.id
+    """
+)
+# The first 32 bits of an MD5 over what must agree; added up, the order of the rows does not matter.
+_HOURS = text(
+    """
+    SELECT extract(epoch FROM date_trunc('hour', created_at))::bigint, count(*), sum(amount)::text,
+           sum(('x' || substr(md5(concat_ws('|', id, type, status, amount)), 1, 8))::bit(32)::bigint)::text
+    FROM operations GROUP BY 1
+    """
+)
+_OPERATIONS_OF_HOUR = text(
+    """
+    SELECT id, concat_ws('|', type, status, amount) FROM operations
+    WHERE created_at >= to_timestamp(:hour) AND created_at < to_timestamp(:hour) + interval '1 hour'
+    """
+)
+
+
+class Charge(NamedTuple):
+    """What our books say of an order at a provider; amounts in minor units. ``open``: an operation is not final."""
+
+    payment_id: UUID
+    order_ref: str
+    amount: int
+    captured: int
+    refunded: int
+    open: bool
+
+
+def auditing_engine(settings: Settings) -> AsyncEngine:
+    """An engine whose transactions only read, all from the state of one moment."""
+    return create_async_engine(
+        make_url(settings.postgres_url).set(drivername="postgresql+asyncpg"),
+        isolation_level="REPEATABLE READ",
+        connect_args={
+            "command_timeout": QUESTION_TIMEOUT_S,
+            "timeout": CONNECT_TIMEOUT_S,
+            "server_settings": {
+                "application_name": "billing verify",
+                "jit": "off",
+                "timezone": "UTC",
+                "default_transaction_read_only": "on",
+            },
+        },
+    )
+
+
+@asynccontextmanager
+async def moment(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection that sees the books as they are now, for as long as it is open."""
+    async with engine.connect() as connection:
+        await connection.execute(text("SELECT 1"))
+        yield connection
+
+
+async def counts(connection: AsyncConnection) -> dict[str, int]:
+    """How many payments, operations, postings and journal rows there are."""
+    return dict((await connection.execute(_COUNTS)).mappings().one())
+
+
+async def broken(connection: AsyncConnection, kind: str) -> list[tuple[str, str]]:
+    """``(id, detail)`` of the violations of one kind of :data:`BOOKS`."""
+    rows = await connection.execute(text(f"{BOOKS[kind]} LIMIT {REPORTED_MAX}"))
+    return [(str(id), detail) for id, detail in rows]
+
+
+async def positions(connection: AsyncConnection) -> list[tuple[str, str, int, int]]:
+    """``(consumer, topic, partition, next offset)`` of every consumer."""
+    return [(row[0], row[1], row[2], row[3]) for row in await connection.execute(_POSITIONS)]
+
+
+async def journal_gaps(
+    connection: AsyncConnection, partition: int, start: int, until: int
+) -> tuple[list[int], list[tuple[int, int]]]:
+    """Of the offsets from ``start`` up to, not including, ``until``: those not journalled, and those journalled more
+    than once with how often."""
+    where: Mapping[str, Any] = {"partition": partition, "start": start, "until": until}
+    rows, different = (await connection.execute(_JOURNALLED, where)).one()
+    missing = [] if different == until - start else [row[0] for row in await connection.execute(_UNJOURNALLED, where)]
+    if rows == different:
+        return missing, []
+    doubled = await connection.execute(_DOUBLED, {**where, "reported": REPORTED_MAX})
+    return missing, [(row[0], row[1]) for row in doubled]
+
+
+async def without_payment(
+    connection: AsyncConnection, creates: Sequence[tuple[UUID, int, int]]
+) -> list[tuple[UUID, int, int]]:
+    """Of requests ``(payment id, partition, offset)``, those with neither a payment nor a refusal in the journal."""
+    ids, partitions, offsets = zip(*creates, strict=True)
+    rows = await connection.execute(
+        _UNKNOWN_CREATES, {"ids": list(ids), "partitions": list(partitions), "offsets": list(offsets)}
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+async def versions(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, int]:
+    """The version of each of these payments."""
+    return {row[0]: row[1] for row in await connection.execute(_VERSIONS, {"ids": list(ids)})}
+
+
+async def charges(connection: AsyncConnection, provider: str) -> AsyncIterator[Sequence[Charge]]:
+    """Every payment at a provider, a chunk at a time."""
+    async with connection.stream(_CHARGES, {"provider": provider}) as rows:
+        async for chunk in rows.partitions(CHUNK):
+            yield [Charge(*row) for row in chunk]
+
+
+async def operation_hours(connection: AsyncConnection) -> dict[int, tuple[int, int, int]]:
+    """Hour of creation (Unix seconds) → operations, their amounts added up, their checksum."""
+    return {int(hour): (int(n), int(sum_), int(check)) for hour, n, sum_, check in await connection.execute(_HOURS)}
+
+
+async def operations_of_hour(connection: AsyncConnection, hour: int) -> dict[UUID, str]:
+    """Operation → ``type|status|amount``, of those created in the hour."""
+    return {row[0]: row[1] for row in await connection.execute(_OPERATIONS_OF_HOUR, {"hour": hour})}

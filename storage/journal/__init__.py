@@ -1,0 +1,1 @@
+"""The journal of every message processed: records, partitions, replay, timelines."""

@@ -1,0 +1,151 @@
+"""Payments as their journal makes them: replayed through ``decide`` and compared with what is stored."""
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import ARRAY, Uuid, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from billing.errors import BillingError
+from billing.messages import decode_envelope
+from billing.payments.decide import decide
+from billing.payments.decision import Decision, heard
+from billing.payments.model import Payment
+from storage.payments.rows import load_payments
+
+#: Payments held in memory at once, with their journals.
+BATCH: Final = 200
+
+_COUNT = text("SELECT count(*) FROM payments")
+# A payment that lost its row is still in the journal; one that lost its journal still has its row.
+_NEXT_IDS = text(
+    """
+    (SELECT id FROM payments WHERE id > :after ORDER BY id LIMIT :limit)
+    UNION
+    (SELECT DISTINCT payment_id FROM journal WHERE payment_id > :after AND version IS NOT NULL
+     ORDER BY payment_id LIMIT :limit)
+    ORDER BY id LIMIT :limit
+    """
+)
+_JOURNALS = text(
+    """
+    SELECT payment_id, recorded_at, stream_partition, stream_offset, message::text
+    FROM journal WHERE payment_id = ANY(:ids) ORDER BY payment_id, stream_partition, stream_offset
+    """
+).bindparams(bindparam("ids", type_=ARRAY(Uuid)))
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """A message in the journal. ``recorded_at`` is the moment (UTC) at which it was decided; ``message`` its
+    encoded envelope."""
+
+    recorded_at: datetime
+    partition: int
+    offset: int
+    message: str
+
+
+class Unreplayable(Exception):
+    """A journalled message is refused today, or cannot be read: the code or the journal has changed since."""
+
+    def __init__(self, recorded: Recorded, cause: BillingError) -> None:
+        super().__init__(f"{recorded.partition}/{recorded.offset}: {type(cause).__name__}: {cause}")
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A field that is stored otherwise than the journal makes it."""
+
+    field: str
+    stored: Any
+    rebuilt: Any
+
+
+def replay(journal: Iterable[Recorded]) -> Iterator[Decision]:
+    """The decision on each message of one payment, in the order of the stream, each at its own moment. Replies are
+    made for all, so that every refusal is told.
+
+    Raises :class:`Unreplayable`.
+    """
+    payment = None
+    for recorded in journal:
+        try:
+            message = decode_envelope(recorded.message.encode()).open()
+            decision = decide(payment, heard(message), recorded.recorded_at)
+        except BillingError as error:
+            raise Unreplayable(recorded, error) from error
+        payment = decision.payment
+        yield decision
+
+
+def rebuilt(journal: Iterable[Recorded]) -> Payment | None:
+    """The payment that one payment's journal leads to. Raises :class:`Unreplayable`."""
+    payment = None
+    for decision in replay(journal):
+        payment = decision.payment
+    return payment
+
+
+def differences(stored: Payment | None, journal: Sequence[Recorded]) -> list[Difference]:
+    """Where the stored payment is not what its journal makes of it; operations are matched by their ids."""
+    try:
+        other = rebuilt(journal)
+    except Unreplayable as error:
+        return [Difference("journal", None, str(error))]
+    if stored is None or other is None:
+        return [] if stored is other else [Difference("payment", stored and "present", other and "present")]
+    left = {operation.id: operation for operation in stored.operations}
+    right = {operation.id: operation for operation in other.operations}
+    found = list(_compare("", _without_operations(stored), _without_operations(other)))
+    for id in sorted(left.keys() | right.keys()):
+        found += _compare(f"operations[{id}]", left.get(id), right.get(id))
+    return found
+
+
+async def count_payments(connection: AsyncConnection) -> int:
+    """How many payments are stored."""
+    return int((await connection.execute(_COUNT)).scalar_one())
+
+
+async def check_payments(
+    engine: AsyncEngine, *, limit: int | None = None, batch: int = BATCH
+) -> AsyncIterator[list[tuple[UUID, list[Difference]]]]:
+    """Every payment, or the first ``limit`` by id, with its differences, ``batch`` at a time.
+
+    Each batch is read at one moment, so payments may change meanwhile.
+    """
+    after, left = UUID(int=0), limit
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="REPEATABLE READ")
+        while left is None or left > 0:
+            wanted = batch if left is None else min(batch, left)
+            rows = await connection.execute(_NEXT_IDS, {"after": after, "limit": wanted})
+            ids = [row[0] for row in rows]
+            if not ids:
+                return
+            stored = await load_payments(connection, ids)
+            journals = await _journals(connection, ids)
+            await connection.rollback()  # the next batch looks at a moment of its own
+            yield [(id, differences(stored.get(id), journals.get(id, []))) for id in ids]
+            after, left = ids[-1], None if left is None else left - len(ids)
+
+
+async def _journals(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, list[Recorded]]:
+    journals: dict[UUID, list[Recorded]] = {}
+    for id, *columns in await connection.execute(_JOURNALS, {"ids": list(ids)}):
+        journals.setdefault(id, []).append(Recorded(*columns))
+    return journals
+
+
+def _without_operations(payment: Payment) -> Payment:
+    return msgspec.structs.replace(payment, operations=())
+
+
+def _compare(path: str, stored: object, other: object) -> Iterator[Difference]:
+    if isinstance(stored, msgspec.Struct) and type(stored) is type(other):
+        for name in stored.__struct_fields__:
+            yield from _compare(f"{path}.{name}" if path else name, getattr(stored, name), getattr(other, name))
+    elif stored != other:
+        yield Difference(path, msgspec.to_builtins(stored), msgspec.to_builtins(other))

@@ -1,0 +1,1 @@
+"""Whether a provider may be called: the operators' switches."""

@@ -1,0 +1,1 @@
+"""State of the streams: consumer positions, parked callbacks, resolved dead letters."""

@@ -1,0 +1,1 @@
+"""The callbacks agent: parses stored provider callbacks and finds their payment."""

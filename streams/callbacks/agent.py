@@ -1,0 +1,179 @@
+"""The callbacks agent: reads verified callbacks, finds their payments, passes them on to the payments inbox.
+
+A callback for a payment that is not known yet is parked in Postgres and tried again; none is dropped.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import msgspec
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from billing.errors import BillingError, InvalidMessage
+from billing.messages import Envelope, ProviderCallback
+from billing.messages.topics import CALLBACK_PROVIDER, CALLBACKS, CE_ID, CE_TIME, INBOX
+from providers.base import ParsedCallback, Provider
+from runtime.kafka.publisher import Outbox, Output
+from runtime.kafka.record import Incoming
+from runtime.periodic import again_and_again
+from storage.payments.references import find_payments
+from storage.streams.parked_callbacks import ParkedCallback, due, park, unpark
+from storage.streams.positions import LostPartition, advance, load
+
+log = structlog.get_logger(__name__)
+
+CONSUMER: Final = "callbacks"
+RETRY_FIRST_S: Final = 0.2
+RETRY_MAX_S: Final = 5.0
+#: When a parked callback is tried again; after these, daily.
+PARKED_AGAIN: Final = tuple(timedelta(seconds=s) for s in (1, 5, 30, 300, 3600))
+PARKED_LIMIT: Final = 200
+PARKED_EVERY_S: Final = 1.0
+
+
+class _Received(msgspec.Struct, frozen=True):
+    id: str
+    provider: str
+    body: bytes
+    received_at: datetime
+    parsed: ParsedCallback
+    tries: int = 0
+
+
+class CallbacksAgent:
+    """Processes ``billing.provider.callbacks``. ``abandon`` ends the process and does not return."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        outbox: Outbox,
+        providers: Mapping[str, Provider],
+        abandon: Callable[[str], None],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._engine = engine
+        # Each statement its own transaction: a crash between two of them passes callbacks on twice, as it may anyway.
+        self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._outbox = outbox
+        self._providers = providers
+        self._abandon = abandon
+        self._now = now
+        self._next: dict[int, int] = {}
+
+    async def restore(self, partitions: Sequence[int]) -> Mapping[int, int]:
+        """Take over partitions."""
+        async with self._engine.begin() as connection:
+            self._next = await load(connection, CONSUMER, CALLBACKS.name, partitions)
+        return self._next
+
+    async def process(self, batch: list[Incoming]) -> None:
+        """Pass a batch on, then move the position. A crash in between passes it on twice, under the same ids."""
+        received = []
+        for incoming in batch:
+            try:
+                callback = self._read(incoming)
+                if callback.parsed.references:
+                    received.append(callback)
+            except BillingError as error:
+                await self._outbox.bury(CONSUMER, CALLBACKS.name, incoming, error)
+        moves: dict[int, tuple[int, int]] = {}
+        for incoming in batch:
+            first = moves.get(incoming.partition, (self._next[incoming.partition], 0))[0]
+            moves[incoming.partition] = (first, incoming.offset + 1)
+        delay = RETRY_FIRST_S
+        while True:
+            try:
+                async with self._statements.connect() as connection:
+                    await self._pass_on(connection, received)
+                    await advance(connection, CONSUMER, CALLBACKS.name, moves)
+            except LostPartition as error:
+                self._abandon(str(error))
+            except (DBAPIError, OSError, TimeoutError) as error:
+                log.warning("postgres is away, callbacks wait", callbacks=len(batch), error=repr(error), retry_s=delay)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, RETRY_MAX_S)
+            else:
+                self._next.update({partition: following for partition, (_, following) in moves.items()})
+                return
+
+    async def retry_parked(self) -> None:
+        """Try the parked callbacks again when their time comes, for ever."""
+        await again_and_again(PARKED_EVERY_S, self.retry_parked_once, "postgres is away, parked callbacks wait")
+
+    async def retry_parked_once(self) -> None:
+        """Pass on those that are due and whose payment is known by now; note the try of the others."""
+        async with self._engine.begin() as connection:
+            parked = await due(connection, self._now(), PARKED_LIMIT)
+            if parked:
+                known = await self._pass_on(connection, [self._reread(callback) for callback in parked])
+                await unpark(connection, known)
+
+    async def _pass_on(self, connection: AsyncConnection, received: Sequence[_Received]) -> list[str]:
+        """Send on what has a payment, park the rest; returns the ids of those sent on."""
+        now = self._now()
+        outputs: list[Output] = []
+        unknown: list[_Received] = []
+        known: list[str] = []
+        for provider in {callback.provider for callback in received}:
+            mine = [callback for callback in received if callback.provider == provider]
+            references = {reference for callback in mine for reference in callback.parsed.references}
+            payments = await find_payments(connection, provider, references)
+            for callback in mine:
+                payment_id = next((payments[r] for r in callback.parsed.references if r in payments), None)
+                if payment_id is None:
+                    unknown.append(callback)
+                else:
+                    outputs.append(_output(callback, payment_id, now))
+                    known.append(callback.id)
+        if unknown:
+            log.warning("callbacks for payments not known yet are parked", callbacks=len(unknown))
+            await park(connection, [_parked(callback, now) for callback in unknown])
+        await self._outbox.publish(outputs)
+        return known
+
+    def _read(self, incoming: Incoming) -> _Received:
+        headers = dict(incoming.headers)
+        try:
+            provider = headers[CALLBACK_PROVIDER].decode()
+            id = headers[CE_ID].decode()
+            received_at = datetime.fromisoformat(headers[CE_TIME].decode())
+            adapter = self._providers[provider]
+        except (KeyError, ValueError) as error:
+            raise InvalidMessage(f"a callback without its headers: {error!r}") from error
+        return _Received(id, provider, incoming.value, received_at, adapter.parse_callback(incoming.value))
+
+    def _reread(self, parked: ParkedCallback) -> _Received:
+        parsed = self._providers[parked.provider].parse_callback(parked.body)
+        return _Received(parked.id, parked.provider, parked.body, parked.received_at, parsed, parked.tries)
+
+
+def _parked(callback: _Received, now: datetime) -> ParkedCallback:
+    wait = PARKED_AGAIN[callback.tries] if callback.tries < len(PARKED_AGAIN) else timedelta(days=1)
+    return ParkedCallback(
+        callback.id, callback.provider, callback.body, callback.received_at, now + wait, callback.tries + 1
+    )
+
+
+def _output(callback: _Received, payment_id: UUID, now: datetime) -> Output:
+    message = ProviderCallback(
+        payment_id=payment_id,
+        provider=callback.provider,
+        dedupe=callback.parsed.dedupe,
+        observed=callback.parsed.observed,
+        ask=callback.parsed.ask,
+    )
+    subject = str(payment_id)
+    envelope = Envelope.wrap(
+        message,
+        id=f"{callback.provider}/{callback.id}",
+        source=f"/webhooks/{callback.provider}",
+        subject=subject,
+        time=now,
+        actor=f"provider:{callback.provider}",
+    )
+    return Output(INBOX.name, subject, msgspec.Raw(envelope.encode()))

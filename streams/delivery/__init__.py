@@ -1,0 +1,1 @@
+"""Delivery from Kafka, the same for every agent: order, repeats, gaps, batches."""

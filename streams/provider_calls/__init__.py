@@ -1,0 +1,1 @@
+"""The provider agent: bounded calls, circuit breaker, switches, positions of unordered work."""

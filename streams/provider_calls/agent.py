@@ -1,0 +1,177 @@
+"""The provider agent: makes the calls that the payments agent recorded, and reports how each ended.
+
+Calls run side by side, bounded per provider, so that a slow provider holds up nobody else. A request is done when
+its result is in Kafka; a crash before that delivers it again, and it is sent again with the same idempotency key.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from billing.errors import BillingError, InvalidMessage
+from billing.messages import Envelope, ProviderRequest, ProviderResult, decode_envelope
+from billing.messages.topics import INBOX, REQUESTS
+from billing.vocabulary import Outcome
+from providers.base import CallResult, Provider
+from runtime.kafka.publisher import Outbox, Output
+from runtime.kafka.record import Incoming
+from storage.streams.positions import LostPartition, advance, load
+from streams.provider_calls.availability import Gates
+from streams.provider_calls.watermarks import Watermarks
+
+log = structlog.get_logger(__name__)
+
+CONSUMER: Final = "provider"
+#: Requests of one provider that may wait for a free place; those beyond are reported as not sent, and chased later,
+#: rather than hold up the other providers' requests behind them.
+QUEUE_PER_PROVIDER: Final = 1000
+#: How often the position is written.
+STORE_EVERY_S: Final = 0.25
+#: The adapter keeps its own deadline; this much later the call is given up from outside.
+GRACE_S: Final = 5.0
+
+
+class ProviderAgent:
+    """Processes ``billing.provider.requests``. ``abandon`` ends the process and does not return."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        outbox: Outbox,
+        providers: Mapping[str, Provider],
+        gates: Gates,
+        abandon: Callable[[str], None],
+        *,
+        concurrency: int,
+        timeout_s: float,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._engine = engine
+        self._outbox = outbox
+        self._providers = providers
+        self._gates = gates
+        self._abandon = abandon
+        self._deadline_s = timeout_s + GRACE_S
+        self._now = now
+        self._places = {name: asyncio.Semaphore(concurrency) for name in providers}
+        self._waiting = dict.fromkeys(providers, 0)
+        self._marks = Watermarks({})
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def restore(self, partitions: Sequence[int]) -> Mapping[int, int]:
+        """Take over partitions. Calls under way for earlier ones end and report; their positions are not ours."""
+        await self._gates.look()  # no call before we know who may be called
+        async with self._engine.begin() as connection:
+            positions = await load(connection, CONSUMER, REQUESTS.name, partitions)
+        self._marks = Watermarks(positions)
+        return positions
+
+    async def process(self, batch: list[Incoming]) -> None:
+        """Start the calls of a batch."""
+        for incoming in batch:
+            self._marks.begin(incoming.partition, incoming.offset)
+            task = asyncio.create_task(self._handle(incoming, self._marks))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def keep_position(self) -> None:
+        """Write the position now and then, for ever."""
+        while True:
+            await asyncio.sleep(STORE_EVERY_S)
+            await self.store_position()
+
+    async def store_position(self) -> None:
+        """Write how far everything is done. Postgres away: the next time does it."""
+        marks = self._marks
+        moves = marks.moves()
+        if not moves:
+            return
+        try:
+            async with self._engine.begin() as connection:
+                await advance(connection, CONSUMER, REQUESTS.name, moves)
+        except LostPartition as error:
+            if marks is self._marks:
+                self._abandon(str(error))
+        except (DBAPIError, OSError, TimeoutError) as error:
+            log.warning("postgres is away, the position waits", consumer=CONSUMER, error=repr(error))
+        else:
+            marks.store(moves)
+
+    async def finish(self) -> None:
+        """Let the calls under way end, then write the position."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._deadline_s)
+        await self.store_position()
+
+    async def _handle(self, incoming: Incoming, marks: Watermarks) -> None:
+        try:
+            envelope = decode_envelope(incoming.value)
+            request = envelope.open()
+            if not isinstance(request, ProviderRequest) or request.provider not in self._providers:
+                raise InvalidMessage(f"not a request to a provider we have: {envelope.type}")
+        except BillingError as error:
+            await self._outbox.bury(CONSUMER, REQUESTS.name, incoming, error)
+        else:
+            started = time.perf_counter()
+            result = await self._call(request)
+            duration_ms = (time.perf_counter() - started) * 1000
+            await self._outbox.publish([self._report(envelope, request, result, duration_ms)])
+        marks.finish(incoming.partition, incoming.offset)
+
+    async def _call(self, request: ProviderRequest) -> CallResult:
+        name = request.provider
+        if self._waiting[name] >= QUEUE_PER_PROVIDER:
+            return CallResult(Outcome.NOT_SENT, reason="queue_full")
+        self._waiting[name] += 1
+        async with self._places[name]:
+            self._waiting[name] -= 1
+            if (refusal := self._gates.refusal(name)) is not None:
+                return CallResult(Outcome.NOT_SENT, reason=refusal)
+            result = await self._perform(name, request)
+            self._gates.note(name, result)
+            return result
+
+    async def _perform(self, name: str, request: ProviderRequest) -> CallResult:
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return await self._providers[name].perform(request)
+        except TimeoutError:
+            return CallResult(Outcome.UNKNOWN, reason="deadline")
+        except Exception:
+            # An adapter's defect must not lose the request: whether it was sent, we do not know.
+            log.exception("adapter failed", provider=name, operation=str(request.operation_id))
+            return CallResult(Outcome.UNKNOWN, reason="adapter_error")
+
+    def _report(self, cause: Envelope, request: ProviderRequest, result: CallResult, duration_ms: float) -> Output:
+        message = ProviderResult(
+            payment_id=request.payment_id,
+            operation_id=request.operation_id,
+            provider=request.provider,
+            action=request.action,
+            outcome=result.outcome,
+            provider_ref=result.provider_ref,
+            payment_url=result.payment_url,
+            reason=result.reason,
+            retryable=result.retryable,
+            observed=result.observed,
+            duration_ms=round(duration_ms, 3),
+            retry_after_s=result.retry_after_s,
+            reply_to=request.reply_to,
+        )
+        envelope = Envelope.wrap(
+            message,
+            id=f"{cause.id}/result",
+            source="/streams/provider",
+            subject=cause.subject,
+            time=self._now(),
+            actor=f"provider:{request.provider}",
+            traceparent=cause.traceparent,
+        )
+        return Output(INBOX.name, cause.subject, msgspec.Raw(envelope.encode()))

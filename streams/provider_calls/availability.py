@@ -1,0 +1,75 @@
+"""Whether a provider may be called now: an operator's switch (Postgres, all workers) and a breaker (this worker)."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from providers.base import CallResult
+from runtime.periodic import again_and_again
+from storage.providers.switches import Switch, report_breakers, switches
+from streams.provider_calls.breaker import Breaker, State
+
+log = structlog.get_logger(__name__)
+
+#: How soon a worker sees that a switch was turned, seconds.
+LOOK_EVERY_S: Final = 1.0
+
+DISABLED: Final = "provider_disabled"
+BREAKER_OPEN: Final = "breaker_open"
+
+
+class Gates:
+    """The gates of all providers in one worker. ``worker`` names the process where its breakers are shown."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        providers: Iterable[str],
+        worker: str,
+        *,
+        breaker: Callable[[], Breaker] = Breaker,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._engine = engine
+        self._worker = worker
+        self._now = now
+        self._breakers = {name: breaker() for name in providers}
+        self._switches: Mapping[str, Switch] = {}
+        self._opened: dict[str, tuple[str, datetime]] = {}
+        #: Providers that answer again, since when. Whoever sends what they were not sent takes them out.
+        self.returned: dict[str, datetime] = {}
+        self._reported = False
+
+    def refusal(self, provider: str) -> str | None:
+        """Why a call may not be made now; ``None`` when it may, and :meth:`note` must follow."""
+        switch = self._switches.get(provider)
+        if switch is not None and not switch.enabled:
+            return DISABLED
+        return None if self._breakers[provider].admit() else BREAKER_OPEN
+
+    def note(self, provider: str, result: CallResult) -> None:
+        """A call that was let through has ended."""
+        breaker = self._breakers[provider]
+        breaker.note(result)
+        if breaker.state is State.CLOSED:
+            if self._opened.pop(provider, None) is not None:
+                log.warning("breaker closed, the provider answers again", provider=provider)
+                self.returned[provider] = self._now()
+        elif provider not in self._opened:
+            self._opened[provider] = (breaker.reason, self._now())
+            log.error("breaker open, the provider is not called", provider=provider, reason=breaker.reason)
+
+    async def look(self) -> None:
+        """Read the switches, and say which breakers are open."""
+        async with self._engine.begin() as connection:
+            self._switches = await switches(connection)
+            if self._opened or self._reported:
+                await report_breakers(connection, self._worker, self._opened, self._now())
+                self._reported = bool(self._opened)
+
+    async def keep_looking(self) -> None:
+        """Look now and then, for ever. Postgres away: what was read last holds."""
+        await again_and_again(LOOK_EVERY_S, self.look, "postgres is away, provider switches are as they were")

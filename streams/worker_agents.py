@@ -1,0 +1,163 @@
+"""The agents of a worker process, their connections and their supervision."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final, NoReturn
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from sqlalchemy.exc import DBAPIError
+
+from billing.messages.topics import CALLBACKS, INBOX, REQUESTS
+from providers import registry
+from runtime.kafka.options import producer_options
+from runtime.kafka.publisher import Outbox
+from runtime.kafka.record import Incoming
+from runtime.postgres import create_engine
+from runtime.settings import Settings
+from streams.callbacks.agent import CallbacksAgent
+from streams.delivery.ordered_feed import Inlet
+from streams.payments.agent import PaymentsAgent
+from streams.payments.follow_ups import Chaser
+from streams.provider_calls.agent import ProviderAgent
+from streams.provider_calls.availability import Gates
+
+log = structlog.get_logger(__name__)
+
+#: While Postgres is away positions cannot be read; past this the process gives up and is started again.
+RESTORE_PATIENCE_S: Final = 30.0
+RESTORE_RETRY_S: Final = 0.5
+STOP_PATIENCE_S: Final = 10.0
+BEAT_EVERY_S: Final = 1.0
+EXIT_ABANDONED: Final = 70
+
+Restore = Callable[[Sequence[int]], Awaitable[Mapping[int, int]]]
+
+
+def abandon(reason: str) -> NoReturn:
+    """Leave the process at once: what it holds in memory cannot be trusted, and Postgres knows where to resume."""
+    log.critical("abandoned", reason=reason)
+    os._exit(EXIT_ABANDONED)
+
+
+class Agents:
+    """Payments, provider and callbacks agents with an inlet each. ``highwater(topic, partition)`` tells the end of
+    a partition as far as it is known."""
+
+    def __init__(self, settings: Settings, highwater: Callable[[str, int], int]) -> None:
+        self.inlets: dict[str, Inlet] = {}
+        self._settings = settings
+        self._highwater = highwater
+        self._restores: dict[str, Restore] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._assigned = False
+        self._started = False
+
+    async def start(self) -> None:
+        """Connect, and start each agent on its inlet."""
+        settings = self._settings
+        self._engine = create_engine(settings)
+        self._producer = AIOKafkaProducer(**producer_options(settings))
+        await self._producer.start()
+        self._providers = registry.build(settings)
+        for provider in self._providers.values():
+            await provider.start()
+        outbox = Outbox(self._producer)
+        self._payments = PaymentsAgent(self._engine, outbox, abandon)
+        gates = Gates(self._engine, self._providers, f"{socket.gethostname()}:{os.getpid()}")
+        self._calls = ProviderAgent(
+            self._engine,
+            outbox,
+            self._providers,
+            gates,
+            abandon,
+            concurrency=settings.provider_concurrency,
+            timeout_s=settings.provider_timeout_s,
+        )
+        callbacks = CallbacksAgent(self._engine, outbox, self._providers, abandon)
+        self._feed("payments", INBOX.name, self._payments.restore, self._payments.process)
+        self._feed("provider", REQUESTS.name, self._calls.restore, self._calls.process)
+        self._feed("callbacks", CALLBACKS.name, callbacks.restore, callbacks.process)
+        self._spawn(self._calls.keep_position())
+        self._spawn(gates.keep_looking())
+        self._spawn(callbacks.retry_parked())
+        self._spawn(Chaser(self._engine, outbox, gates.returned).run())
+        self._spawn(self._watch())
+        self._started = True
+
+    async def stop(self) -> None:
+        """Finish what is under way, note it, disconnect."""
+        if not self._started:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_PATIENCE_S):
+                for inlet in self.inlets.values():
+                    await inlet.lock.acquire()  # the batch in hand is done, and no other starts
+                await self._calls.finish()
+                await self._payments.flush()
+        for task in self._tasks:
+            task.cancel()
+        await self._producer.stop()
+        for provider in self._providers.values():
+            await provider.close()
+        await self._engine.dispose()
+
+    async def restore(self, assignment: Mapping[str, Sequence[int]]) -> dict[str, Mapping[int, int]]:
+        """Start every inlet over from the positions in Postgres of the partitions that are ours now."""
+        deadline = time.monotonic() + RESTORE_PATIENCE_S
+        positions: dict[str, Mapping[int, int]] = {}
+        while len(positions) < len(self.inlets):
+            try:
+                for topic in self.inlets.keys() - positions.keys():
+                    positions[topic] = await self._restore(topic, assignment.get(topic, ()))
+            except (DBAPIError, OSError, TimeoutError) as error:
+                if time.monotonic() > deadline:
+                    abandon(f"positions cannot be read: {error!r}")
+                await asyncio.sleep(RESTORE_RETRY_S)
+        self._assigned = True
+        log.info("partitions assigned", partitions={topic: len(found) for topic, found in positions.items()})
+        return positions
+
+    async def _restore(self, topic: str, partitions: Sequence[int]) -> Mapping[int, int]:
+        async def load() -> Mapping[int, int]:
+            return await self._restores[topic](partitions) if partitions else {}
+
+        return await self.inlets[topic].restore(load)
+
+    def _feed(
+        self, consumer: str, topic: str, restore: Restore, process: Callable[[list[Incoming]], Awaitable[None]]
+    ) -> None:
+        inlet = self.inlets[topic] = Inlet(consumer, topic, abandon)
+        self._restores[topic] = restore
+        self._spawn(inlet.work(self._settings.batch_max, process))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_done)
+
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("a part of the worker failed", exc_info=error)
+            abandon(repr(error))
+
+    async def _watch(self) -> None:
+        """Say that we are alive; leave when messages wait in Kafka and none arrives: Faust is stuck, or dropped the
+        last event of a partition."""
+        seen: dict[tuple[str, int], int] = {}
+        progress = time.monotonic()
+        while True:
+            await asyncio.sleep(BEAT_EVERY_S)
+            if self._assigned and self._settings.heartbeat_file is not None:
+                self._settings.heartbeat_file.touch()
+            now = {(topic, p): offset for topic, inlet in self.inlets.items() for p, offset in inlet.expected.items()}
+            behind = [place for place, offset in now.items() if self._highwater(*place) > offset]
+            if now != seen or not behind or any(inlet.waiting for inlet in self.inlets.values()):
+                seen, progress = now, time.monotonic()
+            elif time.monotonic() - progress > self._settings.stall_s:
+                abandon(f"no progress for {self._settings.stall_s} s with messages waiting in {behind[:5]}")

@@ -1,0 +1,166 @@
+"""Each way in which Postgres can disagree with itself is found."""
+
+from types import SimpleNamespace
+from uuid import uuid4
+
+import msgspec
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from backoffice.audit.books import check_books
+from backoffice.audit.findings import Findings
+from backoffice.audit.streams import check_creates, check_events, check_journal, check_versions
+from billing.messages.topics import EVENTS
+from storage.inspection.books import moment
+from tests.integration.backoffice.audit.books import PARTITION, captured, damage
+
+
+async def kinds(engine: AsyncEngine) -> set[str]:
+    findings = Findings()
+    async with moment(engine) as connection:
+        await check_books(connection, findings)
+    return {violation.kind for violation in findings.violations}
+
+
+async def test_books_in_order_show_no_violation(database):
+    await captured(database)
+    findings = Findings()
+    async with moment(database) as connection:
+        await check_books(connection, findings)
+    assert findings.violations == []
+    assert findings.checked == {"payments": 1, "operations": 2, "postings": 1, "journal": 3}
+
+
+@pytest.mark.parametrize(
+    ("kind", "statement"),
+    [
+        ("posting_unbalanced", "UPDATE ledger_entries SET amount = amount - 1 WHERE account = 'revenue'"),
+        ("posting_unbalanced", "UPDATE ledger_entries SET currency = 'USD' WHERE account = 'revenue'"),
+        ("ledger_mismatch", "UPDATE ledger_entries SET amount = amount * 2"),
+        ("amounts_mismatch", "UPDATE payments SET captured = captured - 1"),
+        ("amounts_mismatch", "UPDATE payments SET refund_pending = 1"),
+        ("amounts_mismatch", "UPDATE payments SET amount = amount - 1"),
+        ("operation_unposted", "DELETE FROM ledger_entries"),
+        ("posting_unfounded", "UPDATE operations SET status = 'FAIL' WHERE type = 'CAPTURE'"),
+        ("posting_unfounded", "UPDATE ledger_entries SET operation_id = gen_random_uuid()"),
+        ("operation_not_chased", "UPDATE operations SET status = 'UNKNOWN' WHERE type = 'CAPTURE'"),
+        ("version_disorder", "UPDATE journal SET version = 3 WHERE stream_offset = 1"),
+        ("version_disorder", "DELETE FROM journal WHERE stream_offset = 1"),
+        ("version_unjournalled", "DELETE FROM journal WHERE stream_offset = 2"),
+        ("version_unjournalled", "DELETE FROM journal"),
+    ],
+)
+async def test_damaged_books_are_found(database, kind, statement):
+    await captured(database)
+    await damage(database, statement)
+    assert kind in await kinds(database)
+
+
+async def test_a_posting_and_its_reversal_count_as_nothing(database):
+    await captured(database)
+    await damage(
+        database,
+        """
+        INSERT INTO ledger_entries SELECT gen_random_uuid(), line, account, -amount, currency, payment_id,
+               operation_id, posted_at FROM ledger_entries
+        """,
+        "UPDATE operations SET status = 'FAIL' WHERE type = 'CAPTURE'",
+        "UPDATE payments SET captured = 0",
+    )
+    # Each line of the reversal has become a posting of its own here: only what stands is of interest.
+    assert await kinds(database) == {"posting_unbalanced"}
+
+
+async def journal(engine: AsyncEngine, buried: frozenset[tuple[int, int]] = frozenset()) -> Findings:
+    findings = Findings()
+    async with moment(engine) as connection:
+        await check_journal(connection, {PARTITION: 0}, buried, findings)
+    return findings
+
+
+async def test_an_offset_neither_journalled_nor_dead_lettered_is_found(database):
+    await captured(database)
+    assert (await journal(database)).violations == []
+    await damage(database, "DELETE FROM journal WHERE stream_offset = 1")
+    (violation,) = (await journal(database)).violations
+    assert (violation.kind, violation.id) == ("offset_unaccounted", "0/1")
+    assert (await journal(database, frozenset({(PARTITION, 1)}))).violations == []
+
+
+async def test_an_offset_journalled_twice_is_found(database):
+    await captured(database)
+    await damage(
+        database,
+        """
+        INSERT INTO journal SELECT recorded_at + interval '1 s', stream_partition, stream_offset, payment_id, version,
+               message_id, type, actor, message, outputs FROM journal WHERE stream_offset = 2
+        """,
+    )
+    (violation,) = (await journal(database)).violations
+    assert (violation.kind, violation.id) == ("offset_doubled", "0/2")
+
+
+async def test_an_accepted_request_without_a_payment_is_found_unless_it_was_refused(database):
+    payment, lost, refused = await captured(database), uuid4(), uuid4()
+    await damage(
+        database,
+        """
+        INSERT INTO journal SELECT recorded_at, stream_partition, 7, :refused, NULL, 'm-7', type, actor, message, outputs
+        FROM journal WHERE stream_offset = 0
+        """,
+        refused=refused,
+    )
+    findings = Findings()
+    async with moment(database) as connection:
+        await check_creates(
+            connection, [(payment.id, PARTITION, 0), (lost, PARTITION, 3), (refused, PARTITION, 7)], findings
+        )
+    assert [(v.kind, v.id) for v in findings.violations] == [("payment_missing", str(lost))]
+    assert findings.checked["requests"] == 3
+
+
+@pytest.mark.parametrize(
+    ("published", "complete", "found"),
+    [
+        (0b1110, True, []),
+        (0b1010, True, ["event_missing"]),
+        (0b0110, True, ["event_missing"]),
+        (0b1100, True, ["event_missing"]),
+        (0b1100, False, []),
+    ],
+)
+async def test_a_version_that_was_never_published_is_found(database, published, complete, found):
+    payment = await captured(database)
+    assert payment.version == 3
+    findings = Findings()
+    async with moment(database) as connection:
+        await check_versions(connection, {payment.id: published}, findings, complete=complete)
+    assert [violation.kind for violation in findings.violations] == found
+
+
+class EventsLog:
+    """``billing.events`` with one partition."""
+
+    def __init__(self, *values):
+        self._records = [SimpleNamespace(offset=offset, value=value) for offset, value in enumerate(values)]
+
+    async def bounds(self, topic):
+        assert topic == EVENTS.name
+        return {0: (0, len(self._records))}
+
+    async def read(self, topic, ranges):
+        yield self._records
+
+
+async def test_an_event_that_cannot_be_read_is_found_and_hides_no_other(database):
+    payment = await captured(database)
+    published = [
+        msgspec.json.encode({"type": "t", "data": {"payment_id": payment.id, "version": version}}) for version in (1, 3)
+    ]
+    findings = Findings()
+    async with moment(database) as connection:
+        await check_events(connection, EventsLog(published[0], b"garbage", published[1]), findings)
+    assert [(v.kind, v.id) for v in findings.violations] == [
+        ("event_unreadable", "0/1"),
+        ("event_missing", str(payment.id)),
+    ]

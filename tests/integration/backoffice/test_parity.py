@@ -1,0 +1,168 @@
+"""Analytics against the books: what is missing or otherwise is told, and sent again from the journal."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from clickhouse_connect.driver.asyncclient import AsyncClient
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from backoffice.parity.check import check
+from billing.messages import RefundPayment
+from billing.vocabulary import PaymentStatus
+from runtime.settings import Settings
+from sinks.clickhouse.backfill import BACKFILL, backfill
+from sinks.clickhouse.inserter import ClickHouseInserter
+from tests.support.factories import NOW, a_create, a_payment, opened, told
+from tests.support.streams import World
+
+PAYMENTS = 12
+VIEWS = ("payments", "operations", "payment_items", "ledger_entries", "payment_milestones", "provider_calls")
+
+
+@pytest.fixture
+async def books(database: AsyncEngine) -> World:
+    """Payments that were opened, paid, and some given back in part."""
+    world = World(database)
+    agent = await world.agent()
+    for n in range(PAYMENTS):
+        create = a_create(UUID(int=n + 1))
+        payment = a_payment(payment_id=create.payment_id, order=create.order)
+        await world.deliver(agent, create, opened(payment, duration_ms=3.5))
+        if n % 2:
+            await world.deliver(agent, told(payment, PaymentStatus.CAPTURED))
+        if n % 4 == 3:
+            await world.deliver(agent, RefundPayment(payment.id, UUID(int=100 + n), "changed his mind", 100))
+    return world
+
+
+async def send_all(own: Settings, database: AsyncEngine, **options: Any) -> list[tuple[int, int]]:
+    """Backfill; what it told on its way."""
+    steps: list[tuple[int, int]] = []
+    inserter = ClickHouseInserter(own.clickhouse_url)
+    try:
+        await backfill(database, inserter, lambda *step: steps.append(step), **options)
+    finally:
+        await inserter.close()
+    return steps
+
+
+async def counts(client: AsyncClient) -> dict[str, int]:
+    return {view: (await client.query(f"SELECT count() FROM {view}")).result_rows[0][0] for view in VIEWS}
+
+
+async def test_a_backfill_makes_analytics_equal_to_the_books(
+    books: World, own: Settings, own_clickhouse: AsyncClient, database: AsyncEngine
+) -> None:
+    lacking = await check(own, None, 0, repair=False)
+    assert {d["kind"] for d in lacking["remaining"]} == {"payments", "operations", "ledger"}
+
+    steps = await send_all(own, database)
+
+    report = await check(own, None, 0, repair=False)
+    assert report["groups"] > 5
+    assert report["differences"] == []
+    assert sum(messages for messages, _ in steps) == len(books.log.messages)
+    assert await counts(own_clickhouse) == {
+        "payments": 12,
+        "operations": 12 + 6 + 3,
+        "payment_items": 12,
+        "ledger_entries": 12,
+        "payment_milestones": 12,
+        "provider_calls": 12,
+    }
+
+
+async def test_a_second_backfill_changes_nothing(
+    books: World, own: Settings, own_clickhouse: AsyncClient, database: AsyncEngine
+) -> None:
+    await send_all(own, database)
+    before = await counts(own_clickhouse)
+
+    assert await send_all(own, database, chunk=5)
+
+    assert await counts(own_clickhouse) == before
+    assert (await check(own, None, 0, repair=False))["differences"] == []
+
+
+async def test_a_backfill_that_was_cut_off_goes_on_where_it_was(
+    books: World, own: Settings, database: AsyncEngine
+) -> None:
+    class Stop(Exception):
+        pass
+
+    seen: list[int] = []
+
+    def stop(messages: int, _operations: int) -> None:
+        seen.append(messages)
+        if len(seen) == 3:
+            raise Stop
+
+    inserter = ClickHouseInserter(own.clickhouse_url)
+    with pytest.raises(Stop):
+        await backfill(database, inserter, stop, chunk=5)
+    await inserter.close()
+    assert seen == [0, 5, 5]
+    assert (await check(own, None, 0, repair=False))["differences"]
+
+    steps = await send_all(own, database, chunk=5)
+
+    assert steps[0] == (10, 0)
+    assert sum(messages for messages, _ in steps) == len(books.log.messages)
+    assert (await check(own, None, 0, repair=False))["differences"] == []
+    assert await books.rows("SELECT 1 FROM stream_positions WHERE consumer = :name", name=BACKFILL) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "kinds"),
+    [
+        ("DELETE FROM payment_versions WHERE payment_id = '{id}'", {"payments"}),
+        ("DELETE FROM operation_versions WHERE payment_id = '{id}'", {"operations"}),
+        ("DELETE FROM ledger_entry_versions WHERE payment_id = '{id}'", {"ledger"}),
+        ("ALTER TABLE payment_versions UPDATE captured = captured + 1 WHERE payment_id = '{id}'", {"payments"}),
+        (
+            "ALTER TABLE operation_versions UPDATE status = 'FAIL' WHERE payment_id = '{id}' AND type = 'CAPTURE'",
+            {"operations"},
+        ),
+        ("ALTER TABLE ledger_entry_versions UPDATE amount = amount + 1 WHERE payment_id = '{id}'", {"ledger"}),
+    ],
+)
+async def test_what_is_missing_or_otherwise_is_told_and_mended(
+    statement: str,
+    kinds: set[str],
+    books: World,
+    own: Settings,
+    own_clickhouse: AsyncClient,
+    database: AsyncEngine,
+) -> None:
+    await send_all(own, database)
+    await own_clickhouse.command(statement.format(id=UUID(int=4)), settings={"mutations_sync": 1})
+
+    told_only = await check(own, NOW.date(), 0, repair=False)
+    assert {difference["kind"] for difference in told_only["remaining"]} == kinds
+    assert told_only["payments_sent"] == 0
+
+    repaired = await check(own, NOW.date(), 0, repair=True)
+    assert repaired["payments_sent"] == 1
+    assert repaired["remaining"] == []
+
+
+async def test_rows_that_the_books_do_not_have_are_listed_and_stay_a_difference(
+    books: World, own: Settings, database: AsyncEngine
+) -> None:
+    await send_all(own, database)
+    async with database.begin() as connection:
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        await connection.execute(text("DELETE FROM operations WHERE payment_id = :id"), {"id": UUID(int=1)})
+
+    report = await check(own, None, 0, repair=True)
+
+    assert [row.split()[0] for row in report["extra_rows"]] == ["operations"]
+    assert {difference["kind"] for difference in report["remaining"]} == {"operations"}
+
+
+async def test_another_day_has_nothing_to_compare(books: World, own: Settings) -> None:
+    report = await check(own, NOW.date().replace(day=1), 0, repair=False)
+
+    assert (report["groups"], report["remaining"]) == (0, [])

@@ -1,0 +1,166 @@
+"""Callbacks find their payment, or wait for it."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import date, datetime
+from typing import ClassVar
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from billing.errors import InvalidMessage
+from billing.messages import Observation, ProviderCallback, ProviderRequest, decode_envelope
+from billing.messages.topics import CALLBACK_PROVIDER, CE_ID, CE_TIME
+from billing.payments.decide import decide
+from billing.vocabulary import PaymentStatus
+from providers.base import CallResult, ParsedCallback, Provider, StatementLine, VerifiedCallback
+from runtime.kafka.record import Incoming
+from streams.callbacks.agent import CallbacksAgent
+from tests.support.factories import NOW, a_create, later, opened
+from tests.support.streams import Abandoned, Outbox, World, abandon, requests
+
+
+class Plain(Provider):
+    """A provider whose callbacks are the reference in plain text, or ``ask`` and the reference."""
+
+    name: ClassVar[str] = "yandex-pay"
+
+    def statement(self, day: date) -> AsyncIterator[StatementLine]:
+        raise NotImplementedError
+
+    async def perform(self, request: ProviderRequest) -> CallResult:
+        raise NotImplementedError
+
+    async def verify_callback(
+        self, headers: Mapping[str, str], body: bytes, peer: str | None = None
+    ) -> VerifiedCallback:
+        raise NotImplementedError
+
+    def parse_callback(self, body: bytes) -> ParsedCallback:
+        if body == b"garbage":
+            raise InvalidMessage("garbage")
+        if body == b"of no payment":
+            return ParsedCallback((), "subscription/1")
+        if body.startswith(b"ask "):
+            return ParsedCallback((body.decode().removeprefix("ask "),), "news", ask=True)
+        return ParsedCallback((body.decode(),), f"event/{body.decode()}", Observation(PaymentStatus.CAPTURED))
+
+
+class Clock:
+    now: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+async def world(database) -> World:
+    return World(database)
+
+
+def callback(reference: str, offset: int = 0) -> Incoming:
+    headers = (
+        (CALLBACK_PROVIDER, b"yandex-pay"),
+        (CE_ID, f"event-{offset}".encode()),
+        (CE_TIME, NOW.isoformat().encode()),
+    )
+    return Incoming(0, offset, b"key", reference.encode(), headers)
+
+
+async def an_agent(world: World, outbox: Outbox, clock: Callable[[], datetime] = Clock()) -> CallbacksAgent:  # noqa: B008
+    agent = CallbacksAgent(world.engine, outbox, {"yandex-pay": Plain()}, abandon, now=clock)  # type: ignore[arg-type]
+    await agent.restore([0])
+    return agent
+
+
+async def a_stored_payment(world: World) -> tuple[UUID, str]:
+    """Its id, and the provider's reference of its order."""
+    create = a_create()
+    await world.deliver(await world.agent(), create)
+    return create.payment_id, (await world.payment(create.payment_id)).order_ref
+
+
+def passed_on(outbox: Outbox) -> list[ProviderCallback]:
+    messages = [decode_envelope(bytes(output.value)).open() for output in outbox.published]
+    return [message for message in messages if isinstance(message, ProviderCallback)]
+
+
+async def test_a_callback_is_passed_on_to_its_payment(world):
+    payment_id, reference = await a_stored_payment(world)
+    outbox = Outbox()
+    agent = await an_agent(world, outbox)
+    await agent.process([callback(reference)])
+    (message,) = passed_on(outbox)
+    assert (message.payment_id, message.observed.status) == (payment_id, PaymentStatus.CAPTURED)
+    assert await world.rows("SELECT next_offset FROM stream_positions WHERE consumer = 'callbacks'") == [(1,)]
+
+
+async def test_a_callback_for_a_payment_not_known_yet_is_parked_and_passed_on_once_it_is(world):
+    clock, outbox = Clock(), Outbox()
+    agent = await an_agent(world, outbox, clock)
+    create = a_create()
+    reference = decide(None, create, NOW).payment.order_ref
+    await agent.process([callback(reference)])
+    assert passed_on(outbox) == []
+    assert await world.rows("SELECT id, tries FROM parked_callbacks") == [("event-0", 1)]
+    clock.now = later(2)
+    await agent.retry_parked_once()
+    assert await world.rows("SELECT id, tries FROM parked_callbacks") == [("event-0", 2)], "still unknown: kept"
+    await world.deliver(await world.agent(), create)
+    clock.now = later(60)
+    await agent.retry_parked_once()
+    assert [message.payment_id for message in passed_on(outbox)] == [create.payment_id]
+    assert await world.rows("SELECT count(*) FROM parked_callbacks") == [(0,)]
+
+
+async def test_a_callback_that_cannot_be_read_goes_aside_and_its_neighbours_are_passed_on(world):
+    _, reference = await a_stored_payment(world)
+    outbox = Outbox()
+    agent = await an_agent(world, outbox)
+    headless = Incoming(0, 1, b"key", b"body")
+    await agent.process([callback("garbage", 0), headless, callback(reference, 2)])
+    assert [message.offset for message, _ in outbox.buried] == [0, 1]
+    assert len(passed_on(outbox)) == 1
+
+
+async def test_a_callback_that_is_of_no_payment_is_neither_parked_nor_a_dead_letter(world):
+    outbox = Outbox()
+    agent = await an_agent(world, outbox)
+    await agent.process([callback("of no payment")])
+    assert (outbox.published, outbox.buried) == ([], [])
+    assert await world.rows("SELECT count(*) FROM parked_callbacks") == [(0,)]
+    assert await world.rows("SELECT next_offset FROM stream_positions WHERE consumer = 'callbacks'") == [(1,)]
+
+
+async def test_an_agent_that_lost_its_partition_leaves(world):
+    _, reference = await a_stored_payment(world)
+    zombie = await an_agent(world, Outbox())
+    await (await an_agent(world, Outbox())).process([callback(reference)])
+    with pytest.raises(Abandoned):
+        await zombie.process([callback(reference)])
+
+
+async def test_the_same_callback_twice_is_passed_on_under_the_same_id(world):
+    _, reference = await a_stored_payment(world)
+    outbox = Outbox()
+    agent = await an_agent(world, outbox)
+    again = msgspec.structs.replace(callback(reference, 0), offset=1)
+    await agent.process([callback(reference, 0), again])
+    assert len(set(outbox.ids())) == 1
+
+
+async def test_an_unsigned_callback_about_an_order_that_the_provider_named_makes_the_payment_ask(world):
+    create = a_create()
+    payment = decide(None, create, NOW).payment
+    theirs = "2f1c7a5e-000f-5000-8000-1c0d3b6e9a11"
+    payments = await world.agent()
+    await world.deliver(payments, create, opened(payment, provider_ref=theirs))
+    outbox = Outbox()
+    agent = await an_agent(world, outbox)
+    await agent.process([callback(f"ask {theirs}")])
+    (message,) = passed_on(outbox)
+    assert (message.payment_id, message.ask) == (create.payment_id, True)
+    await world.deliver(payments, message)
+    asked = requests(world.outbox.published)[-1]
+    assert (asked["action"], asked["order_ref"]) == ("INQUIRE", theirs)
+    assert (await world.payment(create.payment_id)).status is PaymentStatus.PENDING

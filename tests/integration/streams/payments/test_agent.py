@@ -1,0 +1,209 @@
+"""The payments agent on a real Postgres: crashes, repeats, rivals, poison."""
+
+import asyncio
+from uuid import uuid4
+
+import msgspec
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from billing.messages import RefundPayment, ReplyTo
+from billing.vocabulary import OperationStatus, OperationType, PaymentStatus
+from runtime.kafka.publisher import Output
+from streams.payments import agent as payments_agent
+from tests.support.factories import a_create, a_payment, an_order, opened, told
+from tests.support.streams import Abandoned, Crash, Outbox, World, requests
+
+
+@pytest.fixture
+async def world(database) -> World:
+    return World(database)
+
+
+async def test_a_batch_is_written_with_its_position_and_its_outputs_go_out(world):
+    agent = await world.agent()
+    create = a_create()
+    await world.deliver(agent, create)
+    assert (await world.payment(create.payment_id)).status is PaymentStatus.PENDING
+    assert await world.position() == (1, 0)
+    assert {output.topic for output in world.outbox.published} == {"billing.provider.requests", "billing.events"}
+
+
+async def test_the_published_position_follows_with_the_next_batch_or_a_flush(world):
+    agent = await world.agent()
+    await world.deliver(agent, a_create())
+    await world.deliver(agent, a_create())
+    assert await world.position() == (2, 1)
+    await agent.flush()
+    assert await world.position() == (2, 2)
+
+
+async def test_dying_before_the_transaction_leaves_nothing_and_the_batch_is_applied_once(world, monkeypatch):
+    create = a_create()
+    batch = world.log.write(create)
+
+    async def die(*_: object) -> None:
+        raise Crash
+
+    with monkeypatch.context() as patch:
+        patch.setattr(payments_agent, "save", die)
+        with pytest.raises(Crash):
+            await (await world.agent()).process(batch)
+    assert await world.rows("SELECT count(*) FROM payments") == [(0,)]
+    assert await world.position() == (0, 0)
+    await (await world.agent()).process(batch)
+    assert await world.rows("SELECT count(*) FROM operations") == [(1,)]
+
+
+async def test_dying_between_commit_and_publishing_publishes_the_same_ids_again(world):
+    world.outbox.crash_on_publish = True
+    create = a_create()
+    with pytest.raises(Crash):
+        await world.deliver(await world.agent(), create)
+    assert world.outbox.published == []
+    successor = Outbox()
+    await world.agent(successor)
+    assert len(requests(successor.published)) == 1
+    assert await world.position() == (1, 1)
+    third = Outbox()
+    await world.agent(third)
+    assert third.published == [], "what is published is not published again"
+
+
+async def test_dying_between_publishing_and_the_next_transaction_repeats_the_same_ids(world):
+    agent = await world.agent()
+    await world.deliver(agent, a_create(), a_create())
+    successor = Outbox()
+    await world.agent(successor)
+    assert sorted(successor.ids()) == sorted(world.outbox.ids())
+
+
+async def test_a_zombie_that_wakes_after_losing_its_partition_cannot_write(world):
+    zombie = await world.agent()
+    create = a_create()
+    batch = world.log.write(create)
+    await (await world.agent(Outbox())).process(batch)
+    with pytest.raises(Abandoned, match="moved on without us"):
+        await zombie.process(batch)
+    assert await world.rows("SELECT count(*), max(version) FROM payments") == [(1, 1)]
+    assert world.outbox.published == []
+
+
+async def test_poison_goes_aside_with_its_cause_and_its_neighbours_are_applied(world):
+    agent = await world.agent()
+    first, second = a_create(), a_create()
+    batch = [
+        *world.log.write(first),
+        world.log.write_raw(b"\x00 not an event"),
+        *world.log.write(told(a_payment(), PaymentStatus.CAPTURED)),
+        *world.log.write(second),
+    ]
+    await agent.process(batch)
+    assert [message.offset for message, _ in world.outbox.buried] == [1, 2]
+    assert "not known" in str(world.outbox.buried[1][1])
+    assert await world.rows("SELECT count(*) FROM payments") == [(2,)]
+    assert (await world.position())[0] == 4
+
+
+async def test_a_row_that_postgres_refuses_costs_only_its_own_message(world):
+    agent = await world.agent()
+    order = an_order()
+    nul = an_order()
+    nul = msgspec.structs.replace(nul, customer_id="a\x00b")
+    batch = world.log.write(a_create(order=order), a_create(), a_create(order=order), a_create(order=nul), a_create())
+    await agent.process(batch)
+    assert [message.offset for message, _ in world.outbox.buried] == [2, 3]
+    assert await world.rows("SELECT count(*) FROM payments") == [(3,)]
+    assert (await world.position())[0] == 5
+
+
+async def test_a_run_of_poison_stops_the_agent_loudly(world):
+    agent = await world.agent()
+    batch = [world.log.write_raw(b"poison") for _ in range(payments_agent.DEAD_LETTER_RUN)]
+    with pytest.raises(Abandoned, match="dead letters in a row"):
+        await agent.process(batch)
+
+
+async def test_an_outage_is_waited_out_and_nothing_is_lost(world, monkeypatch):
+    agent = await world.agent()
+    create = a_create()
+    real, tries = payments_agent.save, 0
+
+    async def away(*arguments):
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise DBAPIError("INSERT", {}, ConnectionError("postgres is away"))
+        await real(*arguments)
+
+    monkeypatch.setattr(payments_agent, "save", away)
+    await world.deliver(agent, create)
+    assert tries == 3
+    assert (await world.payment(create.payment_id)).version == 1
+
+
+async def test_messages_of_one_payment_in_one_batch_are_applied_in_order(world):
+    agent = await world.agent()
+    create = a_create()
+    payment = a_payment(payment_id=create.payment_id, order=create.order)
+    captured = told(payment, PaymentStatus.CAPTURED)
+    await world.deliver(agent, create, opened(payment), captured, captured)
+    stored = await world.payment(create.payment_id)
+    assert (stored.status, stored.version, stored.captured) == (PaymentStatus.CAPTURED, 3, create.order.amount)
+    assert await world.rows("SELECT count(*) FROM journal") == [(4,)]
+    assert await world.rows("SELECT account, sum(amount) FROM ledger_entries GROUP BY 1 ORDER BY 1") == [
+        ("clearing:yandex-pay", create.order.amount),
+        ("revenue", -create.order.amount),
+    ]
+
+
+async def test_what_is_stored_is_what_was_decided(world):
+    """The cache and the rows agree: a payment read back equals the one in memory."""
+    agent = await world.agent()
+    create = a_create()
+    payment = a_payment(payment_id=create.payment_id, order=create.order)
+    await world.deliver(agent, create, opened(payment), told(payment, PaymentStatus.CAPTURED))
+    refund = RefundPayment(create.payment_id, uuid4(), "changed their mind", amount=1_000)
+    await world.deliver(agent, refund)
+    in_memory = agent._cache[create.payment_id]
+    stored = await world.payment(create.payment_id)
+    by_id = sorted(stored.operations, key=lambda o: o.id)
+    assert by_id == sorted(in_memory.operations, key=lambda o: o.id)
+    assert msgspec.structs.replace(stored, operations=()) == msgspec.structs.replace(in_memory, operations=())
+
+
+async def test_fifty_refunds_at_once_never_exceed_what_was_captured(world):
+    agent = await world.agent()
+    create = a_create(order=an_order(10_000))
+    payment = a_payment(payment_id=create.payment_id, order=create.order)
+    await world.deliver(agent, create, opened(payment), told(payment, PaymentStatus.CAPTURED))
+    refunds = [
+        RefundPayment(create.payment_id, uuid4(), "race", amount=600, reply_to=ReplyTo(0, f"request-{n}"))
+        for n in range(50)
+    ]
+    await world.deliver(agent, *refunds)
+    stored = await world.payment(create.payment_id)
+    reserved = [o for o in stored.operations if o.type is OperationType.REFUND]
+    assert len(reserved) == 16
+    assert stored.refund_pending == 9_600
+    assert all(o.status is OperationStatus.PENDING for o in reserved)
+    assert sum(request["action"] == "REFUND" for request in requests(world.outbox.published)) == 16
+    refused = [o for o in world.outbox.published if o.topic == "billing.replies"]
+    assert len(refused) == 34
+    assert all(b"amount_exceeds_refundable" in bytes(reply.value) for reply in refused)
+
+
+async def test_two_workers_with_a_partition_each_do_not_disturb_each_other(world):
+    left, right = Outbox(), Outbox()
+    agents = []
+    for partition, outbox in ((0, left), (1, right)):
+        agent = payments_agent.PaymentsAgent(world.engine, outbox, pytest.fail)
+        await agent.restore([partition])
+        agents.append(agent)
+    batches = []
+    for partition in (0, 1):
+        world.log.partition, world.log.messages = partition, []
+        batches.append(world.log.write(*[a_create() for _ in range(20)]))
+    await asyncio.gather(*(agent.process(batch) for agent, batch in zip(agents, batches, strict=True)))
+    assert await world.rows("SELECT count(*) FROM payments") == [(40,)]
+    assert isinstance(left.published[0], Output)

@@ -1,0 +1,206 @@
+"""The sandbox on a free port, an adapter that talks to it, and a shop that hears its callbacks."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+import aiohttp
+import msgspec
+from aiohttp import web
+from aiohttp.test_utils import TestServer, unused_port
+from pydantic import SecretStr
+
+from billing.messages import ProviderRequest
+from billing.orders import Cart, Order
+from billing.vocabulary import Action, CaptureMode, Outcome
+from providers.base import CallbackRejected, ParsedCallback, Provider
+from providers.sandbox.server import Sandbox
+from providers.yandex_pay import YandexPay
+from runtime.settings import Settings
+from tests.support.factories import an_order
+
+MERCHANT = str(UUID(int=7))
+API_KEY = "secret"
+SHOP = "506751"
+TERMINAL = "1700000000000DEMO"
+AUTHORIZED = {"Authorization": f"Api-Key {API_KEY}"}
+PATIENCE_S = 20.0
+
+AnyWorld = TypeVar("AnyWorld", bound="World")
+
+
+def a_request(action: Action = Action.CREATE, order: Order | None = None, **fields: Any) -> ProviderRequest:
+    """A request; an order makes it one that opens that order."""
+    order = order or an_order(59_900)
+    operation_id = fields.pop("operation_id", uuid4())
+    values: dict[str, Any] = {
+        "payment_id": uuid4(),
+        "operation_id": operation_id,
+        "provider": "yandex-pay",
+        "action": action,
+        "order_ref": str(operation_id),
+        "currency": "RUB",
+        "amount": order.amount,
+        "capture_mode": CaptureMode.ONE_STAGE,
+        "order": order if action is Action.CREATE else None,
+    }
+    return ProviderRequest(**(values | fields))
+
+
+def about(
+    created: ProviderRequest, action: Action, amount: int | None = None, cart: Cart | None = None
+) -> ProviderRequest:
+    """A later request about the order that ``created`` opened."""
+    return a_request(
+        action, created.order, order_ref=created.order_ref, amount=amount or created.amount, cart=cart, reason="asked"
+    )
+
+
+def a_cart(*prices: int) -> Cart:
+    """One of each product, as :func:`tests.support.factories.an_order` names them."""
+    return an_order(*prices).cart
+
+
+class World:
+    """A sandbox, an adapter, and the callbacks that were verified, in the order they came."""
+
+    #: Where the provider calls, below our webhooks.
+    callback_path = "/yandex-pay/v1/webhook"
+
+    def __init__(self, state_dir: Path, timeout_s: float = 5.0) -> None:
+        self.sandbox_port, self.shop_port = unused_port(), unused_port()
+        self.url = f"http://127.0.0.1:{self.sandbox_port}"
+        self.callbacks: list[ParsedCallback] = []
+        self.tokens: list[bytes] = []
+        self.accepts = True
+        self.settings = Settings(
+            state_dir=state_dir,
+            sandbox_port=self.sandbox_port,
+            sandbox_callback_url=f"http://127.0.0.1:{self.shop_port}",
+            sandbox_retry_max_s=0.1,
+            yandex_pay_url=f"{self.url}/yandex-pay",
+            yandex_pay_merchant_id=MERCHANT,
+            yandex_pay_api_key=SecretStr(API_KEY),
+            yandex_pay_registers_url=f"{self.url}/_sandbox/registers/yandex-pay",
+            yookassa_url=f"{self.url}/yookassa/v3",
+            yookassa_shop_id=SHOP,
+            yookassa_secret_key=SecretStr(API_KEY),
+            yookassa_addresses=["127.0.0.1"],
+            stripe_url=f"{self.url}/stripe",
+            stripe_secret_key=SecretStr(API_KEY),
+            stripe_webhook_secrets=[SecretStr("whsec_old"), SecretStr("whsec_new")],
+            tbank_url=f"{self.url}/tbank",
+            tbank_registers_url=f"{self.url}/_sandbox/registers/tbank",
+            tbank_terminal_key=TERMINAL,
+            tbank_password=SecretStr(API_KEY),
+            provider_timeout_s=timeout_s,
+        )
+        self.adapter: Provider = self.make_adapter()
+
+    def make_adapter(self) -> Provider:
+        """The adapter of the provider that this world is about."""
+        return YandexPay(self.settings)
+
+    async def open(self, *prices: int, **fields: Any) -> ProviderRequest:
+        """An order that can be paid; the request that opened it, under the name that the order has from now on."""
+        request = a_request(order=an_order(*(prices or (59_900,))), provider=self.adapter.name, **fields)
+        result = await self.adapter.perform(request)
+        assert result.outcome is Outcome.PENDING, result
+        assert result.provider_ref is not None
+        return msgspec.structs.replace(request, order_ref=result.provider_ref)
+
+    async def paid(self, *prices: int, two_stage: bool = False) -> ProviderRequest:
+        """An order that is paid, and we were told."""
+        await self.tell("merchant", two_stage=two_stage)
+        request = await self.open(*prices)
+        await self.customer(request, "pay")
+        await self.until(lambda: bool(self.statuses(request)))
+        return request
+
+    async def customer(self, request: ProviderRequest, outcome: str, **body: Any) -> Any:
+        """A customer acts on the payment page; what became of it."""
+        headers = {"Accept": "application/json"}
+        return await self.ask("POST", f"/pay/{request.order_ref}", json={"outcome": outcome, **body}, headers=headers)
+
+    async def ask(self, method: str, path: str, **request: Any) -> Any:
+        """The sandbox' answer."""
+        async with (
+            aiohttp.ClientSession(raise_for_status=True) as http,
+            http.request(method, f"{self.url}{path}", **request) as answer,
+        ):
+            return await answer.json()
+
+    @asynccontextmanager
+    async def sandbox(self) -> AsyncIterator[None]:
+        """The provider runs meanwhile."""
+        server = TestServer(Sandbox(self.settings).app(), port=self.sandbox_port)
+        await server.start_server()
+        yield
+        await server.close()
+
+    @asynccontextmanager
+    async def shop(self) -> AsyncIterator[None]:
+        """We listen meanwhile."""
+        app = web.Application()
+        app.router.add_post(self.callback_path, self._hear)
+        server = TestServer(app, port=self.shop_port)
+        await server.start_server()
+        yield
+        await server.close()
+
+    async def _hear(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        self.tokens.append(body)
+        if not self.accepts:
+            return web.Response(status=503)
+        try:
+            headers = {name.lower(): value for name, value in request.headers.items()}
+            verified = await self.adapter.verify_callback(headers, body, request.remote)
+        except CallbackRejected as rejected:
+            return web.Response(status=rejected.status, body=rejected.body)
+        self.callbacks.append(self.adapter.parse_callback(body))
+        return web.Response(body=verified.response, content_type=verified.response_type)
+
+    async def tell(self, path: str, **body: Any) -> None:
+        """Set the sandbox up."""
+        await self.ask("POST", f"/_sandbox/{path}", json=body)
+
+    async def book(self, order_ref: str) -> dict[str, Any]:
+        """The provider's own record of an order."""
+        (order,) = (await self.ask("GET", "/_sandbox/book", params={"order_id": order_ref}))["orders"]
+        found: dict[str, Any] = order
+        return found
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something is so."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not condition():
+                await asyncio.sleep(0.01)
+
+    def statuses(self, request: ProviderRequest | None = None) -> list[str]:
+        """The order statuses that were called back, of one order or all."""
+        return [said.observed.status.value for said in self.said(request) if said.observed.status]
+
+    def said(self, request: ProviderRequest | None = None) -> list[ParsedCallback]:
+        """The callbacks of one order, or all."""
+        return [said for said in self.callbacks if request is None or request.order_ref in said.references]
+
+
+@asynccontextmanager
+async def a_world(state_dir: Path, timeout_s: float = 5.0) -> AsyncIterator[World]:
+    async with running(World(state_dir, timeout_s)) as world:
+        yield world
+
+
+@asynccontextmanager
+async def running(world: AnyWorld) -> AsyncIterator[AnyWorld]:
+    """A world with everything started."""
+    await world.adapter.start()
+    try:
+        async with world.sandbox(), world.shop():
+            yield world
+    finally:
+        await world.adapter.close()

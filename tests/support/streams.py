@@ -1,0 +1,109 @@
+"""A payments agent on a real database, with Kafka imitated at its edges: a log of messages in, a list of outputs."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from billing.messages import Envelope, Message, decode_envelope
+from billing.payments.model import Payment
+from runtime.kafka.publisher import Output
+from runtime.kafka.record import Incoming
+from storage.payments.rows import load_payments
+from streams.payments.agent import PaymentsAgent
+from tests.support.factories import NOW
+
+
+class Abandoned(Exception):
+    """The process would have left here."""
+
+
+class Crash(BaseException):
+    """The process dies here."""
+
+
+def abandon(reason: str) -> None:
+    raise Abandoned(reason)
+
+
+class Outbox:
+    """Kafka, as the agent sees it. ``crash_on_publish``: die instead of publishing."""
+
+    def __init__(self) -> None:
+        self.published: list[Output] = []
+        self.buried: list[tuple[Incoming, Exception]] = []
+        self.crash_on_publish = False
+
+    async def publish(self, outputs: Sequence[Output]) -> None:
+        if self.crash_on_publish:
+            raise Crash
+        self.published += outputs
+
+    async def bury(self, consumer: str, topic: str, message: Incoming, cause: Exception) -> None:
+        self.buried.append((message, cause))
+
+    def ids(self) -> list[str]:
+        return [decode_envelope(bytes(output.value)).id for output in self.published]
+
+
+class Log:
+    """One partition of the inbox."""
+
+    def __init__(self, partition: int = 0) -> None:
+        self.partition = partition
+        self.messages: list[Incoming] = []
+
+    def write(self, *messages: Message) -> list[Incoming]:
+        """Append messages; returns them as they would be delivered."""
+        return [self.write_raw(self.encode(message)) for message in messages]
+
+    def write_raw(self, value: bytes) -> Incoming:
+        incoming = Incoming(self.partition, len(self.messages), b"key", value)
+        self.messages.append(incoming)
+        return incoming
+
+    def encode(self, message: Message) -> bytes:
+        id = f"message-{len(self.messages)}"
+        return Envelope.wrap(message, id=id, source="/test", subject=str(message.payment_id), time=NOW).encode()
+
+
+class World:
+    """The database, the log, and agents that come and go."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self.log = Log()
+        self.outbox = Outbox()
+
+    async def agent(self, outbox: Outbox | None = None) -> PaymentsAgent:
+        """A worker that was just given the partition."""
+        agent = PaymentsAgent(self.engine, outbox or self.outbox, abandon, now=lambda: NOW)  # type: ignore[arg-type]
+        await agent.restore([0])
+        return agent
+
+    async def deliver(self, agent: PaymentsAgent, *messages: Message) -> None:
+        await agent.process(self.log.write(*messages))
+
+    async def payment(self, payment_id: UUID) -> Payment:
+        async with self.engine.connect() as connection:
+            return (await load_payments(connection, [payment_id]))[payment_id]
+
+    async def rows(self, sql: str, **parameters: Any) -> list[Any]:
+        async with self.engine.connect() as connection:
+            return [tuple(row) for row in await connection.execute(text(sql), parameters)]
+
+    async def position(self) -> tuple[int, int]:
+        ((following, published),) = await self.rows("SELECT next_offset, published_offset FROM stream_positions")
+        return following, published
+
+
+def requests(outputs: Sequence[Output]) -> list[dict[str, Any]]:
+    """The data of the provider requests among the outputs."""
+    return [
+        msgspec.json.decode(decode_envelope(bytes(o.value)).data)
+        for o in outputs
+        if o.topic == "billing.provider.requests"
+    ]

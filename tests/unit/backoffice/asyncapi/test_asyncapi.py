@@ -1,0 +1,190 @@
+"""The contract with other services: what is committed is what the code does, and what breaks others is seen."""
+
+import copy
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import msgspec
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from backoffice.asyncapi.breaking import breaking
+from backoffice.asyncapi.document import document, signal_schemas
+from billing.messages import MESSAGE_TYPES
+from billing.messages.catalogue import RAW_TOPICS, SIGNAL_BODIES, TOPIC_MESSAGES
+from billing.messages.event_parts import Entitlement
+from billing.messages.topics import TOPICS
+from billing.signals import signals_for
+from billing.vocabulary import PaymentStatus
+from cli.asyncapi import DOCUMENT, files
+from cli.main import app
+from tests.support.event_factories import a_change, as_message
+
+CHANGED = "billing.payment.changed.v1"
+
+
+def references(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        if isinstance(part.get("$ref"), str):
+            yield part["$ref"]
+        for value in part.values():
+            yield from references(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from references(value)
+
+
+def test_the_committed_files_are_what_the_code_writes() -> None:
+    for path, text in files(document()).items():
+        assert path.read_text("utf-8") == text, f"{path}: run `billing asyncapi`"
+
+
+def test_nothing_that_was_ever_committed_is_broken() -> None:
+    """Each document that stood here is one that somebody may rely on: editing it along with the code changes
+    nothing in that."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout
+
+    commits = git("log", "--format=%H", "--", str(DOCUMENT)).split()
+    assert commits
+    for commit in commits:
+        assert breaking(yaml.safe_load(git("show", f"{commit}:{DOCUMENT}")), document()) == [], commit
+
+
+def test_every_topic_message_and_signal_of_the_code_is_in_it() -> None:
+    assert set(TOPIC_MESSAGES) | set(RAW_TOPICS) == set(TOPICS)
+    assert sorted(m.TYPE for found in TOPIC_MESSAGES.values() for m in found) == sorted(MESSAGE_TYPES)
+    assert set(document()["channels"]) == {topic.name for topic in TOPICS} | set(SIGNAL_BODIES)
+
+
+def test_every_reference_leads_somewhere() -> None:
+    whole = document()
+    for reference in references(whole):
+        part = whole
+        for name in reference.removeprefix("#/").split("/"):
+            part = part[name]
+
+
+def test_an_event_as_it_is_published_fits_its_schema() -> None:
+    whole = document()
+    change = a_change(entitlement=Entitlement(("film-1",), ()), previous_status=None)
+    event = json.loads(as_message(change)[1])
+    schema = {**whole["components"]["messages"][CHANGED]["payload"], "components": whole["components"]}
+
+    jsonschema.validate(event, schema)
+    event["data"]["captured"] = "59900"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(event, schema)
+
+
+@pytest.mark.parametrize(
+    ("previous", "status"),
+    [
+        (PaymentStatus.PENDING, PaymentStatus.CAPTURED),
+        (PaymentStatus.PENDING, PaymentStatus.FAILED),
+        (PaymentStatus.AUTHORIZED, PaymentStatus.VOIDED),
+        (PaymentStatus.CAPTURED, PaymentStatus.REFUNDED),
+    ],
+)
+def test_a_signal_as_it_is_published_fits_its_schema(previous: PaymentStatus, status: PaymentStatus) -> None:
+    schemas = signal_schemas()
+    signals = signals_for(a_change(status, previous_status=previous))
+
+    assert signals
+    for signal in signals:
+        jsonschema.validate(json.loads(msgspec.json.encode(signal.body)), schemas[signal.routing_key])
+
+
+def schema_of(whole: dict[str, Any], name: str = "PaymentChanged") -> dict[str, Any]:
+    found: dict[str, Any] = whole["components"]["schemas"][name]
+    return found
+
+
+def remove_field(whole: dict[str, Any]) -> None:
+    del schema_of(whole)["properties"]["reason"]
+
+
+def retype_field(whole: dict[str, Any]) -> None:
+    schema_of(whole)["properties"]["captured"] = {"type": "string"}
+
+
+def retype_nested_field(whole: dict[str, Any]) -> None:
+    schema_of(whole, "OperationView")["properties"]["amount"] = {"type": "number"}
+
+
+def let_a_field_be_null(whole: dict[str, Any]) -> None:
+    schema_of(whole)["properties"]["customer_id"] = {"anyOf": [{"type": "string"}, {"type": "null"}]}
+
+
+def demand_a_field(whole: dict[str, Any]) -> None:
+    schema_of(whole, "RefundPayment")["required"].append("amount")
+
+
+def leave_a_field_out(whole: dict[str, Any]) -> None:
+    schema_of(whole)["required"].remove("version")
+
+
+def drop_an_enum_value(whole: dict[str, Any]) -> None:
+    schema_of(whole, "PaymentStatus")["enum"].remove("VOIDED")
+
+
+def drop_a_message(whole: dict[str, Any]) -> None:
+    del whole["components"]["messages"]["billing.payment.refund.v1"]
+
+
+def drop_a_signal(whole: dict[str, Any]) -> None:
+    del whole["channels"]["auth.deny_access"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (remove_field, f"{CHANGED}.data.reason: removed"),
+        (retype_field, f"{CHANGED}.data.captured: retyped from integer to string"),
+        (retype_nested_field, f"{CHANGED}.data.operations[].amount: retyped from integer to number"),
+        (let_a_field_be_null, f"{CHANGED}.data.customer_id: retyped from string to null or string"),
+        (demand_a_field, "billing.payment.refund.v1.data.amount: newly required"),
+        (leave_a_field_out, f"{CHANGED}.data.version: no longer always there"),
+        (drop_an_enum_value, f"{CHANGED}.data.status: no longer one of ['VOIDED']"),
+        (drop_a_message, "message billing.payment.refund.v1 is gone"),
+        (drop_a_signal, "channel auth.deny_access is gone"),
+    ],
+)
+def test_a_change_that_breaks_others_is_told(change: Callable[[dict[str, Any]], None], told: str) -> None:
+    new = document()
+    change(new)
+
+    assert told in breaking(document(), new)
+
+
+def test_a_new_optional_field_message_or_enum_value_breaks_nobody() -> None:
+    new = document()
+    schema_of(new)["properties"]["tip"] = {"type": "integer", "default": 0}
+    schema_of(new, "PaymentStatus")["enum"].append("CHARGED_BACK")
+    new["components"]["messages"]["billing.payment.changed.v2"] = copy.deepcopy(new["components"]["messages"][CHANGED])
+
+    assert breaking(document(), new) == []
+
+
+def test_the_command_refuses_to_write_a_breaking_change_unless_told_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relied_on = document()
+    schema_of(relied_on)["properties"]["gone"] = {"type": "string"}
+    monkeypatch.chdir(tmp_path)
+    DOCUMENT.parent.mkdir()
+    DOCUMENT.write_text(yaml.safe_dump(relied_on), "utf-8")
+
+    refused = CliRunner().invoke(app, ["asyncapi"])
+    assert refused.exit_code == 1
+    assert "billing.payment.changed.v1.data.gone: removed" in refused.output
+    assert "gone" in DOCUMENT.read_text("utf-8")
+
+    assert CliRunner().invoke(app, ["asyncapi", "--allow-breaking"]).exit_code == 0
+    assert CliRunner().invoke(app, ["asyncapi", "--check"]).exit_code == 0

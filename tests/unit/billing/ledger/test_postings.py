@@ -1,0 +1,31 @@
+from uuid import uuid4
+
+import pytest
+
+from billing.errors import InvariantBroken
+from billing.ledger import postings
+from billing.ledger.postings import Entry, Posting
+from tests.support.factories import NOW
+
+
+def test_a_posting_that_does_not_balance_cannot_exist():
+    with pytest.raises(InvariantBroken):
+        Posting(uuid4(), uuid4(), "RUB", NOW, (Entry("revenue", -100), Entry("clearing:x", 99)))
+
+
+def test_capture_and_refund_of_the_same_amount_leave_the_provider_with_nothing_of_ours():
+    operation = uuid4()
+    entries = [
+        entry
+        for posting in (
+            postings.capture(operation, "x", 100, "RUB", NOW),
+            postings.refund(uuid4(), "x", 100, "RUB", NOW),
+        )
+        for entry in posting.entries
+    ]
+    assert sum(entry.amount for entry in entries if entry.account == "clearing:x") == 0
+
+
+def test_the_same_operation_makes_the_same_posting():
+    operation = uuid4()
+    assert postings.capture(operation, "x", 1, "RUB", NOW).id == postings.capture(operation, "x", 1, "RUB", NOW).id

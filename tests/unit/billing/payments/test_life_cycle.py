@@ -1,0 +1,300 @@
+"""Any commands, results, callbacks and repeats, in any order: the money stays right."""
+
+from datetime import timedelta
+from uuid import UUID, uuid5
+
+import msgspec
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from billing.messages import (
+    CapturePayment,
+    ChaseOperation,
+    CorrectPayment,
+    ExpirePayment,
+    Message,
+    Observation,
+    ObservedOperation,
+    ProviderCallback,
+    ProviderRequest,
+    ProviderResult,
+    RefundLine,
+    RefundPayment,
+    ReplyTo,
+    RollbackPayment,
+    VoidPayment,
+)
+from billing.orders import Cart
+from billing.payments.decide import decide
+from billing.payments.model import Operation, Payment
+from billing.vocabulary import Action, CaptureMode, OperationStatus, OperationType, Outcome, PaymentStatus
+from tests.support.factories import NOW, a_create, an_order
+
+STATUSES = st.sampled_from([None, *PaymentStatus])
+REASONS = st.sampled_from(["declined", "issuer_unavailable", "insufficient_funds"])
+REPLY_TO = ReplyTo(1, "waiting")
+
+
+def charge_of(payment: Payment) -> Operation:
+    """The operation that takes or holds the customer's money."""
+    return [o for o in payment.operations if o.type in (OperationType.AUTHORIZE, OperationType.RECURRING)][-1]
+
+
+class LifeCycle(RuleBasedStateMachine):
+    """A payment, and a world that says anything about it."""
+
+    payment: Payment
+
+    @initialize(
+        mode=st.sampled_from(CaptureMode),
+        prices=st.lists(st.integers(1, 1000), min_size=1, max_size=3),
+        saved=st.sampled_from([None, "method-1"]),
+        alternatives=st.sampled_from([(), ("stripe",), ("stripe", "tbank")]),
+    )
+    def create(self, mode: CaptureMode, prices: list[int], saved: str | None, alternatives: tuple[str, ...]) -> None:
+        self.now = NOW
+        self.balances: dict[str, int] = {}
+        self.posted: set[UUID] = set()
+        self.history: list[Message] = []
+        self.requests: list[ProviderRequest] = []
+        self.settled_by_word: set[UUID] = set()
+        message = a_create(
+            UUID(int=7), order=an_order(*prices), capture_mode=mode, saved_method=saved, alternatives=alternatives
+        )
+        decision = decide(None, message, self.now)
+        assert decision.payment is not None
+        self.payment = decision.payment
+        self.requests += decision.requests
+
+    def tell(self, message: Message) -> None:
+        before = self.payment
+        self.now += timedelta(seconds=1)
+        decision = decide(before, message, self.now)
+        after = decision.payment
+        assert after is not None
+        assert after.version - before.version == (after is not before)
+        assert (decision.event is not None) == (after is not before)
+        self._watch_unknown(before, after, message)
+        self._watch_failover(before, after, message)
+        for posting in decision.postings:
+            assert posting.id not in self.posted, "posted twice"
+            self.posted.add(posting.id)
+            for entry in posting.entries:
+                self.balances[entry.account] = self.balances.get(entry.account, 0) + entry.amount
+        for request in decision.requests:
+            assert after.operation(request.operation_id) is not None, "asked before it was on record"
+        if getattr(message, "reply_to", None) is not None:
+            assert decision.reply is not None or decision.requests, "who waits is answered, now or by the provider"
+        self.payment = after
+        self.requests += decision.requests
+        self.history.append(message)
+
+    def _watch_unknown(self, before: Payment, after: Payment, message: Message) -> None:
+        """Unknown never becomes failed without evidence from the provider or a named operator."""
+        evidence = isinstance(message, ProviderResult | ProviderCallback | CorrectPayment)
+        for operation in before.operations:
+            now = after.operation(operation.id)
+            assert now is not None, "an operation never vanishes"
+            if operation.status is OperationStatus.UNKNOWN and now.status is OperationStatus.FAIL:
+                assert evidence
+                if isinstance(message, ProviderResult):
+                    assert message.outcome in (Outcome.DECLINED, Outcome.SUCCEEDED, Outcome.PENDING)
+
+    def _watch_failover(self, before: Payment, after: Payment, message: Message) -> None:
+        """A payment moves on from an order that was declined or never sent, and from no other."""
+        if after.provider == before.provider:
+            return
+        left = before.operation(charge_of(before).id)
+        assert left is not None
+        assert (before.status, before.authorized) == (PaymentStatus.PENDING, 0)
+        if isinstance(message, ProviderResult) and message.outcome is Outcome.NOT_SENT:
+            assert left.outcome is None, "a call before this one may have arrived"
+        else:
+            assert isinstance(message, ProviderResult | ProviderCallback), "declined on evidence only"
+
+    def operation(self, data: st.DataObject) -> UUID:
+        return data.draw(st.sampled_from([o.id for o in self.payment.operations]))
+
+    @rule(key=st.integers(0, 3), amount=st.none() | st.integers(0, 3000), with_cart=st.booleans())
+    def capture(self, key: int, amount: int | None, with_cart: bool) -> None:
+        cart = None
+        if with_cart and amount:
+            first = self.payment.order.cart.items[0]
+            cart = Cart((msgspec.structs.replace(first, unit_price=amount),))
+        self.tell(CapturePayment(self.payment.id, self.key("capture", key), amount, cart, REPLY_TO))
+
+    @rule(key=st.integers(0, 2))
+    def void(self, key: int) -> None:
+        self.tell(VoidPayment(self.payment.id, self.key("void", key), "changed their mind", REPLY_TO))
+
+    @rule(key=st.integers(0, 9), amount=st.none() | st.integers(-1, 1500))
+    def refund(self, key: int, amount: int | None) -> None:
+        self.tell(RefundPayment(self.payment.id, self.key("refund", key), "asked", amount, reply_to=REPLY_TO))
+
+    @rule(key=st.integers(10, 19), line=st.integers(0, 2), quantity=st.integers(0, 2))
+    def refund_item(self, key: int, line: int, quantity: int) -> None:
+        items = self.payment.order.cart.items
+        product = items[line % len(items)].product_id
+        lines = (RefundLine(product, quantity),)
+        self.tell(RefundPayment(self.payment.id, self.key("refund", key), "asked", None, lines, REPLY_TO))
+
+    @rule(key=st.integers(0, 2))
+    def rollback(self, key: int) -> None:
+        self.tell(RollbackPayment(self.payment.id, self.key("rollback", key), "fraud", REPLY_TO))
+
+    @rule()
+    def expire(self) -> None:
+        self.tell(ExpirePayment(self.payment.id))
+
+    @rule(data=st.data(), succeeded=st.booleans(), number=st.integers(0, 50))
+    def correct(self, data: st.DataObject, succeeded: bool, number: int) -> None:
+        correction = self.key("correct", number)
+        self.tell(
+            CorrectPayment(
+                self.payment.id, correction, self.operation(data), succeeded, "Olga", "bank statement", REPLY_TO
+            )
+        )
+
+    @rule(data=st.data())
+    def chase(self, data: st.DataObject) -> None:
+        operation = self.payment.operation(self.operation(data))
+        assert operation is not None
+        self.tell(ChaseOperation(self.payment.id, operation.id, data.draw(st.integers(0, operation.chases))))
+
+    @precondition(lambda self: self.requests)
+    @rule(
+        data=st.data(),
+        outcome=st.sampled_from(Outcome),
+        status=STATUSES,
+        url=st.booleans(),
+        listed=st.booleans(),
+        reason=REASONS,
+        reply_to=st.sampled_from([None, REPLY_TO]),
+    )
+    def answer(
+        self,
+        data: st.DataObject,
+        outcome: Outcome,
+        status: PaymentStatus | None,
+        url: bool,
+        listed: bool,
+        reason: str,
+        reply_to: ReplyTo | None,
+    ):
+        request = data.draw(st.sampled_from(self.requests))
+        observed = None
+        if request.action is Action.INQUIRE:
+            operations = (self.observed(request.operation_id, data),) if listed else ()
+            observed = Observation(status, operations, reason if status is PaymentStatus.FAILED else None)
+        self.tell(
+            ProviderResult(
+                request.payment_id,
+                request.operation_id,
+                request.provider,
+                request.action,
+                outcome,
+                payment_url="https://pay.example/1" if url and request.action is Action.CREATE else None,
+                reason=reason if outcome is Outcome.DECLINED else None,
+                observed=observed if outcome is Outcome.SUCCEEDED else None,
+                reply_to=reply_to,
+            )
+        )
+
+    @rule(status=STATUSES, data=st.data(), with_operation=st.booleans(), reason=REASONS, ask=st.booleans())
+    def callback(
+        self, status: PaymentStatus | None, data: st.DataObject, with_operation: bool, reason: str, ask: bool
+    ) -> None:
+        operations = (self.observed(self.operation(data), data),) if with_operation else ()
+        provider = data.draw(st.sampled_from(sorted({o.provider for o in self.payment.operations})))
+        observed = Observation(status, operations, reason if status is PaymentStatus.FAILED else None)
+        self.tell(ProviderCallback(self.payment.id, provider, "event", observed, ask=ask))
+
+    @precondition(lambda self: self.history)
+    @rule(data=st.data())
+    def repeat(self, data: st.DataObject) -> None:
+        self.tell(data.draw(st.sampled_from(self.history)))
+
+    @precondition(lambda self: self.history and not isinstance(self.history[-1], ChaseOperation | ExpirePayment))
+    @rule()
+    def repeat_at_once(self) -> None:
+        """The same message twice in a row moves no money the second time."""
+        balances, amounts = dict(self.balances), self.amounts()
+        self.tell(self.history[-1])
+        assert (self.balances, self.amounts()) == (balances, amounts)
+
+    def observed(self, operation_id: UUID, data: st.DataObject) -> ObservedOperation:
+        operation = self.payment.operation(operation_id)
+        assert operation is not None
+        return ObservedOperation(operation.type, data.draw(st.sampled_from(OperationStatus)), operation_id)
+
+    def key(self, what: str, number: int) -> UUID:
+        return uuid5(self.payment.id, f"{what}/{number}")
+
+    def amounts(self) -> tuple[int, int, int]:
+        return self.payment.authorized, self.payment.captured, self.payment.refunded
+
+    @invariant()
+    def money_is_right(self) -> None:
+        payment = self.payment
+        payment.check()
+        assert sum(self.balances.values()) == 0
+        clearing = self.balances.get(f"clearing:{payment.provider}", 0)
+        assert clearing == payment.captured - payment.refunded, "the ledger and the payment disagree"
+
+    @invariant()
+    def nobody_keeps_the_money_of_an_order_that_was_left(self) -> None:
+        for provider in {o.provider for o in self.payment.operations} - {self.payment.provider}:
+            there = [o for o in self.payment.operations if o.provider == provider]
+            taken = [o for o in there if o.type is OperationType.CAPTURE]
+            returns = [o for o in there if o.type is OperationType.REFUND]
+            assert len(taken) == len(returns) <= 1
+            kept = sum(o.amount for o in returns if o.is_open)
+            assert self.balances.get(f"clearing:{provider}", 0) == kept, "taken, and not on its way back"
+            assert all(o.status is OperationStatus.SUCCESS or o.is_open for o in returns)
+
+    @invariant()
+    def amounts_are_those_of_the_successful_operations(self) -> None:
+        payment = self.payment
+        done = [o for o in payment.standing if o.status is OperationStatus.SUCCESS]
+
+        def total(*types: OperationType) -> int:
+            return sum(o.amount for o in done if o.type in types)
+
+        assert payment.captured == total(OperationType.CAPTURE, OperationType.RECURRING)
+        assert payment.refunded == total(OperationType.REFUND)
+        assert payment.authorized == total(OperationType.AUTHORIZE, OperationType.RECURRING)
+
+    @invariant()
+    def status_tells_the_amounts(self) -> None:
+        payment = self.payment
+        if payment.captured == 0:
+            assert payment.status not in (
+                PaymentStatus.CAPTURED,
+                PaymentStatus.PARTIALLY_REFUNDED,
+                PaymentStatus.REFUNDED,
+            )
+        elif payment.refunded == 0:
+            assert payment.status is PaymentStatus.CAPTURED
+        elif payment.refunded < payment.captured:
+            assert payment.status is PaymentStatus.PARTIALLY_REFUNDED
+        else:
+            assert payment.status is PaymentStatus.REFUNDED
+
+    @invariant()
+    def nobody_is_forgotten(self) -> None:
+        for operation in self.payment.operations:
+            assert operation.next_chase_at is not None or not operation.is_open
+        # What an operator said is not asked about: a capture that was none leaves the hold to them.
+        corrected = any(operation.corrections for operation in self.payment.operations)
+        if self.payment.status is PaymentStatus.AUTHORIZED and not corrected:
+            assert any(operation.next_chase_at is not None for operation in self.payment.operations)
+
+
+LifeCycle.TestCase.settings = settings(
+    max_examples=300,
+    stateful_step_count=50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+TestLifeCycle = LifeCycle.TestCase

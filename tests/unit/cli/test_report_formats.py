@@ -1,0 +1,62 @@
+"""A report's answer as a table, CSV, JSON and a picture."""
+
+import json
+from datetime import date
+
+import pytest
+from typer.testing import CliRunner
+
+from analytics.picture import series
+from analytics.report import Result, find_report
+from cli.main import app
+from cli.reports import Format, encoded
+
+REPORT = find_report("books_by_day")
+COLUMNS = ("day", "currency", "gross", "refunds", "fees", "net")
+RESULT = Result(
+    COLUMNS,
+    [
+        (date(2026, 11, 22), "RUB", 1000, 100, 0, 900),
+        (date(2026, 11, 23), "RUB", 2000, 0, 0, 2000),
+        (date(2026, 11, 23), "KZT", 500, 0, 0, 500),
+    ],
+)
+
+
+def test_csv_has_a_header_and_whole_minor_units() -> None:
+    lines = encoded(REPORT, RESULT, Format.CSV).decode().splitlines()
+
+    assert lines[:2] == ["day,currency,gross,refunds,fees,net", "2026-11-22,RUB,1000,100,0,900"]
+
+
+def test_json_is_an_object_per_row() -> None:
+    rows = json.loads(encoded(REPORT, RESULT, Format.JSON))
+
+    assert rows[2] == {"day": "2026-11-23", "currency": "KZT", "gross": 500, "refunds": 0, "fees": 0, "net": 500}
+
+
+def test_a_table_shows_the_question_and_every_row() -> None:
+    text = encoded(REPORT, RESULT, Format.TABLE).decode()
+
+    assert "What came in and went out each day" in text
+    assert "2026-11-22" in text
+
+
+def test_a_picture_has_a_series_per_column_and_group() -> None:
+    labels, lines = series(REPORT, RESULT)
+
+    assert labels == ["2026-11-22", "2026-11-23"]
+    assert lines["RUB net"] == [900.0, 2000.0]
+    assert lines["KZT gross"] == [0.0, 500.0]
+
+
+@pytest.mark.parametrize("result", [RESULT, Result(COLUMNS, [])])
+def test_a_picture_is_a_png(result: Result) -> None:
+    assert encoded(REPORT, result, Format.PNG).startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_the_command_lists_what_there_is_and_refuses_what_there_is_not() -> None:
+    assert "books_by_day" in CliRunner().invoke(app, ["report", "--list"]).output
+    assert CliRunner().invoke(app, ["report", "nonsense"]).exit_code == 2
+    assert CliRunner().invoke(app, ["report", "funnel", "--param", "from"]).exit_code == 2
+    assert CliRunner().invoke(app, ["report", "funnel", "--param", "from=never"]).exit_code == 2
