@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.inspection import parity as books
 
-#: The same figures as :mod:`storage.parity`.
+#: The same figures as :mod:`storage.inspection.parity`.
 _GROUPS: Final[dict[str, str]] = {
     "payments": """
         SELECT toDate(created_at) AS day, provider, currency, status AS state, count(), sum(p.amount),

@@ -2,7 +2,7 @@
 
 Only an order that can never be paid is left: one that the provider declined for good, or one that was never sent to
 it. What became of an UNKNOWN call nobody knows, so its payment stays where it is. Should the provider that was left
-speak of money after all, :mod:`billing.left_behind` gives it back.
+speak of money after all, :mod:`billing.payments.abandoned_attempts` gives it back.
 """
 
 from typing import Final

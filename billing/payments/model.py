@@ -48,8 +48,8 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
     """The aggregate that one agent owns. Amounts in minor units of ``order.currency``; times in UTC.
 
     ``version`` grows by one with every change. ``provider``: who holds or took the money, or is asked to;
-    ``alternatives``: who is asked next, in this order, where that one will not (:mod:`billing.failover`).
-    ``order_ref``: the provider's name of the order, see :meth:`billing.decision.Draft.name_order`.
+    ``alternatives``: who is asked next, in this order, where that one will not (:mod:`billing.payments.failover`).
+    ``order_ref``: the provider's name of the order, see :meth:`billing.payments.decision.Draft.name_order`.
     ``expires_at``: from then on an unpaid payment is closed, once the provider confirms that it is unpaid.
     ``saved_method``: the method charged with the customer absent; ``method_ref``: the method this payment saved.
     """
@@ -81,7 +81,7 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def standing(self) -> tuple[Operation, ...]:
         """The operations at the payment's provider. Its amounts are theirs; those at providers it left
-        (:mod:`billing.left_behind`) add nothing to them."""
+        (:mod:`billing.payments.abandoned_attempts`) add nothing to them."""
         return tuple(o for o in self.operations if o.provider == self.provider)
 
     @property

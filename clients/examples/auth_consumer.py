@@ -1,6 +1,6 @@
 """A reference auth service: keeps who may watch what from ``auth.access``.
 
-Run it against a stack: ``python -m deploy.examples.auth_consumer amqp://…``. A real service keeps the grants in its
+Run it against a stack: ``python -m clients.examples.auth_consumer amqp://…``. A real service keeps the grants in its
 database, in the same transaction in which it compares the versions.
 """
 

@@ -1,6 +1,6 @@
 """A reference notification service: writes one letter per signal of ``notify.customer``.
 
-Run it against a stack: ``python -m deploy.examples.notify_consumer amqp://…``. A real service keeps the ids of the
+Run it against a stack: ``python -m clients.examples.notify_consumer amqp://…``. A real service keeps the ids of the
 messages it has dealt with as long as a repeat may come (days), next to the letters it has sent.
 """
 

@@ -52,7 +52,7 @@ class YandexPay(Provider):
     Two stages are a setting of the merchant at Yandex Pay, so ``request.capture_mode`` is not sent. A method is saved by
     opening the order as a subscription, and goes by the id of that order from then on; until its customer has paid it
     there is nothing to charge, and a charge is declined. Outcomes of calls
-    without a usable answer: :mod:`providers.http`; of refusals: :mod:`providers.yandex_pay.answers`.
+    without a usable answer: :mod:`providers.http`; of refusals: :mod:`providers.yandex_pay.responses`.
     """
 
     name: ClassVar[str] = "yandex-pay"

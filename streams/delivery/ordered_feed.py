@@ -1,7 +1,7 @@
 """How a message gets from Faust to an agent exactly in order, whatever Faust forgets.
 
 Faust acknowledges what it hands out, processed or not, and may drop an event on a cancellation. So its offsets are a
-hint: Postgres holds the position (storage.positions). An :class:`Inlet` stands between a Faust agent and the code
+hint: Postgres holds the position (storage.streams.positions). An :class:`Inlet` stands between a Faust agent and the code
 that does the work. It knows which offset of each partition must come next, skips what came before, and when an
 offset is missing and stays missing, gives the process up: the restart resumes from Postgres.
 """

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 
 PATIENCE_S = 60
-_PROGRAM = "from billing.settings import Settings; from ingest_api.server import run; run(Settings())"
+_PROGRAM = "from runtime.settings import Settings; from ingest_api.server import run; run(Settings())"
 
 
 class IngestProcess:

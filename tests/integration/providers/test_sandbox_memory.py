@@ -90,7 +90,7 @@ async def start(world: World, state_dir: Path) -> asyncio.subprocess.Process:
         "BILLING_YANDEX_PAY_API_KEY": API_KEY,
         "BILLING_YANDEX_PAY_MERCHANT_ID": MERCHANT,
     }
-    code = "from billing.settings import Settings; from providers.sandbox.server import run; run(Settings())"
+    code = "from runtime.settings import Settings; from providers.sandbox.server import run; run(Settings())"
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, env=environment)
     async with asyncio.timeout(PATIENCE_S):
         while True:
