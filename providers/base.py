@@ -106,7 +106,7 @@ class Capabilities(msgspec.Struct, frozen=True):
         return start, start + timedelta(days=1)
 
 
-class Inexpressible(Exception):
+class Unsupported(Exception):
     """A provider's API has no words for a request; ``reason`` is a decline reason."""
 
     def __init__(self, reason: str) -> None:

@@ -13,7 +13,7 @@ from billing.errors import InvalidMoney
 from billing.messages import ProviderRequest
 from billing.vocabulary import Outcome
 from providers import exchanges
-from providers.base import CallResult, Inexpressible, Provider, StatementLine, StatementUnavailable
+from providers.base import CallResult, Provider, StatementLine, StatementUnavailable, Unsupported
 from providers.exchanges import Exchange
 
 #: What a call may raise that says something of the network, not of us.
@@ -100,7 +100,7 @@ def retry_after_s(headers: Mapping[str, str]) -> int | None:
     return min(int(text), RETRY_AFTER_MAX_S) if text.isascii() and text.isdecimal() else None
 
 
-class Ended(Exception):
+class CallEnded(Exception):
     """A call ended without what was asked for; ``result`` is its outcome."""
 
     def __init__(self, result: CallResult) -> None:
@@ -123,9 +123,9 @@ async def conclude(
     try:
         async with asyncio.timeout(timeout_s):
             result = await call(request)
-    except Inexpressible as problem:
+    except Unsupported as problem:
         return CallResult(Outcome.DECLINED, reason=problem.reason)
-    except Ended as ended:
+    except CallEnded as ended:
         result = ended.result
     except (msgspec.MsgspecError, InvalidMoney):
         result = CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
@@ -135,12 +135,12 @@ async def conclude(
     return result
 
 
-async def told(lines: AsyncIterator[StatementLine]) -> AsyncIterator[StatementLine]:
+async def statement_errors(lines: AsyncIterator[StatementLine]) -> AsyncIterator[StatementLine]:
     """The lines of a statement; what reading them raised, as :class:`StatementUnavailable`."""
     try:
         async for line in lines:
             yield line
-    except Ended as ended:
+    except CallEnded as ended:
         raise StatementUnavailable(ended.result.reason or ended.result.outcome) from ended
     except (msgspec.MsgspecError, InvalidMoney) as error:
         raise StatementUnavailable("unreadable_answer") from error

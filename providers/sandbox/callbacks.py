@@ -9,7 +9,7 @@ import aiohttp
 import structlog
 
 from providers.sandbox.imitation import Imitation
-from providers.sandbox.ledger import Book, Delivery
+from providers.sandbox.ledger import Delivery, ProviderLedger
 
 log = structlog.get_logger(__name__)
 
@@ -27,14 +27,14 @@ CROSS_OUT_S: Final = 0.05
 
 class Callbacks:
     """The queue of one merchant's callbacks, to ``<url>/<provider>`` and what the provider appends. Undelivered ones
-    survive a restart in the book.
+    survive a restart in the ledger.
 
     ``pause_max_s``: the longest pause between two tries. Real providers give up after a day or some; this one never
     does.
     """
 
-    def __init__(self, book: Book, url: str, pause_max_s: float) -> None:
-        self._book = book
+    def __init__(self, ledger: ProviderLedger, url: str, pause_max_s: float) -> None:
+        self._ledger = ledger
         self._url = url.rstrip("/")
         self._imitations: Mapping[str, Imitation] = {}
         self._pause_max_s = pause_max_s
@@ -51,10 +51,10 @@ class Callbacks:
             timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
-        self.send(self._book.undelivered())
+        self.send(self._ledger.undelivered())
 
     async def stop(self) -> None:
-        """Stop; what is not delivered stays in the book."""
+        """Stop; what is not delivered stays in the ledger."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -79,11 +79,11 @@ class Callbacks:
                 return
             pause = min(FIRST_PAUSE_S * 2 ** min(delivery.tries, MAX_DOUBLINGS), self._pause_max_s)
             delivery.tries, delivery.due = delivery.tries + 1, time.time() + pause
-            self._book.postpone(delivery)
+            self._ledger.postpone(delivery)
 
     def _cross_out(self) -> None:
         if self._acknowledged:
-            self._book.delivered(self._acknowledged)
+            self._ledger.delivered(self._acknowledged)
             self._acknowledged.clear()
 
     async def _try(self, delivery: Delivery) -> bool:

@@ -4,35 +4,35 @@ import time
 import uuid
 from collections.abc import Sequence
 
-from providers.sandbox.context import Scene
+from providers.sandbox.context import SandboxContext
 from providers.sandbox.ledger import Operation, Order
 
 
 class Changes:
-    """One provider's orders in the book."""
+    """One provider's orders in the ledger."""
 
-    def __init__(self, provider: str, scene: Scene) -> None:
+    def __init__(self, provider: str, context: SandboxContext) -> None:
         self._provider = provider
-        self._book = scene.book
-        self._faults = scene.faults
-        self._deliver = scene.deliver
+        self._ledger = context.ledger
+        self._faults = context.faults
+        self._deliver = context.deliver
 
     def find(self, order_id: str) -> Order | None:
         """One order of this provider."""
-        order = self._book.find(order_id)
+        order = self._ledger.find(order_id)
         return order if order is not None and order.provider == self._provider else None
 
     def put(self, order: Order) -> None:
         """Write an order."""
-        with self._book.change():
-            self._book.put(order)
+        with self._ledger.change():
+            self._ledger.put(order)
 
     def index(self, order: Order, key: str) -> None:
         """Let an order be found by the key that opened it."""
-        with self._book.change():
-            self._book.index(order, key)
+        with self._ledger.change():
+            self._ledger.index(order, key)
 
-    def walk_away(self, order: Order) -> bool:
+    def abandon_checkout(self, order: Order) -> bool:
         """Note that the customer closed the page."""
         if order.customer is None:
             order.customer = "walks_away"
@@ -43,26 +43,26 @@ class Changes:
         """Write the order, its new or changed operation and its callbacks down, then deliver them. ``cause``: what
         was asked for, or ``pay``; faults that strike it lose, double or hold back the callbacks."""
         deliveries = []
-        with self._book.change():
-            self._book.put(order)
+        with self._ledger.change():
+            self._ledger.put(order)
             if operation is not None:
                 if operation.key:
-                    self._book.index(order, operation.key, operation.id)
+                    self._ledger.index(order, operation.key, operation.id)
                 if operation.status == "PENDING":
-                    self._book.begin(order, operation)
+                    self._ledger.begin(order, operation)
                 else:
-                    self._book.end(operation)
+                    self._ledger.end(operation)
             for event in events:
                 if self._faults.draw(self._provider, cause, "callback_lost") is not None:
                     continue
                 copies = 2 if self._faults.draw(self._provider, cause, "callback_twice") is not None else 1
                 due = time.time() + self._faults.overtaken_s(self._provider, cause)
-                deliveries += [self._book.add_delivery(order, event, due) for _ in range(copies)]
+                deliveries += [self._ledger.add_delivery(order, event, due) for _ in range(copies)]
         self._deliver(deliveries)
 
     def unfinished(self) -> list[tuple[str, str]]:
         """(order id, operation id) of what goes on, after a restart."""
-        return self._book.unfinished(self._provider)
+        return self._ledger.unfinished(self._provider)
 
 
 def new_operation(type: str, status: str, amount: int, now: float, reason: str | None = None) -> Operation:

@@ -4,17 +4,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from providers.sandbox.faults import Faults
-from providers.sandbox.ledger import Book, Delivery
+from providers.sandbox.ledger import Delivery, ProviderLedger
 from runtime.settings import Settings
 
 
 @dataclass(frozen=True)
-class Scene:
-    """``deliver`` starts delivering callbacks that are in the book. ``on_opened`` hears the id of each order that a
+class SandboxContext:
+    """``deliver`` starts delivering callbacks that are in the ledger. ``on_opened`` hears the id of each order that a
     customer can pay. ``payment_url``: order id → where."""
 
     settings: Settings
-    book: Book
+    ledger: ProviderLedger
     faults: Faults
     deliver: Callable[[Sequence[Delivery]], None]
     on_opened: Callable[[str], None]

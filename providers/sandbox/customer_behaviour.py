@@ -8,25 +8,25 @@ from typing import Literal
 import aiohttp
 import msgspec
 
-Behaviour = Literal["pay", "decline", "walk_away"]
+CustomerAction = Literal["pay", "decline", "walk_away"]
 
 
-async def visit(session: aiohttp.ClientSession, payment_url: str, behaviour: str, reason: str | None = None) -> str:
-    """Open the payment page and do as ``behaviour`` says; returns the order's status at the provider.
+async def visit(session: aiohttp.ClientSession, payment_url: str, action: str, reason: str | None = None) -> str:
+    """Open the payment page and do ``action`` there; returns the order's status at the provider.
 
     Raises :class:`aiohttp.ClientError` when the page cannot be reached. Doing it twice changes nothing.
     """
     async with session.get(payment_url) as page:
         page.raise_for_status()
         await page.read()
-    body = {"outcome": behaviour} | ({"reason": reason} if reason else {})
+    body = {"outcome": action} | ({"reason": reason} if reason else {})
     headers = {"Accept": "application/json"}
     async with session.post(payment_url, json=body, headers=headers, allow_redirects=False) as answer:
         answer.raise_for_status()
         return str((await answer.json())["status"])
 
 
-class Crowd(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CustomerBehaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the sandbox' own customers behave: in ``auto`` mode every new order gets one, after ``delay_ms``. What they
     do is drawn by weight: ``pay``, ``decline``, ``walk_away``."""
 
@@ -44,23 +44,23 @@ class Crowd(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AutomaticCustomers:
-    """Sends a customer to every new order. ``act(order_id, behaviour)`` does what they do."""
+    """Sends a customer to every new order. ``act(order_id, action)`` does what they do."""
 
-    def __init__(self, crowd: Crowd, act: Callable[[str, Behaviour], None]) -> None:
+    def __init__(self, behaviour: CustomerBehaviour, act: Callable[[str, CustomerAction], None]) -> None:
         self._act = act
-        self.behave(crowd)
+        self.behave(behaviour)
 
-    def behave(self, crowd: Crowd) -> None:
-        """Change the crowd."""
-        self.crowd = crowd
-        self._chance = Random(crowd.seed)  # noqa: S311
+    def behave(self, behaviour: CustomerBehaviour) -> None:
+        """Change the behaviour."""
+        self.behaviour = behaviour
+        self._chance = Random(behaviour.seed)  # noqa: S311
 
     def on_opened(self, order_id: str) -> None:
         """An order can be paid."""
-        crowd = self.crowd
-        if crowd.mode == "manual":
+        behaviour = self.behaviour
+        if behaviour.mode == "manual":
             return
-        choice: Behaviour = self._chance.choices(
-            ("pay", "decline", "walk_away"), (crowd.pay, crowd.decline, crowd.walk_away)
+        action: CustomerAction = self._chance.choices(
+            ("pay", "decline", "walk_away"), (behaviour.pay, behaviour.decline, behaviour.walk_away)
         )[0]
-        asyncio.get_running_loop().call_later(crowd.delay_ms / 1000, self._act, order_id, choice)
+        asyncio.get_running_loop().call_later(behaviour.delay_ms / 1000, self._act, order_id, action)

@@ -29,7 +29,7 @@ class Line(msgspec.Struct, frozen=True):
 class Imitation(ABC):
     """One provider, imitated for one merchant.
 
-    Its orders are in the shared book, under its ``name``, in the book's words (:class:`~providers.sandbox.ledger.Order`);
+    Its orders are in the shared ledger, under its ``name``, in the ledger's words (:class:`~providers.sandbox.ledger.Order`);
     every change is on disk, with its callbacks, before a method returns (:class:`~providers.sandbox.changes.Changes`).
     """
 
@@ -53,7 +53,7 @@ class Imitation(ABC):
         """The customer's bank says no, and why, in the provider's words; whether it was asked."""
 
     @abstractmethod
-    def walk_away(self, order: Order) -> bool:
+    def abandon_checkout(self, order: Order) -> bool:
         """The customer closes the page. They may come back and pay."""
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""The sandbox' own book: what really happened at the provider. This is the truth that tests compare with.
+"""The sandbox' own ledger: what really happened at the provider. This is the truth that tests compare with.
 
 Kept in SQLite so that it survives the process; every change is committed before it is answered.
 """
@@ -147,7 +147,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Order).decode
 
 
-class Book:
+class ProviderLedger:
     """Orders, callbacks still to deliver, and what a provider's setting was."""
 
     def __init__(self, path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from providers.sandbox.ledger import Answer, Book
+from providers.sandbox.ledger import Answer, ProviderLedger
 
 
 class KeyReused(Exception):
@@ -17,15 +17,17 @@ class KeyReused(Exception):
 class Replays:
     """One provider's keys. ``window_s``: how long an answer is remembered; ``now``: Unix seconds."""
 
-    def __init__(self, provider: str, book: Book, window_s: float, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, provider: str, ledger: ProviderLedger, window_s: float, now: Callable[[], float] = time.time
+    ) -> None:
         self._provider = provider
-        self._book = book
+        self._ledger = ledger
         self._window_s = window_s
         self._now = now
 
     def find(self, key: str, asked: bytes) -> Answer | None:
         """The answer that a repeat gets. Raises :class:`KeyReused` where ``asked`` is the digest of another request."""
-        known = self._book.answered(self._provider, key)
+        known = self._ledger.answered(self._provider, key)
         if known is None or self._now() - known.given >= self._window_s:
             return None
         if known.digest != asked:
@@ -33,8 +35,8 @@ class Replays:
         return known
 
     def keep(self, key: str, asked: bytes, status: int, body: bytes) -> None:
-        """Remember an answer. Inside :meth:`Book.change` together with what was done, neither is without the other."""
-        self._book.keep_answer(self._provider, key, Answer(asked, status, body, self._now()))
+        """Remember an answer. Inside :meth:`ProviderLedger.change` together with what was done, neither is without the other."""
+        self._ledger.keep_answer(self._provider, key, Answer(asked, status, body, self._now()))
 
 
 def digest(asked: Any) -> bytes:

@@ -11,12 +11,12 @@ from aiohttp import web
 
 from providers.sandbox import pages, registry
 from providers.sandbox.callbacks import Callbacks
-from providers.sandbox.context import Scene
-from providers.sandbox.customer_behaviour import AutomaticCustomers, Behaviour, Crowd
+from providers.sandbox.context import SandboxContext
+from providers.sandbox.customer_behaviour import AutomaticCustomers, CustomerAction, CustomerBehaviour
 from providers.sandbox.faults import Fault, Faults
 from providers.sandbox.json_http import answer, read
-from providers.sandbox.ledger import Book, Order
-from providers.sandbox.registers import register
+from providers.sandbox.ledger import Order, ProviderLedger
+from providers.sandbox.statements import register
 from runtime.settings import Settings
 
 #: Orders in an answer, and at most.
@@ -25,13 +25,13 @@ LIMIT_MAX: Final = 100_000
 BODY_LIMIT_BYTES: Final = 8 * 1024 * 1024
 #: How long open connections may go on after SIGTERM, seconds.
 SHUTDOWN_S: Final = 1.0
-_CROWD: Final = "customers"
+_CUSTOMERS: Final = "customers"
 
 
 class Payment(msgspec.Struct):
     """What a customer does on the payment page. ``reason``: why the bank declines, in the provider's words."""
 
-    outcome: Behaviour
+    outcome: CustomerAction
     reason: str | None = None
 
 
@@ -42,16 +42,17 @@ class Sandbox:
         public_url = settings.sandbox_url or f"http://{settings.sandbox_host}:{settings.sandbox_port}"
         callback_url = settings.sandbox_callback_url or f"http://127.0.0.1:{settings.ingest_port}/webhooks"
         self._faults = Faults()
-        self._book = Book(settings.state_dir / "sandbox" / "book.sqlite")
-        self._callbacks = Callbacks(self._book, callback_url, settings.sandbox_retry_max_s)
-        crowd = self._book.recall(_CROWD)
+        self._ledger = ProviderLedger(settings.state_dir / "sandbox" / "book.sqlite")
+        self._callbacks = Callbacks(self._ledger, callback_url, settings.sandbox_retry_max_s)
+        behaviour = self._ledger.recall(_CUSTOMERS)
         self._customers = AutomaticCustomers(
-            Crowd() if crowd is None else msgspec.json.decode(crowd, type=Crowd), self._visit
+            CustomerBehaviour() if behaviour is None else msgspec.json.decode(behaviour, type=CustomerBehaviour),
+            self._visit,
         )
         self._imitations = registry.build(
-            Scene(
+            SandboxContext(
                 settings=settings,
-                book=self._book,
+                ledger=self._ledger,
                 faults=self._faults,
                 deliver=self._callbacks.send,
                 on_opened=self._customers.on_opened,
@@ -77,8 +78,8 @@ class Sandbox:
                 web.get("/_sandbox/faults", self._list_faults),
                 web.post("/_sandbox/faults", self._add_fault),
                 web.delete("/_sandbox/faults", self._clear_faults),
-                web.get("/_sandbox/customers", self._show_crowd),
-                web.post("/_sandbox/customers", self._set_crowd),
+                web.get("/_sandbox/customers", self._show_behaviour),
+                web.post("/_sandbox/customers", self._set_behaviour),
             ]
         )
         app.cleanup_ctx.append(self._life)
@@ -90,13 +91,13 @@ class Sandbox:
             imitation.resume()
         yield
         await self._callbacks.stop()
-        self._book.close()
+        self._ledger.close()
 
     async def _health(self, _request: web.Request) -> web.Response:
         return answer({"status": "ok"})
 
     async def _orders_page(self, _request: web.Request) -> web.Response:
-        return _html(pages.orders(self._book.select(0.0, LIMIT)))
+        return _html(pages.orders(self._ledger.select(0.0, LIMIT)))
 
     async def _payment_page(self, request: web.Request) -> web.Response:
         order = self._order(request)
@@ -122,15 +123,15 @@ class Sandbox:
             case "decline":
                 return imitation.decline(order, payment.reason)
             case "walk_away":
-                return imitation.walk_away(order)
+                return imitation.abandon_checkout(order)
 
-    def _visit(self, order_id: str, behaviour: Behaviour) -> None:
-        order = self._book.find(order_id)
+    def _visit(self, order_id: str, action: CustomerAction) -> None:
+        order = self._ledger.find(order_id)
         assert order is not None, order_id
-        self._act(order, Payment(behaviour))
+        self._act(order, Payment(action))
 
     def _order(self, request: web.Request) -> Order:
-        order = self._book.find(request.match_info["order_id"])
+        order = self._ledger.find(request.match_info["order_id"])
         if order is None:
             raise web.HTTPNotFound(text="no such order")
         return order
@@ -142,11 +143,11 @@ class Sandbox:
             since, limit = float(request.query.get("since", 0)), int(request.query.get("limit", LIMIT))
         except ValueError as error:
             raise web.HTTPBadRequest(text=str(error)) from None
-        orders = self._book.json(ids, since, max(0, min(limit, LIMIT_MAX)))
+        orders = self._ledger.json(ids, since, max(0, min(limit, LIMIT_MAX)))
         return web.Response(body=b'{"orders":' + orders + b"}", content_type="application/json")
 
     async def _summary(self, _request: web.Request) -> web.Response:
-        return answer(self._book.summary())
+        return answer(self._ledger.summary())
 
     async def _expire(self, request: web.Request) -> web.Response:
         """Time passes for one order: an unpaid one closes, a hold is released."""
@@ -163,7 +164,7 @@ class Sandbox:
             raise web.HTTPBadRequest(text=str(error)) from None
         if provider not in self._imitations:
             raise web.HTTPNotFound(text=f"no such provider; there are: {', '.join(self._imitations)}")
-        return web.Response(text=register(self._book, self._faults, provider, day), content_type="text/csv")
+        return web.Response(text=register(self._ledger, self._faults, provider, day), content_type="text/csv")
 
     async def _list_faults(self, _request: web.Request) -> web.Response:
         return answer({"faults": self._faults.active})
@@ -176,14 +177,14 @@ class Sandbox:
         self._faults.clear()
         return answer({"faults": []})
 
-    async def _show_crowd(self, _request: web.Request) -> web.Response:
-        return answer(self._customers.crowd)
+    async def _show_behaviour(self, _request: web.Request) -> web.Response:
+        return answer(self._customers.behaviour)
 
-    async def _set_crowd(self, request: web.Request) -> web.Response:
-        crowd = await read(request, Crowd)
-        self._book.remember(_CROWD, msgspec.json.encode(crowd))
-        self._customers.behave(crowd)
-        return answer(crowd)
+    async def _set_behaviour(self, request: web.Request) -> web.Response:
+        behaviour = await read(request, CustomerBehaviour)
+        self._ledger.remember(_CUSTOMERS, msgspec.json.encode(behaviour))
+        self._customers.behave(behaviour)
+        return answer(behaviour)
 
 
 def _html(text: str) -> web.Response:

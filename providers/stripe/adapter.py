@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 from billing.messages import Observation, ProviderRequest
 from billing.vocabulary import Action, Outcome
 from providers.base import CallResult, Capabilities, ParsedCallback, Provider, StatementLine, VerifiedCallback
-from providers.http import Ended, conclude, told
+from providers.http import CallEnded, conclude, statement_errors
 from providers.stripe import requests, responses
 from providers.stripe.api import Api
 from providers.stripe.objects import PaymentIntent, Refund, Session
@@ -94,7 +94,7 @@ class Stripe(Provider):
         return parse(body)
 
     def statement(self, day: date) -> AsyncIterator[StatementLine]:
-        return told(self._lines(*self.capabilities.business_day(day)))
+        return statement_errors(self._lines(*self.capabilities.business_day(day)))
 
     async def _lines(self, start: datetime, end: datetime) -> AsyncIterator[StatementLine]:
         async for transaction in self._api.transactions(int(start.timestamp()), int(end.timestamp())):
@@ -152,7 +152,7 @@ class Stripe(Provider):
             path = f"/v1/payment_intents/{intent.id}/cancel"
             return responses.canceled(await self._api.post(path, f"{key}/cancel", {}, PaymentIntent))
         if session is None and intent is None:
-            raise Ended(CallResult(Outcome.DECLINED, reason="order_not_found"))
+            raise CallEnded(CallResult(Outcome.DECLINED, reason="order_not_found"))
         return CallResult(Outcome.SUCCEEDED)
 
     async def _paid(self, request: ProviderRequest) -> PaymentIntent:
@@ -160,7 +160,7 @@ class Stripe(Provider):
         session, intent = await self._find(request)
         if intent is None:
             reason = "order_not_found" if session is None else "invalid_state"
-            raise Ended(CallResult(Outcome.DECLINED, reason=reason))
+            raise CallEnded(CallResult(Outcome.DECLINED, reason=reason))
         return intent
 
     async def _find(self, request: ProviderRequest) -> tuple[Session | None, PaymentIntent | None]:
@@ -172,7 +172,7 @@ class Stripe(Provider):
             if not name.startswith(SESSION):
                 return await self._search(request)
             session = await self._api.session(name)
-        except Ended as ended:
+        except CallEnded as ended:
             if ended.result.reason != "order_not_found":
                 raise
             return None, None

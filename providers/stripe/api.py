@@ -9,10 +9,10 @@ import msgspec
 
 from billing.vocabulary import Outcome
 from providers.base import CallResult
-from providers.http import Ended, open_session
-from providers.stripe import forms, responses
+from providers.http import CallEnded, open_session
+from providers.stripe import responses
 from providers.stripe.objects import BalanceTransaction, Page, PaymentIntent, Refund, Session
-from providers.stripe.requests import OPERATION
+from providers.stripe.requests import OPERATION, encode
 
 #: The version that our structs are written for; without it the account's default answers.
 VERSION: Final = "2024-06-20"
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class Api:
-    """One account at Stripe. Methods raise :class:`Ended`, :class:`msgspec.MsgspecError` for what cannot be read, and
+    """One account at Stripe. Methods raise :class:`CallEnded`, :class:`msgspec.MsgspecError` for what cannot be read, and
     :data:`providers.http.NETWORK_ERRORS`."""
 
     def __init__(self, url: str, secret_key: str, timeout_s: float, connections: int) -> None:
@@ -47,7 +47,7 @@ class Api:
     async def post(self, path: str, key: str, body: Mapping[str, Any], type: type[T]) -> T:
         """Ask for something once, however often it is asked with this key."""
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Idempotency-Key": key}
-        return await self._call("POST", path, type, data=forms.encode(body).encode(), headers=headers)
+        return await self._call("POST", path, type, data=encode(body).encode(), headers=headers)
 
     async def session(self, id: str) -> Session:
         """A Checkout Session with its PaymentIntent."""
@@ -91,7 +91,7 @@ class Api:
             if not page.has_more:
                 return
             after = {"starting_after": msgspec.json.decode(page.data[-1], type=_Named).id}
-        raise Ended(CallResult(Outcome.UNKNOWN, reason="search_too_long"))
+        raise CallEnded(CallResult(Outcome.UNKNOWN, reason="search_too_long"))
 
     async def _call(
         self,
@@ -115,7 +115,7 @@ class Api:
         ) as response:
             content = await response.read()
         if (refused := responses.refused(response.status, response.headers, content)) is not None:
-            raise Ended(refused)
+            raise CallEnded(refused)
         return msgspec.json.decode(content, type=type)
 
 

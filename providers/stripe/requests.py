@@ -1,12 +1,14 @@
 """Our requests in Stripe's words. Amounts are integers of the currency's minor unit, as ours are."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from billing.messages import ProviderRequest
 from billing.money import exponent
 from billing.vocabulary import Action, CaptureMode
-from providers.base import Inexpressible
+from providers.base import Unsupported
 
 #: Metadata by which our operations are found again: the one that opened the payment or made the refund, what was
 #: asked for, and the one that captured.
@@ -32,7 +34,7 @@ def checkout(request: ProviderRequest) -> dict[str, Any]:
     """POST /v1/checkout/sessions: a page to pay on. ``client_reference_id`` is our operation."""
     order = request.order
     if order is None or order.return_urls is None:
-        raise Inexpressible("invalid_request")
+        raise Unsupported("invalid_request")
     amount(request.amount, request.currency)
     intent: dict[str, Any] = {
         "capture_method": "manual" if request.capture_mode is CaptureMode.TWO_STAGE else "automatic",
@@ -101,9 +103,9 @@ def refund_rest(request: ProviderRequest, payment_intent: str) -> dict[str, Any]
 
 def amount(minor: int, currency: str) -> int:
     """An amount as Stripe takes it: our minor units, zero-decimal currencies included. Raises
-    :class:`Inexpressible`."""
+    :class:`Unsupported`."""
     if exponent(currency) == THREE_DECIMALS and minor % 10:
-        raise Inexpressible("invalid_request")
+        raise Unsupported("invalid_request")
     return minor
 
 
@@ -115,10 +117,29 @@ def method_ref(customer: str, payment_method: str) -> str:
 def _saved(reference: str | None) -> tuple[str, str]:
     customer, separator, method = (reference or "").partition(_SEPARATOR)
     if not (customer and separator and method):
-        raise Inexpressible("invalid_request")
+        raise Unsupported("invalid_request")
     return customer, method
 
 
 def _named(request: ProviderRequest) -> dict[str, str]:
     action = Action.REFUND if request.action is Action.ROLLBACK else request.action
     return {OPERATION: str(request.operation_id), ACTION: action.value}
+
+
+def encode(body: Mapping[str, Any]) -> str:
+    """A body as Stripe's API reads it: a form with nested parameters in brackets, ``line_items[0][quantity]=1``, in the
+    order of its keys. Booleans are ``true`` and ``false``; ``None`` is left out."""
+    return urlencode([pair for name, value in body.items() for pair in _pairs(name, value)])
+
+
+def _pairs(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    if value is None:
+        return
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _pairs(f"{name}[{key}]", inner)
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for index, inner in enumerate(value):
+            yield from _pairs(f"{name}[{index}]", inner)
+    else:
+        yield name, str(value).lower() if isinstance(value, bool) else str(value)

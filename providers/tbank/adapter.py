@@ -11,13 +11,13 @@ from providers.base import (
     MOSCOW,
     CallResult,
     Capabilities,
-    Inexpressible,
     ParsedCallback,
     Provider,
     StatementLine,
+    Unsupported,
     VerifiedCallback,
 )
-from providers.http import Ended, conclude, told
+from providers.http import CallEnded, conclude, statement_errors
 from providers.tbank import requests, responses, webhook
 from providers.tbank.api import Api
 from providers.tbank.responses import Answer
@@ -104,7 +104,7 @@ class TBank(Provider):
         return webhook.parse(body)
 
     def statement(self, day: date) -> AsyncIterator[StatementLine]:
-        return told(statements.read(self._api.session, self._registers_url, day))
+        return statement_errors(statements.read(self._api.session, self._registers_url, day))
 
     async def _perform(self, request: ProviderRequest) -> CallResult:
         match request.action:
@@ -147,7 +147,7 @@ class TBank(Provider):
 
     async def _charge(self, request: ProviderRequest) -> CallResult:
         if request.saved_method is None:
-            raise Inexpressible("invalid_request")
+            raise Unsupported("invalid_request")
         body = requests.init(request, self._receipts)
         found = responses.foremost((await self._order(body["OrderId"])).payments)
         if found is not None and found.status != "NEW":
@@ -168,7 +168,7 @@ class TBank(Provider):
             payment_id = found.id
         try:
             state = await self._done("GetState", {"PaymentId": payment_id})
-        except Ended as ended:
+        except CallEnded as ended:
             if ended.result.reason == "order_not_found":
                 return responses.not_found()
             raise
@@ -180,13 +180,13 @@ class TBank(Provider):
             return request.order_ref
         found = responses.foremost((await self._order(request.order_ref)).payments)
         if found is None:
-            raise Ended(CallResult(Outcome.DECLINED, reason="order_not_found"))
+            raise CallEnded(CallResult(Outcome.DECLINED, reason="order_not_found"))
         return found.id
 
     async def _order(self, order_id: str) -> responses.Order:
         order = await self._api.check_order(order_id)
         if not order.success:
-            raise Ended(responses.refused(order.error_code))
+            raise CallEnded(responses.refused(order.error_code))
         return order
 
     async def _done(self, method: str, body: Mapping[str, Any]) -> Answer:
@@ -195,5 +195,5 @@ class TBank(Provider):
 
 def _checked(answer: Answer) -> Answer:
     if not answer.success:
-        raise Ended(responses.refused(answer.error_code))
+        raise CallEnded(responses.refused(answer.error_code))
     return answer

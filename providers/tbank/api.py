@@ -8,7 +8,7 @@ import msgspec
 
 from billing.vocabulary import Outcome
 from providers.base import CallResult
-from providers.http import OK, Ended, by_status, open_session
+from providers.http import OK, CallEnded, by_status, open_session
 from providers.tbank.responses import Answer, Order
 from providers.tbank.tokens import FIELD, token
 
@@ -20,7 +20,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Api:
-    """One terminal at T-Bank. Methods raise :class:`Ended`, :class:`msgspec.MsgspecError` for what cannot be read, and
+    """One terminal at T-Bank. Methods raise :class:`CallEnded`, :class:`msgspec.MsgspecError` for what cannot be read, and
     :data:`providers.http.NETWORK_ERRORS`."""
 
     def __init__(self, url: str, terminal_key: str, password: str, timeout_s: float, connections: int) -> None:
@@ -67,7 +67,7 @@ class Api:
         ) as response:
             content = await response.read()
         if (told := by_status(response.status, response.headers)) is not None:
-            raise Ended(told)
+            raise CallEnded(told)
         if response.status not in OK:
-            raise Ended(CallResult(Outcome.UNKNOWN, reason=f"http_{response.status}"))
+            raise CallEnded(CallResult(Outcome.UNKNOWN, reason=f"http_{response.status}"))
         return msgspec.json.decode(content, type=type)

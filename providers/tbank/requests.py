@@ -7,7 +7,7 @@ from typing import Any, Final
 from billing.messages import ProviderRequest
 from billing.orders import Cart, Contact, Item
 from billing.vocabulary import CaptureMode, Tax
-from providers.base import Inexpressible
+from providers.base import Unsupported
 from providers.fiscal import MAX_NAME, SUBJECTS
 
 CURRENCY: Final = "RUB"
@@ -53,9 +53,9 @@ class Receipts:
     def _item(self, item: Item) -> dict[str, Any]:
         tax = self._taxes.get(item.tax)
         if tax is None:
-            raise Inexpressible("unsupported_tax")
+            raise Unsupported("unsupported_tax")
         if not 1 <= item.subject <= SUBJECTS_KNOWN or not 1 <= item.method <= len(METHODS):
-            raise Inexpressible("invalid_request")
+            raise Unsupported("invalid_request")
         return {
             "Name": item.title[:MAX_NAME],
             "Price": item.unit_price,
@@ -71,7 +71,7 @@ def init(request: ProviderRequest, receipts: Receipts) -> dict[str, Any]:
     """Init: a payment, and a page to pay it on. ``OrderId`` is our operation."""
     order = request.order
     if order is None:
-        raise Inexpressible("invalid_request")
+        raise Unsupported("invalid_request")
     body: dict[str, Any] = {
         "OrderId": str(request.operation_id),
         "Amount": request.amount,
@@ -87,7 +87,7 @@ def init(request: ProviderRequest, receipts: Receipts) -> dict[str, Any]:
         body["RedirectDueDate"] = due.astimezone(MOSCOW).isoformat(timespec="seconds")
     if request.save_method:
         if len(order.customer_id) > MAX_CUSTOMER_KEY:
-            raise Inexpressible("invalid_request")
+            raise Unsupported("invalid_request")
         body |= {"Recurrent": "Y", "CustomerKey": order.customer_id}
     return body
 

@@ -19,7 +19,7 @@ from providers.base import (
     StatementLine,
     VerifiedCallback,
 )
-from providers.http import conclude, open_session, told
+from providers.http import conclude, open_session, statement_errors
 from providers.yandex_pay import requests, responses
 from providers.yandex_pay.keys import Keys
 from providers.yandex_pay.webhook import WebhookVerifier, parse
@@ -110,7 +110,7 @@ class YandexPay(Provider):
 
     def statement(self, day: date) -> AsyncIterator[StatementLine]:
         assert self._session is not None, "start() comes first"
-        return told(statements.read(self._session, self._registers_url, day))
+        return statement_errors(statements.read(self._session, self._registers_url, day))
 
     def _express(self, request: ProviderRequest) -> tuple[str, str, dict[str, Any] | None]:
         order = f"{API}/v1/orders/{request.order_ref}"

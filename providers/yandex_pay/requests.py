@@ -7,7 +7,7 @@ from billing.messages import ProviderRequest
 from billing.money import to_decimal_string
 from billing.orders import Cart, Item, Order
 from billing.vocabulary import Tax
-from providers.base import Inexpressible
+from providers.base import Unsupported
 
 #: Receipt tax codes as published; rates that came later are added by the setting ``yandex_pay_tax_codes``.
 TAX_CODES: Final[dict[str, int]] = {
@@ -28,7 +28,7 @@ def create(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]
     """POST /v1/orders. Every item carries its receipt; for the customer's contact the document has no field."""
     order = request.order
     if order is None:
-        raise Inexpressible("invalid_request")
+        raise Unsupported("invalid_request")
     return {
         **_opened(order, request, taxes),
         "availablePaymentMethods": ["CARD"],
@@ -41,7 +41,7 @@ def subscribe(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, A
     us, so there is no interval."""
     order = request.order
     if order is None:
-        raise Inexpressible("invalid_request")
+        raise Unsupported("invalid_request")
     return {**_opened(order, request, taxes), "isBinding": True, "title": order.cart.items[0].title[:MAX_PURPOSE]}
 
 
@@ -49,7 +49,7 @@ def recur(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]:
     """POST /v1/subscriptions/recur: an order of its own, paid with the card of the first one."""
     order = request.order
     if order is None or request.saved_method is None:
-        raise Inexpressible("invalid_request")
+        raise Unsupported("invalid_request")
     return {
         "orderId": request.order_ref,
         "parentOrderId": request.saved_method,
@@ -120,7 +120,7 @@ def _cart(cart: Cart, request: ProviderRequest, taxes: Mapping[str, int]) -> dic
 def _item(item: Item, currency: str, taxes: Mapping[str, int]) -> dict[str, Any]:
     tax = taxes.get(item.tax)
     if tax is None:
-        raise Inexpressible("unsupported_tax")
+        raise Unsupported("unsupported_tax")
     return {
         "productId": item.product_id,
         "title": item.title,

@@ -10,15 +10,14 @@ from providers.base import (
     MOSCOW,
     CallResult,
     Capabilities,
-    Inexpressible,
     ParsedCallback,
     Provider,
     StatementLine,
+    Unsupported,
     VerifiedCallback,
 )
-from providers.http import Ended, conclude, told
+from providers.http import CallEnded, conclude, statement_errors
 from providers.yookassa import requests, responses, webhook
-from providers.yookassa.addresses import PUBLISHED, Addresses
 from providers.yookassa.api import Api
 from providers.yookassa.receipts import TAX_CODES
 from providers.yookassa.responses import Payment, Refund
@@ -68,7 +67,7 @@ class YooKassa(Provider):
     def __init__(self, settings: Settings) -> None:
         self._timeout_s = settings.provider_timeout_s
         self._taxes = TAX_CODES | settings.yookassa_tax_codes
-        self._addresses = Addresses(settings.yookassa_addresses or PUBLISHED)
+        self._addresses = webhook.Addresses(settings.yookassa_addresses or webhook.PUBLISHED)
         self._api = Api(
             settings.yookassa_url,
             settings.yookassa_shop_id,
@@ -98,7 +97,7 @@ class YooKassa(Provider):
         return webhook.parse(body)
 
     def statement(self, day: date) -> AsyncIterator[StatementLine]:
-        return told(self._lines(*self.capabilities.business_day(day)))
+        return statement_errors(self._lines(*self.capabilities.business_day(day)))
 
     async def _lines(self, start: datetime, end: datetime) -> AsyncIterator[StatementLine]:
         async for payment in self._api.captured(start, end):
@@ -144,7 +143,7 @@ class YooKassa(Provider):
     async def _roll_back(self, request: ProviderRequest) -> CallResult:
         payment, key = await self._find(request), str(request.operation_id)
         if payment is None or payment.status == "pending":
-            raise Inexpressible("unsupported")
+            raise Unsupported("unsupported")
         if payment.status == "canceled":
             return CallResult(Outcome.SUCCEEDED)
         if payment.status == "waiting_for_capture":
@@ -164,9 +163,9 @@ class YooKassa(Provider):
         if request.order_ref != str(request.operation_id):
             try:
                 return await self._api.payment(request.order_ref)
-            except Ended as ended:
+            except CallEnded as ended:
                 if ended.result.reason != "order_not_found":
                     raise
         if request.opened_at is None:
-            raise Ended(CallResult(Outcome.UNKNOWN, reason="not_named"))
+            raise CallEnded(CallResult(Outcome.UNKNOWN, reason="not_named"))
         return await self._api.find_payment(request.order_ref, request.opened_at - CLOCKS_DIFFER)

@@ -10,7 +10,7 @@ import msgspec
 
 from billing.vocabulary import Outcome
 from providers.base import CallResult
-from providers.http import Ended, open_session
+from providers.http import CallEnded, open_session
 from providers.yookassa import responses
 from providers.yookassa.responses import Page, Payment, Refund
 
@@ -24,7 +24,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Api:
-    """One shop at YooKassa. Methods raise :class:`Ended`, and :data:`providers.http.NETWORK_ERRORS`."""
+    """One shop at YooKassa. Methods raise :class:`CallEnded`, and :data:`providers.http.NETWORK_ERRORS`."""
 
     def __init__(self, url: str, shop_id: str, secret_key: str, timeout_s: float, connections: int) -> None:
         self._base = url.rstrip("/")
@@ -83,7 +83,7 @@ class Api:
             cursor = page.next_cursor
             if cursor is None:
                 return
-        raise Ended(CallResult(Outcome.UNKNOWN, reason="search_too_long"))
+        raise CallEnded(CallResult(Outcome.UNKNOWN, reason="search_too_long"))
 
     async def _call(
         self,
@@ -107,7 +107,7 @@ class Api:
         ) as response:
             content = await response.read()
         if (refused := responses.refused(response.status, response.headers, content)) is not None:
-            raise Ended(refused)
+            raise CallEnded(refused)
         return msgspec.json.decode(content, type=type)
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from billing.money import to_decimal_string
 from billing.orders import Cart, Contact, Item
 from billing.vocabulary import Tax
-from providers.base import Inexpressible
+from providers.base import Unsupported
 from providers.fiscal import MAX_NAME, SUBJECTS
 
 #: Receipt tax codes as published; rates that came later are added by the setting ``yookassa_tax_codes``.
@@ -55,9 +55,9 @@ def _customer(contact: Contact | None) -> dict[str, str]:
 def _item(item: Item, currency: str, taxes: Mapping[str, int]) -> dict[str, Any]:
     tax, measure = taxes.get(item.tax), MEASURES.get(item.measure)
     if tax is None:
-        raise Inexpressible("unsupported_tax")
+        raise Unsupported("unsupported_tax")
     if measure is None or not 1 <= item.subject <= len(SUBJECTS) or not 1 <= item.method <= len(MODES):
-        raise Inexpressible("invalid_request")
+        raise Unsupported("invalid_request")
     return {
         "description": item.title[:MAX_NAME],
         "quantity": item.quantity,

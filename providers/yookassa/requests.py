@@ -6,7 +6,7 @@ from typing import Any, Final
 from billing.messages import ProviderRequest
 from billing.money import to_decimal_string
 from billing.vocabulary import CaptureMode
-from providers.base import Inexpressible
+from providers.base import Unsupported
 from providers.yookassa.receipts import receipt
 
 #: By this field of its metadata a payment or refund is found whose answer was lost.
@@ -21,7 +21,7 @@ def create(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]
     """POST /payments. The customer is sent back to one address, whatever came of it: that of success."""
     order = request.order
     if order is None or order.return_urls is None:
-        raise Inexpressible("invalid_request")
+        raise Unsupported("invalid_request")
     body = {
         **_charge(request, taxes),
         "capture": request.capture_mode is CaptureMode.ONE_STAGE,
@@ -33,7 +33,7 @@ def create(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]
 def recur(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]:
     """POST /payments with a method saved before, the customer absent. Taken at once."""
     if request.saved_method is None:
-        raise Inexpressible("invalid_request")
+        raise Unsupported("invalid_request")
     return {**_charge(request, taxes), "capture": True, "payment_method_id": request.saved_method}
 
 
@@ -60,7 +60,7 @@ def amount(request: ProviderRequest) -> dict[str, str]:
 
 def _charge(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]:
     if request.order is None:
-        raise Inexpressible("invalid_request")
+        raise Unsupported("invalid_request")
     cart = request.order.cart
     return {
         "amount": amount(request),

@@ -4,15 +4,26 @@ The sender's address is checked, and that is not proof enough to move money: a n
 news of a payment, and YooKassa's API is asked what. Any status but 200 brings it again, for 24 hours.
 """
 
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, Literal
 
 import msgspec
 
 from billing.errors import InvalidMessage
 from providers.base import CallbackRejected, ParsedCallback, VerifiedCallback
-from providers.yookassa.addresses import Addresses
 from providers.yookassa.requests import OPERATION
 
+#: Who sends notifications, as published: https://yookassa.ru/developers/using-api/webhooks#ip
+PUBLISHED: Final = (
+    "185.71.76.0/27",
+    "185.71.77.0/27",
+    "77.75.153.0/25",
+    "77.75.156.11",
+    "77.75.156.35",
+    "77.75.154.128/25",
+    "2a02:5180::/32",
+)
 FORBIDDEN: Final = 403
 BAD_REQUEST: Final = 400
 
@@ -30,6 +41,23 @@ class _Notification(msgspec.Struct):
 
 
 _notifications = msgspec.json.Decoder(_Notification)
+
+
+class Addresses:
+    """A list of addresses and networks. Raises :class:`ValueError` when made of something else."""
+
+    def __init__(self, listed: Iterable[str]) -> None:
+        self._networks: tuple[IPv4Network | IPv6Network, ...] = tuple(ip_network(text) for text in listed)
+
+    def has(self, peer: str | None) -> bool:
+        """Whether an address is on the list; an IPv4 address may come in IPv6's clothes."""
+        try:
+            address = ip_address(peer or "")
+        except ValueError:
+            return False
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        return any(address in network for network in self._networks)
 
 
 def verify(body: bytes, peer: str | None, addresses: Addresses) -> VerifiedCallback:

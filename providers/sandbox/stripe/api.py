@@ -8,13 +8,13 @@ from typing import Any, Final
 from aiohttp import web
 
 from providers.sandbox import json_http
-from providers.sandbox.context import Scene
+from providers.sandbox.context import SandboxContext
 from providers.sandbox.imitation import Imitation
-from providers.sandbox.movements import as_told, movements
 from providers.sandbox.replays import KeyReused, Replays, digest
+from providers.sandbox.statements import movements, with_statement_faults
 from providers.sandbox.stripe import lists, parameters, serializers
+from providers.sandbox.stripe.model import Payments
 from providers.sandbox.stripe.parameters import Refused
-from providers.sandbox.stripe.payments import Payments
 from providers.sandbox.stripe.requests import PROVIDER
 
 PREFIX: Final = "/stripe"
@@ -35,13 +35,13 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class StripeApi:
     """The API's handlers, in front of the ``payments``."""
 
-    def __init__(self, imitation: Imitation, payments: Payments, scene: Scene) -> None:
+    def __init__(self, imitation: Imitation, payments: Payments, context: SandboxContext) -> None:
         self._imitation = imitation
         self._payments = payments
-        self._book = scene.book
-        self._faults = scene.faults
-        self._replays = Replays(PROVIDER, scene.book, IDEMPOTENCY_S)
-        self._authorization = f"Bearer {scene.settings.stripe_secret_key.get_secret_value()}"
+        self._ledger = context.ledger
+        self._faults = context.faults
+        self._replays = Replays(PROVIDER, context.ledger, IDEMPOTENCY_S)
+        self._authorization = f"Bearer {context.settings.stripe_secret_key.get_secret_value()}"
         self._under_way: set[str] = set()
 
     def routes(self) -> list[web.RouteDef]:
@@ -80,7 +80,7 @@ class StripeApi:
         return handle
 
     def _writes(self, name: str | None, act: Write) -> Handler:
-        """What is the same for all writes: the credentials, the key, the faults. ``name``: what faults and the book
+        """What is the same for all writes: the credentials, the key, the faults. ``name``: what faults and the ledger
         call it; ``None``: a charge, with the customer or without."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -119,7 +119,7 @@ class StripeApi:
             self._note_repeat(operation, key)
             headers = {"Idempotent-Replayed": "true"} | ({SHOULD_RETRY: "false"} if known.status >= 500 else {})  # noqa: PLR2004
             return web.Response(status=known.status, body=known.body, content_type="application/json", headers=headers)
-        with self._book.change():
+        with self._ledger.change():
             answer, kept = self._act(request, params, key, act)
             if kept and self._faults.draw(PROVIDER, operation, "error_500_after_commit") is not None:
                 # What went wrong after it was done is the answer to the key from now on.
@@ -137,7 +137,7 @@ class StripeApi:
             return error(refused.status, refused.error), refused.kept
 
     def _note_repeat(self, operation: str, key: str | None) -> None:
-        order = None if key is None else self._book.find_by_operation(key)
+        order = None if key is None else self._ledger.find_by_operation(key)
         if order is not None:
             order.note(operation, key)
             self._payments.changes.put(order)
@@ -177,7 +177,7 @@ class StripeApi:
 
     def _read_refund(self, request: web.Request, _params: Params) -> dict[str, Any]:
         id = request.match_info["id"]
-        order = self._book.find_by_operation(id)
+        order = self._ledger.find_by_operation(id)
         operation = None if order is None else next((o for o in order.operations if o.id == id), None)
         if order is not None and operation is not None and operation.type == "REFUND":
             return serializers.refund(order, operation)
@@ -199,7 +199,9 @@ class StripeApi:
 
     def _transactions(self, request: web.Request, params: Params) -> dict[str, Any]:
         expanded = "data.source" in parameters.nested(params, "expand").values()
-        rows = lists.transactions(as_told(movements(self._orders()), PROVIDER, self._faults), expanded=expanded)
+        rows = lists.transactions(
+            with_statement_faults(movements(self._orders()), PROVIDER, self._faults), expanded=expanded
+        )
         for name in ("type", "source", "currency"):
             if name in params:
                 rows = [row for row in rows if row[name] == params[name] or _is_of(row[name], params[name])]
@@ -211,7 +213,7 @@ class StripeApi:
         ]
 
     def _orders(self) -> list[Any]:
-        return list(self._book.newest(PROVIDER, (math.inf, LAST)))
+        return list(self._ledger.newest(PROVIDER, (math.inf, LAST)))
 
     def _found(self, request: web.Request) -> Any:
         return self._payments.find(request.match_info["id"], "intent")

@@ -6,12 +6,12 @@ from typing import ClassVar, Final
 
 from aiohttp import web
 
-from providers.sandbox.context import Scene
+from providers.sandbox.context import SandboxContext
 from providers.sandbox.imitation import CallbackRequest, Imitation, Line
 from providers.sandbox.ledger import Order
 from providers.sandbox.stripe import api
 from providers.sandbox.stripe.api import IDEMPOTENCY_S, StripeApi
-from providers.sandbox.stripe.payments import Payments
+from providers.sandbox.stripe.model import Payments
 from providers.sandbox.stripe.requests import PROVIDER
 from providers.sandbox.stripe.signing import signature
 
@@ -24,10 +24,10 @@ class StripeImitation(Imitation):
     name: ClassVar[str] = PROVIDER
     idempotency_s: ClassVar[float | None] = IDEMPOTENCY_S
 
-    def __init__(self, scene: Scene) -> None:
-        self._secrets = [secret.get_secret_value() for secret in scene.settings.stripe_webhook_secrets]
-        self._payments = Payments(scene)
-        self._api = StripeApi(self, self._payments, scene)
+    def __init__(self, context: SandboxContext) -> None:
+        self._secrets = [secret.get_secret_value() for secret in context.settings.stripe_webhook_secrets]
+        self._payments = Payments(context)
+        self._api = StripeApi(self, self._payments, context)
 
     def routes(self) -> list[web.RouteDef]:
         return self._api.routes()
@@ -38,8 +38,8 @@ class StripeImitation(Imitation):
     def decline(self, order: Order, reason: str | None) -> bool:
         return self._payments.decline(order, reason or DECLINED)
 
-    def walk_away(self, order: Order) -> bool:
-        return self._payments.changes.walk_away(order)
+    def abandon_checkout(self, order: Order) -> bool:
+        return self._payments.changes.abandon_checkout(order)
 
     def expire(self, order: Order) -> bool:
         return self._payments.expire(order)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from providers.sandbox.ledger import Operation, Order
-from providers.sandbox.movements import Movement
+from providers.sandbox.statements import Movement
 from providers.sandbox.stripe import parameters, serializers
 
 DEFAULT_LIMIT: Final = 10

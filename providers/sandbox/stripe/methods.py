@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from providers.sandbox.faults import DECLINE, Faults
-from providers.sandbox.ledger import Book, Order
+from providers.sandbox.ledger import Order, ProviderLedger
 from providers.sandbox.stripe.parameters import Refused, invalid
 from providers.sandbox.stripe.requests import PROVIDER
 
@@ -24,17 +24,17 @@ TEST_CARDS: Final[dict[str, str | None]] = {
 
 
 class Methods:
-    """The methods of one account's customers, in the book."""
+    """The methods of one account's customers, in the ledger."""
 
-    def __init__(self, book: Book, faults: Faults) -> None:
-        self._book = book
+    def __init__(self, ledger: ProviderLedger, faults: Faults) -> None:
+        self._ledger = ledger
         self._faults = faults
 
     def save(self, order: Order, seed: str) -> None:
         """Keep the method that an order was paid with. ``seed``: of their names."""
         customer, method = f"cus_{seed}", f"pm_{seed}"
         order.details |= {"customer": customer, "payment_method": method}
-        self._book.remember(f"{PROVIDER}/{method}", msgspec.json.encode(customer))
+        self._ledger.remember(f"{PROVIDER}/{method}", msgspec.json.encode(customer))
 
     def verdict(self, order: Order, *, off_session: bool) -> str | None:
         """Why the bank declines to charge an order's method; ``None``: it does not. Raises :class:`Refused` for a
@@ -42,7 +42,7 @@ class Methods:
         method = str(order.details.get("payment_method", ""))
         if method in TEST_CARDS:
             return TEST_CARDS[method]
-        stored = self._book.recall(f"{PROVIDER}/{method}")
+        stored = self._ledger.recall(f"{PROVIDER}/{method}")
         if stored is None or msgspec.json.decode(stored) != order.details.get("customer"):
             raise invalid(f"No such PaymentMethod: '{method}'", "payment_method", "resource_missing")
         if not off_session:

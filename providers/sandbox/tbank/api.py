@@ -7,12 +7,12 @@ import msgspec
 from aiohttp import web
 
 from providers.sandbox import json_http
-from providers.sandbox.context import Scene
+from providers.sandbox.context import SandboxContext
 from providers.sandbox.imitation import Imitation
 from providers.sandbox.ledger import Order
 from providers.sandbox.tbank import serializers
-from providers.sandbox.tbank.payments import PROVIDER, Payments, cancels
-from providers.sandbox.tbank.refused import NO_PAYMENT, WRONG_FIELD, WRONG_TERMINAL, WRONG_TOKEN, Refused
+from providers.sandbox.tbank.errors import NO_PAYMENT, WRONG_FIELD, WRONG_TERMINAL, WRONG_TOKEN, Refused
+from providers.sandbox.tbank.model import PROVIDER, Payments, cancels
 from providers.sandbox.tbank.signing import token
 
 PREFIX: Final = f"/{PROVIDER}/v2"
@@ -25,13 +25,13 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class TBankApi:
     """The API's handlers, in front of the ``payments``."""
 
-    def __init__(self, imitation: Imitation, payments: Payments, scene: Scene) -> None:
+    def __init__(self, imitation: Imitation, payments: Payments, context: SandboxContext) -> None:
         self._imitation = imitation
         self._payments = payments
-        self._faults = scene.faults
-        self._payment_url = scene.payment_url
-        self._terminal_key = scene.settings.tbank_terminal_key
-        self._password = scene.settings.tbank_password.get_secret_value()
+        self._faults = context.faults
+        self._payment_url = context.payment_url
+        self._terminal_key = context.settings.tbank_terminal_key
+        self._password = context.settings.tbank_password.get_secret_value()
 
     def routes(self) -> list[web.RouteDef]:
         """The API's routes."""
@@ -45,7 +45,7 @@ class TBankApi:
         ]
 
     def _guard(self, name: str | None, act: Act) -> Handler:
-        """What is the same for all calls: the token, the envelope, the faults. ``name``: what faults and the book call
+        """What is the same for all calls: the token, the envelope, the faults. ``name``: what faults and the ledger call
         it; ``None``: Cancel, which the payment's state tells."""
 
         async def handle(request: web.Request) -> web.StreamResponse:

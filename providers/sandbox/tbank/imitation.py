@@ -6,12 +6,12 @@ from typing import ClassVar, Final
 import msgspec
 from aiohttp import web
 
-from providers.sandbox.context import Scene
+from providers.sandbox.context import SandboxContext
 from providers.sandbox.imitation import CallbackRequest, Imitation, Line
 from providers.sandbox.ledger import Order
 from providers.sandbox.tbank.api import TBankApi, refusal
-from providers.sandbox.tbank.payments import PROVIDER, Payments
-from providers.sandbox.tbank.refused import TROUBLE
+from providers.sandbox.tbank.errors import TROUBLE
+from providers.sandbox.tbank.model import PROVIDER, Payments
 from providers.sandbox.tbank.signing import token
 
 #: Not enough money.
@@ -24,10 +24,10 @@ class TBankImitation(Imitation):
 
     name: ClassVar[str] = PROVIDER
 
-    def __init__(self, scene: Scene) -> None:
-        self._password = scene.settings.tbank_password.get_secret_value()
-        self._payments = Payments(scene)
-        self._api = TBankApi(self, self._payments, scene)
+    def __init__(self, context: SandboxContext) -> None:
+        self._password = context.settings.tbank_password.get_secret_value()
+        self._payments = Payments(context)
+        self._api = TBankApi(self, self._payments, context)
 
     def routes(self) -> list[web.RouteDef]:
         return self._api.routes()
@@ -38,8 +38,8 @@ class TBankImitation(Imitation):
     def decline(self, order: Order, reason: str | None) -> bool:
         return self._payments.decline(order, reason or DECLINED)
 
-    def walk_away(self, order: Order) -> bool:
-        return self._payments.changes.walk_away(order)
+    def abandon_checkout(self, order: Order) -> bool:
+        return self._payments.changes.abandon_checkout(order)
 
     def expire(self, order: Order) -> bool:
         return self._payments.expire(order)

@@ -8,12 +8,12 @@ from aiohttp import web
 
 from billing.errors import InvalidMoney
 from providers.sandbox import json_http
-from providers.sandbox.context import Scene
+from providers.sandbox.context import SandboxContext
 from providers.sandbox.imitation import Imitation
 from providers.sandbox.ledger import Order
 from providers.sandbox.yandex_pay import serializers
-from providers.sandbox.yandex_pay.carts import CartProblem
-from providers.sandbox.yandex_pay.orders import Orders, Refused
+from providers.sandbox.yandex_pay.errors import CartProblem, Refused
+from providers.sandbox.yandex_pay.model import Orders
 from providers.sandbox.yandex_pay.signing import Signer
 
 PREFIX: Final = "/yandex-pay"
@@ -25,15 +25,15 @@ Act = Callable[[web.Request, dict[str, Any]], dict[str, Any]]
 class YandexPayApi:
     """The API's handlers, in front of the ``orders``."""
 
-    def __init__(self, imitation: Imitation, orders: Orders, signer: Signer, scene: Scene) -> None:
+    def __init__(self, imitation: Imitation, orders: Orders, signer: Signer, context: SandboxContext) -> None:
         self._imitation = imitation
         self._orders = orders
         self._signer = signer
-        self._book = scene.book
-        self._faults = scene.faults
-        self._authorization = f"Api-Key {scene.settings.yandex_pay_api_key.get_secret_value()}"
-        self._merchant_id = scene.settings.yandex_pay_merchant_id
-        self._payment_url = scene.payment_url
+        self._ledger = context.ledger
+        self._faults = context.faults
+        self._authorization = f"Api-Key {context.settings.yandex_pay_api_key.get_secret_value()}"
+        self._merchant_id = context.settings.yandex_pay_merchant_id
+        self._payment_url = context.payment_url
 
     def routes(self) -> list[web.RouteDef]:
         """The API's routes."""
@@ -114,7 +114,7 @@ class YandexPayApi:
 
     def _operation(self, request: web.Request, _body: dict[str, Any]) -> dict[str, Any]:
         key = request.match_info["external_id"]
-        order = self._book.find_by_operation(key)
+        order = self._ledger.find_by_operation(key)
         operation = None if order is None else next((o for o in order.operations if o.key == key), None)
         if order is None or operation is None:
             raise Refused(404, "OPERATION_NOT_FOUND", "no such operation")

@@ -6,12 +6,9 @@ from typing import Any, Final
 
 from billing.money import from_decimal_string, to_decimal_string
 from providers.sandbox.imitation import Line
+from providers.sandbox.yandex_pay.errors import CartProblem
 
 CURRENCY: Final = "RUB"
-
-
-class CartProblem(ValueError):
-    """The cart does not add up."""
 
 
 def check(cart: Mapping[str, Any], amount: int) -> None:

@@ -7,12 +7,12 @@ import msgspec
 from aiohttp import web
 
 from providers.sandbox import json_http
-from providers.sandbox.context import Scene
+from providers.sandbox.context import SandboxContext
 from providers.sandbox.imitation import CallbackRequest, Imitation, Line
 from providers.sandbox.ledger import Order
 from providers.sandbox.yandex_pay import carts
 from providers.sandbox.yandex_pay.api import YandexPayApi, refusal
-from providers.sandbox.yandex_pay.orders import PROVIDER, Orders
+from providers.sandbox.yandex_pay.model import PROVIDER, Orders
 from providers.sandbox.yandex_pay.signing import Signer
 
 DECLINED: Final = "INSUFFICIENT_FUNDS"
@@ -32,10 +32,10 @@ class YandexPayImitation(Imitation):
     name: ClassVar[str] = PROVIDER
     callback_path: ClassVar[str] = "/v1/webhook"
 
-    def __init__(self, scene: Scene) -> None:
-        self._signer = Signer(scene.book)
-        self._orders = Orders(scene)
-        self._api = YandexPayApi(self, self._orders, self._signer, scene)
+    def __init__(self, context: SandboxContext) -> None:
+        self._signer = Signer(context.ledger)
+        self._orders = Orders(context)
+        self._api = YandexPayApi(self, self._orders, self._signer, context)
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -50,8 +50,8 @@ class YandexPayImitation(Imitation):
     def decline(self, order: Order, reason: str | None) -> bool:
         return self._orders.decline(order, reason or DECLINED)
 
-    def walk_away(self, order: Order) -> bool:
-        return self._orders.changes.walk_away(order)
+    def abandon_checkout(self, order: Order) -> bool:
+        return self._orders.changes.abandon_checkout(order)
 
     def callback(self, payload: bytes) -> CallbackRequest:
         return CallbackRequest({"Content-Type": "application/octet-stream"}, self._signer.sign(payload))

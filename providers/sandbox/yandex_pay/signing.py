@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
-from providers.sandbox.ledger import Book
+from providers.sandbox.ledger import ProviderLedger
 
 ALGORITHM: Final = "ES256"
 #: The documents' sample is valid for five minutes.
@@ -19,8 +19,8 @@ _KEY: Final = "yandex-pay/key"
 class Signer:
     """Signs with a key that stays the same across restarts."""
 
-    def __init__(self, book: Book) -> None:
-        self._key = _signing_key(book)
+    def __init__(self, ledger: ProviderLedger) -> None:
+        self._key = _signing_key(ledger)
         self._kid = f"sandbox-{self._key.public_key().public_numbers().x % 0xFFFFFFFF:08x}"
         self._jws = jwt.PyJWS(algorithms=[ALGORITHM])
 
@@ -37,14 +37,14 @@ class Signer:
         return self._jws.encode(payload, self._key, ALGORITHM, headers).encode()
 
 
-def _signing_key(book: Book) -> ec.EllipticCurvePrivateKey:
-    stored = book.recall(_KEY)
+def _signing_key(ledger: ProviderLedger) -> ec.EllipticCurvePrivateKey:
+    stored = ledger.recall(_KEY)
     if stored is None:
         key = ec.generate_private_key(ec.SECP256R1())
         stored = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        book.remember(_KEY, stored)
+        ledger.remember(_KEY, stored)
     loaded = serialization.load_pem_private_key(stored, None)
     assert isinstance(loaded, ec.EllipticCurvePrivateKey)
     return loaded

@@ -9,13 +9,13 @@ import msgspec
 from aiohttp import web
 
 from providers.sandbox import json_http
-from providers.sandbox.context import Scene
+from providers.sandbox.context import SandboxContext
 from providers.sandbox.imitation import Imitation
 from providers.sandbox.ledger import Order
 from providers.sandbox.replays import KeyReused, Replays, digest
 from providers.sandbox.yookassa import lists, serializers
-from providers.sandbox.yookassa.payments import PROVIDER, Payments
-from providers.sandbox.yookassa.refused import CODES, Refused
+from providers.sandbox.yookassa.errors import CODES, Refused
+from providers.sandbox.yookassa.model import PROVIDER, Payments
 
 PREFIX: Final = "/yookassa/v3"
 KEY: Final = "Idempotence-Key"
@@ -31,13 +31,13 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class YooKassaApi:
     """The API's handlers, in front of the ``payments``."""
 
-    def __init__(self, imitation: Imitation, payments: Payments, scene: Scene) -> None:
+    def __init__(self, imitation: Imitation, payments: Payments, context: SandboxContext) -> None:
         self._imitation = imitation
         self._payments = payments
-        self._book = scene.book
-        self._faults = scene.faults
-        self._replays = Replays(PROVIDER, scene.book, IDEMPOTENCY_S)
-        settings = scene.settings
+        self._ledger = context.ledger
+        self._faults = context.faults
+        self._replays = Replays(PROVIDER, context.ledger, IDEMPOTENCY_S)
+        settings = context.settings
         self._shop_id = settings.yookassa_shop_id
         self._authorization = aiohttp.encode_basic_auth(
             settings.yookassa_shop_id, settings.yookassa_secret_key.get_secret_value()
@@ -73,7 +73,7 @@ class YooKassaApi:
         return handle
 
     def _writes(self, name: str | None, act: Act) -> Handler:
-        """What is the same for all writes: the credentials, the key, the faults. ``name``: what faults and the book
+        """What is the same for all writes: the credentials, the key, the faults. ``name``: what faults and the ledger
         call it; ``None``: a payment, with the customer or without."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -106,7 +106,7 @@ class YooKassaApi:
         if known is not None:
             self._note_repeat(operation, key, msgspec.json.decode(known.body))
             return web.Response(status=known.status, body=known.body, content_type="application/json")
-        with self._book.change():
+        with self._ledger.change():
             answer = json_http.answer(act(request, body, key))
             assert isinstance(answer.body, bytes)
             self._replays.keep(key, asked, answer.status, answer.body)
@@ -139,14 +139,14 @@ class YooKassaApi:
         return self._payments.view(order)
 
     def _payments_list(self, request: web.Request) -> dict[str, Any]:
-        return lists.payments(self._book, self._faults, request.query, self._payments.view)
+        return lists.payments(self._ledger, self._faults, request.query, self._payments.view)
 
     def _refunds_list(self, request: web.Request) -> dict[str, Any]:
-        return lists.refunds(self._book, self._faults, request.query)
+        return lists.refunds(self._ledger, self._faults, request.query)
 
     def _read_refund(self, request: web.Request) -> dict[str, Any]:
         id = request.match_info["refund_id"]
-        order = self._book.find_by_operation(id)
+        order = self._ledger.find_by_operation(id)
         operation = None if order is None else next((o for o in order.operations if o.id == id), None)
         if order is None or operation is None or operation.type != "REFUND":
             raise Refused(404, "no such refund", "refund_id")

@@ -6,11 +6,11 @@ from typing import ClassVar, Final
 from aiohttp import web
 
 from billing.money import from_decimal_string
-from providers.sandbox.context import Scene
+from providers.sandbox.context import SandboxContext
 from providers.sandbox.imitation import CallbackRequest, Imitation, Line
 from providers.sandbox.ledger import Order
 from providers.sandbox.yookassa.api import IDEMPOTENCY_S, YooKassaApi, error
-from providers.sandbox.yookassa.payments import PROVIDER, Payments
+from providers.sandbox.yookassa.model import PROVIDER, Payments
 
 DECLINED: Final = "insufficient_funds"
 
@@ -21,9 +21,9 @@ class YooKassaImitation(Imitation):
     name: ClassVar[str] = PROVIDER
     idempotency_s: ClassVar[float | None] = IDEMPOTENCY_S
 
-    def __init__(self, scene: Scene) -> None:
-        self._payments = Payments(scene)
-        self._api = YooKassaApi(self, self._payments, scene)
+    def __init__(self, context: SandboxContext) -> None:
+        self._payments = Payments(context)
+        self._api = YooKassaApi(self, self._payments, context)
 
     def routes(self) -> list[web.RouteDef]:
         return self._api.routes()
@@ -34,8 +34,8 @@ class YooKassaImitation(Imitation):
     def decline(self, order: Order, reason: str | None) -> bool:
         return self._payments.decline(order, reason or DECLINED)
 
-    def walk_away(self, order: Order) -> bool:
-        return self._payments.changes.walk_away(order)
+    def abandon_checkout(self, order: Order) -> bool:
+        return self._payments.changes.abandon_checkout(order)
 
     def expire(self, order: Order) -> bool:
         return self._payments.expire(order)

@@ -7,11 +7,11 @@ from operator import ge, gt, le, lt
 from typing import Any, Final
 
 from providers.sandbox.faults import Faults
-from providers.sandbox.ledger import Book, Order
-from providers.sandbox.movements import Movement, as_told, movements
+from providers.sandbox.ledger import Order, ProviderLedger
+from providers.sandbox.statements import Movement, movements, with_statement_faults
 from providers.sandbox.yookassa import serializers
-from providers.sandbox.yookassa.payments import PROVIDER
-from providers.sandbox.yookassa.refused import Refused
+from providers.sandbox.yookassa.errors import Refused
+from providers.sandbox.yookassa.model import PROVIDER
 
 DEFAULT_LIMIT: Final = 10
 LIMITS: Final = range(1, 101)
@@ -21,13 +21,15 @@ LAST: Final = "~"
 
 
 def payments(
-    book: Book, faults: Faults, query: Mapping[str, str], view: Callable[[Order], dict[str, Any]]
+    ledger: ProviderLedger, faults: Faults, query: Mapping[str, str], view: Callable[[Order], dict[str, Any]]
 ) -> dict[str, Any]:
     """GET /payments, the newest first. By the time of capture it is what clearing reads: a statement."""
     before = _cursor(query)
-    orders: Iterable[Order] = book.newest(PROVIDER, before)
+    orders: Iterable[Order] = ledger.newest(PROVIDER, before)
     if any(name.startswith("captured_at.") for name in query):
-        told = as_told(movements(book.newest(PROVIDER, (math.inf, LAST)), ("CAPTURE",)), PROVIDER, faults)
+        told = with_statement_faults(
+            movements(ledger.newest(PROVIDER, (math.inf, LAST)), ("CAPTURE",)), PROVIDER, faults
+        )
         by_time = sorted((order for order, _ in told), key=lambda o: (o.created, o.order_id), reverse=True)
         orders = (order for order in by_time if (order.created, order.order_id) < before)
     found = (
@@ -40,12 +42,12 @@ def payments(
     return _page(query, ((order.created, order.order_id, view(order)) for order in found))
 
 
-def refunds(book: Book, faults: Faults, query: Mapping[str, str]) -> dict[str, Any]:
+def refunds(ledger: ProviderLedger, faults: Faults, query: Mapping[str, str]) -> dict[str, Any]:
     """GET /refunds, the newest first. Of no payment in particular it is a statement."""
     before = _cursor(query)
-    all_of_them: Iterable[Movement] = _refunds(book, query.get("payment_id"))
+    all_of_them: Iterable[Movement] = _refunds(ledger, query.get("payment_id"))
     if "payment_id" not in query:
-        all_of_them = as_told(all_of_them, PROVIDER, faults)
+        all_of_them = with_statement_faults(all_of_them, PROVIDER, faults)
     found = sorted(
         (
             (operation.created, operation.id, serializers.refund(order, operation))
@@ -61,12 +63,12 @@ def refunds(book: Book, faults: Faults, query: Mapping[str, str]) -> dict[str, A
     return _page(query, found)
 
 
-def _refunds(book: Book, payment_id: str | None) -> Iterator[Movement]:
+def _refunds(ledger: ProviderLedger, payment_id: str | None) -> Iterator[Movement]:
     orders: Iterable[Order]
     if payment_id is None:
-        orders = book.newest(PROVIDER, (math.inf, LAST))
+        orders = ledger.newest(PROVIDER, (math.inf, LAST))
     else:
-        order = book.find(payment_id)
+        order = ledger.find(payment_id)
         orders = [] if order is None else [order]
     return (Movement(order, o) for order in orders for o in order.operations if o.type == "REFUND")
 

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from billing.errors import InvalidMoney
 from billing.money import from_decimal_string
-from providers.sandbox.yookassa.refused import Refused
+from providers.sandbox.yookassa.errors import Refused
 
 CURRENCY: Final = "RUB"
 #: One rouble, in kopecks.

@@ -8,7 +8,7 @@ import msgspec
 from billing.money import to_decimal_string
 from providers.sandbox.ledger import Operation, Order
 
-#: The book's word → YooKassa's. What was given back does not show in the status.
+#: The ledger's word → YooKassa's. What was given back does not show in the status.
 STATUSES: Final = {
     "PENDING": "pending",
     "AUTHORIZED": "waiting_for_capture",

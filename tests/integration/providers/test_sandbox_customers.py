@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from billing.orders import Cart, Item
-from providers.sandbox.ledger import Book, Order
+from providers.sandbox.ledger import Order, ProviderLedger
 from tests.support.factories import an_order
 from tests.support.sandbox import World, a_request, a_world
 
@@ -46,7 +46,7 @@ async def test_a_customer_can_only_pay_be_declined_or_walk_away(world: World, fo
 
 
 async def test_an_order_past_its_time_can_no_longer_be_paid_and_nobody_is_told(tmp_path):
-    book = Book(tmp_path / "sandbox" / "book.sqlite")
+    book = ProviderLedger(tmp_path / "sandbox" / "book.sqlite")
     book.put(Order("old", "yandex-pay", "RUB", 59_900, "PENDING", created=1.0, expires=2.0))
     book.close()
     async with a_world(tmp_path) as world:

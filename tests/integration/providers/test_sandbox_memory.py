@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from billing.vocabulary import Action, Outcome
-from providers.sandbox.ledger import Book
+from providers.sandbox.ledger import ProviderLedger
 from providers.sandbox.yandex_pay import Orders
 from tests.support.sandbox import API_KEY, MERCHANT, PATIENCE_S, World, a_request, about
 
@@ -29,7 +29,7 @@ async def test_the_keys_and_the_settings_survive_a_restart(tmp_path):
 
 async def test_an_acknowledged_callback_is_crossed_out(world: World):
     await world.paid()
-    book = Book(world.settings.state_dir / "sandbox" / "book.sqlite")
+    book = ProviderLedger(world.settings.state_dir / "sandbox" / "book.sqlite")
     await world.until(lambda: book.undelivered() == [])
     book.close()
 

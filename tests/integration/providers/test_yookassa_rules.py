@@ -9,7 +9,7 @@ import pytest
 from yookassa import Configuration, Payment, Refund
 
 from billing.vocabulary import Action
-from providers.sandbox.ledger import Book
+from providers.sandbox.ledger import ProviderLedger
 from providers.sandbox.replays import KeyReused, Replays, digest
 from tests.support.sandbox import API_KEY, SHOP, about
 from tests.support.yookassa import API, YooKassaWorld, a_yookassa_world
@@ -49,7 +49,7 @@ async def test_a_refusal_does_not_use_the_key_up(world: YooKassaWorld):
 
 def test_a_key_is_forgotten_after_its_window(tmp_path):
     now = [1000.0]
-    book = Book(tmp_path / "book.sqlite")
+    book = ProviderLedger(tmp_path / "book.sqlite")
     replays = Replays("yookassa", book, 86_400.0, now=lambda: now[0])
     replays.keep("key", digest("asked"), 200, b"{}")
     now[0] += 86_399

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from billing.orders import Cart, Contact, Item
 from billing.vocabulary import Action, CaptureMode, Outcome, PaymentStatus
 from providers.declines import REASONS
-from providers.stripe import Stripe, forms
+from providers.stripe import Stripe, requests
 from providers.stripe.responses import DECLINES, REFUSALS, refused
 from runtime.settings import Settings
 from tests.support.factories import an_order
@@ -227,7 +227,8 @@ async def test_a_gateways_not_found_is_no_evidence_that_the_order_is_not_there(a
 
 def test_a_form_nests_in_brackets_and_leaves_out_what_is_none():
     assert (
-        forms.encode({"a": {"b": [1, True]}, "c": None, "d": "x y"}) == "a%5Bb%5D%5B0%5D=1&a%5Bb%5D%5B1%5D=true&d=x+y"
+        requests.encode({"a": {"b": [1, True]}, "c": None, "d": "x y"})
+        == "a%5Bb%5D%5B0%5D=1&a%5Bb%5D%5B1%5D=true&d=x+y"
     )
 
 

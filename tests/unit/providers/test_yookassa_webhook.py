@@ -9,7 +9,7 @@ from billing.errors import InvalidMessage
 from billing.messages import Observation
 from providers.base import CallbackRejected
 from providers.yookassa import YooKassa
-from providers.yookassa.addresses import PUBLISHED, Addresses
+from providers.yookassa.webhook import PUBLISHED, Addresses
 from runtime.settings import Settings
 
 PAYMENT = "2f1c7a5e-000f-5000-8000-1c0d3b6e9a11"

@@ -9,13 +9,14 @@ from typing import Any, Final
 
 from billing.money import from_decimal_string
 from providers.sandbox.changes import Changes, new_operation
-from providers.sandbox.context import Scene
+from providers.sandbox.context import SandboxContext
 from providers.sandbox.faults import DECLINE
 from providers.sandbox.imitation import is_payable
 from providers.sandbox.ledger import Operation, Order
 from providers.sandbox.replays import digest
 from providers.sandbox.yandex_pay import carts, serializers
 from providers.sandbox.yandex_pay.carts import CURRENCY
+from providers.sandbox.yandex_pay.errors import Refused
 
 PROVIDER: Final = "yandex-pay"
 #: One rouble, in kopecks: the least an order, a refund or a remainder may be.
@@ -29,31 +30,21 @@ REFUND_TAKES_S: Final = 0.05
 _TWO_STAGE: Final = "yandex-pay/two-stage"
 
 
-class Refused(Exception):
-    """The API says no. The order is as it was."""
-
-    def __init__(self, status: int, code: str, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.code = code
-        self.reason = reason
-
-
 class Orders:
-    """The orders of one merchant. Every change is in the book, with its callbacks, before a method returns.
+    """The orders of one merchant. Every change is in the ledger, with its callbacks, before a method returns.
 
     A write that is repeated, by ``externalOperationId`` or by ``X-Request-Id``, gets the same operation; with other
     arguments it is refused. An unpaid order that is past its time stays PENDING and can no longer be paid; nobody is
     told of it, since no document says that anybody would be.
     """
 
-    def __init__(self, scene: Scene) -> None:
-        self.changes = Changes(PROVIDER, scene)
-        self._book = scene.book
-        self._faults = scene.faults
-        self._merchant_id = scene.settings.yandex_pay_merchant_id
-        self._on_opened = scene.on_opened
-        self._two_stage = self._book.recall(_TWO_STAGE) == b"yes"
+    def __init__(self, context: SandboxContext) -> None:
+        self.changes = Changes(PROVIDER, context)
+        self._ledger = context.ledger
+        self._faults = context.faults
+        self._merchant_id = context.settings.yandex_pay_merchant_id
+        self._on_opened = context.on_opened
+        self._two_stage = self._ledger.recall(_TWO_STAGE) == b"yes"
 
     @property
     def two_stage(self) -> bool:
@@ -63,7 +54,7 @@ class Orders:
     @two_stage.setter
     def two_stage(self, value: bool) -> None:
         self._two_stage = value
-        self._book.remember(_TWO_STAGE, b"yes" if value else b"no")
+        self._ledger.remember(_TWO_STAGE, b"yes" if value else b"no")
 
     def open(self, body: dict[str, Any], request_id: str | None, *, saves: bool = False) -> Order:
         """POST /v1/orders; ``saves``: or /v1/subscriptions, an order whose card may be charged again."""
@@ -237,7 +228,7 @@ class Orders:
         assert order is not None
         operation = next(o for o in order.operations if o.id == operation_id)
         if operation.status != "PENDING":
-            self._book.end(operation)
+            self._ledger.end(operation)
             return
         operation.updated = time.time()
         if operation.details.get("fails"):

@@ -11,12 +11,12 @@ from typing import Any, Final
 import msgspec
 
 from providers.sandbox.changes import Changes, new_operation
-from providers.sandbox.context import Scene
+from providers.sandbox.context import SandboxContext
 from providers.sandbox.faults import DECLINE
 from providers.sandbox.imitation import is_payable
 from providers.sandbox.ledger import Operation, Order
 from providers.sandbox.tbank import serializers
-from providers.sandbox.tbank.refused import (
+from providers.sandbox.tbank.errors import (
     NO_PAYMENT,
     TOO_LITTLE,
     WRONG_FIELD,
@@ -44,12 +44,12 @@ REVOKED: Final = "1005"
 class Payments:
     """The payments of one terminal. Methods raise :class:`Refused`."""
 
-    def __init__(self, scene: Scene) -> None:
-        self.changes = Changes(PROVIDER, scene)
-        self._book = scene.book
-        self._faults = scene.faults
-        self._on_opened = scene.on_opened
-        self._terminal_key = scene.settings.tbank_terminal_key
+    def __init__(self, context: SandboxContext) -> None:
+        self.changes = Changes(PROVIDER, context)
+        self._ledger = context.ledger
+        self._faults = context.faults
+        self._on_opened = context.on_opened
+        self._terminal_key = context.settings.tbank_terminal_key
 
     def find(self, payment_id: Any) -> Order:
         """A payment by its id."""
@@ -82,8 +82,8 @@ class Payments:
         }
         order.note("create", order_id)
         ids = msgspec.json.encode([*self._ids(order_id), order.order_id])
-        with self._book.change():
-            self._book.remember(f"{PROVIDER}/order/{order_id}", ids)
+        with self._ledger.change():
+            self._ledger.remember(f"{PROVIDER}/order/{order_id}", ids)
             self.changes.put(order)
         self._later(order.expires - now, order.order_id)
         self._on_opened(order.order_id)
@@ -96,7 +96,7 @@ class Payments:
         order.customer = "pays"
         if order.details["recurrent"]:
             order.details["rebill_id"] = order.order_id
-            self._book.remember(f"{PROVIDER}/rebill/{order.order_id}", order.order_id.encode())
+            self._ledger.remember(f"{PROVIDER}/rebill/{order.order_id}", order.order_id.encode())
         self._take(order, "pay")
         return True
 
@@ -115,7 +115,7 @@ class Payments:
         order.note("recur", order.details["order_id"])
         if order.status != "PENDING":
             raise self._wrong_state(order)
-        if self._book.recall(f"{PROVIDER}/rebill/{rebill_id}") is None:
+        if self._ledger.recall(f"{PROVIDER}/rebill/{rebill_id}") is None:
             raise Refused(NO_PAYMENT, "no such RebillId")
         fault = self._faults.draw(PROVIDER, "recur", "method_revoked", DECLINE)
         if fault is None:
@@ -239,7 +239,7 @@ class Payments:
             self.expire(order)
 
     def _ids(self, order_id: str) -> list[str]:
-        stored = self._book.recall(f"{PROVIDER}/order/{order_id}")
+        stored = self._ledger.recall(f"{PROVIDER}/order/{order_id}")
         return [] if stored is None else msgspec.json.decode(stored, type=list[str])
 
     def _add(self, order: Order, type: str, status: str, amount: int, key: str | None = None) -> Operation:
@@ -256,7 +256,7 @@ class Payments:
 
 
 def cancels(order: Order) -> str:
-    """What Cancel would do to an order now, as faults and the book call it."""
+    """What Cancel would do to an order now, as faults and the ledger call it."""
     return {"PENDING": "rollback", "AUTHORIZED": "void"}.get(order.status, "refund")
 
 

@@ -1,18 +1,30 @@
-"""Movements of money as a provider's statement tells them, and what the faults of statements make of them."""
+"""What a provider's statement of a day lists: the movements of money in the ledger, changed by the faults of statements,
+and the register (CSV) that the consoles of providers without list calls give."""
 
+import csv
+import io
+import math
 import uuid
 from collections.abc import Iterable, Iterator
+from datetime import date, datetime, timezone
 from typing import Final, NamedTuple
 
 import msgspec
 
+from billing.money import to_decimal_string
+from providers.base import MOSCOW
 from providers.sandbox.faults import Faults
-from providers.sandbox.ledger import Operation, Order
+from providers.sandbox.ledger import Operation, Order, ProviderLedger
+from providers.statements import COLUMNS
 
 #: What money moves by.
 MOVES: Final = ("CAPTURE", "REFUND")
 #: How much ``register_amount`` is off, minor units.
 OFF: Final = 100
+#: The sandbox' price of a payment; refunds give none of it back.
+FEE_PER_MILLE: Final = 28
+#: Above every id.
+_LAST: Final = "~"
 _STRANGERS: Final = uuid.UUID("6f1c2a52-6a4e-4c0f-9f0b-8d6d1a3b7c11")
 
 
@@ -33,7 +45,7 @@ def movements(orders: Iterable[Order], types: tuple[str, ...] = MOVES) -> Iterat
     )
 
 
-def as_told(found: Iterable[Movement], provider: str, faults: Faults) -> Iterator[Movement]:
+def with_statement_faults(found: Iterable[Movement], provider: str, faults: Faults) -> Iterator[Movement]:
     """What the statement says of them, the same at every reading: without those that ``register_missing`` strikes, by
     another amount with ``register_amount``, and with a stranger beside those that ``register_extra`` strikes."""
     for movement in found:
@@ -43,6 +55,33 @@ def as_told(found: Iterable[Movement], provider: str, faults: Faults) -> Iterato
         if faults.marks(provider, "register_missing", id):
             continue
         yield _misquoted(movement) if faults.marks(provider, "register_amount", id) else movement
+
+
+def register(ledger: ProviderLedger, faults: Faults, provider: str, day: date) -> str:
+    """The register as CSV: captures and refunds that ended on that day."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for order, operation in with_statement_faults(
+        movements(ledger.newest(provider, (math.inf, _LAST))), provider, faults
+    ):
+        ended = datetime.fromtimestamp(operation.updated, timezone(MOSCOW))
+        if ended.date() != day:
+            continue
+        fee = 0 if operation.type == "REFUND" else operation.amount * FEE_PER_MILLE // 1000
+        writer.writerow(
+            {
+                "type": operation.type,
+                "order_id": order.order_id,
+                "operation_id": operation.id,
+                "merchant_operation_id": operation.key or order.details.get("order_id") or "",
+                "amount": to_decimal_string(operation.amount, order.currency),
+                "fee": to_decimal_string(fee, order.currency),
+                "currency": order.currency,
+                "time": ended.isoformat(),
+            }
+        )
+    return text.getvalue()
 
 
 def _misquoted(movement: Movement) -> Movement:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from providers.sandbox.changes import Changes, new_operation
-from providers.sandbox.context import Scene
+from providers.sandbox.context import SandboxContext
 from providers.sandbox.imitation import is_payable
 from providers.sandbox.ledger import Operation, Order
 from providers.sandbox.stripe import parameters, requests, serializers
@@ -26,12 +26,12 @@ class Payments:
     """The payments of one account. Methods raise :class:`Refused`. A declined card leaves a Checkout Session open:
     the customer may try another one."""
 
-    def __init__(self, scene: Scene) -> None:
-        self.changes = Changes(PROVIDER, scene)
-        self._faults = scene.faults
-        self._on_opened = scene.on_opened
-        self._payment_url = scene.payment_url
-        self._methods = Methods(scene.book, scene.faults)
+    def __init__(self, context: SandboxContext) -> None:
+        self.changes = Changes(PROVIDER, context)
+        self._faults = context.faults
+        self._on_opened = context.on_opened
+        self._payment_url = context.payment_url
+        self._methods = Methods(context.ledger, context.faults)
 
     def session(self, order: Order, *, expanded: bool = False) -> dict[str, Any]:
         """A Checkout Session in Stripe's words."""

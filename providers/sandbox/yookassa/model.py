@@ -7,12 +7,12 @@ import uuid
 from typing import Any, Final
 
 from providers.sandbox.changes import Changes, new_operation
-from providers.sandbox.context import Scene
+from providers.sandbox.context import SandboxContext
 from providers.sandbox.faults import DECLINE
 from providers.sandbox.imitation import is_payable
 from providers.sandbox.ledger import Operation, Order
 from providers.sandbox.yookassa import requests, serializers
-from providers.sandbox.yookassa.refused import Refused
+from providers.sandbox.yookassa.errors import Refused
 
 PROVIDER: Final = "yookassa"
 #: How long a customer has to confirm a payment, seconds.
@@ -26,12 +26,12 @@ REFUND_TAKES_S: Final = 0.05
 class Payments:
     """The payments of one shop. Methods raise :class:`Refused`."""
 
-    def __init__(self, scene: Scene) -> None:
-        self.changes = Changes(PROVIDER, scene)
-        self._faults = scene.faults
-        self._on_opened = scene.on_opened
-        self._payment_url = scene.payment_url
-        self._shop_id = scene.settings.yookassa_shop_id
+    def __init__(self, context: SandboxContext) -> None:
+        self.changes = Changes(PROVIDER, context)
+        self._faults = context.faults
+        self._on_opened = context.on_opened
+        self._payment_url = context.payment_url
+        self._shop_id = context.settings.yookassa_shop_id
 
     def view(self, order: Order) -> dict[str, Any]:
         """A payment in YooKassa's words."""
