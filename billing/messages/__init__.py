@@ -10,10 +10,10 @@ from billing.messages.envelope import Envelope, decode_envelope
 from billing.messages.events import ItemView, OperationView, PaymentChanged, Refusal, Reply
 from billing.messages.payment_commands import (
     CapturePayment,
-    ChaseOperation,
     CorrectPayment,
     CreatePayment,
     ExpirePayment,
+    FollowUpOperation,
     RefundLine,
     RefundPayment,
     RollbackPayment,
@@ -24,11 +24,11 @@ from billing.messages.provider import Observation, ObservedOperation, ProviderCa
 __all__ = [
     "MESSAGE_TYPES",
     "CapturePayment",
-    "ChaseOperation",
     "CorrectPayment",
     "CreatePayment",
     "Envelope",
     "ExpirePayment",
+    "FollowUpOperation",
     "ItemView",
     "Message",
     "Observation",

@@ -7,10 +7,10 @@ from billing.messages.base import Message
 from billing.messages.events import PaymentChanged, Reply
 from billing.messages.payment_commands import (
     CapturePayment,
-    ChaseOperation,
     CorrectPayment,
     CreatePayment,
     ExpirePayment,
+    FollowUpOperation,
     RefundPayment,
     RollbackPayment,
     VoidPayment,
@@ -39,7 +39,7 @@ TOPIC_MESSAGES: Final[MappingProxyType[Topic, tuple[type[Message], ...]]] = Mapp
             RollbackPayment,
             ExpirePayment,
             CorrectPayment,
-            ChaseOperation,
+            FollowUpOperation,
             ProviderResult,
             ProviderCallback,
         ),

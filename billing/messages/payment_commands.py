@@ -112,11 +112,11 @@ class CorrectPayment(Message, frozen=True, omit_defaults=True):
     reply_to: ReplyTo | None = None
 
 
-class ChaseOperation(Message, frozen=True, omit_defaults=True):
-    """Ask again about an operation that is not final. Sent when its time has come; ``chase`` is the count it was
-    sent for, so that a repeat asks once."""
+class FollowUpOperation(Message, frozen=True, omit_defaults=True):
+    """Inquire again about an operation that is not final. Sent when the inquiry is due; ``follow_up`` (``chase`` in
+    JSON) counts the earlier ones, so that a repeat asks once."""
 
     TYPE: ClassVar[str] = "billing.payment.chase.v1"
 
     operation_id: UUID
-    chase: int
+    follow_up: int = msgspec.field(name="chase")

@@ -80,9 +80,9 @@ class ProviderRequest(Message, frozen=True, omit_defaults=True):
     until a provider that names orders itself has told it, and for good where the merchant names them, the id of the
     operation that opened it. ``opened_at``: when the payment was recorded (UTC). ``amount``: minor units.
     ``cart``: for CREATE and RECUR what is bought; for CAPTURE and REFUND the cart that remains *after* it;
-    ``returned``: for REFUND by items, what is given back. ``contact``: where the receipt goes. ``kept``: for REFUND,
-    what the provider holds by our books, minor units, as if no refund were open; ``under_way``: the amounts of the
-    other refunds that are.
+    ``contact``: where the receipt goes. For REFUND: ``refunded_cart`` (``returned`` in JSON) holds the items given
+    back, where it names items; ``refundable_before`` (``kept``) is what the provider holds by our books, minor units,
+    as if no refund were open; ``open_refund_amounts`` (``under_way``) are the amounts of the other open refunds.
     """
 
     TYPE: ClassVar[str] = "billing.provider.request.v1"
@@ -102,7 +102,7 @@ class ProviderRequest(Message, frozen=True, omit_defaults=True):
     reason: str | None = None
     opened_at: datetime | None = None
     contact: Contact | None = None
-    returned: Cart | None = None
-    kept: int | None = None
-    under_way: tuple[int, ...] = ()
+    refunded_cart: Cart | None = msgspec.field(default=None, name="returned")
+    refundable_before: int | None = msgspec.field(default=None, name="kept")
+    open_refund_amounts: tuple[int, ...] = msgspec.field(default=(), name="under_way")
     reply_to: ReplyTo | None = None

@@ -14,16 +14,16 @@ from billing.errors import InvalidMessage
 from billing.ledger import postings
 from billing.messages import Observation, ProviderResult
 from billing.payments.decision import Draft
-from billing.payments.follow_ups import next_chase
+from billing.payments.follow_ups import next_follow_up
 from billing.payments.model import Operation, Payment
-from billing.payments.provider_requests import request
+from billing.payments.provider_requests import build_request
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
 
-_OVER = (PaymentStatus.FAILED, PaymentStatus.VOIDED, PaymentStatus.REFUNDED, PaymentStatus.EXPIRED)
-_TAKEN = (PaymentStatus.CAPTURED, PaymentStatus.PARTIALLY_REFUNDED)
+CLOSED = (PaymentStatus.FAILED, PaymentStatus.VOIDED, PaymentStatus.REFUNDED, PaymentStatus.EXPIRED)
+FUNDED = (PaymentStatus.CAPTURED, PaymentStatus.PARTIALLY_REFUNDED)
 
 
-def was_left(payment: Payment, provider: str) -> bool:
+def is_abandoned(payment: Payment, provider: str) -> bool:
     """Whether the payment was at this provider before it moved on."""
     return provider != payment.provider and any(o.provider == provider for o in payment.operations)
 
@@ -33,7 +33,7 @@ def order_of(payment: Payment, provider: str) -> Operation:
     return next(o for o in payment.operations if o.provider == provider)
 
 
-def take_in(draft: Draft, provider: str, observed: Observation) -> None:
+def apply_evidence(draft: Draft, provider: str, observed: Observation) -> None:
     """What the provider says of the order. Said again, or late, it changes nothing."""
     opened = order_of(draft.payment, provider)
     if observed.order_ref is not None:
@@ -42,9 +42,9 @@ def take_in(draft: Draft, provider: str, observed: Observation) -> None:
             opened = _twin(draft, opened, observed.order_ref, observed.status)
             if opened.provider_ref != observed.order_ref:
                 return
-    if observed.status in _OVER:
+    if observed.status in CLOSED:
         _close(draft, opened)
-    elif observed.status in _TAKEN:
+    elif observed.status in FUNDED:
         _give_back(draft, opened)
     elif observed.status is not None:
         _ask_to_close(draft, opened, OperationType.VOID)
@@ -61,7 +61,7 @@ def call_ended(draft: Draft, operation: Operation, message: ProviderResult) -> N
     elif message.action is Action.CREATE and message.outcome not in (Outcome.NOT_SENT, Outcome.DECLINED):
         _ask_to_close(draft, opened, OperationType.VOID)
     if message.observed is not None:
-        take_in(draft, operation.provider, message.observed)
+        apply_evidence(draft, operation.provider, message.observed)
     still = draft.payment.operation(operation.id)
     if message.action is Action.INQUIRE and message.outcome is Outcome.SUCCEEDED and still is not None:
         if message.observed is not None and message.observed.status is None and still.type is OperationType.VOID:
@@ -89,7 +89,7 @@ def _give_back(draft: Draft, opened: Operation) -> None:
     capture_id = _id(opened, OperationType.CAPTURE)
     if draft.payment.operation(capture_id) is None:
         capture = _operation(draft, opened, OperationType.CAPTURE, Action.INQUIRE)
-        draft.put(msgspec.structs.replace(capture, status=OperationStatus.SUCCESS, next_chase_at=None))
+        draft.record_operation(msgspec.structs.replace(capture, status=OperationStatus.SUCCESS, next_follow_up_at=None))
         currency = draft.payment.order.currency
         draft.postings.append(postings.capture(capture_id, opened.provider, opened.amount, currency, draft.now))
     void = draft.payment.operation(_id(opened, OperationType.VOID))
@@ -103,8 +103,8 @@ def _ask_to_close(draft: Draft, opened: Operation, type: OperationType) -> None:
     taken = draft.payment.operation(_id(opened, OperationType.CAPTURE)) is not None
     if draft.payment.operation(_id(opened, type)) is not None or (taken and type is OperationType.VOID):
         return
-    operation = draft.put(_operation(draft, opened, type, Action.ROLLBACK))
-    draft.requests.append(request(draft.payment, operation, Action.ROLLBACK))
+    operation = draft.record_operation(_operation(draft, opened, type, Action.ROLLBACK))
+    draft.requests.append(build_request(draft.payment, operation, Action.ROLLBACK))
 
 
 def _rolled_back(draft: Draft, operation: Operation, message: ProviderResult) -> None:
@@ -115,17 +115,17 @@ def _rolled_back(draft: Draft, operation: Operation, message: ProviderResult) ->
     outcome = Outcome.PENDING if message.outcome is Outcome.DECLINED else message.outcome
     operation = draft.note_outcome(operation, outcome, not_within_s=message.retry_after_s)
     if message.reason is not None:
-        draft.put(msgspec.structs.replace(operation, reason=message.reason))
+        draft.record_operation(msgspec.structs.replace(operation, reason=message.reason))
 
 
 def _resend_unknown(draft: Draft, operation: Operation) -> None:
     """The provider answered and the order is not over: the call that should close it, if its end was unknown, did
     not, and goes out again with its key."""
     if operation.status is OperationStatus.UNKNOWN:
-        again = next_chase(Outcome.NOT_SENT, 0, draft.now)
-        draft.put(
+        again = next_follow_up(Outcome.NOT_SENT, 0, draft.now)
+        draft.record_operation(
             msgspec.structs.replace(
-                operation, status=OperationStatus.PENDING, outcome=Outcome.NOT_SENT, next_chase_at=again
+                operation, status=OperationStatus.PENDING, outcome=Outcome.NOT_SENT, next_follow_up_at=again
             )
         )
 
@@ -133,16 +133,16 @@ def _resend_unknown(draft: Draft, operation: Operation) -> None:
 def _name(draft: Draft, opened: Operation, order_ref: str) -> Operation:
     if opened.provider_ref is not None:
         return opened
-    return draft.put(msgspec.structs.replace(opened, provider_ref=order_ref))
+    return draft.record_operation(msgspec.structs.replace(opened, provider_ref=order_ref))
 
 
 def _twin(draft: Draft, opened: Operation, order_ref: str, status: PaymentStatus | None) -> Operation:
     """Another order for the same operation, left by a call whose answer was lost: it counts where it took money."""
-    if status not in _TAKEN:
+    if status not in FUNDED:
         return opened
     if draft.payment.operation(_id(opened, OperationType.CAPTURE)) is not None:
         raise InvalidMessage(f"{draft.payment.id} was paid as {opened.provider_ref}, and again as {order_ref}")
-    return draft.put(msgspec.structs.replace(opened, provider_ref=order_ref))
+    return draft.record_operation(msgspec.structs.replace(opened, provider_ref=order_ref))
 
 
 def _operation(draft: Draft, opened: Operation, type: OperationType, action: Action) -> Operation:
@@ -156,7 +156,7 @@ def _operation(draft: Draft, opened: Operation, type: OperationType, action: Act
         reason="payment_moved_on",
         created_at=draft.now,
         updated_at=draft.now,
-        next_chase_at=next_chase(None, 0, draft.now),
+        next_follow_up_at=next_follow_up(None, 0, draft.now),
     )
 
 

@@ -16,11 +16,11 @@ from billing.messages import (
 from billing.orders import Cart
 from billing.payments.abandoned_attempts import finish
 from billing.payments.decision import Decision, Draft, answer, refuse
-from billing.payments.follow_ups import next_chase
+from billing.payments.follow_ups import next_follow_up
 from billing.payments.model import Operation, Payment
-from billing.payments.provider_requests import request
+from billing.payments.provider_requests import build_request
 from billing.payments.refundable_cart import refund_cart
-from billing.payments.settlement import charge, succeed, undo
+from billing.payments.settlement import charge_operation, succeed, undo
 from billing.vocabulary import Action, OperationStatus, OperationType, PaymentStatus
 
 _Asked = CapturePayment | VoidPayment | RefundPayment | RollbackPayment
@@ -110,9 +110,9 @@ def expire(_message: ExpirePayment, payment: Payment, now: datetime) -> Decision
     if payment.status not in (PaymentStatus.PENDING, PaymentStatus.AUTHORIZED):
         return Decision(payment)
     draft = Draft(payment, now)
-    operation = charge(draft)
-    draft.requests.append(request(payment, operation, Action.INQUIRE))
-    return draft.decide()
+    operation = charge_operation(draft)
+    draft.requests.append(build_request(payment, operation, Action.INQUIRE))
+    return draft.build()
 
 
 def correct(message: CorrectPayment, payment: Payment, now: datetime) -> Decision:
@@ -129,19 +129,19 @@ def correct(message: CorrectPayment, payment: Payment, now: datetime) -> Decisio
     draft = Draft(payment, now)
     reason = f"corrected: {message.reason}"
     corrections = (*operation.corrections, message.correction_id)
-    operation = draft.put(msgspec.structs.replace(operation, corrections=corrections))
+    operation = draft.record_operation(msgspec.structs.replace(operation, corrections=corrections))
     if operation.provider != payment.provider:
         finish(draft, operation)
     elif message.succeeded:
         succeed(draft, operation)
-        draft.restate()
+        draft.derive_status()
     elif operation.is_open:
         draft.close(operation, OperationStatus.FAIL, reason)
-        draft.restate()
+        draft.derive_status()
     else:
         undo(draft, operation, message.correction_id, reason)
     draft.waiting = message.reply_to
-    return draft.decide()
+    return draft.build()
 
 
 def _correction_refusal(payment: Payment, operation: Operation, *, succeeded: bool) -> str | None:
@@ -221,7 +221,7 @@ def _operation(
         created_at=now,
         updated_at=now,
         reason=reason,
-        next_chase_at=next_chase(None, 0, now),
+        next_follow_up_at=next_follow_up(None, 0, now),
         cart=cart,
         fingerprint=message.fingerprint,
     )
@@ -230,9 +230,9 @@ def _operation(
 def _start(payment: Payment, operation: Operation, now: datetime, reply_to: ReplyTo | None) -> Decision:
     """Record the attempt and ask the provider; who waits is answered when the provider has."""
     draft = Draft(payment, now)
-    operation = draft.put(operation)
-    draft.requests.append(request(draft.payment, operation, operation.action, reply_to))
-    return draft.decide()
+    operation = draft.record_operation(operation)
+    draft.requests.append(build_request(draft.payment, operation, operation.action, reply_to))
+    return draft.build()
 
 
 def _partition(reply_to: ReplyTo | None) -> int:

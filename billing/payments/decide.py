@@ -11,10 +11,10 @@ import msgspec
 from billing.errors import InvalidCart, InvalidMessage, InvalidMoney
 from billing.messages import (
     CapturePayment,
-    ChaseOperation,
     CorrectPayment,
     CreatePayment,
     ExpirePayment,
+    FollowUpOperation,
     Message,
     ProviderCallback,
     ProviderResult,
@@ -23,14 +23,14 @@ from billing.messages import (
     VoidPayment,
 )
 from billing.payments import commands
-from billing.payments.abandoned_attempts import order_of, take_in, was_left
+from billing.payments.abandoned_attempts import apply_evidence, is_abandoned, order_of
 from billing.payments.decision import Decision, Draft, answer, refuse
-from billing.payments.follow_ups import next_chase
+from billing.payments.follow_ups import next_follow_up
 from billing.payments.model import Operation, Payment
 from billing.payments.observations import apply_observation
-from billing.payments.provider_requests import request
-from billing.payments.provider_results import result
-from billing.payments.settlement import charge
+from billing.payments.provider_requests import build_request
+from billing.payments.provider_results import apply_result
+from billing.payments.settlement import charge_operation
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
 
 
@@ -91,7 +91,7 @@ def _create(message: CreatePayment, payment: Payment | None, now: datetime) -> D
         now,
         created=True,
     )
-    operation = draft.put(
+    operation = draft.record_operation(
         Operation(
             id=operation_id,
             type=OperationType.RECURRING if recurring else OperationType.AUTHORIZE,
@@ -101,61 +101,61 @@ def _create(message: CreatePayment, payment: Payment | None, now: datetime) -> D
             provider=message.provider,
             created_at=now,
             updated_at=now,
-            next_chase_at=next_chase(None, 0, now),
+            next_follow_up_at=next_follow_up(None, 0, now),
         )
     )
     # Who waits is answered when the provider has: a payment without its URL is of no use to a checkout.
-    draft.requests.append(request(draft.payment, operation, operation.action, reply_to))
-    return draft.decide()
+    draft.requests.append(build_request(draft.payment, operation, operation.action, reply_to))
+    return draft.build()
 
 
 def _callback(message: ProviderCallback, payment: Payment, now: datetime) -> Decision:
     draft = Draft(payment, now)
-    if was_left(payment, message.provider):
+    if is_abandoned(payment, message.provider):
         if message.ask:
             opened = order_of(payment, message.provider)
-            draft.requests.append(request(payment, opened, Action.INQUIRE))
+            draft.requests.append(build_request(payment, opened, Action.INQUIRE))
         else:
-            take_in(draft, message.provider, message.observed)
+            apply_evidence(draft, message.provider, message.observed)
     elif message.provider != payment.provider:
         raise InvalidMessage(f"{payment.id} was never at {message.provider}")
     elif message.ask:
         _ask(draft)
     else:
         apply_observation(draft, message.observed)
-    return draft.decide()
+    return draft.build()
 
 
 def _ask(draft: Draft) -> None:
     """Ask the provider how the order stands, and what is open again soon: the answer may be lost, and the callback
     that said that there is news does not come again."""
-    soon = next_chase(Outcome.UNKNOWN, 0, draft.now)
+    soon = next_follow_up(Outcome.UNKNOWN, 0, draft.now)
     for operation in draft.payment.standing:
-        if operation.is_open and (operation.next_chase_at is None or operation.next_chase_at > soon):
-            draft.put(msgspec.structs.replace(operation, next_chase_at=soon))
-    draft.requests.append(request(draft.payment, charge(draft), Action.INQUIRE))
+        if operation.is_open and (operation.next_follow_up_at is None or operation.next_follow_up_at > soon):
+            draft.record_operation(msgspec.structs.replace(operation, next_follow_up_at=soon))
+    draft.requests.append(build_request(draft.payment, charge_operation(draft), Action.INQUIRE))
 
 
-def _chase(message: ChaseOperation, payment: Payment, now: datetime) -> Decision:
+def _follow_up(message: FollowUpOperation, payment: Payment, now: datetime) -> Decision:
     operation = payment.operation(message.operation_id)
-    if operation is None or operation.next_chase_at is None or operation.chases != message.chase:
+    if operation is None or operation.next_follow_up_at is None or operation.follow_ups != message.follow_up:
         return Decision(payment)
     draft = Draft(payment, now)
-    chases = operation.chases + 1
+    follow_ups = operation.follow_ups + 1
     watched = operation.is_open or payment.status is PaymentStatus.AUTHORIZED
-    due = next_chase(operation.outcome, chases, now) if watched else None
-    operation = draft.put(msgspec.structs.replace(operation, chases=chases, next_chase_at=due))
+    due = next_follow_up(operation.outcome, follow_ups, now) if watched else None
+    operation = draft.record_operation(msgspec.structs.replace(operation, follow_ups=follow_ups, next_follow_up_at=due))
     if not watched:
-        return draft.decide()
+        return draft.build()
     # Opening an order moves no money and is idempotent at the provider, so asking again is sending it again: the
     # quickest way to the payment URL. Where that leaves the outcome unknown, every second question is an inquiry:
     # a provider that answers only "it exists" would else never be asked what became of it. Anything else is sent
     # again only if it was never sent.
-    asks = operation.outcome is Outcome.UNKNOWN and message.chase % 2 == 1
+    asks = operation.outcome is Outcome.UNKNOWN and message.follow_up % 2 == 1
     opens = operation.action is Action.CREATE and payment.payment_url is None and not asks
     resend = operation.is_open and (operation.outcome is Outcome.NOT_SENT or opens)
-    draft.requests.append(request(draft.payment, operation, operation.action if resend else Action.INQUIRE))
-    return draft.decide()
+    draft.requests.append(build_request(draft.payment, operation, operation.action if resend else Action.INQUIRE))
+    return draft.build()
 
 
 _HANDLERS: Final[MappingProxyType[type[Message], Callable[[Any, Payment, datetime], Decision]]] = MappingProxyType(
@@ -166,8 +166,8 @@ _HANDLERS: Final[MappingProxyType[type[Message], Callable[[Any, Payment, datetim
         RollbackPayment: commands.rollback,
         ExpirePayment: commands.expire,
         CorrectPayment: commands.correct,
-        ChaseOperation: _chase,
+        FollowUpOperation: _follow_up,
         ProviderCallback: _callback,
-        ProviderResult: result,
+        ProviderResult: apply_result,
     }
 )

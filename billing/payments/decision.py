@@ -11,7 +11,7 @@ from billing.messages import ItemView, Message, OperationView, PaymentChanged, P
 from billing.messages.event_parts import CallView, EntryView, PostingView
 from billing.payments.allocation import lines
 from billing.payments.entitlement import entitlement
-from billing.payments.follow_ups import next_chase
+from billing.payments.follow_ups import next_follow_up
 from billing.payments.lifecycle import TRANSITIONS, Fact
 from billing.payments.model import Operation, Payment
 from billing.vocabulary import OperationStatus, OperationType, Outcome, PaymentStatus
@@ -40,7 +40,7 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 class Draft:
-    """A payment being changed by one message. Collects what follows; :meth:`decide` seals it."""
+    """A payment being changed by one message. Collects what follows; :meth:`build` seals it."""
 
     def __init__(self, payment: Payment, now: datetime, *, created: bool = False) -> None:
         self.payment = payment
@@ -54,7 +54,7 @@ class Draft:
         self.waiting: ReplyTo | None = None
         self._touched: dict[UUID, None] = {}
 
-    def put(self, operation: Operation) -> Operation:
+    def record_operation(self, operation: Operation) -> Operation:
         """Add an operation, or replace the one with its id."""
         operation = msgspec.structs.replace(operation, updated_at=self.now)
         others = self.payment.operations
@@ -66,7 +66,7 @@ class Draft:
         self._touched[operation.id] = None
         return operation
 
-    def set(self, **changes: object) -> None:
+    def update(self, **changes: object) -> None:
         """Change fields of the payment."""
         self.payment = msgspec.structs.replace(self.payment, **changes)
 
@@ -81,24 +81,24 @@ class Draft:
         """From now on the order which ``operation`` opened goes by this name."""
         if order_ref == self.payment.order_ref:
             return operation
-        self.set(order_ref=order_ref)
-        return self.put(msgspec.structs.replace(operation, provider_ref=order_ref))
+        self.update(order_ref=order_ref)
+        return self.record_operation(msgspec.structs.replace(operation, provider_ref=order_ref))
 
-    def move(self, fact: Fact) -> bool:
+    def transition(self, fact: Fact) -> bool:
         """Take the transition for ``fact``; ``False`` when it is old news."""
         status = TRANSITIONS.get((self.payment.status, fact))
         if status is None:
             return False
-        self.set(status=status)
+        self.update(status=status)
         return True
 
     def close(self, operation: Operation, status: OperationStatus, reason: str | None = None) -> Operation:
         """Make an operation final."""
-        return self.put(
-            msgspec.structs.replace(operation, status=status, reason=reason or operation.reason, next_chase_at=None)
+        return self.record_operation(
+            msgspec.structs.replace(operation, status=status, reason=reason or operation.reason, next_follow_up_at=None)
         )
 
-    def restate(self) -> None:
+    def derive_status(self) -> None:
         """Set the status that the amounts say, after a correction."""
         payment = self.payment
         if payment.captured:
@@ -114,7 +114,7 @@ class Draft:
             status = PaymentStatus.VOIDED
         else:
             status = PaymentStatus.AUTHORIZED
-        self.set(status=status)
+        self.update(status=status)
 
     def note_outcome(
         self, operation: Operation, outcome: Outcome, provider_ref: str | None = None, not_within_s: int | None = None
@@ -122,23 +122,24 @@ class Draft:
         """Record how the last call for an open operation ended, and when to ask again: by the schedule, but not within
         the seconds that the provider wants to be left alone."""
         status = OperationStatus.UNKNOWN if outcome is Outcome.UNKNOWN else OperationStatus.PENDING
-        return self.put(
+        return self.record_operation(
             msgspec.structs.replace(
                 operation,
                 status=status,
                 outcome=outcome,
                 provider_ref=provider_ref or operation.provider_ref,
-                next_chase_at=max(
-                    next_chase(outcome, operation.chases, self.now), self.now + timedelta(seconds=not_within_s or 0)
+                next_follow_up_at=max(
+                    next_follow_up(outcome, operation.follow_ups, self.now),
+                    self.now + timedelta(seconds=not_within_s or 0),
                 ),
             )
         )
 
-    def decide(self) -> Decision:
+    def build(self) -> Decision:
         """Seal: check the invariants, count the version, say what changed, answer who waits."""
         if self.payment is not self.before:
             version = self.payment.version + (self.before is not None)
-            self.set(version=version, updated_at=self._moment())
+            self.update(version=version, updated_at=self._moment())
         self.payment.check()
         touched = tuple(o for o in self.payment.operations if o.id in self._touched)
         event = None

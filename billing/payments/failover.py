@@ -9,9 +9,9 @@ from typing import Final
 from uuid import uuid5
 
 from billing.payments.decision import Draft
-from billing.payments.follow_ups import next_chase
+from billing.payments.follow_ups import next_follow_up
 from billing.payments.model import Operation
-from billing.payments.provider_requests import request
+from billing.payments.provider_requests import build_request
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
 
 #: Decline reasons that are the provider's own affair: another one may see it otherwise. A card that is empty, expired
@@ -54,8 +54,8 @@ def move_on(draft: Draft) -> None:
     provider, *others = payment.alternatives
     number = 1 + sum(o.type is OperationType.AUTHORIZE for o in payment.operations)
     id = uuid5(payment.id, f"authorize/{number}")
-    draft.set(provider=provider, alternatives=tuple(others), order_ref=str(id), payment_url=None)
-    operation = draft.put(
+    draft.update(provider=provider, alternatives=tuple(others), order_ref=str(id), payment_url=None)
+    operation = draft.record_operation(
         Operation(
             id=id,
             type=OperationType.AUTHORIZE,
@@ -65,8 +65,8 @@ def move_on(draft: Draft) -> None:
             provider=provider,
             created_at=draft.now,
             updated_at=draft.now,
-            next_chase_at=next_chase(None, 0, draft.now),
+            next_follow_up_at=next_follow_up(None, 0, draft.now),
         )
     )
-    draft.requests.append(request(draft.payment, operation, Action.CREATE, draft.waiting))
+    draft.requests.append(build_request(draft.payment, operation, Action.CREATE, draft.waiting))
     draft.waiting = None

@@ -16,7 +16,7 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
     """One movement of money, or the attempt at one. ``amount``: minor units of the payment's currency.
 
     ``provider``: who is asked for it, and ``action``: to do what. ``outcome``: how the last call for it ended, ``None``
-    while none has; ``chases`` counts how often it was asked about since, ``next_chase_at`` (UTC) says when next. ``cart``: what a capture takes, or the items of a refund.
+    while none has; ``follow_ups`` counts how often it was asked about since, ``next_follow_up_at`` (UTC) says when next. ``cart``: what a capture takes, or the items of a refund.
     ``corrections``: ids of the operators' corrections that were applied to it. ``fingerprint``: of the command that
     asked for it, ``None`` where no API client did.
     """
@@ -32,8 +32,8 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
     outcome: Outcome | None = None
     provider_ref: str | None = None
     reason: str | None = None
-    chases: int = 0
-    next_chase_at: datetime | None = None
+    follow_ups: int = 0
+    next_follow_up_at: datetime | None = None
     cart: Cart | None = None
     corrections: tuple[UUID, ...] = ()
     fingerprint: str | None = None

@@ -6,7 +6,7 @@ Evidence converges: the same observation twice, or an old one after a newer, cha
 from billing.errors import InvalidMessage
 from billing.messages import Observation, ObservedOperation
 from billing.payments.decision import Draft
-from billing.payments.settlement import by_provider, charge, fail, succeed
+from billing.payments.settlement import charge_operation, fail, provider_initiated_operation, succeed
 from billing.vocabulary import Action, OperationStatus, OperationType, PaymentStatus
 
 
@@ -15,7 +15,7 @@ def apply_observation(draft: Draft, observed: Observation) -> None:
     if observed.order_ref is not None and not _is_ours(draft, observed.order_ref, observed):
         return
     if observed.method_ref is not None and draft.payment.save_method and draft.payment.method_ref is None:
-        draft.set(method_ref=observed.method_ref)
+        draft.update(method_ref=observed.method_ref)
     for operation in observed.operations:
         _operation(draft, operation)
     match observed.status:
@@ -42,7 +42,7 @@ def _is_ours(draft: Draft, order_ref: str, observed: Observation) -> bool:
     for the same operation, whose page nobody has. That it expires says nothing of ours. Should money have been taken
     by it, it is the one that counts.
     """
-    opened = charge(draft)
+    opened = charge_operation(draft)
     draft.name_order(opened, order_ref)
     if order_ref == draft.payment.order_ref:
         return True
@@ -56,7 +56,7 @@ def _is_ours(draft: Draft, order_ref: str, observed: Observation) -> bool:
 
 def _authorized(draft: Draft) -> None:
     if draft.payment.authorized == 0:
-        succeed(draft, charge(draft))
+        succeed(draft, charge_operation(draft))
 
 
 def _captured(draft: Draft) -> None:
@@ -66,7 +66,9 @@ def _captured(draft: Draft) -> None:
         return
     operation = payment.open_operation(OperationType.CAPTURE)
     if operation is None:
-        operation = by_provider(draft, OperationType.CAPTURE, payment.authorized, "captured_by_provider")
+        operation = provider_initiated_operation(
+            draft, OperationType.CAPTURE, payment.authorized, "captured_by_provider"
+        )
     succeed(draft, operation)
 
 
@@ -75,11 +77,11 @@ def _voided(draft: Draft) -> None:
     if payment.status not in (PaymentStatus.PENDING, PaymentStatus.AUTHORIZED):
         return
     if payment.authorized == 0:
-        fail(draft, charge(draft), "voided")
+        fail(draft, charge_operation(draft), "voided")
         return
     operation = payment.open_operation(OperationType.VOID)
     if operation is None:
-        operation = by_provider(draft, OperationType.VOID, payment.authorized, "hold_released")
+        operation = provider_initiated_operation(draft, OperationType.VOID, payment.authorized, "hold_released")
     _close_captures(draft, "voided")
     succeed(draft, operation)
 
@@ -94,7 +96,7 @@ def _failed(draft: Draft, reason: str) -> None:
     if payment.captured:
         _refunded(draft, "rolled_back")
     else:
-        fail(draft, charge(draft), reason)
+        fail(draft, charge_operation(draft), reason)
 
 
 def _refunded(draft: Draft, reason: str) -> None:
@@ -105,7 +107,7 @@ def _refunded(draft: Draft, reason: str) -> None:
         if operation.type is OperationType.REFUND and operation.is_open:
             succeed(draft, operation)
     if left := draft.payment.refundable:
-        succeed(draft, by_provider(draft, OperationType.REFUND, left, reason))
+        succeed(draft, provider_initiated_operation(draft, OperationType.REFUND, left, reason))
 
 
 def _operation(draft: Draft, observed: ObservedOperation) -> None:

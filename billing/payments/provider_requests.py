@@ -6,16 +6,18 @@ from billing.payments.refundable_cart import cart_after
 from billing.vocabulary import Action, OperationType
 
 
-def request(payment: Payment, operation: Operation, action: Action, reply_to: ReplyTo | None = None) -> ProviderRequest:
+def build_request(
+    payment: Payment, operation: Operation, action: Action, reply_to: ReplyTo | None = None
+) -> ProviderRequest:
     """Ask the provider for ``action`` on behalf of ``operation``, whose id is the idempotency key."""
     opens = action in (Action.CREATE, Action.RECUR)
     cart = operation.cart
-    kept = None
-    under_way: tuple[int, ...] = ()
+    refundable = None
+    open_refunds: tuple[int, ...] = ()
     if operation.type is OperationType.REFUND and action is Action.REFUND:
-        kept = payment.captured - payment.refunded
-        under_way = tuple(o.amount for o in payment.refunds_under_way if o.id != operation.id)
-        cart = None if operation.amount == kept else cart_after(payment, operation)
+        refundable = payment.captured - payment.refunded
+        open_refunds = tuple(o.amount for o in payment.refunds_under_way if o.id != operation.id)
+        cart = None if operation.amount == refundable else cart_after(payment, operation)
     return ProviderRequest(
         payment_id=payment.id,
         operation_id=operation.id,
@@ -33,8 +35,8 @@ def request(payment: Payment, operation: Operation, action: Action, reply_to: Re
         reason=operation.reason,
         opened_at=payment.created_at,
         contact=payment.order.contact,
-        returned=operation.cart if action is Action.REFUND else None,
-        kept=kept,
-        under_way=under_way,
+        refunded_cart=operation.cart if action is Action.REFUND else None,
+        refundable_before=refundable,
+        open_refund_amounts=open_refunds,
         reply_to=reply_to,
     )

@@ -10,7 +10,7 @@ from billing.messages.event_parts import CallView
 from billing.payments.abandoned_attempts import call_ended
 from billing.payments.decision import Decision, Draft
 from billing.payments.failover import may_move_on, move_on, never_sent
-from billing.payments.follow_ups import next_chase
+from billing.payments.follow_ups import next_follow_up
 from billing.payments.model import Operation, Payment
 from billing.payments.observations import apply_observation
 from billing.payments.settlement import fail, succeed
@@ -18,10 +18,10 @@ from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, 
 
 #: What a provider that answered an inquiry says when it has no such order.
 ORDER_NOT_FOUND = "order_not_found"
-_OPENS = (Action.CREATE, Action.RECUR)
+OPENING_ACTIONS = (Action.CREATE, Action.RECUR)
 
 
-def result(message: ProviderResult, payment: Payment, now: datetime) -> Decision:
+def apply_result(message: ProviderResult, payment: Payment, now: datetime) -> Decision:
     """Take in how a call ended. A result for what is final already adds at most a URL."""
     operation = payment.operation(message.operation_id)
     if operation is None:
@@ -38,8 +38,8 @@ def result(message: ProviderResult, payment: Payment, now: datetime) -> Decision
     )
     if operation.provider != payment.provider:
         call_ended(draft, operation, message)
-        return draft.decide()
-    if message.action in _OPENS and message.provider_ref is not None:
+        return draft.build()
+    if message.action in OPENING_ACTIONS and message.provider_ref is not None:
         # Also where a callback or an inquiry closed the operation first: later calls need the name.
         operation = draft.name_order(operation, message.provider_ref)
     if message.action is Action.INQUIRE:
@@ -47,13 +47,13 @@ def result(message: ProviderResult, payment: Payment, now: datetime) -> Decision
     elif operation.is_open:
         _call(draft, operation, message)
     if message.payment_url is not None and payment.payment_url is None:
-        draft.set(payment_url=message.payment_url)
+        draft.update(payment_url=message.payment_url)
         if message.provider_ref is not None and draft.payment.authorized == 0:
             # The page that the customer gets is this order's, whatever twin was heard of before.
             draft.rename_order(operation, message.provider_ref)
     if message.method_ref is not None and payment.method_ref is None:
-        draft.set(method_ref=message.method_ref)
-    return draft.decide()
+        draft.update(method_ref=message.method_ref)
+    return draft.build()
 
 
 def _call(draft: Draft, operation: Operation, message: ProviderResult) -> None:
@@ -101,10 +101,10 @@ def _resolve_unknown(draft: Draft, operation: Operation, observed: Observation, 
     if arrived:
         draft.note_outcome(operation, Outcome.PENDING)
     else:
-        resend = next_chase(Outcome.NOT_SENT, 0, draft.now)
-        draft.put(
+        resend = next_follow_up(Outcome.NOT_SENT, 0, draft.now)
+        draft.record_operation(
             msgspec.structs.replace(
-                operation, status=OperationStatus.PENDING, outcome=Outcome.NOT_SENT, next_chase_at=resend
+                operation, status=OperationStatus.PENDING, outcome=Outcome.NOT_SENT, next_follow_up_at=resend
             )
         )
 

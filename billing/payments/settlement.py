@@ -25,33 +25,33 @@ def succeed(draft: Draft, operation: Operation) -> None:
     if operation.status is OperationStatus.SUCCESS:
         return
     if operation.type is OperationType.CAPTURE and draft.payment.authorized == 0:
-        succeed(draft, charge(draft))  # what was captured was held, whatever we heard of it
+        succeed(draft, charge_operation(draft))  # what was captured was held, whatever we heard of it
     posted_before = operation.status is OperationStatus.FAIL  # failed in our books, then evidence to the contrary
     operation = draft.close(operation, OperationStatus.SUCCESS)
     amount = operation.amount
     payment = draft.payment
     match operation.type:
         case OperationType.AUTHORIZE:
-            draft.set(authorized=amount, reason=None)
-            draft.move(Fact.AUTHORIZED)
+            draft.update(authorized=amount, reason=None)
+            draft.transition(Fact.AUTHORIZED)
             held = payment.capture_mode is CaptureMode.TWO_STAGE
             look = draft.now + (timedelta(seconds=payment.hold_s) if held else CAPTURE_FOLLOWS)
-            draft.put(msgspec.structs.replace(operation, next_chase_at=look))
+            draft.record_operation(msgspec.structs.replace(operation, next_follow_up_at=look))
         case OperationType.CAPTURE:
-            authorization = charge(draft)
-            if payment.capture_mode is CaptureMode.ONE_STAGE and authorization.next_chase_at is not None:
-                draft.put(msgspec.structs.replace(authorization, next_chase_at=None))
-            draft.set(captured=payment.captured + amount)
-            draft.move(Fact.CAPTURED)
+            authorization = charge_operation(draft)
+            if payment.capture_mode is CaptureMode.ONE_STAGE and authorization.next_follow_up_at is not None:
+                draft.record_operation(msgspec.structs.replace(authorization, next_follow_up_at=None))
+            draft.update(captured=payment.captured + amount)
+            draft.transition(Fact.CAPTURED)
         case OperationType.RECURRING:
-            draft.set(authorized=amount, captured=amount, reason=None)
-            draft.move(Fact.CAPTURED)
+            draft.update(authorized=amount, captured=amount, reason=None)
+            draft.transition(Fact.CAPTURED)
         case OperationType.VOID:
-            draft.move(Fact.VOIDED)
+            draft.transition(Fact.VOIDED)
         case OperationType.REFUND:
-            draft.set(refunded=payment.refunded + amount)
+            draft.update(refunded=payment.refunded + amount)
             whole = draft.payment.refunded == draft.payment.captured
-            draft.move(Fact.WHOLLY_REFUNDED if whole else Fact.PARTLY_REFUNDED)
+            draft.transition(Fact.WHOLLY_REFUNDED if whole else Fact.PARTLY_REFUNDED)
         case _:
             assert_never(operation.type)
     salt = f"/{draft.payment.version}" if posted_before else ""
@@ -68,8 +68,8 @@ def fail(draft: Draft, operation: Operation, reason: str) -> None:
     if reason in ELSEWHERE and may_move_on(draft, operation):
         move_on(draft)
     elif operation.type in CHARGES:
-        draft.set(reason=reason)
-        draft.move(Fact.EXPIRED if reason == "expired" else Fact.FAILED)
+        draft.update(reason=reason)
+        draft.transition(Fact.EXPIRED if reason == "expired" else Fact.FAILED)
 
 
 def undo(draft: Draft, operation: Operation, correction_id: UUID, reason: str) -> None:
@@ -79,30 +79,30 @@ def undo(draft: Draft, operation: Operation, correction_id: UUID, reason: str) -
         case OperationType.AUTHORIZE:
             if payment.captured:
                 raise InvariantBroken(f"{payment.id}: an authorization cannot be undone under a capture")
-            draft.set(authorized=0)
+            draft.update(authorized=0)
         case OperationType.CAPTURE:
-            draft.set(captured=payment.captured - operation.amount)
+            draft.update(captured=payment.captured - operation.amount)
         case OperationType.RECURRING:
-            draft.set(authorized=0, captured=0)
+            draft.update(authorized=0, captured=0)
         case OperationType.VOID:
             pass
         case OperationType.REFUND:
-            draft.set(refunded=payment.refunded - operation.amount)
+            draft.update(refunded=payment.refunded - operation.amount)
         case _:
             assert_never(operation.type)
     posting = _posting(draft, operation, f"/{correction_id}")
     if posting is not None:
         draft.postings.append(postings.reverse(posting))
     draft.close(operation, OperationStatus.FAIL, reason)
-    draft.restate()
+    draft.derive_status()
 
 
-def charge(draft: Draft) -> Operation:
+def charge_operation(draft: Draft) -> Operation:
     """The operation that takes or holds the customer's money."""
     return next(o for o in reversed(draft.payment.operations) if o.type in CHARGES)
 
 
-def by_provider(draft: Draft, type: OperationType, amount: int, reason: str) -> Operation:
+def provider_initiated_operation(draft: Draft, type: OperationType, amount: int, reason: str) -> Operation:
     """An operation that the provider made without us: a capture in one stage, a hold released, a refund by hand."""
     payment = draft.payment
     number = sum(o.type is type for o in payment.operations) + 1

@@ -104,5 +104,5 @@ def cancel(request: ProviderRequest, payment_id: str, receipts: Receipts) -> dic
         "PaymentId": payment_id,
         "Amount": request.amount,
         "ExternalRequestId": str(request.operation_id),
-        **receipts.of(request.returned, request.contact),
+        **receipts.of(request.refunded_cart, request.contact),
     }

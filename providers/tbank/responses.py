@@ -163,11 +163,11 @@ def refunded(request: ProviderRequest, answer: Answer) -> CallResult:
     what T-Bank still keeps must tell."""
     if answer.status == "REFUNDED":
         return CallResult(Outcome.SUCCEEDED)
-    if request.amount == request.kept and answer.status != "PARTIAL_REFUNDED":
+    if request.amount == request.refundable_before and answer.status != "PARTIAL_REFUNDED":
         return CallResult(Outcome.PENDING)  # REFUNDED will say that all is given back
-    if answer.status == "PARTIAL_REFUNDED" and request.kept is not None and answer.new_amount is not None:
-        given_back = request.kept - answer.new_amount
-        others = _together(request.under_way)
+    if answer.status == "PARTIAL_REFUNDED" and request.refundable_before is not None and answer.new_amount is not None:
+        given_back = request.refundable_before - answer.new_amount
+        others = _together(request.open_refund_amounts)
         if given_back - request.amount in others and given_back not in others:
             return CallResult(Outcome.SUCCEEDED)
     return CallResult(Outcome.UNKNOWN, reason="not_told_apart")

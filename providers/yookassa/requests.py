@@ -48,7 +48,7 @@ def refund(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]
         "payment_id": request.order_ref,
         "amount": amount(request),
         "metadata": _metadata(request),
-        **receipt(request.returned, request.contact, request.currency, taxes),
+        **receipt(request.refunded_cart, request.contact, request.currency, taxes),
     }
     return body | ({"description": request.reason[:MAX_REFUND_DESCRIPTION]} if request.reason else {})
 

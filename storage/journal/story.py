@@ -130,7 +130,7 @@ def _summary(message: Message) -> str:
         return f"{message.provider}: {', '.join(words)}"
     said = {
         name: ",".join(value) if isinstance(value, tuple) else value
-        for name in ("operation_id", "provider", "route", "alternatives", "amount", "reason", "operator", "chase")
+        for name in ("operation_id", "provider", "route", "alternatives", "amount", "reason", "operator", "follow_up")
         if (value := getattr(message, name, None)) not in (None, ())
     }
     return " ".join((name, *(f"{key}={redact(str(value))}" for key, value in said.items())))

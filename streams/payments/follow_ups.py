@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from billing.messages import ChaseOperation, Envelope
+from billing.messages import Envelope, FollowUpOperation
 from billing.messages.topics import INBOX
 from runtime.kafka.publisher import Outbox, Output
 from runtime.periodic import again_and_again
@@ -21,7 +21,7 @@ PATIENCE: Final = timedelta(minutes=1)
 
 
 class Chaser:
-    """Sends :class:`ChaseOperation` for what is due, and for what was held back from a provider that has ``returned``
+    """Sends :class:`FollowUpOperation` for what is due, and for what was held back from a provider that has ``returned``
     (since when). Several may run: one works at a time, repeats are harmless."""
 
     def __init__(
@@ -73,7 +73,7 @@ def chase_message(payment_id: UUID, operation_id: UUID, chases: int, now: dateti
     """Ask a payment to look after an operation that was asked about ``chases`` times. Repeats carry the same id."""
     subject = str(payment_id)
     envelope = Envelope.wrap(
-        ChaseOperation(payment_id, operation_id, chases),
+        FollowUpOperation(payment_id, operation_id, chases),
         id=f"{operation_id}/chase/{chases}",
         source="/streams/chaser",
         subject=subject,

@@ -103,7 +103,7 @@ async def between(world: YooKassaWorld):
 async def test_one_stage_with_refunds_speaks_the_documents_language(world, between):
     request = await world.confirmed(60_000, 30_000, 10_000)
     refund = about(request, Action.REFUND, 10_000)
-    returned = msgspec.structs.replace(refund, returned=Cart(request.order.cart.items[2:]), contact=CONTACT)
+    returned = msgspec.structs.replace(refund, refunded_cart=Cart(request.order.cart.items[2:]), contact=CONTACT)
     assert (await world.adapter.perform(returned)).outcome is Outcome.SUCCEEDED
     assert (await world.adapter.perform(about(request, Action.REFUND, 90_000))).outcome is Outcome.SUCCEEDED
     assert (await world.inquire(request)).outcome is Outcome.SUCCEEDED

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from billing.messages import ChaseOperation, Message, ProviderCallback, ProviderResult
+from billing.messages import FollowUpOperation, Message, ProviderCallback, ProviderResult
 from billing.payments.decide import decide
 from billing.payments.model import Payment
 from tests.support.sandbox import PATIENCE_S, World
@@ -62,7 +62,7 @@ class Life:
                 for operation in payment.operations:
                     waits = operation.is_open and payment.payment_url is None
                     if waits or (operation.is_open and payment.authorized):
-                        payment = await self.tell(ChaseOperation(payment.id, operation.id, operation.chases))
+                        payment = await self.tell(FollowUpOperation(payment.id, operation.id, operation.follow_ups))
                 if not any(o.is_open for o in payment.operations if payment.authorized or payment.payment_url is None):
                     return payment
                 await asyncio.sleep(0.05)

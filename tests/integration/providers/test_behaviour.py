@@ -12,8 +12,8 @@ from structlog.testing import capture_logs
 
 from billing.messages import (
     CapturePayment,
-    ChaseOperation,
     ExpirePayment,
+    FollowUpOperation,
     RefundLine,
     RefundPayment,
     RollbackPayment,
@@ -241,7 +241,7 @@ async def chased(life: Life) -> Payment:
     payment = await life.hear()
     for operation in payment.operations:
         if operation.is_open:
-            payment = await life.tell(ChaseOperation(payment.id, operation.id, operation.chases))
+            payment = await life.tell(FollowUpOperation(payment.id, operation.id, operation.follow_ups))
     return payment
 
 

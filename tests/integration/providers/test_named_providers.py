@@ -60,7 +60,9 @@ async def test_a_hold_is_voided(world: NamedWorld):
 async def test_refunds_in_parts_add_up_and_more_is_declined(world: NamedWorld):
     request = await world.settled(60_000, 40_000)
     for amount, kept in ((30_000, 100_000), (30_000, 70_000), (40_000, 40_000)):
-        assert (await world.ask_for(request, Action.REFUND, amount, kept=kept)).outcome is Outcome.SUCCEEDED
+        assert (
+            await world.ask_for(request, Action.REFUND, amount, refundable_before=kept)
+        ).outcome is Outcome.SUCCEEDED
     more = await world.ask_for(request, Action.REFUND, 10_000)
     assert more.outcome is Outcome.DECLINED
     assert (await world.book(request.order_ref))["refunded"] == 100_000
@@ -70,7 +72,7 @@ async def test_refunds_in_parts_add_up_and_more_is_declined(world: NamedWorld):
 @pytest.mark.parametrize("action", [Action.VOID, Action.REFUND])
 async def test_the_same_operation_asked_for_twice_happens_once(world: NamedWorld, action):
     request = await (world.hold if action is Action.VOID else world.settled)(60_000)
-    operation = world.about(request, action, 60_000 if action is Action.VOID else 20_000, kept=60_000)
+    operation = world.about(request, action, 60_000 if action is Action.VOID else 20_000, refundable_before=60_000)
     for _ in range(2):
         assert (await world.adapter.perform(operation)).outcome is Outcome.SUCCEEDED
     book = await world.book(request.order_ref)
@@ -93,7 +95,7 @@ async def test_an_operation_whose_answer_was_lost_happens_once(world: NamedWorld
 async def test_a_refund_under_way_ends_later(world: NamedWorld):
     request = await world.settled(60_000)
     await world.tell("faults", fault="refund_later", operation="refund", count=1)
-    assert (await world.ask_for(request, Action.REFUND, kept=60_000)).outcome is Outcome.PENDING
+    assert (await world.ask_for(request, Action.REFUND, refundable_before=60_000)).outcome is Outcome.PENDING
     assert (await inquired(world, request)).status is PaymentStatus.CAPTURED
     async with asyncio.timeout(20):
         while (await inquired(world, request)).status is not PaymentStatus.REFUNDED:

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from billing.messages import ChaseOperation, RefundPayment
+from billing.messages import FollowUpOperation, RefundPayment
 from billing.orders import Contact
 from billing.payments.model import Operation, Payment
 from billing.vocabulary import Action, OperationStatus, Outcome, PaymentStatus
@@ -88,9 +88,11 @@ async def test_receipts_follow_the_money(world: TBankWorld):
     opened = await world.adapter.perform(request)
     request = msgspec.structs.replace(request, order_ref=opened.provider_ref or "")
     await world.customer(request, "pay")
-    refund = await world.ask_for(request, Action.REFUND, 40_000, returned=items(40_000), contact=contact, kept=100_000)
+    refund = await world.ask_for(
+        request, Action.REFUND, 40_000, refunded_cart=items(40_000), contact=contact, refundable_before=100_000
+    )
     assert refund.outcome is Outcome.SUCCEEDED
-    wrong = await world.ask_for(request, Action.REFUND, 30_000, returned=items(40_000), contact=contact)
+    wrong = await world.ask_for(request, Action.REFUND, 30_000, refunded_cart=items(40_000), contact=contact)
     assert (wrong.outcome, wrong.reason) == (Outcome.DECLINED, "invalid_request")
 
 
@@ -133,7 +135,7 @@ async def chased(life: Life, id: UUID, times: int = 4) -> Operation:
         if not now.is_open:
             break
         await asyncio.sleep(0.05)
-        await life.tell(ChaseOperation(life.payment.id, id, now.chases))
+        await life.tell(FollowUpOperation(life.payment.id, id, now.follow_ups))
     return operation(life.payment, id)
 
 

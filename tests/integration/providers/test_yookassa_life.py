@@ -5,8 +5,8 @@ import pytest
 
 from billing.messages import (
     CapturePayment,
-    ChaseOperation,
     CreatePayment,
+    FollowUpOperation,
     Observation,
     ProviderCallback,
     RefundPayment,
@@ -81,9 +81,9 @@ async def test_a_notification_whose_question_goes_unanswered_is_made_good_by_the
     payment = await life.called_back()
     assert payment.status is PaymentStatus.PENDING
     operation = payment.operations[0]
-    assert operation.next_chase_at is not None
-    assert (operation.next_chase_at - payment.updated_at).total_seconds() <= 5
-    payment = await life.tell(ChaseOperation(payment.id, operation.id, operation.chases))
+    assert operation.next_follow_up_at is not None
+    assert (operation.next_follow_up_at - payment.updated_at).total_seconds() <= 5
+    payment = await life.tell(FollowUpOperation(payment.id, operation.id, operation.follow_ups))
     assert payment.status is PaymentStatus.CAPTURED
 
 
@@ -107,7 +107,7 @@ async def test_a_charge_of_a_saved_method_whose_answer_was_lost_happens_once(lif
     payment = await life.tell(create(29_900, saved_method=first.method_ref))
     operation = payment.operations[0]
     assert payment.status is PaymentStatus.PENDING
-    payment = await life.tell(ChaseOperation(payment.id, operation.id, operation.chases))
+    payment = await life.tell(FollowUpOperation(payment.id, operation.id, operation.follow_ups))
     assert payment.status is PaymentStatus.CAPTURED
     orders = (await life.world.ask("GET", "/_sandbox/book"))["orders"]
     assert sorted(order["captured"] for order in orders) == [29_900, 29_900]

@@ -84,7 +84,7 @@ async def test_an_operation_ends_as_the_payments_status_says(adapter, bank, acti
 
 async def test_of_a_slow_refund_of_the_whole_we_shall_be_told(adapter, bank):
     bank.says("Cancel", Status="ASYNC_REFUNDING", NewAmount=300)
-    result = await adapter.perform(a_request(Action.REFUND, order_ref="100", amount=300, kept=300))
+    result = await adapter.perform(a_request(Action.REFUND, order_ref="100", amount=300, refundable_before=300))
     assert result.outcome is Outcome.PENDING
 
 
@@ -111,7 +111,9 @@ async def test_a_refund_of_a_part_is_made_when_what_is_kept_can_mean_nothing_els
     adapter, bank, kept, under_way, new_amount, is_made
 ):
     bank.says("Cancel", Status="PARTIAL_REFUNDED", **({} if new_amount is None else {"NewAmount": new_amount}))
-    request = a_request(Action.REFUND, order_ref="100", amount=300, kept=kept, under_way=under_way)
+    request = a_request(
+        Action.REFUND, order_ref="100", amount=300, refundable_before=kept, open_refund_amounts=under_way
+    )
     result = await adapter.perform(request)
     wanted = (Outcome.SUCCEEDED, None) if is_made else (Outcome.UNKNOWN, "not_told_apart")
     assert (result.outcome, result.reason) == wanted

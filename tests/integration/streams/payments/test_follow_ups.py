@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from billing.messages import ChaseOperation, decode_envelope
+from billing.messages import FollowUpOperation, decode_envelope
 from billing.vocabulary import Outcome
 from providers.base import CallResult
 from streams.payments.follow_ups import Chaser
@@ -35,7 +35,7 @@ async def a_payment_that_ended(world: World, outcome: Outcome) -> UUID:
 
 def chased(outbox: Outbox) -> set[UUID]:
     messages = [decode_envelope(bytes(output.value)).open() for output in outbox.published]
-    return {message.operation_id for message in messages if isinstance(message, ChaseOperation)}
+    return {message.operation_id for message in messages if isinstance(message, FollowUpOperation)}
 
 
 async def test_what_a_provider_was_not_sent_goes_as_soon_as_it_is_back(world):

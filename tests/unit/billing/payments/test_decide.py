@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from billing.errors import InvalidMessage, InvariantBroken
-from billing.messages import ChaseOperation, Observation, ProviderResult, RefundPayment, ReplyTo
+from billing.messages import FollowUpOperation, Observation, ProviderResult, RefundPayment, ReplyTo
 from billing.orders import Order
 from billing.payments.decide import decide
 from billing.payments.model import Payment
@@ -125,17 +125,17 @@ def test_a_capture_in_one_stage_that_nobody_told_us_of_is_asked_about():
     payment = a_payment()
     held = decide(payment, told(payment, PaymentStatus.AUTHORIZED), NOW).payment
     assert held is not None
-    look = held.operations[0].next_chase_at
+    look = held.operations[0].next_follow_up_at
     assert look == NOW + timedelta(minutes=1)
 
-    chased = decide(held, ChaseOperation(held.id, held.operations[0].id, 0), look)
+    chased = decide(held, FollowUpOperation(held.id, held.operations[0].id, 0), look)
     assert [request.action for request in chased.requests] == [Action.INQUIRE]
     assert chased.payment is not None
     taken = decide(chased.payment, told(payment, PaymentStatus.CAPTURED), look).payment
 
     assert taken is not None
     assert taken.status is PaymentStatus.CAPTURED
-    assert [operation.next_chase_at for operation in taken.operations] == [None, None], "nothing is left to ask"
+    assert [operation.next_follow_up_at for operation in taken.operations] == [None, None], "nothing is left to ask"
 
 
 def test_a_decline_fails_the_payment_with_the_reason_and_posts_nothing():
@@ -173,30 +173,30 @@ def test_a_doubtful_call_never_fails_the_payment_and_is_chased_after_five_second
     assert after is not None
     assert after.status is PaymentStatus.PENDING
     assert after.operations[0].status is status
-    assert after.operations[0].next_chase_at == later(5)
+    assert after.operations[0].next_follow_up_at == later(5)
 
 
 def test_a_chase_sends_the_order_again_with_the_same_key_while_its_url_is_not_known():
     payment = a_payment()
     doubtful = decide(payment, opened(payment, outcome=Outcome.UNKNOWN, payment_url=None), NOW).payment
     assert doubtful is not None
-    chase = ChaseOperation(payment.id, payment.operations[0].id, 0)
-    decision = decide(doubtful, chase, later(5))
+    follow_up = FollowUpOperation(payment.id, payment.operations[0].id, 0)
+    decision = decide(doubtful, follow_up, later(5))
     (request,) = decision.requests
     assert (request.action, request.operation_id) == (Action.CREATE, payment.operations[0].id)
     assert decision.payment is not None
-    assert decision.payment.operations[0].next_chase_at == later(5 + 30)
-    repeat = decide(decision.payment, chase, later(6))
-    assert repeat.requests == (), "one question per chase, however often it is delivered"
+    assert decision.payment.operations[0].next_follow_up_at == later(5 + 30)
+    repeat = decide(decision.payment, follow_up, later(6))
+    assert repeat.requests == (), "one question per follow-up, however often it is delivered"
 
 
 def test_an_order_that_is_only_said_to_exist_is_asked_about_and_its_url_is_found():
     payment = a_payment()
     unknown = opened(payment, outcome=Outcome.UNKNOWN, payment_url=None, provider_ref=None, reason="already_known")
     actions = []
-    for chase in range(2):
+    for follow_up in range(2):
         doubtful = decide(payment, unknown, NOW).payment
-        decision = decide(doubtful, ChaseOperation(payment.id, payment.operations[0].id, chase), later(600))
+        decision = decide(doubtful, FollowUpOperation(payment.id, payment.operations[0].id, follow_up), later(600))
         actions += [request.action for request in decision.requests]
         assert decision.payment is not None
         payment = decision.payment
@@ -222,7 +222,7 @@ def asked(payment: Payment, status: PaymentStatus | None) -> ProviderResult:
 def test_an_open_payment_is_asked_about_and_a_lost_callback_is_found():
     payment = decide(a := a_payment(), opened(a), NOW).payment
     assert payment is not None
-    decision = decide(payment, ChaseOperation(payment.id, payment.operations[0].id, 0), later(600))
+    decision = decide(payment, FollowUpOperation(payment.id, payment.operations[0].id, 0), later(600))
     assert [request.action for request in decision.requests] == [Action.INQUIRE]
     after = decide(decision.payment, asked(payment, PaymentStatus.CAPTURED), later(601)).payment
     assert after is not None
@@ -316,7 +316,7 @@ def test_an_unsigned_callback_moves_no_money_and_makes_the_provider_be_asked():
     assert decision.postings == ()
     (request,) = decision.requests
     assert (request.action, request.order_ref) == (Action.INQUIRE, named.order_ref)
-    assert decision.payment.operations[0].next_chase_at == later(5), "asked again soon, in case the answer is lost"
+    assert decision.payment.operations[0].next_follow_up_at == later(5), "asked again soon, in case the answer is lost"
 
 
 def test_an_unsigned_callback_to_a_payment_with_nothing_open_asks_and_changes_nothing():
@@ -333,7 +333,7 @@ def test_a_provider_that_wants_to_be_left_alone_is(wait_s: int | None, seconds: 
     busy = opened(payment, outcome=Outcome.NOT_SENT, provider_ref=None, payment_url=None, retry_after_s=wait_s)
     decided = decide(payment, busy, NOW).payment
     assert decided is not None
-    assert decided.operations[0].next_chase_at == NOW + timedelta(seconds=seconds)
+    assert decided.operations[0].next_follow_up_at == NOW + timedelta(seconds=seconds)
 
 
 def named(payment: Payment, order_ref: str) -> Payment:

@@ -6,8 +6,8 @@ from uuid import UUID
 import pytest
 
 from billing.messages import (
-    ChaseOperation,
     CorrectPayment,
+    FollowUpOperation,
     Message,
     Observation,
     ProviderCallback,
@@ -211,8 +211,8 @@ def test_a_return_that_is_declined_stays_open_until_the_provider_says_that_it_is
     payment = after(payment, declined)
     refund = at(payment, FIRST, OperationType.REFUND)
     assert refund.is_open
-    assert (refund.reason, refund.next_chase_at is not None) == ("merchant_balance", True)
-    chased = decide(payment, ChaseOperation(payment.id, refund.id, 0), later(600))
+    assert (refund.reason, refund.next_follow_up_at is not None) == ("merchant_balance", True)
+    chased = decide(payment, FollowUpOperation(payment.id, refund.id, 0), later(600))
     assert chased.payment is not None
     (question,) = chased.requests
     assert (question.provider, question.action) == (FIRST, Action.INQUIRE)
@@ -238,7 +238,7 @@ def test_a_return_of_unknown_end_is_sent_again_with_its_key_once_the_provider_sa
             observed=Observation(PaymentStatus.CAPTURED),
         ),
     )
-    again = decide(payment, ChaseOperation(payment.id, refund.id, 0), later(10))
+    again = decide(payment, FollowUpOperation(payment.id, refund.id, 0), later(10))
     (request,) = again.requests
     assert (request.action, request.operation_id) == (Action.ROLLBACK, refund.id)
 

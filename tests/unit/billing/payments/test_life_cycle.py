@@ -10,9 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from billing.messages import (
     CapturePayment,
-    ChaseOperation,
     CorrectPayment,
     ExpirePayment,
+    FollowUpOperation,
     Message,
     Observation,
     ObservedOperation,
@@ -157,10 +157,10 @@ class LifeCycle(RuleBasedStateMachine):
         )
 
     @rule(data=st.data())
-    def chase(self, data: st.DataObject) -> None:
+    def follow_up(self, data: st.DataObject) -> None:
         operation = self.payment.operation(self.operation(data))
         assert operation is not None
-        self.tell(ChaseOperation(self.payment.id, operation.id, data.draw(st.integers(0, operation.chases))))
+        self.tell(FollowUpOperation(self.payment.id, operation.id, data.draw(st.integers(0, operation.follow_ups))))
 
     @precondition(lambda self: self.requests)
     @rule(
@@ -215,7 +215,7 @@ class LifeCycle(RuleBasedStateMachine):
     def repeat(self, data: st.DataObject) -> None:
         self.tell(data.draw(st.sampled_from(self.history)))
 
-    @precondition(lambda self: self.history and not isinstance(self.history[-1], ChaseOperation | ExpirePayment))
+    @precondition(lambda self: self.history and not isinstance(self.history[-1], FollowUpOperation | ExpirePayment))
     @rule()
     def repeat_at_once(self) -> None:
         """The same message twice in a row moves no money the second time."""
@@ -284,11 +284,11 @@ class LifeCycle(RuleBasedStateMachine):
     @invariant()
     def nobody_is_forgotten(self) -> None:
         for operation in self.payment.operations:
-            assert operation.next_chase_at is not None or not operation.is_open
+            assert operation.next_follow_up_at is not None or not operation.is_open
         # What an operator said is not asked about: a capture that was none leaves the hold to them.
         corrected = any(operation.corrections for operation in self.payment.operations)
         if self.payment.status is PaymentStatus.AUTHORIZED and not corrected:
-            assert any(operation.next_chase_at is not None for operation in self.payment.operations)
+            assert any(operation.next_follow_up_at is not None for operation in self.payment.operations)
 
 
 LifeCycle.TestCase.settings = settings(
