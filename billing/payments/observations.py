@@ -111,9 +111,9 @@ def _refunded(draft: Draft, reason: str) -> None:
 
 
 def _operation(draft: Draft, observed: ObservedOperation) -> None:
-    """One of our operations, named by its id."""
+    """One of our operations, named by its id. A provider is no evidence for an operation at another one."""
     operation = None if observed.operation_id is None else draft.payment.operation(observed.operation_id)
-    if operation is None or not operation.is_open:
+    if operation is None or operation.provider != draft.payment.provider or not operation.is_open:
         return
     if observed.status is OperationStatus.FAIL:
         fail(draft, operation, observed.reason or "declined")

@@ -10,6 +10,7 @@ from billing.messages import (
     FollowUpOperation,
     Message,
     Observation,
+    ObservedOperation,
     ProviderCallback,
     ProviderResult,
     ReplyTo,
@@ -302,3 +303,12 @@ def test_a_twin_of_the_order_that_was_left_says_nothing_of_it_unless_it_was_paid
     twin = ProviderCallback(payment.id, FIRST, "b", Observation(PaymentStatus.FAILED, order_ref="y-2"))
     assert decide(payment, twin, later(2)).payment is payment
     assert at(payment, FIRST, OperationType.REFUND).is_open, "given back by its own word alone"
+
+
+@pytest.mark.parametrize("status", [OperationStatus.FAIL, OperationStatus.SUCCESS])
+def test_a_provider_is_no_evidence_for_an_operation_at_another_one(status: OperationStatus):
+    payment = after(moved_on(), from_first(moved_on(), PaymentStatus.CAPTURED))
+    refund = at(payment, FIRST, OperationType.REFUND)
+    named = ObservedOperation(OperationType.REFUND, status, refund.id)
+    told_by_second = ProviderCallback(payment.id, SECOND, "ORDER/event", Observation(operations=(named,)))
+    assert after(payment, told_by_second) == payment
