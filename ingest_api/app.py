@@ -1,4 +1,4 @@
-"""The application, made of its parts."""
+"""The application, made of its dependencies."""
 
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -11,32 +11,32 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from ingest_api.auth.api_keys import ApiKeys
-from ingest_api.dependencies import Parts, Replies, Writer
-from ingest_api.edge.fast_path import Front, HandlerApp
+from ingest_api.auth.key_ring import KeyRing
+from ingest_api.dependencies import Dependencies, Replies, Writer
+from ingest_api.edge.fast_path import FastPath, HandlerApp
 from ingest_api.edge.request_context import RequestContext
 from ingest_api.kafka.change_streams import ChangeStreams
 from ingest_api.openapi import page
 from ingest_api.openapi.document import DESCRIPTION, complete
-from ingest_api.problems.handlers import ErrorAnswers
+from ingest_api.problems.handlers import ErrorHandlers
 from ingest_api.routes import ApiRoute, api_routes
 from ingest_api.routing.provider_health import ProviderHealth
 from providers.base import Provider
 
 
-def create_app(parts: Parts) -> ASGIApp:
-    """The whole API. Starting it starts its parts, stopping it stops them."""
-    routes = api_routes(parts)
+def create_app(dependencies: Dependencies) -> ASGIApp:
+    """The whole API. Starting it starts its dependencies, stopping it stops them."""
+    routes = api_routes(dependencies)
     methods: dict[str, list[str]] = {}
     for route in routes:
         methods.setdefault(route.path, []).append(route.method)
-    errors = ErrorAnswers(parts.metrics, methods)
-    context = partial(RequestContext, metrics=parts.metrics, errors=errors, new_id=parts.new_id)
+    errors = ErrorHandlers(dependencies.metrics, methods)
+    context = partial(RequestContext, metrics=dependencies.metrics, errors=errors, new_id=dependencies.new_id)
     app = IngestApp(
         title="Cinema billing",
         version="1",
         description=DESCRIPTION,
-        lifespan=_lifespan(parts),
+        lifespan=_lifespan(dependencies),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -52,7 +52,7 @@ def create_app(parts: Parts) -> ASGIApp:
         if route.busy
     }
     app.add_middleware(context)
-    return Front(app, direct)
+    return FastPath(app, direct)
 
 
 class HandlerRoute(APIRoute):
@@ -88,18 +88,18 @@ def _add(app: FastAPI, route: ApiRoute) -> None:
     )
 
 
-def _lifespan(parts: Parts) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(dependencies: Dependencies) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(parts.reads.close)
-            started: list[Provider | Writer | Replies | ChangeStreams | ApiKeys | ProviderHealth] = [
-                *parts.providers.values(),
-                parts.writer,
-                parts.replies,
-                parts.changes,
-                parts.gate.keys,
-                parts.router.health,
+            stack.push_async_callback(dependencies.reads.close)
+            started: list[Provider | Writer | Replies | ChangeStreams | KeyRing | ProviderHealth] = [
+                *dependencies.providers.values(),
+                dependencies.writer,
+                dependencies.replies,
+                dependencies.changes,
+                dependencies.admission.keys,
+                dependencies.selector.health,
             ]
             for part in started:
                 stack.push_async_callback(part.close)

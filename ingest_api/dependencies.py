@@ -8,12 +8,12 @@ from uuid import UUID
 
 from billing.messages import PaymentChanged, Refusal
 from billing.payments.model import Payment
-from ingest_api.auth.admission import Gate
-from ingest_api.edge.recent_keys import RecentKeys
+from ingest_api.auth.admission import Admission
+from ingest_api.edge.idempotency import RecentKeys
 from ingest_api.kafka.change_streams import ChangeStreams
-from ingest_api.kafka.waiting import WaitingRequests
+from ingest_api.kafka.replies import WaitingRequests
 from ingest_api.metrics import Metrics
-from ingest_api.routing.selection import Router
+from ingest_api.routing.selection import ProviderSelector
 from providers.base import Provider
 from runtime.settings import Settings
 from storage.journal.story import Entry
@@ -69,12 +69,12 @@ class Reads(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Dependencies:
     """``clock`` gives the time in UTC; ``new_id`` an id nobody else has."""
 
     settings: Settings
     metrics: Metrics
-    gate: Gate
+    admission: Admission
     writer: Writer
     replies: Replies
     waiting: WaitingRequests
@@ -82,6 +82,6 @@ class Parts:
     changes: ChangeStreams
     reads: Reads
     providers: Mapping[str, Provider]
-    router: Router
+    selector: ProviderSelector
     clock: Callable[[], datetime]
     new_id: Callable[[], str]

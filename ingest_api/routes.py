@@ -3,19 +3,17 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ingest_api.dependencies import Parts
+from ingest_api.dependencies import Dependencies
 from ingest_api.edge.fast_path import Handler
 from ingest_api.health import Health
 from ingest_api.openapi import lists, operations, payments, service, webhooks
-from ingest_api.payments import act, create, events, read, read_operations, read_timeline
-from ingest_api.payments import lists as payment_lists
+from ingest_api.payments import act, create, events, read
+from ingest_api.payments import list as payment_list
 from ingest_api.payments.act import ActOnPaymentHandler
 from ingest_api.payments.create import CreatePaymentHandler
 from ingest_api.payments.events import PaymentEventsHandler
-from ingest_api.payments.lists import ListPaymentsHandler
-from ingest_api.payments.read import ReadPaymentHandler
-from ingest_api.payments.read_operations import ReadOperations
-from ingest_api.payments.read_timeline import ReadTimelineHandler
+from ingest_api.payments.list import ListPaymentsHandler
+from ingest_api.payments.read import ReadOperations, ReadPaymentHandler, ReadTimelineHandler
 from ingest_api.problems.pages import list_problems, read_problem
 from ingest_api.webhooks.endpoint import CALLBACK_PATHS, WebhookHandler
 
@@ -33,25 +31,30 @@ class ApiRoute:
     busy: bool = False
 
 
-def api_routes(parts: Parts) -> list[ApiRoute]:
+def api_routes(dependencies: Dependencies) -> list[ApiRoute]:
     """The routes, with a webhook for each provider that is set up."""
-    health = Health(parts)
-    entries = ReadOperations(parts)
+    health = Health(dependencies)
+    entries = ReadOperations(dependencies)
     return [
         ApiRoute(
-            "POST", create.PATH, "create_payment", CreatePaymentHandler(parts), payments.CREATE_PAYMENT, busy=True
+            "POST",
+            create.PATH,
+            "create_payment",
+            CreatePaymentHandler(dependencies),
+            payments.CREATE_PAYMENT,
+            busy=True,
         ),
-        ApiRoute("GET", payment_lists.PATH, "list_payments", ListPaymentsHandler(parts), lists.LIST_PAYMENTS),
-        ApiRoute("GET", read.PATH, "read_payment", ReadPaymentHandler(parts), payments.READ_PAYMENT),
+        ApiRoute("GET", payment_list.PATH, "list_payments", ListPaymentsHandler(dependencies), lists.LIST_PAYMENTS),
+        ApiRoute("GET", read.PAYMENT_PATH, "read_payment", ReadPaymentHandler(dependencies), payments.READ_PAYMENT),
         *(
-            ApiRoute("POST", act.PATH + name, f"{name}_payment", ActOnPaymentHandler(parts, name), docs)
+            ApiRoute("POST", act.PATH + name, f"{name}_payment", ActOnPaymentHandler(dependencies, name), docs)
             for name, docs in operations.ACTIONS.items()
         ),
-        ApiRoute("GET", read_operations.PATH, "read_operations", entries.all, operations.READ_OPERATIONS),
-        ApiRoute("GET", read_operations.ONE_PATH, "read_operation", entries.one, operations.READ_OPERATION),
-        ApiRoute("GET", read_timeline.PATH, "read_timeline", ReadTimelineHandler(parts), lists.READ_TIMELINE),
-        ApiRoute("GET", events.PATH, "payment_events", PaymentEventsHandler(parts), lists.PAYMENT_EVENTS),
-        *_webhooks(parts),
+        ApiRoute("GET", read.OPERATIONS_PATH, "read_operations", entries.all, operations.READ_OPERATIONS),
+        ApiRoute("GET", read.OPERATION_PATH, "read_operation", entries.one, operations.READ_OPERATION),
+        ApiRoute("GET", read.TIMELINE_PATH, "read_timeline", ReadTimelineHandler(dependencies), lists.READ_TIMELINE),
+        ApiRoute("GET", events.PATH, "payment_events", PaymentEventsHandler(dependencies), lists.PAYMENT_EVENTS),
+        *_webhooks(dependencies),
         ApiRoute("GET", "/livez", "livez", health.live, service.LIVE),
         ApiRoute("GET", "/readyz", "readyz", health.ready, service.READY),
         ApiRoute("GET", "/metrics", "metrics", health.metrics, service.METRICS),
@@ -60,16 +63,16 @@ def api_routes(parts: Parts) -> list[ApiRoute]:
     ]
 
 
-def _webhooks(parts: Parts) -> list[ApiRoute]:
+def _webhooks(dependencies: Dependencies) -> list[ApiRoute]:
     return [
         ApiRoute(
             "POST",
             f"/webhooks/{name}{path}",
             f"callback_{name.replace('-', '_')}",
-            WebhookHandler(parts, parts.providers[name]),
+            WebhookHandler(dependencies, dependencies.providers[name]),
             webhooks.WEBHOOKS[name],
             busy=True,
         )
         for name, path in CALLBACK_PATHS.items()
-        if name in parts.providers
+        if name in dependencies.providers
     ]

@@ -9,21 +9,18 @@ from types import FrameType
 from typing import NoReturn
 
 from ingest_api.app import create_app
-from ingest_api.auth.admission import Gate
-from ingest_api.auth.api_keys import ApiKeys
-from ingest_api.auth.key_ring import PostgresKeyBook
-from ingest_api.auth.rate_limits import RateLimits
-from ingest_api.dependencies import Parts
-from ingest_api.edge.recent_keys import RecentKeys
+from ingest_api.auth.admission import Admission, RateLimits
+from ingest_api.auth.key_ring import KeyRing, PostgresKeyStore
+from ingest_api.dependencies import Dependencies
+from ingest_api.edge.idempotency import RecentKeys
 from ingest_api.edge.uvicorn_server import IngestServer, server_config
 from ingest_api.kafka.change_streams import ChangeStreams
-from ingest_api.kafka.replies import ReplyListener
-from ingest_api.kafka.waiting import WaitingRequests
+from ingest_api.kafka.replies import ReplyListener, WaitingRequests
 from ingest_api.kafka.writer import KafkaWriter
 from ingest_api.metrics import Metrics
 from ingest_api.payments.postgres_reads import PostgresReads
 from ingest_api.routing.provider_health import ProviderHealth
-from ingest_api.routing.selection import Router, read_rules
+from ingest_api.routing.selection import ProviderSelector, read_rules
 from providers import registry
 from runtime.logging.ingest import configure_logging
 from runtime.postgres import create_engine
@@ -34,26 +31,26 @@ def run(settings: Settings) -> None:
     """Serve on ``settings.ingest_host:ingest_port`` until SIGTERM or SIGINT, then finish what was accepted and leave
     with exit code 0."""
     configure_logging()
-    serve(build_parts(settings))
+    serve(build_dependencies(settings))
 
 
-def serve(parts: Parts) -> None:
-    """Serve with these parts until a signal comes."""
+def serve(dependencies: Dependencies) -> None:
+    """Serve with these dependencies until a signal comes."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)  # uvicorn raises the signal again when it is done
-    app = create_app(parts)
-    config = server_config(parts, app, parts.settings.ingest_host, parts.settings.ingest_port)
-    IngestServer(config, (parts.waiting, parts.changes)).run()
+    app = create_app(dependencies)
+    config = server_config(dependencies, app, dependencies.settings.ingest_host, dependencies.settings.ingest_port)
+    IngestServer(config, (dependencies.waiting, dependencies.changes)).run()
 
 
-def build_parts(settings: Settings) -> Parts:
-    """The parts on Kafka, Postgres and the providers of ``settings``. Opens nothing yet."""
+def build_dependencies(settings: Settings) -> Dependencies:
+    """The dependencies on Kafka, Postgres and the providers of ``settings``. Opens nothing yet."""
     metrics = Metrics()
     waiting = WaitingRequests(metrics)
     engine = create_engine(settings)
-    keys = ApiKeys(
+    keys = KeyRing(
         settings.api_keys,
-        PostgresKeyBook(engine),
+        PostgresKeyStore(engine),
         clock=_now,
         refresh_s=settings.api_keys_refresh_s,
         default_rate_per_s=settings.client_rate_per_s,
@@ -61,10 +58,10 @@ def build_parts(settings: Settings) -> Parts:
     providers = registry.build(settings)
     reads = PostgresReads(engine)
     rules = read_rules(settings.routes_file, providers)
-    return Parts(
+    return Dependencies(
         settings=settings,
         metrics=metrics,
-        gate=Gate(keys, RateLimits(settings.ingest_processes)),
+        admission=Admission(keys, RateLimits(settings.ingest_processes)),
         writer=KafkaWriter(settings, metrics),
         replies=ReplyListener(settings, waiting, metrics),
         waiting=waiting,
@@ -72,7 +69,7 @@ def build_parts(settings: Settings) -> Parts:
         changes=ChangeStreams(settings, metrics),
         reads=reads,
         providers=providers,
-        router=Router(rules, providers, ProviderHealth(reads)),
+        selector=ProviderSelector(rules, providers, ProviderHealth(reads)),
         clock=_now,
         new_id=_new_ids(),
     )

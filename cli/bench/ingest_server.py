@@ -17,7 +17,7 @@ from cli.bench.aside import PREFIX
 from ingest_api.edge.uvicorn_server import server_config
 from ingest_api.kafka.writer import KafkaWriter
 from ingest_api.payments.schemas import CreatePaymentIn, parse
-from ingest_api.server import build_parts, serve
+from ingest_api.server import build_dependencies, serve
 from runtime import gc
 from runtime.logging.ingest import configure_logging
 from runtime.settings import Settings
@@ -42,14 +42,14 @@ def main(part: str) -> None:
     """Serve until a signal comes."""
     configure_logging()
     settings = Settings()
-    parts = build_parts(settings)
+    dependencies = build_dependencies(settings)
     gc.settle()  # as `billing run` does
     if part == "floor":
-        config = server_config(parts, validate, settings.ingest_host, settings.ingest_port)
+        config = server_config(dependencies, validate, settings.ingest_host, settings.ingest_port)
         config.lifespan = "off"
         uvicorn.Server(config).run()
         return
-    serve(dataclasses.replace(parts, writer=AsideWriter(settings, parts.metrics)))
+    serve(dataclasses.replace(dependencies, writer=AsideWriter(settings, dependencies.metrics)))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,57 @@
-"""What every request of a client passes first: its key, its scope, its rate."""
+"""Admits a client's request: API key, scope and rate limit."""
+
+import math
+from typing import Final
 
 from starlette.requests import Request
+from token_bucket import Limiter, MemoryStorage
 
 from billing.access.scopes import Scope
-from ingest_api.auth.api_keys import ApiKeys
-from ingest_api.auth.rate_limits import RateLimits
+from ingest_api.auth.key_ring import KeyRing
+from ingest_api.problems import Problem, ProblemError
+
+#: Seconds of its rate that a client may spend at once.
+BURST_S: Final = 2
 
 
-class Gate:
+class RateLimits:
+    """Gives each client its share of its rate: what it may do divided by the ``processes`` that serve it.
+
+    Adding up, the processes never give more than the rate; a client that talks to one of them only gets that one's
+    share. See ADR 0009.
+    """
+
+    def __init__(self, processes: int) -> None:
+        self._processes = processes
+        self._storage = MemoryStorage()
+        self._limiters: dict[str, tuple[float, Limiter, int]] = {}
+
+    def take(self, client: str, rate_per_s: float) -> list[tuple[bytes, bytes]]:
+        """Count one request; the RateLimit headers of its answer, none where there is no limit. 429 when the client
+        was too fast."""
+        if math.isinf(rate_per_s):
+            return []
+        share = rate_per_s / self._processes
+        capacity = max(1, math.ceil(share * BURST_S))
+        known = self._limiters.get(client)
+        if known is None or known[0] != share:  # the first request, or the rate was changed
+            known = self._limiters[client] = (share, Limiter(share, capacity, self._storage), capacity)
+        admitted = known[1].consume(client)
+        left = self._storage.get_token_count(client)
+        wait_s = max(1, math.ceil((1 - left) / share))
+        headers = {
+            "RateLimit-Policy": f'"client";q={capacity};w={math.ceil(capacity / share)}',
+            "RateLimit": f'"client";r={int(left)};t={wait_s if left < 1 else 0}',
+        }
+        if not admitted:
+            raise ProblemError(Problem.TOO_MANY_REQUESTS, headers={**headers, "Retry-After": str(wait_s)})
+        return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
+class Admission:
     """Neither Kafka nor Postgres is asked here: it is passed thousands of times a second."""
 
-    def __init__(self, keys: ApiKeys, limits: RateLimits) -> None:
+    def __init__(self, keys: KeyRing, limits: RateLimits) -> None:
         self.keys = keys
         self._limits = limits
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from ingest_api.problems import Problem, ProblemError, unavailable
-from ingest_api.problems.handlers import ErrorAnswers
+from ingest_api.problems.handlers import ErrorHandlers
 
 #: Bytes of a request's head. The longest that makes sense, a list with every filter and a cursor, has some 12 KB.
 HEAD_LIMIT: Final = 64 * 1024
@@ -102,7 +102,7 @@ class BoundedConnection(HttpToolsProtocol):
 
 
 def refusal(
-    errors: ErrorAnswers, new_id: Callable[[], str], headers: dict[str, str]
+    errors: ErrorHandlers, new_id: Callable[[], str], headers: dict[str, str]
 ) -> Callable[[ProblemError], Response]:
     """Answers without a request: counted and logged as every other, with an id of their own."""
 

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ingest_api.kafka.writer import NotStored
 from ingest_api.problems import ProblemError
-from ingest_api.problems.handlers import ErrorAnswers
+from ingest_api.problems.handlers import ErrorHandlers
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -16,7 +16,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 class HandlerApp:
     """One handler as an ASGI application. ``path`` is what metrics call it."""
 
-    def __init__(self, path: str, handler: Handler, errors: ErrorAnswers) -> None:
+    def __init__(self, path: str, handler: Handler, errors: ErrorHandlers) -> None:
         self.path = path
         self._handler = handler
         self._errors = errors
@@ -31,7 +31,7 @@ class HandlerApp:
         await response(scope, receive, send)
 
 
-class Front:
+class FastPath:
     """Sends a request straight to its handler where there is one, and to the application otherwise.
 
     The framework's routing and its stack of middlewares cost a fifth of a command; the same routes stand in the

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ingest_api.metrics import Metrics
 from ingest_api.openapi import page
 from ingest_api.problems import Problem, ProblemError
-from ingest_api.problems.handlers import ErrorAnswers
+from ingest_api.problems.handlers import ErrorHandlers
 from runtime.logging.card_numbers import holds_card_number
 
 log = structlog.get_logger(__name__)
@@ -37,7 +37,7 @@ _DOCS_POLICY: Final = (b"content-security-policy", page.CONTENT_POLICY.encode())
 class RequestContext:
     """Pure ASGI: this runs for every request, and the framework's own way costs more than the rest of it."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, errors: ErrorAnswers, new_id: Callable[[], str]) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, errors: ErrorHandlers, new_id: Callable[[], str]) -> None:
         self._app = app
         self._metrics = metrics
         self._errors = errors

@@ -9,10 +9,10 @@ from typing import Final, Protocol, cast
 import uvicorn
 from starlette.types import ASGIApp
 
-from ingest_api.dependencies import Parts
+from ingest_api.dependencies import Dependencies
 from ingest_api.edge.connections import BoundedConnection, Bounds, places, refusal
 from ingest_api.edge.request_context import HEADERS, POLICY
-from ingest_api.problems.handlers import ErrorAnswers
+from ingest_api.problems.handlers import ErrorHandlers
 
 #: Seconds a leaving process gives to requests under way; more than a write to Kafka may take.
 GRACE_S: Final = 15
@@ -20,15 +20,15 @@ GRACE_S: Final = 15
 KEEP_ALIVE_S: Final = 75
 
 
-def server_config(parts: Parts, app: ASGIApp, host: str, port: int) -> uvicorn.Config:
+def server_config(dependencies: Dependencies, app: ASGIApp, host: str, port: int) -> uvicorn.Config:
     """How uvicorn serves us. ``X-Forwarded-For`` is believed where it comes from the proxies of the settings."""
-    settings = parts.settings
+    settings = dependencies.settings
     headers = {name.decode(): value.decode() for name, value in (*HEADERS, POLICY)}
     bounds = Bounds(
         head_s=settings.ingest_head_timeout_s,
         body_s=settings.ingest_body_timeout_s,
         connections=places(settings.ingest_connections),
-        refusal=refusal(ErrorAnswers(parts.metrics, {}), parts.new_id, headers),
+        refusal=refusal(ErrorHandlers(dependencies.metrics, {}), dependencies.new_id, headers),
     )
     return uvicorn.Config(
         app,

@@ -6,11 +6,9 @@ import msgspec
 
 from ingest_api.openapi.fragments import PROBLEM_SCHEMA, REF, problem_examples
 from ingest_api.openapi.service import PROBLEM_TYPE_SCHEMA
-from ingest_api.payments.expand import CartLineOut, OrderOut
-from ingest_api.payments.operation_schemas import CancelIn, CaptureIn, RefundIn, VoidIn
-from ingest_api.payments.read_timeline import TimelineEntry
-from ingest_api.payments.schemas import CreatePaymentIn
-from ingest_api.payments.views import AcceptedView, OperationOut, OperationResult, PaymentView
+from ingest_api.payments.read import TimelineEntry
+from ingest_api.payments.schemas import CancelIn, CaptureIn, CreatePaymentIn, RefundIn, VoidIn
+from ingest_api.payments.views import AcceptedView, CartLineOut, OperationOut, OperationResult, OrderOut, PaymentView
 
 DESCRIPTION: Final = """Payments of the cinema: open one, send the customer to its `payment_url`, read what became of it.
 

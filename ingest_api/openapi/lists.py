@@ -19,7 +19,7 @@ from ingest_api.openapi.fragments import (
     problems,
 )
 from ingest_api.openapi.payments import EXPAND, PAYMENT_EXAMPLE
-from ingest_api.payments.lists import LIMIT_DEFAULT, LIMIT_MAX, encode_cursor
+from ingest_api.payments.list import LIMIT_DEFAULT, LIMIT_MAX, encode_cursor
 from ingest_api.payments.schemas import MAX_ID
 from ingest_api.problems import Problem
 from storage.payments.lists import Place

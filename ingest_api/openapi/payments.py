@@ -19,7 +19,7 @@ from ingest_api.openapi.fragments import (
     link,
     problems,
 )
-from ingest_api.payments.expand import EXPANDABLE
+from ingest_api.payments.views import EXPANDABLE
 from ingest_api.problems import Problem
 
 PAYMENT_EXAMPLE: Final = {

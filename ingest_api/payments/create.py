@@ -11,15 +11,15 @@ from starlette.responses import Response
 from billing.access.scopes import Scope
 from billing.messages import CreatePayment, Reply
 from billing.vocabulary import PaymentStatus
-from ingest_api.dependencies import Parts
+from ingest_api.dependencies import Dependencies
 from ingest_api.edge import idempotency
-from ingest_api.edge.json_body import json_body
+from ingest_api.edge.bodies import json_body
 from ingest_api.edge.prefer import Preference, preference
 from ingest_api.payments.schemas import CreatePaymentIn, parse
 from ingest_api.payments.submit import submit
 from ingest_api.payments.views import AcceptedView, payment_view
 from ingest_api.problems import RETRY_AFTER_S, Problem, ProblemError, refused
-from ingest_api.routing.rules import Asked, Route
+from ingest_api.routing.rules import ProviderChoice, RoutingCriteria
 
 PATH: Final = "/v1/payments"
 
@@ -27,24 +27,24 @@ PATH: Final = "/v1/payments"
 class CreatePaymentHandler:
     """Authenticate, validate, submit."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._dependencies = dependencies
 
     async def __call__(self, request: Request) -> Response:
-        parts, settings = self._parts, self._parts.settings
+        dependencies, settings = self._dependencies, self._dependencies.settings
         started = monotonic()
-        client = parts.gate.admit(request, Scope.PAYMENTS_WRITE)
+        client = dependencies.admission.admit(request, Scope.PAYMENTS_WRITE)
         key = idempotency.idempotency_key(request)
         body = parse(CreatePaymentIn, await json_body(request, settings.body_limit_bytes))
-        if body.provider is not None and body.provider not in parts.providers:
-            raise ProblemError(Problem.UNKNOWN_PROVIDER, providers=sorted(parts.providers))
+        if body.provider is not None and body.provider not in dependencies.providers:
+            raise ProblemError(Problem.UNKNOWN_PROVIDER, providers=sorted(dependencies.providers))
         wanted = preference(request.headers.getlist("prefer"), settings.wait_default_s, settings.wait_max_s)
         payment_id = idempotency.payment_id(client, key)
         command = self._command(client, payment_id, body)
-        if parts.recent_keys.conflicts(payment_id, command.fingerprint):
+        if dependencies.recent_keys.conflicts(payment_id, command.fingerprint):
             raise ProblemError(Problem.IDEMPOTENCY_KEY_REUSED, "this Idempotency-Key was used before with another body")
         reply, applied = await submit(
-            parts,
+            dependencies,
             request,
             command,
             id=f"{payment_id}/create",
@@ -53,27 +53,29 @@ class CreatePaymentHandler:
             wanted=wanted,
             deadline=started + wanted.wait_s,
         )
-        parts.recent_keys.remember(payment_id, command.fingerprint)
+        dependencies.recent_keys.remember(payment_id, command.fingerprint)
         return _answer(payment_id, reply, applied)
 
     def _command(self, client: str, payment_id: UUID, body: CreatePaymentIn) -> CreatePayment:
-        route = self._route(body)
+        choice = self._choice(body)
         return CreatePayment(
             payment_id=payment_id,
             client_id=client,
             fingerprint=idempotency.fingerprint(body),
             order=body.order(idempotency.order_id(payment_id)),
-            provider=route.providers[0],
+            provider=choice.providers[0],
             capture_mode=body.capture_mode,
-            payment_ttl_s=self._parts.settings.payment_ttl_s,
-            alternatives=route.providers[1:],
-            route=route.rule,
+            payment_ttl_s=self._dependencies.settings.payment_ttl_s,
+            alternatives=choice.providers[1:],
+            route=choice.rule,
         )
 
-    def _route(self, body: CreatePaymentIn) -> Route:
+    def _choice(self, body: CreatePaymentIn) -> ProviderChoice:
         if body.provider is not None:
-            return Route(None, (body.provider,))
-        return self._parts.router.route(Asked(body.currency, body.amount, body.country, body.method))
+            return ProviderChoice(None, (body.provider,))
+        return self._dependencies.selector.choose(
+            RoutingCriteria(body.currency, body.amount, body.country, body.method)
+        )
 
 
 def _answer(payment_id: UUID, reply: Reply | None, wanted: Preference) -> Response:

@@ -12,9 +12,9 @@ from billing.access.scopes import Scope
 from billing.messages import PaymentChanged
 from billing.payments.decision import view
 from billing.payments.model import Payment
-from ingest_api.dependencies import Parts
+from ingest_api.dependencies import Dependencies
 from ingest_api.kafka.change_streams import ChangeStream
-from ingest_api.payments.own_payment import own_payment
+from ingest_api.payments.read import own_payment
 from ingest_api.payments.views import payment_view
 from ingest_api.problems import FieldError, Problem, ProblemError, unavailable
 
@@ -34,24 +34,24 @@ _VERSION: Final = re.compile(r"[0-9]{1,9}")
 class PaymentEventsHandler:
     """Resumes behind ``Last-Event-ID``; without it the first event is the payment as it stands."""
 
-    def __init__(self, parts: Parts, keep_alive_s: float = KEEP_ALIVE_S) -> None:
-        self._parts = parts
+    def __init__(self, dependencies: Dependencies, keep_alive_s: float = KEEP_ALIVE_S) -> None:
+        self._dependencies = dependencies
         self._keep_alive_s = keep_alive_s
 
     async def __call__(self, request: Request) -> Response:
-        client = self._parts.gate.admit(request, Scope.PAYMENTS_READ)
+        client = self._dependencies.admission.admit(request, Scope.PAYMENTS_READ)
         last = request.headers.get("last-event-id")
         if last is not None and not _VERSION.fullmatch(last):
             detail = "Should be the id of an event of this payment"
             raise ProblemError(Problem.INVALID_REQUEST, errors=[FieldError("/Last-Event-ID", detail)])
-        payment = await own_payment(self._parts.reads, request, client)
+        payment = await own_payment(self._dependencies.reads, request, client)
         events = self._events(payment, None if last is None else int(last))
         first = await anext(events)  # a refusal comes before the answer has begun
         return StreamingResponse(_chain(first, events), media_type="text/event-stream")
 
     async def _events(self, payment: Payment, last: int | None) -> AsyncIterator[bytes]:
-        parts = self._parts
-        with parts.changes.listen(payment.id) as stream:
+        dependencies = self._dependencies
+        with dependencies.changes.listen(payment.id) as stream:
             if stream is None:
                 raise unavailable("no more clients can listen here")
             yield f"retry: {RETRY_MS}\n\n".encode()
@@ -64,7 +64,7 @@ class PaymentEventsHandler:
                     yield _event(change)
                 if not await stream.wait(self._keep_alive_s):
                     yield b": still here\n\n"
-                    if not parts.changes.is_live:
+                    if not dependencies.changes.is_live:
                         stream.fall_behind()
 
     async def _due(self, stream: ChangeStream, payment: Payment, last: int) -> AsyncIterator[PaymentChanged]:
@@ -84,7 +84,7 @@ class PaymentEventsHandler:
                 yield change
 
     async def _missed(self, payment: Payment, version: int) -> AsyncIterator[PaymentChanged]:
-        while page := await self._parts.reads.changes(payment.id, version, PAGE):
+        while page := await self._dependencies.reads.changes(payment.id, version, PAGE):
             for change in page:
                 yield change
             version = page[-1].version

@@ -17,7 +17,7 @@ from billing.messages import (
     VoidPayment,
 )
 from billing.messages.topics import INBOX
-from ingest_api.dependencies import Parts
+from ingest_api.dependencies import Dependencies
 from ingest_api.edge.prefer import Preference
 
 Command = CreatePayment | CapturePayment | VoidPayment | RefundPayment | RollbackPayment
@@ -26,7 +26,7 @@ _TRACEPARENT: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 async def submit(
-    parts: Parts,
+    dependencies: Dependencies,
     request: Request,
     command: Command,
     *,
@@ -50,20 +50,20 @@ async def submit(
             id=id,
             source=source,
             subject=subject,
-            time=parts.clock(),
+            time=dependencies.clock(),
             actor=f"client:{client}",
             traceparent=traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else None,
         )
-        await parts.writer.store(INBOX.name, subject.encode(), envelope.encode())
+        await dependencies.writer.store(INBOX.name, subject.encode(), envelope.encode())
 
-    partition = parts.replies.partition
+    partition = dependencies.replies.partition
     if wanted.wait_s == 0 or partition is None:
         await store(command)
         return None, wanted if wanted.wait_s == 0 else Preference(0)
-    correlation_id = parts.new_id()
-    with parts.waiting.place(correlation_id) as future:
+    correlation_id = dependencies.new_id()
+    with dependencies.waiting.place(correlation_id) as future:
         if future is None:
             await store(command)
             return None, Preference(0)
         await store(msgspec.structs.replace(command, reply_to=ReplyTo(partition, correlation_id)))
-        return await parts.waiting.wait(future, request.receive, deadline), wanted
+        return await dependencies.waiting.wait(future, request.receive, deadline), wanted

@@ -24,7 +24,7 @@ FRAMEWORK: Final[Mapping[int, Problem]] = {
 FIRST_SERVER_ERROR: Final = 500
 
 
-class ErrorAnswers:
+class ErrorHandlers:
     """Turns exceptions into answers, counts and logs them. ``methods``: path template → what it can be asked with."""
 
     def __init__(self, metrics: Metrics, methods: Mapping[str, Iterable[str]]) -> None:

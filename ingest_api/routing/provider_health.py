@@ -12,7 +12,7 @@ log = structlog.get_logger(__name__)
 LOOK_EVERY_S: Final = 1.0
 
 
-class HealthBook(Protocol):
+class HealthStore(Protocol):
     """Where switches and breakers are on record."""
 
     async def unwell_providers(self) -> frozenset[str]:
@@ -22,7 +22,7 @@ class HealthBook(Protocol):
 class ProviderHealth:
     """Looks each second. While the book is away, what was seen last holds."""
 
-    def __init__(self, book: HealthBook) -> None:
+    def __init__(self, book: HealthStore) -> None:
         self._book = book
         self._task: asyncio.Task[None] | None = None
         self.unwell: frozenset[str] = frozenset()

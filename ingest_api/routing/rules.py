@@ -1,4 +1,4 @@
-"""Who is asked for a payment that does not name its provider: ordered rules, kept as data."""
+"""Routing rules: which providers to ask for a payment whose client names none. Rules are ordered data."""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, NamedTuple, Self
@@ -11,7 +11,7 @@ Method = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 
-class Asked(NamedTuple):
+class RoutingCriteria(NamedTuple):
     """What a payment can be routed by. ``amount``: minor units; ``country`` (ISO 3166) and ``method`` where the
     client told them."""
 
@@ -21,7 +21,7 @@ class Asked(NamedTuple):
     method: str | None = None
 
 
-class Route(NamedTuple):
+class ProviderChoice(NamedTuple):
     """The providers to ask, in this order, and the rule that said so; ``None``: the client did."""
 
     rule: str | None
@@ -53,23 +53,23 @@ class Rule(BaseModel):
             raise ValueError("amount_from must be below amount_to")
         return self
 
-    def fits(self, asked: Asked) -> bool:
+    def fits(self, criteria: RoutingCriteria) -> bool:
         """Whether the payment is one of those it speaks of."""
         return (
-            (not self.currencies or asked.currency in self.currencies)
-            and (not self.countries or asked.country in self.countries)
-            and (not self.methods or asked.method in self.methods)
-            and (self.amount_from is None or asked.amount >= self.amount_from)
-            and (self.amount_to is None or asked.amount < self.amount_to)
+            (not self.currencies or criteria.currency in self.currencies)
+            and (not self.countries or criteria.country in self.countries)
+            and (not self.methods or criteria.method in self.methods)
+            and (self.amount_from is None or criteria.amount >= self.amount_from)
+            and (self.amount_to is None or criteria.amount < self.amount_to)
         )
 
 
 def choose(
-    rules: Sequence[Rule], asked: Asked, takes: Callable[[str], bool], is_well: Callable[[str], bool]
-) -> Route | None:
-    """The first rule that fits and has a provider that ``takes`` the payment. Those that are not well are asked last,
+    rules: Sequence[Rule], criteria: RoutingCriteria, takes: Callable[[str], bool], is_well: Callable[[str], bool]
+) -> ProviderChoice | None:
+    """The first rule that fits and has a provider that ``takes`` the payment. Those that are not well are criteria last,
     not left out: where none is, the payment waits for the first of them. ``None``: nobody takes it."""
     for rule in rules:
-        if rule.fits(asked) and (able := [name for name in rule.providers if takes(name)]):
-            return Route(rule.name, tuple(sorted(able, key=lambda name: not is_well(name))))
+        if rule.fits(criteria) and (able := [name for name in rule.providers if takes(name)]):
+            return ProviderChoice(rule.name, tuple(sorted(able, key=lambda name: not is_well(name))))
     return None

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ingest_api.problems import Problem, ProblemError
 from ingest_api.routing.provider_health import ProviderHealth
-from ingest_api.routing.rules import Asked, Route, Rule, choose
+from ingest_api.routing.rules import ProviderChoice, RoutingCriteria, Rule, choose
 from providers.base import Provider
 
 #: The rule that holds without a file of rules: every provider, in the order in which they are registered.
@@ -52,7 +52,7 @@ def read_rules(path: Path | None, providers: Iterable[str]) -> tuple[Rule, ...]:
     return rules
 
 
-class Router:
+class ProviderSelector:
     """The rules, what each provider takes, and who is well."""
 
     def __init__(self, rules: Sequence[Rule], providers: Mapping[str, Provider], health: ProviderHealth) -> None:
@@ -60,13 +60,13 @@ class Router:
         self._providers = providers
         self.health = health
 
-    def route(self, asked: Asked) -> Route:
-        """Who is asked; 422 when nobody takes such a payment."""
+    def choose(self, criteria: RoutingCriteria) -> ProviderChoice:
+        """The providers to ask; 422 when none takes such a payment."""
 
         def takes(name: str) -> bool:
-            return self._providers[name].capabilities.refusal(asked.currency, asked.amount) is None
+            return self._providers[name].capabilities.refusal(criteria.currency, criteria.amount) is None
 
-        route = choose(self._rules, asked, takes, lambda name: name not in self.health.unwell)
-        if route is None:
+        choice = choose(self._rules, criteria, takes, lambda name: name not in self.health.unwell)
+        if choice is None:
             raise ProblemError(Problem.NO_PROVIDER)
-        return route
+        return choice

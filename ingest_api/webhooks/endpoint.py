@@ -19,7 +19,7 @@ from billing.messages.topics import (
     CE_TYPE,
     CONTENT_TYPE,
 )
-from ingest_api.dependencies import Parts
+from ingest_api.dependencies import Dependencies
 from ingest_api.edge.bodies import read_body
 from providers.base import CallbackRejected, Provider
 
@@ -36,14 +36,14 @@ CALLBACK_LIMIT: Final = 64 * 1024
 class WebhookHandler:
     """One provider's callbacks."""
 
-    def __init__(self, parts: Parts, provider: Provider) -> None:
-        self._parts = parts
+    def __init__(self, dependencies: Dependencies, provider: Provider) -> None:
+        self._dependencies = dependencies
         self._provider = provider
         self._source = f"/webhooks/{provider.name}".encode()
 
     async def __call__(self, request: Request) -> Response:
         name = self._provider.name
-        counter = self._parts.metrics.callbacks
+        counter = self._dependencies.metrics.callbacks
         body = await read_body(request, CALLBACK_LIMIT)
         peer = None if request.client is None else request.client.host
         try:
@@ -52,7 +52,7 @@ class WebhookHandler:
             counter.labels(name, "rejected").inc()
             log.warning("callback rejected", provider=name, status=rejected.status, reason=rejected.reason, peer=peer)
             return Response(rejected.body, status_code=rejected.status, media_type="application/json")
-        await self._parts.writer.store(
+        await self._dependencies.writer.store(
             CALLBACKS.name, verified.order_ref.encode(), body, self._headers(request.headers, body)
         )
         counter.labels(name, "stored").inc()
@@ -66,7 +66,7 @@ class WebhookHandler:
             (CE_ID, f"{name}/{hashlib.sha256(body).hexdigest()}".encode()),
             (CE_TYPE, CALLBACK_TYPE.encode()),
             (CE_SOURCE, self._source),
-            (CE_TIME, self._parts.clock().isoformat().encode()),
+            (CE_TIME, self._dependencies.clock().isoformat().encode()),
             (CALLBACK_PROVIDER, name.encode()),
             (CONTENT_TYPE, headers.get("content-type", "application/octet-stream").encode("latin-1")),
         ]

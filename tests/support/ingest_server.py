@@ -21,19 +21,18 @@ from billing.payments.decision import view
 from billing.payments.model import Payment
 from billing.vocabulary import CaptureMode, PaymentStatus
 from ingest_api.app import create_app
-from ingest_api.auth.admission import Gate
-from ingest_api.auth.api_keys import ApiKeys
-from ingest_api.auth.rate_limits import RateLimits
-from ingest_api.dependencies import Parts
-from ingest_api.edge.recent_keys import RecentKeys
+from ingest_api.auth.admission import Admission, RateLimits
+from ingest_api.auth.key_ring import KeyRing
+from ingest_api.dependencies import Dependencies
+from ingest_api.edge.idempotency import RecentKeys
 from ingest_api.edge.uvicorn_server import IngestServer, server_config
 from ingest_api.kafka.change_streams import ChangeStreams
-from ingest_api.kafka.waiting import WaitingRequests
+from ingest_api.kafka.replies import WaitingRequests
 from ingest_api.kafka.writer import NotStored
 from ingest_api.metrics import Metrics
 from ingest_api.problems import unavailable
 from ingest_api.routing.provider_health import ProviderHealth
-from ingest_api.routing.selection import Router, read_rules
+from ingest_api.routing.selection import ProviderSelector, read_rules
 from providers.base import CallbackRejected, CallResult, ParsedCallback, Provider, StatementLine, VerifiedCallback
 from providers.yandex_pay import YandexPay
 from runtime.settings import Settings
@@ -164,7 +163,7 @@ class FakeReads:
     async def close(self) -> None: ...
 
 
-class FakeKeyBook:
+class FakeKeyStore:
     """Keys on record, as the test wants them."""
 
     def __init__(self) -> None:
@@ -219,10 +218,10 @@ class World:
     writer: RecordingWriter
     replies: FakeReplies
     reads: FakeReads
-    book: FakeKeyBook
+    book: FakeKeyStore
     waiting: WaitingRequests
     metrics: Metrics
-    parts: Parts
+    dependencies: Dependencies
     server: IngestServer
     url: str
     http: aiohttp.ClientSession
@@ -343,15 +342,15 @@ async def serving(
     metrics = Metrics()
     waiting = WaitingRequests(metrics, limit=200)
     writer, replies, reads = RecordingWriter(), FakeReplies(), FakeReads()
-    book = FakeKeyBook()
-    keys = ApiKeys(settings.api_keys, book, clock=lambda: NOW, refresh_s=300, default_rate_per_s=0.001)
+    book = FakeKeyStore()
+    keys = KeyRing(settings.api_keys, book, clock=lambda: NOW, refresh_s=300, default_rate_per_s=0.001)
     changes = NoKafkaChanges(settings, metrics, limit=3)
     ids = itertools.count()
     known = {"yandex-pay": FakeProvider()} if providers is None else providers(settings)
-    parts = Parts(
+    dependencies = Dependencies(
         settings=settings,
         metrics=metrics,
-        gate=Gate(keys, RateLimits(settings.ingest_processes)),
+        admission=Admission(keys, RateLimits(settings.ingest_processes)),
         writer=writer,
         replies=replies,
         waiting=waiting,
@@ -359,21 +358,21 @@ async def serving(
         changes=changes,
         reads=reads,
         providers=known,
-        router=Router(read_rules(settings.routes_file, known), known, ProviderHealth(reads)),
+        selector=ProviderSelector(read_rules(settings.routes_file, known), known, ProviderHealth(reads)),
         clock=lambda: NOW,
         new_id=lambda: uuid5(UUID(int=0), str(next(ids))).hex,
     )
     async with AsyncExitStack() as stack:
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))
-        server = IngestServer(server_config(parts, create_app(parts), "127.0.0.1", 0), (waiting, changes))
+        server = IngestServer(server_config(dependencies, create_app(dependencies), "127.0.0.1", 0), (waiting, changes))
         task = asyncio.create_task(server._serve(sockets=[listener]))
         await until(lambda: _started(server, task))
         stack.push_async_callback(_stop, server, task)
         connector = aiohttp.TCPConnector(limit=0)
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        yield World(settings, writer, replies, reads, book, waiting, metrics, parts, server, url, http)
+        yield World(settings, writer, replies, reads, book, waiting, metrics, dependencies, server, url, http)
 
 
 def _started(server: IngestServer, task: "asyncio.Task[None]") -> bool:

@@ -13,8 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from billing.messages import Envelope, Refusal, Reply
 from billing.messages.topics import REPLIES
-from ingest_api.kafka.replies import ReplyListener
-from ingest_api.kafka.waiting import WaitingRequests
+from ingest_api.kafka.replies import ReplyListener, WaitingRequests
 from ingest_api.kafka.writer import KafkaWriter, NotStored
 from ingest_api.metrics import Metrics
 from runtime.kafka.options import producer_options

@@ -225,7 +225,9 @@ def change(payment: PaymentChanged, version: int) -> PaymentChanged:
 
 def publish(world: World, changed: PaymentChanged) -> None:
     id = str(changed.payment_id)
-    world.parts.changes.take(id.encode(), Envelope.wrap(changed, id="e", source="/t", subject=id, time=NOW).encode())
+    world.dependencies.changes.take(
+        id.encode(), Envelope.wrap(changed, id="e", source="/t", subject=id, time=NOW).encode()
+    )
 
 
 async def test_changes_are_followed_across_a_stream_that_ends() -> None:
@@ -246,7 +248,7 @@ async def test_changes_are_followed_across_a_stream_that_ends() -> None:
         publish(world, change(shown, paid.version + 1))
         await until(lambda: len(seen) == 2)
         world.reads.journal = [change(shown, paid.version + 1), change(shown, paid.version + 2)]
-        for stream in world.parts.changes._all():
+        for stream in world.dependencies.changes._all():
             stream.close()  # the server leaves; the client comes back, and the journal has what it missed
         await listening
     assert [payment.version for payment in seen] == [paid.version, paid.version + 1, paid.version + 2]

@@ -9,7 +9,7 @@ import pytest
 
 from billing.messages import decode_envelope
 from billing.vocabulary import CaptureMode, ItemType, PaymentStatus, Tax
-from ingest_api.edge.recent_keys import RecentKeys
+from ingest_api.edge.idempotency import RecentKeys
 
 
 async def test_an_accepted_command_is_in_kafka_before_the_answer(world, body) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import structlog
 
-from ingest_api.payments.actions import ACTIONS
+from ingest_api.payments.act import ACTIONS
 from ingest_api.problems import Problem
 
 PROBLEMS_PAGE = Path(__file__).parents[3] / "docs" / "problems.md"

@@ -68,7 +68,7 @@ def publish(world, *changes: PaymentChanged) -> None:
     for change in changes:
         id = str(change.payment_id)
         envelope = Envelope.wrap(change, id="e", source="/test", subject=id, time=NOW)
-        world.parts.changes.take(id.encode(), envelope.encode())
+        world.dependencies.changes.take(id.encode(), envelope.encode())
 
 
 async def test_the_first_event_is_the_payment_as_it_stands_and_changes_follow(world, payment) -> None:
@@ -113,9 +113,9 @@ async def test_a_slow_client_costs_a_bounded_queue_and_misses_nothing(world, pay
 async def test_what_happened_while_the_topic_was_lost_is_made_up_for(world, payment) -> None:
     async with listening(world, payment.payment_id) as client:
         version, _ = await client.event()
-        world.parts.changes.lost()
+        world.dependencies.changes.lost()
         world.reads.journal.append(at(payment, version + 1))
-        world.parts.changes.live([])
+        world.dependencies.changes.live([])
 
         assert (await client.event())[0] == version + 1
 
@@ -147,7 +147,7 @@ async def test_places_are_bounded_and_given_back(world, payment, eventually) -> 
         assert refused.headers["Retry-After"] == "1"
     # A client that is gone is noticed when something is sent to it.
     publish(world, *(at(payment, payment.version + n) for n in range(1, 4)))
-    await eventually(lambda: not world.parts.changes.wanted)
+    await eventually(lambda: not world.dependencies.changes.wanted)
 
 
 async def test_streams_end_when_the_process_leaves(serve) -> None:

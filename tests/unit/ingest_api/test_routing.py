@@ -81,14 +81,14 @@ async def test_without_rules_every_provider_may_be_asked(serve, body):
 async def test_a_provider_that_is_not_called_now_is_asked_last(serve, rules, body):
     async with serve(registry.build, routes_file=rules) as world:
         world.reads.unwell = frozenset({"yandex-pay"})
-        await world.parts.router.health.look()
+        await world.dependencies.selector.health.look()
         assert await chosen(world, body) == ("everybody-else", "tbank", ("stripe", "yandex-pay"))
 
 
 async def test_a_named_provider_is_asked_and_nobody_else(serve, rules, body):
     async with serve(registry.build, routes_file=rules) as world:
         world.reads.unwell = frozenset({"yandex-pay"})
-        await world.parts.router.health.look()
+        await world.dependencies.selector.health.look()
         assert (await world.create(body)).status == 202
         (command,) = world.writer.commands
         assert (command.route, command.provider, command.alternatives) == (None, "yandex-pay", ())

@@ -8,15 +8,15 @@ from uuid import uuid4
 import pytest
 from pydantic import SecretStr
 
-from ingest_api.auth.api_keys import ApiKeys
-from ingest_api.auth.rate_limits import RateLimits
+from ingest_api.auth.admission import RateLimits
+from ingest_api.auth.key_ring import KeyRing
 from ingest_api.problems import ProblemError
 from storage.access.api_keys import StoredKey
-from tests.support.ingest_server import NOW, FakeKeyBook, World
+from tests.support.ingest_server import NOW, FakeKeyStore, World
 
 
-def a_book_of(hashes: dict[str, SecretStr]) -> ApiKeys:
-    return ApiKeys(hashes, FakeKeyBook(), clock=lambda: NOW, refresh_s=1, default_rate_per_s=1)
+def a_book_of(hashes: dict[str, SecretStr]) -> KeyRing:
+    return KeyRing(hashes, FakeKeyStore(), clock=lambda: NOW, refresh_s=1, default_rate_per_s=1)
 
 
 @pytest.mark.parametrize("name", ["", "a:b", "Site", "with space", "x" * 64])
@@ -49,10 +49,10 @@ def on_record(key: str, *scopes: str, id: str = "k1", rate_per_s: int | None = 1
 async def kiosk(world) -> AsyncIterator[World]:
     """An API client that may read and write payments."""
     world.book.keys = [on_record("kiosk-key", "payments:read", "payments:write")]
-    await world.parts.gate.keys.refresh()
+    await world.dependencies.admission.keys.refresh()
     yield world
     world.book.keys, world.book.away = [], False
-    await world.parts.gate.keys.refresh()
+    await world.dependencies.admission.keys.refresh()
 
 
 KIOSK = "Bearer kiosk-key"
@@ -62,13 +62,13 @@ async def test_a_key_on_record_opens_the_door_and_its_use_is_noted(kiosk, body) 
     assert (await kiosk.create(body, Authorization=KIOSK)).status == 202
     assert kiosk.writer.commands[0].client_id == "kiosk"
 
-    await kiosk.parts.gate.keys.refresh()
+    await kiosk.dependencies.admission.keys.refresh()
     assert kiosk.book.used == {"k1": NOW}
 
 
 async def test_two_keys_of_a_client_are_live_at_once_and_lead_to_the_same_payments(kiosk, body) -> None:
     kiosk.book.keys.append(on_record("kiosk-key-2", "payments:read", "payments:write", id="k2"))
-    await kiosk.parts.gate.keys.refresh()
+    await kiosk.dependencies.admission.keys.refresh()
     await kiosk.create(body, Authorization=KIOSK)
     await kiosk.create(body, Authorization="Bearer kiosk-key-2")
 
@@ -78,7 +78,7 @@ async def test_two_keys_of_a_client_are_live_at_once_and_lead_to_the_same_paymen
 
 async def test_a_revoked_key_is_refused_after_the_next_look(kiosk, body) -> None:
     kiosk.book.keys = []
-    await kiosk.parts.gate.keys.refresh()
+    await kiosk.dependencies.admission.keys.refresh()
 
     (await kiosk.create(body, Authorization=KIOSK)).is_problem(401, "unauthorized")
 
@@ -86,7 +86,7 @@ async def test_a_revoked_key_is_refused_after_the_next_look(kiosk, body) -> None
 async def test_while_the_keys_cannot_be_read_those_known_stay_good(kiosk, body) -> None:
     kiosk.book.away = True
     with pytest.raises(ProblemError):
-        await kiosk.parts.gate.keys.refresh()
+        await kiosk.dependencies.admission.keys.refresh()
 
     assert (await kiosk.create(body, Authorization=KIOSK)).status == 202
 
@@ -102,7 +102,7 @@ async def test_while_the_keys_cannot_be_read_those_known_stay_good(kiosk, body) 
 )
 async def test_a_key_is_good_for_its_scopes_only(kiosk, body, scopes, may_read: bool, may_write: bool) -> None:
     kiosk.book.keys = [on_record("kiosk-key", *scopes)]
-    await kiosk.parts.gate.keys.refresh()
+    await kiosk.dependencies.admission.keys.refresh()
 
     write = await kiosk.create(body, Authorization=KIOSK)
     act = await kiosk.act(uuid4(), "capture", {}, Authorization=KIOSK)
@@ -117,7 +117,7 @@ async def test_a_key_is_good_for_its_scopes_only(kiosk, body, scopes, may_read: 
 
 async def test_before_the_keys_were_read_once_an_unknown_key_is_not_called_wrong(serve, body) -> None:
     async with serve() as world:
-        world.parts.gate.keys.is_loaded = False
+        world.dependencies.admission.keys.is_loaded = False
 
         (await world.create(body, Authorization="Bearer who-knows")).is_problem(503, "service-unavailable")
         assert (await world.create(body)).status == 202, "keys of the settings are known from the start"
@@ -126,7 +126,7 @@ async def test_before_the_keys_were_read_once_an_unknown_key_is_not_called_wrong
 
 async def test_a_client_that_is_too_fast_is_told_when_to_come_back(kiosk, body) -> None:
     kiosk.book.keys = [on_record("kiosk-key", "payments:write", rate_per_s=None)]  # 0.001 a second here: one at once
-    await kiosk.parts.gate.keys.refresh()
+    await kiosk.dependencies.admission.keys.refresh()
     first = await kiosk.create(body, Authorization=KIOSK)
     second = await kiosk.create(body, Authorization=KIOSK)
 

@@ -12,10 +12,10 @@ from starlette.responses import Response
 
 from billing.access.scopes import Scope
 from billing.vocabulary import PaymentStatus
-from ingest_api.dependencies import Parts
+from ingest_api.dependencies import Dependencies
 from ingest_api.edge.etag import json_answer
-from ingest_api.payments.expand import expanded, expansions
 from ingest_api.payments.schemas import MAX_ID, MAX_METADATA_KEY, MAX_METADATA_VALUE
+from ingest_api.payments.views import expanded, expansions
 from ingest_api.problems import FieldError, Problem, ProblemError
 from runtime.logging.card_numbers import holds_card_number
 from storage.payments.lists import Filters, Place
@@ -34,15 +34,15 @@ _NUMBER: Final = re.compile(r"[0-9]{1,4}")
 class ListPaymentsHandler:
     """Reads the books; nothing of other clients is ever in a page."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._dependencies = dependencies
 
     async def __call__(self, request: Request) -> Response:
-        client = self._parts.gate.admit(request, Scope.PAYMENTS_READ)
+        client = self._dependencies.admission.admit(request, Scope.PAYMENTS_READ)
         query = _Query(request)
         wanted = expansions(request)
         # One more than is shown tells whether there is a next page.
-        found = await self._parts.reads.payments(client, query.filters, query.after, query.limit + 1)
+        found = await self._dependencies.reads.payments(client, query.filters, query.after, query.limit + 1)
         shown = found[: query.limit]
         following = None
         headers = {}
