@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 
 from billing.messages import Observation, ProviderRequest
+from billing.reasons import Reason
 from billing.vocabulary import Action, Outcome
 
 #: Where the business day of Russian providers is, east of UTC.
@@ -22,8 +23,8 @@ MOSCOW: Final = timedelta(hours=3)
 class CallResult(msgspec.Struct, frozen=True):
     """How a call ended.
 
-    ``provider_ref``: the provider's id of the order or operation. ``reason``: a decline reason
-    (:mod:`providers.declines`) or an error class. ``retryable``: only with DECLINED, a later attempt may succeed.
+    ``provider_ref``: the provider's id of the order or operation. ``reason``: a
+    :class:`~billing.reasons.Reason`, or :func:`~billing.reasons.http_reason` of a status.
     ``observed``: what the answer tells of the order, if anything. ``retry_after_s``: how long the provider asked to be
     left alone, seconds.
     """
@@ -32,7 +33,6 @@ class CallResult(msgspec.Struct, frozen=True):
     provider_ref: str | None = None
     payment_url: str | None = None
     reason: str | None = None
-    retryable: bool = False
     observed: Observation | None = None
     retry_after_s: int | None = None
 
@@ -87,17 +87,17 @@ class Capabilities(msgspec.Struct, frozen=True):
     currencies: frozenset[str] | None
     day: timedelta = timedelta(0)
 
-    def objection(self, request: ProviderRequest) -> str | None:
+    def objection(self, request: ProviderRequest) -> Reason | None:
         """Why the provider would refuse a request unheard, as a decline reason, if it would."""
         opens = request.action in (Action.CREATE, Action.RECUR)
         return self.refusal(request.currency, request.amount if opens else None)
 
-    def refusal(self, currency: str, amount: int | None) -> str | None:
+    def refusal(self, currency: str, amount: int | None) -> Reason | None:
         """Why it would refuse a new payment of ``amount`` minor units; ``None`` for the amount: one that exists."""
         if self.currencies is not None and currency not in self.currencies:
-            return "unsupported_currency"
+            return Reason.UNSUPPORTED_CURRENCY
         if amount is not None and amount < self.minimum.get(currency, 0):
-            return "amount_too_small"
+            return Reason.AMOUNT_TOO_SMALL
         return None
 
     def business_day(self, day: date) -> tuple[datetime, datetime]:

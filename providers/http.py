@@ -11,6 +11,7 @@ import structlog
 
 from billing.errors import InvalidMoney
 from billing.messages import ProviderRequest
+from billing.reasons import Reason, http_reason
 from billing.vocabulary import Outcome
 from providers import exchanges
 from providers.base import CallResult, Provider, StatementLine, StatementUnavailable, Unsupported
@@ -72,10 +73,10 @@ def failed(error: Exception) -> CallResult:
     Everything later is UNKNOWN, a connection that the other side closed included.
     """
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL):
-        return CallResult(Outcome.NOT_SENT, reason="unreachable")
+        return CallResult(Outcome.NOT_SENT, reason=Reason.UNREACHABLE)
     if isinstance(error, TimeoutError):
-        return CallResult(Outcome.UNKNOWN, reason="timeout")
-    return CallResult(Outcome.UNKNOWN, reason="connection_broken")
+        return CallResult(Outcome.UNKNOWN, reason=Reason.TIMEOUT)
+    return CallResult(Outcome.UNKNOWN, reason=Reason.CONNECTION_BROKEN)
 
 
 def by_status(status: int, headers: Mapping[str, str]) -> CallResult | None:
@@ -85,11 +86,11 @@ def by_status(status: int, headers: Mapping[str, str]) -> CallResult | None:
     the provider turned the call away at the door.
     """
     if status == TOO_MANY_REQUESTS:
-        return CallResult(Outcome.NOT_SENT, reason="rate_limited", retry_after_s=retry_after_s(headers))
+        return CallResult(Outcome.NOT_SENT, reason=Reason.RATE_LIMITED, retry_after_s=retry_after_s(headers))
     if status in UNAUTHORIZED:
-        return CallResult(Outcome.NOT_SENT, reason="credentials")
+        return CallResult(Outcome.NOT_SENT, reason=Reason.CREDENTIALS)
     if status == REQUEST_TIMEOUT or (status not in OK and status not in REFUSED):
-        return CallResult(Outcome.UNKNOWN, reason=f"http_{status}", retry_after_s=retry_after_s(headers))
+        return CallResult(Outcome.UNKNOWN, reason=http_reason(status), retry_after_s=retry_after_s(headers))
     return None
 
 
@@ -128,7 +129,7 @@ async def conclude(
     except CallEnded as ended:
         result = ended.result
     except (msgspec.MsgspecError, InvalidMoney):
-        result = CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
+        result = CallResult(Outcome.UNKNOWN, reason=Reason.UNREADABLE_ANSWER)
     except NETWORK_ERRORS as error:
         result = failed(error)
     note(provider.name, request, result, said)
@@ -143,6 +144,6 @@ async def statement_errors(lines: AsyncIterator[StatementLine]) -> AsyncIterator
     except CallEnded as ended:
         raise StatementUnavailable(ended.result.reason or ended.result.outcome) from ended
     except (msgspec.MsgspecError, InvalidMoney) as error:
-        raise StatementUnavailable("unreadable_answer") from error
+        raise StatementUnavailable(Reason.UNREADABLE_ANSWER) from error
     except NETWORK_ERRORS as error:
         raise StatementUnavailable(failed(error).reason or "network") from error

@@ -13,6 +13,7 @@ from typing import Final
 import aiohttp
 
 from billing.money import from_decimal_string
+from billing.reasons import http_reason
 from providers.base import StatementLine, StatementUnavailable
 
 #: ``merchant_operation_id``: our operation's id, where the provider knows it. Amounts are decimal strings.
@@ -28,7 +29,7 @@ async def read(session: aiohttp.ClientSession, url: str, day: date) -> AsyncIter
         raise StatementUnavailable("no_registers_url")
     async with session.get(f"{url.rstrip('/')}/{day.isoformat()}.csv", allow_redirects=False) as response:
         if response.status != _FOUND:
-            raise StatementUnavailable(f"http_{response.status}")
+            raise StatementUnavailable(http_reason(response.status))
         text = await response.text()
     rows = csv.DictReader(io.StringIO(text))
     if rows.fieldnames is None or not set(COLUMNS) <= set(rows.fieldnames):

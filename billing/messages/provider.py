@@ -29,10 +29,8 @@ class Observation(msgspec.Struct, frozen=True, omit_defaults=True):
 
     status: PaymentStatus | None = None
     operations: tuple[ObservedOperation, ...] = ()
-    #: Why the provider failed the payment, in our vocabulary of decline reasons; only with status FAILED.
+    #: Why the provider failed the payment, a :class:`~billing.reasons.Reason`; only with status FAILED.
     reason: str | None = None
-    #: When the provider says it happened (UTC).
-    occurred_at: datetime | None = None
     #: By what name the provider charges the order's method again, if the order was opened to save it.
     method_ref: str | None = None
     #: The provider's own name of the order, where it is the provider that names it.
@@ -41,7 +39,7 @@ class Observation(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class ProviderResult(Message, frozen=True, omit_defaults=True):
     """How a provider call ended. ``provider_ref``: the provider's id of the order (CREATE, RECUR) or operation.
-    ``reason``: decline reason or error class; ``duration_ms``: time spent in the provider; ``retry_after_s``: how long
+    ``reason``: a :class:`~billing.reasons.Reason`; ``duration_ms``: time spent in the provider; ``retry_after_s``: how long
     the provider asked to be left alone, seconds."""
 
     TYPE: ClassVar[str] = "billing.provider.result.v1"
@@ -52,9 +50,7 @@ class ProviderResult(Message, frozen=True, omit_defaults=True):
     outcome: Outcome
     provider_ref: str | None = None
     payment_url: str | None = None
-    method_ref: str | None = None
     reason: str | None = None
-    retryable: bool = False
     observed: Observation | None = None
     duration_ms: float = 0.0
     reply_to: ReplyTo | None = None

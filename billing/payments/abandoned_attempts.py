@@ -17,6 +17,7 @@ from billing.payments.decision import Draft
 from billing.payments.follow_ups import next_follow_up
 from billing.payments.model import Operation, Payment
 from billing.payments.provider_requests import build_request
+from billing.reasons import Reason
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
 
 CLOSED = (PaymentStatus.FAILED, PaymentStatus.VOIDED, PaymentStatus.REFUNDED, PaymentStatus.EXPIRED)
@@ -94,7 +95,7 @@ def _give_back(draft: Draft, opened: Operation) -> None:
         draft.postings.append(postings.capture(capture_id, opened.provider, opened.amount, currency, draft.now))
     void = draft.payment.operation(_id(opened, OperationType.VOID))
     if void is not None and void.is_open:
-        draft.close(void, OperationStatus.FAIL, "paid_meanwhile")
+        draft.close(void, OperationStatus.FAIL, Reason.PAID_MEANWHILE)
     _ask_to_close(draft, opened, OperationType.REFUND)
 
 
@@ -153,7 +154,7 @@ def _operation(draft: Draft, opened: Operation, type: OperationType, action: Act
         status=OperationStatus.PENDING,
         amount=opened.amount,
         provider=opened.provider,
-        reason="payment_moved_on",
+        reason=Reason.PAYMENT_MOVED_ON,
         created_at=draft.now,
         updated_at=draft.now,
         next_follow_up_at=next_follow_up(None, 0, draft.now),

@@ -21,6 +21,7 @@ from billing.payments.model import Operation, Payment
 from billing.payments.provider_requests import build_request
 from billing.payments.refundable_cart import refund_cart
 from billing.payments.settlement import charge_operation, succeed, undo
+from billing.reasons import Reason
 from billing.vocabulary import Action, OperationStatus, OperationType, PaymentStatus
 
 _Asked = CapturePayment | VoidPayment | RefundPayment | RollbackPayment
@@ -127,7 +128,7 @@ def correct(message: CorrectPayment, payment: Payment, now: datetime) -> Decisio
     if (problem := _correction_refusal(payment, operation, succeeded=message.succeeded)) is not None:
         return refuse(payment, payment.id, "correction_impossible", problem, message.reply_to)
     draft = Draft(payment, now)
-    reason = f"corrected: {message.reason}"
+    reason = f"{Reason.CORRECTED}: {message.reason}"
     corrections = (*operation.corrections, message.correction_id)
     operation = draft.record_operation(msgspec.structs.replace(operation, corrections=corrections))
     if operation.provider != payment.provider:

@@ -5,7 +5,6 @@ it. What became of an UNKNOWN call nobody knows, so its payment stays where it i
 speak of money after all, :mod:`billing.payments.abandoned_attempts` gives it back.
 """
 
-from typing import Final
 from uuid import uuid5
 
 from billing.payments.decision import Draft
@@ -13,22 +12,6 @@ from billing.payments.follow_ups import next_follow_up
 from billing.payments.model import Operation
 from billing.payments.provider_requests import build_request
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
-
-#: Decline reasons that are the provider's own affair: another one may see it otherwise. A card that is empty, expired
-#: or blocked is so everywhere, and one that looks stolen is not tried elsewhere.
-ELSEWHERE: Final = frozenset(
-    {
-        "3d_secure_failed",
-        "amount_too_small",
-        "declined",
-        "invalid_request",
-        "issuer_unavailable",
-        "limit_exceeded",
-        "unsupported",
-        "unsupported_currency",
-        "unsupported_tax",
-    }
-)
 
 
 def may_move_on(draft: Draft, operation: Operation) -> bool:

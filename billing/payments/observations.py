@@ -7,6 +7,7 @@ from billing.errors import InvalidMessage
 from billing.messages import Observation, ObservedOperation
 from billing.payments.decision import Draft
 from billing.payments.settlement import charge_operation, fail, provider_initiated_operation, succeed
+from billing.reasons import Reason
 from billing.vocabulary import Action, OperationStatus, OperationType, PaymentStatus
 
 
@@ -26,9 +27,9 @@ def apply_observation(draft: Draft, observed: Observation) -> None:
         case PaymentStatus.VOIDED:
             _voided(draft)
         case PaymentStatus.FAILED:
-            _failed(draft, observed.reason or "declined")
+            _failed(draft, observed.reason or Reason.DECLINED)
         case PaymentStatus.REFUNDED:
-            _refunded(draft, "refunded_at_provider")
+            _refunded(draft, Reason.REFUNDED_AT_PROVIDER)
         case _:
             # PENDING and EXPIRED say nothing of money; PARTIALLY_REFUNDED does not say which refund: the
             # provider's operations do.
@@ -67,7 +68,7 @@ def _captured(draft: Draft) -> None:
     operation = payment.open_operation(OperationType.CAPTURE)
     if operation is None:
         operation = provider_initiated_operation(
-            draft, OperationType.CAPTURE, payment.authorized, "captured_by_provider"
+            draft, OperationType.CAPTURE, payment.authorized, Reason.CAPTURED_BY_PROVIDER
         )
     succeed(draft, operation)
 
@@ -77,12 +78,12 @@ def _voided(draft: Draft) -> None:
     if payment.status not in (PaymentStatus.PENDING, PaymentStatus.AUTHORIZED):
         return
     if payment.authorized == 0:
-        fail(draft, charge_operation(draft), "voided")
+        fail(draft, charge_operation(draft), Reason.VOIDED)
         return
     operation = payment.open_operation(OperationType.VOID)
     if operation is None:
-        operation = provider_initiated_operation(draft, OperationType.VOID, payment.authorized, "hold_released")
-    _close_captures(draft, "voided")
+        operation = provider_initiated_operation(draft, OperationType.VOID, payment.authorized, Reason.HOLD_RELEASED)
+    _close_captures(draft, Reason.VOIDED)
     succeed(draft, operation)
 
 
@@ -94,7 +95,7 @@ def _failed(draft: Draft, reason: str) -> None:
         return
     _close_rollbacks(draft)
     if payment.captured:
-        _refunded(draft, "rolled_back")
+        _refunded(draft, Reason.ROLLED_BACK)
     else:
         fail(draft, charge_operation(draft), reason)
 
@@ -116,7 +117,7 @@ def _operation(draft: Draft, observed: ObservedOperation) -> None:
     if operation is None or operation.provider != draft.payment.provider or not operation.is_open:
         return
     if observed.status is OperationStatus.FAIL:
-        fail(draft, operation, observed.reason or "declined")
+        fail(draft, operation, observed.reason or Reason.DECLINED)
     elif observed.status is OperationStatus.SUCCESS:
         succeed(draft, operation)
 

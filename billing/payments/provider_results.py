@@ -14,10 +14,9 @@ from billing.payments.follow_ups import next_follow_up
 from billing.payments.model import Operation, Payment
 from billing.payments.observations import apply_observation
 from billing.payments.settlement import fail, succeed
+from billing.reasons import Reason
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
 
-#: What a provider that answered an inquiry says when it has no such order.
-ORDER_NOT_FOUND = "order_not_found"
 OPENING_ACTIONS = (Action.CREATE, Action.RECUR)
 
 
@@ -51,23 +50,21 @@ def apply_result(message: ProviderResult, payment: Payment, now: datetime) -> De
         if message.provider_ref is not None and draft.payment.authorized == 0:
             # The page that the customer gets is this order's, whatever twin was heard of before.
             draft.rename_order(operation, message.provider_ref)
-    if message.method_ref is not None and payment.method_ref is None:
-        draft.update(method_ref=message.method_ref)
     return draft.build()
 
 
 def _call(draft: Draft, operation: Operation, message: ProviderResult) -> None:
     if message.outcome is Outcome.DECLINED:
-        fail(draft, operation, message.reason or "declined")
+        fail(draft, operation, message.reason or Reason.DECLINED)
         return
     if never_sent(operation, message.outcome) and may_move_on(draft, operation):
-        draft.close(operation, OperationStatus.FAIL, message.reason or "not_sent")
+        draft.close(operation, OperationStatus.FAIL, message.reason or Reason.NOT_SENT)
         move_on(draft)
         return
     operation = draft.note_outcome(operation, message.outcome, message.provider_ref, message.retry_after_s)
     if message.outcome is Outcome.SUCCEEDED and operation.action is not Action.CREATE:
         if operation.action is Action.ROLLBACK:
-            apply_observation(draft, Observation(PaymentStatus.FAILED, reason="rolled_back"))
+            apply_observation(draft, Observation(PaymentStatus.FAILED, reason=Reason.ROLLED_BACK))
         else:
             succeed(draft, operation)
     if message.observed is not None:
@@ -83,7 +80,7 @@ def _inquiry(draft: Draft, operation: Operation, message: ProviderResult) -> Non
     if still is None or not still.is_open:
         return
     if _is_overdue(draft, still, observed):
-        fail(draft, still, "expired")
+        fail(draft, still, Reason.EXPIRED)
     elif still.status is OperationStatus.UNKNOWN:
         _resolve_unknown(draft, still, observed, message.reason)
 
@@ -95,7 +92,7 @@ def _resolve_unknown(draft: Draft, operation: Operation, observed: Observation, 
     if operation.type is OperationType.AUTHORIZE:
         arrived = observed.status is not None
     elif operation.type is OperationType.RECURRING:
-        arrived = reason != ORDER_NOT_FOUND
+        arrived = reason != Reason.ORDER_NOT_FOUND
     else:
         arrived = listed
     if arrived:

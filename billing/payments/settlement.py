@@ -10,9 +10,10 @@ from billing.errors import InvariantBroken
 from billing.ledger import postings
 from billing.ledger.postings import Posting
 from billing.payments.decision import Draft
-from billing.payments.failover import ELSEWHERE, may_move_on, move_on
+from billing.payments.failover import may_move_on, move_on
 from billing.payments.lifecycle import Fact
 from billing.payments.model import Operation
+from billing.reasons import Kind, Reason
 from billing.vocabulary import Action, CaptureMode, OperationStatus, OperationType
 
 #: In one stage the capture follows the authorization at once: not told of it for so long, we ask.
@@ -65,11 +66,12 @@ def fail(draft: Draft, operation: Operation, reason: str) -> None:
     if not operation.is_open:
         return
     draft.close(operation, OperationStatus.FAIL, reason)
-    if reason in ELSEWHERE and may_move_on(draft, operation):
+    known = Reason.of(reason)
+    if known.try_elsewhere and may_move_on(draft, operation):
         move_on(draft)
     elif operation.type in CHARGES:
         draft.update(reason=reason)
-        draft.transition(Fact.EXPIRED if reason == "expired" else Fact.FAILED)
+        draft.transition(Fact.EXPIRED if known.kind is Kind.ABANDONED else Fact.FAILED)
 
 
 def undo(draft: Draft, operation: Operation, correction_id: UUID, reason: str) -> None:

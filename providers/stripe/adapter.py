@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import ClassVar, Final
 
 from billing.messages import Observation, ProviderRequest
+from billing.reasons import Reason
 from billing.vocabulary import Action, Outcome
 from providers.base import CallResult, Capabilities, ParsedCallback, Provider, StatementLine, VerifiedCallback
 from providers.http import CallEnded, conclude, statement_errors
@@ -129,7 +130,7 @@ class Stripe(Provider):
     async def _inquire(self, request: ProviderRequest) -> CallResult:
         session, intent = await self._find(request)
         if session is None and intent is None:
-            return CallResult(Outcome.SUCCEEDED, reason="order_not_found", observed=Observation())
+            return CallResult(Outcome.SUCCEEDED, reason=Reason.ORDER_NOT_FOUND, observed=Observation())
         refunds = [] if intent is None or not intent.amount_received else await self._api.refunds(intent.id)
         return CallResult(
             Outcome.SUCCEEDED,
@@ -152,14 +153,14 @@ class Stripe(Provider):
             path = f"/v1/payment_intents/{intent.id}/cancel"
             return responses.canceled(await self._api.post(path, f"{key}/cancel", {}, PaymentIntent))
         if session is None and intent is None:
-            raise CallEnded(CallResult(Outcome.DECLINED, reason="order_not_found"))
+            raise CallEnded(CallResult(Outcome.DECLINED, reason=Reason.ORDER_NOT_FOUND))
         return CallResult(Outcome.SUCCEEDED)
 
     async def _paid(self, request: ProviderRequest) -> PaymentIntent:
         """The PaymentIntent to act on."""
         session, intent = await self._find(request)
         if intent is None:
-            reason = "order_not_found" if session is None else "invalid_state"
+            reason = Reason.ORDER_NOT_FOUND if session is None else Reason.INVALID_STATE
             raise CallEnded(CallResult(Outcome.DECLINED, reason=reason))
         return intent
 
@@ -173,7 +174,7 @@ class Stripe(Provider):
                 return await self._search(request)
             session = await self._api.session(name)
         except CallEnded as ended:
-            if ended.result.reason != "order_not_found":
+            if ended.result.reason != Reason.ORDER_NOT_FOUND:
                 raise
             return None, None
         return session, session.intent

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 import aiohttp
 import msgspec
 
+from billing.reasons import Reason
 from billing.vocabulary import Outcome
 from providers.base import CallResult
 from providers.http import CallEnded, open_session
@@ -91,7 +92,7 @@ class Api:
             if not page.has_more:
                 return
             after = {"starting_after": msgspec.json.decode(page.data[-1], type=_Named).id}
-        raise CallEnded(CallResult(Outcome.UNKNOWN, reason="search_too_long"))
+        raise CallEnded(CallResult(Outcome.UNKNOWN, reason=Reason.SEARCH_TOO_LONG))
 
     async def _call(
         self,

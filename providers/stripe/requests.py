@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from billing.messages import ProviderRequest
 from billing.money import exponent
+from billing.reasons import Reason
 from billing.vocabulary import Action, CaptureMode
 from providers.base import Unsupported
 
@@ -34,7 +35,7 @@ def checkout(request: ProviderRequest) -> dict[str, Any]:
     """POST /v1/checkout/sessions: a page to pay on. ``client_reference_id`` is our operation."""
     order = request.order
     if order is None or order.return_urls is None:
-        raise Unsupported("invalid_request")
+        raise Unsupported(Reason.INVALID_REQUEST)
     amount(request.amount, request.currency)
     intent: dict[str, Any] = {
         "capture_method": "manual" if request.capture_mode is CaptureMode.TWO_STAGE else "automatic",
@@ -105,7 +106,7 @@ def amount(minor: int, currency: str) -> int:
     """An amount as Stripe takes it: our minor units, zero-decimal currencies included. Raises
     :class:`Unsupported`."""
     if exponent(currency) == THREE_DECIMALS and minor % 10:
-        raise Unsupported("invalid_request")
+        raise Unsupported(Reason.INVALID_REQUEST)
     return minor
 
 
@@ -117,7 +118,7 @@ def method_ref(customer: str, payment_method: str) -> str:
 def _saved(reference: str | None) -> tuple[str, str]:
     customer, separator, method = (reference or "").partition(_SEPARATOR)
     if not (customer and separator and method):
-        raise Unsupported("invalid_request")
+        raise Unsupported(Reason.INVALID_REQUEST)
     return customer, method
 
 

@@ -7,9 +7,9 @@ from typing import Final, Literal
 import msgspec
 
 from billing.messages import Observation, ObservedOperation
+from billing.reasons import Reason, http_reason
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
 from providers.base import CallResult, StatementLine, own_id
-from providers.declines import is_retryable
 from providers.http import OK, by_status
 from providers.stripe import requests
 from providers.stripe.objects import BalanceTransaction, Failure, PaymentIntent, Refund, Refusal, Session
@@ -27,46 +27,46 @@ SHOULD_RETRY: Final = "Stripe-Should-Retry"
 
 #: ``decline_code``, and where there is none ``code``, of a card error → our decline reason. What is not here is
 #: ``declined``.
-DECLINES: Final[dict[str, str]] = {
-    "authentication_required": "authentication_required",
-    "call_issuer": "call_issuer",
-    "card_not_supported": "invalid_card",
-    "card_velocity_exceeded": "limit_exceeded",
-    "expired_card": "card_expired",
-    "fraudulent": "fraud_suspected",
-    "incorrect_cvc": "invalid_card",
-    "incorrect_number": "invalid_card",
-    "incorrect_pin": "invalid_card",
-    "incorrect_zip": "invalid_card",
-    "insufficient_funds": "insufficient_funds",
-    "invalid_account": "invalid_card",
-    "invalid_cvc": "invalid_card",
-    "invalid_expiry_month": "invalid_card",
-    "invalid_expiry_year": "invalid_card",
-    "invalid_number": "invalid_card",
-    "issuer_not_available": "issuer_unavailable",
-    "lost_card": "fraud_suspected",
-    "merchant_blacklist": "fraud_suspected",
-    "payment_intent_authentication_failure": "3d_secure_failed",
-    "pickup_card": "fraud_suspected",
-    "processing_error": "issuer_unavailable",
-    "reenter_transaction": "issuer_unavailable",
-    "revocation_of_all_authorizations": "method_revoked",
-    "revocation_of_authorization": "method_revoked",
-    "stolen_card": "fraud_suspected",
-    "stop_payment_order": "method_revoked",
-    "try_again_later": "issuer_unavailable",
-    "withdrawal_count_limit_exceeded": "limit_exceeded",
+DECLINES: Final[dict[str, Reason]] = {
+    "authentication_required": Reason.AUTHENTICATION_REQUIRED,
+    "call_issuer": Reason.CALL_ISSUER,
+    "card_not_supported": Reason.INVALID_CARD,
+    "card_velocity_exceeded": Reason.LIMIT_EXCEEDED,
+    "expired_card": Reason.CARD_EXPIRED,
+    "fraudulent": Reason.FRAUD_SUSPECTED,
+    "incorrect_cvc": Reason.INVALID_CARD,
+    "incorrect_number": Reason.INVALID_CARD,
+    "incorrect_pin": Reason.INVALID_CARD,
+    "incorrect_zip": Reason.INVALID_CARD,
+    "insufficient_funds": Reason.INSUFFICIENT_FUNDS,
+    "invalid_account": Reason.INVALID_CARD,
+    "invalid_cvc": Reason.INVALID_CARD,
+    "invalid_expiry_month": Reason.INVALID_CARD,
+    "invalid_expiry_year": Reason.INVALID_CARD,
+    "invalid_number": Reason.INVALID_CARD,
+    "issuer_not_available": Reason.ISSUER_UNAVAILABLE,
+    "lost_card": Reason.FRAUD_SUSPECTED,
+    "merchant_blacklist": Reason.FRAUD_SUSPECTED,
+    "payment_intent_authentication_failure": Reason.AUTHENTICATION_FAILED,
+    "pickup_card": Reason.FRAUD_SUSPECTED,
+    "processing_error": Reason.ISSUER_UNAVAILABLE,
+    "reenter_transaction": Reason.ISSUER_UNAVAILABLE,
+    "revocation_of_all_authorizations": Reason.METHOD_REVOKED,
+    "revocation_of_authorization": Reason.METHOD_REVOKED,
+    "stolen_card": Reason.FRAUD_SUSPECTED,
+    "stop_payment_order": Reason.METHOD_REVOKED,
+    "try_again_later": Reason.ISSUER_UNAVAILABLE,
+    "withdrawal_count_limit_exceeded": Reason.LIMIT_EXCEEDED,
 }
 #: ``code`` of another refusal → our decline reason. What is not here is ``invalid_request``.
-REFUSALS: Final[dict[str, str]] = {
-    "balance_insufficient": "merchant_balance",
-    "charge_already_captured": "invalid_state",
-    "charge_already_refunded": "invalid_state",
-    "charge_disputed": "invalid_state",
-    "charge_expired_for_capture": "invalid_state",
-    "payment_intent_unexpected_state": "invalid_state",
-    "resource_missing": "order_not_found",
+REFUSALS: Final[dict[str, Reason]] = {
+    "balance_insufficient": Reason.MERCHANT_BALANCE,
+    "charge_already_captured": Reason.INVALID_STATE,
+    "charge_already_refunded": Reason.INVALID_STATE,
+    "charge_disputed": Reason.INVALID_STATE,
+    "charge_expired_for_capture": Reason.INVALID_STATE,
+    "payment_intent_unexpected_state": Reason.INVALID_STATE,
+    "resource_missing": Reason.ORDER_NOT_FOUND,
 }
 
 _REFUND_STATUSES: Final = {
@@ -88,27 +88,27 @@ def refused(status: int, headers: Mapping[str, str], body: bytes) -> CallResult 
     if status in OK:
         return None
     if status == CONFLICT:
-        return CallResult(Outcome.UNKNOWN, reason="in_progress")
+        return CallResult(Outcome.UNKNOWN, reason=Reason.IN_PROGRESS)
     if (told := by_status(status, headers)) is not None:
         return told
     try:
         error = _refusal.decode(body).error
     except msgspec.MsgspecError:
-        return CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
+        return CallResult(Outcome.UNKNOWN, reason=Reason.UNREADABLE_ANSWER)
     if error.type == "idempotency_error":
-        return CallResult(Outcome.UNKNOWN, reason="already_known")
+        return CallResult(Outcome.UNKNOWN, reason=Reason.ALREADY_KNOWN)
     if headers.get(SHOULD_RETRY) == "true":
-        return CallResult(Outcome.NOT_SENT, reason="provider_busy")
+        return CallResult(Outcome.NOT_SENT, reason=Reason.PROVIDER_BUSY)
     if error.type == "api_error":
-        return CallResult(Outcome.UNKNOWN, reason=f"http_{status}")
-    return _declined("order_not_found" if status == NOT_FOUND else reason_of(error))
+        return CallResult(Outcome.UNKNOWN, reason=http_reason(status))
+    return _declined(Reason.ORDER_NOT_FOUND if status == NOT_FOUND else reason_of(error))
 
 
 def reason_of(failure: Failure) -> str:
     """Why, in our vocabulary."""
     if failure.type == "card_error":
-        return DECLINES.get(failure.decline_code or failure.code or "", "declined")
-    return REFUSALS.get(failure.code or "", "invalid_request")
+        return DECLINES.get(failure.decline_code or failure.code or "", Reason.DECLINED)
+    return REFUSALS.get(failure.code or "", Reason.INVALID_REQUEST)
 
 
 def opened(session: Session) -> CallResult:
@@ -139,7 +139,7 @@ def refunded(refund: Refund) -> CallResult:
         case OperationStatus.SUCCESS:
             return CallResult(Outcome.SUCCEEDED, refund.id)
         case OperationStatus.FAIL:
-            return _declined("declined")
+            return _declined(Reason.DECLINED)
         case _:
             return CallResult(Outcome.PENDING, refund.id)
 
@@ -150,14 +150,14 @@ def observation(session: Session | None, intent: PaymentIntent | None, refunds: 
     name = None if session is None else session.id
     if intent is None or (session is not None and session.status != "complete"):
         if session is not None and session.status == "expired":
-            return Observation(PaymentStatus.FAILED, reason=_last_failure(intent) or "expired", order_ref=name)
+            return Observation(PaymentStatus.FAILED, reason=_last_failure(intent) or Reason.EXPIRED, order_ref=name)
         return Observation(PaymentStatus.PENDING, order_ref=name)
     recurring = intent.metadata.get(requests.ACTION) == Action.RECUR
     status = _status(intent, told, recurring=recurring)
     return Observation(
         status,
         operations=(*_captures(intent), *(observed_refund(refund) for refund in told)),
-        reason=(_last_failure(intent) or "expired") if status is PaymentStatus.FAILED else None,
+        reason=(_last_failure(intent) or Reason.EXPIRED) if status is PaymentStatus.FAILED else None,
         method_ref=_method(intent),
         order_ref=intent.id if recurring else name,
     )
@@ -172,7 +172,7 @@ def observed_refund(refund: Refund) -> ObservedOperation:
         own_id(refund.metadata.get(requests.OPERATION)),
         refund.id,
         refund.amount,
-        "declined" if status is OperationStatus.FAIL else None,
+        Reason.DECLINED if status is OperationStatus.FAIL else None,
     )
 
 
@@ -211,7 +211,7 @@ def _last_failure(intent: PaymentIntent | None) -> str | None:
 
 
 def _declined(reason: str) -> CallResult:
-    return CallResult(Outcome.DECLINED, reason=reason, retryable=is_retryable(reason))
+    return CallResult(Outcome.DECLINED, reason=reason)
 
 
 def line(transaction: BalanceTransaction) -> StatementLine | None:

@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -50,7 +49,6 @@ class _Data(msgspec.Struct):
 class _Event(msgspec.Struct):
     id: str
     type: str
-    created: int
     data: _Data
 
 
@@ -121,7 +119,7 @@ def _callback(
     return ParsedCallback(
         references=tuple(reference for reference in references if reference),
         dedupe=event.id,
-        observed=msgspec.structs.replace(observed, occurred_at=datetime.fromtimestamp(event.created, UTC)),
+        observed=observed,
         ask=ask,
     )
 

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import Any, ClassVar
 
 from billing.messages import ProviderRequest
+from billing.reasons import Reason
 from billing.vocabulary import Action, Outcome
 from providers import statements
 from providers.base import (
@@ -127,7 +128,7 @@ class TBank(Provider):
         if answer.error_code == responses.WRONG_STATE:
             state = await self._done("GetState", {"PaymentId": body["PaymentId"]})
             if state.status in responses.DONE[Action.CAPTURE]:
-                return CallResult(Outcome.UNKNOWN, reason="already_known")
+                return CallResult(Outcome.UNKNOWN, reason=Reason.ALREADY_KNOWN)
         return responses.operated(Action.CAPTURE, _checked(answer))
 
     async def _cancel(self, request: ProviderRequest, payment_id: str) -> CallResult:
@@ -147,7 +148,7 @@ class TBank(Provider):
 
     async def _charge(self, request: ProviderRequest) -> CallResult:
         if request.saved_method is None:
-            raise Unsupported("invalid_request")
+            raise Unsupported(Reason.INVALID_REQUEST)
         body = requests.init(request, self._receipts)
         found = responses.foremost((await self._order(body["OrderId"])).payments)
         if found is not None and found.status != "NEW":
@@ -155,7 +156,7 @@ class TBank(Provider):
             return responses.operated(Action.RECUR, state)
         payment_id = found.id if found is not None else (await self._done("Init", body)).id
         if payment_id is None:
-            return CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
+            return CallResult(Outcome.UNKNOWN, reason=Reason.UNREADABLE_ANSWER)
         answer = await self._done("Charge", {"PaymentId": payment_id, "RebillId": request.saved_method})
         return responses.operated(Action.RECUR, answer)
 
@@ -169,7 +170,7 @@ class TBank(Provider):
         try:
             state = await self._done("GetState", {"PaymentId": payment_id})
         except CallEnded as ended:
-            if ended.result.reason == "order_not_found":
+            if ended.result.reason == Reason.ORDER_NOT_FOUND:
                 return responses.not_found()
             raise
         return responses.inquired(state, payment_id, request.order_ref)
@@ -180,7 +181,7 @@ class TBank(Provider):
             return request.order_ref
         found = responses.foremost((await self._order(request.order_ref)).payments)
         if found is None:
-            raise CallEnded(CallResult(Outcome.DECLINED, reason="order_not_found"))
+            raise CallEnded(CallResult(Outcome.DECLINED, reason=Reason.ORDER_NOT_FOUND))
         return found.id
 
     async def _order(self, order_id: str) -> responses.Order:

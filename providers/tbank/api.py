@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 import aiohttp
 import msgspec
 
+from billing.reasons import http_reason
 from billing.vocabulary import Outcome
 from providers.base import CallResult
 from providers.http import OK, CallEnded, by_status, open_session
@@ -69,5 +70,5 @@ class Api:
         if (told := by_status(response.status, response.headers)) is not None:
             raise CallEnded(told)
         if response.status not in OK:
-            raise CallEnded(CallResult(Outcome.UNKNOWN, reason=f"http_{response.status}"))
+            raise CallEnded(CallResult(Outcome.UNKNOWN, reason=http_reason(response.status)))
         return msgspec.json.decode(content, type=type)

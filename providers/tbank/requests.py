@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from billing.messages import ProviderRequest
 from billing.orders import Cart, Contact, Item
+from billing.reasons import Reason
 from billing.vocabulary import CaptureMode, Tax
 from providers.base import Unsupported
 from providers.fiscal import MAX_NAME, SUBJECTS
@@ -53,9 +54,9 @@ class Receipts:
     def _item(self, item: Item) -> dict[str, Any]:
         tax = self._taxes.get(item.tax)
         if tax is None:
-            raise Unsupported("unsupported_tax")
+            raise Unsupported(Reason.UNSUPPORTED_TAX)
         if not 1 <= item.subject <= SUBJECTS_KNOWN or not 1 <= item.method <= len(METHODS):
-            raise Unsupported("invalid_request")
+            raise Unsupported(Reason.INVALID_REQUEST)
         return {
             "Name": item.title[:MAX_NAME],
             "Price": item.unit_price,
@@ -71,7 +72,7 @@ def init(request: ProviderRequest, receipts: Receipts) -> dict[str, Any]:
     """Init: a payment, and a page to pay it on. ``OrderId`` is our operation."""
     order = request.order
     if order is None:
-        raise Unsupported("invalid_request")
+        raise Unsupported(Reason.INVALID_REQUEST)
     body: dict[str, Any] = {
         "OrderId": str(request.operation_id),
         "Amount": request.amount,
@@ -87,7 +88,7 @@ def init(request: ProviderRequest, receipts: Receipts) -> dict[str, Any]:
         body["RedirectDueDate"] = due.astimezone(MOSCOW).isoformat(timespec="seconds")
     if request.save_method:
         if len(order.customer_id) > MAX_CUSTOMER_KEY:
-            raise Unsupported("invalid_request")
+            raise Unsupported(Reason.INVALID_REQUEST)
         body |= {"Recurrent": "Y", "CustomerKey": order.customer_id}
     return body
 

@@ -9,42 +9,42 @@ from typing import Final
 import msgspec
 
 from billing.messages import Observation, ProviderRequest
+from billing.reasons import Reason
 from billing.vocabulary import Action, Outcome, PaymentStatus
 from providers.base import CallResult
-from providers.declines import is_retryable
 
 #: No error.
 FINE: Final = "0"
 #: ErrorCode → our decline reason, after the document's table of errors. What is not here is ``declined``.
-DECLINES: Final[dict[str, str]] = {
-    "8": "invalid_state",
-    "9": "invalid_request",
-    "10": "unsupported",
-    "101": "3d_secure_failed",
-    "116": "insufficient_funds",
-    "119": "limit_exceeded",
-    "201": "invalid_request",
-    "251": "invalid_request",
-    "252": "card_expired",
-    "255": "order_not_found",
-    "308": "invalid_request",
-    "309": "invalid_request",
-    "1001": "call_issuer",
-    "1014": "invalid_card",
-    "1030": "issuer_unavailable",
-    "1033": "card_expired",
-    "1034": "fraud_suspected",
-    "1041": "fraud_suspected",
-    "1043": "fraud_suspected",
-    "1051": "insufficient_funds",
-    "1054": "card_expired",
-    "1059": "fraud_suspected",
-    "1061": "limit_exceeded",
-    "1065": "limit_exceeded",
-    "1082": "invalid_card",
-    "1089": "issuer_unavailable",
-    "1091": "issuer_unavailable",
-    "1096": "issuer_unavailable",
+DECLINES: Final[dict[str, Reason]] = {
+    "8": Reason.INVALID_STATE,
+    "9": Reason.INVALID_REQUEST,
+    "10": Reason.UNSUPPORTED,
+    "101": Reason.AUTHENTICATION_FAILED,
+    "116": Reason.INSUFFICIENT_FUNDS,
+    "119": Reason.LIMIT_EXCEEDED,
+    "201": Reason.INVALID_REQUEST,
+    "251": Reason.INVALID_REQUEST,
+    "252": Reason.CARD_EXPIRED,
+    "255": Reason.ORDER_NOT_FOUND,
+    "308": Reason.INVALID_REQUEST,
+    "309": Reason.INVALID_REQUEST,
+    "1001": Reason.CALL_ISSUER,
+    "1014": Reason.INVALID_CARD,
+    "1030": Reason.ISSUER_UNAVAILABLE,
+    "1033": Reason.CARD_EXPIRED,
+    "1034": Reason.FRAUD_SUSPECTED,
+    "1041": Reason.FRAUD_SUSPECTED,
+    "1043": Reason.FRAUD_SUSPECTED,
+    "1051": Reason.INSUFFICIENT_FUNDS,
+    "1054": Reason.CARD_EXPIRED,
+    "1059": Reason.FRAUD_SUSPECTED,
+    "1061": Reason.LIMIT_EXCEEDED,
+    "1065": Reason.LIMIT_EXCEEDED,
+    "1082": Reason.INVALID_CARD,
+    "1089": Reason.ISSUER_UNAVAILABLE,
+    "1091": Reason.ISSUER_UNAVAILABLE,
+    "1096": Reason.ISSUER_UNAVAILABLE,
 }
 #: Our terminal or password is wrong: nothing was done. An operator mends it, and then the call may be made.
 CREDENTIALS: Final = frozenset({"202", "204", "205"})
@@ -81,7 +81,7 @@ STATUSES: Final[dict[str, PaymentStatus]] = {
     "REJECTED": PaymentStatus.FAILED,
 }
 #: Why a payment failed, where its status says it.
-FAILURES: Final[dict[str, str]] = {"DEADLINE_EXPIRED": "expired"}
+FAILURES: Final[dict[str, Reason]] = {"DEADLINE_EXPIRED": Reason.EXPIRED}
 #: More refunds than this under way at once are not told apart.
 MANY: Final = 10
 #: What ends an operation well.
@@ -134,17 +134,17 @@ class Order(msgspec.Struct, rename="pascal"):
 def refused(error_code: str) -> CallResult:
     """A call that was not successful."""
     if error_code in CREDENTIALS:
-        return CallResult(Outcome.NOT_SENT, reason="credentials")
+        return CallResult(Outcome.NOT_SENT, reason=Reason.CREDENTIALS)
     if error_code in TROUBLE:
-        return CallResult(Outcome.UNKNOWN, reason="provider_trouble")
-    reason = DECLINES.get(error_code, "declined")
-    return CallResult(Outcome.DECLINED, reason=reason, retryable=is_retryable(reason))
+        return CallResult(Outcome.UNKNOWN, reason=Reason.PROVIDER_TROUBLE)
+    reason = DECLINES.get(error_code, Reason.DECLINED)
+    return CallResult(Outcome.DECLINED, reason=reason)
 
 
 def opened(answer: Answer) -> CallResult:
     """Init: without both its name and its page a payment is of no use."""
     if answer.id is None or answer.payment_url is None:
-        return CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
+        return CallResult(Outcome.UNKNOWN, reason=Reason.UNREADABLE_ANSWER)
     return CallResult(Outcome.PENDING, answer.id, answer.payment_url)
 
 
@@ -154,7 +154,7 @@ def operated(action: Action, answer: Answer) -> CallResult:
     if answer.status in DONE[action]:
         return CallResult(Outcome.SUCCEEDED, ref)
     if action is Action.RECUR and answer.status in FAILED:
-        return CallResult(Outcome.DECLINED, ref, reason="declined")
+        return CallResult(Outcome.DECLINED, ref, reason=Reason.DECLINED)
     return CallResult(Outcome.PENDING, ref)
 
 
@@ -170,7 +170,7 @@ def refunded(request: ProviderRequest, answer: Answer) -> CallResult:
         others = _together(request.open_refund_amounts)
         if given_back - request.amount in others and given_back not in others:
             return CallResult(Outcome.SUCCEEDED)
-    return CallResult(Outcome.UNKNOWN, reason="not_told_apart")
+    return CallResult(Outcome.UNKNOWN, reason=Reason.NOT_TOLD_APART)
 
 
 def _together(amounts: Sequence[int]) -> set[int]:
@@ -187,7 +187,7 @@ def inquired(answer: Answer, payment_id: str, order_ref: str) -> CallResult:
     """GetState. ``payment_id`` is given to the order if it went by another name."""
     observed = observation(answer.status or "", answer.error_code)
     if observed.status is None:
-        return CallResult(Outcome.UNKNOWN, reason="unknown_status")
+        return CallResult(Outcome.UNKNOWN, reason=Reason.UNKNOWN_STATUS)
     if payment_id != order_ref:
         observed = msgspec.structs.replace(observed, order_ref=payment_id)
     return CallResult(Outcome.SUCCEEDED, observed=observed)
@@ -196,13 +196,13 @@ def inquired(answer: Answer, payment_id: str, order_ref: str) -> CallResult:
 def observation(status: str, error_code: str) -> Observation:
     """How a payment stands; without a status for one that we do not know."""
     told = STATUSES.get(status)
-    reason = FAILURES.get(status) or DECLINES.get(error_code, "declined")
+    reason = FAILURES.get(status) or DECLINES.get(error_code, Reason.DECLINED)
     return Observation(told, reason=reason if told is PaymentStatus.FAILED else None)
 
 
 def not_found() -> CallResult:
     """An inquiry about what T-Bank does not have."""
-    return CallResult(Outcome.SUCCEEDED, reason="order_not_found", observed=Observation())
+    return CallResult(Outcome.SUCCEEDED, reason=Reason.ORDER_NOT_FOUND, observed=Observation())
 
 
 def foremost(payments: Sequence[Found]) -> Found | None:

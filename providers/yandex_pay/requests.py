@@ -6,6 +6,7 @@ from typing import Any, Final
 from billing.messages import ProviderRequest
 from billing.money import to_decimal_string
 from billing.orders import Cart, Item, Order
+from billing.reasons import Reason
 from billing.vocabulary import Tax
 from providers.base import Unsupported
 
@@ -28,7 +29,7 @@ def create(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]
     """POST /v1/orders. Every item carries its receipt; for the customer's contact the document has no field."""
     order = request.order
     if order is None:
-        raise Unsupported("invalid_request")
+        raise Unsupported(Reason.INVALID_REQUEST)
     return {
         **_opened(order, request, taxes),
         "availablePaymentMethods": ["CARD"],
@@ -41,7 +42,7 @@ def subscribe(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, A
     us, so there is no interval."""
     order = request.order
     if order is None:
-        raise Unsupported("invalid_request")
+        raise Unsupported(Reason.INVALID_REQUEST)
     return {**_opened(order, request, taxes), "isBinding": True, "title": order.cart.items[0].title[:MAX_PURPOSE]}
 
 
@@ -49,7 +50,7 @@ def recur(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]:
     """POST /v1/subscriptions/recur: an order of its own, paid with the card of the first one."""
     order = request.order
     if order is None or request.saved_method is None:
-        raise Unsupported("invalid_request")
+        raise Unsupported(Reason.INVALID_REQUEST)
     return {
         "orderId": request.order_ref,
         "parentOrderId": request.saved_method,
@@ -120,7 +121,7 @@ def _cart(cart: Cart, request: ProviderRequest, taxes: Mapping[str, int]) -> dic
 def _item(item: Item, currency: str, taxes: Mapping[str, int]) -> dict[str, Any]:
     tax = taxes.get(item.tax)
     if tax is None:
-        raise Unsupported("unsupported_tax")
+        raise Unsupported(Reason.UNSUPPORTED_TAX)
     return {
         "productId": item.product_id,
         "title": item.title,

@@ -8,27 +8,27 @@ import msgspec
 from billing.errors import InvalidMoney
 from billing.messages import Observation, ObservedOperation, ProviderRequest
 from billing.money import from_decimal_string
+from billing.reasons import Reason
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
 from providers.base import CallResult, own_id
-from providers.declines import is_retryable
 from providers.http import OK, by_status
 
 NOT_FOUND: Final = 404
 
 #: reasonCode of a refusal → our decline reason. What is not here is ``declined``.
-DECLINES: Final[dict[str, str]] = {
-    "INSUFFICIENT_FUNDS": "insufficient_funds",
-    "CARD_EXPIRED": "card_expired",
-    "FRAUD": "fraud_suspected",
-    "ISSUER_UNAVAILABLE": "issuer_unavailable",
-    "LIMIT_EXCEEDED": "limit_exceeded",
-    "3DS_FAILED": "3d_secure_failed",
-    "ORDER_CART_DATA_ERROR": "invalid_request",
-    "BAD_FORMAT": "invalid_request",
-    "VALIDATION_ERROR": "invalid_request",
-    "ORDER_STATUS_MISMATCH": "invalid_state",
-    "INCORRECT_ORDER_STATUS": "invalid_state",
-    "ORDER_NOT_FOUND": "order_not_found",
+DECLINES: Final[dict[str, Reason]] = {
+    "INSUFFICIENT_FUNDS": Reason.INSUFFICIENT_FUNDS,
+    "CARD_EXPIRED": Reason.CARD_EXPIRED,
+    "FRAUD": Reason.FRAUD_SUSPECTED,
+    "ISSUER_UNAVAILABLE": Reason.ISSUER_UNAVAILABLE,
+    "LIMIT_EXCEEDED": Reason.LIMIT_EXCEEDED,
+    "3DS_FAILED": Reason.AUTHENTICATION_FAILED,
+    "ORDER_CART_DATA_ERROR": Reason.INVALID_REQUEST,
+    "BAD_FORMAT": Reason.INVALID_REQUEST,
+    "VALIDATION_ERROR": Reason.INVALID_REQUEST,
+    "ORDER_STATUS_MISMATCH": Reason.INVALID_STATE,
+    "INCORRECT_ORDER_STATUS": Reason.INVALID_STATE,
+    "ORDER_NOT_FOUND": Reason.ORDER_NOT_FOUND,
 }
 #: Refusals that say nothing happened *this time*: the same call may be made again later.
 BUSY: Final = frozenset({"ANOTHER_OPERATION_IN_PROGRESS"})
@@ -90,15 +90,15 @@ def result(request: ProviderRequest, status: int, headers: Mapping[str, str], bo
             return _refused(request.action, status, _failure.decode(body))
         data = _success.decode(body).data
     except msgspec.MsgspecError:
-        return CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
+        return CallResult(Outcome.UNKNOWN, reason=Reason.UNREADABLE_ANSWER)
     match request.action:
         case Action.CREATE:
             if data.payment_url is None:
-                return CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
+                return CallResult(Outcome.UNKNOWN, reason=Reason.UNREADABLE_ANSWER)
             return CallResult(Outcome.PENDING, request.order_ref, data.payment_url)
         case Action.RECUR:
             if data.operation_id is None:
-                return CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
+                return CallResult(Outcome.UNKNOWN, reason=Reason.UNREADABLE_ANSWER)
             return CallResult(Outcome.PENDING, request.order_ref)
         case Action.INQUIRE:
             return _inquired(data, request)
@@ -111,28 +111,28 @@ def result(request: ProviderRequest, status: int, headers: Mapping[str, str], bo
 def _refused(action: Action, status: int, failure: _Failure) -> CallResult:
     code = failure.reason_code
     if code in BUSY:
-        return CallResult(Outcome.NOT_SENT, reason="provider_busy")
+        return CallResult(Outcome.NOT_SENT, reason=Reason.PROVIDER_BUSY)
     if code in ALREADY:
-        return CallResult(Outcome.UNKNOWN, reason="already_known")
+        return CallResult(Outcome.UNKNOWN, reason=Reason.ALREADY_KNOWN)
     if status == NOT_FOUND and action is Action.INQUIRE:
-        return CallResult(Outcome.SUCCEEDED, reason="order_not_found", observed=Observation())
-    reason = DECLINES.get(code, "order_not_found" if status == NOT_FOUND else "declined")
-    return CallResult(Outcome.DECLINED, reason=reason, retryable=is_retryable(reason))
+        return CallResult(Outcome.SUCCEEDED, reason=Reason.ORDER_NOT_FOUND, observed=Observation())
+    reason = DECLINES.get(code, Reason.ORDER_NOT_FOUND if status == NOT_FOUND else Reason.DECLINED)
+    return CallResult(Outcome.DECLINED, reason=reason)
 
 
 def _inquired(data: _Data, request: ProviderRequest) -> CallResult:
     order = data.order
     if order is None:
-        return CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
+        return CallResult(Outcome.UNKNOWN, reason=Reason.UNREADABLE_ANSWER)
     # The document lets paymentStatus be null; an order that is there and has no status yet is not paid.
     status = PaymentStatus.PENDING if order.payment_status is None else status_of(order.payment_status)
     if status is None:
-        return CallResult(Outcome.UNKNOWN, reason="unknown_status")
+        return CallResult(Outcome.UNKNOWN, reason=Reason.UNKNOWN_STATUS)
     observed = Observation(
         status=status,
         operations=tuple(_observed(o, request.currency) for o in data.operations or () if _is_known(o)),
         # Of a VOIDED order ``reason`` is what we said when we cancelled it.
-        reason=DECLINES.get(order.reason, "declined") if order.reason and status is PaymentStatus.FAILED else None,
+        reason=DECLINES.get(order.reason, Reason.DECLINED) if order.reason and status is PaymentStatus.FAILED else None,
         method_ref=saved_method(request.order_ref, status) if request.save_method else None,
     )
     return CallResult(Outcome.SUCCEEDED, payment_url=order.payment_url, observed=observed)
@@ -147,8 +147,8 @@ def _operated(data: _Data, currency: str) -> CallResult:
         case "SUCCESS":
             return CallResult(Outcome.SUCCEEDED, provider_ref=operation.operation_id, observed=observed)
         case "FAIL":
-            reason = DECLINES.get(operation.reason or "", "declined")
-            return CallResult(Outcome.DECLINED, reason=reason, retryable=is_retryable(reason))
+            reason = DECLINES.get(operation.reason or "", Reason.DECLINED)
+            return CallResult(Outcome.DECLINED, reason=reason)
         case _:
             return CallResult(Outcome.PENDING, provider_ref=operation.operation_id)
 
@@ -164,7 +164,7 @@ def _observed(operation: _Operation, currency: str) -> ObservedOperation:
         operation_id=own_id(operation.external_operation_id),
         provider_ref=operation.operation_id,
         amount=_amount(operation.amount, currency),
-        reason=DECLINES.get(operation.reason, "declined") if operation.reason else None,
+        reason=DECLINES.get(operation.reason, Reason.DECLINED) if operation.reason else None,
     )
 
 

@@ -125,7 +125,7 @@ def parse(body: bytes) -> ParsedCallback:
         saved = responses.saved_method(order.order_id, status)
         # Why a payment failed the event does not say, the order does.
         ask = status is PaymentStatus.FAILED
-        said = Observation() if ask else Observation(status, occurred_at=event.event_time, method_ref=saved)
+        said = Observation() if ask else Observation(status, method_ref=saved)
         dedupe = f"{event.event}/{order.order_id}/{order.payment_status}"
         return ParsedCallback((order.order_id,), dedupe, said, ask)
     if event.operation is not None:
@@ -137,7 +137,7 @@ def parse(body: bytes) -> ParsedCallback:
         return ParsedCallback(
             references=tuple(reference for reference in references if reference),
             dedupe=f"{event.event}/{operation.operation_id}/{operation.status}",
-            observed=Observation(operations=(observed,) if observed else (), occurred_at=event.event_time),
+            observed=Observation(operations=(observed,) if observed else ()),
         )
     if event.subscription is not None:
         # It names no order of ours, and a charge tells itself whether its method still works.

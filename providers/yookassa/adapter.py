@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import ClassVar, Final
 
 from billing.messages import Observation, ObservedOperation, ProviderRequest
+from billing.reasons import Reason
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome
 from providers.base import (
     MOSCOW,
@@ -135,7 +136,7 @@ class YooKassa(Provider):
     async def _inquire(self, request: ProviderRequest) -> CallResult:
         payment = await self._find(request)
         if payment is None:
-            return CallResult(Outcome.SUCCEEDED, reason="order_not_found", observed=Observation())
+            return CallResult(Outcome.SUCCEEDED, reason=Reason.ORDER_NOT_FOUND, observed=Observation())
         refunds = await self._api.refunds(payment.id) if payment.status == "succeeded" else []
         url = None if payment.confirmation is None else payment.confirmation.confirmation_url
         return CallResult(Outcome.SUCCEEDED, payment_url=url, observed=responses.observation(payment, refunds))
@@ -143,7 +144,7 @@ class YooKassa(Provider):
     async def _roll_back(self, request: ProviderRequest) -> CallResult:
         payment, key = await self._find(request), str(request.operation_id)
         if payment is None or payment.status == "pending":
-            raise Unsupported("unsupported")
+            raise Unsupported(Reason.UNSUPPORTED)
         if payment.status == "canceled":
             return CallResult(Outcome.SUCCEEDED)
         if payment.status == "waiting_for_capture":
@@ -164,8 +165,8 @@ class YooKassa(Provider):
             try:
                 return await self._api.payment(request.order_ref)
             except CallEnded as ended:
-                if ended.result.reason != "order_not_found":
+                if ended.result.reason != Reason.ORDER_NOT_FOUND:
                     raise
         if request.opened_at is None:
-            raise CallEnded(CallResult(Outcome.UNKNOWN, reason="not_named"))
+            raise CallEnded(CallResult(Outcome.UNKNOWN, reason=Reason.NOT_NAMED))
         return await self._api.find_payment(request.order_ref, request.opened_at - CLOCKS_DIFFER)

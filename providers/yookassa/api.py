@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 import aiohttp
 import msgspec
 
+from billing.reasons import Reason
 from billing.vocabulary import Outcome
 from providers.base import CallResult
 from providers.http import CallEnded, open_session
@@ -83,7 +84,7 @@ class Api:
             cursor = page.next_cursor
             if cursor is None:
                 return
-        raise CallEnded(CallResult(Outcome.UNKNOWN, reason="search_too_long"))
+        raise CallEnded(CallResult(Outcome.UNKNOWN, reason=Reason.SEARCH_TOO_LONG))
 
     async def _call(
         self,

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from billing.money import to_decimal_string
 from billing.orders import Cart, Contact, Item
+from billing.reasons import Reason
 from billing.vocabulary import Tax
 from providers.base import Unsupported
 from providers.fiscal import MAX_NAME, SUBJECTS
@@ -55,9 +56,9 @@ def _customer(contact: Contact | None) -> dict[str, str]:
 def _item(item: Item, currency: str, taxes: Mapping[str, int]) -> dict[str, Any]:
     tax, measure = taxes.get(item.tax), MEASURES.get(item.measure)
     if tax is None:
-        raise Unsupported("unsupported_tax")
+        raise Unsupported(Reason.UNSUPPORTED_TAX)
     if measure is None or not 1 <= item.subject <= len(SUBJECTS) or not 1 <= item.method <= len(MODES):
-        raise Unsupported("invalid_request")
+        raise Unsupported(Reason.INVALID_REQUEST)
     return {
         "description": item.title[:MAX_NAME],
         "quantity": item.quantity,

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from billing.messages import ProviderRequest
 from billing.money import to_decimal_string
+from billing.reasons import Reason
 from billing.vocabulary import CaptureMode
 from providers.base import Unsupported
 from providers.yookassa.receipts import receipt
@@ -21,7 +22,7 @@ def create(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]
     """POST /payments. The customer is sent back to one address, whatever came of it: that of success."""
     order = request.order
     if order is None or order.return_urls is None:
-        raise Unsupported("invalid_request")
+        raise Unsupported(Reason.INVALID_REQUEST)
     body = {
         **_charge(request, taxes),
         "capture": request.capture_mode is CaptureMode.ONE_STAGE,
@@ -33,7 +34,7 @@ def create(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]
 def recur(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]:
     """POST /payments with a method saved before, the customer absent. Taken at once."""
     if request.saved_method is None:
-        raise Unsupported("invalid_request")
+        raise Unsupported(Reason.INVALID_REQUEST)
     return {**_charge(request, taxes), "capture": True, "payment_method_id": request.saved_method}
 
 
@@ -60,7 +61,7 @@ def amount(request: ProviderRequest) -> dict[str, str]:
 
 def _charge(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]:
     if request.order is None:
-        raise Unsupported("invalid_request")
+        raise Unsupported(Reason.INVALID_REQUEST)
     cart = request.order.cart
     return {
         "amount": amount(request),

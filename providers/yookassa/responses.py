@@ -9,9 +9,9 @@ import msgspec
 
 from billing.messages import Observation, ObservedOperation
 from billing.money import from_decimal_string
+from billing.reasons import Reason
 from billing.vocabulary import OperationStatus, OperationType, Outcome, PaymentStatus
 from providers.base import CallResult, StatementLine, own_id
-from providers.declines import is_retryable
 from providers.http import OK, RETRY_AFTER_MAX_S, by_status
 from providers.yookassa.requests import OPERATION
 
@@ -20,23 +20,23 @@ NOT_FOUND: Final = 404
 PROCESSING: Final = 202
 
 #: cancellation_details.reason → our decline reason. What is not here is ``declined``.
-DECLINES: Final[dict[str, str]] = {
-    "3d_secure_failed": "3d_secure_failed",
-    "call_issuer": "call_issuer",
-    "card_expired": "card_expired",
-    "expired_on_confirmation": "expired",
-    "fraud_suspected": "fraud_suspected",
-    "insufficient_funds": "insufficient_funds",
-    "internal_timeout": "issuer_unavailable",
-    "invalid_card_number": "invalid_card",
-    "invalid_csc": "invalid_card",
-    "issuer_unavailable": "issuer_unavailable",
-    "payment_method_limit_exceeded": "limit_exceeded",
-    "permission_revoked": "method_revoked",
-    "rejected_by_timeout": "issuer_unavailable",
+DECLINES: Final[dict[str, Reason]] = {
+    "3d_secure_failed": Reason.AUTHENTICATION_FAILED,
+    "call_issuer": Reason.CALL_ISSUER,
+    "card_expired": Reason.CARD_EXPIRED,
+    "expired_on_confirmation": Reason.EXPIRED,
+    "fraud_suspected": Reason.FRAUD_SUSPECTED,
+    "insufficient_funds": Reason.INSUFFICIENT_FUNDS,
+    "internal_timeout": Reason.ISSUER_UNAVAILABLE,
+    "invalid_card_number": Reason.INVALID_CARD,
+    "invalid_csc": Reason.INVALID_CARD,
+    "issuer_unavailable": Reason.ISSUER_UNAVAILABLE,
+    "payment_method_limit_exceeded": Reason.LIMIT_EXCEEDED,
+    "permission_revoked": Reason.METHOD_REVOKED,
+    "rejected_by_timeout": Reason.ISSUER_UNAVAILABLE,
 }
 #: error.code of a refusal → our decline reason.
-ERRORS: Final[dict[str, str]] = {"invalid_request": "invalid_request", "not_found": "order_not_found"}
+ERRORS: Final[dict[str, Reason]] = {"invalid_request": Reason.INVALID_REQUEST, "not_found": Reason.ORDER_NOT_FOUND}
 #: A hold that ended without being taken, by us or by time: nothing was declined.
 RELEASED: Final = frozenset({"canceled_by_merchant", "expired_on_capture"})
 #: The parameter that an error names when a key came again with another request.
@@ -123,20 +123,20 @@ def refused(status: int, headers: Mapping[str, str], body: bytes) -> CallResult 
     if (told := by_status(status, headers)) is not None:
         return told
     if status == PROCESSING:
-        return CallResult(Outcome.UNKNOWN, reason="processing")
+        return CallResult(Outcome.UNKNOWN, reason=Reason.PROCESSING)
     if status in OK:
         return None
     try:
         error = _error.decode(body)
     except msgspec.MsgspecError:
-        return CallResult(Outcome.UNKNOWN, reason="unreadable_answer")
+        return CallResult(Outcome.UNKNOWN, reason=Reason.UNREADABLE_ANSWER)
     if error.retry_after is not None:
         # Its own member is in milliseconds.
         wait_s = min(math.ceil(error.retry_after / 1000), RETRY_AFTER_MAX_S)
-        return CallResult(Outcome.NOT_SENT, reason="rate_limited", retry_after_s=wait_s)
+        return CallResult(Outcome.NOT_SENT, reason=Reason.RATE_LIMITED, retry_after_s=wait_s)
     if (error.parameter or "").lower() == KEY:
-        return CallResult(Outcome.UNKNOWN, reason="already_known")
-    reason = "order_not_found" if status == NOT_FOUND else ERRORS.get(error.code, "declined")
+        return CallResult(Outcome.UNKNOWN, reason=Reason.ALREADY_KNOWN)
+    reason = Reason.ORDER_NOT_FOUND if status == NOT_FOUND else ERRORS.get(error.code, Reason.DECLINED)
     return CallResult(Outcome.DECLINED, reason=reason)
 
 
@@ -159,7 +159,7 @@ def captured(payment: Payment) -> CallResult:
         case "succeeded":
             return CallResult(Outcome.SUCCEEDED)
         case "canceled":
-            return CallResult(Outcome.DECLINED, reason="invalid_state", observed=observation(payment, ()))
+            return CallResult(Outcome.DECLINED, reason=Reason.INVALID_STATE, observed=observation(payment, ()))
         case _:
             return CallResult(Outcome.PENDING)
 
@@ -188,7 +188,7 @@ def observation(payment: Payment, refunds: Iterable[Refund]) -> Observation:
     return Observation(
         status=status,
         operations=tuple(_observed(refund) for refund in refunds),
-        reason=DECLINES.get(reason or "", "declined") if status is PaymentStatus.FAILED else None,
+        reason=DECLINES.get(reason or "", Reason.DECLINED) if status is PaymentStatus.FAILED else None,
         method_ref=method.id if method is not None and method.saved else None,
         order_ref=payment.id,
     )
@@ -220,13 +220,13 @@ def _observed(refund: Refund) -> ObservedOperation:
         operation_id=own_id((refund.metadata or {}).get(OPERATION)),
         provider_ref=refund.id,
         amount=refund.amount.minor,
-        reason=None if details is None else DECLINES.get(details.reason, "declined"),
+        reason=None if details is None else DECLINES.get(details.reason, Reason.DECLINED),
     )
 
 
 def _declined(details: _Cancellation | None, ref: str) -> CallResult:
-    reason = DECLINES.get(details.reason, "declined") if details is not None else "declined"
-    return CallResult(Outcome.DECLINED, ref, reason=reason, retryable=is_retryable(reason))
+    reason = DECLINES.get(details.reason, Reason.DECLINED) if details is not None else Reason.DECLINED
+    return CallResult(Outcome.DECLINED, ref, reason=reason)
 
 
 def charge_line(payment: Payment) -> StatementLine | None:

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from billing.errors import BillingError, InvalidMessage
 from billing.messages import Envelope, ProviderRequest, ProviderResult, decode_envelope
 from billing.messages.topics import INBOX, REQUESTS
+from billing.reasons import Reason
 from billing.vocabulary import Outcome
 from providers.base import CallResult, Provider
 from runtime.kafka.publisher import Outbox, Output
@@ -128,7 +129,7 @@ class ProviderAgent:
     async def _call(self, request: ProviderRequest) -> CallResult:
         name = request.provider
         if self._waiting[name] >= QUEUE_PER_PROVIDER:
-            return CallResult(Outcome.NOT_SENT, reason="queue_full")
+            return CallResult(Outcome.NOT_SENT, reason=Reason.QUEUE_FULL)
         self._waiting[name] += 1
         async with self._places[name]:
             self._waiting[name] -= 1
@@ -143,11 +144,11 @@ class ProviderAgent:
             async with asyncio.timeout(self._deadline_s):
                 return await self._providers[name].perform(request)
         except TimeoutError:
-            return CallResult(Outcome.UNKNOWN, reason="deadline")
+            return CallResult(Outcome.UNKNOWN, reason=Reason.DEADLINE)
         except Exception:
             # An adapter's defect must not lose the request: whether it was sent, we do not know.
             log.exception("adapter failed", provider=name, operation=str(request.operation_id))
-            return CallResult(Outcome.UNKNOWN, reason="adapter_error")
+            return CallResult(Outcome.UNKNOWN, reason=Reason.ADAPTER_ERROR)
 
     def _report(self, cause: Envelope, request: ProviderRequest, result: CallResult, duration_ms: float) -> Output:
         message = ProviderResult(
@@ -159,7 +160,6 @@ class ProviderAgent:
             provider_ref=result.provider_ref,
             payment_url=result.payment_url,
             reason=result.reason,
-            retryable=result.retryable,
             observed=result.observed,
             duration_ms=round(duration_ms, 3),
             retry_after_s=result.retry_after_s,

@@ -7,6 +7,7 @@ from typing import Final
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from billing.reasons import Reason
 from providers.base import CallResult
 from runtime.periodic import again_and_again
 from storage.providers.switches import Switch, report_breakers, switches
@@ -16,9 +17,6 @@ log = structlog.get_logger(__name__)
 
 #: How soon a worker sees that a switch was turned, seconds.
 LOOK_EVERY_S: Final = 1.0
-
-DISABLED: Final = "provider_disabled"
-BREAKER_OPEN: Final = "breaker_open"
 
 
 class Gates:
@@ -43,12 +41,12 @@ class Gates:
         self.returned: dict[str, datetime] = {}
         self._reported = False
 
-    def refusal(self, provider: str) -> str | None:
+    def refusal(self, provider: str) -> Reason | None:
         """Why a call may not be made now; ``None`` when it may, and :meth:`note` must follow."""
         switch = self._switches.get(provider)
         if switch is not None and not switch.enabled:
-            return DISABLED
-        return None if self._breakers[provider].admit() else BREAKER_OPEN
+            return Reason.PROVIDER_DISABLED
+        return None if self._breakers[provider].admit() else Reason.BREAKER_OPEN
 
     def note(self, provider: str, result: CallResult) -> None:
         """A call that was let through has ended."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
+from billing.reasons import Reason
 from billing.vocabulary import Outcome
 from providers.base import CallResult
 
@@ -21,7 +22,7 @@ FAILED_SHARE: Final = 0.95
 OPEN_S: Final = 10.0
 
 #: Failures that say nothing of the provider's health: it answered.
-ANSWERED: Final = frozenset({"already_known", "provider_busy"})
+ANSWERED: Final = frozenset({Reason.ALREADY_KNOWN, Reason.PROVIDER_BUSY})
 
 
 class State(StrEnum):

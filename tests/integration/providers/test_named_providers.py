@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from pydantic import SecretStr
 
+from billing.reasons import Reason, Recovery
 from billing.vocabulary import Action, Outcome, PaymentStatus
 from tests.support.factories import an_order
 from tests.support.named_providers import NamedWorld, StripeWorld, TBankWorld, a_charge
@@ -115,25 +116,25 @@ async def test_a_saved_method_is_charged_with_the_customer_absent(world: NamedWo
 
 DECLINES = {
     "stripe": [
-        ("method_revoked", "method_revoked", False),
-        ("decline:insufficient_funds", "insufficient_funds", True),
-        ("decline:authentication_required", "authentication_required", False),
+        ("method_revoked", "method_revoked", Recovery.NEW_METHOD),
+        ("decline:insufficient_funds", "insufficient_funds", Recovery.RETRY_LATER),
+        ("decline:authentication_required", "authentication_required", Recovery.NEW_METHOD),
     ],
     "tbank": [
-        ("method_revoked", "declined", False),
-        ("decline:1051", "insufficient_funds", True),
-        ("decline:1054", "card_expired", False),
+        ("method_revoked", "declined", Recovery.NEW_METHOD),
+        ("decline:1051", "insufficient_funds", Recovery.RETRY_LATER),
+        ("decline:1054", "card_expired", Recovery.NEW_METHOD),
     ],
 }
 
 
 async def test_a_declined_charge_says_why_and_a_repeat_of_it_charges_nothing(world: NamedWorld):
     saved = await method(world)
-    for fault, reason, retryable in DECLINES[world.adapter.name]:
+    for fault, reason, helps in DECLINES[world.adapter.name]:
         await world.tell("faults", fault=fault, operation="recur", count=1)
         charge = a_charge(world.adapter.name, saved)
         result = await world.adapter.perform(charge)
-        assert (result.outcome, result.reason, result.retryable) == (Outcome.DECLINED, reason, retryable)
+        assert (result.outcome, result.reason, Reason.of(result.reason).recovery) == (Outcome.DECLINED, reason, helps)
         assert (await world.adapter.perform(charge)).outcome is Outcome.DECLINED
         assert (await inquired(world, charge)).status is PaymentStatus.FAILED
     assert (await world.totals())["captured"] == 59_900

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from billing.messages import ObservedOperation
+from billing.reasons import Reason, Recovery
 from billing.vocabulary import Action, CaptureMode, OperationStatus, OperationType, Outcome, PaymentStatus
 from tests.support.factories import an_order
 from tests.support.sandbox import a_request, about
@@ -146,14 +147,17 @@ async def test_a_saved_method_is_charged_with_the_customer_absent(world: YooKass
 
 
 @pytest.mark.parametrize(
-    ("fault", "reason", "retryable"),
-    [("method_revoked", "method_revoked", False), ("decline:insufficient_funds", "insufficient_funds", True)],
+    ("fault", "reason", "helps"),
+    [
+        ("method_revoked", "method_revoked", Recovery.NEW_METHOD),
+        ("decline:insufficient_funds", "insufficient_funds", Recovery.RETRY_LATER),
+    ],
 )
-async def test_a_charge_of_a_saved_method_is_declined_with_a_reason(world: YooKassaWorld, fault, reason, retryable):
+async def test_a_charge_of_a_saved_method_is_declined_with_a_reason(world: YooKassaWorld, fault, reason, helps):
     first = await world.confirmed(29_900, save_method=True)
     await world.tell("faults", fault=fault, operation="recur", count=1)
     result = await world.adapter.perform(a_charge(first.order_ref, an_order(29_900)))
-    assert (result.outcome, result.reason, result.retryable) == (Outcome.DECLINED, reason, retryable)
+    assert (result.outcome, result.reason, Reason.of(result.reason).recovery) == (Outcome.DECLINED, reason, helps)
 
 
 async def test_a_method_that_was_not_saved_cannot_be_charged(world: YooKassaWorld):

@@ -10,6 +10,7 @@ from aiohttp.test_utils import unused_port
 
 from billing.messages import Observation, ProviderRequest
 from billing.orders import Cart, Item, Order
+from billing.reasons import Reason, Recovery
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus, Tax
 from tests.support.factories import an_order
 from tests.support.sandbox import a_request
@@ -77,31 +78,31 @@ async def test_an_inquiry_tells_the_order_and_its_operations(adapter, script):
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "outcome", "reason", "retryable"),
+    ("status", "code", "outcome", "reason", "helps"),
     [
-        (400, "INSUFFICIENT_FUNDS", Outcome.DECLINED, "insufficient_funds", True),
-        (400, "FRAUD", Outcome.DECLINED, "fraud_suspected", False),
-        (400, "ORDER_CART_DATA_ERROR", Outcome.DECLINED, "invalid_request", False),
-        (400, "TO_BE_INVENTED", Outcome.DECLINED, "declined", False),
-        (404, "ORDER_NOT_FOUND", Outcome.DECLINED, "order_not_found", False),
-        (409, "ORDER_STATUS_MISMATCH", Outcome.DECLINED, "invalid_state", False),
-        (409, "ANOTHER_OPERATION_IN_PROGRESS", Outcome.NOT_SENT, "provider_busy", False),
-        (409, "DUPLICATE_EXTERNAL_OPERATION_ID", Outcome.UNKNOWN, "already_known", False),
-        (409, "ORDER_ALREADY_EXISTS", Outcome.UNKNOWN, "already_known", False),
-        (401, "AUTHENTICATION_ERROR", Outcome.NOT_SENT, "credentials", False),
-        (403, "FORBIDDEN", Outcome.NOT_SENT, "credentials", False),
-        (429, "TOO_MANY_REQUESTS", Outcome.NOT_SENT, "rate_limited", False),
-        (408, "TIMEOUT", Outcome.UNKNOWN, "http_408", False),
-        (500, "INTERNAL", Outcome.UNKNOWN, "http_500", False),
-        (502, "BAD_GATEWAY", Outcome.UNKNOWN, "http_502", False),
-        (503, "UNAVAILABLE", Outcome.UNKNOWN, "http_503", False),
-        (504, "TIMEOUT", Outcome.UNKNOWN, "http_504", False),
+        (400, "INSUFFICIENT_FUNDS", Outcome.DECLINED, "insufficient_funds", Recovery.RETRY_LATER),
+        (400, "FRAUD", Outcome.DECLINED, "fraud_suspected", Recovery.NEVER),
+        (400, "ORDER_CART_DATA_ERROR", Outcome.DECLINED, "invalid_request", Recovery.NEVER),
+        (400, "TO_BE_INVENTED", Outcome.DECLINED, "declined", Recovery.NEW_METHOD),
+        (404, "ORDER_NOT_FOUND", Outcome.DECLINED, "order_not_found", Recovery.NEVER),
+        (409, "ORDER_STATUS_MISMATCH", Outcome.DECLINED, "invalid_state", Recovery.NEVER),
+        (409, "ANOTHER_OPERATION_IN_PROGRESS", Outcome.NOT_SENT, "provider_busy", Recovery.RETRY_LATER),
+        (409, "DUPLICATE_EXTERNAL_OPERATION_ID", Outcome.UNKNOWN, "already_known", Recovery.RETRY_NOW),
+        (409, "ORDER_ALREADY_EXISTS", Outcome.UNKNOWN, "already_known", Recovery.RETRY_NOW),
+        (401, "AUTHENTICATION_ERROR", Outcome.NOT_SENT, "credentials", Recovery.RETRY_LATER),
+        (403, "FORBIDDEN", Outcome.NOT_SENT, "credentials", Recovery.RETRY_LATER),
+        (429, "TOO_MANY_REQUESTS", Outcome.NOT_SENT, "rate_limited", Recovery.RETRY_LATER),
+        (408, "TIMEOUT", Outcome.UNKNOWN, "http_408", Recovery.RETRY_NOW),
+        (500, "INTERNAL", Outcome.UNKNOWN, "http_500", Recovery.RETRY_NOW),
+        (502, "BAD_GATEWAY", Outcome.UNKNOWN, "http_502", Recovery.RETRY_NOW),
+        (503, "UNAVAILABLE", Outcome.UNKNOWN, "http_503", Recovery.RETRY_NOW),
+        (504, "TIMEOUT", Outcome.UNKNOWN, "http_504", Recovery.RETRY_NOW),
     ],
 )
-async def test_a_refusal_is_read_by_its_code(adapter, script, status, code, outcome, reason, retryable):
+async def test_a_refusal_is_read_by_its_code(adapter, script, status, code, outcome, reason, helps):
     script.answer = script.saying(status, refused(code))
     result = await adapter.perform(a_request(Action.REFUND))
-    assert (result.outcome, result.reason, result.retryable) == (outcome, reason, retryable)
+    assert (result.outcome, result.reason, Reason.of(result.reason).recovery) == (outcome, reason, helps)
     assert len(script.heard) == 1, "the adapter itself does not try again"
 
 

@@ -8,9 +8,7 @@ from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
 from billing.vocabulary import Action, CaptureMode, Outcome, PaymentStatus
-from providers.declines import REASONS
 from providers.yookassa import YooKassa
-from providers.yookassa.responses import DECLINES
 from runtime.settings import Settings
 from tests.support.sandbox import a_request
 from tests.support.scripted_provider import Script
@@ -134,8 +132,3 @@ async def test_what_is_sent_names_the_operation_as_key_and_in_the_metadata(scrip
     assert body["metadata"] == {"operation_id": str(request.operation_id), "payment_id": str(request.payment_id)}
     assert (body["amount"], body["capture"], body["save_payment_method"]) == (PAYMENT["amount"], False, True)
     assert "receipt" not in body, "there is nowhere to send one"
-
-
-@pytest.mark.parametrize("reason", sorted(set(DECLINES.values())))
-def test_every_reason_says_what_helps(reason):
-    assert reason in REASONS

@@ -5,10 +5,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from billing.reasons import Reason
 from billing.vocabulary import Outcome
 from providers.base import CallResult
 from storage.providers.switches import BREAKER_FORGOTTEN, Switch, open_breakers, switches, turn
-from streams.provider_calls.availability import BREAKER_OPEN, DISABLED, Gates
+from streams.provider_calls.availability import Gates
 from streams.provider_calls.breaker import JUDGED_FROM, OPEN_S, Breaker
 from tests.support.factories import NOW
 
@@ -34,7 +35,7 @@ async def test_a_provider_switched_off_is_called_by_no_worker_until_it_is_switch
     await said(database, enabled=False)
     for worker in (first, second):
         await worker.look()
-        assert (worker.refusal("left"), worker.refusal("right")) == (DISABLED, None)
+        assert (worker.refusal("left"), worker.refusal("right")) == (Reason.PROVIDER_DISABLED, None)
     await said(database, enabled=True)
     await first.look()
     assert first.refusal("left") is None
@@ -63,7 +64,7 @@ async def test_an_open_breaker_is_seen_from_outside_for_as_long_as_it_is_open(da
     for _ in range(JUDGED_FROM):
         assert worker.refusal("left") is None
         worker.note("left", BAD)
-    assert worker.refusal("left") == BREAKER_OPEN
+    assert worker.refusal("left") == Reason.BREAKER_OPEN
     assert worker.refusal("right") is None, "another provider's health is its own"
     await worker.look()
     assert await breakers(database) == [("left", "worker-1", "timeout")]

@@ -18,10 +18,8 @@ from billing.messages import (
 )
 from billing.payments.decide import decide
 from billing.payments.decision import Decision
-from billing.payments.failover import ELSEWHERE
 from billing.payments.model import Operation, Payment
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
-from providers.declines import REASONS
 from tests.support.factories import NOW, a_create, a_payment, later, opened, told
 
 FIRST, SECOND, THIRD = "yandex-pay", "stripe", "tbank"
@@ -64,10 +62,6 @@ def at(payment: Payment, provider: str, type: OperationType) -> Operation:
 
 def money(decision: Decision) -> dict[str, int]:
     return {entry.account: entry.amount for posting in decision.postings for entry in posting.entries}
-
-
-def test_every_reason_to_ask_elsewhere_is_one_that_providers_decline_with():
-    assert REASONS.keys() >= ELSEWHERE
 
 
 @pytest.mark.parametrize(
