@@ -1,41 +1,61 @@
-"""A command to a payment from the command line, and the payment's answer."""
+"""Correct how an operation ended, where a provider's console or statement shows what its API does not."""
 
 import asyncio
 from contextlib import suppress
-from datetime import datetime
 from typing import Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
-import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from backoffice.operators import Operator
 from billing.messages import CorrectPayment, Envelope, Reply, ReplyTo, decode_envelope
 from billing.messages.topics import INBOX, REPLIES
+from runtime.clock import utc_now
 from runtime.kafka.options import producer_options
 from runtime.settings import Settings
 
-ANSWER_S: Final = 30.0
-#: Replies carry the id of who waits: in whose partition they come does not matter to those who read it.
-PARTITION: Final = 0
+#: Seconds to wait for the payment's reply.
+REPLY_TIMEOUT_S: Final = 30.0
+#: Each caller finds its reply by correlation id, so any partition serves.
+REPLY_PARTITION: Final = 0
 
 
-async def say(settings: Settings, message: CorrectPayment, actor: str, now: datetime) -> Reply | None:
-    """Store the command in Kafka and wait for its answer; ``None`` when there is none within 30 s."""
-    correlation_id = str(uuid4())
-    replies = TopicPartition(REPLIES.name, PARTITION)
+async def correct(
+    settings: Settings, operator: Operator, payment_id: UUID, operation_id: UUID, *, succeeded: bool
+) -> Reply | None:
+    """Record how an operation really ended. Postings that contradict it are reversed, never erased.
+
+    Returns the payment's reply, which may be a refusal; ``None`` if there is none within 30 s. The command is stored
+    in Kafka by then and will be processed.
+    """
+    correction_id, correlation_id = uuid4(), str(uuid4())
+    command = CorrectPayment(
+        payment_id,
+        correction_id,
+        operation_id,
+        succeeded,
+        operator.name,
+        operator.reason,
+        reply_to=ReplyTo(REPLY_PARTITION, correlation_id),
+    )
+    subject = str(payment_id)
+    envelope = Envelope.wrap(
+        command,
+        id=str(correction_id),
+        source="/cli",
+        subject=subject,
+        time=utc_now(),
+        actor=f"operator:{operator.name}",
+    )
+    replies = TopicPartition(REPLIES.name, REPLY_PARTITION)
     async with AIOKafkaConsumer(bootstrap_servers=settings.kafka_url) as consumer:
         consumer.assign([replies])
         await consumer.seek_to_end(replies)
-        await consumer.position(replies)  # from here on nothing is missed
-        command = msgspec.structs.replace(message, reply_to=ReplyTo(PARTITION, correlation_id))
-        subject = str(message.payment_id)
-        envelope = Envelope.wrap(
-            command, id=str(message.correction_id), source="/cli", subject=subject, time=now, actor=actor
-        )
+        await consumer.position(replies)  # seeks are lazy: without it a quick reply could come before the seek
         async with AIOKafkaProducer(**producer_options(settings)) as producer:
             await producer.send_and_wait(INBOX.name, envelope.encode(), key=subject.encode())
         with suppress(TimeoutError):
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(REPLY_TIMEOUT_S):
                 async for record in consumer:
                     if record.key == correlation_id.encode():
                         reply = decode_envelope(record.value).open()

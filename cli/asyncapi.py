@@ -1,10 +1,14 @@
-"""``billing asyncapi``: writes the contract into docs/, or checks what is there."""
+"""``billing asyncapi``: write the contract into docs/, or check that it is up to date."""
 
 import json
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
+import yaml
+
+from backoffice.asyncapi.breaking import breaking
+from backoffice.asyncapi.document import document, signal_schemas
 
 DOCUMENT: Final = Path("docs/asyncapi.yaml")
 SIGNALS: Final = Path("docs/signals")
@@ -12,21 +16,16 @@ SIGNALS: Final = Path("docs/signals")
 
 def asyncapi(
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit 1 where the files are not up to date.")
+        bool, typer.Option("--check", help="Write nothing; exit 1 if the files are not up to date.")
     ] = False,
-    against: Annotated[Path, typer.Option(help="The document that others rely on.")] = DOCUMENT,
-    allow_breaking: Annotated[bool, typer.Option(help="Write although the change breaks others.")] = False,
+    against: Annotated[Path, typer.Option(help="The published document to compare with.")] = DOCUMENT,
+    allow_breaking: Annotated[bool, typer.Option(help="Write a breaking change too.")] = False,
 ) -> None:
-    """Write docs/asyncapi.yaml and docs/signals/ from the code. A change that breaks others is refused: exit 1."""
-    import yaml
-
-    from backoffice.asyncapi.breaking import breaking
-    from backoffice.asyncapi.document import document
-
+    """Write docs/asyncapi.yaml and docs/signals/ from the code. A breaking change is refused: exit 1."""
     new = document()
     broken = breaking(yaml.safe_load(against.read_text("utf-8")), new) if against.exists() else []
     for line in broken:
-        typer.echo(f"breaks others: {line}", err=True)
+        typer.echo(f"breaking: {line}", err=True)
     stale = [path for path, text in files(new).items() if not path.exists() or path.read_text("utf-8") != text]
     if check:
         for path in stale:
@@ -41,11 +40,7 @@ def asyncapi(
 
 
 def files(document: dict[str, Any]) -> dict[Path, str]:
-    """Path → text of everything that is generated."""
-    import yaml
-
-    from backoffice.asyncapi.document import signal_schemas
-
+    """Path → text of every generated file."""
     texts = {DOCUMENT: yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)}
     for key, schema in signal_schemas().items():
         texts[SIGNALS / f"{key}.schema.json"] = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

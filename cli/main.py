@@ -1,52 +1,97 @@
 """The ``billing`` command and its subcommands."""
 
-import typer
+from importlib import import_module
+from typing import Any, Final, NamedTuple
 
-from cli import journal, providers, stack
-from cli import run as processes
-from cli.api_keys import app as api_keys
-from cli.asyncapi import asyncapi
-from cli.backfill import backfill
-from cli.bench.command import bench
-from cli.dead_letters import app as dead_letters
-from cli.demo.command import demo
-from cli.parity import parity
-from cli.payments import app as payment
-from cli.rebuild import rebuild
-from cli.reports import report
-from cli.storm.command import storm
-from cli.timeline import timeline
-from cli.verify import verify
+import typer
+from typer.core import TyperCommand, TyperGroup
+
 from runtime import gc
 
-app = typer.Typer(
-    name="billing",
-    help="Billing of an on-line cinema: run it, watch it, check it.",
-    no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
-)
-app.command()(demo)
-app.command()(bench)
-app.command()(storm)
-app.command()(verify)
-app.command()(timeline)
-app.command()(rebuild)
-app.command()(report)
-app.command()(parity)
-app.command()(backfill)
-app.command()(asyncapi)
-app.command()(stack.up)
-app.command()(stack.down)
-app.command()(stack.status)
-app.command()(stack.logs)
-app.command(hidden=True)(stack.supervise)
-app.command()(processes.migrate)
-app.add_typer(api_keys, name="api-keys")
-app.add_typer(dead_letters, name="dead-letters")
-app.add_typer(journal.app, name="journal")
-app.add_typer(payment, name="payment")
-app.add_typer(providers.app, name="providers")
-app.add_typer(processes.app, name="run")
+
+class Lazy(NamedTuple):
+    """A command in ``module``: the function or the group of this ``name``. ``help`` is its first sentence."""
+
+    module: str
+    name: str
+    help: str
+    hidden: bool = False
+
+
+COMMANDS: Final = {
+    "demo": Lazy(
+        "cli.demo.command", "demo", "Play customers against the running stack and compare what every part recorded."
+    ),
+    "bench": Lazy(
+        "cli.bench.command",
+        "bench",
+        "Measure full payments on the running stack: posted, paid, called back, signalled, in ClickHouse.",
+    ),
+    "storm": Lazy("cli.storm.command", "storm", "Sell and refund while all providers fail at random, then audit."),
+    "verify": Lazy(
+        "cli.verify", "verify", "Audit everything: Postgres, Kafka, the providers' own record, ClickHouse, RabbitMQ."
+    ),
+    "timeline": Lazy(
+        "cli.timeline", "timeline", "Show everything that happened to a payment, and its state now or at any moment."
+    ),
+    "rebuild": Lazy(
+        "cli.rebuild", "rebuild", "Rebuild every payment from its journal and compare it with the stored one."
+    ),
+    "report": Lazy("cli.reports", "report", "Run a report on ClickHouse."),
+    "parity": Lazy(
+        "cli.parity",
+        "parity",
+        "Compare counts and sums per day, provider, currency and state between Postgres and ClickHouse.",
+    ),
+    "backfill": Lazy("cli.backfill", "backfill", "Send the whole journal to ClickHouse."),
+    "asyncapi": Lazy("cli.asyncapi", "asyncapi", "Write docs/asyncapi.yaml and docs/signals/ from the code."),
+    "up": Lazy("cli.stack", "up", "Start what is not running, and wait until everything works."),
+    "down": Lazy("cli.stack", "down", "Stop everything, our own processes first."),
+    "status": Lazy("cli.stack", "status", "Show the processes of the local stack and their health."),
+    "logs": Lazy("cli.stack", "logs", "Print the end of a process' log."),
+    "supervise": Lazy("cli.stack", "supervise", "Run the supervisor in the foreground.", hidden=True),
+    "migrate": Lazy("cli.run", "migrate", "Migrate Postgres, Kafka, RabbitMQ and ClickHouse to this release."),
+    "api-keys": Lazy("cli.api_keys", "app", "API clients and their keys."),
+    "dead-letters": Lazy("cli.dead_letters", "app", "Messages that could not be processed."),
+    "journal": Lazy("cli.journal", "app", "Upkeep of the journal's monthly partitions."),
+    "payment": Lazy("cli.payments", "app", "One payment: correct an operation, query its provider now."),
+    "providers": Lazy("cli.providers", "app", "Which payment providers are called; switch one off and on."),
+    "run": Lazy("cli.run", "app", "Run one process of the service in the foreground."),
+}
+
+
+class LazyGroup(TyperGroup):
+    """Imports a command's module when the command runs, not when it is listed: `billing --help` stays quick, and a
+    process loads only its own code."""
+
+    def __init__(self, **attrs: Any) -> None:
+        super().__init__(**attrs)
+        for name, lazy in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=lazy.help, hidden=lazy.hidden))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, None if listed is None else load(str(name)), rest
+
+
+def load(name: str) -> Any:
+    """The command or group itself, ready to run."""
+    lazy = COMMANDS[name]
+    loaded = getattr(import_module(lazy.module), lazy.name)
+    if not isinstance(loaded, typer.Typer):
+        single = typer.Typer(add_completion=False)
+        single.command(name)(loaded)
+        loaded = single
+    loaded.info.name = name
+    return typer.main.get_command(loaded)
+
+
+app = typer.Typer(name="billing", cls=LazyGroup, no_args_is_help=True, pretty_exceptions_show_locals=False)
+
+
+@app.callback()
+def billing() -> None:
+    """Billing of an on-line cinema: run it, watch it, check it."""
 
 
 def main() -> None:

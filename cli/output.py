@@ -1,44 +1,107 @@
-"""What keeps a command from its work, said in one line."""
+"""What commands write: JSON on standard output, tables and progress for people, and one line when they cannot work."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
+import msgspec
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from backoffice.operators import ActionRefused, InvalidArgument
+from deploy.local.connect import NoRunningStack, settings_of_running_stack
 from runtime.settings import Settings
 
 T = TypeVar("T")
 
-#: Exit code of a command that could not look; 1 says that it looked and found something wrong.
+#: Exit code: the command looked and found something wrong, or its action was refused.
+REFUSED: Final = 1
+#: Exit code: the command could not look.
 UNAVAILABLE: Final = 2
+
+out: Final = Console()
+err: Final = Console(stderr=True)
+
+#: Client library → the service it talks to.
+_SERVICES: Final = {
+    "sqlalchemy": "PostgreSQL",
+    "asyncpg": "PostgreSQL",
+    "aiokafka": "Kafka",
+    "clickhouse_connect": "ClickHouse",
+    "aio_pika": "RabbitMQ",
+    "aiormq": "RabbitMQ",
+    "aiohttp": "The provider sandbox",
+}
+
+
+def write_json(value: Any) -> None:
+    """One line of JSON on standard output."""
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+
+
+def refuse(reason: str) -> NoReturn:
+    """End the command with exit code 1 and the reason."""
+    err.print(reason, markup=False)
+    raise typer.Exit(REFUSED)
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """End the command with exit code 2 and the reason where no stack runs, or a part of it is away."""
-    from aiokafka.errors import KafkaError
-    from clickhouse_connect.driver.exceptions import ClickHouseError
-    from sqlalchemy.exc import SQLAlchemyError
+def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error; the callback takes what is done and the total."""
+    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True) as progress:
+        task = progress.add_task(label, total=None)
 
-    from deploy.local.connect import NothingRuns
+        def update(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
 
+        yield update
+
+
+@contextmanager
+def exit_on_unavailable() -> Iterator[None]:
+    """End the command with the reason: exit code 2 if no stack is running, a service is unavailable or an argument is
+    not valid, 1 if the action is refused."""
     try:
         yield
-    except NothingRuns as error:
-        Console(stderr=True).print(f"[red]{error}[/]")
+    except InvalidArgument as error:
+        raise typer.BadParameter(str(error)) from error
+    except ActionRefused as error:
+        refuse(str(error))
+    except NoRunningStack as error:
+        err.print(f"[red]{error}[/]")
         raise typer.Exit(UNAVAILABLE) from error
-    except (SQLAlchemyError, KafkaError, ClickHouseError, OSError) as error:
+    except Exception as error:
+        service = _service(error)
+        if service is None:
+            raise
         reason = str(error).splitlines()[0] if str(error) else ""
-        Console(stderr=True).print(f"a part is away: {type(error).__name__}: {reason}", style="red", markup=False)
+        err.print(f"{service} is unavailable: {type(error).__name__}: {reason}", style="red", markup=False)
         raise typer.Exit(UNAVAILABLE) from error
 
 
 def on_running_stack(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
-    """Run ``work`` with the settings of the stack that runs; what keeps it from that is explained."""
-    from deploy.local.connect import settings_of_running_stack
-
-    with explained():
+    """Run ``work`` with the settings of the running stack; exits like :func:`exit_on_unavailable`."""
+    with exit_on_unavailable():
         return asyncio.run(work(settings_of_running_stack()))
+
+
+def _service(error: Exception) -> str | None:
+    """The service whose client library raised the error; ``None`` for any other error.
+
+    By package name, so that no command imports the clients of services that it does not use.
+    """
+    packages = [cls.__module__.partition(".")[0] for cls in type(error).__mro__]
+    if not isinstance(error, OSError) and not any(package in _SERVICES for package in packages):
+        return None
+    # A client may build on another one: the first in the traceback is the one that the command called.
+    traceback = error.__traceback__
+    while traceback is not None:
+        package = str(traceback.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package in _SERVICES:
+            return _SERVICES[package]
+        traceback = traceback.tb_next
+    return None

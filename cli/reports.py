@@ -1,21 +1,20 @@
 """The command ``billing report``."""
 
-import asyncio
 import io
 import sys
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from runtime.settings import Settings
-
-if TYPE_CHECKING:
-    from analytics.report import Report, Result
+from analytics.answer import as_csv, as_json, text
+from analytics.report import Report, ReportError, Result, bind, find_report, read_reports
+from backoffice.reports import run_report
+from cli.output import on_running_stack, out
+from runtime.clock import utc_now
 
 
 class Format(StrEnum):
@@ -26,53 +25,34 @@ class Format(StrEnum):
 
 
 def report(
-    name: Annotated[str | None, typer.Argument(help="Which one; --list shows them.")] = None,
-    param: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; may be given several times.")] = None,
-    format: Annotated[Format, typer.Option(help="How the answer is given.")] = Format.TABLE,
+    name: Annotated[str | None, typer.Argument(help="The report; --list shows them.")] = None,
+    param: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; repeat it for several.")] = None,
+    format: Annotated[Format, typer.Option(help="Format of the result.")] = Format.TABLE,
     output: Annotated[Path | None, typer.Option(help="Write to a file instead.")] = None,
     list_all: Annotated[bool, typer.Option("--list", help="Names, questions and parameters.")] = False,
 ) -> None:
-    """Answer a question from ClickHouse. Amounts are minor units of their currency. Exit 2: a part is away."""
-    from analytics.report import ReportError, bind, find_report, read_reports
-    from cli.output import explained
-    from deploy.local.connect import settings_of_running_stack
-
+    """Run a report on ClickHouse. Amounts are minor units of their currency. Exit 2: ClickHouse is unavailable."""
     if list_all or name is None:
         _show_all(list(read_reports().values()))
         return
     try:
         found = find_report(name)
-        values = bind(found, _pairs(param or []), datetime.now(UTC).date())
+        values = bind(found, _pairs(param or []), utc_now().date())
     except ReportError as error:
         raise typer.BadParameter(str(error)) from error
     if format is Format.PNG and output is None and sys.stdout.isatty():
-        raise typer.BadParameter("a picture needs --output FILE")
-    with explained():
-        result = asyncio.run(ask(settings_of_running_stack(), found, values))
+        raise typer.BadParameter("a PNG needs --output FILE")
+    result = on_running_stack(lambda settings: run_report(settings, found, values))
     if format is Format.TABLE and output is None:
-        _show(Console(), found, result)
+        _show(out, found, result)
     elif output is None:
         sys.stdout.buffer.write(encoded(found, result, format))
     else:
         output.write_bytes(encoded(found, result, format))
 
 
-async def ask(settings: Settings, report: "Report", values: dict[str, Any]) -> "Result":
-    """Run it on the ClickHouse of ``settings``."""
-    from analytics.clickhouse import connect
-    from analytics.report import run
-
-    client = await connect(settings.clickhouse_url)
-    try:
-        return await run(client, report, values)
-    finally:
-        await client.close()
-
-
-def encoded(report: "Report", result: "Result", format: Format) -> bytes:
-    """The answer as a file."""
-    from analytics.answer import as_csv, as_json
-
+def encoded(report: Report, result: Result, format: Format) -> bytes:
+    """The result as a file."""
     match format:
         case Format.PNG:
             from analytics.picture import png
@@ -91,13 +71,11 @@ def encoded(report: "Report", result: "Result", format: Format) -> bytes:
 def _pairs(given: list[str]) -> dict[str, str]:
     pairs = [text.partition("=") for text in given]
     if wrong := [name for name, equals, _ in pairs if not equals]:
-        raise typer.BadParameter(f"--param wants NAME=VALUE, not {', '.join(wrong)}")
+        raise typer.BadParameter(f"--param takes NAME=VALUE, not {', '.join(wrong)}")
     return {name: value for name, _, value in pairs}
 
 
-def _show(console: Console, report: "Report", result: "Result") -> None:
-    from analytics.answer import text
-
+def _show(console: Console, report: Report, result: Result) -> None:
     table = Table(title=report.question, title_justify="left")
     numbers = {column for column, value in zip(result.columns, result.rows[0] if result.rows else (), strict=False)
                if isinstance(value, int | float)}  # fmt: skip
@@ -110,11 +88,11 @@ def _show(console: Console, report: "Report", result: "Result") -> None:
         console.print("no rows")
 
 
-def _show_all(reports: list["Report"]) -> None:
+def _show_all(reports: list[Report]) -> None:
     table = Table(title=f"{len(reports)} reports", title_justify="left")
     for column in ("name", "question", "parameters (default)"):
         table.add_column(column, overflow="fold")
     for report in reports:
         parameters = ", ".join(f"{p.name} ({p.default or 'all'})" for p in report.parameters)
         table.add_row(report.name, report.question, parameters)
-    Console().print(table)
+    out.print(table)

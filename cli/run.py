@@ -1,5 +1,6 @@
 """``billing run NAME``: one process of the service in the foreground. The supervisor starts these."""
 
+import asyncio
 import logging
 
 import typer
@@ -71,10 +72,10 @@ def clickhouse() -> None:
 
 
 def migrate() -> None:
-    """Bring Postgres, Kafka, RabbitMQ and ClickHouse to the shape this version needs."""
-    from cli.migrate import run
+    """Migrate Postgres, Kafka, RabbitMQ and ClickHouse to this release."""
+    from backoffice.migration import migrate as migrate_stores
 
-    run(_settings())
+    asyncio.run(migrate_stores(_settings()))
 
 
 def _settings() -> Settings:

@@ -1,6 +1,5 @@
 """``billing up | down | status | logs``: the local stack."""
 
-import json
 import subprocess
 import sys
 import time
@@ -10,10 +9,11 @@ from typing import Annotated, Final
 
 import psutil
 import typer
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from cli.arguments import AsJson
+from cli.output import err, out, write_json
 from deploy.local import control
 from deploy.local.control import NotReady, Status, is_ready
 from deploy.local.layout import Layout, read_status, wanted_workers
@@ -31,45 +31,42 @@ def up(
     as_json: Annotated[bool, typer.Option("--json", help="Print the status as JSON when ready.")] = False,
 ) -> None:
     """Start what is not running, and wait until everything works. Run it again to restart what died."""
-    console = Console(stderr=True)
     started = time.monotonic()
     try:
-        with Live(console=console, refresh_per_second=5, transient=True) as live:
+        with Live(console=err, refresh_per_second=5, transient=True) as live:
             status = control.bring_up(_layout(), workers, lambda found: live.update(_table(found)))
     except NotReady as reason:
-        _explain(console, reason)
+        _explain(reason)
         raise typer.Exit(1) from None
-    console.print(f"[green]ready[/] in {time.monotonic() - started:.1f} s: {len(status['processes'])} processes")
+    err.print(f"[green]ready[/] in {time.monotonic() - started:.1f} s: {len(status['processes'])} processes")
     if as_json:
-        sys.stdout.write(json.dumps(public(status)) + "\n")
+        write_json(public(status))
 
 
 def down(
     wipe: Annotated[bool, typer.Option("--wipe", help="Also remove all data of the local stack.")] = False,
 ) -> None:
     """Stop everything, our own processes first."""
-    console = Console(stderr=True)
     layout = _layout()
-    with console.status("stopping…"):
+    with err.status("stopping…"):
         control.take_down(layout)
         if wipe:
             layout.wipe()
-    console.print("stopped, data removed" if wipe else "stopped; data kept, `billing down --wipe` removes it")
+    err.print("stopped, data removed" if wipe else "stopped; data kept, `billing down --wipe` removes it")
 
 
-def status(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
-    """Show what runs, where, and how it does. Exit 1 unless everything is healthy."""
+def status(as_json: AsJson = False) -> None:
+    """Show the processes of the local stack and their health. Exit 1 unless everything is healthy."""
     layout = _layout()
     running = control.supervisor_pid(layout) is not None
     found = public((read_status(layout) if running else None) or NOTHING)
     if as_json:
-        sys.stdout.write(json.dumps(found) + "\n")
+        write_json(found)
     elif running:
-        console = Console()
-        console.print(_table(found))
-        _print_places(console, found)
+        out.print(_table(found))
+        _print_addresses(found)
     else:
-        Console(stderr=True).print("nothing is running here: `billing up` starts it")
+        err.print("nothing is running here: `billing up` starts it")
     if not is_ready(found):
         raise typer.Exit(1)
 
@@ -82,16 +79,14 @@ def logs(
     """Print the end of a process' log."""
     path = _layout().log(name)
     if not path.exists():
-        Console(stderr=True).print(
-            f"no log of {name!r}; there are: {', '.join(sorted(p.stem for p in path.parent.glob('*.log')))}"
-        )
+        err.print(f"no log of {name!r}; there are: {', '.join(sorted(p.stem for p in path.parent.glob('*.log')))}")
         raise typer.Exit(1)
     tail = ["tail", "-n", str(lines), *(["-F"] if follow else []), str(path)]
     raise typer.Exit(subprocess.run(tail, check=False).returncode)
 
 
 def supervise() -> None:
-    """Run the supervisor in the foreground (`billing up` does it in the background)."""
+    """Run the supervisor in the foreground. `billing up` runs it in the background."""
     from deploy.local.stack import compose
     from deploy.local.supervisor import supervise as run_supervisor
     from runtime.logging.setup import configure
@@ -135,17 +130,17 @@ def _layout() -> Layout:
     return Layout(Settings().state_dir)
 
 
-def _explain(console: Console, reason: NotReady) -> None:
+def _explain(reason: NotReady) -> None:
     """Which part keeps the stack from being ready, what it said last, what to do."""
-    console.print(_table(reason.status))
-    console.print(f"[red]not ready[/]: {reason}", soft_wrap=True)
+    err.print(_table(reason.status))
+    err.print(f"[red]not ready[/]: {reason}", soft_wrap=True)
     names = [process["name"] for process in reason.status["processes"] if not process["healthy"]]
     if reason.status["phase"] == "failed":
         names.append("migrate")
     for log in filter(Path.exists, map(_layout().log, names or ["supervisor"])):
-        console.print(f"\nthe end of {log}:", soft_wrap=True)
+        err.print(f"\nthe end of {log}:", soft_wrap=True)
         subprocess.run(["tail", "-n", str(LOG_LINES), str(log)], check=False, stdout=sys.stderr)
-    console.print(
+    err.print(
         "\nWhat works goes on running. Mend it and run `billing up` again; "
         "`billing status` shows the state, `billing logs NAME` more of a log, `billing down` stops everything."
     )
@@ -168,14 +163,14 @@ def _table(found: Status) -> Table:
     return table
 
 
-def _print_places(console: Console, found: Status) -> None:
+def _print_addresses(found: Status) -> None:
     if found["embedded"]["kafka"] == "tansu":
-        console.print("[bold yellow]Kafka is Tansu, in memory only: nothing here survives a restart of the broker[/]")
+        out.print("[bold yellow]Kafka is Tansu, in memory only: nothing here survives a restart of the broker[/]")
     for name, url in found["urls"].items():
         if url is not None:
             origin = found["embedded"].get(name, "")
-            console.print(f"  {name:<11}{url}  [dim]{origin}[/]", soft_wrap=True)
-    console.print(f"  {'API key':<11}{found['api_key']}", soft_wrap=True)
-    console.print(f"  {'logs':<11}{_layout().logs}  [dim]billing logs NAME[/]", soft_wrap=True)
+            out.print(f"  {name:<11}{url}  [dim]{origin}[/]", soft_wrap=True)
+    out.print(f"  {'API key':<11}{found['api_key']}", soft_wrap=True)
+    out.print(f"  {'logs':<11}{_layout().logs}  [dim]billing logs NAME[/]", soft_wrap=True)
     total = sum(process["rss_mb"] for process in found["processes"])
-    console.print(f"  {'memory':<11}{total:.0f} MB in all")
+    out.print(f"  {'memory':<11}{total:.0f} MB in all")

@@ -20,11 +20,11 @@ from storage.inspection import books as sql
 #: Between two looks, seconds: time for what is under way between two parts to arrive.
 LOOK_EVERY_S: Final = 1.0
 
-Say = Callable[[str], None]
-"""Told what is being looked at."""
+OnProgress = Callable[[str], None]
+"""Called with what is being checked."""
 
 
-async def audit(settings: Settings, wait_s: float, *, settled: bool, say: Say) -> Findings:
+async def audit(settings: Settings, wait_s: float, *, settled: bool, on_progress: OnProgress) -> Findings:
     """Wait up to ``wait_s`` for the consumers to catch up, then compare everything.
 
     The parts are not read at the same instant, so on a running service a change may be seen in one and not yet in
@@ -35,12 +35,12 @@ async def audit(settings: Settings, wait_s: float, *, settled: bool, say: Say) -
         clickhouse = await connect(settings.clickhouse_url)
         try:
             async with Log.open(settings) as log:
-                await _catch_up(engine, log, wait_s, say)
-                findings = await _look(settings, engine, log, clickhouse, settled=settled, say=say)
+                await _catch_up(engine, log, wait_s, on_progress)
+                findings = await _look(settings, engine, log, clickhouse, settled=settled, on_progress=on_progress)
                 if findings.violations:
-                    say("looking again at what seems wrong")
+                    on_progress("looking again at what seems wrong")
                     await asyncio.sleep(LOOK_EVERY_S)
-                    again = await _look(settings, engine, log, clickhouse, settled=settled, say=say)
+                    again = await _look(settings, engine, log, clickhouse, settled=settled, on_progress=on_progress)
                     seen = {(violation.kind, violation.id) for violation in findings.violations}
                     again.violations = [v for v in again.violations if (v.kind, v.id) in seen]
                     findings = again
@@ -51,38 +51,44 @@ async def audit(settings: Settings, wait_s: float, *, settled: bool, say: Say) -
     return findings
 
 
-async def _catch_up(engine: AsyncEngine, log: Log, wait_s: float, say: Say) -> None:
+async def _catch_up(engine: AsyncEngine, log: Log, wait_s: float, on_progress: OnProgress) -> None:
     deadline = time.monotonic() + wait_s
     while True:
         async with sql.moment(engine) as connection:
             lag = await streams.check_positions(connection, log, Findings(), settled=False)
         if not any(lag.values()) or time.monotonic() > deadline:
             return
-        say(f"waiting for {sum(lag.values())} messages under way")
+        on_progress(f"waiting for {sum(lag.values())} messages under way")
         await asyncio.sleep(LOOK_EVERY_S / 4)
 
 
 async def _look(
-    settings: Settings, engine: AsyncEngine, log: Log, clickhouse: AsyncClient, *, settled: bool, say: Say
+    settings: Settings,
+    engine: AsyncEngine,
+    log: Log,
+    clickhouse: AsyncClient,
+    *,
+    settled: bool,
+    on_progress: OnProgress,
 ) -> Findings:
     findings = Findings()
     async with sql.moment(engine) as connection:
-        say("Postgres: ledger, payments, operations, journal")
+        on_progress("Postgres: ledger, payments, operations, journal")
         await check_books(connection, findings)
-        say("Kafka: positions, journal, dead letters")
+        on_progress("Kafka: positions, journal, dead letters")
         lag = await streams.check_positions(connection, log, findings, settled=settled)
         starts = {partition: first for partition, (first, _) in (await log.bounds(INBOX.name)).items()}
         buried = await streams.buried(log, findings)
         processed = await streams.check_journal(connection, starts, buried, findings)
-        say("Kafka: accepted requests")
+        on_progress("Kafka: accepted requests")
         await streams.check_requests(connection, log, processed, buried, findings)
-        say("Kafka: published events")
+        on_progress("Kafka: published events")
         await streams.check_events(connection, log, findings)
-        say("the providers' own record")
+        on_progress("the providers' own record")
         await provider.check_charges(connection, settings, findings, settled=settled)
-        say("ClickHouse")
+        on_progress("ClickHouse")
         behind = not settled and lag.get("sink.clickhouse", 0) > 0
         await analytics.check_analytics(connection, clickhouse, findings, behind=behind)
-    say("RabbitMQ")
+    on_progress("RabbitMQ")
     signals.check_dead(await signals.count_dead(settings), findings)
     return findings

@@ -1,6 +1,8 @@
-"""Sending a dead letter's message to its topic again."""
+"""Send the message of a dead letter to its topic again."""
 
 from typing import Self
+
+from aiokafka import AIOKafkaProducer
 
 from backoffice.dead_letters.letters import Letter
 from billing.messages.topics import DEAD_LETTERS, TOPICS
@@ -9,15 +11,13 @@ from runtime.settings import Settings
 
 
 class NotReplayable(Exception):
-    """The letter does not say which topic of ours the message came from."""
+    """The letter does not name a topic of ours that the message came from."""
 
 
 class Replayer:
-    """Produces messages as they were. ``async with`` connects; ``send`` returns once every replica has the message."""
+    """Produces messages unchanged. ``async with`` connects."""
 
     def __init__(self, settings: Settings) -> None:
-        from aiokafka import AIOKafkaProducer
-
         self._producer = AIOKafkaProducer(**producer_options(settings))
 
     async def __aenter__(self) -> Self:
@@ -32,14 +32,17 @@ class Replayer:
         await self._producer.stop()
 
     async def send(self, letter: Letter) -> str:
-        """The original bytes, key and headers to the original topic; returns its new topic/partition/offset.
+        """Send the original bytes, key and headers to the original topic; returns the new topic/partition/offset once
+        every replica in sync has the message. Raises :class:`NotReplayable`.
 
-        The key finds the partition, as it did before; without one it is the partition it came from.
+        The key determines the partition, as before; without a key the original partition is used.
         """
-        topic = letter.place.get("topic", "")
+        topic = letter.origin_headers.get("topic", "")
         if topic not in {known.name for known in TOPICS} or topic == DEAD_LETTERS.name:
-            raise NotReplayable(f"dead letter {letter.id} came from {topic or 'nowhere known'}, no topic of ours")
-        partition = letter.place.get("partition", "")
+            raise NotReplayable(
+                f"dead letter {letter.id} came from {topic or 'an unknown topic'}, which is not a topic of ours"
+            )
+        partition = letter.origin_headers.get("partition", "")
         sent = await self._producer.send_and_wait(
             topic,
             letter.value,

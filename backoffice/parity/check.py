@@ -1,29 +1,42 @@
-"""One parity check: look, wait for what is under way, repair if asked to, look again."""
+"""One parity check: compare, wait for rows in flight, repair if asked to, compare again."""
 
 import asyncio
 import time
 from datetime import date
-from typing import Any, Final
+from typing import Final
 
+import msgspec
+from clickhouse_connect.driver.asyncclient import AsyncClient
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from analytics.clickhouse import connect
-from backoffice.parity.compare import Difference, Parity, affected, compare
+from backoffice.parity.compare import Comparison, Difference, affected, compare
 from runtime.settings import Settings
 from sinks.clickhouse.backfill import resend
 from sinks.clickhouse.inserter import ClickHouseInserter
 from storage.inspection.books import auditing_engine
 
-#: Between two looks, seconds.
-LOOK_EVERY_S: Final = 0.5
-#: Rows in ClickHouse that the books do not have, listed.
+#: Seconds between two comparisons.
+COMPARE_EVERY_S: Final = 0.5
+#: ClickHouse rows without a counterpart in Postgres that are listed.
 EXTRA_MAX: Final = 1000
 
 
-async def check(settings: Settings, day: date | None, wait_s: float, *, repair: bool) -> dict[str, Any]:
-    """What was compared, what differed, how many payments were sent again, what still differs.
+class ParityReport(msgspec.Struct, frozen=True):
+    """``groups``: how many were compared. ``extra_rows``: keys of ClickHouse rows that Postgres does not have.
+    ``remaining``: what still differs after the repair, or all ``differences`` without one."""
 
-    The two are not read at one instant, so a difference counts once it has outlasted ``wait_s`` seconds.
+    groups: int
+    differences: list[Difference]
+    payments_sent: int
+    extra_rows: list[str]
+    remaining: list[Difference]
+
+
+async def check(settings: Settings, day: date | None, wait_s: float, *, repair: bool) -> ParityReport:
+    """Compare ``day`` (UTC) or all days; with ``repair``, send the payments that differ to ClickHouse again.
+
+    The two stores are not read at one instant, so a difference counts only after it has lasted ``wait_s`` seconds.
     """
     engine = auditing_engine(settings)
     clickhouse = await connect(settings.clickhouse_url)
@@ -42,33 +55,14 @@ async def check(settings: Settings, day: date | None, wait_s: float, *, repair: 
         await inserter.close()
         await clickhouse.close()
         await engine.dispose()
-    return {
-        "groups": before.groups,
-        "differences": [_shown(difference) for difference in before.differences],
-        "payments_sent": sent,
-        "extra_rows": extra[:EXTRA_MAX],
-        "remaining": [_shown(difference) for difference in after.differences],
-    }
+    return ParityReport(before.groups, before.differences, sent, extra[:EXTRA_MAX], after.differences)
 
 
-async def _settled(engine: AsyncEngine, clickhouse: Any, day: date | None, wait_s: float) -> Parity:
+async def _settled(engine: AsyncEngine, clickhouse: AsyncClient, day: date | None, wait_s: float) -> Comparison:
     deadline = time.monotonic() + wait_s
     while True:
         async with engine.connect() as connection:
-            parity = await compare(connection, clickhouse, day)
-        if not parity.differences or time.monotonic() >= deadline:
-            return parity
-        await asyncio.sleep(LOOK_EVERY_S)
-
-
-def _shown(difference: Difference) -> dict[str, Any]:
-    day, provider, currency, state = difference.group
-    return {
-        "kind": difference.kind,
-        "day": day.isoformat(),
-        "provider": provider,
-        "currency": currency,
-        "state": state,
-        "postgres": difference.postgres,
-        "clickhouse": difference.clickhouse,
-    }
+            comparison = await compare(connection, clickhouse, day)
+        if not comparison.differences or time.monotonic() >= deadline:
+            return comparison
+        await asyncio.sleep(COMPARE_EVERY_S)

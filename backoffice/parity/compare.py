@@ -1,10 +1,11 @@
-"""Postgres and ClickHouse side by side."""
+"""Group counts and sums in Postgres and in ClickHouse, compared."""
 
 from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+import msgspec
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -47,52 +48,55 @@ KINDS: Final = tuple(_GROUPS)
 _SETTINGS: Final = {"do_not_merge_across_partitions_select_final": 1}
 
 
-class Difference(NamedTuple):
-    """A group that is not the same: count, then sums, as each side has them; zeros where a side has none."""
+class Difference(msgspec.Struct, frozen=True):
+    """A group that differs: count, then sums (minor units), as each side has them; zeros if a side has none."""
 
     kind: str
-    group: books.Group
+    day: date
+    provider: str
+    currency: str
+    state: str
     postgres: tuple[int, ...]
     clickhouse: tuple[int, ...]
 
 
-class Parity(NamedTuple):
+class Comparison(NamedTuple):
     """How many groups were compared, and those that differ."""
 
     groups: int
     differences: list[Difference]
 
 
-async def compare(connection: AsyncConnection, clickhouse: AsyncClient, day: date | None) -> Parity:
-    """Compare all groups of ``day``, or of all days."""
+async def compare(connection: AsyncConnection, clickhouse: AsyncClient, day: date | None) -> Comparison:
+    """Compare all groups of ``day`` (UTC), or of all days."""
     compared, found = 0, []
     for kind in KINDS:
         ours = await books.groups(connection, kind, day)
         theirs = await _groups(clickhouse, kind, day)
         compared += len(ours.keys() | theirs.keys())
         found += list(differences(kind, ours, theirs))
-    return Parity(compared, found)
+    return Comparison(compared, found)
 
 
 def differences(
     kind: str, ours: Mapping[books.Group, tuple[int, ...]], theirs: Mapping[books.Group, tuple[int, ...]]
 ) -> Iterator[Difference]:
-    """The groups that differ, in order."""
+    """The groups that differ, sorted."""
     for group in sorted(ours.keys() | theirs.keys()):
         left, right = ours.get(group, ()), theirs.get(group, ())
         if left != right:
             nothing = (0,) * max(len(left), len(right))
-            yield Difference(kind, group, left or nothing, right or nothing)
+            yield Difference(kind, *group, left or nothing, right or nothing)
 
 
 async def affected(
     connection: AsyncConnection, clickhouse: AsyncClient, found: list[Difference]
 ) -> tuple[list[UUID], list[str]]:
-    """The payments in the books whose rows are missing or otherwise in ClickHouse, and the keys of rows there that
-    the books do not have, of the days that differ."""
+    """Of the days that differ: the payments whose rows are missing or different in ClickHouse, and the keys of
+    ClickHouse rows that Postgres does not have."""
     payments: dict[UUID, None] = {}
     extra: list[str] = []
-    for kind, day in sorted({(difference.kind, difference.group[0]) for difference in found}):
+    for kind, day in sorted({(difference.kind, difference.day) for difference in found}):
         ours = await books.rows_of(connection, kind, day)
         answer = await clickhouse.query(_ROWS[kind], parameters={"day": day}, settings=dict(_SETTINGS))
         theirs = {str(row[0]): str(row[2]) for row in answer.result_rows}

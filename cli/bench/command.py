@@ -1,14 +1,19 @@
-"""The command ``billing bench``."""
+"""``billing bench``."""
 
 import asyncio
-import json
 import subprocess
-import sys
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
+
+from cli.bench.ingest import ingest_table, measure_ingest
+from cli.bench.reports import measure_reports, reports_table
+from cli.bench.run import measure, table
+from cli.bench.sinks import measure_sinks, sinks_table
+from cli.demo.play import running_stack
+from cli.output import REFUSED, err, exit_on_unavailable, on_running_stack, out, write_json
+from deploy.local.connect import environment_of_running_stack, settings_of
+from runtime.clock import utc_now
 
 
 def bench(
@@ -24,7 +29,7 @@ def bench(
     operations: Annotated[int, typer.Option(min=1000, help="With --only reports: so many are made.")] = 10_000_000,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
 ) -> None:
-    """Measure full payments (posted, paid, called back, signalled, in ClickHouse) on the running stack."""
+    """Measure full payments on the running stack: posted, paid, called back, signalled, in ClickHouse."""
     if only == "reports":
         _reports(operations, as_json=as_json)
         return
@@ -34,60 +39,47 @@ def bench(
     if only == "sinks":
         _sinks(as_json=as_json)
         return
-    from cli.bench.run import measure, table
-    from cli.demo.play import running_stack
-
-    console = Console(stderr=as_json)
+    console = err if as_json else out
     try:
         status = running_stack(quiet=as_json)
     except subprocess.CalledProcessError as error:
-        console.print("[red]The stack did not come up[/]: see above, or `billing status`.")
-        raise typer.Exit(1) from error
+        console.print("[red]The stack did not come up[/]: see above, and `billing status`.")
+        raise typer.Exit(REFUSED) from error
     with console.status("measuring") as progress:
         figures = asyncio.run(measure(status, seconds, concurrency, stored, progress.update))
     console.print(table(figures))
     if as_json:
-        sys.stdout.write(json.dumps(figures) + "\n")
+        write_json(figures)
     if figures["lost"] or figures["duplicates"]:
-        raise typer.Exit(1)
+        raise typer.Exit(REFUSED)
 
 
 def _ingest(seconds: float, *, as_json: bool) -> None:
-    from cli.bench.ingest import ingest_table, measure_ingest
-    from cli.output import explained
-    from deploy.local.connect import environment_of_running_stack, settings_of
-
-    console = Console(stderr=as_json)
-    with explained(), console.status("measuring") as progress:
+    console = err if as_json else out
+    with exit_on_unavailable(), console.status("measuring") as progress:
         environment = environment_of_running_stack()
         figures = measure_ingest(settings_of(environment), environment, seconds, progress.update)
     console.print(ingest_table(figures))
     if as_json:
-        sys.stdout.write(json.dumps(figures) + "\n")
+        write_json(figures)
     if figures["lost"] or figures["commands"]["failed"] or figures["callbacks"]["failed"]:
-        raise typer.Exit(1)
+        raise typer.Exit(REFUSED)
 
 
 def _sinks(*, as_json: bool) -> None:
-    from cli.bench.sinks import measure_sinks, sinks_table
-    from cli.output import on_running_stack
-
-    console = Console(stderr=as_json)
+    console = err if as_json else out
     with console.status("measuring") as progress:
         figures = on_running_stack(lambda settings: measure_sinks(settings, progress.update))
     console.print(sinks_table(figures))
     if as_json:
-        sys.stdout.write(json.dumps(figures) + "\n")
+        write_json(figures)
 
 
 def _reports(operations: int, *, as_json: bool) -> None:
-    from cli.bench.reports import measure_reports, reports_table
-    from cli.output import on_running_stack
-
-    console = Console(stderr=as_json)
-    today = datetime.now(UTC).date()
+    console = err if as_json else out
+    today = utc_now().date()
     with console.status("making operations") as progress:
         figures = on_running_stack(lambda settings: measure_reports(settings, operations, today, progress.update))
     console.print(reports_table(figures))
     if as_json:
-        sys.stdout.write(json.dumps(figures) + "\n")
+        write_json(figures)

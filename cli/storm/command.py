@@ -1,13 +1,16 @@
-"""The command ``billing storm``."""
+"""``billing storm``."""
 
-import json
 import subprocess
-import sys
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+
+from cli.demo.play import running_stack
+from cli.output import REFUSED, err, on_running_stack, out, write_json
+from cli.storm.run import calm
+from cli.storm.run import storm as play
 
 
 def storm(
@@ -16,29 +19,24 @@ def storm(
     seed: Annotated[int, typer.Option(help="Chooses the carts and the faults.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
 ) -> None:
-    """Sell and refund while all four providers time out, fail, forget callbacks and repeat them, all at once.
+    """Sell and refund while all providers fail at random, then audit.
 
-    Ends when every payment is final and says whether the providers' own record and our ledger agree. Exit 1 when
-    they do not, or when the audit finds anything.
+    Providers time out, fail, lose callbacks and repeat them. Ends when every payment is final and compares the
+    providers' own record with our ledger. Exit 1 if they differ, or if the audit finds anything.
     """
-    from cli.demo.play import running_stack
-    from cli.output import on_running_stack
-    from cli.storm.run import calm
-    from cli.storm.run import storm as play
-
-    console = Console(stderr=as_json)
+    console = err if as_json else out
     try:
         status = running_stack(quiet=as_json)
     except subprocess.CalledProcessError as error:
-        console.print("[red]The stack did not come up[/]: see above, or `billing status`.")
-        raise typer.Exit(1) from error
+        console.print("[red]The stack did not come up[/]: see above, and `billing status`.")
+        raise typer.Exit(REFUSED) from error
     with console.status("storm") as progress:
         figures = on_running_stack(lambda settings: play(settings, status, payments, rate, seed, progress.update))
     _show(console, figures)
     if as_json:
-        sys.stdout.write(json.dumps(figures) + "\n")
+        write_json(figures)
     if not calm(figures):
-        raise typer.Exit(1)
+        raise typer.Exit(REFUSED)
 
 
 def _show(console: Console, figures: dict[str, Any]) -> None:

@@ -64,7 +64,7 @@ async def storm(
         finally:
             await http.delete(f"{urls['sandbox']}/_sandbox/faults")
         say("the audit")
-        findings = await audit(settings, AUDIT_WAIT_S, settled=False, say=say)
+        findings = await audit(settings, AUDIT_WAIT_S, settled=False, on_progress=say)
         async with engine.connect() as connection:
             statuses, sums = await sql.statuses(connection, storm), await sql.ledger_sums(connection, storm)
         providers = [await _compared(Record(http, urls["sandbox"]), one) for one in sums]

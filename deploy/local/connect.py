@@ -1,4 +1,4 @@
-"""The settings of the stack that runs: for commands that look at it from outside."""
+"""Settings of the running stack, for commands that connect to it from outside."""
 
 import os
 from collections.abc import Mapping
@@ -10,20 +10,20 @@ from runtime.settings import Settings
 PREFIX = "BILLING_"
 
 
-class NothingRuns(Exception):
-    """Neither the environment nor a local stack says where the parts are."""
+class NoRunningStack(Exception):
+    """Neither the environment nor a running local stack gives the addresses of the services."""
 
 
 def settings_of_running_stack(environment: Mapping[str, str] | None = None) -> Settings:
     """Settings from the environment where it names Postgres, else those of the local stack in the state folder.
 
-    What the environment sets goes before what the stack says. Raises :class:`NothingRuns` when neither knows.
+    The environment takes precedence. Raises :class:`NoRunningStack` if neither has them.
     """
     return settings_of(environment_of_running_stack(environment))
 
 
 def environment_of_running_stack(environment: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The same as variables, for a process to be started. Raises :class:`NothingRuns`."""
+    """The same as variables, for a process to be started. Raises :class:`NoRunningStack`."""
     environment = os.environ if environment is None else environment
     own = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
     if own.get("BILLING_POSTGRES_URL"):
@@ -31,7 +31,7 @@ def environment_of_running_stack(environment: Mapping[str, str] | None = None) -
     state_dir = Path(own.get("BILLING_STATE_DIR") or Settings.model_fields["state_dir"].default)
     status = read_status(Layout(state_dir))
     if status is None or not status.get("environment"):
-        raise NothingRuns(
+        raise NoRunningStack(
             f"no stack in {state_dir}: `billing up` starts one, or set BILLING_POSTGRES_URL and the others"
         )
     return {**status["environment"], **own}

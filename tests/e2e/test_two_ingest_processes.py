@@ -93,7 +93,18 @@ async def test_another_body_with_the_same_key_is_refused_by_whichever_process_it
 
 async def test_a_clients_rate_holds_across_both(running: Stack, two: Two) -> None:
     made = running.billing(
-        "api-keys", "create", f"limited-{uuid4().hex[:8]}", "--scope", "payments:read", "--rate", str(RATE), "--json"
+        "api-keys",
+        "create",
+        f"limited-{uuid4().hex[:8]}",
+        "--scope",
+        "payments:read",
+        "--rate",
+        str(RATE),
+        "--json",
+        "--reason",
+        "a test",
+        "--actor",
+        "ann",
     )
     assert made.returncode == 0, made.stderr
     key = json.loads(made.stdout)["key"]

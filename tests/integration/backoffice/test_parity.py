@@ -56,13 +56,13 @@ async def test_a_backfill_makes_analytics_equal_to_the_books(
     books: World, own: Settings, own_clickhouse: AsyncClient, database: AsyncEngine
 ) -> None:
     lacking = await check(own, None, 0, repair=False)
-    assert {d["kind"] for d in lacking["remaining"]} == {"payments", "operations", "ledger"}
+    assert {d.kind for d in lacking.remaining} == {"payments", "operations", "ledger"}
 
     steps = await send_all(own, database)
 
     report = await check(own, None, 0, repair=False)
-    assert report["groups"] > 5
-    assert report["differences"] == []
+    assert report.groups > 5
+    assert report.differences == []
     assert sum(messages for messages, _ in steps) == len(books.log.messages)
     assert await counts(own_clickhouse) == {
         "payments": 12,
@@ -83,7 +83,7 @@ async def test_a_second_backfill_changes_nothing(
     assert await send_all(own, database, chunk=5)
 
     assert await counts(own_clickhouse) == before
-    assert (await check(own, None, 0, repair=False))["differences"] == []
+    assert (await check(own, None, 0, repair=False)).differences == []
 
 
 async def test_a_backfill_that_was_cut_off_goes_on_where_it_was(
@@ -104,13 +104,13 @@ async def test_a_backfill_that_was_cut_off_goes_on_where_it_was(
         await backfill(database, inserter, stop, chunk=5)
     await inserter.close()
     assert seen == [0, 5, 5]
-    assert (await check(own, None, 0, repair=False))["differences"]
+    assert (await check(own, None, 0, repair=False)).differences
 
     steps = await send_all(own, database, chunk=5)
 
     assert steps[0] == (10, 0)
     assert sum(messages for messages, _ in steps) == len(books.log.messages)
-    assert (await check(own, None, 0, repair=False))["differences"] == []
+    assert (await check(own, None, 0, repair=False)).differences == []
     assert await books.rows("SELECT 1 FROM stream_positions WHERE consumer = :name", name=BACKFILL) == []
 
 
@@ -140,12 +140,12 @@ async def test_what_is_missing_or_otherwise_is_told_and_mended(
     await own_clickhouse.command(statement.format(id=UUID(int=4)), settings={"mutations_sync": 1})
 
     told_only = await check(own, NOW.date(), 0, repair=False)
-    assert {difference["kind"] for difference in told_only["remaining"]} == kinds
-    assert told_only["payments_sent"] == 0
+    assert {difference.kind for difference in told_only.remaining} == kinds
+    assert told_only.payments_sent == 0
 
     repaired = await check(own, NOW.date(), 0, repair=True)
-    assert repaired["payments_sent"] == 1
-    assert repaired["remaining"] == []
+    assert repaired.payments_sent == 1
+    assert repaired.remaining == []
 
 
 async def test_rows_that_the_books_do_not_have_are_listed_and_stay_a_difference(
@@ -158,11 +158,11 @@ async def test_rows_that_the_books_do_not_have_are_listed_and_stay_a_difference(
 
     report = await check(own, None, 0, repair=True)
 
-    assert [row.split()[0] for row in report["extra_rows"]] == ["operations"]
-    assert {difference["kind"] for difference in report["remaining"]} == {"operations"}
+    assert [row.split()[0] for row in report.extra_rows] == ["operations"]
+    assert {difference.kind for difference in report.remaining} == {"operations"}
 
 
 async def test_another_day_has_nothing_to_compare(books: World, own: Settings) -> None:
     report = await check(own, NOW.date().replace(day=1), 0, repair=False)
 
-    assert (report["groups"], report["remaining"]) == (0, [])
+    assert (report.groups, report.remaining) == (0, [])

@@ -15,6 +15,10 @@ def client() -> str:
     return f"kiosk-{uuid4().hex[:8]}"
 
 
+#: Who changes keys, and why.
+OPERATOR = ("--actor", "ann", "--reason", "a new kiosk")
+
+
 def _json(stack, *arguments: str) -> dict:
     done = stack.billing("api-keys", *arguments, "--json")
     assert done.returncode == 0, done.stderr
@@ -27,7 +31,7 @@ def _mine(stack, client: str, *arguments: str) -> dict[str, dict]:
 
 async def test_a_key_is_created_listed_rotated_and_revoked(running, settings, client):
     scopes = ["payments:read", "payments:write"]
-    made = _json(running, "create", client, "--scope", scopes[0], "--scope", scopes[1], "--rate", "50")
+    made = _json(running, "create", client, "--scope", scopes[0], "--scope", scopes[1], "--rate", "50", *OPERATOR)
     assert made["scopes"] == scopes
     listed = _mine(running, client)
     assert (listed[made["id"]]["rate_per_s"], listed[made["id"]]["last_used_at"]) == (50, None)
@@ -41,23 +45,29 @@ async def test_a_key_is_created_listed_rotated_and_revoked(running, settings, cl
     assert row["hash"] == hashlib.sha256(made["key"].encode()).digest()
     assert made["key"] not in str(dict(row))
 
-    again = running.billing("api-keys", "create", client, "--scope", "admin")
+    again = running.billing("api-keys", "create", client, "--scope", "admin", *OPERATOR)
     assert (again.returncode, "already" in again.stderr) == (1, True)
 
-    rotated = _json(running, "rotate", client)
+    rotated = _json(running, "rotate", client, *OPERATOR)
     assert (rotated["scopes"], rotated["key"] != made["key"]) == (scopes, True)
     assert set(_mine(running, client)) == {made["id"], rotated["id"]}
-    third = running.billing("api-keys", "rotate", client)
+    third = running.billing("api-keys", "rotate", client, *OPERATOR)
     assert (third.returncode, "revoke the old one" in third.stderr) == (1, True)
 
-    assert running.billing("api-keys", "revoke", made["id"]).returncode == 0
+    assert running.billing("api-keys", "revoke", made["id"], *OPERATOR).returncode == 0
     assert set(_mine(running, client)) == {rotated["id"]}
     assert _mine(running, client, "--all")[made["id"]]["revoked_at"] is not None
-    assert running.billing("api-keys", "revoke", made["id"]).returncode == 1
+    assert running.billing("api-keys", "revoke", made["id"], *OPERATOR).returncode == 1
     assert made["key"] not in running.billing("api-keys", "list", "--all").stdout
 
 
 def test_what_cannot_be_is_refused(running, client):
-    assert running.billing("api-keys", "create", "No Name", "--scope", "admin").returncode == 2
-    assert running.billing("api-keys", "create", client, "--scope", "everything").returncode == 2
-    assert running.billing("api-keys", "rotate", client).returncode == 1
+    assert running.billing("api-keys", "create", "No Name", "--scope", "admin", *OPERATOR).returncode == 2
+    assert running.billing("api-keys", "create", client, "--scope", "everything", *OPERATOR).returncode == 2
+    assert running.billing("api-keys", "rotate", client, *OPERATOR).returncode == 1
+
+
+def test_a_change_without_a_reason_is_refused(running, client):
+    for change in (["create", client, "--scope", "admin"], ["rotate", client], ["revoke", "an-id"]):
+        assert running.billing("api-keys", *change, "--actor", "ann").returncode == 2
+        assert running.billing("api-keys", *change, "--actor", "ann", "--reason", " ").returncode == 2

@@ -48,20 +48,22 @@ def test_poison_is_listed_shown_masked_and_discarded_with_a_reason(running, pois
     assert report["headers"] == {"mark": mark, "authorization": "***"}
     assert running.billing("dead-letters", "show", row["id"]).returncode == 0
 
-    assert running.billing("dead-letters", "discard", row["id"], "--actor", "ann").returncode == 2, "a reason is due"
+    assert running.billing("dead-letters", "discard", row["id"], "--actor", "ann").returncode == 2, (
+        "a reason is required"
+    )
     done = running.billing("dead-letters", "discard", row["id"], "--actor", "ann", "--reason", "a test")
     assert done.returncode == 0, done.stderr
     assert row["id"] not in _ids(running)
     (kept,) = (r["resolution"] for r in _list(running, "--all") if r["id"] == row["id"])
     assert (kept["action"], kept["actor"], kept["reason"]) == ("discarded", "ann", "a test")
-    again = running.billing("dead-letters", "replay", row["id"], "--actor", "ann")
+    again = running.billing("dead-letters", "replay", row["id"], "--actor", "ann", "--reason", "a fix")
     assert again.returncode == 1
     assert "discarded by ann" in again.stderr
 
 
 async def test_a_replayed_message_reaches_its_topic_again_as_it_was(running, settings, poison):
     row, mark = poison
-    done = running.billing("dead-letters", "replay", row["id"], "--actor", "ann")
+    done = running.billing("dead-letters", "replay", row["id"], "--actor", "ann", "--reason", "a fix")
     assert done.returncode == 0, done.stderr
     assert row["id"] not in _ids(running)
     copies = []

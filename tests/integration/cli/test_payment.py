@@ -46,8 +46,8 @@ def corrected(running: Stack, payment: str, operation: str, *words: str):
 async def test_an_operators_word_ends_what_was_open_and_stays_on_record(running, stack, unpaid):
     (payment,) = unpaid.payments
     operation = await operation_of(stack, payment)
-    asked = running.billing("payment", "ask", payment)
-    assert (asked.returncode, "asked about 1 operation" in asked.stdout) == (0, True), asked.stderr
+    asked = running.billing("payment", "ask", payment, "--reason", "the customer called", "--actor", "olga")
+    assert (asked.returncode, "querying about 1 operation" in asked.stdout) == (0, True), asked.stderr
 
     done = corrected(running, payment, operation, "--failed", "--reason", "the console shows no payment")
 
@@ -57,8 +57,8 @@ async def test_an_operators_word_ends_what_was_open_and_stays_on_record(running,
     (entry,) = [entry for entry in told["entries"] if "correct" in json.dumps(entry) and entry["kind"] == "command"]
     assert entry["actor"] == "operator:olga"
     assert "the console shows no payment" in json.dumps(entry)
-    nothing = running.billing("payment", "ask", payment)
-    assert (nothing.returncode, "nothing" in nothing.stdout) == (1, True)
+    nothing = running.billing("payment", "ask", payment, "--reason", "the customer called", "--actor", "olga")
+    assert (nothing.returncode, "nothing to query" in nothing.stdout) == (1, True)
 
 
 async def test_what_the_books_cannot_hold_is_refused_with_the_reason(running, unpaid):
@@ -70,4 +70,4 @@ async def test_what_the_books_cannot_hold_is_refused_with_the_reason(running, un
 
 def test_a_correction_needs_evidence(running):
     refused = corrected(running, str(uuid4()), str(uuid4()), "--failed", "--reason", " ")
-    assert (refused.returncode, "say what you saw" in refused.stderr) == (2, True)
+    assert (refused.returncode, "a reason is required" in refused.stderr) == (2, True)

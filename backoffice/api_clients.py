@@ -1,0 +1,81 @@
+"""API clients and their keys: create, list, rotate, revoke."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from backoffice.operators import ActionRefused, InvalidArgument, Operator
+from billing.access.scopes import Scope
+from runtime.clock import utc_now
+from runtime.new_keys import is_client_name, new_key
+from runtime.postgres import connected
+from runtime.settings import Settings
+from storage.access import api_keys
+from storage.access.api_keys import KeyRefused, StoredKey
+
+
+class IssuedKey(msgspec.Struct, frozen=True):
+    """A new key. ``key`` is the secret, for the client alone: only its hash is stored."""
+
+    client: str
+    id: str
+    scopes: list[str]
+    key: str
+
+    def __repr__(self) -> str:
+        return f"IssuedKey(client={self.client!r}, id={self.id!r})"
+
+
+async def create_client(
+    settings: Settings,
+    operator: Operator,  # noqa: ARG001
+    client: str,
+    scopes: Iterable[Scope],
+    rate_per_s: int | None,
+) -> IssuedKey:
+    """Create an API client and its first key. ``rate_per_s``: requests per second, ``None`` for the default.
+
+    Raises :class:`InvalidArgument` for a name that is not valid, :class:`ActionRefused` if the client exists.
+    """
+    if not is_client_name(client):
+        raise InvalidArgument(f"{client!r} cannot be the name of a client")
+    key, now = new_key(), utc_now()
+    async with connected(settings) as engine, engine.begin() as connection:
+        try:
+            await api_keys.create_client(connection, client, rate_per_s, now)
+            granted = await api_keys.add_key(connection, client, key.id, key.hash, sorted(set(scopes)), now)
+        except KeyRefused as error:
+            raise ActionRefused(str(error)) from error
+    return IssuedKey(client, key.id, granted, key.secret)
+
+
+async def list_keys(settings: Settings, *, include_revoked: bool = False) -> list[StoredKey]:
+    """The live keys, or all keys ever issued, by client and age."""
+    async with connected(settings) as engine, engine.connect() as connection:
+        return await (api_keys.all_keys if include_revoked else api_keys.live_keys)(connection)
+
+
+async def rotate_key(settings: Settings, operator: Operator, client: str) -> IssuedKey:  # noqa: ARG001
+    """Issue another key with the scopes of the client's latest. The old one stays valid until it is revoked.
+
+    Raises :class:`ActionRefused` if there is no such client, or it has two live keys already.
+    """
+    key, now = new_key(), utc_now()
+    async with connected(settings) as engine, engine.begin() as connection:
+        try:
+            granted = await api_keys.add_key(connection, client, key.id, key.hash, None, now)
+        except KeyRefused as error:
+            raise ActionRefused(str(error)) from error
+    return IssuedKey(client, key.id, granted, key.secret)
+
+
+async def revoke_key(settings: Settings, operator: Operator, key_id: str) -> str:  # noqa: ARG001
+    """Revoke a key; returns its client. Ingest refuses the key within ``BILLING_API_KEYS_REFRESH_S`` seconds.
+
+    Raises :class:`ActionRefused` if there is no live key with this id.
+    """
+    async with connected(settings) as engine, engine.begin() as connection:
+        try:
+            return await api_keys.revoke_key(connection, key_id, utc_now())
+        except KeyRefused as error:
+            raise ActionRefused(str(error)) from error

@@ -1,0 +1,32 @@
+"""Status inquiries on demand: queries a provider about open operations now, ahead of their schedule."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from aiokafka import AIOKafkaProducer
+
+from backoffice.operators import Operator
+from runtime.clock import utc_now
+from runtime.kafka.options import producer_options
+from runtime.kafka.publisher import Outbox
+from runtime.postgres import connected
+from runtime.settings import Settings
+from storage.payments.follow_ups import open_operations
+from streams.payments.follow_ups import chase_message
+
+
+async def query_provider(settings: Settings, operator: Operator, payment_id: UUID) -> int:  # noqa: ARG001
+    """Query the provider about every open operation of a payment; returns how many there are. The answers arrive in
+    the background; the payment's timeline shows them."""
+    async with connected(settings) as engine, engine.connect() as connection:
+        operations = await open_operations(connection, payment_id)
+    await send_follow_ups(settings, operations)
+    return len(operations)
+
+
+async def send_follow_ups(settings: Settings, operations: Iterable[tuple[UUID, UUID, int]]) -> None:
+    """Store a follow-up in Kafka for each operation: (payment id, operation id, follow-ups so far). Returns once the
+    broker has all of them."""
+    messages = [chase_message(*operation, utc_now()) for operation in operations]
+    async with AIOKafkaProducer(**producer_options(settings)) as producer:
+        await Outbox(producer).publish(messages)

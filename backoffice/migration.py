@@ -1,0 +1,19 @@
+"""Bring every store to the schema of this release."""
+
+import asyncio
+
+from analytics.migrate import migrate as migrate_clickhouse
+from runtime.kafka.topic_admin import create_topics
+from runtime.postgres import connected
+from runtime.settings import Settings
+from sinks.rabbitmq.publisher import migrate as migrate_rabbitmq
+from storage.migrate import migrate as migrate_postgres
+
+
+async def migrate(settings: Settings) -> None:
+    """Migrate the Postgres schema, Kafka topics, RabbitMQ topology and ClickHouse schema. What is up to date is left
+    alone."""
+    async with connected(settings) as engine:
+        await asyncio.gather(
+            migrate_postgres(engine), create_topics(settings), migrate_rabbitmq(settings), migrate_clickhouse(settings)
+        )

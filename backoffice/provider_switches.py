@@ -1,0 +1,77 @@
+"""Switch a provider off and on, and show which providers are called."""
+
+import asyncio
+
+import msgspec
+
+from backoffice.follow_ups import send_follow_ups
+from backoffice.operators import InvalidArgument, Operator
+from providers import registry
+from runtime.clock import utc_now
+from runtime.postgres import connected
+from runtime.settings import Settings
+from storage.payments.follow_ups import held_back
+from storage.providers.switches import OpenBreaker, Switch, open_breakers, switches, turn
+from streams.provider_calls.availability import LOOK_EVERY_S
+
+
+class ProviderState(msgspec.Struct, frozen=True):
+    """``switch``: the latest one, ``None`` if the provider was never switched. ``breakers``: those that hold calls
+    back now, by worker. ``waiting``: operations that could not be sent and will be tried again."""
+
+    provider: str
+    enabled: bool
+    switch: Switch | None
+    breakers: list[OpenBreaker]
+    waiting: int
+
+
+async def list_providers(settings: Settings) -> list[ProviderState]:
+    """Every configured provider, and every one that was ever switched, by name."""
+    now = utc_now()
+    async with connected(settings) as engine, engine.connect() as connection:
+        latest = await switches(connection)
+        breakers = await open_breakers(connection, now)
+        return [
+            ProviderState(
+                provider=name,
+                enabled=name not in latest or latest[name].enabled,
+                switch=latest.get(name),
+                breakers=[breaker for breaker in breakers if breaker.provider == name],
+                waiting=len(await held_back(connection, name, now)),
+            )
+            for name in sorted(registry.build(settings).keys() | latest.keys())
+        ]
+
+
+async def disable(settings: Settings, operator: Operator, provider: str) -> int:
+    """Stop calling a provider; returns how many operations wait for it once every worker has seen the switch.
+
+    Operations wait, callbacks are still accepted. Raises :class:`InvalidArgument` for an unknown provider.
+    """
+    await _switch(settings, operator, provider, enabled=False)
+    async with connected(settings) as engine, engine.connect() as connection:
+        return len(await held_back(connection, provider, utc_now()))
+
+
+async def enable(settings: Settings, operator: Operator, provider: str) -> int:
+    """Call a provider again, and send the operations that waited for it; returns how many.
+
+    Without the sending their next try could be hours away. If it fails, they are sent on their schedule. Raises
+    :class:`InvalidArgument` for an unknown provider.
+    """
+    await _switch(settings, operator, provider, enabled=True)
+    async with connected(settings) as engine, engine.connect() as connection:
+        waiting = await held_back(connection, provider, utc_now())
+    await send_follow_ups(settings, waiting)
+    return len(waiting)
+
+
+async def _switch(settings: Settings, operator: Operator, provider: str, *, enabled: bool) -> None:
+    """Return once every worker has seen the switch."""
+    known = sorted(registry.build(settings))
+    if provider not in known:
+        raise InvalidArgument(f"there is no provider {provider!r}; there are: {', '.join(known)}")
+    async with connected(settings) as engine, engine.begin() as connection:
+        await turn(connection, provider, Switch(enabled, operator.reason, operator.name, utc_now()))
+    await asyncio.sleep(2 * LOOK_EVERY_S)

@@ -1,0 +1,44 @@
+"""Everything on record about one payment, in order, and its state at any moment."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from runtime.logging.redaction import redact
+from runtime.postgres import connected
+from runtime.settings import Settings
+from storage.journal.replay import Unreplayable, rebuilt
+from storage.journal.story import Entry, entries
+from storage.journal.timeline import journal_of, postings_of
+
+
+class Timeline(msgspec.Struct, frozen=True):
+    """``at``: the moment it ends at (UTC), ``None`` for now. ``state``: the payment then, masked; ``None`` if it did
+    not exist yet or cannot be rebuilt: ``problem`` says why."""
+
+    payment_id: UUID
+    at: datetime | None
+    state: Any
+    problem: str | None
+    entries: list[Entry]
+
+
+async def read_timeline(settings: Settings, payment_id: UUID, at: datetime | None) -> Timeline | None:
+    """The timeline up to ``at`` (UTC), or all of it; ``None`` if there is no such payment."""
+    async with connected(settings) as engine, engine.connect() as connection:
+        await connection.execution_options(isolation_level="REPEATABLE READ")
+        journal = await journal_of(connection, payment_id)
+        postings = await postings_of(connection, payment_id)
+    if not journal:
+        return None
+    if at is not None:
+        journal = [decided for decided in journal if decided.recorded_at <= at]
+        postings = [posting for posting in postings if posting.posted_at <= at]
+    state, problem = None, None
+    try:
+        state = redact(msgspec.to_builtins(rebuilt(journal)))
+    except Unreplayable as error:
+        problem = str(error)
+    return Timeline(payment_id, at, state, problem, entries(journal, postings))
