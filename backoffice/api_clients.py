@@ -1,10 +1,13 @@
 """API clients and their keys: create, list, rotate, revoke."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from backoffice.operators import ActionRefused, InvalidArgument, Operator
+from backoffice.operators import ActionRefused, InvalidArgument, Operator, recorded
 from billing.access.scopes import Scope
 from runtime.clock import utc_now
 from runtime.new_keys import is_client_name, new_key
@@ -27,11 +30,7 @@ class IssuedKey(msgspec.Struct, frozen=True):
 
 
 async def create_client(
-    settings: Settings,
-    operator: Operator,  # noqa: ARG001
-    client: str,
-    scopes: Iterable[Scope],
-    rate_per_s: int | None,
+    settings: Settings, operator: Operator, client: str, scopes: Iterable[Scope], rate_per_s: int | None
 ) -> IssuedKey:
     """Create an API client and its first key. ``rate_per_s``: requests per second, ``None`` for the default.
 
@@ -40,12 +39,10 @@ async def create_client(
     if not is_client_name(client):
         raise InvalidArgument(f"{client!r} cannot be the name of a client")
     key, now = new_key(), utc_now()
-    async with connected(settings) as engine, engine.begin() as connection:
-        try:
-            await api_keys.create_client(connection, client, rate_per_s, now)
-            granted = await api_keys.add_key(connection, client, key.id, key.hash, sorted(set(scopes)), now)
-        except KeyRefused as error:
-            raise ActionRefused(str(error)) from error
+    async with _changing(settings, operator, "create_api_client", "api_client", client) as (connection, details):
+        await api_keys.create_client(connection, client, rate_per_s, now)
+        granted = await api_keys.add_key(connection, client, key.id, key.hash, sorted(set(scopes)), now)
+        details |= {"key": key.id, "scopes": granted, "rate_per_s": rate_per_s}
     return IssuedKey(client, key.id, granted, key.secret)
 
 
@@ -55,27 +52,41 @@ async def list_keys(settings: Settings, *, include_revoked: bool = False) -> lis
         return await (api_keys.all_keys if include_revoked else api_keys.live_keys)(connection)
 
 
-async def rotate_key(settings: Settings, operator: Operator, client: str) -> IssuedKey:  # noqa: ARG001
+async def rotate_key(settings: Settings, operator: Operator, client: str) -> IssuedKey:
     """Issue another key with the scopes of the client's latest. The old one stays valid until it is revoked.
 
     Raises :class:`ActionRefused` if there is no such client, or it has two live keys already.
     """
     key, now = new_key(), utc_now()
-    async with connected(settings) as engine, engine.begin() as connection:
-        try:
-            granted = await api_keys.add_key(connection, client, key.id, key.hash, None, now)
-        except KeyRefused as error:
-            raise ActionRefused(str(error)) from error
+    async with _changing(settings, operator, "rotate_api_key", "api_client", client) as (connection, details):
+        granted = await api_keys.add_key(connection, client, key.id, key.hash, None, now)
+        details |= {"key": key.id, "scopes": granted}
     return IssuedKey(client, key.id, granted, key.secret)
 
 
-async def revoke_key(settings: Settings, operator: Operator, key_id: str) -> str:  # noqa: ARG001
+async def revoke_key(settings: Settings, operator: Operator, key_id: str) -> str:
     """Revoke a key; returns its client. Ingest refuses the key within ``BILLING_API_KEYS_REFRESH_S`` seconds.
 
     Raises :class:`ActionRefused` if there is no live key with this id.
     """
-    async with connected(settings) as engine, engine.begin() as connection:
+    async with _changing(settings, operator, "revoke_api_key", "api_key", key_id) as (connection, details):
+        client = await api_keys.revoke_key(connection, key_id, utc_now())
+        details["client"] = client
+    return client
+
+
+@asynccontextmanager
+async def _changing(
+    settings: Settings, operator: Operator, action: str, subject_kind: str, subject_id: str
+) -> AsyncIterator[tuple[AsyncConnection, dict[str, Any]]]:
+    """A transaction that changes keys, with the details of its record."""
+    async with (
+        connected(settings) as engine,
+        recorded(engine, operator, action, subject_kind, subject_id) as record,
+        engine.begin() as connection,
+    ):
         try:
-            return await api_keys.revoke_key(connection, key_id, utc_now())
+            yield connection, record.details
         except KeyRefused as error:
             raise ActionRefused(str(error)) from error
+        await record.complete(connection)

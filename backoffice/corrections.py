@@ -5,14 +5,17 @@ from contextlib import suppress
 from typing import Final
 from uuid import UUID, uuid4
 
+import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from backoffice.operators import Operator
+from backoffice.operators import Operator, recorded
 from billing.messages import CorrectPayment, Envelope, Reply, ReplyTo, decode_envelope
 from billing.messages.topics import INBOX, REPLIES
 from runtime.clock import utc_now
 from runtime.kafka.options import producer_options
+from runtime.postgres import connected
 from runtime.settings import Settings
+from storage.operator_actions import Outcome
 
 #: Seconds to wait for the payment's reply.
 REPLY_TIMEOUT_S: Final = 30.0
@@ -28,24 +31,40 @@ async def correct(
     Returns the payment's reply, which may be a refusal; ``None`` if there is none within 30 s. The command is stored
     in Kafka by then and will be processed.
     """
-    correction_id, correlation_id = uuid4(), str(uuid4())
-    command = CorrectPayment(
-        payment_id,
-        correction_id,
-        operation_id,
-        succeeded,
-        operator.name,
-        operator.reason,
-        reply_to=ReplyTo(REPLY_PARTITION, correlation_id),
-    )
-    subject = str(payment_id)
+    command = CorrectPayment(payment_id, uuid4(), operation_id, succeeded, operator.name, operator.reason)
+    async with (
+        connected(settings) as engine,
+        recorded(
+            engine,
+            operator,
+            "correct_operation",
+            "payment",
+            str(payment_id),
+            operation=operation_id,
+            succeeded=succeeded,
+            correction=command.correction_id,
+        ) as record,
+    ):
+        reply = await _send(settings, command)
+        if reply is None:
+            record.outcome = Outcome.UNANSWERED
+        elif reply.refusal is not None:
+            record.outcome = Outcome.REFUSED
+            record.details |= {"code": reply.refusal.code, "detail": reply.refusal.detail}
+    return reply
+
+
+async def _send(settings: Settings, command: CorrectPayment) -> Reply | None:
+    """Store the command in Kafka and wait for its reply."""
+    correlation_id, subject = str(uuid4()), str(command.payment_id)
+    command = msgspec.structs.replace(command, reply_to=ReplyTo(REPLY_PARTITION, correlation_id))
     envelope = Envelope.wrap(
         command,
-        id=str(correction_id),
+        id=str(command.correction_id),
         source="/cli",
         subject=subject,
         time=utc_now(),
-        actor=f"operator:{operator.name}",
+        actor=f"operator:{command.operator}",
     )
     replies = TopicPartition(REPLIES.name, REPLY_PARTITION)
     async with AIOKafkaConsumer(bootstrap_servers=settings.kafka_url) as consumer:

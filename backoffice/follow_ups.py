@@ -5,7 +5,7 @@ from uuid import UUID
 
 from aiokafka import AIOKafkaProducer
 
-from backoffice.operators import Operator
+from backoffice.operators import Operator, recorded
 from runtime.clock import utc_now
 from runtime.kafka.options import producer_options
 from runtime.kafka.publisher import Outbox
@@ -15,12 +15,17 @@ from storage.payments.follow_ups import open_operations
 from streams.payments.follow_ups import chase_message
 
 
-async def query_provider(settings: Settings, operator: Operator, payment_id: UUID) -> int:  # noqa: ARG001
+async def query_provider(settings: Settings, operator: Operator, payment_id: UUID) -> int:
     """Query the provider about every open operation of a payment; returns how many there are. The answers arrive in
     the background; the payment's timeline shows them."""
-    async with connected(settings) as engine, engine.connect() as connection:
-        operations = await open_operations(connection, payment_id)
-    await send_follow_ups(settings, operations)
+    async with (
+        connected(settings) as engine,
+        recorded(engine, operator, "query_provider", "payment", str(payment_id)) as record,
+    ):
+        async with engine.connect() as connection:
+            operations = await open_operations(connection, payment_id)
+        await send_follow_ups(settings, operations)
+        record.details["operations"] = len(operations)
     return len(operations)
 
 

@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 
 from backoffice.follow_ups import send_follow_ups
-from backoffice.operators import InvalidArgument, Operator
+from backoffice.operators import InvalidArgument, Operator, recorded
 from providers import registry
 from runtime.clock import utc_now
 from runtime.postgres import connected
@@ -72,6 +72,12 @@ async def _switch(settings: Settings, operator: Operator, provider: str, *, enab
     known = sorted(registry.build(settings))
     if provider not in known:
         raise InvalidArgument(f"there is no provider {provider!r}; there are: {', '.join(known)}")
-    async with connected(settings) as engine, engine.begin() as connection:
+    action = "enable_provider" if enabled else "disable_provider"
+    async with (
+        connected(settings) as engine,
+        recorded(engine, operator, action, "provider", provider) as record,
+        engine.begin() as connection,
+    ):
         await turn(connection, provider, Switch(enabled, operator.reason, operator.name, utc_now()))
+        await record.complete(connection)
     await asyncio.sleep(2 * LOOK_EVERY_S)

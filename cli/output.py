@@ -44,7 +44,7 @@ def write_json(value: Any) -> None:
 
 def refuse(reason: str) -> NoReturn:
     """End the command with exit code 1 and the reason."""
-    err.print(reason, markup=False)
+    err.print(reason, markup=False, soft_wrap=True)
     raise typer.Exit(REFUSED)
 
 
@@ -79,7 +79,9 @@ def exit_on_unavailable() -> Iterator[None]:
         if service is None:
             raise
         reason = str(error).splitlines()[0] if str(error) else ""
-        err.print(f"{service} is unavailable: {type(error).__name__}: {reason}", style="red", markup=False)
+        err.print(
+            f"{service} is unavailable: {type(error).__name__}: {reason}", style="red", markup=False, soft_wrap=True
+        )
         raise typer.Exit(UNAVAILABLE) from error
 
 

@@ -5,12 +5,13 @@ from typing import Self
 from aiokafka import AIOKafkaProducer
 
 from backoffice.dead_letters.letters import Letter
+from backoffice.operators import ActionRefused
 from billing.messages.topics import DEAD_LETTERS, TOPICS
 from runtime.kafka.options import producer_options
 from runtime.settings import Settings
 
 
-class NotReplayable(Exception):
+class NotReplayable(ActionRefused):
     """The letter does not name a topic of ours that the message came from."""
 
 

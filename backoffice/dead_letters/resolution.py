@@ -3,10 +3,11 @@
 from collections.abc import Callable
 
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backoffice.dead_letters.letters import Letter, letter_at, letters
 from backoffice.dead_letters.replay import NotReplayable, Replayer
-from backoffice.operators import ActionRefused, Operator
+from backoffice.operators import ActionRefused, Operator, recorded
 from runtime.clock import utc_now
 from runtime.postgres import connected
 from runtime.settings import Settings
@@ -55,11 +56,12 @@ async def read_dead_letter(settings: Settings, place: Place) -> DeadLetter:
 async def replay(settings: Settings, operator: Operator, place: Place) -> ReplayOutcome:
     """Send a letter's message to its topic again, unchanged. Consumers recognise repeats.
 
-    Raises :class:`NoSuchLetter` and :class:`AlreadyResolved`.
+    Raises :class:`NoSuchLetter`, :class:`AlreadyResolved` and
+    :class:`~backoffice.dead_letters.replay.NotReplayable`.
     """
     letter = await _open_letter(settings, place)
-    async with Replayer(settings) as replayer:
-        return await _replay(settings, operator, replayer, letter)
+    async with connected(settings) as engine, Replayer(settings) as replayer:
+        return await _replay(operator, engine, replayer, letter)
 
 
 async def replay_all(
@@ -68,9 +70,12 @@ async def replay_all(
     """Replay every open letter, the oldest first; ``on_progress`` follows each."""
     open_letters = await list_dead_letters(settings, include_resolved=False)
     outcomes = []
-    async with Replayer(settings) as replayer:
-        for dead_letter in reversed(open_letters):
-            outcome = await _replay(settings, operator, replayer, dead_letter.letter)
+    async with connected(settings) as engine, Replayer(settings) as replayer:
+        for found in reversed(open_letters):
+            try:
+                outcome = await _replay(operator, engine, replayer, found.letter)
+            except NotReplayable as error:
+                outcome = ReplayOutcome(found.letter.id, None, str(error))
             outcomes.append(outcome)
             on_progress(outcome)
     return outcomes
@@ -82,21 +87,27 @@ async def discard(settings: Settings, operator: Operator, place: Place) -> None:
     Raises :class:`NoSuchLetter` and :class:`AlreadyResolved`.
     """
     letter = await _open_letter(settings, place)
-    resolution = Resolution("discarded", operator.name, utc_now(), operator.reason)
-    async with connected(settings) as engine, engine.begin() as connection:
-        if not await resolve(connection, letter.position, resolution):
+    async with (
+        connected(settings) as engine,
+        recorded(engine, operator, "discard_dead_letter", "dead_letter", letter.id, origin=letter.origin) as record,
+        engine.begin() as connection,
+    ):
+        resolution = Resolution("discarded", operator.name, utc_now(), operator.reason)
+        if not await resolve(connection, place, resolution):
             raise AlreadyResolved(f"{letter.id} has just been resolved by somebody else")
+        await record.complete(connection)
 
 
-async def _replay(settings: Settings, operator: Operator, replayer: Replayer, letter: Letter) -> ReplayOutcome:
-    try:
-        position = await replayer.send(letter)
-    except NotReplayable as error:
-        return ReplayOutcome(letter.id, None, str(error))
-    # After the broker has the message: a letter that was not sent must stay open.
-    resolution = Resolution("replayed", operator.name, utc_now(), operator.reason)
-    async with connected(settings) as engine, engine.begin() as connection:
-        await resolve(connection, letter.position, resolution)
+async def _replay(operator: Operator, engine: AsyncEngine, replayer: Replayer, letter: Letter) -> ReplayOutcome:
+    async with recorded(
+        engine, operator, "replay_dead_letter", "dead_letter", letter.id, origin=letter.origin
+    ) as record:
+        record.details["position"] = position = await replayer.send(letter)
+        # After the broker has the message: a letter that was not sent must stay open.
+        async with engine.begin() as connection:
+            resolution = Resolution("replayed", operator.name, utc_now(), operator.reason)
+            await resolve(connection, letter.position, resolution)
+            await record.complete(connection)
     return ReplayOutcome(letter.id, position)
 
 
