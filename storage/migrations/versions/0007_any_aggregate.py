@@ -51,14 +51,27 @@ STATEMENTS = [
     )
     """,
     "CREATE INDEX operator_actions_subject ON operator_actions (subject_kind, subject_id, id DESC)",
+    # Only the outcome of a started action is written later, once, and details are added to it.
     """
     CREATE FUNCTION operator_actions_are_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
+        IF TG_OP = 'UPDATE' THEN
+            IF OLD.outcome = 'started' AND NEW.details @> OLD.details
+                AND (NEW.id, NEW.at, NEW.actor, NEW.action, NEW.reason, NEW.subject_kind, NEW.subject_id)
+                  = (OLD.id, OLD.at, OLD.actor, OLD.action, OLD.reason, OLD.subject_kind, OLD.subject_id)
+            THEN
+                RETURN NEW;
+            END IF;
+        END IF;
         RAISE EXCEPTION 'operator actions are never changed' USING ERRCODE = 'restrict_violation';
     END $$
     """,
     """
-    CREATE TRIGGER operator_actions_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON operator_actions
+    CREATE TRIGGER operator_actions_append_only BEFORE UPDATE OR DELETE ON operator_actions
+        FOR EACH ROW EXECUTE FUNCTION operator_actions_are_append_only()
+    """,
+    """
+    CREATE TRIGGER operator_actions_not_truncated BEFORE TRUNCATE ON operator_actions
         FOR EACH STATEMENT EXECUTE FUNCTION operator_actions_are_append_only()
     """,
 ]

@@ -90,7 +90,33 @@ async def test_what_operators_did_is_never_changed(database):
                 " VALUES (now(), 'ann', 'switch', 'outage', 'provider', 'stripe', 'done')"
             )
         )
-    for change in ("UPDATE operator_actions SET actor = 'bob'", "DELETE FROM operator_actions"):
+    for change in (
+        "UPDATE operator_actions SET actor = 'bob'",
+        "UPDATE operator_actions SET outcome = 'failed'",
+        "DELETE FROM operator_actions",
+        "TRUNCATE operator_actions",
+    ):
         with pytest.raises(IntegrityError, match="never changed"):
             async with database.begin() as connection:
                 await connection.execute(text(change))
+
+
+async def test_of_a_started_action_only_the_outcome_is_written_once(database):
+    async with database.begin() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO operator_actions (at, actor, action, reason, subject_kind, subject_id, details, outcome)"
+                """ VALUES (now(), 'ann', 'switch', 'outage', 'provider', 'stripe', '{"a": 1}', 'started')"""
+            )
+        )
+    for change in ("outcome = 'done', reason = 'another'", "outcome = 'done', details = '{}'"):
+        with pytest.raises(IntegrityError, match="never changed"):
+            async with database.begin() as connection:
+                await connection.execute(text(f"UPDATE operator_actions SET {change}"))
+    async with database.begin() as connection:
+        await connection.execute(
+            text("""UPDATE operator_actions SET outcome = 'done', details = details || '{"b": 2}'""")
+        )
+    with pytest.raises(IntegrityError, match="never changed"):
+        async with database.begin() as connection:
+            await connection.execute(text("UPDATE operator_actions SET outcome = 'failed'"))
