@@ -1,13 +1,13 @@
-"""``GET /v1/analytics`` and ``GET /v1/analytics/{name}``: the named reports for machines."""
+"""``GET /v1/analytics`` and ``GET /v1/analytics/{name}``: the named reports for programs."""
 
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from admin.problems import Problem, ProblemError, answered
-from admin.report_access import Readers, digest_of
-from admin.report_store import Warehouse
+from admin.problems import Problem, ProblemError, problem_response
+from admin.report_access import ReportAccess, digest_of
+from admin.report_store import ReportStore
 from analytics.answer import as_csv, text
 from analytics.report import Report, read_reports
 
@@ -22,7 +22,7 @@ _EXAMPLE: Final = {
 
 
 def _problems(*problems: Problem) -> dict[int | str, dict[str, Any]]:
-    """How OpenAPI tells them."""
+    """The OpenAPI ``responses`` of these problems."""
     found: dict[int | str, dict[str, Any]] = {}
     for problem in problems:
         example = {"type": problem.uri, "title": problem.title, "status": problem.status}
@@ -33,10 +33,10 @@ def _problems(*problems: Problem) -> dict[int | str, dict[str, Any]]:
     return found
 
 
-_DOOR: Final = (Problem.UNAUTHORIZED, Problem.FORBIDDEN, Problem.AWAY)
+_COMMON: Final = (Problem.UNAUTHORIZED, Problem.FORBIDDEN, Problem.UNAVAILABLE)
 
 
-def analytics_api(readers: Readers, warehouse: Warehouse) -> APIRouter:
+def analytics_api(access: ReportAccess, store: ReportStore) -> APIRouter:
     """The routes."""
     router = APIRouter(tags=["analytics"])
 
@@ -44,11 +44,11 @@ def analytics_api(readers: Readers, warehouse: Warehouse) -> APIRouter:
         header = request.headers.get("authorization", "")
         if header[: len(_BEARER)].lower() != _BEARER:
             raise ProblemError(Problem.UNAUTHORIZED)
-        await readers.client(digest_of(header[len(_BEARER) :]))
+        await access.client(digest_of(header[len(_BEARER) :]))
 
-    @router.get("/v1/analytics", operation_id="list_reports", response_model=None, responses=_problems(*_DOOR))
+    @router.get("/v1/analytics", operation_id="list_reports", response_model=None, responses=_problems(*_COMMON))
     async def list_reports(request: Request) -> dict[str, Any]:
-        """Every report: the question it answers, its parameters with their defaults, its columns of money."""
+        """Every report: the question it answers, its parameters with defaults, its money columns."""
         await admit(request)
         return {"data": [_described(report) for report in read_reports().values()]}
 
@@ -59,34 +59,40 @@ def analytics_api(readers: Readers, warehouse: Warehouse) -> APIRouter:
         responses={
             200: {"content": {"application/json": {"example": _EXAMPLE}, "text/csv": {}}},
             **_problems(
-                *_DOOR, Problem.TOO_MANY, Problem.UNKNOWN_REPORT, Problem.INVALID_PARAMETER, Problem.NOT_ACCEPTABLE
+                *_COMMON, Problem.TOO_MANY, Problem.UNKNOWN_REPORT, Problem.INVALID_PARAMETER, Problem.NOT_ACCEPTABLE
             ),
         },
     )
     async def read_report(
-        request: Request, name: Annotated[str, Path(description="one of those listed", examples=["books_by_day"])]
+        request: Request,
+        name: Annotated[str, Path(description="a report that `/v1/analytics` lists", examples=["books_by_day"])],
     ) -> Response | dict[str, Any]:
-        """A report's answer, of at most 100,000 rows. Its parameters are query parameters; those left out have their
-        defaults. Columns of money are minor units of the row's currency. ``Accept: text/csv`` gives a file."""
+        """Run a report; the result has at most 100,000 rows. The report's parameters are query parameters with
+        defaults. Money columns are minor units of the row's currency. ``Accept: text/csv`` returns a file."""
         await admit(request)
-        wanted = request.headers.get("accept", "*/*")
-        csv = "text/csv" in wanted
-        if not csv and not any(word in wanted for word in ("application/json", "application/*", "*/*")):
+        accepted = request.headers.get("accept", "*/*")
+        csv = "text/csv" in accepted
+        if not csv and not any(type in accepted for type in ("application/json", "application/*", "*/*")):
             raise ProblemError(Problem.NOT_ACCEPTABLE)
-        report, result = await warehouse.ask(name, dict(request.query_params))
+        report, result = await store.run(name, dict(request.query_params))
         if csv:
             return Response(as_csv(result), media_type="text/csv")
         rows = [dict(zip(result.columns, map(_plain, row), strict=True)) for row in result.rows]
-        told = {"name": report.name, "question": report.question, "money": report.money}
-        return {**told, "columns": result.columns, "rows": rows}
+        return {
+            "name": report.name,
+            "question": report.question,
+            "money": report.money,
+            "columns": result.columns,
+            "rows": rows,
+        }
 
     return router
 
 
-async def as_problem(_request: Request, error: Exception) -> Response:
-    """What a raised problem becomes outside the pages."""
+async def on_problem(_request: Request, error: Exception) -> Response:
+    """The response to a raised problem, outside the pages."""
     assert isinstance(error, ProblemError)
-    return answered(error)
+    return problem_response(error)
 
 
 def _described(report: Report) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The application: the analytics API for machines, the reports' pages for people."""
+"""The application: the analytics API for programs, report pages for people."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,26 +12,26 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
-from admin.analytics_api import analytics_api, as_problem
+from admin.analytics_api import analytics_api, on_problem
 from admin.pages import Pages
-from admin.problems import ProblemError, answered, read_problem
-from admin.report_access import Readers
-from admin.report_store import Warehouse
+from admin.problems import ProblemError, problem_response, read_problem
+from admin.report_access import ReportAccess
+from admin.report_store import ReportStore
 from admin.sessions import Sessions
 
 DESCRIPTION: Final = (
-    "The named reports over ClickHouse, for machines; `/reports` shows the same to people. Keys are those of the "
+    "Named reports over ClickHouse, for programs; `/reports` shows the same to people. Keys are those of the "
     "REST API, with the scope `analytics:read`."
 )
 
 
-def create_app(readers: Readers, sessions: Sessions, warehouse: Warehouse, engine: AsyncEngine) -> FastAPI:
-    """Everything, made of its parts; stopping it disconnects them."""
+def create_app(access: ReportAccess, sessions: Sessions, store: ReportStore, engine: AsyncEngine) -> FastAPI:
+    """The application. Stopping it closes the store and the engine."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
-        await warehouse.close()
+        await store.close()
         await engine.dispose()
 
     app = FastAPI(
@@ -42,24 +42,24 @@ def create_app(readers: Readers, sessions: Sessions, warehouse: Warehouse, engin
         docs_url=None,
         redoc_url=None,
     )
-    app.include_router(analytics_api(readers, warehouse))
-    app.add_exception_handler(ProblemError, as_problem)
+    app.include_router(analytics_api(access, store))
+    app.add_exception_handler(ProblemError, on_problem)
 
     async def live(_request: Request) -> Response:
         return Response("ok", media_type="text/plain")
 
     async def ready(_request: Request) -> Response:
         try:
-            await warehouse.ping()
+            await store.ping()
         except ProblemError as error:
-            return answered(error)
+            return problem_response(error)
         return Response("ok", media_type="text/plain")
 
     app.router.routes += [
         Route("/livez", live),
         Route("/readyz", ready),
         Route("/problems/{code}", read_problem),
-        *Pages(readers, sessions, warehouse).routes(),
+        *Pages(access, sessions, store).routes(),
     ]
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     return app

@@ -1,11 +1,11 @@
-"""Numbers and times as people read them."""
+"""Format numbers and times for people."""
 
 from datetime import date, datetime
 from typing import Any, Final
 
 from billing.money import exponent
 
-#: Between groups of three digits: narrow, and no line breaks there.
+#: Separates groups of three digits: narrow, without line breaks.
 _SPACE: Final = "\u202f"
 _MINUS: Final = "\u2212"
 
@@ -24,12 +24,12 @@ def grouped(number: int) -> str:
 
 
 def percent(part: int, whole: int) -> str:
-    """With one digit; a dash where there is nothing to have a part of."""
+    """With one decimal; a dash if ``whole`` is 0."""
     return "\u2013" if whole == 0 else f"{100 * part / whole:.1f}{_SPACE}%"
 
 
 def cell(value: Any, column: str, money_columns: tuple[str, ...], currency: str | None) -> str:
-    """A value of a table."""
+    """A table cell."""
     if column in money_columns and currency is not None and isinstance(value, int):
         return money(value, currency)
     if isinstance(value, bool) or not isinstance(value, int | float | date):

@@ -1,16 +1,17 @@
-"""The first view: what a finance person looks at before anything else, for one currency."""
+"""Key figures of the start page, for one currency."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from admin.report_store import Warehouse
+from admin.report_store import ReportStore
 from analytics.report import Result
 
 
-class Figures(NamedTuple):
-    """Of one currency and period. Minor units; ``approved`` and ``decided`` count charges, ``open_payments`` payments
-    that are not final and ``open_amount`` what they are worth. ``currencies``: all there are, the largest first."""
+class Overview(NamedTuple):
+    """Key figures of one currency and period. Amounts are minor units; ``approved`` and ``decided`` count charges,
+    ``open_payments`` payments that are not final, ``open_amount`` is their sum. ``currencies``: all with data, the
+    largest gross first."""
 
     currency: str
     currencies: tuple[str, ...]
@@ -23,12 +24,12 @@ class Figures(NamedTuple):
     open_amount: int
 
 
-async def figures(warehouse: Warehouse, period: Mapping[str, str], currency: str | None) -> Figures:
-    """For ``currency``, or the one that brought in most. ``period``: ``from`` and ``to``, as reports take them."""
+async def overview(store: ReportStore, period: Mapping[str, str], currency: str | None) -> Overview:
+    """Figures for ``currency``, or for the one with the largest gross. ``period``: the reports' ``from`` and ``to``."""
     (_, books), (_, approval), (_, unfinished) = await asyncio.gather(
-        warehouse.ask("books_by_day", period),
-        warehouse.ask("approval_by_provider", period),
-        warehouse.ask("unfinished_by_age", {"from": period["from"], "as_of": period["to"]}),
+        store.run("books_by_day", period),
+        store.run("approval_by_provider", period),
+        store.run("unfinished_by_age", {"from": period["from"], "as_of": period["to"]}),
     )
     gross: dict[str, int] = {}
     for row in _rows(books):
@@ -41,7 +42,7 @@ async def figures(warehouse: Warehouse, period: Mapping[str, str], currency: str
     def total(result: Result, *columns: str) -> int:
         return sum(row[column] for row in _rows(result) if row["currency"] == chosen for column in columns)
 
-    return Figures(
+    return Overview(
         currency=chosen,
         currencies=currencies,
         gross=total(books, "gross"),
@@ -55,7 +56,7 @@ async def figures(warehouse: Warehouse, period: Mapping[str, str], currency: str
 
 
 def of_currency(result: Result, currency: str | None) -> Result:
-    """The rows of one currency, where the report tells currencies apart."""
+    """The rows of one currency, if the report has a currency column."""
     if currency is None or "currency" not in result.columns:
         return result
     at = result.columns.index("currency")

@@ -1,4 +1,4 @@
-"""The reports in a browser: main figures, charts, tables, files."""
+"""Report pages: key figures, charts, tables, CSV files."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -13,10 +13,10 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from admin import formatting
-from admin.overview import figures, of_currency
+from admin.overview import of_currency, overview
 from admin.problems import Problem, ProblemError
-from admin.report_access import Readers, digest_of
-from admin.report_store import Warehouse
+from admin.report_access import ReportAccess, digest_of
+from admin.report_store import ReportStore
 from admin.sessions import Sessions
 from analytics.answer import as_csv
 from analytics.picture import svg
@@ -25,15 +25,15 @@ from billing.money import EXPONENTS
 
 SEE_OTHER: Final = 303
 HOME: Final = "/reports"
-#: Rows shown; the file has all.
+#: Rows shown on a page; the CSV has all.
 ROWS_SHOWN: Final = 200
-#: Characters of a form.
+#: Bytes of a form body.
 FORM_LIMIT: Final = 4096
-#: Charts of the first view, in pairs.
+#: Charts of the start page, in pairs.
 CHARTS: Final = ("books_by_day", "revenue_by_provider", "approval_by_provider", "decline_reasons")
 PERIODS: Final = (("7 days", 6), ("30 days", 29), ("90 days", 89), ("a year", 364))
 DEFAULT_DAYS: Final = 29
-#: No script runs, nothing comes from elsewhere.
+#: No scripts, nothing from other origins.
 HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",
@@ -46,12 +46,12 @@ Page = Callable[[Request], Awaitable[Response]]
 
 
 class Pages:
-    """What a browser is answered."""
+    """Handlers of the pages."""
 
-    def __init__(self, readers: Readers, sessions: Sessions, warehouse: Warehouse) -> None:
-        self._readers = readers
+    def __init__(self, access: ReportAccess, sessions: Sessions, store: ReportStore) -> None:
+        self._access = access
         self._sessions = sessions
-        self._warehouse = warehouse
+        self._store = store
         self._drawing = CapacityLimiter(1)
         self._templates = Environment(
             loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -69,14 +69,14 @@ class Pages:
         )
 
     def routes(self) -> list[Route]:
-        """Pages, pictures, files."""
+        """Routes of pages, charts and CSV files."""
         return [
             Route("/", self._home),
             Route("/sign-in", self._sign_in_page),
             Route("/sign-in", self._sign_in, methods=["POST"]),
             Route("/sign-out", self._sign_out, methods=["POST"]),
             Route(HOME, self._page(self._overview)),
-            Route(HOME + "/{name}.svg", self._page(self._picture)),
+            Route(HOME + "/{name}.svg", self._page(self._chart)),
             Route(HOME + "/{name}.csv", self._page(self._file)),
             Route(HOME + "/{name}", self._page(self._report)),
         ]
@@ -92,10 +92,10 @@ class Pages:
         async for chunk in request.stream():
             body += chunk
             if len(body) > FORM_LIMIT:
-                return self._rendered("sign_in.html", 413, wrong="That is too long for a key.")
+                return self._rendered("sign_in.html", 413, wrong="This is too long for an API key.")
         (key,) = parse_qs(body.decode("utf-8", "replace"), max_num_fields=4).get("key", [""])[:1]
         try:
-            await self._readers.client(digest_of(key))
+            await self._access.client(digest_of(key))
         except ProblemError as error:
             return self._rendered("sign_in.html", error.problem.status, wrong=error.problem.title)
         response = RedirectResponse(HOME, SEE_OTHER)
@@ -108,21 +108,21 @@ class Pages:
         return response
 
     def _page(self, page: Page) -> Page:
-        """The page for who is signed in; a problem as a page."""
+        """Require a session; render problems as pages."""
 
-        async def answer(request: Request) -> Response:
+        async def respond(request: Request) -> Response:
             digest = self._sessions.digest(request)
             if digest is None:
                 return RedirectResponse("/sign-in", SEE_OTHER)
             try:
-                await self._readers.client(digest)
+                await self._access.client(digest)
                 return await page(request)
             except ProblemError as error:
                 if error.problem in (Problem.UNAUTHORIZED, Problem.FORBIDDEN):
                     return RedirectResponse("/sign-in", SEE_OTHER)
                 return self._rendered("problem.html", error.problem.status, problem=error.problem, detail=error.detail)
 
-        return answer
+        return respond
 
     async def _overview(self, request: Request) -> Response:
         query = request.query_params
@@ -131,27 +131,27 @@ class Pages:
             "from": query.get("from") or (today - timedelta(days=DEFAULT_DAYS)).isoformat(),
             "to": query.get("to") or today.isoformat(),
         }
-        found = await figures(self._warehouse, period, query.get("currency"))
-        asked = urlencode({**period, "currency": found.currency})
+        figures = await overview(self._store, period, query.get("currency"))
+        link_query = urlencode({**period, "currency": figures.currency})
         reports = read_reports()
         return self._rendered(
             "overview.html",
             200,
-            figures=found,
+            figures=figures,
             period=period,
-            presets=[(name, urlencode(_days(today, days) | {"currency": found.currency})) for name, days in PERIODS],
-            charts=[(reports[name], asked) for name in CHARTS],
+            presets=[(name, urlencode(_days(today, days) | {"currency": figures.currency})) for name, days in PERIODS],
+            charts=[(reports[name], link_query) for name in CHARTS],
             reports=reports.values(),
-            asked=asked,
+            link_query=link_query,
         )
 
     async def _report(self, request: Request) -> Response:
-        given, currency = self._given(request)
-        report, result = await self._warehouse.ask(request.path_params["name"], given)
+        given, currency = self._parameters(request)
+        report, result = await self._store.run(request.path_params["name"], given)
         currencies = _currencies(result.columns, result.rows)
         chosen = currency if currency in currencies else next(iter(currencies), None)
         shown = of_currency(result, chosen)
-        asked = urlencode({**given, **({"currency": chosen} if chosen else {})})
+        link_query = urlencode({**given, **({"currency": chosen} if chosen else {})})
         return self._rendered(
             "report.html",
             200,
@@ -163,31 +163,31 @@ class Pages:
             numbers=_numbers(shown.columns, shown.rows),
             rows=shown.rows[:ROWS_SHOWN],
             count=len(shown.rows),
-            asked=asked,
+            link_query=link_query,
         )
 
-    async def _picture(self, request: Request) -> Response:
-        given, currency = self._given(request)
+    async def _chart(self, request: Request) -> Response:
+        given, currency = self._parameters(request)
         dark = given.pop("theme", "") == "dark"
-        report, result = await self._warehouse.ask(request.path_params["name"], given)
+        report, result = await self._store.run(request.path_params["name"], given)
         shown = of_currency(result, currency)
-        picture = await to_thread.run_sync(lambda: svg(report, shown, dark=dark), limiter=self._drawing)
-        return Response(picture, media_type="image/svg+xml", headers=HEADERS)
+        chart = await to_thread.run_sync(lambda: svg(report, shown, dark=dark), limiter=self._drawing)
+        return Response(chart, media_type="image/svg+xml", headers=HEADERS)
 
     async def _file(self, request: Request) -> Response:
-        given, currency = self._given(request)
-        report, result = await self._warehouse.ask(request.path_params["name"], given)
+        given, currency = self._parameters(request)
+        report, result = await self._store.run(request.path_params["name"], given)
         name = f'attachment; filename="{report.name}.csv"'
         body = as_csv(of_currency(result, currency))
         return Response(body, media_type="text/csv", headers={**HEADERS, "Content-Disposition": name})
 
-    def _given(self, request: Request) -> tuple[dict[str, str], str | None]:
-        """What was asked for of a report, and the currency to show; an empty field is not given."""
-        report = self._warehouse.find(request.path_params["name"])
+    def _parameters(self, request: Request) -> tuple[dict[str, str], str | None]:
+        """Parameters given for a report, and the currency to show. Empty fields count as not given."""
+        report = self._store.find(request.path_params["name"])
         period = {parameter.name for parameter in report.parameters}
         given = {name: value for name, value in request.query_params.items() if value}
         currency = given.pop("currency", None)
-        if "as_of" in period:  # the first view's period in such a report's words
+        if "as_of" in period:  # the start page links with `to`; these reports call it `as_of`
             given |= {"as_of": until} if (until := given.pop("to", None)) else {}
         return given, currency
 

@@ -11,41 +11,49 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(Enum):
-    """All there are. ``code`` ends the type's URI and never changes; ``cure`` is for who reads it."""
+    """Every problem type. ``code`` ends the type's URI and never changes; ``resolution`` is for people."""
 
-    def __init__(self, code: str, status: int, title: str, cure: str) -> None:
+    def __init__(self, code: str, status: int, title: str, resolution: str) -> None:
         self.code = code
         self.status = status
         self.title = title
-        self.cure = cure
+        self.resolution = resolution
 
     UNAUTHORIZED = ("unauthorized", 401, "The API key is missing or wrong", "Send 'Authorization: Bearer <api key>'.")
     FORBIDDEN = (
         "forbidden",
         403,
         "The API key does not allow this",
-        "Use a key with the scope 'analytics:read': `billing api-keys create NAME --scope analytics:read`.",
+        (
+            "Use a key with the scope 'analytics:read': "
+            "`billing api-keys create NAME --scope analytics:read --reason WHY`."
+        ),
     )
     UNKNOWN_REPORT = (
         "unknown-report",
         404,
         "There is no such report",
-        "GET /v1/analytics lists all of them.",
+        "GET /v1/analytics lists all reports.",
     )
     INVALID_PARAMETER = (
         "invalid-parameter",
         422,
-        "A parameter is not one of the report, or not of its type",
-        "GET /v1/analytics names each report's parameters, their types and defaults.",
+        "The report has no such parameter, or its value is not of the parameter's type",
+        "GET /v1/analytics lists each report's parameters, their types and defaults.",
     )
     NOT_ACCEPTABLE = (
         "not-acceptable",
         406,
-        "The answer cannot be given in this form",
+        "The report is not available in this format",
         "Accept application/json or text/csv.",
     )
-    TOO_MANY = ("analytics-busy", 503, "Too many reports are being made", "Ask again after Retry-After seconds.")
-    AWAY = ("analytics-away", 503, "ClickHouse or Postgres is away, or took too long", "Ask again; ask for fewer days.")
+    TOO_MANY = ("analytics-busy", 503, "Too many reports are running", "Retry after Retry-After seconds.")
+    UNAVAILABLE = (
+        "analytics-away",
+        503,
+        "ClickHouse or Postgres is unavailable, or took too long",
+        "Retry after Retry-After seconds; choose fewer days.",
+    )
 
     @property
     def uri(self) -> str:
@@ -54,7 +62,7 @@ class Problem(Enum):
 
 
 class ProblemError(Exception):
-    """Raised anywhere while a request is handled. ``detail`` is for people."""
+    """Raised while a request is handled; the response is a problem document. ``detail`` is for people."""
 
     def __init__(self, problem: Problem, detail: str | None = None) -> None:
         super().__init__(problem.code)
@@ -62,12 +70,12 @@ class ProblemError(Exception):
         self.detail = detail
 
 
-#: Seconds after which to ask again where a part is away or busy.
+#: Seconds after which to retry while a service is unavailable or busy.
 RETRY_AFTER_S = 2
 
 
-def answered(error: ProblemError) -> Response:
-    """The document for ``error``."""
+def problem_response(error: ProblemError) -> Response:
+    """The problem document of ``error``."""
     problem = error.problem
     document: dict[str, Any] = {"type": problem.uri, "title": problem.title, "status": problem.status}
     if error.detail is not None:
@@ -81,9 +89,15 @@ def answered(error: ProblemError) -> Response:
 
 
 async def read_problem(request: Request) -> Response:
-    """What a problem's ``type`` leads to."""
+    """Describe a problem type, at the URL of its ``type``."""
     found = next((p for p in Problem if p.code == request.path_params["code"]), None)
     if found is None:
         return Response(status_code=404)
-    told = {"type": found.uri, "status": found.status, "title": found.title, "cure": found.cure}
-    return Response(msgspec.json.encode(told), media_type="application/json")
+    description = {
+        "type": found.uri,
+        "status": found.status,
+        "title": found.title,
+        "resolution": found.resolution,
+        "cure": found.resolution,  # the name of `resolution` until v2
+    }
+    return Response(msgspec.json.encode(description), media_type="application/json")

@@ -25,7 +25,7 @@ class _Key(NamedTuple):
     may_read: bool
 
 
-class Readers:
+class ReportAccess:
     """``own``: client name → SHA-256 (hex) of a key of the settings, which may do everything."""
 
     def __init__(
@@ -58,7 +58,7 @@ class Readers:
                 stored = await live_keys(connection)
         except (SQLAlchemyError, OSError) as error:
             if self._read_at is None:
-                raise ProblemError(Problem.AWAY, "API keys cannot be read") from error
+                raise ProblemError(Problem.UNAVAILABLE, "API keys cannot be read") from error
             return  # those known stay good
         on_record = {key.hash: _Key(key.id, key.client, not _GOOD.isdisjoint(key.scopes)) for key in stored}
         self._keys = {**on_record, **self._own}

@@ -1,8 +1,7 @@
-"""ClickHouse, asked a few questions at a time."""
+"""Runs reports on ClickHouse, a few at a time."""
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Final
 
 from clickhouse_connect.driver.asyncclient import AsyncClient
@@ -11,58 +10,59 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from admin.problems import Problem, ProblemError
 from analytics.clickhouse import connect
 from analytics.report import Report, ReportError, Result, bind, find_report, run
+from runtime.clock import utc_now
 
-#: Questions at once, and how many may wait for their turn.
-AT_ONCE: Final = 4
-WAITING: Final = 40
+#: Reports that run at once, and how many more may wait.
+CONCURRENCY: Final = 4
+WAITING_MAX: Final = 40
 
 
-class Warehouse:
-    """Connects when it is first asked."""
+class ReportStore:
+    """Connects on first use."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._client: AsyncClient | None = None
-        self._places = asyncio.Semaphore(AT_ONCE)
-        self._asked = 0
+        self._slots = asyncio.Semaphore(CONCURRENCY)
+        self._pending = 0
 
-    async def ask(self, name: str, given: Mapping[str, str]) -> tuple[Report, Result]:
-        """A report and its answer. Raises :class:`ProblemError`: there is none of this name, it has no such parameter,
-        ClickHouse is away or has too much to do."""
+    async def run(self, name: str, given: Mapping[str, str]) -> tuple[Report, Result]:
+        """A report and its result. Raises :class:`ProblemError` for an unknown report or parameter, and while
+        ClickHouse is unavailable or busy."""
         report = self.find(name)
         try:
-            values = bind(report, given, datetime.now(UTC).date())
+            values = bind(report, given, utc_now().date())
         except ReportError as error:
             raise ProblemError(Problem.INVALID_PARAMETER, str(error)) from error
-        if self._asked >= AT_ONCE + WAITING:
+        if self._pending >= CONCURRENCY + WAITING_MAX:
             raise ProblemError(Problem.TOO_MANY)
-        self._asked += 1
+        self._pending += 1
         try:
-            async with self._places:
+            async with self._slots:
                 if self._client is None:
                     self._client = await connect(self._url)
                 return report, await run(self._client, report, values)
         except (ClickHouseError, OSError, TimeoutError) as error:
-            raise ProblemError(Problem.AWAY, f"{name}: {type(error).__name__}") from error
+            raise ProblemError(Problem.UNAVAILABLE, f"{name}: {type(error).__name__}") from error
         finally:
-            self._asked -= 1
+            self._pending -= 1
 
     @staticmethod
     def find(name: str) -> Report:
-        """The report of this name."""
+        """The report of this name. Raises :class:`ProblemError`."""
         try:
             return find_report(name)
         except ReportError as error:
             raise ProblemError(Problem.UNKNOWN_REPORT) from error
 
     async def ping(self) -> None:
-        """Raises :class:`ProblemError` while ClickHouse is away."""
+        """Raises :class:`ProblemError` while ClickHouse is unavailable."""
         try:
             if self._client is None:
                 self._client = await connect(self._url)
             await self._client.command("SELECT 1")
         except (ClickHouseError, OSError, TimeoutError) as error:
-            raise ProblemError(Problem.AWAY, "ClickHouse is away") from error
+            raise ProblemError(Problem.UNAVAILABLE, "ClickHouse is unavailable") from error
 
     async def close(self) -> None:
         """Disconnect."""

@@ -1,4 +1,4 @@
-"""The admin process: it reads, and never touches a payment."""
+"""The admin process: reports and the analytics API. It never changes a payment."""
 
 import secrets
 
@@ -6,8 +6,8 @@ import structlog
 import uvicorn
 
 from admin.app import create_app
-from admin.report_access import Readers
-from admin.report_store import Warehouse
+from admin.report_access import ReportAccess
+from admin.report_store import ReportStore
 from admin.sessions import Sessions
 from runtime.postgres import create_engine
 from runtime.settings import Settings
@@ -19,13 +19,13 @@ def run(settings: Settings) -> None:
     """Serve on ``settings.admin_host:admin_port`` until SIGTERM or SIGINT."""
     secret = settings.admin_secret.get_secret_value()
     if not secret:
-        log.warning("BILLING_ADMIN_SECRET is not set: who is signed in will not be after a restart")
+        log.warning("BILLING_ADMIN_SECRET is not set, a restart ends all sessions")
         secret = secrets.token_urlsafe(32)
     engine = create_engine(settings)
     app = create_app(
-        Readers(settings.api_keys, engine),
+        ReportAccess(settings.api_keys, engine),
         Sessions(secret, settings.admin_session_s),
-        Warehouse(settings.clickhouse_url),
+        ReportStore(settings.clickhouse_url),
         engine,
     )
     uvicorn.run(

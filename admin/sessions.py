@@ -1,4 +1,4 @@
-"""Signing in: an API key is exchanged for a signed cookie, so that no key stays in a browser or a URL."""
+"""Sign-in sessions: an API key is exchanged for a signed cookie, so no key stays in a browser or a URL."""
 
 from typing import Final
 
@@ -10,14 +10,14 @@ COOKIE: Final = "billing_reports"
 
 
 class Sessions:
-    """Cookies that hold the SHA-256 of the key they were given for: one that is revoked ends its sessions."""
+    """Cookies with the SHA-256 of the API key: revoking the key ends its sessions."""
 
     def __init__(self, secret: str, lifetime_s: int) -> None:
         self._serializer = URLSafeTimedSerializer(secret, salt="reports")
         self._lifetime_s = lifetime_s
 
     def open(self, response: Response, request: Request, digest: bytes) -> None:
-        """Give the cookie along."""
+        """Set the cookie."""
         response.set_cookie(
             COOKIE,
             self._serializer.dumps(digest.hex()),
@@ -28,7 +28,7 @@ class Sessions:
         )
 
     def digest(self, request: Request) -> bytes | None:
-        """The key's SHA-256 that the request's cookie holds; ``None`` without one that is ours and young enough."""
+        """The key's SHA-256 from the request's cookie; ``None`` if it is missing, forged or expired."""
         cookie = request.cookies.get(COOKIE)
         if cookie is None:
             return None
@@ -39,5 +39,5 @@ class Sessions:
 
     @staticmethod
     def end(response: Response) -> None:
-        """Take the cookie away."""
+        """Delete the cookie."""
         response.delete_cookie(COOKIE, httponly=True, samesite="strict")

@@ -15,8 +15,8 @@ from pydantic import SecretStr
 
 from admin.app import create_app
 from admin.problems import Problem, ProblemError
-from admin.report_access import Readers
-from admin.report_store import Warehouse
+from admin.report_access import ReportAccess
+from admin.report_store import ReportStore
 from admin.sessions import Sessions
 from analytics.report import Report, Result, bind
 from runtime.postgres import create_engine
@@ -26,37 +26,37 @@ KEY = "finance-key-1"
 TODAY = date(2026, 11, 23)
 
 
-class FakeWarehouse(Warehouse):
+class FakeReportStore(ReportStore):
     """Answers what it was given; takes parameters as the real one does."""
 
     def __init__(self) -> None:
         super().__init__("")
         self.results: dict[str, Result] = {}
         self.asked: list[tuple[str, dict[str, Any]]] = []
-        self.away = False
+        self.unavailable = False
 
-    async def ask(self, name: str, given: Mapping[str, str]) -> tuple[Report, Result]:
+    async def run(self, name: str, given: Mapping[str, str]) -> tuple[Report, Result]:
         report = self.find(name)
         try:
             values = bind(report, given, TODAY)
         except Exception as error:
             raise ProblemError(Problem.INVALID_PARAMETER, str(error)) from error
         self.asked.append((name, values))
-        if self.away:
-            raise ProblemError(Problem.AWAY, name)
+        if self.unavailable:
+            raise ProblemError(Problem.UNAVAILABLE, name)
         return report, self.results.get(name, Result(("currency",), []))
 
     async def ping(self) -> None:
-        if self.away:
-            raise ProblemError(Problem.AWAY)
+        if self.unavailable:
+            raise ProblemError(Problem.UNAVAILABLE)
 
 
 @dataclass
 class World:
     url: str
     http: aiohttp.ClientSession
-    warehouse: FakeWarehouse
-    readers: Readers
+    store: FakeReportStore
+    access: ReportAccess
     headers: dict[str, str] = field(default_factory=lambda: {"Authorization": f"Bearer {KEY}"})
 
     async def get(self, path: str, **headers: str) -> aiohttp.ClientResponse:
@@ -69,18 +69,18 @@ class World:
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
     engine = create_engine(Settings(postgres_url="postgresql://nobody@127.0.0.1:1/none"))
-    readers = Readers({"finance": SecretStr(hashlib.sha256(KEY.encode()).hexdigest())}, engine, clock=lambda: 0.0)
-    readers._read_at = 0.0  # the keys on record were read: there are none
-    warehouse = FakeWarehouse()
+    access = ReportAccess({"finance": SecretStr(hashlib.sha256(KEY.encode()).hexdigest())}, engine, clock=lambda: 0.0)
+    access._read_at = 0.0  # the keys on record were read: there are none
+    store = FakeReportStore()
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    app = create_app(readers, Sessions("secret", 3600), warehouse, engine)
+    app = create_app(access, Sessions("secret", 3600), store, engine)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None))
     task = asyncio.create_task(server._serve(sockets=[listener]))
     while not server.started:
         await asyncio.sleep(0.01)
     jar = aiohttp.CookieJar(unsafe=True)  # cookies of an address
     async with aiohttp.ClientSession(cookie_jar=jar) as http:
-        yield World(f"http://127.0.0.1:{listener.getsockname()[1]}", http, warehouse, readers)
+        yield World(f"http://127.0.0.1:{listener.getsockname()[1]}", http, store, access)
     server.should_exit = True
     await task

@@ -13,7 +13,7 @@ BOOKS = Result(
 
 
 async def test_a_report_is_rows_with_whole_minor_units(world):
-    world.warehouse.results["books_by_day"] = BOOKS
+    world.store.results["books_by_day"] = BOOKS
     answer = await world.get("/v1/analytics/books_by_day?from=2026-11-01&to=2026-11-23")
     told = await answer.json()
     assert answer.status == 200
@@ -21,11 +21,11 @@ async def test_a_report_is_rows_with_whole_minor_units(world):
         {"day": "2026-11-23", "currency": "RUB", "gross": 358_800, "refunds": 29_900, "fees": 0, "net": 328_900}
     ]
     assert told["money"] == ["gross", "refunds", "fees", "net"]
-    assert world.warehouse.asked == [("books_by_day", {"from": date(2026, 11, 1), "to": date(2026, 11, 23)})]
+    assert world.store.asked == [("books_by_day", {"from": date(2026, 11, 1), "to": date(2026, 11, 23)})]
 
 
 async def test_a_report_is_a_file_for_who_accepts_csv(world):
-    world.warehouse.results["books_by_day"] = BOOKS
+    world.store.results["books_by_day"] = BOOKS
     answer = await world.get("/v1/analytics/books_by_day", Accept="text/csv")
     assert answer.content_type == "text/csv"
     assert (await answer.text()).splitlines()[1] == "2026-11-23,RUB,358800,29900,0,328900"
@@ -55,12 +55,13 @@ async def test_what_cannot_be_answered_is_a_documented_problem(world, path, head
     document = await answer.json(content_type="application/problem+json")
     assert (answer.status, document["status"], document["type"]) == (status, status, f"/problems/{code}")
     described = await world.get(document["type"])
-    assert (await described.json())["cure"]
-    assert world.warehouse.asked == []
+    description = await described.json()
+    assert description["resolution"] == description["cure"] != ""
+    assert world.store.asked == []
 
 
-async def test_clickhouse_away_is_503_with_a_time_to_come_back(world):
-    world.warehouse.away = True
+async def test_unavailable_clickhouse_is_503_with_a_time_to_come_back(world):
+    world.store.unavailable = True
     answer = await world.get("/v1/analytics/funnel")
     assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
     assert (await world.get("/readyz")).status == 503
@@ -95,8 +96,8 @@ async def test_a_key_is_good_for_reports_only_with_the_scope(world, monkeypatch,
 
     monkeypatch.setattr(report_access, "live_keys", found)
     monkeypatch.setattr(report_access, "note_use", noted)
-    monkeypatch.setattr(world.readers, "_engine", type("E", (), {"connect": Connected, "begin": Connected}))
-    world.readers._read_at = None
+    monkeypatch.setattr(world.access, "_engine", type("E", (), {"connect": Connected, "begin": Connected}))
+    world.access._read_at = None
     assert (await world.get("/v1/analytics", Authorization="Bearer a key")).status == status
 
 

@@ -25,7 +25,7 @@ UNFINISHED = Result(
 
 @pytest.fixture
 def stocked(world):
-    world.warehouse.results |= {
+    world.store.results |= {
         "books_by_day": BOOKS,
         "approval_by_provider": APPROVAL,
         "unfinished_by_age": UNFINISHED,
@@ -38,7 +38,7 @@ def stocked(world):
 async def test_nobody_sees_anything_without_signing_in(stocked, path):
     answer = await stocked.get(path)
     assert (answer.status, answer.headers["Location"]) == (303, "/sign-in")
-    assert stocked.warehouse.asked == []
+    assert stocked.store.asked == []
 
 
 async def test_a_wrong_key_opens_nothing(stocked):
@@ -72,7 +72,7 @@ async def test_who_signs_out_is_out(stocked):
 
 async def test_a_key_that_is_taken_away_ends_its_sessions(stocked):
     await stocked.sign_in()
-    stocked.readers._keys = {}
+    stocked.access._keys = {}
     assert (await stocked.get("/reports")).status == 303
 
 
@@ -83,7 +83,7 @@ async def test_the_first_view_shows_the_main_figures_of_the_largest_currency(sto
     assert f'id="net">12{space}344.67 <small>RUB' in page
     assert f'id="approved">90.0{space}%' in page
     assert 'id="open">598.00' in page
-    asked = dict(stocked.warehouse.asked)
+    asked = dict(stocked.store.asked)
     assert asked["books_by_day"] == {"from": date(2026, 11, 1), "to": DAY}
     assert asked["unfinished_by_age"] == {"from": date(2026, 11, 1), "as_of": DAY}
 
@@ -114,7 +114,7 @@ async def test_a_picture_is_drawn_for_light_and_dark(stocked):
 
 
 async def test_what_a_report_says_cannot_become_markup(stocked):
-    stocked.warehouse.results["decline_reasons"] = Result(("reason",), [("<script>alert(1)</script>",)])
+    stocked.store.results["decline_reasons"] = Result(("reason",), [("<script>alert(1)</script>",)])
     await stocked.sign_in()
     page = await (await stocked.get("/reports/decline_reasons")).text()
     assert "<script>" not in page
@@ -141,12 +141,12 @@ async def test_what_cannot_be_shown_says_why(stocked, path, status):
     assert "<h1>" in await answer.text()
 
 
-async def test_clickhouse_away_is_a_page_that_says_so(stocked):
+async def test_a_page_says_that_clickhouse_is_unavailable(stocked):
     await stocked.sign_in()
-    stocked.warehouse.away = True
+    stocked.store.unavailable = True
     answer = await stocked.get("/reports")
     assert answer.status == 503
-    assert "away" in await answer.text()
+    assert "unavailable" in await answer.text()
 
 
 async def test_a_form_without_an_end_is_not_read_to_it(stocked):
