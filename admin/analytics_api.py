@@ -6,10 +6,11 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from admin.problems import Problem, ProblemError, problem_response
-from admin.report_access import ReportAccess, digest_of
+from admin.report_access import ReportAccess
 from admin.report_store import ReportStore
 from analytics.answer import as_csv, text
 from analytics.report import Report, read_reports
+from storage.access.key_ring import digest_of
 
 _BEARER: Final = "bearer "
 _EXAMPLE: Final = {
@@ -40,16 +41,16 @@ def analytics_api(access: ReportAccess, store: ReportStore) -> APIRouter:
     """The routes."""
     router = APIRouter(tags=["analytics"])
 
-    async def admit(request: Request) -> None:
+    def admit(request: Request) -> None:
         header = request.headers.get("authorization", "")
         if header[: len(_BEARER)].lower() != _BEARER:
             raise ProblemError(Problem.UNAUTHORIZED)
-        await access.client(digest_of(header[len(_BEARER) :]))
+        access.client(digest_of(header[len(_BEARER) :]))
 
     @router.get("/v1/analytics", operation_id="list_reports", response_model=None, responses=_problems(*_COMMON))
     async def list_reports(request: Request) -> dict[str, Any]:
         """Every report: the question it answers, its parameters with defaults, its money columns."""
-        await admit(request)
+        admit(request)
         return {"data": [_described(report) for report in read_reports().values()]}
 
     @router.get(
@@ -69,7 +70,7 @@ def analytics_api(access: ReportAccess, store: ReportStore) -> APIRouter:
     ) -> Response | dict[str, Any]:
         """Run a report; the result has at most 100,000 rows. The report's parameters are query parameters with
         defaults. Money columns are minor units of the row's currency. ``Accept: text/csv`` returns a file."""
-        await admit(request)
+        admit(request)
         accepted = request.headers.get("accept", "*/*")
         csv = "text/csv" in accepted
         if not csv and not any(type in accepted for type in ("application/json", "application/*", "*/*")):

@@ -30,7 +30,9 @@ def create_app(access: ReportAccess, sessions: Sessions, store: ReportStore, eng
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await access.keys.start()
         yield
+        await access.keys.close()
         await store.close()
         await engine.dispose()
 

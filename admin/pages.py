@@ -15,13 +15,14 @@ from starlette.routing import Route
 from admin import formatting
 from admin.overview import of_currency, overview
 from admin.problems import Problem, ProblemError
-from admin.report_access import ReportAccess, digest_of
+from admin.report_access import ReportAccess
 from admin.report_store import ReportStore
 from admin.sessions import Sessions
 from analytics.answer import as_csv
 from analytics.picture import svg
 from analytics.report import Parameter, read_reports
 from billing.money import EXPONENTS
+from storage.access.key_ring import digest_of
 
 SEE_OTHER: Final = 303
 HOME: Final = "/reports"
@@ -95,7 +96,7 @@ class Pages:
                 return self._rendered("sign_in.html", 413, wrong="This is too long for an API key.")
         (key,) = parse_qs(body.decode("utf-8", "replace"), max_num_fields=4).get("key", [""])[:1]
         try:
-            await self._access.client(digest_of(key))
+            self._access.client(digest_of(key))
         except ProblemError as error:
             return self._rendered("sign_in.html", error.problem.status, wrong=error.problem.title)
         response = RedirectResponse(HOME, SEE_OTHER)
@@ -115,7 +116,7 @@ class Pages:
             if digest is None:
                 return RedirectResponse("/sign-in", SEE_OTHER)
             try:
-                await self._access.client(digest)
+                self._access.client(digest)
                 return await page(request)
             except ProblemError as error:
                 if error.problem in (Problem.UNAUTHORIZED, Problem.FORBIDDEN):

@@ -9,8 +9,10 @@ from admin.app import create_app
 from admin.report_access import ReportAccess
 from admin.report_store import ReportStore
 from admin.sessions import Sessions
+from runtime.clock import utc_now
 from runtime.postgres import create_engine
 from runtime.settings import Settings
+from storage.access.key_ring import KeyRing, PostgresKeyStore
 
 log = structlog.get_logger(__name__)
 
@@ -22,8 +24,9 @@ def run(settings: Settings) -> None:
         log.warning("BILLING_ADMIN_SECRET is not set, a restart ends all sessions")
         secret = secrets.token_urlsafe(32)
     engine = create_engine(settings)
+    keys = KeyRing(settings.api_keys, PostgresKeyStore(engine), clock=utc_now, refresh_s=settings.api_keys_refresh_s)
     app = create_app(
-        ReportAccess(settings.api_keys, engine),
+        ReportAccess(keys),
         Sessions(secret, settings.admin_session_s),
         ReportStore(settings.clickhouse_url),
         engine,

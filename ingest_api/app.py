@@ -11,7 +11,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from ingest_api.auth.key_ring import KeyRing
 from ingest_api.dependencies import Dependencies, Replies, Writer
 from ingest_api.edge.fast_path import FastPath, HandlerApp
 from ingest_api.edge.request_context import RequestContext
@@ -22,6 +21,7 @@ from ingest_api.problems.handlers import ErrorHandlers
 from ingest_api.routes import ApiRoute, api_routes
 from ingest_api.routing.provider_health import ProviderHealth
 from providers.base import Provider
+from storage.access.key_ring import KeyRing
 
 
 def create_app(dependencies: Dependencies) -> ASGIApp:

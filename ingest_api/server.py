@@ -10,7 +10,6 @@ from typing import NoReturn
 
 from ingest_api.app import create_app
 from ingest_api.auth.admission import Admission, RateLimits
-from ingest_api.auth.key_ring import KeyRing, PostgresKeyStore
 from ingest_api.dependencies import Dependencies
 from ingest_api.edge.idempotency import RecentKeys
 from ingest_api.edge.uvicorn_server import IngestServer, server_config
@@ -25,6 +24,7 @@ from providers import registry
 from runtime.logging.ingest import configure_logging
 from runtime.postgres import create_engine
 from runtime.settings import Settings
+from storage.access.key_ring import KeyRing, PostgresKeyStore
 
 
 def run(settings: Settings) -> None:

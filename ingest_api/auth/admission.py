@@ -7,8 +7,12 @@ from starlette.requests import Request
 from token_bucket import Limiter, MemoryStorage
 
 from billing.access.scopes import Scope
-from ingest_api.auth.key_ring import KeyRing
-from ingest_api.problems import Problem, ProblemError
+from ingest_api.problems import Problem, ProblemError, unavailable
+from storage.access.key_ring import ApiKey, KeyRing, digest_of
+
+_SCHEME: Final = "bearer "
+_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="billing"'}
+_INVALID: Final = {"WWW-Authenticate": 'Bearer realm="billing", error="invalid_token"'}
 
 #: Seconds of its rate that a client may spend at once.
 BURST_S: Final = 2
@@ -57,8 +61,23 @@ class Admission:
 
     def admit(self, request: Request, scope: Scope) -> str:
         """The client's name; 401, 403 or 429."""
-        key = self.keys.authenticate(request, scope)
+        key = self._authenticate(request, scope)
         headers = self._limits.take(key.client, key.rate_per_s)
         if headers:
             request.state.rate_limit = headers  # the request context puts them on the answer
         return key.client
+
+    def _authenticate(self, request: Request, scope: Scope) -> ApiKey:
+        """The key that was sent; 401 if it is missing or wrong, 403 if it does not allow ``scope``."""
+        header = request.headers.get("authorization", "")
+        if header[: len(_SCHEME)].lower() != _SCHEME:
+            raise ProblemError(Problem.UNAUTHORIZED, headers=_CHALLENGE)
+        key = self.keys.find(digest_of(header[len(_SCHEME) :]))
+        if key is None:
+            if not self.keys.is_loaded:
+                raise unavailable("API keys cannot be checked yet")
+            raise ProblemError(Problem.UNAUTHORIZED, headers=_INVALID)
+        if not key.allows(scope):
+            raise ProblemError(Problem.FORBIDDEN, scope=scope)
+        self.keys.note_use(key)
+        return key

@@ -22,7 +22,6 @@ from billing.payments.model import Payment
 from billing.vocabulary import CaptureMode, PaymentStatus
 from ingest_api.app import create_app
 from ingest_api.auth.admission import Admission, RateLimits
-from ingest_api.auth.key_ring import KeyRing
 from ingest_api.dependencies import Dependencies
 from ingest_api.edge.idempotency import RecentKeys
 from ingest_api.edge.uvicorn_server import IngestServer, server_config
@@ -30,13 +29,13 @@ from ingest_api.kafka.change_streams import ChangeStreams
 from ingest_api.kafka.replies import WaitingRequests
 from ingest_api.kafka.writer import NotStored
 from ingest_api.metrics import Metrics
-from ingest_api.problems import unavailable
 from ingest_api.routing.provider_health import ProviderHealth
 from ingest_api.routing.selection import ProviderSelector, read_rules
 from providers.base import CallbackRejected, CallResult, ParsedCallback, Provider, StatementLine, VerifiedCallback
 from providers.yandex_pay import YandexPay
 from runtime.settings import Settings
 from storage.access.api_keys import StoredKey
+from storage.access.key_ring import KeyRing, KeysUnavailable
 from storage.journal.story import Entry
 from storage.payments.lists import Filters, Place
 
@@ -173,7 +172,7 @@ class FakeKeyStore:
 
     async def exchange(self, used: Mapping[str, datetime]) -> list[StoredKey]:
         if self.away:
-            raise unavailable("no database")
+            raise KeysUnavailable("no database")
         self.used.update(used)
         return self.keys
 

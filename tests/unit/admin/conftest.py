@@ -21,6 +21,9 @@ from admin.sessions import Sessions
 from analytics.report import Report, Result, bind
 from runtime.postgres import create_engine
 from runtime.settings import Settings
+from storage.access.key_ring import KeyRing
+from tests.support.factories import NOW
+from tests.support.ingest_server import FakeKeyStore
 
 KEY = "finance-key-1"
 TODAY = date(2026, 11, 23)
@@ -57,6 +60,7 @@ class World:
     http: aiohttp.ClientSession
     store: FakeReportStore
     access: ReportAccess
+    keys: FakeKeyStore
     headers: dict[str, str] = field(default_factory=lambda: {"Authorization": f"Bearer {KEY}"})
 
     async def get(self, path: str, **headers: str) -> aiohttp.ClientResponse:
@@ -69,8 +73,11 @@ class World:
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
     engine = create_engine(Settings(postgres_url="postgresql://nobody@127.0.0.1:1/none"))
-    access = ReportAccess({"finance": SecretStr(hashlib.sha256(KEY.encode()).hexdigest())}, engine, clock=lambda: 0.0)
-    access._read_at = 0.0  # the keys on record were read: there are none
+    hashes = {"finance": SecretStr(hashlib.sha256(KEY.encode()).hexdigest())}
+    keys = FakeKeyStore()
+    ring = KeyRing(hashes, keys, clock=lambda: NOW, refresh_s=300)
+    await ring.refresh()
+    access = ReportAccess(ring)
     store = FakeReportStore()
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
@@ -81,6 +88,6 @@ async def world() -> AsyncIterator[World]:
         await asyncio.sleep(0.01)
     jar = aiohttp.CookieJar(unsafe=True)  # cookies of an address
     async with aiohttp.ClientSession(cookie_jar=jar) as http:
-        yield World(f"http://127.0.0.1:{listener.getsockname()[1]}", http, store, access)
+        yield World(f"http://127.0.0.1:{listener.getsockname()[1]}", http, store, access, keys)
     server.should_exit = True
     await task

@@ -6,6 +6,8 @@ import pytest
 
 from analytics.report import Result
 from storage.access.api_keys import StoredKey
+from storage.access.key_ring import KeysUnavailable, digest_of
+from tests.support.factories import NOW
 
 BOOKS = Result(
     ("day", "currency", "gross", "refunds", "fees", "net"), [(date(2026, 11, 23), "RUB", 358_800, 29_900, 0, 328_900)]
@@ -71,34 +73,42 @@ async def test_unavailable_clickhouse_is_503_with_a_time_to_come_back(world):
 @pytest.mark.parametrize(
     ("scopes", "status"), [(["analytics:read"], 200), (["admin"], 200), (["payments:read", "payments:write"], 403)]
 )
-async def test_a_key_is_good_for_reports_only_with_the_scope(world, monkeypatch, scopes, status):
-    from admin import report_access
-    from admin.report_access import digest_of
-    from tests.support.factories import NOW
+async def test_a_key_allows_reports_only_with_the_scope_and_its_use_is_recorded(world, scopes, status):
+    world.keys.keys = [
+        StoredKey(
+            id="k", client="c", hash=digest_of("a key"), scopes=scopes, rate_per_s=None, created_at=NOW,
+            revoked_at=None, last_used_at=None,
+        )
+    ]  # fmt: skip
+    await world.access.keys.refresh()
 
-    key = StoredKey(
-        id="k", client="c", hash=digest_of("a key"), scopes=scopes, rate_per_s=None, created_at=NOW, revoked_at=None,
-        last_used_at=None,
-    )  # fmt: skip
-
-    class Connected:
-        async def __aenter__(self):
-            return self
-
-        async def __aexit__(self, *_):
-            return None
-
-    async def found(_connection):
-        return [key]
-
-    async def noted(_connection, _used):
-        return None
-
-    monkeypatch.setattr(report_access, "live_keys", found)
-    monkeypatch.setattr(report_access, "note_use", noted)
-    monkeypatch.setattr(world.access, "_engine", type("E", (), {"connect": Connected, "begin": Connected}))
-    world.access._read_at = None
     assert (await world.get("/v1/analytics", Authorization="Bearer a key")).status == status
+
+    await world.access.keys.refresh()
+    assert world.keys.used == ({"k": NOW} if status == 200 else {})
+
+
+async def test_a_revoked_key_is_refused_and_while_keys_cannot_be_read_the_known_ones_stay_valid(world):
+    key = StoredKey(
+        id="k", client="c", hash=digest_of("a key"), scopes=["admin"], rate_per_s=None, created_at=NOW,
+        revoked_at=None, last_used_at=None,
+    )  # fmt: skip
+    world.keys.keys = [key]
+    await world.access.keys.refresh()
+    world.keys.away = True
+    with pytest.raises(KeysUnavailable):
+        await world.access.keys.refresh()
+    assert (await world.get("/v1/analytics", Authorization="Bearer a key")).status == 200
+
+    world.keys.away, world.keys.keys = False, []
+    await world.access.keys.refresh()
+    assert (await world.get("/v1/analytics", Authorization="Bearer a key")).status == 401
+
+
+async def test_before_the_keys_were_read_an_unknown_key_is_not_called_wrong(world):
+    world.access.keys.is_loaded = False
+    assert (await world.get("/v1/analytics", Authorization="Bearer a key")).status == 503
+    assert (await world.get("/v1/analytics")).status == 200, "keys of the settings are known from the start"
 
 
 async def test_the_document_tells_every_path_and_problem(world):

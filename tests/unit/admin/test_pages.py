@@ -72,7 +72,7 @@ async def test_who_signs_out_is_out(stocked):
 
 async def test_a_key_that_is_taken_away_ends_its_sessions(stocked):
     await stocked.sign_in()
-    stocked.access._keys = {}
+    stocked.access.keys._keys = {}
     assert (await stocked.get("/reports")).status == 303
 
 

@@ -9,9 +9,9 @@ import pytest
 from pydantic import SecretStr
 
 from ingest_api.auth.admission import RateLimits
-from ingest_api.auth.key_ring import KeyRing
 from ingest_api.problems import ProblemError
 from storage.access.api_keys import StoredKey
+from storage.access.key_ring import KeyRing, KeysUnavailable
 from tests.support.ingest_server import NOW, FakeKeyStore, World
 
 
@@ -85,7 +85,7 @@ async def test_a_revoked_key_is_refused_after_the_next_look(kiosk, body) -> None
 
 async def test_while_the_keys_cannot_be_read_those_known_stay_good(kiosk, body) -> None:
     kiosk.book.away = True
-    with pytest.raises(ProblemError):
+    with pytest.raises(KeysUnavailable):
         await kiosk.dependencies.admission.keys.refresh()
 
     assert (await kiosk.create(body, Authorization=KIOSK)).status == 202

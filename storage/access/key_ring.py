@@ -1,4 +1,4 @@
-"""API keys of clients, known by their SHA-256 only."""
+"""Valid API keys in memory, by their SHA-256: those of the settings, and those on record, read in the background."""
 
 import asyncio
 import hashlib
@@ -7,94 +7,100 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
+from math import inf
 from typing import Final, NamedTuple, Protocol
 
 import structlog
 from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
-from starlette.requests import Request
 
 from billing.access.scopes import Scope
-from ingest_api.problems import Problem, ProblemError, unavailable
+from runtime.new_keys import is_client_name
 from storage.access.api_keys import StoredKey, live_keys, note_use
 
 log = structlog.get_logger(__name__)
 
-_CLIENT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _SHA256_HEX: Final = re.compile(r"[0-9a-f]{64}")
-_SCHEME: Final = "bearer "
-_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="billing"'}
-_INVALID: Final = {"WWW-Authenticate": 'Bearer realm="billing", error="invalid_token"'}
+
+
+class KeysUnavailable(Exception):
+    """The keys on record cannot be read now."""
 
 
 class ApiKey(NamedTuple):
-    """A live key. ``id`` is ``None``, and ``rate_per_s`` infinite, for one that the settings gave."""
+    """A live key. ``id`` is ``None``, and ``rate_per_s`` infinite, for a key of the settings."""
 
     client: str
     digest: bytes
     scopes: frozenset[str]
     id: str | None = None
-    rate_per_s: float = float("inf")
+    rate_per_s: float = inf
+
+    def allows(self, scope: Scope) -> bool:
+        """Whether the key has the scope, or that of an administrator."""
+        return scope in self.scopes or Scope.ADMIN in self.scopes
 
 
 class KeyStore(Protocol):
-    """Where keys are on record."""
+    """The keys on record."""
 
     async def exchange(self, used: Mapping[str, datetime]) -> Iterable[StoredKey]:
-        """Note when keys (by id) were used last; the live ones. Raises :class:`ProblemError` while it is away."""
+        """Record when keys (by id) were last used; returns the live ones. Raises :class:`KeysUnavailable`."""
 
 
 class KeyRing:
-    """The keys that open the door: those of the settings and, read again and again in the background, those on record.
+    """Finds the key that a client sent.
 
-    ``hashes``: client name → SHA-256 (hex) of its key. Raises :class:`ValueError` for a name or hash that cannot be
-    one: a colon in a name would let two clients share payment ids. A key of the settings may do everything.
+    ``hashes``: client name → SHA-256 (hex) of a key of the settings, which has every scope. Raises
+    :class:`ValueError` for a name or hash that is not valid: a colon in a name would let two clients share payment
+    ids. ``default_rate_per_s``: for keys on record without a rate of their own.
     """
 
     def __init__(
         self,
         hashes: Mapping[str, SecretStr],
-        book: KeyStore,
+        store: KeyStore,
         *,
         clock: Callable[[], datetime],
         refresh_s: float,
-        default_rate_per_s: float,
+        default_rate_per_s: float = inf,
     ) -> None:
         self._own: dict[bytes, ApiKey] = {}
         for name, secret in hashes.items():
             digest = secret.get_secret_value()
-            if not _CLIENT_NAME.fullmatch(name) or not _SHA256_HEX.fullmatch(digest):
+            if not is_client_name(name) or not _SHA256_HEX.fullmatch(digest):
                 raise ValueError(f"API client {name!r}: the name or the SHA-256 of its key is not valid")
             raw = bytes.fromhex(digest)
             self._own[raw] = ApiKey(name, raw, frozenset((Scope.ADMIN,)))
         self._keys = self._own
-        self._book = book
+        self._store = store
         self._clock = clock
         self._refresh_s = refresh_s
         self._default_rate_per_s = default_rate_per_s
         self._used: dict[str, datetime] = {}
         self._task: asyncio.Task[None] | None = None
+        #: Whether the keys on record were read at least once.
         self.is_loaded = False
 
     async def start(self) -> None:
-        """Begin to read the keys on record; returns at once."""
+        """Start reading the keys on record; returns at once."""
         self._task = asyncio.create_task(self._run(), name="api-keys")
 
     async def close(self) -> None:
-        """Stop reading, and note what was used last."""
+        """Stop reading, and record the last uses."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-            with suppress(ProblemError):  # away: the last seconds of last_used_at are not worth waiting for
+            with suppress(KeysUnavailable):  # losing the last seconds of last_used_at is acceptable
                 await self.refresh()
 
     async def refresh(self) -> None:
-        """Read the keys on record once. While they cannot be read, those read before stay good."""
+        """Read the keys on record once. Raises :class:`KeysUnavailable`; the keys read before stay valid."""
         used, self._used = self._used, {}
         try:
-            stored = await self._book.exchange(used)
-        except ProblemError:
+            stored = await self._store.exchange(used)
+        except KeysUnavailable:
             self._used = {**used, **self._used}
             raise
         on_record = {
@@ -106,35 +112,24 @@ class KeyRing:
         self._keys = {**on_record, **self._own}
         self.is_loaded = True
 
-    def authenticate(self, request: Request, scope: Scope) -> ApiKey:
-        """The key that was sent; 401 when it is missing or wrong, 403 when it is not good for ``scope``."""
-        header = request.headers.get("authorization", "")
-        if header[: len(_SCHEME)].lower() != _SCHEME:
-            raise ProblemError(Problem.UNAUTHORIZED, headers=_CHALLENGE)
-        key = self._find(header[len(_SCHEME) :].strip())
-        if key is None:
-            if not self.is_loaded:
-                raise unavailable("API keys cannot be checked yet")
-            raise ProblemError(Problem.UNAUTHORIZED, headers=_INVALID)
-        if scope not in key.scopes and Scope.ADMIN not in key.scopes:
-            raise ProblemError(Problem.FORBIDDEN, scope=scope)
-        if key.id is not None:
-            self._used[key.id] = self._clock()
-        return key
-
-    def _find(self, sent: str) -> ApiKey | None:
-        # A look-up by the SHA-256 of a random key tells by its time nothing that helps to guess one; the comparison
-        # itself takes the same time wherever it differs.
-        digest = hashlib.sha256(sent.encode("latin-1")).digest()
+    def find(self, digest: bytes) -> ApiKey | None:
+        """The live key with this SHA-256."""
+        # Looking up the SHA-256 of a random key leaks nothing useful by its time; the comparison takes the same time
+        # wherever the two differ.
         key = self._keys.get(digest)
         return key if key is not None and hmac.compare_digest(key.digest, digest) else None
+
+    def note_use(self, key: ApiKey) -> None:
+        """The key was used now; recorded with the next refresh."""
+        if key.id is not None:
+            self._used[key.id] = self._clock()
 
     async def _run(self) -> None:
         while True:
             try:
                 await self.refresh()
-            except ProblemError as error:
-                log.warning("API keys cannot be read, those known stay good", detail=error.detail)
+            except KeysUnavailable as error:
+                log.warning("API keys cannot be read, the known keys stay valid", detail=str(error))
             await asyncio.sleep(self._refresh_s)
 
 
@@ -145,10 +140,15 @@ class PostgresKeyStore:
         self._engine = engine
 
     async def exchange(self, used: Mapping[str, datetime]) -> Iterable[StoredKey]:
-        """Note the use of keys, read the live ones."""
+        """Record the last use of keys, read the live ones."""
         try:
             async with self._engine.begin() as connection:
                 await note_use(connection, used)
                 return await live_keys(connection)
         except (SQLAlchemyError, OSError) as error:
-            raise unavailable(f"API keys cannot be read: {type(error).__name__}") from error
+            raise KeysUnavailable(f"API keys cannot be read: {type(error).__name__}") from error
+
+
+def digest_of(key: str) -> bytes:
+    """The SHA-256 of a key as a client sends it."""
+    return hashlib.sha256(key.strip().encode()).digest()
