@@ -1,9 +1,12 @@
-"""The connection to Postgres."""
+"""The connection to Postgres, and what its errors mean."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
-from sqlalchemy.engine import make_url
+from sqlalchemy import event
+from sqlalchemy.engine import ExceptionContext, make_url
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from runtime.settings import Settings
@@ -13,12 +16,54 @@ POOL_SIZE = 5
 #: Seconds before a statement or a connection attempt is given up: Postgres away must be noticed, not waited out.
 COMMAND_TIMEOUT_S = 30
 CONNECT_TIMEOUT_S = 5
+#: Exit code of a process whose release does not fit the schema: a configuration error (EX_CONFIG of sysexits.h).
+EXIT_SCHEMA_MISMATCH: Final = 78
+
+#: SQLSTATEs that are about the data: unique_violation, check_violation. With them class 22 and our own, class BL.
+_REFUSED: Final = ("23505", "23514")
+_REFUSED_CLASSES: Final = ("22", "BL")
+#: Other integrity violations (null in a column, missing referenced row), missing or changed tables, columns, functions.
+_MISMATCH_CLASSES: Final = ("23", "42")
+
+
+class SchemaMismatch(SQLAlchemyError):
+    """Release and schema do not fit: no message is to blame, and no retry will help. The process must stop."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"{reason}. This release and the Postgres schema do not fit: run `billing migrate` of this release, or"
+            " roll this process back to the release that fits the schema"
+        )
+
+
+def sqlstate(error: DBAPIError) -> str:
+    """The SQLSTATE that Postgres gave, empty where it never answered."""
+    return str(getattr(error.orig, "sqlstate", "") or "")
+
+
+def is_refusal(error: DBAPIError) -> bool:
+    """Whether Postgres looked at the data and will never accept it."""
+    state = sqlstate(error)
+    return state in _REFUSED or state[:2] in _REFUSED_CLASSES
+
+
+def is_mismatch(error: DBAPIError) -> bool:
+    """Whether the statement and the schema do not fit, whatever the data."""
+    return not is_refusal(error) and sqlstate(error)[:2] in _MISMATCH_CLASSES
+
+
+def _raise_mismatch(context: ExceptionContext) -> None:
+    error = context.sqlalchemy_exception
+    if isinstance(error, DBAPIError) and is_mismatch(error):
+        reason = str(error.orig).splitlines()[0]
+        raise SchemaMismatch(f"{reason} (SQLSTATE {sqlstate(error)})")
 
 
 def create_engine(settings: Settings, *, pool_size: int = POOL_SIZE) -> AsyncEngine:
-    """An engine on ``settings.postgres_url``. Opens nothing yet."""
+    """An engine on ``settings.postgres_url``. Opens nothing yet. Its statements raise :class:`SchemaMismatch` where
+    they do not fit the schema."""
     url = make_url(settings.postgres_url).set(drivername="postgresql+asyncpg")
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=pool_size,
@@ -29,6 +74,8 @@ def create_engine(settings: Settings, *, pool_size: int = POOL_SIZE) -> AsyncEng
             "server_settings": {"application_name": "billing", "jit": "off", "timezone": "UTC"},
         },
     )
+    event.listen(engine.sync_engine, "handle_error", _raise_mismatch)
+    return engine
 
 
 @asynccontextmanager

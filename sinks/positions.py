@@ -7,6 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from runtime.backoff import Outage
+from runtime.postgres import SchemaMismatch
 from storage.streams.positions import LostPartition, advance, load
 
 
@@ -33,6 +34,8 @@ class PostgresPositions:
         try:
             async with self._engine.begin() as connection:
                 return await load(connection, self._consumer, self._topic, partitions)
+        except SchemaMismatch:
+            raise
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             raise Outage(f"postgres: {error!r}") from error
 
@@ -42,6 +45,8 @@ class PostgresPositions:
         try:
             async with self._engine.begin() as connection:
                 await advance(connection, self._consumer, self._topic, moves)
+        except SchemaMismatch:
+            raise
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             raise Outage(f"postgres: {error!r}") from error
 

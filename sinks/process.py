@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from runtime.backoff import Backoff
 from runtime.heartbeat import beat
 from runtime.kafka.dead_letters import KafkaDeadLetters
-from runtime.postgres import create_engine
+from runtime.postgres import EXIT_SCHEMA_MISMATCH, SchemaMismatch, create_engine
 from runtime.settings import Settings
 from sinks.assignment import Assignment
 from sinks.delivery import Delivery, Route
@@ -42,9 +42,14 @@ POOL_SIZE: Final = 1
 
 
 def run_route(settings: Settings, route: Route[T]) -> None:
-    """Run a sink until SIGTERM or SIGINT; the batch in hand is finished first."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(settings, route))
+    """Run a sink until SIGTERM or SIGINT; the batch in hand is finished first. Exits with code 78 where the schema
+    does not fit."""
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(settings, route))
+    except SchemaMismatch as error:
+        log.critical("schema mismatch", consumer=route.consumer, reason=str(error))
+        raise SystemExit(EXIT_SCHEMA_MISMATCH) from error
 
 
 async def serve(settings: Settings, route: Route[T]) -> None:

@@ -17,7 +17,7 @@ from providers import registry
 from runtime.kafka.options import producer_options
 from runtime.kafka.publisher import Outbox
 from runtime.kafka.record import Incoming
-from runtime.postgres import create_engine
+from runtime.postgres import EXIT_SCHEMA_MISMATCH, SchemaMismatch, create_engine
 from runtime.settings import Settings
 from streams.callbacks.agent import CallbacksAgent
 from streams.delivery.ordered_feed import Inlet
@@ -38,10 +38,10 @@ EXIT_ABANDONED: Final = 70
 Restore = Callable[[Sequence[int]], Awaitable[Mapping[int, int]]]
 
 
-def abandon(reason: str) -> NoReturn:
+def abandon(reason: str, code: int = EXIT_ABANDONED) -> NoReturn:
     """Leave the process at once: what it holds in memory cannot be trusted, and Postgres knows where to resume."""
     log.critical("abandoned", reason=reason)
-    os._exit(EXIT_ABANDONED)
+    os._exit(code)
 
 
 class Agents:
@@ -114,6 +114,8 @@ class Agents:
             try:
                 for topic in self.inlets.keys() - positions.keys():
                     positions[topic] = await self._restore(topic, assignment.get(topic, ()))
+            except SchemaMismatch as error:
+                abandon(str(error), EXIT_SCHEMA_MISMATCH)
             except (DBAPIError, OSError, TimeoutError) as error:
                 if time.monotonic() > deadline:
                     abandon(f"positions cannot be read: {error!r}")
@@ -142,7 +144,11 @@ class Agents:
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if isinstance(error, SchemaMismatch):
+            abandon(str(error), EXIT_SCHEMA_MISMATCH)
+        else:
             log.critical("a part of the worker failed", exc_info=error)
             abandon(repr(error))
 

@@ -35,12 +35,14 @@ _KEYS = """
 """
 _ALL = text(f"{_KEYS} ORDER BY k.client, k.created_at")
 _LIVE = text(f"{_KEYS} WHERE k.revoked_at IS NULL ORDER BY k.client, k.created_at")
-_CLIENT = text("INSERT INTO api_clients VALUES (:name, :rate_per_s, :at) ON CONFLICT DO NOTHING RETURNING name")
+_CLIENT = text(
+    "INSERT INTO api_clients (name, rate_per_s, created_at) VALUES (:name, :rate_per_s, :at) ON CONFLICT DO NOTHING RETURNING name"
+)
 # The lock on the client makes two rotations at once one after the other.
 _LOCK = text("SELECT name FROM api_clients WHERE name = :client FOR UPDATE")
 _SCOPES = text("SELECT scopes FROM api_keys WHERE client = :client ORDER BY created_at DESC LIMIT 1")
 _COUNT = text("SELECT count(*) FROM api_keys WHERE client = :client AND revoked_at IS NULL")
-_INSERT = text("INSERT INTO api_keys VALUES (:id, :client, :hash, :scopes, :at)")
+_INSERT = text("INSERT INTO api_keys (id, client, hash, scopes, created_at) VALUES (:id, :client, :hash, :scopes, :at)")
 _REVOKE = text("UPDATE api_keys SET revoked_at = :at WHERE id = :id AND revoked_at IS NULL RETURNING client")
 _USED = text(
     """

@@ -1,15 +1,17 @@
 """Payments as rows: written once per batch by the payments agent, read back into the domain's objects."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ARRAY, Uuid, bindparam, text
+from sqlalchemy import ARRAY, Table, Uuid, bindparam, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.ledger.postings import Posting
+from billing.messages import Refusal
+from billing.messages.topics import INBOX
 from billing.orders import Cart, Contact, Item, Order, ReturnUrls
 from billing.payments.model import Operation, Payment
 from billing.vocabulary import (
@@ -23,11 +25,17 @@ from billing.vocabulary import (
     Tax,
 )
 from storage.streams.positions import LostPartition, Move
+from storage.tables import CART_ITEMS, JOURNAL, LEDGER_ACCOUNTS, LEDGER_ENTRIES, OPERATIONS, ORDERS, PAYMENTS, columns
 
 
-class JournalRow(msgspec.Struct, frozen=True):
-    """One message processed: what came, what follows from it. ``outputs`` is the encoded list of what to publish."""
+class JournalRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One message processed: what came, what follows from it. Its fields are the columns of the journal.
 
+    ``topic``: of the inbox it came in. ``payment_id``: of its subject. ``outputs``: the encoded list of what to publish.
+    ``refusal``: why the message was refused, ``None`` where it was not.
+    """
+
+    topic: str = INBOX.name
     recorded_at: str
     stream_partition: int
     stream_offset: int
@@ -38,6 +46,7 @@ class JournalRow(msgspec.Struct, frozen=True):
     actor: str | None
     message: msgspec.Raw
     outputs: msgspec.Raw
+    refusal: Refusal | None = None
 
 
 class Changes(msgspec.Struct, frozen=True):
@@ -50,11 +59,35 @@ class Changes(msgspec.Struct, frozen=True):
     journal: Sequence[JournalRow]
 
 
+def _insert(table: Table, rows: str) -> str:
+    # json_populate_recordset makes a NULL of every key that is missing: only the columns of this release are taken
+    # from it, so that the others keep their defaults.
+    names = columns(table)
+    return f"""
+        INSERT INTO {table.name} ({names})
+        SELECT {names} FROM fence, json_populate_recordset(NULL::{table.name}, CAST(:{rows} AS json))
+    """  # noqa: S608 - made of the names in storage.tables
+
+
+def _upsert(table: Table, rows: str, fixed: Collection[str]) -> str:
+    changed = ", ".join(f"{c.name} = EXCLUDED.{c.name}" for c in table.columns if c.name not in fixed)
+    return f"{_insert(table, rows)} ON CONFLICT (id) DO UPDATE SET {changed}"
+
+
+#: Columns that never change once their row is there.
+_PAYMENT_FIXED: Final = frozenset(
+    ("id", "client_id", "fingerprint", "order_id", "capture_mode", "currency", "amount", "hold_s", "save_method",
+     "saved_method", "created_at", "expires_at")
+)  # fmt: skip
+_OPERATION_FIXED: Final = frozenset(
+    ("id", "payment_id", "type", "action", "amount", "provider", "cart", "fingerprint", "created_at")
+)
+
 # One statement is one round trip and one transaction. ``fence`` goes first, everything else waits for it: where a
 # position is not as expected, positions_moved() raises and nothing is written. The rows come as JSON: Postgres types
 # them by its own tables.
 _SAVE = text(
-    """
+    f"""
     WITH moved AS (
         UPDATE stream_positions AS p
         SET next_offset = m.next_offset, published_offset = m.published_offset, updated_at = now()
@@ -69,45 +102,19 @@ _SAVE = text(
     fence AS MATERIALIZED (
         SELECT positions_moved(count(*), json_array_length(CAST(:positions AS json))) FROM moved
     ),
-    o AS (
-        INSERT INTO orders
-        SELECT r.* FROM fence, json_populate_recordset(NULL::orders, CAST(:orders AS json)) AS r
-    ),
-    c AS (
-        INSERT INTO cart_items
-        SELECT r.* FROM fence, json_populate_recordset(NULL::cart_items, CAST(:items AS json)) AS r
-    ),
-    p AS (
-        INSERT INTO payments
-        SELECT r.* FROM fence, json_populate_recordset(NULL::payments, CAST(:payments AS json)) AS r
-        ON CONFLICT (id) DO UPDATE SET
-            provider = EXCLUDED.provider, status = EXCLUDED.status, version = EXCLUDED.version,
-            order_ref = EXCLUDED.order_ref, authorized = EXCLUDED.authorized, captured = EXCLUDED.captured,
-            refunded = EXCLUDED.refunded, refund_pending = EXCLUDED.refund_pending,
-            alternatives = EXCLUDED.alternatives,
-            payment_url = EXCLUDED.payment_url, reason = EXCLUDED.reason, method_ref = EXCLUDED.method_ref,
-            updated_at = EXCLUDED.updated_at
-    ),
-    op AS (
-        INSERT INTO operations
-        SELECT r.* FROM fence, json_populate_recordset(NULL::operations, CAST(:operations AS json)) AS r
-        ON CONFLICT (id) DO UPDATE SET
-            status = EXCLUDED.status, provider_ref = EXCLUDED.provider_ref, outcome = EXCLUDED.outcome,
-            reason = EXCLUDED.reason, chases = EXCLUDED.chases, next_chase_at = EXCLUDED.next_chase_at,
-            corrections = EXCLUDED.corrections, version = EXCLUDED.version, updated_at = EXCLUDED.updated_at
-    ),
+    o AS ({_insert(ORDERS, "orders")}),
+    c AS ({_insert(CART_ITEMS, "items")}),
+    p AS ({_upsert(PAYMENTS, "payments", _PAYMENT_FIXED)}),
+    op AS ({_upsert(OPERATIONS, "operations", _OPERATION_FIXED)}),
     a AS (
-        INSERT INTO ledger_accounts
+        INSERT INTO ledger_accounts ({columns(LEDGER_ACCOUNTS)})
         SELECT DISTINCT account, split_part(account, ':', 1), nullif(split_part(account, ':', 2), '')
         FROM fence, json_populate_recordset(NULL::ledger_entries, CAST(:entries AS json))
         ON CONFLICT DO NOTHING
     ),
-    l AS (
-        INSERT INTO ledger_entries
-        SELECT r.* FROM fence, json_populate_recordset(NULL::ledger_entries, CAST(:entries AS json)) AS r
-    )
-    INSERT INTO journal SELECT r.* FROM fence, json_populate_recordset(NULL::journal, CAST(:journal AS json)) AS r
-    """
+    l AS ({_insert(LEDGER_ENTRIES, "entries")})
+    {_insert(JOURNAL, "journal")}
+    """  # noqa: S608
 )
 #: What positions_moved() raises.
 _NOT_MOVED: Final = "BL001"
@@ -115,14 +122,17 @@ _NOT_MOVED: Final = "BL001"
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
 
 _PAYMENTS = text(
-    """
-    SELECT p.*, o.customer_id, o.return_urls, o.contact, o.metadata
+    f"""
+    SELECT {columns(PAYMENTS, prefix="p.")}, o.customer_id, o.return_urls, o.contact, o.metadata
     FROM payments p JOIN orders o ON o.id = p.order_id WHERE p.id = ANY(:ids)
-    """
+    """  # noqa: S608
 ).bindparams(_IDS)
-_ITEMS = text("SELECT * FROM cart_items WHERE order_id = ANY(:ids) ORDER BY order_id, position").bindparams(_IDS)
+_ITEMS = text(
+    f"SELECT {columns(CART_ITEMS)} FROM cart_items WHERE order_id = ANY(:ids) ORDER BY order_id, position"  # noqa: S608
+).bindparams(_IDS)
 _OPERATIONS = text(
-    "SELECT * FROM operations WHERE payment_id = ANY(:ids) ORDER BY payment_id, created_at, id"
+    f"SELECT {columns(OPERATIONS)} FROM operations WHERE payment_id = ANY(:ids)"  # noqa: S608
+    " ORDER BY payment_id, created_at, id"
 ).bindparams(_IDS)
 
 
@@ -255,6 +265,8 @@ def _entry_rows(payment: Payment, posting: Posting) -> list[dict[str, Any]]:
             "payment_id": payment.id,
             "operation_id": posting.operation_id,
             "posted_at": posting.posted_at,
+            "cause_kind": "operation",
+            "cause_id": str(posting.operation_id),
         }
         for line, entry in enumerate(posting.entries)
     ]

@@ -24,6 +24,7 @@ from billing.payments.decision import Decision
 from billing.payments.model import Payment
 from runtime.kafka.publisher import Outbox, Output
 from runtime.kafka.record import Incoming
+from runtime.postgres import is_refusal
 from storage.journal import records
 from storage.payments.rows import Changes, JournalRow, load_payments, save
 from storage.streams.positions import LostPartition, Move, advance, load_positions, mark_published
@@ -122,7 +123,7 @@ class PaymentsAgent:
                 rest = rest[poison.index + 1 :]
             except DBAPIError as error:
                 self._cache.clear()
-                if not _is_refusal(error):
+                if not is_refusal(error):
                     raise
                 # The database refused a row. One of the messages is to blame: find it by halves.
                 if len(rest) == 1:
@@ -256,11 +257,6 @@ class _Work:
             postings=[(self.payments[id], posting) for id, d in self._postings for posting in d.postings],
             journal=self._journal,
         )
-
-
-def _is_refusal(error: DBAPIError) -> bool:
-    """Postgres has looked at the data and will never take it: SQLSTATE class 22 (data) or 23 (constraints)."""
-    return str(getattr(error.orig, "sqlstate", "") or "")[:2] in ("22", "23")
 
 
 def _open(index: int, incoming: Incoming) -> tuple[Envelope, Message]:

@@ -1,0 +1,291 @@
+"""Every table of the Postgres schema, declared once. Statements take their column lists from here, by name.
+
+The migrations make the schema; a test compares both. A statement that names its columns leaves alone those that a later
+release adds: they keep their defaults.
+"""
+
+from collections.abc import Collection
+from typing import Any, Final
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import CHAR, JSONB
+from sqlalchemy.types import TypeEngine
+
+METADATA: Final = MetaData()
+_TIME: Final = DateTime(timezone=True)
+_CURRENCY: Final = CHAR(3)
+
+
+def _required(name: str, type_: TypeEngine[Any], *rest: ForeignKey, default: str | None = None) -> Column[Any]:
+    return Column(name, type_, *rest, nullable=False, server_default=None if default is None else text(default))
+
+
+ORDERS: Final = Table(
+    "orders",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    _required("customer_id", Text()),
+    _required("currency", _CURRENCY),
+    _required("amount", BigInteger()),
+    Column("return_urls", JSONB),
+    Column("contact", JSONB),
+    _required("metadata", JSONB(), default="'{}'"),
+    _required("created_at", _TIME),
+    Index("orders_customer", "customer_id", "created_at"),
+    Index(
+        "orders_metadata",
+        "metadata",
+        postgresql_using="gin",
+        postgresql_ops={"metadata": "jsonb_path_ops"},
+        postgresql_where=text("metadata <> '{}'"),
+    ),
+)
+
+CART_ITEMS: Final = Table(
+    "cart_items",
+    METADATA,
+    Column("order_id", Uuid, ForeignKey("orders.id"), primary_key=True),
+    Column("position", SmallInteger, primary_key=True, autoincrement=False),
+    _required("product_id", Text()),
+    _required("title", Text()),
+    _required("quantity", Integer()),
+    _required("unit_price", BigInteger()),
+    _required("type", Text()),
+    _required("tax", Text()),
+    _required("subject", SmallInteger()),
+    _required("method", SmallInteger()),
+    _required("measure", SmallInteger()),
+)
+
+PAYMENTS: Final = Table(
+    "payments",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    _required("client_id", Text()),
+    _required("fingerprint", Text()),
+    _required("order_id", Uuid(), ForeignKey("orders.id")),
+    _required("provider", Text()),
+    _required("capture_mode", Text()),
+    _required("status", Text()),
+    _required("version", Integer()),
+    _required("order_ref", Text()),
+    _required("currency", _CURRENCY),
+    _required("amount", BigInteger()),
+    _required("authorized", BigInteger()),
+    _required("captured", BigInteger()),
+    _required("refunded", BigInteger()),
+    _required("refund_pending", BigInteger()),
+    Column("payment_url", Text),
+    Column("reason", Text),
+    _required("hold_s", Integer()),
+    _required("save_method", Boolean()),
+    Column("saved_method", Text),
+    Column("method_ref", Text),
+    _required("created_at", _TIME),
+    _required("updated_at", _TIME),
+    _required("expires_at", _TIME),
+    _required("alternatives", ARRAY(Text), default="'{}'"),
+    UniqueConstraint("order_id"),
+    Index(
+        "payments_unfinished",
+        "provider",
+        "status",
+        "created_at",
+        postgresql_where=text("status IN ('PENDING', 'AUTHORIZED')"),
+    ),
+    Index("payments_list", "client_id", text("created_at DESC"), text("id DESC")),
+    Index("payments_list_status", "client_id", "status", text("created_at DESC"), text("id DESC")),
+)
+
+OPERATIONS: Final = Table(
+    "operations",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    _required("payment_id", Uuid(), ForeignKey("payments.id")),
+    _required("type", Text()),
+    _required("action", Text()),
+    _required("status", Text()),
+    _required("amount", BigInteger()),
+    _required("provider", Text()),
+    Column("provider_ref", Text),
+    Column("outcome", Text),
+    Column("reason", Text),
+    _required("chases", Integer()),
+    Column("next_chase_at", _TIME),
+    Column("cart", JSONB),
+    _required("corrections", ARRAY(Uuid)),
+    _required("version", Integer()),
+    _required("created_at", _TIME),
+    _required("updated_at", _TIME),
+    Column("fingerprint", Text),
+    Index("operations_payment", "payment_id"),
+    Index("operations_chase", "next_chase_at", postgresql_where=text("next_chase_at IS NOT NULL")),
+    Index(
+        "operations_provider_ref",
+        "provider_ref",
+        postgresql_where=text("provider_ref IS DISTINCT FROM id::text"),
+    ),
+)
+
+#: Partitioned by month of ``recorded_at``. ``payment_id`` is the id of the message's subject, whatever its topic.
+JOURNAL: Final = Table(
+    "journal",
+    METADATA,
+    _required("recorded_at", _TIME),
+    _required("stream_partition", Integer()),
+    _required("stream_offset", BigInteger()),
+    _required("payment_id", Uuid()),
+    Column("version", Integer),
+    _required("message_id", Text()),
+    _required("type", Text()),
+    Column("actor", Text),
+    _required("message", JSONB()),
+    _required("outputs", JSONB()),
+    _required("topic", Text(), default="'billing.payments.inbox'"),
+    Column("refusal", JSONB),
+    Index("journal_payment", "payment_id"),
+    Index("journal_position", "stream_partition", "stream_offset", "topic", "recorded_at", unique=True),
+    postgresql_partition_by="RANGE (recorded_at)",
+)
+
+LEDGER_ACCOUNTS: Final = Table(
+    "ledger_accounts",
+    METADATA,
+    Column("code", Text, primary_key=True),
+    _required("kind", Text()),
+    Column("provider", Text),
+)
+
+#: Rows without ``cause_kind`` and ``cause_id`` were written by release 0006, each for its operation.
+LEDGER_ENTRIES: Final = Table(
+    "ledger_entries",
+    METADATA,
+    Column("posting_id", Uuid, primary_key=True),
+    Column("line", SmallInteger, primary_key=True, autoincrement=False),
+    _required("account", Text(), ForeignKey("ledger_accounts.code")),
+    _required("amount", BigInteger()),
+    _required("currency", _CURRENCY),
+    Column("payment_id", Uuid, ForeignKey("payments.id")),
+    Column("operation_id", Uuid, ForeignKey("operations.id")),
+    _required("posted_at", _TIME),
+    Column("cause_kind", Text),
+    Column("cause_id", Text),
+    Index("ledger_entries_account", "account", "posted_at"),
+    Index("ledger_entries_operation", "operation_id"),
+)
+
+STREAM_POSITIONS: Final = Table(
+    "stream_positions",
+    METADATA,
+    Column("consumer", Text, primary_key=True),
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    _required("next_offset", BigInteger(), default="0"),
+    _required("published_offset", BigInteger(), default="0"),
+    _required("updated_at", _TIME, default="now()"),
+)
+
+PARKED_CALLBACKS: Final = Table(
+    "parked_callbacks",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    _required("provider", Text()),
+    _required("body", LargeBinary()),
+    _required("received_at", _TIME),
+    _required("tries", Integer(), default="0"),
+    _required("next_try_at", _TIME),
+    Index("parked_callbacks_due", "next_try_at"),
+)
+
+DEAD_LETTER_RESOLUTIONS: Final = Table(
+    "dead_letter_resolutions",
+    METADATA,
+    Column("dead_partition", Integer, primary_key=True, autoincrement=False),
+    Column("dead_offset", BigInteger, primary_key=True, autoincrement=False),
+    _required("action", Text()),
+    _required("actor", Text()),
+    Column("reason", Text),
+    _required("resolved_at", _TIME),
+)
+
+PROVIDER_SWITCHES: Final = Table(
+    "provider_switches",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    _required("provider", Text()),
+    _required("enabled", Boolean()),
+    _required("reason", Text()),
+    _required("actor", Text()),
+    _required("switched_at", _TIME),
+    Index("provider_switches_latest", "provider", text("id DESC")),
+)
+
+PROVIDER_BREAKERS: Final = Table(
+    "provider_breakers",
+    METADATA,
+    Column("provider", Text, primary_key=True),
+    Column("worker", Text, primary_key=True),
+    _required("reason", Text()),
+    _required("opened_at", _TIME),
+    _required("seen_at", _TIME),
+)
+
+API_CLIENTS: Final = Table(
+    "api_clients",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("rate_per_s", Integer),
+    _required("created_at", _TIME),
+)
+
+API_KEYS: Final = Table(
+    "api_keys",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    _required("client", Text(), ForeignKey("api_clients.name")),
+    _required("hash", LargeBinary()),
+    _required("scopes", ARRAY(Text)),
+    _required("created_at", _TIME),
+    Column("revoked_at", _TIME),
+    Column("last_used_at", _TIME),
+    UniqueConstraint("hash"),
+    Index("api_keys_client", "client"),
+)
+
+OPERATOR_ACTIONS: Final = Table(
+    "operator_actions",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    _required("at", _TIME),
+    _required("actor", Text()),
+    _required("action", Text()),
+    _required("reason", Text()),
+    _required("subject_kind", Text()),
+    _required("subject_id", Text()),
+    _required("details", JSONB(), default="'{}'"),
+    _required("outcome", Text()),
+    Index("operator_actions_subject", "subject_kind", "subject_id", text("id DESC")),
+)
+
+
+def columns(table: Table, *, prefix: str = "", without: Collection[str] = ()) -> str:
+    """The names of a table's columns as an SQL list, each behind ``prefix`` (an alias with its dot)."""
+    return ", ".join(f"{prefix}{column.name}" for column in table.columns if column.name not in without)
