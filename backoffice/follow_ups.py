@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer
 from backoffice.operators import Operator, recorded
 from runtime.clock import utc_now
 from runtime.kafka.options import producer_options
-from runtime.kafka.publisher import Outbox
+from runtime.kafka.publisher import Publisher
 from runtime.postgres import connected
 from runtime.settings import Settings
 from storage.payments.follow_ups import open_operations
@@ -34,4 +34,4 @@ async def send_follow_ups(settings: Settings, operations: Iterable[tuple[UUID, U
     broker has all of them."""
     messages = [chase_message(*operation, utc_now()) for operation in operations]
     async with AIOKafkaProducer(**producer_options(settings)) as producer:
-        await Outbox(producer).publish(messages)
+        await Publisher(producer).publish(messages)

@@ -8,19 +8,20 @@ import typer
 from backoffice.parity.backfill import backfill as send_journal
 from cli.output import UNAVAILABLE, err, on_running_stack, out, progress_bar
 from runtime import gc
-from runtime.backoff import Outage, Refused
+from runtime.retry import DependencyUnavailable
+from sinks.batch import PayloadRejected
 
 
 def backfill(
     restart: Annotated[bool, typer.Option("--restart", help="From the beginning, not from where it stopped.")] = False,
 ) -> None:
     """Send the whole journal to ClickHouse. Continues where it stopped; safe at any time, rows are versioned."""
-    gc.settle()
+    gc.freeze_startup_objects()
     started = time.monotonic()
     try:
         with progress_bar("backfill") as progress:
             operations = on_running_stack(lambda settings: send_journal(settings, progress, restart=restart))
-    except (Outage, Refused) as error:
+    except (DependencyUnavailable, PayloadRejected) as error:
         err.print(f"stopped, run it again to continue: {error}", style="red", markup=False)
         raise typer.Exit(UNAVAILABLE) from error
     seconds = time.monotonic() - started

@@ -96,7 +96,7 @@ def billing() -> None:
 
 def main() -> None:
     """Entry point."""
-    gc.rarely()
+    gc.relax_thresholds()
     app()
 
 

@@ -81,5 +81,5 @@ def migrate() -> None:
 def _settings() -> Settings:
     settings = Settings()
     setup.configure(logging.getLevelNamesMapping()[settings.log_level.upper()])
-    gc.settle()
+    gc.freeze_startup_objects()
     return settings

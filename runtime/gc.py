@@ -8,13 +8,13 @@ from typing import Final
 THRESHOLDS: Final = (5_000, 50, 100)
 
 
-def rarely() -> None:
+def relax_thresholds() -> None:
     """Let collections come as rarely as the thresholds say."""
     gc.set_threshold(*THRESHOLDS)
 
 
-def settle() -> None:
+def freeze_startup_objects() -> None:
     """The same, and what is loaded by now stays for good: no collection looks at it again."""
     gc.collect()
     gc.freeze()
-    rarely()
+    relax_thresholds()

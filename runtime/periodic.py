@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 log = structlog.get_logger(__name__)
 
 
-async def again_and_again(every_s: float, work: Callable[[], Awaitable[object]], when_away: str) -> None:
+async def run_periodically(every_s: float, work: Callable[[], Awaitable[object]], when_away: str) -> None:
     """Do ``work`` every ``every_s`` seconds, for ever. Postgres away: ``when_away`` is logged, and the next time
     does it."""
     while True:

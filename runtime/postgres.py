@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from runtime.settings import Settings
 
+#: What a statement raises while Postgres does not answer, among other things.
+POSTGRES_ERRORS: Final = (DBAPIError, OSError, TimeoutError)
 #: A process needs few connections: one per agent that writes, some for reads.
 POOL_SIZE = 5
 #: Seconds before a statement or a connection attempt is given up: Postgres away must be noticed, not waited out.

@@ -8,7 +8,7 @@ import structlog
 from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
-from runtime.backoff import Outage
+from runtime.retry import DependencyUnavailable
 from sinks.metrics import Metrics
 from sinks.positions import Positions
 
@@ -87,7 +87,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
 
     async def restore(self) -> None:
         """Seek every partition to its position in Postgres. ``disturbed`` stays set when partitions came or went
-        meanwhile. Raises :class:`~runtime.backoff.Outage` and :class:`PositionBeyondLog`."""
+        meanwhile. Raises :class:`~runtime.retry.DependencyUnavailable` and :class:`PositionBeyondLog`."""
         generation = self.generation
         assigned = sorted(self._consumer.assignment())
         stored: dict[int, int] = {}
@@ -112,7 +112,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
             first = await self._consumer.beginning_offsets(assigned)
             end = await self._consumer.end_offsets(assigned)
         except KafkaError as error:
-            raise Outage(f"kafka: {error!r}") from error
+            raise DependencyUnavailable(f"kafka: {error!r}") from error
         start = {}
         for tp in assigned:
             position = stored[tp.partition]
@@ -145,7 +145,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         return ranges
 
     async def advance(self, ranges: Mapping[int, tuple[int, int]]) -> None:
-        """Store the ends of ``ranges``; raises :class:`~storage.streams.positions.LostPartition` and ``Outage``."""
+        """Store the ends of ``ranges``; raises :class:`~storage.streams.positions.LostPartition` and ``DependencyUnavailable``."""
         await self._positions.advance({p: (self._stored[p], following) for p, (_, following) in ranges.items()})
         for partition, (_, following) in ranges.items():
             self._stored[partition] = self._next[partition] = following

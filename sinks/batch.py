@@ -59,12 +59,16 @@ class Batch(Generic[T]):
         return Batch(self.topic, ranges, self.events[part], self.contents[part])
 
 
+class PayloadRejected(Exception):
+    """A destination will never accept a batch: at least one of its values is invalid."""
+
+
 class Destination(Protocol[T]):
     """Where a sink delivers to."""
 
     async def deliver(self, batch: Batch[T]) -> None:
-        """Return once all of the batch is safe there. Raises :class:`~runtime.backoff.Outage` to be tried again with
-        the same batch, :class:`~runtime.backoff.Refused` for one that will never be taken; must end in bounded time."""
+        """Return once all of the batch is safe there. Raises :class:`~runtime.retry.DependencyUnavailable` to be tried again with
+        the same batch, :class:`PayloadRejected` for one that will never be taken; must end in bounded time."""
 
     async def close(self) -> None:
         """Let go of connections."""

@@ -19,10 +19,10 @@ from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from billing.errors import InvalidMessage
-from runtime.backoff import Backoff, Outage, Refused
 from runtime.kafka.dead_letters import DeadLetters
+from runtime.retry import DependencyUnavailable, Retry, RetryStopped
 from sinks.assignment import Assignment, Consumer
-from sinks.batch import Batch, Destination, Event, read_event
+from sinks.batch import Batch, Destination, Event, PayloadRejected, read_event
 from sinks.metrics import Metrics
 from sinks.positions import LostPartition
 
@@ -45,7 +45,7 @@ class TooManyDeadLetters(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Route(Generic[T]):
+class SinkSpec(Generic[T]):
     """What makes one sink different from another. ``consumer``: its name in ``stream_positions`` and its group.
 
     ``translate`` is pure and raises :class:`~billing.errors.InvalidMessage` for an event the destination can never
@@ -61,11 +61,11 @@ class Route(Generic[T]):
 
 
 class Delivery(Generic[T]):
-    """Delivers one route until stopped. ``random`` spreads retries; ``now`` is the wall clock, ``clock`` monotonic."""
+    """Delivers one spec until stopped. ``random`` spreads retries; ``now`` is the wall clock, ``clock`` monotonic."""
 
     def __init__(
         self,
-        route: Route[T],
+        spec: SinkSpec[T],
         consumer: Consumer,
         assignment: Assignment,
         dead_letters: DeadLetters,
@@ -75,7 +75,7 @@ class Delivery(Generic[T]):
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._route = route
+        self._spec = spec
         self._consumer = consumer
         self._assignment = assignment
         self._dead_letters = dead_letters
@@ -83,7 +83,7 @@ class Delivery(Generic[T]):
         self._random = random
         self._now = now
         self._clock = clock
-        self._stopping = False
+        self._stopped = asyncio.Event()
         self._dead_run = 0
         self._hinted_at = clock()
         #: When the loop last took a step (monotonic): a waiting loop steps, a hung one does not.
@@ -93,13 +93,13 @@ class Delivery(Generic[T]):
 
     def stop(self) -> None:
         """Finish the batch in hand and end; one that cannot be delivered now is left for the next start."""
-        self._stopping = True
+        self._stopped.set()
         self._assignment.disturbed.set()
 
     async def run(self) -> None:
         """Until :meth:`stop`. What it raises must end the process: :class:`TooManyDeadLetters`,
         :class:`~sinks.assignment.PositionBeyondLog`, or a bug."""
-        while not self._stopping:
+        while not self._stopped.is_set():
             self.stepped_at = self._clock()
             if self._assignment.disturbed.is_set():
                 await self._insist("restore", self._assignment.restore)
@@ -116,14 +116,12 @@ class Delivery(Generic[T]):
         """The next records: at most ``batch_max``, and waiting for more no longer than ``linger_s``."""
         records: list[ConsumerRecord] = []
         timeout_ms, deadline = IDLE_MS, 0.0
-        while timeout_ms > 0 and len(records) < self._route.batch_max and not self._assignment.disturbed.is_set():
-            found = await self._consumer.getmany(
-                timeout_ms=timeout_ms, max_records=self._route.batch_max - len(records)
-            )
+        while timeout_ms > 0 and len(records) < self._spec.batch_max and not self._assignment.disturbed.is_set():
+            found = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=self._spec.batch_max - len(records))
             if not records:
                 if not found:
                     break
-                deadline = self._clock() + self._route.linger_s
+                deadline = self._clock() + self._spec.linger_s
             records += [record for partition in found.values() for record in partition]
             timeout_ms = int((deadline - self._clock()) * 1000)
         return records
@@ -146,7 +144,7 @@ class Delivery(Generic[T]):
         except LostPartition as error:
             # Another process owns a partition of ours, and Kafka is about to tell us so; or our own earlier move
             # was stored though its answer was lost. Reading the positions again is right for both.
-            log.warning("lost partition, batch dropped", consumer=self._route.consumer, error=str(error))
+            log.warning("lost partition, batch dropped", consumer=self._spec.consumer, error=str(error))
             self._metrics.lost_partitions.inc()
             done = False
         if not done:
@@ -171,7 +169,7 @@ class Delivery(Generic[T]):
         for record in records:
             try:
                 event = read_event(record)
-                content = self._route.translate(event)
+                content = self._spec.translate(event)
             except InvalidMessage as error:
                 poison.append((record, error))
                 dead_run += 1
@@ -181,7 +179,7 @@ class Delivery(Generic[T]):
                 events.append(event)
                 contents.append(content)
                 dead_run = 0
-        return Batch(self._route.topic, ranges, tuple(events), tuple(contents)), poison, dead_run
+        return Batch(self._spec.topic, ranges, tuple(events), tuple(contents)), poison, dead_run
 
     async def _deliver(self, batch: Batch[T], records: list[ConsumerRecord]) -> bool:
         """All of it; what the destination refuses is looked for by halves, and put aside."""
@@ -190,9 +188,9 @@ class Delivery(Generic[T]):
         while parts:
             part = parts.pop()
             try:
-                if not await self._insist("deliver", partial(self._route.destination.deliver, part)):
+                if not await self._insist("deliver", partial(self._spec.destination.deliver, part)):
                     return False
-            except Refused as error:
+            except PayloadRejected as error:
                 if len(part.events) > 1:
                     parts += reversed(part.halves())
                     continue
@@ -213,48 +211,32 @@ class Delivery(Generic[T]):
         return True
 
     async def _insist(self, step: str, action: Callable[[], Awaitable[None]]) -> bool:
-        """Try until it succeeds. ``False`` when given up: stopping, or partitions have come or are to go."""
-        backoff = Backoff(self._random)
-        since = self._clock()
-        while True:
+        """Retry until ``action`` succeeds. ``False`` when interrupted: stopping, or partitions are reassigned."""
+        # Restoring is the reaction to a disturbance, so only a stop ends it.
+        stop = self._stopped if step == "restore" else self._assignment.disturbed
+        retry = Retry(step, (DependencyUnavailable,), stop=stop, random=self._random)
+
+        async def attempt() -> None:
             self.stepped_at = self._clock()
             try:
                 await action()
-            except Outage as outage:
-                pause_s = backoff.next_s()
-                stuck_s = self._clock() - since
+            except DependencyUnavailable:
                 self._metrics.retries.inc()
-                self._metrics.stuck_seconds.set(stuck_s)
-                log.warning(
-                    "waiting for an outage to end",
-                    consumer=self._route.consumer,
-                    step=step,
-                    error=str(outage),
-                    stuck_s=round(stuck_s, 1),
-                    retry_in_s=round(pause_s, 2),
-                )
-                if await self._interrupted(pause_s, step):
-                    return False
-            else:
-                self._metrics.stuck_seconds.set(0)
-                return True
+                self._metrics.stuck_seconds.set(retry.failing_s)
+                raise
 
-    async def _interrupted(self, pause_s: float, step: str) -> bool:
-        if step == "restore":  # is itself the answer to a disturbance: only a stop ends it
-            await asyncio.sleep(pause_s)
-            return self._stopping
         try:
-            async with asyncio.timeout(pause_s):
-                await self._assignment.disturbed.wait()
-        except TimeoutError:
+            await retry.run(attempt, consumer=self._spec.consumer)
+        except RetryStopped:
             return False
+        self._metrics.stuck_seconds.set(0)
         return True
 
     async def _hint(self, ranges: Mapping[int, tuple[int, int]]) -> None:
         if self._clock() - self._hinted_at < HINT_EVERY_S:
             return
         self._hinted_at = self._clock()
-        offsets = {TopicPartition(self._route.topic, p): following for p, (_, following) in ranges.items()}
+        offsets = {TopicPartition(self._spec.topic, p): following for p, (_, following) in ranges.items()}
         try:
             async with asyncio.timeout(HINT_TIMEOUT_S):
                 await self._consumer.commit(offsets)

@@ -6,13 +6,13 @@ from typing import Protocol
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from runtime.backoff import Outage
 from runtime.postgres import SchemaMismatch
+from runtime.retry import DependencyUnavailable
 from storage.streams.positions import LostPartition, advance, load
 
 
 class Positions(Protocol):
-    """The positions of one consumer in one topic. Both raise :class:`~runtime.backoff.Outage`."""
+    """The positions of one consumer in one topic. Both raise :class:`~runtime.retry.DependencyUnavailable`."""
 
     async def load(self, partitions: Sequence[int]) -> dict[int, int]:
         """The next offset of each partition; 0 where it has never been."""
@@ -37,7 +37,7 @@ class PostgresPositions:
         except SchemaMismatch:
             raise
         except (SQLAlchemyError, OSError, TimeoutError) as error:
-            raise Outage(f"postgres: {error!r}") from error
+            raise DependencyUnavailable(f"postgres: {error!r}") from error
 
     async def advance(self, moves: Mapping[int, tuple[int, int]]) -> None:
         # A connection that breaks during the commit leaves it open whether the move was made. Trying again then
@@ -48,7 +48,7 @@ class PostgresPositions:
         except SchemaMismatch:
             raise
         except (SQLAlchemyError, OSError, TimeoutError) as error:
-            raise Outage(f"postgres: {error!r}") from error
+            raise DependencyUnavailable(f"postgres: {error!r}") from error
 
 
 __all__ = ["LostPartition", "Positions", "PostgresPositions"]

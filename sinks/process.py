@@ -10,15 +10,15 @@ from typing import Any, Final, TypeVar
 import structlog
 import uvloop
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
 
-from runtime.backoff import Backoff
 from runtime.heartbeat import beat
 from runtime.kafka.dead_letters import KafkaDeadLetters
+from runtime.kafka.options import KAFKA_ERRORS
 from runtime.postgres import EXIT_SCHEMA_MISMATCH, SchemaMismatch, create_engine
+from runtime.retry import Retry, RetryStopped
 from runtime.settings import Settings
 from sinks.assignment import Assignment
-from sinks.delivery import Delivery, Route
+from sinks.delivery import Delivery, SinkSpec
 from sinks.metrics import Metrics
 from sinks.positions import PostgresPositions
 
@@ -41,35 +41,35 @@ FETCH_MAX_WAIT_MS: Final = 100
 POOL_SIZE: Final = 1
 
 
-def run_route(settings: Settings, route: Route[T]) -> None:
+def run_sink(settings: Settings, spec: SinkSpec[T]) -> None:
     """Run a sink until SIGTERM or SIGINT; the batch in hand is finished first. Exits with code 78 where the schema
     does not fit."""
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(settings, route))
+            runner.run(serve(settings, spec))
     except SchemaMismatch as error:
-        log.critical("schema mismatch", consumer=route.consumer, reason=str(error))
+        log.critical("schema mismatch", consumer=spec.consumer, reason=str(error))
         raise SystemExit(EXIT_SCHEMA_MISMATCH) from error
 
 
-async def serve(settings: Settings, route: Route[T]) -> None:
+async def serve(settings: Settings, spec: SinkSpec[T]) -> None:
     """The same inside a running loop."""
-    metrics = Metrics(route.consumer)
+    metrics = Metrics(spec.consumer)
     with metrics.served(settings.metrics_host, settings.metrics_port):
-        await _deliver(settings, route, metrics)
+        await _deliver(settings, spec, metrics)
 
 
-async def _deliver(settings: Settings, route: Route[T], metrics: Metrics) -> None:
+async def _deliver(settings: Settings, spec: SinkSpec[T], metrics: Metrics) -> None:
     engine = create_engine(settings, pool_size=POOL_SIZE)
-    consumer = AIOKafkaConsumer(**consumer_options(settings, route.consumer))
-    dead_letters = KafkaDeadLetters(settings, route.consumer)
-    assignment = Assignment(consumer, PostgresPositions(engine, route.consumer, route.topic), metrics)
-    delivery = Delivery(route, consumer, assignment, dead_letters, metrics, random=random.SystemRandom())
+    consumer = AIOKafkaConsumer(**consumer_options(settings, spec.consumer))
+    dead_letters = KafkaDeadLetters(settings, spec.consumer)
+    assignment = Assignment(consumer, PostgresPositions(engine, spec.consumer, spec.topic), metrics)
+    delivery = Delivery(spec, consumer, assignment, dead_letters, metrics, random=random.SystemRandom())
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
 
     def stop() -> None:
-        log.info("stopping", consumer=route.consumer)
+        log.info("stopping", consumer=spec.consumer)
         stopped.set()
         delivery.stop()
 
@@ -81,17 +81,17 @@ async def _deliver(settings: Settings, route: Route[T], metrics: Metrics) -> Non
             beat(settings.heartbeat_file, lambda: delivery.ready, lambda: delivery.stepped_at), name="heartbeat"
         )
     try:
-        consumer.subscribe([route.topic], listener=assignment)
+        consumer.subscribe([spec.topic], listener=assignment)
         if await _start(consumer, stopped):
-            log.info("started", consumer=route.consumer, topic=route.topic)
+            log.info("started", consumer=spec.consumer, topic=spec.topic)
             await delivery.run()
     finally:
         if heart is not None:
             heart.cancel()
             with suppress(asyncio.CancelledError):
                 await heart
-        await _close(consumer.stop, route.destination.close, dead_letters.close, engine.dispose)
-        log.info("stopped", consumer=route.consumer)
+        await _close(consumer.stop, spec.destination.close, dead_letters.close, engine.dispose)
+        log.info("stopped", consumer=spec.consumer)
 
 
 def consumer_options(settings: Settings, group: str) -> dict[str, Any]:
@@ -113,20 +113,12 @@ def consumer_options(settings: Settings, group: str) -> dict[str, Any]:
 
 
 async def _start(consumer: AIOKafkaConsumer, stopped: asyncio.Event) -> bool:
-    """Connect, waiting for Kafka as long as it takes; ``False`` when stopped before."""
-    backoff = Backoff(random.SystemRandom())
-    while not stopped.is_set():
-        try:
-            await consumer.start()
-        except (KafkaError, OSError) as error:
-            pause_s = backoff.next_s()
-            log.warning("kafka is away", error=repr(error), retry_in_s=round(pause_s, 2))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause_s):
-                    await stopped.wait()
-        else:
-            return True
-    return False
+    """Connect, retrying until Kafka answers; ``False`` when stopped before."""
+    try:
+        await Retry("connect consumer", KAFKA_ERRORS, stop=stopped).run(consumer.start)
+    except RetryStopped:
+        return False
+    return not stopped.is_set()
 
 
 async def _close(*closers: Callable[[], Awaitable[None]]) -> None:

@@ -10,14 +10,14 @@ from typing import Any, Final, NoReturn
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from sqlalchemy.exc import DBAPIError
 
 from billing.messages.topics import CALLBACKS, INBOX, REQUESTS
 from providers import registry
 from runtime.kafka.options import producer_options
-from runtime.kafka.publisher import Outbox
+from runtime.kafka.publisher import Publisher
 from runtime.kafka.record import Incoming
-from runtime.postgres import EXIT_SCHEMA_MISMATCH, SchemaMismatch, create_engine
+from runtime.postgres import EXIT_SCHEMA_MISMATCH, POSTGRES_ERRORS, SchemaMismatch, create_engine
+from runtime.retry import Retry
 from runtime.settings import Settings
 from streams.callbacks.agent import CallbacksAgent
 from streams.delivery.ordered_feed import Inlet
@@ -28,9 +28,8 @@ from streams.provider_calls.availability import Gates
 
 log = structlog.get_logger(__name__)
 
-#: While Postgres is away positions cannot be read; past this the process gives up and is started again.
+#: Without Postgres the positions cannot be read; past this the process exits and is started again.
 RESTORE_PATIENCE_S: Final = 30.0
-RESTORE_RETRY_S: Final = 0.5
 STOP_PATIENCE_S: Final = 10.0
 BEAT_EVERY_S: Final = 1.0
 EXIT_ABANDONED: Final = 70
@@ -66,26 +65,26 @@ class Agents:
         self._providers = registry.build(settings)
         for provider in self._providers.values():
             await provider.start()
-        outbox = Outbox(self._producer)
-        self._payments = PaymentsAgent(self._engine, outbox, abandon)
+        publisher = Publisher(self._producer)
+        self._payments = PaymentsAgent(self._engine, publisher, abandon)
         gates = Gates(self._engine, self._providers, f"{socket.gethostname()}:{os.getpid()}")
         self._calls = ProviderAgent(
             self._engine,
-            outbox,
+            publisher,
             self._providers,
             gates,
             abandon,
             concurrency=settings.provider_concurrency,
             timeout_s=settings.provider_timeout_s,
         )
-        callbacks = CallbacksAgent(self._engine, outbox, self._providers, abandon)
+        callbacks = CallbacksAgent(self._engine, publisher, self._providers, abandon)
         self._feed("payments", INBOX.name, self._payments.restore, self._payments.process)
         self._feed("provider", REQUESTS.name, self._calls.restore, self._calls.process)
         self._feed("callbacks", CALLBACKS.name, callbacks.restore, callbacks.process)
         self._spawn(self._calls.keep_position())
         self._spawn(gates.keep_looking())
         self._spawn(callbacks.retry_parked())
-        self._spawn(Chaser(self._engine, outbox, gates.returned).run())
+        self._spawn(Chaser(self._engine, publisher, gates.returned).run())
         self._spawn(self._watch())
         self._started = True
 
@@ -108,18 +107,18 @@ class Agents:
 
     async def restore(self, assignment: Mapping[str, Sequence[int]]) -> dict[str, Mapping[int, int]]:
         """Start every inlet over from the positions in Postgres of the partitions that are ours now."""
-        deadline = time.monotonic() + RESTORE_PATIENCE_S
         positions: dict[str, Mapping[int, int]] = {}
-        while len(positions) < len(self.inlets):
-            try:
-                for topic in self.inlets.keys() - positions.keys():
-                    positions[topic] = await self._restore(topic, assignment.get(topic, ()))
-            except SchemaMismatch as error:
-                abandon(str(error), EXIT_SCHEMA_MISMATCH)
-            except (DBAPIError, OSError, TimeoutError) as error:
-                if time.monotonic() > deadline:
-                    abandon(f"positions cannot be read: {error!r}")
-                await asyncio.sleep(RESTORE_RETRY_S)
+
+        async def restore_missing() -> None:
+            for topic in self.inlets.keys() - positions.keys():
+                positions[topic] = await self._restore(topic, assignment.get(topic, ()))
+
+        try:
+            await Retry("restore positions", POSTGRES_ERRORS, patience_s=RESTORE_PATIENCE_S).run(restore_missing)
+        except SchemaMismatch as error:
+            abandon(str(error), EXIT_SCHEMA_MISMATCH)
+        except POSTGRES_ERRORS as error:
+            abandon(f"positions cannot be read: {error!r}")
         self._assigned = True
         log.info("partitions assigned", partitions={topic: len(found) for topic, found in positions.items()})
         return positions

@@ -14,7 +14,7 @@ async def backfill(settings: Settings, on_progress: Callable[[int, int], None], 
     """Continue where the last run stopped, or ``restart`` from the beginning; returns how many operations were sent.
 
     Safe at any time: rows are versioned. ``on_progress(messages, total)`` follows each insert. Raises
-    :class:`~runtime.backoff.Outage`; the next run continues from there.
+    :class:`~runtime.retry.DependencyUnavailable`; the next run continues from there.
     """
     done, sent, total = 0, 0, 0
 

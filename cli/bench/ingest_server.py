@@ -43,7 +43,7 @@ def main(part: str) -> None:
     configure_logging()
     settings = Settings()
     dependencies = build_dependencies(settings)
-    gc.settle()  # as `billing run` does
+    gc.freeze_startup_objects()  # as `billing run` does
     if part == "floor":
         config = server_config(dependencies, validate, settings.ingest_host, settings.ingest_port)
         config.lifespan = "off"

@@ -7,16 +7,16 @@ import sys
 from runtime import gc
 from runtime.logging import setup
 from runtime.settings import Settings
-from sinks.clickhouse.worker import route
-from sinks.process import run_route
+from sinks.clickhouse.worker import spec
+from sinks.process import run_sink
 
 
 def main(topic: str) -> None:
     """Serve until a signal comes."""
     setup.configure()
     settings = Settings()
-    gc.settle()  # as `billing run` does
-    run_route(settings, dataclasses.replace(route(settings), topic=topic, consumer=topic))
+    gc.freeze_startup_objects()  # as `billing run` does
+    run_sink(settings, dataclasses.replace(spec(settings), topic=topic, consumer=topic))
 
 
 if __name__ == "__main__":

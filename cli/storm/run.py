@@ -15,7 +15,7 @@ from backoffice.audit.audit import audit
 from backoffice.audit.provider import Record
 from cli.storm.shop import StormShop, refund_half
 from runtime.kafka.options import producer_options
-from runtime.kafka.publisher import Outbox
+from runtime.kafka.publisher import Publisher
 from runtime.postgres import connected
 from runtime.settings import Settings
 from storage.inspection import storm as sql
@@ -113,13 +113,13 @@ class Impatience:
         await self._producer.stop()
 
     async def _ask(self) -> None:
-        outbox = Outbox(self._producer)
+        publisher = Publisher(self._producer)
         while True:
             await asyncio.sleep(QUIET_S)
             async with self._engine.connect() as connection:
                 found = await sql.open_operations(connection, self._storm, QUIET_S)
             quiet = [(payment, operation, chases) for payment, operation, chases, is_quiet in found if is_quiet]
-            await outbox.publish([chase_message(*row, datetime.now(UTC)) for row in quiet])
+            await publisher.publish([chase_message(*row, datetime.now(UTC)) for row in quiet])
             self.asked += len(quiet)
 
 

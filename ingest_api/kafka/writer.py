@@ -11,12 +11,12 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError,
 
 from billing.messages.topics import CALLBACKS, INBOX
 from ingest_api.metrics import Metrics
-from runtime.kafka.options import producer_options
+from runtime.kafka.options import KAFKA_ERRORS, producer_options
+from runtime.retry import Retry
 from runtime.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-RECONNECT_FIRST_S: Final = 0.2
 RECONNECT_MAX_S: Final = 2.0
 
 #: Seconds to hand over what is buffered when the process leaves. Nobody was told that it is stored.
@@ -102,25 +102,19 @@ class KafkaWriter:
     async def _connected(self, failed: AIOKafkaProducer | None) -> None:
         if failed is not None:
             await _stop(failed)
-        delay = RECONNECT_FIRST_S
-        while True:
-            producer = AIOKafkaProducer(client_id="billing-ingest", **producer_options(self._settings))
-            try:
-                await producer.start()
-                for topic in (INBOX, CALLBACKS):
-                    await producer.partitions_for(topic.name)
-            except (KafkaError, OSError) as error:
-                log.warning("cannot connect to Kafka", error=repr(error), retry_in_s=delay)
-                await _stop(producer)
-            except BaseException:
-                await _stop(producer)
-                raise
-            else:
-                self._producer = producer
-                log.info("connected to Kafka")
-                return
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, RECONNECT_MAX_S)
+        self._producer = await Retry("connect producer", KAFKA_ERRORS, pause_max_s=RECONNECT_MAX_S).run(self._started)
+        log.info("connected to Kafka")
+
+    async def _started(self) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(client_id="billing-ingest", **producer_options(self._settings))
+        try:
+            await producer.start()
+            for topic in (INBOX, CALLBACKS):
+                await producer.partitions_for(topic.name)
+        except BaseException:
+            await _stop(producer)
+            raise
+        return producer
 
 
 async def _stop(producer: AIOKafkaProducer) -> None:

@@ -7,8 +7,8 @@ from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.errors import KafkaError
 
 from billing.messages.topics import DEAD_LETTERS
-from runtime.backoff import Outage
 from runtime.kafka.options import producer_options
+from runtime.retry import DependencyUnavailable
 from runtime.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -20,7 +20,7 @@ class DeadLetters(Protocol):
     """Takes messages aside."""
 
     async def put(self, record: ConsumerRecord, cause: Exception) -> None:
-        """Return once the message is stored with its cause; raises :class:`~runtime.backoff.Outage`."""
+        """Return once the message is stored with its cause; raises :class:`~runtime.retry.DependencyUnavailable`."""
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -59,7 +59,7 @@ class KafkaDeadLetters:
             producer = self._producer or await self._connect()
             await producer.send_and_wait(DEAD_LETTERS.name, record.value, key=record.key, headers=headers)
         except (KafkaError, OSError, TimeoutError) as error:
-            raise Outage(f"kafka: {error!r}") from error
+            raise DependencyUnavailable(f"kafka: {error!r}") from error
 
     async def close(self) -> None:
         if self._producer is not None:

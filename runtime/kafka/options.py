@@ -2,7 +2,12 @@
 
 from typing import Any, Final
 
+from aiokafka.errors import KafkaError
+
 from runtime.settings import Settings
+
+#: What a client raises while the brokers do not answer.
+KAFKA_ERRORS: Final = (KafkaError, OSError)
 
 #: A batch per partition: large enough for a burst, small enough to bound memory while the broker is away.
 MAX_BATCH_BYTES: Final = 256 * 1024

@@ -1,19 +1,19 @@
 """Following a topic from its end on: what was written before has nobody here who waits for it."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final, Protocol
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+from aiokafka.errors import UnknownTopicOrPartitionError
 
 from billing.messages.topics import Topic
+from runtime.kafka.options import KAFKA_ERRORS
+from runtime.retry import Retry
 from runtime.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-RECONNECT_FIRST_S: Final = 0.2
 RECONNECT_MAX_S: Final = 2.0
 #: Milliseconds a fetch may stay open at the broker when there is nothing to fetch.
 POLL_MS: Final = 1000
@@ -40,10 +40,12 @@ class Follower(Protocol):
 
 
 async def follow(settings: Settings, topic: Topic, follower: Follower) -> None:
-    """Hand over what comes, as long as ``follower`` wants it. Connects again by itself when the broker was away."""
-    delay = RECONNECT_FIRST_S
-    while follower.wanted:
-        was_live = False
+    """Pass new messages to ``follower`` for as long as it is ``wanted``; reconnects after a failure."""
+    reconnect = Retry("follow topic", KAFKA_ERRORS, pause_max_s=RECONNECT_MAX_S)
+
+    async def session() -> None:
+        if not follower.wanted:
+            return
         consumer = AIOKafkaConsumer(
             topic.name,  # for its metadata; _assign narrows it to the partitions that are read
             bootstrap_servers=settings.kafka_url,
@@ -57,20 +59,17 @@ async def follow(settings: Settings, topic: Topic, follower: Follower) -> None:
             await consumer.start()
             partitions = await _assign(consumer, topic, follower)
             log.info("following", topic=topic.name, partitions=len(partitions))
-            was_live = True
+            reconnect.succeeded()
             follower.live(partitions)
             while follower.wanted:
                 for records in (await consumer.getmany(timeout_ms=POLL_MS)).values():
                     for record in records:
                         follower.take(record.key, record.value)
-        except (KafkaError, OSError) as error:
-            delay = RECONNECT_FIRST_S if was_live else min(delay * 2, RECONNECT_MAX_S)
-            log.warning("not following", topic=topic.name, error=repr(error), retry_in_s=delay)
         finally:
             follower.lost()
             await consumer.stop()
-        if follower.wanted:
-            await asyncio.sleep(delay)
+
+    await reconnect.run(session, topic=topic.name)
 
 
 async def _assign(consumer: AIOKafkaConsumer, topic: Topic, follower: Follower) -> Sequence[int]:

@@ -69,7 +69,7 @@ async def backfill(
     """Send everything in the journal, from where a run that did not finish stopped.
 
     ``told(messages, operations)``: so many more are done; the first call tells what earlier runs did. The position
-    follows each insert: a run that dies repeats one chunk. Raises :class:`~runtime.backoff.Outage` and
+    follows each insert: a run that dies repeats one chunk. Raises :class:`~runtime.retry.DependencyUnavailable` and
     :class:`~storage.streams.positions.LostPartition`, when two run at once.
     """
     async with engine.begin() as connection:

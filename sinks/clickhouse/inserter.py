@@ -14,8 +14,8 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError,
 from analytics.clickhouse import connect
 from analytics.rows import TABLES, Row, StreamRow
 from analytics.translate import EventRows, by_table, rows_for
-from runtime.backoff import Outage, Refused
-from sinks.batch import Batch, Event
+from runtime.retry import DependencyUnavailable
+from sinks.batch import Batch, Event, PayloadRejected
 
 #: One batch, all tables.
 DELIVER_TIMEOUT_S: Final = 40.0
@@ -68,8 +68,8 @@ class ClickHouseInserter:
     async def insert(self, tables: Mapping[str, Sequence[Row]], tokens: Mapping[str, str]) -> None:
         """Insert the rows of each table, with the deduplication token it has in ``tokens``, if any.
 
-        Raises :class:`~runtime.backoff.Outage` while ClickHouse is away, or its tables are not what this release needs,
-        and :class:`~runtime.backoff.Refused` for a value that a column will not have.
+        Raises :class:`~runtime.retry.DependencyUnavailable` while ClickHouse is away, or its tables are not what this release needs,
+        and :class:`~sinks.batch.PayloadRejected` for a value that a column will not have.
         """
         try:
             async with asyncio.timeout(DELIVER_TIMEOUT_S):
@@ -82,8 +82,8 @@ class ClickHouseInserter:
         except (ClickHouseError, OSError, TimeoutError) as error:
             code = _CODE.search(str(error)) if isinstance(error, DatabaseError) else None
             if code is not None and int(code[1]) in _REFUSALS:
-                raise Refused(f"clickhouse: {error}") from error
-            raise Outage(f"clickhouse: {error!r}") from error
+                raise PayloadRejected(f"clickhouse: {error}") from error
+            raise DependencyUnavailable(f"clickhouse: {error!r}") from error
 
     async def _connected(self) -> AsyncClient:
         async with self._connecting:  # inserts side by side share one client

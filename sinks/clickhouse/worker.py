@@ -6,8 +6,8 @@ from analytics.translate import EventRows
 from billing.messages.topics import EVENTS
 from runtime.settings import Settings
 from sinks.clickhouse.inserter import ClickHouseInserter, translate
-from sinks.delivery import Route
-from sinks.process import run_route
+from sinks.delivery import SinkSpec
+from sinks.process import run_sink
 
 CONSUMER: Final = "sink.clickhouse"
 #: Few large inserts rather than many small ones: each becomes a part that ClickHouse must merge. Events per batch,
@@ -16,11 +16,11 @@ BATCH_MAX: Final = 5_000
 LINGER_S: Final = 1.0
 
 
-def route(settings: Settings) -> Route[EventRows]:
+def spec(settings: Settings) -> SinkSpec[EventRows]:
     """Events to rows to ClickHouse."""
-    return Route(CONSUMER, EVENTS.name, translate, ClickHouseInserter(settings.clickhouse_url), BATCH_MAX, LINGER_S)
+    return SinkSpec(CONSUMER, EVENTS.name, translate, ClickHouseInserter(settings.clickhouse_url), BATCH_MAX, LINGER_S)
 
 
 def run(settings: Settings) -> None:
     """Run until SIGTERM."""
-    run_route(settings, route(settings))
+    run_sink(settings, spec(settings))

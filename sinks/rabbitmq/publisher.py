@@ -12,7 +12,7 @@ from aio_pika.exceptions import AMQPError
 from aiormq.exceptions import ChannelInvalidStateError
 
 from billing.signals import Signal, signals_for
-from runtime.backoff import Outage
+from runtime.retry import DependencyUnavailable
 from runtime.settings import Settings
 from sinks.batch import Batch, Event
 
@@ -28,7 +28,7 @@ CONNECT_TIMEOUT_S: Final = 5.0
 #: One batch, declarations included. RabbitMQ confirms a burst within milliseconds.
 DELIVER_TIMEOUT_S: Final = 20.0
 
-#: Refused, returned as unroutable, cut off or too slow: all are tried again. aiormq tells a channel that closed
+#: PayloadRejected, returned as unroutable, cut off or too slow: all are tried again. aiormq tells a channel that closed
 #: under way by a RuntimeError of its own.
 TROUBLE: Final = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError)
 
@@ -111,7 +111,7 @@ def message_of(outgoing: Outgoing) -> aio_pika.Message:
 class SignalPublisher:
     """Publishes signals with confirms; a batch is delivered when the broker has confirmed each of them.
 
-    Any failure drops the connection and is an :class:`~runtime.backoff.Outage`: the next try connects anew and declares
+    Any failure drops the connection and is an :class:`~runtime.retry.DependencyUnavailable`: the next try connects anew and declares
     the topology, so that a queue that was deleted is there again.
     """
 
@@ -130,7 +130,7 @@ class SignalPublisher:
                 await self._publish(self._exchange or await self._connect(), outgoing)
         except TROUBLE as error:
             await self.close()
-            raise Outage(f"rabbitmq: {error!r}") from error
+            raise DependencyUnavailable(f"rabbitmq: {error!r}") from error
 
     async def close(self) -> None:
         connection, self._connection, self._exchange = self._connection, None, None

@@ -4,8 +4,8 @@ from typing import Final
 
 from billing.messages.topics import EVENTS
 from runtime.settings import Settings
-from sinks.delivery import Route
-from sinks.process import run_route
+from sinks.delivery import SinkSpec
+from sinks.process import run_sink
 from sinks.rabbitmq.publisher import Outgoing, SignalPublisher, translate
 
 CONSUMER: Final = "sink.rabbitmq"
@@ -13,11 +13,11 @@ CONSUMER: Final = "sink.rabbitmq"
 BATCH_MAX: Final = 500
 
 
-def route(settings: Settings) -> Route[tuple[Outgoing, ...]]:
+def spec(settings: Settings) -> SinkSpec[tuple[Outgoing, ...]]:
     """Events to signals to RabbitMQ."""
-    return Route(CONSUMER, EVENTS.name, translate, SignalPublisher(settings.rabbitmq_url), BATCH_MAX)
+    return SinkSpec(CONSUMER, EVENTS.name, translate, SignalPublisher(settings.rabbitmq_url), BATCH_MAX)
 
 
 def run(settings: Settings) -> None:
     """Run until SIGTERM."""
-    run_route(settings, route(settings))
+    run_sink(settings, spec(settings))

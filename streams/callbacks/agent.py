@@ -3,7 +3,6 @@
 A callback for a payment that is not known yet is parked in Postgres and tried again; none is dropped.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -11,16 +10,17 @@ from uuid import UUID
 
 import msgspec
 import structlog
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.errors import BillingError, InvalidMessage
 from billing.messages import Envelope, ProviderCallback
 from billing.messages.topics import CALLBACK_PROVIDER, CALLBACKS, CE_ID, CE_TIME, INBOX
 from providers.base import ParsedCallback, Provider
-from runtime.kafka.publisher import Outbox, Output
+from runtime.kafka.publisher import OutboundMessage, Publisher
 from runtime.kafka.record import Incoming
-from runtime.periodic import again_and_again
+from runtime.periodic import run_periodically
+from runtime.postgres import POSTGRES_ERRORS
+from runtime.retry import Retry
 from storage.payments.references import find_payments
 from storage.streams.parked_callbacks import ParkedCallback, due, park, unpark
 from storage.streams.positions import LostPartition, advance, load
@@ -28,8 +28,6 @@ from storage.streams.positions import LostPartition, advance, load
 log = structlog.get_logger(__name__)
 
 CONSUMER: Final = "callbacks"
-RETRY_FIRST_S: Final = 0.2
-RETRY_MAX_S: Final = 5.0
 #: When a parked callback is tried again; after these, daily.
 PARKED_AGAIN: Final = tuple(timedelta(seconds=s) for s in (1, 5, 30, 300, 3600))
 PARKED_LIMIT: Final = 200
@@ -51,7 +49,7 @@ class CallbacksAgent:
     def __init__(
         self,
         engine: AsyncEngine,
-        outbox: Outbox,
+        publisher: Publisher,
         providers: Mapping[str, Provider],
         abandon: Callable[[str], None],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -59,7 +57,7 @@ class CallbacksAgent:
         self._engine = engine
         # Each statement its own transaction: a crash between two of them passes callbacks on twice, as it may anyway.
         self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._outbox = outbox
+        self._publisher = publisher
         self._providers = providers
         self._abandon = abandon
         self._now = now
@@ -80,30 +78,26 @@ class CallbacksAgent:
                 if callback.parsed.references:
                     received.append(callback)
             except BillingError as error:
-                await self._outbox.bury(CONSUMER, CALLBACKS.name, incoming, error)
+                await self._publisher.bury(CONSUMER, CALLBACKS.name, incoming, error)
         moves: dict[int, tuple[int, int]] = {}
         for incoming in batch:
             first = moves.get(incoming.partition, (self._next[incoming.partition], 0))[0]
             moves[incoming.partition] = (first, incoming.offset + 1)
-        delay = RETRY_FIRST_S
-        while True:
-            try:
-                async with self._statements.connect() as connection:
-                    await self._pass_on(connection, received)
-                    await advance(connection, CONSUMER, CALLBACKS.name, moves)
-            except LostPartition as error:
-                self._abandon(str(error))
-            except (DBAPIError, OSError, TimeoutError) as error:
-                log.warning("postgres is away, callbacks wait", callbacks=len(batch), error=repr(error), retry_s=delay)
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, RETRY_MAX_S)
-            else:
-                self._next.update({partition: following for partition, (_, following) in moves.items()})
-                return
+
+        async def pass_on() -> None:
+            async with self._statements.connect() as connection:
+                await self._pass_on(connection, received)
+                await advance(connection, CONSUMER, CALLBACKS.name, moves)
+
+        try:
+            await Retry("apply callbacks", POSTGRES_ERRORS).run(pass_on, callbacks=len(batch))
+        except LostPartition as error:
+            self._abandon(str(error))
+        self._next.update({partition: following for partition, (_, following) in moves.items()})
 
     async def retry_parked(self) -> None:
         """Try the parked callbacks again when their time comes, for ever."""
-        await again_and_again(PARKED_EVERY_S, self.retry_parked_once, "postgres is away, parked callbacks wait")
+        await run_periodically(PARKED_EVERY_S, self.retry_parked_once, "postgres is away, parked callbacks wait")
 
     async def retry_parked_once(self) -> None:
         """Pass on those that are due and whose payment is known by now; note the try of the others."""
@@ -116,7 +110,7 @@ class CallbacksAgent:
     async def _pass_on(self, connection: AsyncConnection, received: Sequence[_Received]) -> list[str]:
         """Send on what has a payment, park the rest; returns the ids of those sent on."""
         now = self._now()
-        outputs: list[Output] = []
+        outputs: list[OutboundMessage] = []
         unknown: list[_Received] = []
         known: list[str] = []
         for provider in {callback.provider for callback in received}:
@@ -133,7 +127,7 @@ class CallbacksAgent:
         if unknown:
             log.warning("callbacks for payments not known yet are parked", callbacks=len(unknown))
             await park(connection, [_parked(callback, now) for callback in unknown])
-        await self._outbox.publish(outputs)
+        await self._publisher.publish(outputs)
         return known
 
     def _read(self, incoming: Incoming) -> _Received:
@@ -159,7 +153,7 @@ def _parked(callback: _Received, now: datetime) -> ParkedCallback:
     )
 
 
-def _output(callback: _Received, payment_id: UUID, now: datetime) -> Output:
+def _output(callback: _Received, payment_id: UUID, now: datetime) -> OutboundMessage:
     message = ProviderCallback(
         payment_id=payment_id,
         provider=callback.provider,
@@ -176,4 +170,4 @@ def _output(callback: _Received, payment_id: UUID, now: datetime) -> Output:
         time=now,
         actor=f"provider:{callback.provider}",
     )
-    return Output(INBOX.name, subject, msgspec.Raw(envelope.encode()))
+    return OutboundMessage(INBOX.name, subject, msgspec.Raw(envelope.encode()))

@@ -22,7 +22,7 @@ from billing.messages.topics import EVENTS, INBOX, REPLIES, REQUESTS
 from billing.payments.decide import decide
 from billing.payments.decision import Decision
 from billing.payments.model import Payment
-from runtime.kafka.publisher import Outbox, Output
+from runtime.kafka.publisher import OutboundMessage, Publisher
 from runtime.kafka.record import Incoming
 from runtime.postgres import is_refusal
 from storage.journal import records
@@ -60,14 +60,14 @@ class PaymentsAgent:
     def __init__(
         self,
         engine: AsyncEngine,
-        outbox: Outbox,
+        publisher: Publisher,
         abandon: Callable[[str], None],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._engine = engine
         # Each statement its own transaction: a batch is read by one and written by one.
         self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._outbox = outbox
+        self._publisher = publisher
         self._abandon = abandon
         self._now = now
         self._cache: OrderedDict[UUID, Payment] = OrderedDict()
@@ -153,7 +153,7 @@ class PaymentsAgent:
             await save(connection, work.changes(), [self._move(partition, to) for partition, to in following.items()])
         self._next.update(following)
         self._remember(work.payments)
-        await self._outbox.publish(work.outputs)
+        await self._publisher.publish(work.outputs)
         self._published.update(following)
 
     def _move(self, partition: int, to: int) -> Move:
@@ -177,7 +177,7 @@ class PaymentsAgent:
         self._dead_run += 1
         if self._dead_run >= DEAD_LETTER_RUN:
             self._abandon(f"{self._dead_run} dead letters in a row, the last: {cause!r}")
-        await self._outbox.bury(CONSUMER, INBOX.name, message, cause)
+        await self._publisher.bury(CONSUMER, INBOX.name, message, cause)
         following = message.offset + 1
         async with self._engine.begin() as connection:
             moves = {message.partition: (self._next[message.partition], following)}
@@ -190,9 +190,9 @@ class PaymentsAgent:
             until = min(start + REPUBLISH_CHUNK, end)
             async with self._engine.begin() as connection:
                 rows = await records.outputs(connection, partition, start, until)
-            outputs = [output for row in rows for output in msgspec.json.decode(row, type=list[Output])]
+            outputs = [output for row in rows for output in msgspec.json.decode(row, type=list[OutboundMessage])]
             log.info("publishing again", partition=partition, start=start, until=until, outputs=len(outputs))
-            await self._outbox.publish(outputs)
+            await self._publisher.publish(outputs)
             start = until
         async with self._engine.begin() as connection:
             await mark_published(connection, CONSUMER, INBOX.name, {partition: end})
@@ -203,7 +203,7 @@ class _Work:
 
     def __init__(self, payments: dict[UUID, Payment]) -> None:
         self.payments = payments
-        self.outputs: list[Output] = []
+        self.outputs: list[OutboundMessage] = []
         self._created: dict[UUID, Payment] = {}
         self._changed: set[UUID] = set()
         self._operations: dict[UUID, UUID] = {}
@@ -267,7 +267,7 @@ def _open(index: int, incoming: Incoming) -> tuple[Envelope, Message]:
         raise _Poison(index, error) from error
 
 
-def _outputs(decision: Decision, payment_id: UUID, now: datetime, cause: Envelope) -> list[Output]:
+def _outputs(decision: Decision, payment_id: UUID, now: datetime, cause: Envelope) -> list[OutboundMessage]:
     outputs = [
         _output(REQUESTS.name, request, f"{request.operation_id}/{request.action}/{cause.id}", payment_id, now, cause)
         for request in decision.requests
@@ -280,16 +280,16 @@ def _outputs(decision: Decision, payment_id: UUID, now: datetime, cause: Envelop
 
 def _output(
     topic: str, message: ProviderRequest | PaymentChanged, id: str, payment_id: UUID, now: datetime, cause: Envelope
-) -> Output:
+) -> OutboundMessage:
     subject = str(payment_id)
     envelope = Envelope.wrap(
         message, id=id, source="/streams/payments", subject=subject, time=now, traceparent=cause.traceparent
     )
-    return Output(topic, subject, msgspec.Raw(envelope.encode()))
+    return OutboundMessage(topic, subject, msgspec.Raw(envelope.encode()))
 
 
-def _reply(reply: Reply, partition: int, now: datetime) -> Output:
+def _reply(reply: Reply, partition: int, now: datetime) -> OutboundMessage:
     envelope = Envelope.wrap(
         reply, id=reply.correlation_id, source="/streams/payments", subject=str(reply.payment_id), time=now
     )
-    return Output(REPLIES.name, reply.correlation_id, msgspec.Raw(envelope.encode()), partition)
+    return OutboundMessage(REPLIES.name, reply.correlation_id, msgspec.Raw(envelope.encode()), partition)

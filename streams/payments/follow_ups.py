@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.messages import Envelope, FollowUpOperation
 from billing.messages.topics import INBOX
-from runtime.kafka.publisher import Outbox, Output
-from runtime.periodic import again_and_again
+from runtime.kafka.publisher import OutboundMessage, Publisher
+from runtime.periodic import run_periodically
 from storage.payments.follow_ups import due, held_back
 
 EVERY_S: Final = 1.0
@@ -27,19 +27,19 @@ class Chaser:
     def __init__(
         self,
         engine: AsyncEngine,
-        outbox: Outbox,
+        publisher: Publisher,
         returned: MutableMapping[str, datetime],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._engine = engine
-        self._outbox = outbox
+        self._publisher = publisher
         self._returned = returned
         self._now = now
         self._sent: dict[tuple[UUID, int], datetime] = {}
 
     async def run(self) -> None:
         """Look every second, for ever."""
-        await again_and_again(EVERY_S, self._look, "postgres is away, chases wait")
+        await run_periodically(EVERY_S, self._look, "postgres is away, chases wait")
 
     async def _look(self) -> None:
         await self.chase()
@@ -52,7 +52,7 @@ class Chaser:
         for provider, since in list(self._returned.items()):
             async with self._engine.connect() as connection:
                 rows = await held_back(connection, provider, since, LIMIT)
-            await self._outbox.publish([chase_message(*row, self._now()) for row in rows])
+            await self._publisher.publish([chase_message(*row, self._now()) for row in rows])
             released += len(rows)
             if len(rows) < LIMIT and self._returned.get(provider) == since:
                 del self._returned[provider]
@@ -64,12 +64,12 @@ class Chaser:
         self._sent = {key: at for key, at in self._sent.items() if now - at < PATIENCE}
         async with self._engine.begin() as connection:
             rows = [row for row in await due(connection, now, LIMIT) if (row[1], row[2]) not in self._sent]
-            await self._outbox.publish([chase_message(*row, now) for row in rows])
+            await self._publisher.publish([chase_message(*row, now) for row in rows])
         self._sent.update({(operation_id, chases): now for _, operation_id, chases in rows})
         return len(rows)
 
 
-def chase_message(payment_id: UUID, operation_id: UUID, chases: int, now: datetime) -> Output:
+def chase_message(payment_id: UUID, operation_id: UUID, chases: int, now: datetime) -> OutboundMessage:
     """Ask a payment to look after an operation that was asked about ``chases`` times. Repeats carry the same id."""
     subject = str(payment_id)
     envelope = Envelope.wrap(
@@ -80,4 +80,4 @@ def chase_message(payment_id: UUID, operation_id: UUID, chases: int, now: dateti
         time=now,
         actor="system:chaser",
     )
-    return Output(INBOX.name, subject, msgspec.Raw(envelope.encode()))
+    return OutboundMessage(INBOX.name, subject, msgspec.Raw(envelope.encode()))

@@ -21,7 +21,7 @@ from billing.messages.topics import INBOX, REQUESTS
 from billing.reasons import Reason
 from billing.vocabulary import Outcome
 from providers.base import CallResult, Provider
-from runtime.kafka.publisher import Outbox, Output
+from runtime.kafka.publisher import OutboundMessage, Publisher
 from runtime.kafka.record import Incoming
 from storage.streams.positions import LostPartition, advance, load
 from streams.provider_calls.availability import Gates
@@ -45,7 +45,7 @@ class ProviderAgent:
     def __init__(
         self,
         engine: AsyncEngine,
-        outbox: Outbox,
+        publisher: Publisher,
         providers: Mapping[str, Provider],
         gates: Gates,
         abandon: Callable[[str], None],
@@ -55,7 +55,7 @@ class ProviderAgent:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._engine = engine
-        self._outbox = outbox
+        self._publisher = publisher
         self._providers = providers
         self._gates = gates
         self._abandon = abandon
@@ -118,12 +118,12 @@ class ProviderAgent:
             if not isinstance(request, ProviderRequest) or request.provider not in self._providers:
                 raise InvalidMessage(f"not a request to a provider we have: {envelope.type}")
         except BillingError as error:
-            await self._outbox.bury(CONSUMER, REQUESTS.name, incoming, error)
+            await self._publisher.bury(CONSUMER, REQUESTS.name, incoming, error)
         else:
             started = time.perf_counter()
             result = await self._call(request)
             duration_ms = (time.perf_counter() - started) * 1000
-            await self._outbox.publish([self._report(envelope, request, result, duration_ms)])
+            await self._publisher.publish([self._report(envelope, request, result, duration_ms)])
         marks.finish(incoming.partition, incoming.offset)
 
     async def _call(self, request: ProviderRequest) -> CallResult:
@@ -150,7 +150,9 @@ class ProviderAgent:
             log.exception("adapter failed", provider=name, operation=str(request.operation_id))
             return CallResult(Outcome.UNKNOWN, reason=Reason.ADAPTER_ERROR)
 
-    def _report(self, cause: Envelope, request: ProviderRequest, result: CallResult, duration_ms: float) -> Output:
+    def _report(
+        self, cause: Envelope, request: ProviderRequest, result: CallResult, duration_ms: float
+    ) -> OutboundMessage:
         message = ProviderResult(
             payment_id=request.payment_id,
             operation_id=request.operation_id,
@@ -174,4 +176,4 @@ class ProviderAgent:
             actor=f"provider:{request.provider}",
             traceparent=cause.traceparent,
         )
-        return Output(INBOX.name, cause.subject, msgspec.Raw(envelope.encode()))
+        return OutboundMessage(INBOX.name, cause.subject, msgspec.Raw(envelope.encode()))

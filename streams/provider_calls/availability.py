@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.reasons import Reason
 from providers.base import CallResult
-from runtime.periodic import again_and_again
+from runtime.periodic import run_periodically
 from storage.providers.switches import Switch, report_breakers, switches
 from streams.provider_calls.breaker import Breaker, State
 
@@ -70,4 +70,4 @@ class Gates:
 
     async def keep_looking(self) -> None:
         """Look now and then, for ever. Postgres away: what was read last holds."""
-        await again_and_again(LOOK_EVERY_S, self.look, "postgres is away, provider switches are as they were")
+        await run_periodically(LOOK_EVERY_S, self.look, "postgres is away, provider switches are as they were")

@@ -15,7 +15,7 @@ from billing.messages import ProviderRequest
 from billing.messages.topics import REQUESTS
 from billing.vocabulary import Action
 from providers.yandex_pay import YandexPay
-from runtime.kafka.publisher import Outbox, Output
+from runtime.kafka.publisher import OutboundMessage, Publisher
 from runtime.logging import setup
 from runtime.settings import Settings
 from storage.payments.rows import Changes
@@ -39,25 +39,25 @@ def before_the_transaction() -> None:
 
 
 def after_the_transaction() -> None:
-    publish = Outbox.publish
+    publish = Publisher.publish
 
-    async def dying(self: Outbox, outputs: list[Output]) -> None:
+    async def dying(self: Publisher, outputs: list[OutboundMessage]) -> None:
         if any(asks_for_refund(bytes(output.value)) for output in outputs):
             die()
         await publish(self, outputs)
 
-    Outbox.publish = dying  # type: ignore[method-assign]
+    Publisher.publish = dying  # type: ignore[method-assign]
 
 
 def before_the_next_transaction() -> None:
-    publish = Outbox.publish
+    publish = Publisher.publish
 
-    async def dying(self: Outbox, outputs: list[Output]) -> None:
+    async def dying(self: Publisher, outputs: list[OutboundMessage]) -> None:
         await publish(self, outputs)
         if any(output.topic == REQUESTS.name and asks_for_refund(bytes(output.value)) for output in outputs):
             die()
 
-    Outbox.publish = dying  # type: ignore[method-assign]
+    Publisher.publish = dying  # type: ignore[method-assign]
 
 
 def before_the_call() -> None:

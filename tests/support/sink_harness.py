@@ -10,10 +10,10 @@ from typing import Any
 from aiokafka import TopicPartition
 
 from billing.errors import InvalidMessage
-from runtime.backoff import Outage
+from runtime.retry import DependencyUnavailable
 from sinks.assignment import Assignment
 from sinks.batch import Batch, Event
-from sinks.delivery import Delivery, Route
+from sinks.delivery import Delivery, SinkSpec
 from sinks.metrics import Metrics
 from sinks.positions import LostPartition
 from tests.support.event_factories import a_change, as_message, payment_id
@@ -189,8 +189,8 @@ class World:
         return number
 
     def process(self) -> "Process":
-        route = Route("sink.test", TOPIC, self._translate, self.destination, self._batch_max, self._linger_s)
-        return Process(self, route)
+        spec = SinkSpec("sink.test", TOPIC, self._translate, self.destination, self._batch_max, self._linger_s)
+        return Process(self, spec)
 
     @asynccontextmanager
     async def running(self, *, assigned: Collection[int] | None = None) -> Any:
@@ -212,12 +212,12 @@ class World:
 class Process:
     """One sink process."""
 
-    def __init__(self, world: World, route: Route[int]) -> None:
+    def __init__(self, world: World, spec: SinkSpec[int]) -> None:
         self.consumer = FakeConsumer(world.log, world._committed)
-        self.metrics = Metrics(route.consumer)
+        self.metrics = Metrics(spec.consumer)
         self.assignment = Assignment(self.consumer, world.positions, self.metrics)
         self.delivery = Delivery(
-            route, self.consumer, self.assignment, world.dead_letters, self.metrics, random=NoPause()
+            spec, self.consumer, self.assignment, world.dead_letters, self.metrics, random=NoPause()
         )
         self.task: asyncio.Task[None] | None = None
 
@@ -258,7 +258,9 @@ class Process:
         return self.metrics.registry.get_sample_value(name, {"sink": "sink.test"}) or 0.0
 
 
-def failing(times: int, error: Callable[[], BaseException] = lambda: Outage("away")) -> Callable[..., None]:
+def failing(
+    times: int, error: Callable[[], BaseException] = lambda: DependencyUnavailable("away")
+) -> Callable[..., None]:
     """A ``fail`` that raises so many times."""
     left = times
 

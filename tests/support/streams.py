@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.messages import Envelope, Message, decode_envelope
 from billing.payments.model import Payment
-from runtime.kafka.publisher import Output
+from runtime.kafka.publisher import OutboundMessage
 from runtime.kafka.record import Incoming
 from storage.payments.rows import load_payments
 from streams.payments.agent import PaymentsAgent
@@ -29,15 +29,15 @@ def abandon(reason: str) -> None:
     raise Abandoned(reason)
 
 
-class Outbox:
+class RecordingPublisher:
     """Kafka, as the agent sees it. ``crash_on_publish``: die instead of publishing."""
 
     def __init__(self) -> None:
-        self.published: list[Output] = []
+        self.published: list[OutboundMessage] = []
         self.buried: list[tuple[Incoming, Exception]] = []
         self.crash_on_publish = False
 
-    async def publish(self, outputs: Sequence[Output]) -> None:
+    async def publish(self, outputs: Sequence[OutboundMessage]) -> None:
         if self.crash_on_publish:
             raise Crash
         self.published += outputs
@@ -76,11 +76,11 @@ class World:
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self.log = Log()
-        self.outbox = Outbox()
+        self.publisher = RecordingPublisher()
 
-    async def agent(self, outbox: Outbox | None = None) -> PaymentsAgent:
+    async def agent(self, publisher: RecordingPublisher | None = None) -> PaymentsAgent:
         """A worker that was just given the partition."""
-        agent = PaymentsAgent(self.engine, outbox or self.outbox, abandon, now=lambda: NOW)  # type: ignore[arg-type]
+        agent = PaymentsAgent(self.engine, publisher or self.publisher, abandon, now=lambda: NOW)  # type: ignore[arg-type]
         await agent.restore([0])
         return agent
 
@@ -100,7 +100,7 @@ class World:
         return following, published
 
 
-def requests(outputs: Sequence[Output]) -> list[dict[str, Any]]:
+def requests(outputs: Sequence[OutboundMessage]) -> list[dict[str, Any]]:
     """The data of the provider requests among the outputs."""
     return [
         msgspec.json.decode(decode_envelope(bytes(o.value)).data)

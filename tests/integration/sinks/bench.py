@@ -48,8 +48,8 @@ class SinkProcess:
         await until(alive)
 
     async def waits(self) -> bool:
-        """It has told that something is away."""
-        return await self.said("waiting for an outage to end")
+        """It has logged that a dependency does not answer."""
+        return await self.said('"event": "retrying"')
 
     async def said(self, words: str) -> bool:
         """Whether its log has these words."""

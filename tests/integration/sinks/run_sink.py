@@ -1,4 +1,4 @@
-"""A sink's process for tests: the real route with another topic, consumer and exchange, that can die on demand."""
+"""A sink's process for tests: the real spec with another topic, consumer and exchange, that can die on demand."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ import msgspec
 from runtime.settings import Settings
 from sinks.batch import Batch, Destination
 from sinks.clickhouse import worker as analytics_worker
-from sinks.process import run_route
+from sinks.process import run_sink
 from sinks.rabbitmq import worker as signals_worker
 from sinks.rabbitmq.publisher import SignalPublisher, Topology
 
@@ -37,14 +37,14 @@ def main(job: dict[str, Any]) -> None:
     settings = Settings(**job["settings"])
     if job["kind"] == "signals":
         publisher = SignalPublisher(settings.rabbitmq_url, msgspec.convert(job["topology"], Topology))
-        route: Any = replace(signals_worker.route(settings), destination=publisher)
+        spec: Any = replace(signals_worker.spec(settings), destination=publisher)
     else:
-        route = analytics_worker.route(settings)
-    destination = Dying(route.destination, job["die_after_batch"]) if job["die_after_batch"] else route.destination
-    run_route(
+        spec = analytics_worker.spec(settings)
+    destination = Dying(spec.destination, job["die_after_batch"]) if job["die_after_batch"] else spec.destination
+    run_sink(
         settings,
         replace(
-            route, topic=job["topic"], consumer=job["consumer"], batch_max=job["batch_max"], destination=destination
+            spec, topic=job["topic"], consumer=job["consumer"], batch_max=job["batch_max"], destination=destination
         ),
     )
 

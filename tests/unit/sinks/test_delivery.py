@@ -6,8 +6,9 @@ from random import Random
 import pytest
 from aiokafka.errors import CommitFailedError
 
-from runtime.backoff import Outage, Refused
+from runtime.retry import DependencyUnavailable
 from sinks import delivery
+from sinks.batch import PayloadRejected
 from sinks.delivery import TooManyDeadLetters
 from sinks.positions import LostPartition
 from tests.support.event_factories import payment_id
@@ -304,7 +305,7 @@ async def test_whatever_fails_nothing_is_skipped_and_no_position_runs_ahead(seed
             assert below <= {str(payment_id(number)).encode() for number in delivered}
         match random.randrange(12):
             case 0 | 1:
-                raise Outage("away")
+                raise DependencyUnavailable("away")
             case 2:
                 raise Crash
 
@@ -333,7 +334,7 @@ def refusing(world: World, *numbers: int) -> None:
 
     def look() -> None:
         if set(world.destination.tries[-1].contents) & set(numbers):
-            raise Refused("no such value")
+            raise PayloadRejected("no such value")
 
     world.destination.fail = look
 

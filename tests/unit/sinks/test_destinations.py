@@ -10,12 +10,11 @@ import pytest
 from analytics.translate import by_table, rows_for
 from billing.errors import InvalidMessage
 from billing.vocabulary import PaymentStatus
-from runtime.backoff import Backoff
 from sinks.batch import Batch, Event, read_event
 from sinks.clickhouse import inserter as clickhouse
 from sinks.rabbitmq import publisher
 from tests.support.event_factories import CHANGED, TRACE, a_change, as_message
-from tests.support.sink_harness import Log, NoPause
+from tests.support.sink_harness import Log
 
 
 def test_a_signal_is_persistent_json_with_its_ids_its_time_and_its_trace() -> None:
@@ -80,16 +79,6 @@ def test_what_is_no_event_is_refused(value: bytes | None) -> None:
 
     with pytest.raises(InvalidMessage):
         read_event(log.records[0][0])
-
-
-def test_pauses_grow_to_a_bound() -> None:
-    class Full(NoPause):
-        def uniform(self, a: float, b: float) -> float:
-            return b
-
-    backoff = Backoff(Full())
-
-    assert [backoff.next_s() for _ in range(7)] == [0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
 
 
 async def test_inserts_side_by_side_share_one_connection(monkeypatch: pytest.MonkeyPatch) -> None:

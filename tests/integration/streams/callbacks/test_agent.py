@@ -17,7 +17,7 @@ from providers.base import CallResult, ParsedCallback, Provider, StatementLine, 
 from runtime.kafka.record import Incoming
 from streams.callbacks.agent import CallbacksAgent
 from tests.support.factories import NOW, a_create, later, opened
-from tests.support.streams import Abandoned, Outbox, World, abandon, requests
+from tests.support.streams import Abandoned, RecordingPublisher, World, abandon, requests
 
 
 class Plain(Provider):
@@ -67,8 +67,12 @@ def callback(reference: str, offset: int = 0) -> Incoming:
     return Incoming(0, offset, b"key", reference.encode(), headers)
 
 
-async def an_agent(world: World, outbox: Outbox, clock: Callable[[], datetime] = Clock()) -> CallbacksAgent:  # noqa: B008
-    agent = CallbacksAgent(world.engine, outbox, {"yandex-pay": Plain()}, abandon, now=clock)  # type: ignore[arg-type]
+async def an_agent(
+    world: World,
+    publisher: RecordingPublisher,
+    clock: Callable[[], datetime] = Clock(),  # noqa: B008
+) -> CallbacksAgent:
+    agent = CallbacksAgent(world.engine, publisher, {"yandex-pay": Plain()}, abandon, now=clock)  # type: ignore[arg-type]
     await agent.restore([0])
     return agent
 
@@ -80,28 +84,28 @@ async def a_stored_payment(world: World) -> tuple[UUID, str]:
     return create.payment_id, (await world.payment(create.payment_id)).order_ref
 
 
-def passed_on(outbox: Outbox) -> list[ProviderCallback]:
-    messages = [decode_envelope(bytes(output.value)).open() for output in outbox.published]
+def passed_on(publisher: RecordingPublisher) -> list[ProviderCallback]:
+    messages = [decode_envelope(bytes(output.value)).open() for output in publisher.published]
     return [message for message in messages if isinstance(message, ProviderCallback)]
 
 
 async def test_a_callback_is_passed_on_to_its_payment(world):
     payment_id, reference = await a_stored_payment(world)
-    outbox = Outbox()
-    agent = await an_agent(world, outbox)
+    publisher = RecordingPublisher()
+    agent = await an_agent(world, publisher)
     await agent.process([callback(reference)])
-    (message,) = passed_on(outbox)
+    (message,) = passed_on(publisher)
     assert (message.payment_id, message.observed.status) == (payment_id, PaymentStatus.CAPTURED)
     assert await world.rows("SELECT next_offset FROM stream_positions WHERE consumer = 'callbacks'") == [(1,)]
 
 
 async def test_a_callback_for_a_payment_not_known_yet_is_parked_and_passed_on_once_it_is(world):
-    clock, outbox = Clock(), Outbox()
-    agent = await an_agent(world, outbox, clock)
+    clock, publisher = Clock(), RecordingPublisher()
+    agent = await an_agent(world, publisher, clock)
     create = a_create()
     reference = decide(None, create, NOW).payment.order_ref
     await agent.process([callback(reference)])
-    assert passed_on(outbox) == []
+    assert passed_on(publisher) == []
     assert await world.rows("SELECT id, tries FROM parked_callbacks") == [("event-0", 1)]
     clock.now = later(2)
     await agent.retry_parked_once()
@@ -109,44 +113,44 @@ async def test_a_callback_for_a_payment_not_known_yet_is_parked_and_passed_on_on
     await world.deliver(await world.agent(), create)
     clock.now = later(60)
     await agent.retry_parked_once()
-    assert [message.payment_id for message in passed_on(outbox)] == [create.payment_id]
+    assert [message.payment_id for message in passed_on(publisher)] == [create.payment_id]
     assert await world.rows("SELECT count(*) FROM parked_callbacks") == [(0,)]
 
 
 async def test_a_callback_that_cannot_be_read_goes_aside_and_its_neighbours_are_passed_on(world):
     _, reference = await a_stored_payment(world)
-    outbox = Outbox()
-    agent = await an_agent(world, outbox)
+    publisher = RecordingPublisher()
+    agent = await an_agent(world, publisher)
     headless = Incoming(0, 1, b"key", b"body")
     await agent.process([callback("garbage", 0), headless, callback(reference, 2)])
-    assert [message.offset for message, _ in outbox.buried] == [0, 1]
-    assert len(passed_on(outbox)) == 1
+    assert [message.offset for message, _ in publisher.buried] == [0, 1]
+    assert len(passed_on(publisher)) == 1
 
 
 async def test_a_callback_that_is_of_no_payment_is_neither_parked_nor_a_dead_letter(world):
-    outbox = Outbox()
-    agent = await an_agent(world, outbox)
+    publisher = RecordingPublisher()
+    agent = await an_agent(world, publisher)
     await agent.process([callback("of no payment")])
-    assert (outbox.published, outbox.buried) == ([], [])
+    assert (publisher.published, publisher.buried) == ([], [])
     assert await world.rows("SELECT count(*) FROM parked_callbacks") == [(0,)]
     assert await world.rows("SELECT next_offset FROM stream_positions WHERE consumer = 'callbacks'") == [(1,)]
 
 
 async def test_an_agent_that_lost_its_partition_leaves(world):
     _, reference = await a_stored_payment(world)
-    zombie = await an_agent(world, Outbox())
-    await (await an_agent(world, Outbox())).process([callback(reference)])
+    zombie = await an_agent(world, RecordingPublisher())
+    await (await an_agent(world, RecordingPublisher())).process([callback(reference)])
     with pytest.raises(Abandoned):
         await zombie.process([callback(reference)])
 
 
 async def test_the_same_callback_twice_is_passed_on_under_the_same_id(world):
     _, reference = await a_stored_payment(world)
-    outbox = Outbox()
-    agent = await an_agent(world, outbox)
+    publisher = RecordingPublisher()
+    agent = await an_agent(world, publisher)
     again = msgspec.structs.replace(callback(reference, 0), offset=1)
     await agent.process([callback(reference, 0), again])
-    assert len(set(outbox.ids())) == 1
+    assert len(set(publisher.ids())) == 1
 
 
 async def test_an_unsigned_callback_about_an_order_that_the_provider_named_makes_the_payment_ask(world):
@@ -155,12 +159,12 @@ async def test_an_unsigned_callback_about_an_order_that_the_provider_named_makes
     theirs = "2f1c7a5e-000f-5000-8000-1c0d3b6e9a11"
     payments = await world.agent()
     await world.deliver(payments, create, opened(payment, provider_ref=theirs))
-    outbox = Outbox()
-    agent = await an_agent(world, outbox)
+    publisher = RecordingPublisher()
+    agent = await an_agent(world, publisher)
     await agent.process([callback(f"ask {theirs}")])
-    (message,) = passed_on(outbox)
+    (message,) = passed_on(publisher)
     assert (message.payment_id, message.ask) == (create.payment_id, True)
     await world.deliver(payments, message)
-    asked = requests(world.outbox.published)[-1]
+    asked = requests(world.publisher.published)[-1]
     assert (asked["action"], asked["order_ref"]) == ("INQUIRE", theirs)
     assert (await world.payment(create.payment_id)).status is PaymentStatus.PENDING

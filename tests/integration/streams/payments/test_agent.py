@@ -9,10 +9,10 @@ from sqlalchemy.exc import DBAPIError
 
 from billing.messages import RefundPayment, ReplyTo
 from billing.vocabulary import OperationStatus, OperationType, PaymentStatus
-from runtime.kafka.publisher import Output
+from runtime.kafka.publisher import OutboundMessage
 from streams.payments import agent as payments_agent
 from tests.support.factories import a_create, a_payment, an_order, opened, told
-from tests.support.streams import Abandoned, Crash, Outbox, World, requests
+from tests.support.streams import Abandoned, Crash, RecordingPublisher, World, requests
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ async def test_a_batch_is_written_with_its_position_and_its_outputs_go_out(world
     await world.deliver(agent, create)
     assert (await world.payment(create.payment_id)).status is PaymentStatus.PENDING
     assert await world.position() == (1, 0)
-    assert {output.topic for output in world.outbox.published} == {"billing.provider.requests", "billing.events"}
+    assert {output.topic for output in world.publisher.published} == {"billing.provider.requests", "billing.events"}
 
 
 async def test_the_published_position_follows_with_the_next_batch_or_a_flush(world):
@@ -56,16 +56,16 @@ async def test_dying_before_the_transaction_leaves_nothing_and_the_batch_is_appl
 
 
 async def test_dying_between_commit_and_publishing_publishes_the_same_ids_again(world):
-    world.outbox.crash_on_publish = True
+    world.publisher.crash_on_publish = True
     create = a_create()
     with pytest.raises(Crash):
         await world.deliver(await world.agent(), create)
-    assert world.outbox.published == []
-    successor = Outbox()
+    assert world.publisher.published == []
+    successor = RecordingPublisher()
     await world.agent(successor)
     assert len(requests(successor.published)) == 1
     assert await world.position() == (1, 1)
-    third = Outbox()
+    third = RecordingPublisher()
     await world.agent(third)
     assert third.published == [], "what is published is not published again"
 
@@ -73,20 +73,20 @@ async def test_dying_between_commit_and_publishing_publishes_the_same_ids_again(
 async def test_dying_between_publishing_and_the_next_transaction_repeats_the_same_ids(world):
     agent = await world.agent()
     await world.deliver(agent, a_create(), a_create())
-    successor = Outbox()
+    successor = RecordingPublisher()
     await world.agent(successor)
-    assert sorted(successor.ids()) == sorted(world.outbox.ids())
+    assert sorted(successor.ids()) == sorted(world.publisher.ids())
 
 
 async def test_a_zombie_that_wakes_after_losing_its_partition_cannot_write(world):
     zombie = await world.agent()
     create = a_create()
     batch = world.log.write(create)
-    await (await world.agent(Outbox())).process(batch)
+    await (await world.agent(RecordingPublisher())).process(batch)
     with pytest.raises(Abandoned, match="moved on without us"):
         await zombie.process(batch)
     assert await world.rows("SELECT count(*), max(version) FROM payments") == [(1, 1)]
-    assert world.outbox.published == []
+    assert world.publisher.published == []
 
 
 async def test_poison_goes_aside_with_its_cause_and_its_neighbours_are_applied(world):
@@ -99,8 +99,8 @@ async def test_poison_goes_aside_with_its_cause_and_its_neighbours_are_applied(w
         *world.log.write(second),
     ]
     await agent.process(batch)
-    assert [message.offset for message, _ in world.outbox.buried] == [1, 2]
-    assert "not known" in str(world.outbox.buried[1][1])
+    assert [message.offset for message, _ in world.publisher.buried] == [1, 2]
+    assert "not known" in str(world.publisher.buried[1][1])
     assert await world.rows("SELECT count(*) FROM payments") == [(2,)]
     assert (await world.position())[0] == 4
 
@@ -112,7 +112,7 @@ async def test_a_row_that_postgres_refuses_costs_only_its_own_message(world):
     nul = msgspec.structs.replace(nul, customer_id="a\x00b")
     batch = world.log.write(a_create(order=order), a_create(), a_create(order=order), a_create(order=nul), a_create())
     await agent.process(batch)
-    assert [message.offset for message, _ in world.outbox.buried] == [2, 3]
+    assert [message.offset for message, _ in world.publisher.buried] == [2, 3]
     assert await world.rows("SELECT count(*) FROM payments") == [(3,)]
     assert (await world.position())[0] == 5
 
@@ -187,17 +187,17 @@ async def test_fifty_refunds_at_once_never_exceed_what_was_captured(world):
     assert len(reserved) == 16
     assert stored.refund_pending == 9_600
     assert all(o.status is OperationStatus.PENDING for o in reserved)
-    assert sum(request["action"] == "REFUND" for request in requests(world.outbox.published)) == 16
-    refused = [o for o in world.outbox.published if o.topic == "billing.replies"]
+    assert sum(request["action"] == "REFUND" for request in requests(world.publisher.published)) == 16
+    refused = [o for o in world.publisher.published if o.topic == "billing.replies"]
     assert len(refused) == 34
     assert all(b"amount_exceeds_refundable" in bytes(reply.value) for reply in refused)
 
 
 async def test_two_workers_with_a_partition_each_do_not_disturb_each_other(world):
-    left, right = Outbox(), Outbox()
+    left, right = RecordingPublisher(), RecordingPublisher()
     agents = []
-    for partition, outbox in ((0, left), (1, right)):
-        agent = payments_agent.PaymentsAgent(world.engine, outbox, pytest.fail)
+    for partition, publisher in ((0, left), (1, right)):
+        agent = payments_agent.PaymentsAgent(world.engine, publisher, pytest.fail)
         await agent.restore([partition])
         agents.append(agent)
     batches = []
@@ -206,4 +206,4 @@ async def test_two_workers_with_a_partition_each_do_not_disturb_each_other(world
         batches.append(world.log.write(*[a_create() for _ in range(20)]))
     await asyncio.gather(*(agent.process(batch) for agent, batch in zip(agents, batches, strict=True)))
     assert await world.rows("SELECT count(*) FROM payments") == [(40,)]
-    assert isinstance(left.published[0], Output)
+    assert isinstance(left.published[0], OutboundMessage)

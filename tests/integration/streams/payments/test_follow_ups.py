@@ -12,7 +12,7 @@ from streams.payments.follow_ups import Chaser
 from streams.provider_calls.availability import Gates
 from streams.provider_calls.breaker import JUDGED_FROM, OPEN_S, Breaker
 from tests.support.factories import NOW, a_create, performed
-from tests.support.streams import Outbox, World
+from tests.support.streams import RecordingPublisher, World
 
 PROVIDER = "yandex-pay"
 
@@ -33,8 +33,8 @@ async def a_payment_that_ended(world: World, outcome: Outcome) -> UUID:
     return operation
 
 
-def chased(outbox: Outbox) -> set[UUID]:
-    messages = [decode_envelope(bytes(output.value)).open() for output in outbox.published]
+def chased(publisher: RecordingPublisher) -> set[UUID]:
+    messages = [decode_envelope(bytes(output.value)).open() for output in publisher.published]
     return {message.operation_id for message in messages if isinstance(message, FollowUpOperation)}
 
 
@@ -46,8 +46,8 @@ async def test_what_a_provider_was_not_sent_goes_as_soon_as_it_is_back(world):
     gates = Gates(
         world.engine, [PROVIDER, "other"], "worker-1", breaker=lambda: Breaker(lambda: seconds[-1]), now=lambda: back
     )
-    outbox = Outbox()
-    chaser = Chaser(world.engine, outbox, gates.returned, now=lambda: back)  # type: ignore[arg-type]
+    publisher = RecordingPublisher()
+    chaser = Chaser(world.engine, publisher, gates.returned, now=lambda: back)  # type: ignore[arg-type]
     for _ in range(JUDGED_FROM):
         assert gates.refusal(PROVIDER) is None
         gates.note(PROVIDER, CallResult(Outcome.UNKNOWN, reason="timeout"))
@@ -56,21 +56,21 @@ async def test_what_a_provider_was_not_sent_goes_as_soon_as_it_is_back(world):
     assert gates.refusal(PROVIDER) is None
     gates.note(PROVIDER, CallResult(Outcome.PENDING))
     assert (await chaser.release(), await chaser.chase()) == (1, 0)
-    assert chased(outbox) == {held_back}
+    assert chased(publisher) == {held_back}
     assert await chaser.release() == 0, "once"
 
 
 async def test_what_was_tried_again_since_the_return_is_left_to_its_time(world):
     await a_payment_that_ended(world, Outcome.NOT_SENT)
-    outbox = Outbox()
-    chaser = Chaser(world.engine, outbox, {PROVIDER: NOW}, now=lambda: NOW)  # type: ignore[arg-type]
+    publisher = RecordingPublisher()
+    chaser = Chaser(world.engine, publisher, {PROVIDER: NOW}, now=lambda: NOW)  # type: ignore[arg-type]
     assert await chaser.release() == 0
-    assert outbox.published == []
+    assert publisher.published == []
 
 
 async def test_what_is_due_is_chased_once(world):
     unknown = await a_payment_that_ended(world, Outcome.UNKNOWN)
-    outbox = Outbox()
-    chaser = Chaser(world.engine, outbox, {}, now=lambda: NOW + timedelta(seconds=5))  # type: ignore[arg-type]
+    publisher = RecordingPublisher()
+    chaser = Chaser(world.engine, publisher, {}, now=lambda: NOW + timedelta(seconds=5))  # type: ignore[arg-type]
     assert (await chaser.chase(), await chaser.chase()) == (1, 0)
-    assert chased(outbox) == {unknown}
+    assert chased(publisher) == {unknown}

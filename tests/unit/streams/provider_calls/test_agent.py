@@ -17,7 +17,7 @@ from streams.provider_calls.availability import Gates
 from streams.provider_calls.breaker import JUDGED_FROM
 from streams.provider_calls.watermarks import Watermarks
 from tests.support.factories import NOW
-from tests.support.streams import Outbox
+from tests.support.streams import RecordingPublisher
 
 
 class Scripted(Provider):
@@ -52,10 +52,10 @@ class Scripted(Provider):
         raise NotImplementedError
 
 
-def an_agent(outbox: Outbox, providers: dict[str, Provider], **fields: Any) -> ProviderAgent:
+def an_agent(publisher: RecordingPublisher, providers: dict[str, Provider], **fields: Any) -> ProviderAgent:
     values: dict[str, Any] = {"concurrency": 4, "timeout_s": 5.0, "now": lambda: NOW}
     gates = fields.pop("gates", None) or Gates(None, providers, "worker")  # type: ignore[arg-type]
-    agent = ProviderAgent(None, outbox, providers, gates, pytest.fail, **(values | fields))  # type: ignore[arg-type]
+    agent = ProviderAgent(None, publisher, providers, gates, pytest.fail, **(values | fields))  # type: ignore[arg-type]
     agent._marks = Watermarks({0: 0})
     return agent
 
@@ -80,8 +80,8 @@ def incoming(offset: int, provider: str = "scripted") -> Incoming:
     return Incoming(0, offset, b"key", envelope.encode())
 
 
-def results(outbox: Outbox) -> list[ProviderResult]:
-    messages = [decode_envelope(bytes(output.value)).open() for output in outbox.published]
+def results(publisher: RecordingPublisher) -> list[ProviderResult]:
+    messages = [decode_envelope(bytes(output.value)).open() for output in publisher.published]
     return [message for message in messages if isinstance(message, ProviderResult)]
 
 
@@ -92,117 +92,117 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def test_each_call_reports_to_the_payment_it_was_made_for():
-    outbox = Outbox()
-    agent = an_agent(outbox, {"scripted": Scripted()})
+    publisher = RecordingPublisher()
+    agent = an_agent(publisher, {"scripted": Scripted()})
     batch = requests(3)
     await agent.process(batch)
-    await until(lambda: len(outbox.published) == 3)
+    await until(lambda: len(publisher.published) == 3)
     asked = {decode_envelope(message.value).open().payment_id for message in batch}
-    assert {result.payment_id for result in results(outbox)} == asked
-    assert {output.topic for output in outbox.published} == {"billing.payments.inbox"}
+    assert {result.payment_id for result in results(publisher)} == asked
+    assert {output.topic for output in publisher.published} == {"billing.payments.inbox"}
 
 
 async def test_a_slow_provider_holds_up_nobody_else():
-    outbox = Outbox()
+    publisher = RecordingPublisher()
     slow, quick = Scripted(), Scripted()
     slow.gate.clear()
-    agent = an_agent(outbox, {"slow": slow, "quick": quick}, concurrency=2)
+    agent = an_agent(publisher, {"slow": slow, "quick": quick}, concurrency=2)
     await agent.process(requests(20, "slow") + requests(5, "quick", start=20))
-    await until(lambda: len(outbox.published) == 5)
-    assert {result.provider for result in results(outbox)} == {"quick"}
+    await until(lambda: len(publisher.published) == 5)
+    assert {result.provider for result in results(publisher)} == {"quick"}
     slow.gate.set()
-    await until(lambda: len(outbox.published) == 25)
+    await until(lambda: len(publisher.published) == 25)
 
 
 async def test_no_more_calls_run_at_once_than_allowed():
-    outbox = Outbox()
+    publisher = RecordingPublisher()
     provider = Scripted()
     provider.gate.clear()
-    agent = an_agent(outbox, {"scripted": provider}, concurrency=3)
+    agent = an_agent(publisher, {"scripted": provider}, concurrency=3)
     await agent.process(requests(10))
     await until(lambda: provider.at_once == 3)
     provider.gate.set()
-    await until(lambda: len(outbox.published) == 10)
+    await until(lambda: len(publisher.published) == 10)
     assert provider.most_at_once == 3
 
 
 async def test_what_does_not_fit_the_queue_is_reported_as_not_sent(monkeypatch):
     monkeypatch.setattr(provider_agent, "QUEUE_PER_PROVIDER", 2)
-    outbox = Outbox()
+    publisher = RecordingPublisher()
     provider = Scripted()
     provider.gate.clear()
-    agent = an_agent(outbox, {"scripted": provider}, concurrency=1)
+    agent = an_agent(publisher, {"scripted": provider}, concurrency=1)
     await agent.process(requests(5))
-    await until(lambda: len(outbox.published) >= 2)
-    assert {(result.outcome, result.reason) for result in results(outbox)} == {(Outcome.NOT_SENT, "queue_full")}
+    await until(lambda: len(publisher.published) >= 2)
+    assert {(result.outcome, result.reason) for result in results(publisher)} == {(Outcome.NOT_SENT, "queue_full")}
     provider.gate.set()
-    await until(lambda: len(outbox.published) == 5)
-    assert len(provider.calls) + sum(result.reason == "queue_full" for result in results(outbox)) == 5
+    await until(lambda: len(publisher.published) == 5)
+    assert len(provider.calls) + sum(result.reason == "queue_full" for result in results(publisher)) == 5
 
 
 async def test_an_adapter_that_fails_leaves_the_outcome_unknown():
     def fail(_: ProviderRequest) -> CallResult:
         raise RuntimeError("a defect")
 
-    outbox = Outbox()
-    agent = an_agent(outbox, {"scripted": Scripted(fail)})
+    publisher = RecordingPublisher()
+    agent = an_agent(publisher, {"scripted": Scripted(fail)})
     await agent.process(requests(1))
-    await until(lambda: len(outbox.published) == 1)
-    assert [(r.outcome, r.reason) for r in results(outbox)] == [(Outcome.UNKNOWN, "adapter_error")]
+    await until(lambda: len(publisher.published) == 1)
+    assert [(r.outcome, r.reason) for r in results(publisher)] == [(Outcome.UNKNOWN, "adapter_error")]
 
 
 async def test_a_call_past_its_deadline_is_unknown_never_failed(monkeypatch):
     monkeypatch.setattr(provider_agent, "GRACE_S", 0.0)
-    outbox = Outbox()
+    publisher = RecordingPublisher()
     provider = Scripted()
     provider.gate.clear()
-    agent = an_agent(outbox, {"scripted": provider}, timeout_s=0.01)
+    agent = an_agent(publisher, {"scripted": provider}, timeout_s=0.01)
     await agent.process(requests(1))
-    await until(lambda: len(outbox.published) == 1)
-    assert [(r.outcome, r.reason) for r in results(outbox)] == [(Outcome.UNKNOWN, "deadline")]
+    await until(lambda: len(publisher.published) == 1)
+    assert [(r.outcome, r.reason) for r in results(publisher)] == [(Outcome.UNKNOWN, "deadline")]
 
 
 async def test_the_position_does_not_pass_a_call_that_has_not_ended():
-    outbox = Outbox()
+    publisher = RecordingPublisher()
     slow, quick = Scripted(), Scripted()
     slow.gate.clear()
-    agent = an_agent(outbox, {"slow": slow, "quick": quick})
+    agent = an_agent(publisher, {"slow": slow, "quick": quick})
     await agent.process(requests(1, "quick") + requests(1, "slow", start=1) + requests(2, "quick", start=2))
-    await until(lambda: len(outbox.published) == 3)
+    await until(lambda: len(publisher.published) == 3)
     assert agent._marks.moves() == {0: (0, 1)}
     slow.gate.set()
-    await until(lambda: len(outbox.published) == 4)
+    await until(lambda: len(publisher.published) == 4)
     await until(lambda: agent._marks.moves() == {0: (0, 4)})
 
 
 async def test_a_request_nobody_can_carry_out_goes_aside():
-    outbox = Outbox()
-    agent = an_agent(outbox, {"scripted": Scripted()})
+    publisher = RecordingPublisher()
+    agent = an_agent(publisher, {"scripted": Scripted()})
     await agent.process([Incoming(0, 0, b"key", b"poison"), incoming(1, "unknown-provider")])
-    await until(lambda: len(outbox.buried) == 2)
-    assert outbox.published == []
+    await until(lambda: len(publisher.buried) == 2)
+    assert publisher.published == []
     await until(lambda: agent._marks.moves() == {0: (0, 2)})
 
 
 async def test_a_provider_that_only_fails_is_not_called_for_a_while_and_the_requests_count_as_not_sent():
-    outbox = Outbox()
+    publisher = RecordingPublisher()
     failing = Scripted(lambda _: CallResult(Outcome.UNKNOWN, reason="timeout"))
-    agent = an_agent(outbox, {"scripted": failing, "other": Scripted()}, concurrency=1)
+    agent = an_agent(publisher, {"scripted": failing, "other": Scripted()}, concurrency=1)
     await agent.process(requests(JUDGED_FROM + 5))
-    await until(lambda: len(outbox.published) == JUDGED_FROM + 5)
+    await until(lambda: len(publisher.published) == JUDGED_FROM + 5)
     assert len(failing.calls) == JUDGED_FROM
-    held_back = [(r.outcome, r.reason) for r in results(outbox)[JUDGED_FROM:]]
+    held_back = [(r.outcome, r.reason) for r in results(publisher)[JUDGED_FROM:]]
     assert held_back == [(Outcome.NOT_SENT, "breaker_open")] * 5
     await agent.process([incoming(JUDGED_FROM + 5, "other")])
-    await until(lambda: results(outbox)[-1].outcome is Outcome.SUCCEEDED)
+    await until(lambda: results(publisher)[-1].outcome is Outcome.SUCCEEDED)
 
 
 async def test_a_provider_switched_off_is_not_called():
-    outbox, provider = Outbox(), Scripted()
+    publisher, provider = RecordingPublisher(), Scripted()
     gates = Gates(None, ["scripted"], "worker")  # type: ignore[arg-type]
     gates._switches = {"scripted": Switch(enabled=False, reason="an incident", actor="olga", switched_at=NOW)}
-    agent = an_agent(outbox, {"scripted": provider}, gates=gates)
+    agent = an_agent(publisher, {"scripted": provider}, gates=gates)
     await agent.process(requests(3))
-    await until(lambda: len(outbox.published) == 3)
+    await until(lambda: len(publisher.published) == 3)
     assert provider.calls == []
-    assert {(r.outcome, r.reason) for r in results(outbox)} == {(Outcome.NOT_SENT, "provider_disabled")}
+    assert {(r.outcome, r.reason) for r in results(publisher)} == {(Outcome.NOT_SENT, "provider_disabled")}
