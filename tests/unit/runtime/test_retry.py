@@ -6,7 +6,6 @@ from random import Random
 
 import pytest
 
-from runtime import retry
 from runtime.retry import OUTAGES, RETRIES, Retry, RetryStopped
 
 
@@ -29,10 +28,10 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses taken, none of which lasts."""
     taken: list[float] = []
 
-    async def sleep(seconds: float) -> None:
+    async def wait(_retry: Retry, seconds: float) -> None:
         taken.append(seconds)
 
-    monkeypatch.setattr(retry.asyncio, "sleep", sleep)
+    monkeypatch.setattr(Retry, "_wait", wait)
     return taken
 
 
