@@ -24,8 +24,9 @@ EXIT_SCHEMA_MISMATCH: Final = 78
 #: SQLSTATEs that are about the data: unique_violation, check_violation. With them class 22 and our own, class BL.
 _REFUSED: Final = ("23505", "23514")
 _REFUSED_CLASSES: Final = ("22", "BL")
-#: Other integrity violations (null in a column, missing referenced row), missing or changed tables, columns, functions.
-_MISMATCH_CLASSES: Final = ("23", "42")
+#: not_null_violation, foreign_key_violation; class 42: missing or changed tables, columns, functions.
+_MISMATCHED: Final = ("23502", "23503")
+_MISMATCHED_CLASS: Final = "42"
 
 
 class SchemaMismatch(SQLAlchemyError):
@@ -51,7 +52,8 @@ def is_refusal(error: DBAPIError) -> bool:
 
 def is_mismatch(error: DBAPIError) -> bool:
     """Whether the statement and the schema do not fit, whatever the data."""
-    return not is_refusal(error) and sqlstate(error)[:2] in _MISMATCH_CLASSES
+    state = sqlstate(error)
+    return state in _MISMATCHED or state[:2] == _MISMATCHED_CLASS
 
 
 def _raise_mismatch(context: ExceptionContext) -> None:

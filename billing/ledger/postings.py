@@ -1,6 +1,7 @@
 """Double entry: every movement of money as a balanced posting. Entries are never changed, only reversed."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -26,11 +27,25 @@ class Entry(msgspec.Struct, frozen=True):
     amount: int
 
 
+class CauseKind(StrEnum):
+    """What a posting can be made for."""
+
+    OPERATION = "operation"
+    """An operation of a payment; the id is the operation's."""
+
+
+class Cause(msgspec.Struct, frozen=True):
+    """What a posting was made for: the kind of thing, and which one."""
+
+    kind: CauseKind
+    id: str
+
+
 class Posting(msgspec.Struct, frozen=True):
-    """A balanced set of entries for one operation. ``id`` is derived, so a repeat is recognised as one."""
+    """A balanced set of entries with one cause. ``id`` is derived from it, so that a repeat is recognised."""
 
     id: UUID
-    operation_id: UUID
+    cause: Cause
     currency: str
     posted_at: datetime
     entries: tuple[Entry, ...]
@@ -38,6 +53,11 @@ class Posting(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         if sum(entry.amount for entry in self.entries) != 0 or len(self.entries) < 2:  # noqa: PLR2004
             raise InvariantBroken(f"posting {self.id} does not balance: {self.entries}")
+
+    @property
+    def operation_id(self) -> UUID | None:
+        """The operation that caused it, ``None`` where something else did."""
+        return UUID(self.cause.id) if self.cause.kind is CauseKind.OPERATION else None
 
 
 def capture(operation_id: UUID, provider: str, amount: int, currency: str, now: datetime, salt: str = "") -> Posting:
@@ -66,7 +86,7 @@ def _posting(
 ) -> Posting:
     return Posting(
         uuid5(operation_id, what),
-        operation_id,
+        Cause(CauseKind.OPERATION, str(operation_id)),
         currency,
         now,
         tuple(Entry(account, amount) for account, amount in lines),

@@ -226,4 +226,5 @@ def view(
 
 def _posting_view(posting: Posting) -> PostingView:
     entries = tuple(EntryView(entry.account, entry.amount) for entry in posting.entries)
+    assert posting.operation_id is not None, "a payment's postings are its operations'"
     return PostingView(posting.id, posting.operation_id, posting.posted_at, entries)

@@ -57,7 +57,7 @@ _COPIES: Final[dict[str, tuple[dict[str, str], str]]] = {
         "JOIN sample ON sample.id = t.payment_id",
     ),
     "ledger_entries": (
-        {"posting_id": _ID, "payment_id": _ID, "operation_id": _ID, "posted_at": "{0} - age"},
+        {"posting_id": _ID, "payment_id": _ID, "operation_id": _ID, "cause_id": _ID + "::text", "posted_at": "{0} - age"},
         "JOIN sample ON sample.id = t.payment_id",
     ),
 }  # fmt: skip

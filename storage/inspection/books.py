@@ -66,7 +66,8 @@ BOOKS: Final[dict[str, str]] = {
     """,
     "posting_unfounded": """
         WITH posted AS (
-            SELECT operation_id, account, sum(amount) AS amount FROM ledger_entries GROUP BY 1, 2 HAVING sum(amount) <> 0
+            SELECT operation_id, account, sum(amount) AS amount FROM ledger_entries
+            WHERE cause_kind IS NULL OR cause_kind = 'operation' GROUP BY 1, 2 HAVING sum(amount) <> 0
         )
         SELECT DISTINCT ON (p.operation_id) p.operation_id,
                format('%s on %s for %s', p.amount, p.account,

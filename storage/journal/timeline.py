@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from billing.ledger.postings import Cause, CauseKind
 from storage.journal.replay import Recorded
 
 _JOURNAL = text(
@@ -17,7 +18,8 @@ _JOURNAL = text(
 )
 _ENTRIES = text(
     """
-    SELECT posting_id, operation_id, posted_at, currency, account, amount
+    SELECT posting_id, coalesce(cause_kind, 'operation'), coalesce(cause_id, operation_id::text), posted_at, currency,
+           account, amount
     FROM ledger_entries WHERE payment_id = :id ORDER BY posted_at, posting_id, line
     """
 )
@@ -34,7 +36,7 @@ class Posted(msgspec.Struct, frozen=True):
     """A posting in the ledger. ``lines``: account and amount in minor units, debit positive."""
 
     id: UUID
-    operation_id: UUID
+    cause: Cause
     posted_at: datetime
     currency: str
     lines: list[tuple[str, int]]
@@ -48,8 +50,9 @@ async def journal_of(connection: AsyncConnection, payment_id: UUID) -> list[Deci
 async def postings_of(connection: AsyncConnection, payment_id: UUID) -> list[Posted]:
     """The payment's postings, oldest first."""
     postings: dict[UUID, Posted] = {}
-    for id, operation_id, posted_at, currency, account, amount in await connection.execute(
+    for id, kind, cause_id, posted_at, currency, account, amount in await connection.execute(
         _ENTRIES, {"id": payment_id}
     ):
-        postings.setdefault(id, Posted(id, operation_id, posted_at, currency, [])).lines.append((account, amount))
+        posted = Posted(id, Cause(CauseKind(kind), cause_id), posted_at, currency, [])
+        postings.setdefault(id, posted).lines.append((account, amount))
     return list(postings.values())

@@ -265,8 +265,8 @@ def _entry_rows(payment: Payment, posting: Posting) -> list[dict[str, Any]]:
             "payment_id": payment.id,
             "operation_id": posting.operation_id,
             "posted_at": posting.posted_at,
-            "cause_kind": "operation",
-            "cause_id": str(posting.operation_id),
+            "cause_kind": posting.cause.kind,
+            "cause_id": posting.cause.id,
         }
         for line, entry in enumerate(posting.entries)
     ]

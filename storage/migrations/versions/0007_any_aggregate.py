@@ -33,9 +33,12 @@ STATEMENTS = [
     ALTER TABLE ledger_entries
         ADD COLUMN cause_kind text, ADD COLUMN cause_id text,
         ALTER COLUMN payment_id DROP NOT NULL, ALTER COLUMN operation_id DROP NOT NULL,
-        ADD CONSTRAINT cause_or_operation
-            CHECK ((cause_kind IS NULL) = (cause_id IS NULL) AND (cause_kind IS NOT NULL OR operation_id IS NOT NULL))
-            NOT VALID
+        ADD CONSTRAINT has_cause CHECK (
+            CASE WHEN cause_kind IS NULL THEN cause_id IS NULL AND operation_id IS NOT NULL
+                 WHEN cause_kind = 'operation' THEN cause_id IS NOT NULL AND operation_id IS NOT NULL
+                                                    AND cause_id = operation_id::text
+                 ELSE cause_id IS NOT NULL END
+        ) NOT VALID
     """,
     """
     CREATE TABLE operator_actions (
@@ -85,7 +88,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for statement in (
         "DROP TABLE operator_actions", "DROP FUNCTION operator_actions_are_append_only",
-        "ALTER TABLE ledger_entries DROP CONSTRAINT cause_or_operation, DROP COLUMN cause_id, DROP COLUMN cause_kind,"
+        "ALTER TABLE ledger_entries DROP CONSTRAINT has_cause, DROP COLUMN cause_id, DROP COLUMN cause_kind,"
         " ALTER COLUMN operation_id SET NOT NULL, ALTER COLUMN payment_id SET NOT NULL",
         "DROP INDEX journal_position", "DROP TRIGGER journal_topic_default ON journal",
         "DROP FUNCTION journal_topic_default", "ALTER TABLE journal DROP COLUMN refusal, DROP COLUMN topic",

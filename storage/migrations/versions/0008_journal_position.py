@@ -12,7 +12,7 @@ depends_on = None
 
 def upgrade() -> None:
     with op.get_context().autocommit_block():
-        op.execute("ALTER TABLE ledger_entries VALIDATE CONSTRAINT cause_or_operation")
+        op.execute("ALTER TABLE ledger_entries VALIDATE CONSTRAINT has_cause")
         partition_indexes("journal", "journal_position", "(stream_partition, stream_offset, topic, recorded_at)")
         # Its place is taken: it would refuse the same partition and offset of another topic.
         op.execute("ALTER TABLE journal DROP CONSTRAINT IF EXISTS journal_pkey")

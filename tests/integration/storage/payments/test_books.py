@@ -7,8 +7,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from billing.ledger.postings import CauseKind
 from billing.payments.decide import decide
 from billing.vocabulary import PaymentStatus
+from storage.inspection.books import BOOKS, broken
+from storage.journal.timeline import postings_of
 from storage.migrate import migrate
 from storage.payments.rows import Changes, load_payments, save
 from tests.support.factories import NOW, a_create, a_payment, opened, told
@@ -101,3 +104,44 @@ async def test_migrations_run_twice_change_nothing(database):
     await migrate(database)
     async with database.connect() as connection:
         assert (await connection.execute(text("SELECT count(*) FROM alembic_version"))).scalar_one() == 1
+
+
+async def test_a_posting_names_its_operation_as_its_cause(database):
+    payment = await captured(database)
+    async with database.connect() as connection:
+        rows = await connection.execute(
+            text("SELECT DISTINCT cause_kind, cause_id, operation_id::text FROM ledger_entries")
+        )
+        assert [tuple(row) for row in rows] == [("operation", *[str(payment.operations[-1].id)] * 2)]
+        assert {posting.cause.kind for posting in await postings_of(connection, payment.id)} == {CauseKind.OPERATION}
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause"), [("operation", "another"), ("payout", None), (None, "yandex-pay/2026-11-27")]
+)
+async def test_a_posting_without_its_cause_is_refused(database, kind, cause):
+    payment = await captured(database)
+    problem = await refused(
+        database,
+        "INSERT INTO ledger_entries (posting_id, line, account, amount, currency, posted_at, operation_id, cause_kind,"
+        " cause_id) VALUES (gen_random_uuid(), 0, 'revenue', 1, 'RUB', now(), :operation, :kind, :cause)",
+        operation=payment.operations[0].id,
+        kind=kind,
+        cause=cause,
+    )
+    assert "has_cause" in problem
+
+
+async def test_a_posting_for_something_else_than_an_operation_needs_no_payment(database):
+    await captured(database)
+    async with database.begin() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO ledger_entries (posting_id, line, account, amount, currency, posted_at, cause_kind, cause_id)"
+                " SELECT CAST(:id AS uuid), line, account, amount, 'RUB', now(), 'payout', 'yandex-pay/2026-11-27'"
+                " FROM (VALUES (0, 'revenue', 100), (1, 'clearing:yandex-pay', -100)) AS lines (line, account, amount)"
+            ),
+            {"id": uuid4()},
+        )
+        for kind in BOOKS:
+            assert await broken(connection, kind) == [] or kind == "version_unjournalled"
