@@ -91,7 +91,7 @@ app = typer.Typer(name="billing", cls=LazyGroup, no_args_is_help=True, pretty_ex
 
 @app.callback()
 def billing() -> None:
-    """Billing of an on-line cinema: run it, watch it, check it."""
+    """Billing of an on-line cinema: run, inspect and audit it."""
 
 
 def main() -> None:

@@ -1,4 +1,7 @@
-"""``billing run NAME``: one process of the service in the foreground. The supervisor starts these."""
+"""``billing run NAME``: one process of the service in the foreground, and ``billing migrate``.
+
+A process loads only its own code, so its module is imported when it starts.
+"""
 
 import asyncio
 import logging
@@ -54,7 +57,7 @@ def admin() -> None:
 
 @app.command()
 def sandbox() -> None:
-    """The payment providers' imitation."""
+    """The sandbox that imitates the payment providers."""
     from providers.sandbox.server import run
 
     run(_settings())

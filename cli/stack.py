@@ -20,13 +20,13 @@ from deploy.local.layout import Layout, read_status, wanted_workers
 from runtime.settings import Settings
 
 LOG_LINES: Final = 15
-#: What there is to say of a state folder without a supervisor.
-NOTHING: Final[Status] = {"phase": "stopped", "problem": "", "urls": {}, "embedded": {}, "processes": []}
+#: Status without a running supervisor.
+STOPPED: Final[Status] = {"phase": "stopped", "problem": "", "urls": {}, "embedded": {}, "processes": []}
 
 
 def up(
     workers: Annotated[
-        int | None, typer.Option(min=1, max=64, help="Worker processes, from now on (at first: 1).")
+        int | None, typer.Option(min=1, max=64, help="Worker processes, kept for later starts (initially 1).")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the status as JSON when ready.")] = False,
 ) -> None:
@@ -59,14 +59,14 @@ def status(as_json: AsJson = False) -> None:
     """Show the processes of the local stack and their health. Exit 1 unless everything is healthy."""
     layout = _layout()
     running = control.supervisor_pid(layout) is not None
-    found = public((read_status(layout) if running else None) or NOTHING)
+    found = public((read_status(layout) if running else None) or STOPPED)
     if as_json:
         write_json(found)
     elif running:
         out.print(_table(found))
         _print_addresses(found)
     else:
-        err.print("nothing is running here: `billing up` starts it")
+        err.print("nothing is running here: `billing up` starts the stack")
     if not is_ready(found):
         raise typer.Exit(1)
 
@@ -98,7 +98,7 @@ def supervise() -> None:
 
 
 def public(found: Status) -> Status:
-    """The status for others: without what only children need, with age and memory of each process as of now."""
+    """The status to show: without the children's environment, with current age and memory of each process."""
     processes = [
         process
         | {
@@ -111,8 +111,8 @@ def public(found: Status) -> Status:
 
 
 def resident_mb(pid: int | None) -> float:
-    """Memory of a process and its children. What they share is shared out among them (proportional set size):
-    Postgres' processes would otherwise count its buffers ten times."""
+    """Megabytes used by a process and its children, as proportional set size: Postgres' processes share buffers, which
+    would otherwise count ten times."""
     if pid is None:
         return 0.0
     total = 0
@@ -131,17 +131,17 @@ def _layout() -> Layout:
 
 
 def _explain(reason: NotReady) -> None:
-    """Which part keeps the stack from being ready, what it said last, what to do."""
+    """Show which process is not ready, the end of its log, and what to do."""
     err.print(_table(reason.status))
     err.print(f"[red]not ready[/]: {reason}", soft_wrap=True)
     names = [process["name"] for process in reason.status["processes"] if not process["healthy"]]
     if reason.status["phase"] == "failed":
         names.append("migrate")
     for log in filter(Path.exists, map(_layout().log, names or ["supervisor"])):
-        err.print(f"\nthe end of {log}:", soft_wrap=True)
+        err.print(f"\nend of {log}:", soft_wrap=True)
         subprocess.run(["tail", "-n", str(LOG_LINES), str(log)], check=False, stdout=sys.stderr)
     err.print(
-        "\nWhat works goes on running. Mend it and run `billing up` again; "
+        "\nHealthy processes keep running. Fix the problem and run `billing up` again; "
         "`billing status` shows the state, `billing logs NAME` more of a log, `billing down` stops everything."
     )
 
@@ -165,7 +165,7 @@ def _table(found: Status) -> Table:
 
 def _print_addresses(found: Status) -> None:
     if found["embedded"]["kafka"] == "tansu":
-        out.print("[bold yellow]Kafka is Tansu, in memory only: nothing here survives a restart of the broker[/]")
+        out.print("[bold yellow]Kafka is Tansu, in memory only: a restart of the broker loses all messages[/]")
     for name, url in found["urls"].items():
         if url is not None:
             origin = found["embedded"].get(name, "")
@@ -173,4 +173,4 @@ def _print_addresses(found: Status) -> None:
     out.print(f"  {'API key':<11}{found['api_key']}", soft_wrap=True)
     out.print(f"  {'logs':<11}{_layout().logs}  [dim]billing logs NAME[/]", soft_wrap=True)
     total = sum(process["rss_mb"] for process in found["processes"])
-    out.print(f"  {'memory':<11}{total:.0f} MB in all")
+    out.print(f"  {'memory':<11}{total:.0f} MB in total")

@@ -1,1 +1,2 @@
-"""The contract with other services, written from the code: the AsyncAPI document and the signals' JSON Schemas."""
+"""The contract with other services, generated from the code: the AsyncAPI document and the JSON Schemas of signals.
+Not here: the messages themselves (`billing/`)."""

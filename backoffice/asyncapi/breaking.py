@@ -1,4 +1,4 @@
-"""What of a changed contract breaks those who rely on the old one."""
+"""Breaking changes between two versions of the contract."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,26 +7,26 @@ Json = dict[str, Any]
 
 
 def breaking(old: Json, new: Json) -> list[str]:
-    """Each breaking change between two AsyncAPI documents, in words.
+    """Describe each breaking change between two AsyncAPI documents.
 
-    A field that is removed, retyped or no longer always there breaks who reads; one that is newly demanded breaks who
-    writes; so does a message or channel that is gone. Such a change needs a message type with a new version, beside
-    the old one. New messages, new optional fields and new values of an enumeration are fine: readers must ignore
-    what they do not know.
+    A field that is removed, retyped or no longer required breaks readers; a newly required one breaks writers; a
+    removed message or channel breaks both. Such a change needs a message type with a new version, beside the old one.
+    New messages, new optional fields and new values of an enumeration are compatible: readers must ignore what they do
+    not know.
     """
-    found = [f"channel {name} is gone" for name in old["channels"] if name not in new["channels"]]
-    theirs, ours = old["components"]["messages"], new["components"]["messages"]
-    for name, message in theirs.items():
-        if name not in ours:
-            found.append(f"message {name} is gone")
+    found = [f"channel {name} is removed" for name in old["channels"] if name not in new["channels"]]
+    published, current = old["components"]["messages"], new["components"]["messages"]
+    for name, message in published.items():
+        if name not in current:
+            found.append(f"message {name} is removed")
             continue
         for part in ("headers", "payload"):
-            found += _Comparison(old, new).differences(name, message.get(part, {}), ours[name].get(part, {}))
+            found += _Comparison(old, new).differences(name, message.get(part, {}), current[name].get(part, {}))
     return list(dict.fromkeys(found))
 
 
 class _Comparison:
-    """Two schemas, each with the document its references point into."""
+    """Compares two schemas, each with the document that its references point into."""
 
     def __init__(self, old: Json, new: Json) -> None:
         self._old = old
@@ -43,9 +43,9 @@ class _Comparison:
         if (was := _type(self._old, old)) != (now := _type(self._new, new)):
             yield f"{path}: retyped from {was} to {now}"
             return
-        gone = [value for value in old.get("enum", ()) if value not in new.get("enum", ())]
-        if gone:
-            yield f"{path}: no longer one of {gone}"
+        removed = [value for value in old.get("enum", ()) if value not in new.get("enum", ())]
+        if removed:
+            yield f"{path}: no longer one of {removed}"
         yield from self._fields(path, old, new)
         for word in ("items", "additionalProperties"):
             if isinstance(old.get(word), dict) and isinstance(new.get(word), dict):
@@ -61,10 +61,10 @@ class _Comparison:
                 yield f"{path}.{name}: removed"
             else:
                 yield from self.differences(f"{path}.{name}", schema, properties[name])
-        required, demanded = set(old.get("required", ())), set(new.get("required", ()))
-        yield from (f"{path}.{name}: newly required" for name in sorted(demanded - required))
+        required, now_required = set(old.get("required", ())), set(new.get("required", ()))
+        yield from (f"{path}.{name}: newly required" for name in sorted(now_required - required))
         yield from (
-            f"{path}.{name}: no longer always there" for name in sorted((required - demanded) & properties.keys())
+            f"{path}.{name}: no longer required" for name in sorted((required - now_required) & properties.keys())
         )
 
 
@@ -80,7 +80,7 @@ def _without_ref(schema: Json) -> Json:
 
 
 def _type(document: Json, schema: Json) -> str:
-    """The type in a word, alternatives included; references by what they point to."""
+    """The type in words, with alternatives; references are resolved."""
     if "anyOf" in schema:
         return " or ".join(sorted(_type(document, _resolved(document, part)) for part in schema["anyOf"]))
     if "const" in schema:

@@ -1,4 +1,4 @@
-"""The AsyncAPI 3 document of every Kafka topic and RabbitMQ signal, from the code that sends and reads them."""
+"""The AsyncAPI 3 document of every Kafka topic and RabbitMQ signal, generated from the message types."""
 
 import inspect
 from typing import Any, Final
@@ -11,7 +11,7 @@ from billing.messages.topics import CALLBACKS, INBOX, Topic
 from billing.signals import signal_type
 from sinks.rabbitmq.publisher import SIGNALS
 
-#: Of the document: raised with every change to it, the first number with a breaking one.
+#: Version of the document: raised with every change, the major number with a breaking one.
 VERSION: Final = "1.0.0"
 _REF: Final = "#/components/schemas/{name}"
 _READ_BY_BILLING: Final = (INBOX, CALLBACKS)
@@ -51,7 +51,7 @@ def document() -> Json:
 
 
 def signal_schemas() -> dict[str, Json]:
-    """Routing key → the JSON Schema (2020-12) of the body, whole in itself."""
+    """Routing key → the self-contained JSON Schema (2020-12) of the body."""
     return {
         key: {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -144,7 +144,7 @@ def _signal(key: str, body: type[Any]) -> Json:
 
 
 def _clean(schema: Any) -> Any:
-    """The same with texts for people where docstrings stood."""
+    """Dedent the docstrings that became descriptions."""
     if isinstance(schema, dict):
         return {
             key: inspect.cleandoc(value) if key == "description" and isinstance(value, str) else _clean(value)

@@ -1,4 +1,5 @@
-"""The auditor: reads what Postgres, Kafka, ClickHouse, RabbitMQ and the provider hold, and reports where they disagree.
+"""The audit: compares the records of Postgres, Kafka, ClickHouse, RabbitMQ and the providers, and reports violations.
 
-One file per source; ``audit.py`` puts them together. Nothing here uses the code that writes what is checked.
+One file per source; ``audit.py`` runs them all, and the checks of Postgres alone. Nothing here uses the code that
+writes what is checked.
 """

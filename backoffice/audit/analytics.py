@@ -1,4 +1,4 @@
-"""ClickHouse against the books: every operation, with the same status and amount, and none besides."""
+"""ClickHouse against Postgres: the same operations, with the same status and amount."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -27,7 +27,7 @@ async def check_analytics(
 ) -> None:
     """Compare counts, sums and checksums per hour of creation, and single operations where these differ.
 
-    ``behind``: rows are still on their way, so what is missing or older than in the books counts as in flight.
+    ``behind``: the sink has not delivered every event, so missing and older rows count as in flight.
     """
     books = await sql.operation_hours(connection)
     rows = (await clickhouse.query(_HOURS)).result_rows
@@ -41,13 +41,13 @@ async def check_analytics(
 
 
 def compare(ours: Mapping[UUID, str], theirs: Mapping[UUID, str], findings: Findings, *, behind: bool) -> None:
-    """Operation → ``type|status|amount``, in the books and in ClickHouse."""
+    """``ours`` (Postgres) and ``theirs`` (ClickHouse): operation → ``type|status|amount``."""
     for id, what in ours.items():
         found = theirs.get(id)
         if found == what:
             continue
         kind = "analytics_missing" if found is None else "analytics_mismatch"
-        detail = f"the books say {what}, ClickHouse has {found or 'nothing'}"
+        detail = f"Postgres has {what}, ClickHouse has {found or 'nothing'}"
         findings.under_way(kind, id, detail, settled=not behind)
     for id in theirs.keys() - ours.keys():
-        findings.found("analytics_extra", id, f"ClickHouse has {theirs[id]}, the books nothing")
+        findings.found("analytics_extra", id, f"ClickHouse has {theirs[id]}, Postgres has nothing")

@@ -1,4 +1,4 @@
-"""The whole audit: every source, as of one moment in Postgres, looked at twice where something seems wrong."""
+"""The whole audit: every source, as of one moment in Postgres; apparent violations are checked twice."""
 
 import asyncio
 import time
@@ -6,19 +6,18 @@ from collections.abc import Callable
 from typing import Final
 
 from clickhouse_connect.driver.asyncclient import AsyncClient
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from analytics.clickhouse import connect
 from backoffice.audit import analytics, provider, signals, streams
-from backoffice.audit.books import check_books
 from backoffice.audit.findings import Findings
 from backoffice.audit.streams import Log
 from billing.messages.topics import INBOX
 from runtime.settings import Settings
 from storage.inspection import books as sql
 
-#: Between two looks, seconds: time for what is under way between two parts to arrive.
-LOOK_EVERY_S: Final = 1.0
+#: Seconds between two checks: time for messages in flight to arrive.
+RECHECK_AFTER_S: Final = 1.0
 
 OnProgress = Callable[[str], None]
 """Called with what is being checked."""
@@ -27,8 +26,8 @@ OnProgress = Callable[[str], None]
 async def audit(settings: Settings, wait_s: float, *, settled: bool, on_progress: OnProgress) -> Findings:
     """Wait up to ``wait_s`` for the consumers to catch up, then compare everything.
 
-    The parts are not read at the same instant, so on a running service a change may be seen in one and not yet in
-    another. A violation therefore counts only when a second look sees it too.
+    The services are not read at the same instant, so a change may be visible in one and not yet in another. A
+    violation therefore counts only if a second check finds it too.
     """
     engine = sql.auditing_engine(settings)
     try:
@@ -36,11 +35,11 @@ async def audit(settings: Settings, wait_s: float, *, settled: bool, on_progress
         try:
             async with Log.open(settings) as log:
                 await _catch_up(engine, log, wait_s, on_progress)
-                findings = await _look(settings, engine, log, clickhouse, settled=settled, on_progress=on_progress)
+                findings = await _check(settings, engine, log, clickhouse, settled=settled, on_progress=on_progress)
                 if findings.violations:
-                    on_progress("looking again at what seems wrong")
-                    await asyncio.sleep(LOOK_EVERY_S)
-                    again = await _look(settings, engine, log, clickhouse, settled=settled, on_progress=on_progress)
+                    on_progress("checking apparent violations again")
+                    await asyncio.sleep(RECHECK_AFTER_S)
+                    again = await _check(settings, engine, log, clickhouse, settled=settled, on_progress=on_progress)
                     seen = {(violation.kind, violation.id) for violation in findings.violations}
                     again.violations = [v for v in again.violations if (v.kind, v.id) in seen]
                     findings = again
@@ -58,11 +57,11 @@ async def _catch_up(engine: AsyncEngine, log: Log, wait_s: float, on_progress: O
             lag = await streams.check_positions(connection, log, Findings(), settled=False)
         if not any(lag.values()) or time.monotonic() > deadline:
             return
-        on_progress(f"waiting for {sum(lag.values())} messages under way")
-        await asyncio.sleep(LOOK_EVERY_S / 4)
+        on_progress(f"waiting for {sum(lag.values())} messages in flight")
+        await asyncio.sleep(RECHECK_AFTER_S / 4)
 
 
-async def _look(
+async def _check(
     settings: Settings,
     engine: AsyncEngine,
     log: Log,
@@ -84,7 +83,7 @@ async def _look(
         await streams.check_requests(connection, log, processed, buried, findings)
         on_progress("Kafka: published events")
         await streams.check_events(connection, log, findings)
-        on_progress("the providers' own record")
+        on_progress("the providers' own records")
         await provider.check_charges(connection, settings, findings, settled=settled)
         on_progress("ClickHouse")
         behind = not settled and lag.get("sink.clickhouse", 0) > 0
@@ -92,3 +91,11 @@ async def _look(
     on_progress("RabbitMQ")
     signals.check_dead(await signals.count_dead(settings), findings)
     return findings
+
+
+async def check_books(connection: AsyncConnection, findings: Findings) -> None:
+    """Postgres alone: every query of :data:`storage.inspection.books.BOOKS`, on the state of one moment."""
+    findings.checked.update(await sql.counts(connection))
+    for kind in sql.BOOKS:
+        for id, detail in await sql.broken(connection, kind):
+            findings.found(kind, id, detail)

@@ -1,36 +1,36 @@
-"""What an audit finds.
+"""The findings of an audit.
 
-The kinds of violation, by the part that shows them (docs/operations.md says what to do):
+The kinds of violation, by service (docs/operations.md lists what to do):
 
 Postgres
     ``posting_unbalanced``   entries of a posting do not add up to zero, or mix currencies
-    ``ledger_mismatch``      a payment's clearing balance is not what was captured less what was refunded
+    ``ledger_mismatch``      a payment's clearing balance is not captured minus refunded
     ``amounts_mismatch``     a payment's amounts are not the sums of its operations, or break their limits
-    ``operation_unposted``   money moved in an operation, not in the ledger
-    ``posting_unfounded``    money moved in the ledger, not in the operation
-    ``operation_not_chased`` an open operation without a time at which it is asked about
-    ``version_disorder``     the journal of a payment goes back in versions
-    ``version_unjournalled`` the journal does not end at the payment's version
+    ``operation_unposted``   money moved in an operation, but not in the ledger
+    ``posting_unfounded``    money moved in the ledger, but not in the operation
+    ``operation_not_chased`` an open operation without a time for its next status inquiry
+    ``version_disorder``     versions in a payment's journal do not ascend
+    ``version_unjournalled`` the journal does not end with the payment's version
 Kafka
-    ``offset_unaccounted``   a message passed over: neither journalled nor dead-lettered
+    ``offset_unaccounted``   a skipped message: neither journalled nor dead-lettered
     ``offset_doubled``       a message applied twice
     ``position_beyond_log``  a position past the end of the topic
     ``payment_missing``      an accepted request without a payment and without a refusal
-    ``event_missing``        a version of a payment that was never published
-    ``event_unreadable``     a message in ``billing.events`` that is no event
-    ``behind``               messages not yet processed (only when everything should be settled)
+    ``event_missing``        a version of a payment was never published
+    ``event_unreadable``     a message in ``billing.events`` that is not an event
+    ``behind``               messages not yet processed (only with ``settled``)
 Provider
-    ``charge_unknown``       the provider took money for no payment of ours
-    ``charge_missing``       our books say captured, the provider has no such order
+    ``charge_unknown``       the provider captured money without a payment of ours
+    ``charge_missing``       Postgres has a capture, the provider has no such order
     ``charge_mismatch``      captured or refunded differ
-    ``charge_excessive``     the provider took more than the payment's amount
+    ``charge_excessive``     the provider captured more than the payment's amount
     ``charge_doubled``       the provider captured one order more than once
-    ``charge_unsettled``     they differ, the operation is open (only when everything should be settled)
+    ``charge_unsettled``     they differ while an operation is open (only with ``settled``)
 ClickHouse
     ``analytics_missing``, ``analytics_mismatch``, ``analytics_extra``, ``analytics_behind``
 RabbitMQ
-    ``signal_dead``          signals that their consumer gave back for good
-    ``signals_behind``       events whose signals are not sent yet (only when everything should be settled)
+    ``signal_dead``          signals that their consumer rejected for good
+    ``signals_behind``       events whose signals are not sent yet (only with ``settled``)
 """
 
 from collections import Counter
@@ -39,7 +39,7 @@ from typing import Any, NamedTuple
 
 
 class Violation(NamedTuple):
-    """Something that must not be. ``id``: of the payment, operation, posting, order, queue or offset it is about."""
+    """A broken invariant. ``id``: of the payment, operation, posting, order, queue or offset."""
 
     kind: str
     id: str
@@ -48,22 +48,22 @@ class Violation(NamedTuple):
 
 @dataclass
 class Findings:
-    """``checked`` counts what was looked at; ``in_flight`` what differs because it is still under way."""
+    """``checked``: how many of each were checked; its ``in_flight`` counts differences explained by open work."""
 
     checked: Counter[str] = field(default_factory=Counter)
     violations: list[Violation] = field(default_factory=list)
 
     def found(self, kind: str, id: object, detail: str) -> None:
-        """Note a violation."""
+        """Add a violation."""
         self.violations.append(Violation(kind, str(id), detail))
 
     def under_way(self, kind: str, id: object, detail: str, *, settled: bool) -> None:
-        """Note what is well while payments run and a violation when everything should be ``settled``."""
+        """Add a violation if everything should be ``settled``; otherwise count a difference in flight."""
         if settled:
             self.found(kind, id, detail)
         else:
             self.checked["in_flight"] += 1
 
     def as_json(self) -> dict[str, Any]:
-        """The report."""
+        """The report, as ``billing verify --json`` prints it."""
         return {"checked": dict(self.checked), "violations": [v._asdict() for v in self.violations]}

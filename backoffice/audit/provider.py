@@ -1,4 +1,4 @@
-"""The providers' own record against the books."""
+"""The providers' own records against Postgres."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -14,7 +14,7 @@ from storage.inspection.books import Charge
 
 #: The sandbox plays these providers.
 PROVIDERS: Final = ("yandex-pay", "yookassa", "stripe", "tbank")
-#: Orders that one page of the sandbox' book holds at most; older ones are asked for by id, so many at once.
+#: Maximum orders on a page of the sandbox' record, and of older ones queried by id at once.
 PAGE: Final = 100_000
 IDS_AT_ONCE: Final = 100
 TIMEOUT_S: Final = 120
@@ -38,7 +38,7 @@ class OrderRecord(msgspec.Struct):
 
 
 class Book(msgspec.Struct):
-    """An answer of ``/_sandbox/book``."""
+    """A response of ``/_sandbox/book``."""
 
     orders: list[OrderRecord]
 
@@ -47,14 +47,14 @@ _decode = msgspec.json.Decoder(Book).decode
 
 
 class Record:
-    """The sandbox' book, over HTTP."""
+    """The sandbox' record, over HTTP."""
 
     def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
         self._http = http
         self._url = f"{url.rstrip('/')}/_sandbox/book"
 
     async def newest(self) -> list[OrderRecord]:
-        """The newest orders, at most a page of them."""
+        """The newest orders, at most one page."""
         return await self._get([("since", "0"), ("limit", str(PAGE))])
 
     async def find(self, order_ids: list[str]) -> list[OrderRecord]:
@@ -71,7 +71,7 @@ class Record:
 
 
 async def check_charges(connection: AsyncConnection, settings: Settings, findings: Findings, *, settled: bool) -> None:
-    """Every charge has its payment and every payment its charge. Does nothing without a sandbox."""
+    """Every charge has its payment and every payment its charge. Checks nothing without a sandbox."""
     if not settings.sandbox_url:
         return
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
@@ -90,7 +90,7 @@ async def check_charges(connection: AsyncConnection, settings: Settings, finding
 
 
 def compare(charges: Iterable[Charge], orders: Mapping[str, OrderRecord], findings: Findings, *, settled: bool) -> None:
-    """Our payments against the provider's orders. While an operation is open the two may differ."""
+    """Compare our payments with the provider's orders. While an operation is open the two may differ."""
     for charge in charges:
         findings.checked["charges"] += 1
         order = orders.get(charge.order_ref)
@@ -103,12 +103,12 @@ def compare(charges: Iterable[Charge], orders: Mapping[str, OrderRecord], findin
             continue
         _doubled(order, id, findings)
         if order.captured > charge.amount:
-            findings.found("charge_excessive", id, f"{order.captured} taken of {charge.amount} to pay")
+            findings.found("charge_excessive", id, f"{order.captured} captured of {charge.amount}")
         theirs, ours = (order.captured, order.refunded), (charge.captured, charge.refunded)
         if theirs == ours:
             continue
-        detail = f"captured and refunded: {order.provider} says {theirs}, the books say {ours}"
-        # Behind the provider is what we are until it tells; ahead of it we must never be.
+        detail = f"captured and refunded: {order.provider} has {theirs}, Postgres has {ours}"
+        # We learn of changes after the provider: we may be behind its record, never ahead of it.
         if charge.open and theirs >= ours:
             findings.under_way("charge_unsettled", id, detail, settled=settled)
         else:
@@ -116,11 +116,11 @@ def compare(charges: Iterable[Charge], orders: Mapping[str, OrderRecord], findin
 
 
 def unknown(orders: Iterable[OrderRecord], findings: Findings) -> None:
-    """Orders at the provider that no payment is about; nothing is wrong with one that took no money."""
+    """Report orders without a payment of ours, unless they captured nothing."""
     for order in orders:
         if order.captured:
             _doubled(order, order.order_id, findings)
-            findings.found("charge_unknown", order.order_id, f"{order.captured} taken for no payment of ours")
+            findings.found("charge_unknown", order.order_id, f"{order.captured} captured without a payment of ours")
 
 
 def _doubled(order: OrderRecord, id: object, findings: Findings) -> None:

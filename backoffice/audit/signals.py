@@ -1,9 +1,8 @@
-"""RabbitMQ: what can be seen of signals without taking them from their consumers.
+"""RabbitMQ: what can be checked without consuming signals.
 
-A queue cannot be read without delivering its messages (and counting towards their delivery limit), and what was
-consumed is gone. So three facts together stand for the signals: every version of a payment is in ``billing.events``
-(``event_missing``), the sink has confirmed everything up to the end of it (``signals_behind``), and no consumer gave
-one back for good (``signal_dead``).
+Reading a queue delivers its messages (which counts towards their delivery limit), and consumed messages are gone. Three
+facts together replace it: every version of a payment is in ``billing.events`` (``event_missing``), the sink has confirmed
+everything up to its end (``signals_behind``), and no consumer has rejected a signal for good (``signal_dead``).
 """
 
 from collections.abc import Mapping
@@ -14,13 +13,13 @@ import aio_pika
 from backoffice.audit.findings import Findings
 from runtime.settings import Settings
 
-#: Where signals end that a consumer gave back for good.
+#: Queues of signals that a consumer rejected for good.
 DEAD_QUEUES: Final = ("auth.access.dead", "notify.customer.dead")
 TIMEOUT_S: Final = 10.0
 
 
 async def count_dead(settings: Settings, queues: tuple[str, ...] = DEAD_QUEUES) -> dict[str, int]:
-    """Queue → messages in it; raises ``ChannelNotFoundEntity`` for a queue that is not there."""
+    """Queue → messages in it; raises ``ChannelNotFoundEntity`` for a missing queue."""
     counts = {}
     async with await aio_pika.connect(settings.rabbitmq_url, timeout=TIMEOUT_S) as connection:
         for name in queues:
@@ -31,8 +30,8 @@ async def count_dead(settings: Settings, queues: tuple[str, ...] = DEAD_QUEUES) 
 
 
 def check_dead(counts: Mapping[str, int], findings: Findings) -> None:
-    """Dead-letter queues are empty."""
+    """Report dead-letter queues that are not empty."""
     for name, messages in counts.items():
         findings.checked["queues"] += 1
         if messages:
-            findings.found("signal_dead", name, f"{messages} signals given back by their consumer for good")
+            findings.found("signal_dead", name, f"{messages} signals rejected by their consumer for good")

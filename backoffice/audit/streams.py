@@ -17,11 +17,11 @@ from billing.messages.topics import DEAD_LETTERS, EVENTS, INBOX, TOPICS
 from runtime.settings import Settings
 from storage.inspection import books as sql
 
-#: The consumer whose messages the journal holds.
+#: The consumer that writes the journal.
 PAYMENTS: Final = "payments"
 #: Consumers whose lag has a kind of its own.
 BEHIND: Final = {"sink.rabbitmq": "signals_behind", "sink.clickhouse": "analytics_behind"}
-#: Messages asked of Kafka at once, payments looked up at once.
+#: Messages per fetch from Kafka, and payments per query.
 FETCH: Final = 5000
 
 Lag = Mapping[str, int]
@@ -31,14 +31,14 @@ Buried = frozenset[tuple[int, int]]
 
 
 class Subject(msgspec.Struct):
-    """The payment a message is about, and its version where the message has one."""
+    """The payment of a message, and its version if the message has one."""
 
     payment_id: UUID
     version: int = 0
 
 
 class Headline(msgspec.Struct):
-    """As much of an envelope as an auditor needs."""
+    """The fields of an envelope that the audit needs."""
 
     type: str
     data: Subject
@@ -48,7 +48,7 @@ _headline = msgspec.json.Decoder(Headline).decode
 
 
 class Log:
-    """Reads topics from outside: in no group, committing nothing. ``partitions``: topic → its partitions."""
+    """Reads topics without a group, and commits nothing. ``partitions``: topic → its partitions."""
 
     def __init__(self, consumer: AIOKafkaConsumer, partitions: Mapping[str, Sequence[int]]) -> None:
         self._consumer = consumer
@@ -57,7 +57,7 @@ class Log:
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings) -> "AsyncIterator[Log]":
-        """Connect. Raises ``UnknownTopicOrPartitionError`` where one of our topics is not there."""
+        """Connect. Raises ``UnknownTopicOrPartitionError`` if one of our topics is missing."""
         partitions = await _partitions(settings)
         consumer = AIOKafkaConsumer(
             bootstrap_servers=settings.kafka_url, enable_auto_commit=False, auto_offset_reset="none"
@@ -69,7 +69,7 @@ class Log:
             await consumer.stop()
 
     async def bounds(self, topic: str) -> dict[int, tuple[int, int]]:
-        """Partition → its first offset, and the one after its last."""
+        """Partition → its first offset, and the offset after its last."""
         partitions = [TopicPartition(topic, partition) for partition in self._partitions[topic]]
         first = await self._consumer.beginning_offsets(partitions)
         end = await self._consumer.end_offsets(partitions)
@@ -109,7 +109,7 @@ async def _partitions(settings: Settings) -> dict[str, list[int]]:
 async def check_positions(
     connection: AsyncConnection, log: Log, findings: Findings, *, settled: bool
 ) -> dict[str, int]:
-    """How far each consumer is behind."""
+    """Each consumer's lag in messages."""
     lag: dict[str, int] = {}
     bounds: dict[str, dict[int, tuple[int, int]]] = {}
     for consumer, topic, partition, following in await sql.positions(connection):
@@ -129,12 +129,12 @@ async def check_positions(
 
 
 async def buried(log: Log, findings: Findings) -> Buried:
-    """Inbox messages that the payments agent put aside."""
+    """Inbox messages that the payments agent wrote to the dead letters."""
     found = set()
     async for records in log.read(DEAD_LETTERS.name, await log.bounds(DEAD_LETTERS.name)):
         for record in records:
             findings.checked["dead_letters"] += 1
-            # The first of a name counts: the headers of the message itself follow behind.
+            # Of headers with the same name the first counts: the message's own headers follow.
             headers = dict(reversed(record.headers))
             if headers.get("consumer") == PAYMENTS.encode() and headers.get("topic") == INBOX.name.encode():
                 found.add((int(headers["partition"]), int(headers["offset"])))
@@ -146,7 +146,7 @@ async def check_journal(
 ) -> dict[int, tuple[int, int]]:
     """Every inbox offset from ``starts`` up to the position is in the journal once, or in the dead letters.
 
-    Returns what was looked at: partition → first offset and the one after the last.
+    Returns the range that was checked: partition → first offset and the one after the last.
     """
     processed = {}
     for consumer, topic, partition, following in await sql.positions(connection):
@@ -184,7 +184,7 @@ async def check_requests(
 
 
 async def check_creates(connection: AsyncConnection, creates: list[tuple[UUID, int, int]], findings: Findings) -> None:
-    """Requests ``(payment id, partition, offset)`` that were processed."""
+    """Check processed requests: ``(payment id, partition, offset)``."""
     findings.checked["requests"] += len(creates)
     for payment_id, partition, offset in await sql.without_payment(connection, creates) if creates else ():
         where = f"accepted at {partition}/{offset}"
@@ -210,7 +210,7 @@ async def check_events(connection: AsyncConnection, log: Log, findings: Findings
 async def check_versions(
     connection: AsyncConnection, seen: Mapping[UUID, int], findings: Findings, *, complete: bool
 ) -> None:
-    """``seen``: payment → the versions published, as a set of bits. ``complete``: the topic has lost none yet."""
+    """``seen``: payment → the versions published, as a set of bits. ``complete``: the topic still has all its messages."""
     ids = list(seen)
     for first in range(0, len(ids), FETCH):
         for id, version in (await sql.versions(connection, ids[first : first + FETCH])).items():

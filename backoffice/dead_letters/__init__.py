@@ -1,1 +1,1 @@
-"""Dead letters: read them from the topic, send one to its topic again. Not here: how they are shown."""
+"""Dead letters: list, read, replay and discard them. Not here: writing one (`runtime/kafka/`)."""

@@ -1,1 +1,2 @@
-"""Compare ClickHouse with the books in Postgres day by day, and send missing rows again."""
+"""Compare ClickHouse with Postgres day by day, and send missing rows or the whole journal again. Not here: the sink
+that sends rows as payments change (`sinks/`)."""

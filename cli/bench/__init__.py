@@ -1,1 +1,1 @@
-"""``billing bench``: how fast the running stack is, beside what the machine could do at best."""
+"""``billing bench``: the throughput of the running stack, compared with the limits of the machine."""

@@ -17,16 +17,14 @@ from runtime.clock import utc_now
 
 
 def bench(
-    seconds: Annotated[float, typer.Option(min=1, help="How long each load lasts.")] = 60.0,
-    concurrency: Annotated[int, typer.Option(min=1, help="Shops that post at once.")] = 48,
-    stored: Annotated[int, typer.Option(min=0, help="Measure again with so many payments more in the books.")] = 0,
+    seconds: Annotated[float, typer.Option(min=1, help="Duration of each load.")] = 60.0,
+    concurrency: Annotated[int, typer.Option(min=1, help="Concurrent clients.")] = 48,
+    stored: Annotated[int, typer.Option(min=0, help="Measure again with this many more stored payments.")] = 0,
     only: Annotated[
         Literal["reports", "ingest", "sinks"] | None,
-        typer.Option(
-            help="Only this part: reports on ClickHouse, what one ingest process accepts, what sinks deliver."
-        ),
+        typer.Option(help="Measure only reports, one ingest process, or the sinks."),
     ] = None,
-    operations: Annotated[int, typer.Option(min=1000, help="With --only reports: so many are made.")] = 10_000_000,
+    operations: Annotated[int, typer.Option(min=1000, help="With --only reports: how many to generate.")] = 10_000_000,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
 ) -> None:
     """Measure full payments on the running stack: posted, paid, called back, signalled, in ClickHouse."""
@@ -78,7 +76,7 @@ def _sinks(*, as_json: bool) -> None:
 def _reports(operations: int, *, as_json: bool) -> None:
     console = err if as_json else out
     today = utc_now().date()
-    with console.status("making operations") as progress:
+    with console.status("generating operations") as progress:
         figures = on_running_stack(lambda settings: measure_reports(settings, operations, today, progress.update))
     console.print(reports_table(figures))
     if as_json:

@@ -1,4 +1,4 @@
-"""What the machine can do at best, one part at a time: the figures to read ours beside."""
+"""The limits of the machine, one service at a time, to compare our figures with."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ VALUE: Final = b"x" * 1024
 
 
 async def provider_calls(sandbox_url: str) -> float:
-    """Bare aiohttp calls a second to the sandbox."""
+    """Bare aiohttp calls to the sandbox per second."""
     done, deadline = 0, time.perf_counter() + SECONDS
 
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
@@ -36,7 +36,7 @@ async def provider_calls(sandbox_url: str) -> float:
 
 
 async def postgres_rows(postgres_url: str) -> float:
-    """Bare asyncpg rows a second, as wide as an operation, in transactions of some hundred."""
+    """Bare asyncpg rows per second, as wide as an operation, 200 per transaction."""
     connection = await asyncpg.connect(postgres_url)
     try:
         await connection.execute("CREATE TEMPORARY TABLE bench_rows (LIKE operations INCLUDING ALL)")
@@ -60,7 +60,7 @@ async def postgres_rows(postgres_url: str) -> float:
 
 
 async def kafka_messages(settings: Settings) -> float:
-    """Bare aiokafka messages of a kilobyte a second, all acknowledged."""
+    """Bare aiokafka messages of 1 KB per second, all acknowledged."""
     producer = AIOKafkaProducer(**producer_options(settings))
     await producer.start()
     try:

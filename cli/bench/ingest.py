@@ -1,4 +1,4 @@
-"""How many commands and callbacks one ingest process accepts, beside what the machine can do at best."""
+"""Commands and callbacks that one ingest process accepts per second, compared with the limits of the machine."""
 
 import asyncio
 import hashlib
@@ -26,28 +26,30 @@ from rich.table import Table
 
 from billing.messages.topics import CALLBACKS, INBOX
 from cli.bench import floors
-from cli.bench.aside import PREFIX, own_topics
+from cli.bench.isolation import PREFIX, own_topics
 from cli.bench.wire import Sent, post, rush, steady
 from runtime.settings import Settings
 
 CONNECTIONS: Final = 64
 WARM_UP_S: Final = 2.0
-#: A process has so long to become ready.
+#: Seconds for a process to become ready.
 PATIENCE_S: Final = 30.0
 SERVICE_UNAVAILABLE: Final = 503
 MERCHANT: Final = "bench"
 KEY_ID: Final = "bench-1"
-#: Callbacks are signed before they are sent, and sent again when they run out: a repeat is checked and stored as well.
+#: Callbacks are signed in advance and sent repeatedly: repeats are verified and stored too.
 SIGNED: Final = 5_000
 
 
-def measure_ingest(settings: Settings, environment: dict[str, str], seconds: float, say: Callable[[str], None]) -> Any:
+def measure_ingest(
+    settings: Settings, environment: dict[str, str], seconds: float, on_progress: Callable[[str], None]
+) -> Any:
     """The figures of ``billing bench --only ingest --json``. ``environment``: the stack's settings for a process."""
-    return uvloop.run(_measure(settings, environment, seconds, say))
+    return uvloop.run(_measure(settings, environment, seconds, on_progress))
 
 
 async def _measure(
-    settings: Settings, environment: dict[str, str], seconds: float, say: Callable[[str], None]
+    settings: Settings, environment: dict[str, str], seconds: float, on_progress: Callable[[str], None]
 ) -> dict[str, Any]:
     api_key, run = secrets.token_hex(16), secrets.token_hex(4)
     key = ec.generate_private_key(ec.SECP256R1())
@@ -60,14 +62,14 @@ async def _measure(
             "BILLING_YANDEX_PAY_URL": keys_url,
             "BILLING_YANDEX_PAY_MERCHANT_ID": MERCHANT,
         }
-        say("floors: what the machine could do at best")
+        on_progress("limits of the machine")
         bare_sends = await floors.kafka_messages(settings)
         async with _process("floor", environment) as floor:
             validated = await _loaded(floor, lambda: _commands(floor.url, api_key, run), seconds, half=False)
         async with _process("commands", environment) as ingest:
-            say(f"commands for {seconds:.0f} s, then half as many")
+            on_progress(f"commands for {seconds:.0f} s, then half as many")
             commands = await _loaded(ingest, lambda: _commands(ingest.url, api_key, run), seconds)
-            say(f"callbacks for {seconds:.0f} s, then half as many")
+            on_progress(f"callbacks for {seconds:.0f} s, then half as many")
             signed = _signed(key)
             callbacks = await _loaded(ingest, lambda: _callbacks(ingest.url, signed), seconds)
         stored = {topic: await _stored(settings, PREFIX + topic) for topic in (INBOX.name, CALLBACKS.name)}
@@ -84,7 +86,7 @@ async def _measure(
 async def _loaded(
     process: "_Process", requests: Callable[[], Iterator[bytes]], seconds: float, *, half: bool = True
 ) -> dict[str, Any]:
-    """Rate at full speed; times of the answers at half of it."""
+    """The rate at full speed, and response times at half that rate."""
     warm = await rush(process.url, requests(), WARM_UP_S, CONNECTIONS)
     cpu = process.cpu_seconds()
     full = await rush(process.url, requests(), seconds, CONNECTIONS)
@@ -96,9 +98,9 @@ async def _loaded(
     }
     sent = [warm, full]
     if half:
-        calm = await steady(process.url, requests(), seconds, rate / 2, CONNECTIONS)
-        found["ms_at_half_load"] = calm.percentiles()
-        sent.append(calm)
+        half_load = await steady(process.url, requests(), seconds, rate / 2, CONNECTIONS)
+        found["ms_at_half_load"] = half_load.percentiles()
+        sent.append(half_load)
     return found | {"accepted": sum(map(_accepted, sent)), "failed": sum(map(_failed, sent))}
 
 
@@ -111,7 +113,7 @@ def _failed(sent: Sent) -> int:
 
 
 def _commands(url: str, api_key: str, run: str) -> Iterator[bytes]:
-    """New payments, none like another."""
+    """New payments, each with its own key."""
     headers = {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json", "Prefer": "respond-async"}
     order = {
         "customer_id": "customer-1842",
@@ -134,7 +136,7 @@ def _callbacks(url: str, signed: list[bytes]) -> Iterator[bytes]:
 
 
 def _signed(key: ec.EllipticCurvePrivateKey) -> list[bytes]:
-    """Yandex Pay's callbacks: of all providers' signatures theirs takes longest to check."""
+    """Yandex Pay's callbacks: their signatures take longest to verify."""
     jws, now = jwt.PyJWS(), int(time.time())
     header = {"kid": KEY_ID, "iat": now, "exp": now + 3600, "typ": "JWT"}
     event = {"event": "ORDER_STATUS_UPDATED", "eventTime": datetime.now(UTC).isoformat(), "merchantId": MERCHANT}
@@ -148,14 +150,14 @@ def _signed(key: ec.EllipticCurvePrivateKey) -> list[bytes]:
 
 
 class _Process:
-    """A server of the benchmark's."""
+    """A server process of the benchmark."""
 
     def __init__(self, process: asyncio.subprocess.Process, url: str) -> None:
         self.url = url
         self._process = process
 
     def cpu_seconds(self) -> float:
-        """What it used so far."""
+        """CPU time used so far."""
         times = psutil.Process(self._process.pid).cpu_times()
         return times.user + times.system
 
@@ -179,7 +181,7 @@ async def _process(part: str, environment: dict[str, str]) -> AsyncIterator[_Pro
 
 
 async def _until_ready(url: str) -> None:
-    """The floor refuses what it is asked here, and is ready when it does."""
+    """Wait for a response other than 503. The floor rejects this request, and is ready by then."""
     async with aiohttp.ClientSession() as http, asyncio.timeout(PATIENCE_S):
         while True:
             try:
@@ -187,13 +189,13 @@ async def _until_ready(url: str) -> None:
                     if answer.status != SERVICE_UNAVAILABLE:
                         return
             except aiohttp.ClientConnectionError:
-                pass  # it has not begun to listen
+                pass  # it does not listen yet
             await asyncio.sleep(0.1)
 
 
 @asynccontextmanager
 async def _published(key: ec.EllipticCurvePrivateKey) -> AsyncIterator[str]:
-    """Where the provider's keys are."""
+    """Serves the provider's public keys; yields the URL."""
     public = ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
     document = {"keys": [{**public, "kid": KEY_ID, "alg": "ES256", "use": "sig"}]}
 
@@ -223,20 +225,20 @@ async def _stored(settings: Settings, topic: str) -> int:
 
 
 def ingest_table(figures: dict[str, Any]) -> Table:
-    """The figures for people."""
+    """The figures as a table."""
     view = Table(title="billing bench --only ingest: one process", title_justify="left")
     view.add_column("")
     view.add_column("", justify="right")
     for name in ("commands", "callbacks"):
         found = figures[name]
-        view.add_row(f"[bold]{name} accepted a second[/]", f"[bold]{found['per_second']:,}[/]")
-        view.add_row("its CPU for each", f"{found['cpu_ms_each']} ms")
+        view.add_row(f"[bold]{name} accepted per second[/]", f"[bold]{found['per_second']:,}[/]")
+        view.add_row("CPU for each", f"{found['cpu_ms_each']} ms")
         times = ", ".join(f"{p} {ms} ms" for p, ms in found["ms_at_half_load"].items())
-        view.add_row("answered at half of that", times)
+        view.add_row("response time at half that rate", times)
         view.add_row("not accepted", str(found["failed"]))
         view.add_section()
     for name, value in figures["floors"].items():
         view.add_row(f"floor: {name.replace('_', ' ')}", f"{value:,}")
-    view.add_row("commands, of the validating endpoint", f"{figures['commands']['of_floor']:.0%}")
-    view.add_row("accepted and not in Kafka", str(figures["lost"]))
+    view.add_row("commands, relative to the validating endpoint", f"{figures['commands']['of_floor']:.0%}")
+    view.add_row("accepted but not in Kafka", str(figures["lost"]))
     return view

@@ -1,6 +1,6 @@
-"""An ingest process to load: ``python -m cli.bench.ingest_server PART`` with the settings of the stack.
+"""An ingest process under load: ``python -m cli.bench.ingest_server PART`` with the settings of the stack.
 
-``commands``: the real one, but that it writes to the benchmark's own topics: nobody acts on what is sent to it.
+``commands``: the real one, but it writes to the benchmark's own topics, which no process reads.
 ``floor``: the same server with an endpoint that only validates the same body.
 """
 
@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from cli.bench.aside import PREFIX
+from cli.bench.isolation import PREFIX
 from ingest_api.edge.uvicorn_server import server_config
 from ingest_api.kafka.writer import KafkaWriter
 from ingest_api.payments.schemas import CreatePaymentIn, parse
@@ -23,7 +23,7 @@ from runtime.logging.ingest import configure_logging
 from runtime.settings import Settings
 
 
-class AsideWriter(KafkaWriter):
+class BenchmarkWriter(KafkaWriter):
     """Writes to the benchmark's topics."""
 
     async def store(self, topic: str, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
@@ -31,7 +31,7 @@ class AsideWriter(KafkaWriter):
 
 
 async def validate(scope: Scope, receive: Receive, send: Send) -> None:
-    """Reads a command, checks it, and answers as much as ingest does."""
+    """Read and validate a command, and respond with as many bytes as ingest does."""
     if scope["type"] == "http":
         body = parse(CreatePaymentIn, await Request(scope, receive).body())
         answer = Response(b'{"id":"%s"}' % body.customer_id.encode(), status_code=202, media_type="application/json")
@@ -39,7 +39,7 @@ async def validate(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def main(part: str) -> None:
-    """Serve until a signal comes."""
+    """Serve until a signal stops it."""
     configure_logging()
     settings = Settings()
     dependencies = build_dependencies(settings)
@@ -49,7 +49,7 @@ def main(part: str) -> None:
         config.lifespan = "off"
         uvicorn.Server(config).run()
         return
-    serve(dataclasses.replace(dependencies, writer=AsideWriter(settings, dependencies.metrics)))
+    serve(dataclasses.replace(dependencies, writer=BenchmarkWriter(settings, dependencies.metrics)))
 
 
 if __name__ == "__main__":

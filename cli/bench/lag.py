@@ -1,5 +1,5 @@
-"""How long a change takes to ClickHouse while payments come at a steady rate: the real sink, on a topic and in a
-database of the benchmark's own."""
+"""Delay from a change to its row in ClickHouse at a steady rate: the real sink, with a topic and a database of the
+benchmark's own."""
 
 import asyncio
 import os
@@ -17,13 +17,13 @@ from aiokafka import AIOKafkaProducer
 from analytics.clickhouse import connect
 from billing.messages import Envelope, PaymentChanged
 from billing.messages.topics import EVENTS
-from cli.bench.aside import PREFIX, own_topics
+from cli.bench.isolation import PREFIX, own_topics
 from runtime.kafka.options import producer_options
 from runtime.postgres import connected
 from runtime.settings import Settings
 from storage.streams.positions import forget
 
-#: Payments a second, and for how long; a payment of one stage changes three times.
+#: Payments per second, and for how many seconds. A one-stage payment changes three times.
 RATE: Final = 300
 SECONDS: Final = 30
 CHANGES: Final = 3
@@ -33,7 +33,7 @@ PATIENCE_S: Final = 60.0
 
 async def measure_lag(settings: Settings, url: str, changes: Sequence[PaymentChanged]) -> dict[str, float]:
     """Milliseconds from a change to its readable row, event by event: p50, p99, max. ``url``: of the benchmark's
-    database; ``changes`` are sent over and over, as if they happened now."""
+    database; ``changes`` are sent repeatedly, as if they happened now."""
     topic = f"{PREFIX}{EVENTS.name}.{secrets.token_hex(4)}"
     try:
         async with own_topics(settings, [topic]), _sink(settings, url, topic):
@@ -52,7 +52,7 @@ async def _sink(settings: Settings, url: str, topic: str) -> AsyncIterator[None]
         "BILLING_KAFKA_URL": settings.kafka_url,
         "BILLING_POSTGRES_URL": settings.postgres_url,
         "BILLING_HEARTBEAT_FILE": str(beat),
-        "BILLING_METRICS_PORT": "0",  # in the environment it would be another sink's
+        "BILLING_METRICS_PORT": "0",  # the environment may name another sink's port
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "cli.bench.sink_process", topic,
@@ -92,7 +92,7 @@ async def _send(settings: Settings, topic: str, changes: Sequence[PaymentChanged
 
 
 async def _arrived(url: str, topic: str, sent: int) -> dict[str, float]:
-    """Once all of them can be read. A batch's changes count as old as its oldest."""
+    """Wait until all rows can be read. Each change of a batch counts as old as its oldest."""
     client = await connect(url)
     batches = "FROM stream_metrics WHERE topic = {topic:String}"
     age = "dateDiff('millisecond', oldest_at, delivered_at)"

@@ -1,4 +1,4 @@
-"""The load: shops that post payments as quickly, or as steadily, as asked. The sandbox' own customers pay them."""
+"""Load: clients post payments at full speed or at a steady rate. The sandbox' customers pay them."""
 
 import asyncio
 import secrets
@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from billing_client import BillingClient, Cart, Item, NewPayment, NoAnswer, ProblemError, Repeats, ReturnUrls
 
-#: One attempt each: what fails is counted, not mended.
+#: One attempt each: failures are counted, not retried.
 ONCE: Final = Repeats(patience_s=0, timeout_s=60)
 
 
 @dataclass
 class Load:
-    """What was sent and how it was answered. ``answers``: payment id → seconds from request to answer."""
+    """The requests and their responses. ``answers``: payment id → seconds from request to response."""
 
     answers: dict[str, float] = field(default_factory=dict)
     accepted: int = 0
@@ -33,7 +33,7 @@ class Shop:
         self._number = 0
 
     async def rush(self, seconds: float, concurrency: int) -> Load:
-        """As many as the service takes: ``concurrency`` shops, each posting again when answered."""
+        """Full speed: ``concurrency`` clients, each posting again after a response."""
         load, deadline = Load(), time.perf_counter() + seconds
 
         async def keep_posting(billing: BillingClient) -> None:
@@ -43,7 +43,7 @@ class Shop:
         return await self._timed(load, lambda s: [keep_posting(s) for _ in range(concurrency)])
 
     async def steady(self, seconds: float, rate: float) -> Load:
-        """``rate`` payments a second, whether or not the earlier ones are answered."""
+        """``rate`` payments per second, regardless of earlier responses."""
         load = Load()
 
         async def post_at(billing: BillingClient, start: float, number: int) -> None:

@@ -1,4 +1,4 @@
-"""How long each named report takes on many operations, made in a database of the benchmark's own."""
+"""Duration of each report on many operations, generated in a database of the benchmark's own."""
 
 import time
 from collections.abc import Callable
@@ -10,18 +10,18 @@ from rich.table import Table
 
 from analytics.clickhouse import connect
 from analytics.report import bind, read_reports, run
-from cli.bench.aside import STATEMENT_TIMEOUT_S, own_database
+from cli.bench.isolation import STATEMENT_TIMEOUT_S, own_database
 from runtime.settings import Settings
 
-#: Payments in one insert: well within the time a query may take.
+#: Payments per insert: well within the query timeout.
 CHUNK: Final = 250_000
-#: The payments lie on so many days before today.
+#: The payments spread over this many days before today.
 DAYS: Final = 90
-#: What a report may take, seconds, with the usual parameters.
+#: Seconds that a report may take with default parameters.
 LIMIT_S: Final = 1.0
 
-#: Payment ``n`` → what happened to it: of ten, two are declined, one is held and released, one partly refunded. The
-#: rows are inserted one after another, so that merges have their work, too.
+#: Of ten payments two are declined, one is voided, one partly refunded. Chunks are inserted one after another, so
+#: that ClickHouse has parts to merge.
 _PAYMENT: Final = """
     toUUID(concat('00000000-0000-4000-8000-', leftPad(toString(number), 12, '0'))) AS payment_id,
     number % 10 AS story,
@@ -84,18 +84,18 @@ _STEPS: Final[dict[str, str]] = {
 
 
 async def measure_reports(
-    settings: Settings, operations: int, today: date, say: Callable[[str], None]
+    settings: Settings, operations: int, today: date, on_progress: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Make ``operations`` (two to a payment), and time every report with its usual parameters, the better of two."""
+    """Generate ``operations`` (two per payment), and time every report with default parameters, the better of two runs."""
     async with own_database(settings) as url:
         client = await connect(url, receive_timeout_s=STATEMENT_TIMEOUT_S)
         try:
             started = time.monotonic()
-            await _generate(client, operations // 2, today, say)
+            await _generate(client, operations // 2, today, on_progress)
             made_s = time.monotonic() - started
             seconds = {}
             for name, report in read_reports().items():
-                say(f"report {name}")
+                on_progress(f"report {name}")
                 seconds[name] = round(min([await _timed(client, report, today) for _ in range(2)]), 3)
             counted = int((await client.query("SELECT count() FROM operation_versions")).result_rows[0][0])
         finally:
@@ -104,7 +104,7 @@ async def measure_reports(
 
 
 def reports_table(figures: dict[str, Any]) -> Table:
-    """The figures for people."""
+    """The figures as a table."""
     title = f"reports on {figures['operations']:,} operations".replace(",", " ")
     table = Table(title=title, title_justify="left")
     table.add_column("report")
@@ -114,9 +114,9 @@ def reports_table(figures: dict[str, Any]) -> Table:
     return table
 
 
-async def _generate(client: AsyncClient, payments: int, today: date, say: Callable[[str], None]) -> None:
+async def _generate(client: AsyncClient, payments: int, today: date, on_progress: Callable[[str], None]) -> None:
     for start in range(0, payments, CHUNK):
-        say(f"{start:,} of {payments:,} payments made".replace(",", " "))
+        on_progress(f"{start:,} of {payments:,} payments generated".replace(",", " "))
         values = {
             "today": today,
             "seconds": DAYS * 86_400,

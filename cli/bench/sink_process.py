@@ -1,5 +1,5 @@
-"""The analytics sink on a topic of the benchmark's: ``python -m cli.bench.sink_process TOPIC``, with the settings of the
-stack and the benchmark's own database. Its consumer is called as the topic is."""
+"""The analytics sink on the benchmark's topic: ``python -m cli.bench.sink_process TOPIC``, with the settings of the
+stack and the benchmark's database. Its consumer is named like the topic."""
 
 import dataclasses
 import sys
@@ -12,7 +12,7 @@ from sinks.process import run_sink
 
 
 def main(topic: str) -> None:
-    """Serve until a signal comes."""
+    """Serve until a signal stops it."""
     setup.configure()
     settings = Settings()
     gc.freeze_startup_objects()  # as `billing run` does

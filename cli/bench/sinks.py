@@ -1,4 +1,4 @@
-"""What the sinks deliver at full speed: signals with confirms, rows, a backfill; beside what the parts do bare."""
+"""Sinks at full speed: confirmed signals, rows, a backfill; compared with the bare clients."""
 
 import asyncio
 import secrets
@@ -19,7 +19,7 @@ from billing.messages import CreatePayment, Observation, PaymentChanged, Provide
 from billing.orders import Cart, Item, Order
 from billing.payments.decide import decide
 from billing.vocabulary import PaymentStatus
-from cli.bench.aside import own_database
+from cli.bench.isolation import own_database
 from cli.bench.lag import RATE, SECONDS, measure_lag
 from runtime.postgres import connected
 from runtime.settings import Settings
@@ -31,7 +31,7 @@ from sinks.rabbitmq.publisher import SignalPublisher, Topology
 from sinks.rabbitmq.publisher import translate as signals_of
 from storage.streams.positions import is_known
 
-#: Payments whose changes are delivered; each is created and captured.
+#: Payments whose changes are delivered: created and captured.
 PAYMENTS: Final = 10_000
 #: Events in a batch, as the sinks take them.
 BATCH: Final = 500
@@ -39,19 +39,19 @@ IN_FLIGHT: Final = 256
 TOPIC: Final = "bench"
 
 
-async def measure_sinks(settings: Settings, say: Callable[[str], None]) -> dict[str, Any]:
+async def measure_sinks(settings: Settings, on_progress: Callable[[str], None]) -> dict[str, Any]:
     """The figures of ``billing bench --only sinks --json``."""
-    say("making changes")
+    on_progress("generating changes")
     changes = _changes(PAYMENTS)
     batches = _batches(changes)
-    say("signals, with confirms")
+    on_progress("signals, with confirms")
     signals, bare = await _signals(settings, batches)
     async with own_database(settings) as url:
-        say("rows into ClickHouse")
+        on_progress("rows into ClickHouse")
         rows, operations, bare_rows = await _rows(url, batches)
-        say(f"{RATE} payments a second, {SECONDS} s")
+        on_progress(f"{RATE} payments per second, {SECONDS} s")
         lag = await measure_lag(settings, url, changes)
-    say("a backfill of what is in the journal")
+    on_progress("a backfill of the journal")
     done = await _backfill(settings)
     return {
         "signals_per_second": signals,
@@ -65,24 +65,24 @@ async def measure_sinks(settings: Settings, say: Callable[[str], None]) -> dict[
 
 
 def sinks_table(figures: dict[str, Any]) -> Table:
-    """The same for people."""
+    """The figures as a table."""
     view = Table(title="Sinks", title_justify="left", show_header=False)
     view.add_column()
     view.add_column(justify="right")
     bare = figures["floors"]["confirmed_messages_per_second"]
-    view.add_row("signals a second, confirmed", f"{figures['signals_per_second']:,} (bare aio-pika: {bare:,})")
+    view.add_row("signals per second, confirmed", f"{figures['signals_per_second']:,} (bare aio-pika: {bare:,})")
     bare_rows = figures["floors"]["rows_per_second"]
-    view.add_row("rows a second into ClickHouse", f"{figures['rows_per_second']:,} (bare inserts: {bare_rows:,})")
-    view.add_row("operations a second among them", f"{figures['operations_per_second']:,}")
+    view.add_row("rows per second into ClickHouse", f"{figures['rows_per_second']:,} (bare inserts: {bare_rows:,})")
+    view.add_row("operations per second among them", f"{figures['operations_per_second']:,}")
     if (done := figures["backfill"]) is not None:
-        view.add_row(f"backfill of {done['operations']:,} operations, a second", f"{done['per_second']:,}")
-    view.add_row(f"from change to readable row, {RATE} payments a second", _told(figures["lag_ms"]))
+        view.add_row(f"backfill of {done['operations']:,} operations, per second", f"{done['per_second']:,}")
+    view.add_row(f"from change to readable row, {RATE} payments per second", _formatted(figures["lag_ms"]))
     if (lag := figures["lag_ms_today"]) is not None:
-        view.add_row("from change to readable row, worst hour of today", _told(lag))
+        view.add_row("from change to readable row, worst hour of today", _formatted(lag))
     return view
 
 
-def _told(lag: dict[str, float]) -> str:
+def _formatted(lag: dict[str, float]) -> str:
     return ", ".join(f"{name} {lag[name]:,.0f} ms" for name in ("p50", "p99", "max"))
 
 
@@ -167,7 +167,7 @@ async def _rows(url: str, batches: Sequence[tuple[Event, ...]]) -> tuple[int, in
 
 
 async def _bare_inserts(url: str, batches: Sequence[tuple[Event, ...]]) -> int:
-    """clickhouse-connect alone: the same rows of operations in batches of that size, made beforehand."""
+    """clickhouse-connect alone: the same operation rows, encoded in advance."""
     table, encoder = "operation_versions", msgspec.json.Encoder()
     ready = [[row for event in events for row in rows_of(event).operations] for events in batches]
     bodies = [encoder.encode_lines(rows) for rows in ready]
@@ -183,10 +183,10 @@ async def _bare_inserts(url: str, batches: Sequence[tuple[Event, ...]]) -> int:
 
 
 async def _backfill(settings: Settings) -> dict[str, int] | None:
-    """``None`` where the journal is empty, or where somebody's backfill is not done: its position is not ours."""
+    """``None`` if the journal is empty, or a backfill is unfinished: its position must not be touched."""
     sent = 0
 
-    def told(_messages: int, operations: int) -> None:
+    def count(_messages: int, operations: int) -> None:
         nonlocal sent
         sent += operations
 
@@ -197,14 +197,14 @@ async def _backfill(settings: Settings) -> dict[str, int] | None:
                 return None
         started = time.perf_counter()
         try:
-            await backfill(engine, inserter, told)
+            await backfill(engine, inserter, count)
         finally:
             await inserter.close()
     return {"operations": sent, "per_second": round(sent / (time.perf_counter() - started))} if sent else None
 
 
 async def _lag(settings: Settings) -> dict[str, float] | None:
-    """Of the hour of today with the worst p99, as the report ``stream_lag`` tells it."""
+    """The hour of today with the worst p99, from the report ``stream_lag``."""
     client = await connect(settings.clickhouse_url)
     try:
         report = find_report("stream_lag")

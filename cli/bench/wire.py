@@ -1,4 +1,4 @@
-"""HTTP that costs the machine less than what it measures: one request at a time on each of some connections."""
+"""An HTTP client cheaper than the server it measures: one request at a time per connection."""
 
 import asyncio
 import re
@@ -16,25 +16,25 @@ _END: Final = b"\r\n\r\n"
 
 @dataclass
 class Sent:
-    """What became of a load. ``milliseconds``: from when a request was due to the end of its answer."""
+    """The responses to a load. ``milliseconds``: from when a request was due to the end of its response."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     milliseconds: list[float] = field(default_factory=list)
     seconds: float = 0.0
 
     def note(self, status: int, due: float) -> None:
-        """Count an answer."""
+        """Count a response."""
         self.statuses[status] += 1
         self.milliseconds.append((time.perf_counter() - due) * 1000)
 
     def percentiles(self) -> dict[str, float]:
-        """p50, p95 and p99 of the answers' times."""
+        """p50, p95 and p99 of the response times."""
         ordered = sorted(self.milliseconds)
         return {f"p{p}": round(ordered[min(len(ordered) - 1, len(ordered) * p // 100)], 1) for p in (50, 95, 99)}
 
 
 class Connection(asyncio.Protocol):
-    """A connection. The server has to say how long its answers are."""
+    """A connection. Responses must have a Content-Length."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
@@ -62,7 +62,7 @@ class Connection(asyncio.Protocol):
             self._answered.set_result(int(status[1]))
 
     def send(self, request: bytes) -> "asyncio.Future[int]":
-        """The status of the answer."""
+        """The status of the response."""
         assert self._transport is not None
         self._answered = asyncio.get_running_loop().create_future()
         self._transport.write(request)
@@ -74,7 +74,7 @@ class Connection(asyncio.Protocol):
 
 
 async def rush(url: str, requests: Iterator[bytes], seconds: float, connections: int) -> Sent:
-    """As many as the server takes: each connection sends again when it is answered."""
+    """Full speed: each connection sends again after a response."""
     sent = Sent()
     opened = [await _connect(url) for _ in range(connections)]
     started = time.perf_counter()
@@ -88,7 +88,7 @@ async def rush(url: str, requests: Iterator[bytes], seconds: float, connections:
 
 
 async def steady(url: str, requests: Iterator[bytes], seconds: float, rate: float, connections: int) -> Sent:
-    """``rate`` requests a second, however long the earlier ones take: what waits for a connection waits in its time."""
+    """``rate`` requests per second, regardless of earlier responses: waiting for a connection counts as response time."""
     sent = Sent()
     opened = [await _connect(url) for _ in range(connections)]
     free = deque(opened)

@@ -1,1 +1,1 @@
-"""``billing demo``: customers who buy, on the running stack, and the evidence of what became of it."""
+"""``billing demo``: plays customers against the running stack and compares what every part recorded."""

@@ -17,7 +17,7 @@ from cli.output import REFUSED, err, out, write_json
 
 def demo(
     payments: Annotated[int, typer.Option(min=1, max=100_000, help="Customers to serve.")] = 200,
-    seed: Annotated[int, typer.Option(help="Chooses the carts.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the carts.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
 ) -> None:
     """Play customers against the running stack and compare what every part recorded.
@@ -30,7 +30,7 @@ def demo(
     except subprocess.CalledProcessError as error:
         console.print("[red]The stack did not come up[/]: see above, and `billing status`.")
         raise typer.Exit(REFUSED) from error
-    console.print(f"{payments} customers: 8 of 10 pay, one is declined, one walks away\n")
+    console.print(f"{payments} customers: 8 of 10 pay, one is declined, one abandons the checkout\n")
     with Live(view.live(None, None, payments), console=console, refresh_per_second=4) as screen:
 
         def show(report: Report, shop: Shop) -> None:

@@ -1,4 +1,4 @@
-"""What became of the demo's payments, read from the parts themselves, never from the demo's memory."""
+"""The outcome of the demo's payments as each service recorded it, never from the demo's own memory."""
 
 import asyncio
 from collections import Counter
@@ -19,13 +19,13 @@ from billing.signals import ALLOW_ACCESS_KEY, PAYMENT_SUCCEEDED_KEY
 from sinks.rabbitmq.publisher import SIGNALS
 from storage.inspection.demo import PaymentFacts, payments_of
 
-#: The demo's own queue vanishes by itself when nobody has used it for this long, milliseconds.
+#: RabbitMQ deletes the demo's queue after this time without use, milliseconds.
 QUEUE_EXPIRES_MS: Final = 3_600_000
 
 
 @dataclass
 class Signals:
-    """Signals seen by a plain consumer: message ids by kind; a repeat of an id is one signal delivered twice."""
+    """Signals that a plain consumer received: message ids by kind. A repeated id is one signal delivered twice."""
 
     seen: dict[str, dict[str, str]] = field(default_factory=dict)
     redelivered: int = 0
@@ -49,7 +49,7 @@ class Signals:
 
 @dataclass(frozen=True)
 class Report:
-    """The figures of ``billing demo --json``; each names the part it was counted in."""
+    """The figures of ``billing demo --json``. Each comment names the service it is counted in."""
 
     accepted: int  # Postgres
     captured: int  # Postgres
@@ -66,7 +66,7 @@ class Report:
 
 @dataclass
 class Evidence:
-    """Open connections to every part that knows something."""
+    """Open connections to every service that records something."""
 
     engine: AsyncEngine
     clickhouse: AsyncClient
@@ -87,7 +87,7 @@ class Evidence:
         http: aiohttp.ClientSession,
         since: datetime,
     ) -> Self:
-        """Connect, and listen to the signals before the first payment."""
+        """Connect, and consume signals before the first payment."""
         clickhouse = await get_async_client(dsn=urls["clickhouse"], autogenerate_session_id=False, compress=False)
         rabbitmq = await aio_pika.connect_robust(urls["rabbitmq"])
         evidence = cls(engine, clickhouse, rabbitmq, http, urls["sandbox"], set(customers), since)
@@ -107,17 +107,17 @@ class Evidence:
         await message.ack()
 
     async def report(self, accepted_by_api: set[str]) -> Report:
-        """Count everything, compare everything. ``problems`` is empty when all agree."""
+        """Count and compare. ``problems`` is empty if all services agree."""
         async with self.engine.connect() as connection:
             payments = await payments_of(connection, sorted(self.customers))
-        book, operations = await asyncio.gather(self._book(payments), self._operations())
+        orders, operations = await asyncio.gather(self._orders(payments), self._operations())
         status = Counter(payment.status for payment in payments)
-        lost, duplicates = self._compare(payments, book, operations, accepted_by_api)
+        lost, duplicates = self._compare(payments, orders, operations, accepted_by_api)
         return Report(
             accepted=len(payments),
             captured=status["CAPTURED"],
             declined=status["FAILED"],
-            abandoned=sum(order["customer"] == "walks_away" for order in book.values()),
+            abandoned=sum(order["customer"] == "walks_away" for order in orders.values()),
             pending=status["PENDING"],
             signals_auth=self.signals.count(ALLOW_ACCESS_KEY),
             signals_notify=self.signals.count(PAYMENT_SUCCEEDED_KEY),
@@ -127,8 +127,8 @@ class Evidence:
             problems=(*lost, *duplicates),
         )
 
-    async def _book(self, payments: Sequence[PaymentFacts]) -> dict[str, dict[str, Any]]:
-        """The provider's own record of these orders."""
+    async def _orders(self, payments: Sequence[PaymentFacts]) -> dict[str, dict[str, Any]]:
+        """These orders in the provider's own record."""
         query = {"since": str(self.since.timestamp() - 1), "limit": "100000"}
         async with self.http.get(f"{self.sandbox_url}/_sandbox/book", params=query) as response:
             response.raise_for_status()
@@ -146,7 +146,7 @@ class Evidence:
     def _compare(
         self,
         payments: Sequence[PaymentFacts],
-        book: dict[str, dict[str, Any]],
+        orders: dict[str, dict[str, Any]],
         clickhouse_operations: int,
         accepted_by_api: set[str],
     ) -> tuple[list[str], list[str]]:
@@ -155,25 +155,27 @@ class Evidence:
         auth, paid = self.signals.payments(ALLOW_ACCESS_KEY), self.signals.payments(PAYMENT_SUCCEEDED_KEY)
         for payment in payments:
             id = str(payment.id)
-            order = book.get(payment.order_ref)
+            order = orders.get(payment.order_ref)
             charged = 0 if order is None else order["captured"]
             if charged > payment.captured:
-                lost.append(f"{id}: the provider took {charged}, the books say {payment.captured}")
+                lost.append(f"{id}: the provider captured {charged}, Postgres has {payment.captured}")
             if charged < payment.captured or charged > payment.amount or payment.captures > 1:
-                doubled.append(f"{id}: {payment.amount} to pay, {charged} taken, {payment.captured} in the books")
-            wanted = 1 if payment.captured else 0
+                doubled.append(
+                    f"{id}: amount {payment.amount}, {charged} captured at the provider, {payment.captured} in Postgres"
+                )
+            expected = 1 if payment.captured else 0
             for name, seen in (("auth", auth[id]), ("notify", paid[id])):
-                if seen < wanted:
+                if seen < expected:
                     lost.append(f"{id}: no {name} signal")
-                if seen > wanted:
+                if seen > expected:
                     doubled.append(f"{id}: {seen} {name} signals")
             if order is not None and order["status"] == "FAILED" and payment.status == "PENDING":
-                lost.append(f"{id}: declined at the provider, still pending in the books")
+                lost.append(f"{id}: declined at the provider, still pending in Postgres")
         operations = sum(payment.operations for payment in payments)
         lost += [f"{operations - clickhouse_operations} operations not in ClickHouse"] * (
             clickhouse_operations < operations
         )
-        doubled += [f"{clickhouse_operations - operations} operations too many in ClickHouse"] * (
+        doubled += [f"{clickhouse_operations - operations} surplus operations in ClickHouse"] * (
             clickhouse_operations > operations
         )
         return lost, doubled

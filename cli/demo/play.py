@@ -1,4 +1,4 @@
-"""Plays the demo and waits until every part tells the same story, or time is up."""
+"""Runs the demo and waits until every service has recorded the same outcome, or time is up."""
 
 import asyncio
 import json
@@ -19,17 +19,17 @@ from cli.demo.shop import Behaviour, Shop
 from runtime.postgres import create_engine
 from runtime.settings import Settings
 
-#: After the last customer left: time for callbacks, signals and analytics to arrive, a killed process included.
+#: Seconds for callbacks, signals and analytics to arrive after the last customer; enough for a process to restart.
 SETTLE_S: Final = 90.0
-LOOK_EVERY_S: Final = 0.5
-#: The story must stay the same for this long before it is believed: a double may still be on its way.
+POLL_S: Final = 0.5
+#: Seconds that the records must stay equal: a duplicate may still arrive.
 QUIET_S: Final = 1.5
-#: What a part that is away, or coming back, makes its client raise.
-AWAY: Final = (aiohttp.ClientError, ClickHouseError, DBAPIError, OSError, TimeoutError)
+#: Raised by the client of a service that is unavailable or restarting.
+UNAVAILABLE_ERRORS: Final = (aiohttp.ClientError, ClickHouseError, DBAPIError, OSError, TimeoutError)
 
 
 def running_stack(*, quiet: bool) -> dict[str, Any]:
-    """The status of the stack, brought up if needed. Raises :class:`subprocess.CalledProcessError` if it will not."""
+    """The status of the stack, started if needed. Raises :class:`subprocess.CalledProcessError` if it does not start."""
     billing = [sys.executable, "-m", "cli.main"]
     subprocess.run([*billing, "up"], check=True, stdout=sys.stderr if quiet else None)
     status = subprocess.run([*billing, "status", "--json"], check=True, capture_output=True, text=True)
@@ -40,7 +40,7 @@ def running_stack(*, quiet: bool) -> dict[str, Any]:
 async def play(
     status: dict[str, Any], customers: int, seed: int, show: Callable[[Report, Shop], None]
 ) -> tuple[Report, float]:
-    """Serve ``customers`` and return the final report and the seconds it took; ``show`` gets each look on the way."""
+    """Serve ``customers``; returns the final report and the seconds it took. ``show`` gets every interim report."""
     urls = status["urls"]
     run = secrets.token_hex(4)
     shop = Shop(urls["ingest"], status["api_key"], run, seed)
@@ -48,7 +48,7 @@ async def play(
     engine = create_engine(Settings(postgres_url=urls["postgres"]))
     started, since = time.monotonic(), datetime.now(UTC)
     async with aiohttp.ClientSession() as http:
-        evidence = await _open_patiently(lambda: Evidence.open(engine, urls, run, names, http, since))
+        evidence = await _connect(lambda: Evidence.open(engine, urls, run, names, http, since))
         try:
             opening = asyncio.create_task(shop.open(customers))
             report = await _until_settled(evidence, shop, customers, opening, show)
@@ -58,16 +58,16 @@ async def play(
     return report, time.monotonic() - started
 
 
-async def _open_patiently(connect: Callable[[], Awaitable[Evidence]]) -> Evidence:
-    """Connect to every part; one that is just coming back is waited for."""
+async def _connect(open: Callable[[], Awaitable[Evidence]]) -> Evidence:
+    """Connect to every service; retries while one is restarting."""
     deadline = time.monotonic() + SETTLE_S
     while True:
         try:
-            return await connect()
-        except AWAY:
+            return await open()
+        except UNAVAILABLE_ERRORS:
             if time.monotonic() > deadline:
                 raise
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(POLL_S)
 
 
 async def _until_settled(
@@ -79,7 +79,7 @@ async def _until_settled(
 ) -> Report:
     deadline = good_since = None
     while True:
-        report = await _look(evidence, shop)
+        report = await _report(evidence, shop)
         if report is not None:
             show(report, shop)
         now = time.monotonic()
@@ -90,29 +90,29 @@ async def _until_settled(
             settled = good_since is not None and now - good_since >= QUIET_S
             if report is not None and (settled or now > deadline):
                 return report
-        await asyncio.sleep(LOOK_EVERY_S)
+        await asyncio.sleep(POLL_S)
 
 
 def _agrees(report: Report, shop: Shop, customers: int) -> bool:
-    """Every part tells the same story, and the customers got what they came for."""
-    wants = [shop.behaviour(number) for number in range(customers)]
+    """Every service recorded the same, and each customer got the expected outcome."""
+    expected = [shop.behaviour(number) for number in range(customers)]
     return (
         not report.problems
         and report.accepted == customers
-        and report.captured == wants.count(Behaviour.PAYS)
-        and report.declined == wants.count(Behaviour.DECLINES)
-        and report.abandoned == report.pending == wants.count(Behaviour.WALKS_AWAY)
+        and report.captured == expected.count(Behaviour.PAYS)
+        and report.declined == expected.count(Behaviour.DECLINES)
+        and report.abandoned == report.pending == expected.count(Behaviour.ABANDONS)
     )
 
 
-async def _look(evidence: Evidence, shop: Shop) -> Report | None:
-    """One look at everything; ``None`` while a part of the stack is away."""
+async def _report(evidence: Evidence, shop: Shop) -> Report | None:
+    """One report; ``None`` while a service is unavailable."""
     try:
         return await evidence.report(shop.accepted)
-    except AWAY:
+    except UNAVAILABLE_ERRORS:
         return None
 
 
-def consistent(report: Report, shop_customers: int) -> bool:
-    """Whether the demo may end with success."""
-    return not report.problems and report.accepted == shop_customers
+def consistent(report: Report, customers: int) -> bool:
+    """Whether the demo succeeded."""
+    return not report.problems and report.accepted == customers

@@ -1,4 +1,4 @@
-"""The demo's shop and its customers: everything goes over HTTP, as a real shop and real browsers would."""
+"""The demo's shop and its customers. They use HTTP only, as a real shop and real browsers do."""
 
 import asyncio
 import random
@@ -25,9 +25,9 @@ from billing_client import (
 
 from providers.sandbox.customer_behaviour import visit
 
-#: Customers at work at once.
+#: Customers served at once.
 CONCURRENCY: Final = 20
-#: How long a demo's customer keeps trying while a part of the stack is away, seconds.
+#: Seconds that a customer keeps retrying while a service is unavailable.
 PATIENCE_S: Final = 90.0
 RETRY_S: Final = 0.3
 
@@ -40,7 +40,7 @@ CATALOGUE: Final = (
 )
 
 
-#: Those whose payment a declined card ends.
+#: Providers at which a declined card ends the payment.
 DECLINING: Final = ("yandex-pay", "yookassa", "tbank")
 PROVIDERS: Final = (*DECLINING, "stripe")
 
@@ -48,21 +48,21 @@ PROVIDERS: Final = (*DECLINING, "stripe")
 class Behaviour(StrEnum):
     PAYS = "pay"
     DECLINES = "decline"
-    WALKS_AWAY = "walk_away"
+    ABANDONS = "walk_away"
 
 
 @dataclass
 class Shop:
-    """Creates payments and sends customers to pay them. ``run`` marks everything that belongs to one demo."""
+    """Creates payments and sends customers to pay them. ``run`` identifies everything that belongs to one demo."""
 
     ingest_url: str
     api_key: str
     run: str
     seed: int
-    #: Payment ids the API accepted with a 2xx: what must not be lost.
+    #: Payment ids that the API accepted with a 2xx: none may be lost.
     accepted: set[str] = field(default_factory=set)
     visited: int = 0
-    #: How long a customer or the shop keeps trying, seconds.
+    #: Seconds that a customer or the shop keeps retrying.
     patience_s: float = PATIENCE_S
     refused: list[str] = field(default_factory=list)
 
@@ -71,18 +71,18 @@ class Shop:
         return f"demo-{self.run}-{number}"
 
     def behaviour(self, number: int) -> Behaviour:
-        """What customer ``number`` will do: 8 of 10 pay, one is declined, one walks away."""
-        return (Behaviour.DECLINES, Behaviour.WALKS_AWAY, *[Behaviour.PAYS] * 8)[number % 10]
+        """What customer ``number`` does: 8 of 10 pay, one is declined, one abandons the checkout."""
+        return (Behaviour.DECLINES, Behaviour.ABANDONS, *[Behaviour.PAYS] * 8)[number % 10]
 
     def provider(self, number: int) -> str | None:
-        """Where customer ``number`` pays: everywhere in turn. At Stripe a declined card would leave the page open to
-        another one, and the payment pending: who is declined pays elsewhere."""
-        places = DECLINING if self.behaviour(number) is Behaviour.DECLINES else PROVIDERS
-        return places[(number + number // 10) % len(places)]
+        """The provider of customer ``number``: all of them by turns. At Stripe a declined card leaves the page open for
+        another card and the payment pending, so customers who are declined pay elsewhere."""
+        providers = DECLINING if self.behaviour(number) is Behaviour.DECLINES else PROVIDERS
+        return providers[(number + number // 10) % len(providers)]
 
     async def open(self, customers: int) -> None:
         """Serve all customers."""
-        places = asyncio.Semaphore(CONCURRENCY)
+        slots = asyncio.Semaphore(CONCURRENCY)
         timeout = aiohttp.ClientTimeout(total=40)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             billing = BillingClient(
@@ -93,7 +93,7 @@ class Shop:
             )
 
             async def serve(number: int) -> None:
-                async with places:
+                async with slots:
                     await self._serve(billing, session, number)
 
             async with asyncio.TaskGroup() as group:
@@ -104,12 +104,12 @@ class Shop:
         try:
             opened = await billing.create_payment(self._order(number), idempotency_key=f"{self.run}-{number}")
         except (Unavailable, NoAnswer):
-            return  # away for too long: it is missing among the accepted ones
+            return  # unavailable for too long: the report counts it as not accepted
         except ProblemError as refusal:
             self.refused.append(str(refusal))
             return
         self.accepted.add(str(opened.id))
-        url = opened.payment_url or await self._patiently(lambda: self._payment_url(billing, opened.id))
+        url = opened.payment_url or await self._retrying(lambda: self._payment_url(billing, opened.id))
         if url is None:
             return
         behaviour = self.behaviour(number)
@@ -118,14 +118,14 @@ class Shop:
             await visit(session, url, behaviour.value)
             return True
 
-        if await self._patiently(pay):
+        if await self._retrying(pay):
             self.visited += 1
 
     async def _payment_url(self, billing: BillingClient, id: UUID) -> str | None:
         try:
             return (await billing.payment(id)).payment_url
         except NotFound:
-            return None  # accepted, and not in the books yet
+            return None  # accepted, and not in Postgres yet
 
     def _order(self, number: int) -> NewPayment:
         chance = random.Random(self.seed * 1_000_003 + number)  # noqa: S311
@@ -140,14 +140,14 @@ class Shop:
             metadata={"demo": self.run},
         )
 
-    async def _patiently(self, attempt: Callable[[], Awaitable[Any]]) -> Any:
-        """Try until there is an answer: parts of the stack may be away for a while, and the keys make it safe."""
+    async def _retrying(self, attempt: Callable[[], Awaitable[Any]]) -> Any:
+        """Retry until there is a result: services may be unavailable, and idempotency keys make retries safe."""
         deadline = time.monotonic() + self.patience_s
         while time.monotonic() < deadline:
             try:
-                if (answer := await attempt()) is not None:
-                    return answer or None
+                if (result := await attempt()) is not None:
+                    return result or None
             except (aiohttp.ClientError, OSError, TimeoutError, NoAnswer, Unavailable):
-                pass  # away: asked again below, until the deadline
+                pass  # unavailable: retried below, until the deadline
             await asyncio.sleep(RETRY_S)
         return None

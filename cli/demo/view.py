@@ -1,4 +1,4 @@
-"""What the demo shows: live figures, a summary, where to look next."""
+"""The demo's output: live figures, a summary, and links."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ from cli.demo.shop import Shop
 
 
 def live(report: Report | None, shop: Shop | None, customers: int) -> Table:
-    """The figures while it runs."""
+    """Interim figures."""
     table = Table.grid(padding=(0, 2))
     if report is None or shop is None:
         table.add_row("[dim]opening the shop…[/]")
         return table
     for name, value, where in (
         ("accepted", report.accepted, "Postgres"),
-        ("at the till", shop.visited, "customers who opened the payment page"),
+        ("at checkout", shop.visited, "customers who opened the payment page"),
         ("captured", report.captured, "Postgres"),
         ("declined", report.declined, "Postgres"),
         ("abandoned", report.abandoned, "sandbox"),
@@ -32,8 +32,8 @@ def live(report: Report | None, shop: Shop | None, customers: int) -> Table:
 
 
 def summary(console: Console, report: Report, seconds: float, status: dict[str, Any]) -> None:
-    """The end: the figures, whether they agree, and where to look."""
-    table = Table(title="What became of it", title_justify="left")
+    """Final figures, whether they agree, and where to look next."""
+    table = Table(title="Outcome", title_justify="left")
     table.add_column("")
     table.add_column("payments", justify="right")
     table.add_column("counted in", style="dim")
@@ -41,7 +41,7 @@ def summary(console: Console, report: Report, seconds: float, status: dict[str, 
         ("accepted", report.accepted, "Postgres"),
         ("captured", report.captured, "Postgres"),
         ("declined", report.declined, "Postgres"),
-        ("abandoned by the customer", report.abandoned, "sandbox' own book"),
+        ("abandoned by the customer", report.abandoned, "the sandbox"),
         ("still pending", report.pending, "Postgres"),
         ("auth signals", report.signals_auth, "RabbitMQ"),
         ("notify signals", report.signals_notify, "RabbitMQ"),
@@ -50,18 +50,18 @@ def summary(console: Console, report: Report, seconds: float, status: dict[str, 
     for name, value, where in rows:
         table.add_row(name, str(value), where)
     table.add_section()
-    table.add_row("[bold]lost[/]", _judged(report.lost), "all of them compared")
-    table.add_row("[bold]duplicates[/]", _judged(report.duplicates), "all of them compared")
+    table.add_row("[bold]lost[/]", _colored(report.lost), "all services compared")
+    table.add_row("[bold]duplicates[/]", _colored(report.duplicates), "all services compared")
     console.print(table)
     for problem in report.problems[:20]:
         console.print(f"[red]✗[/] {problem}")
     console.print(
-        f"{seconds:.1f} s, {report.captured / seconds:.0f} paid payments a second (the customers set the pace)"
+        f"{seconds:.1f} s, {report.captured / seconds:.0f} paid payments per second (limited by the customers)"
     )
     if status["embedded"]["kafka"] == "tansu":
         console.print(
             Panel(
-                "Kafka is the Tansu stand-in: it keeps messages in memory only and proves nothing about durability.\n"
+                "Kafka is the Tansu stand-in: it keeps messages in memory only, so this run does not test durability.\n"
                 "Install Java 17 and Maven, then `billing down` and `billing up`, for Apache Kafka.",
                 style="bold yellow",
             )
@@ -71,7 +71,7 @@ def summary(console: Console, report: Report, seconds: float, status: dict[str, 
     console.print(f"  API          {urls['ingest']}/docs")
     if urls["admin"] is not None:
         console.print(f"  reports      {urls['admin']}/reports (sign in with the API key: billing status --json)")
-    console.print(f"  sandbox      {urls['sandbox']}/ (the provider's side: orders, pay by hand)")
+    console.print(f"  sandbox      {urls['sandbox']}/ (the provider's view: orders, manual payment)")
     sql = "SELECT type, status, count(), sum(amount) / 100 AS roubles FROM operations GROUP BY type, status"
     console.print(
         f"  ClickHouse   curl '{_curl(urls['clickhouse'])}' --data-binary \"{sql} FORMAT Pretty\"", soft_wrap=True
@@ -81,10 +81,10 @@ def summary(console: Console, report: Report, seconds: float, status: dict[str, 
 
 
 def _curl(url: str) -> str:
-    """ClickHouse takes the database as a parameter, not as a path."""
+    """ClickHouse's HTTP interface takes the database as a parameter, not as a path."""
     server, _, database = url.rpartition("/")
     return f"{server}/?database={database}"
 
 
-def _judged(count: int) -> str:
+def _colored(count: int) -> str:
     return f"[green]{count}[/]" if count == 0 else f"[bold red]{count}[/]"

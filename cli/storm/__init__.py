@@ -1,1 +1,1 @@
-"""``billing storm``: payments while every provider misbehaves, and what the books and the providers say afterwards."""
+"""``billing storm``: payments while every provider fails at random, then ledger against the providers' own records."""

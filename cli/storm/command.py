@@ -9,14 +9,14 @@ from rich.table import Table
 
 from cli.demo.play import running_stack
 from cli.output import REFUSED, err, on_running_stack, out, write_json
-from cli.storm.run import calm
+from cli.storm.run import all_agree
 from cli.storm.run import storm as play
 
 
 def storm(
     payments: Annotated[int, typer.Option(min=1, max=100_000, help="Customers to serve.")] = 2000,
-    rate: Annotated[float, typer.Option(min=0, max=0.5, help="How often each fault strikes.")] = 0.2,
-    seed: Annotated[int, typer.Option(help="Chooses the carts and the faults.")] = 1,
+    rate: Annotated[float, typer.Option(min=0, max=0.5, help="Probability of each fault.")] = 0.2,
+    seed: Annotated[int, typer.Option(help="Seed of the carts and the faults.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
 ) -> None:
     """Sell and refund while all providers fail at random, then audit.
@@ -35,13 +35,13 @@ def storm(
     _show(console, figures)
     if as_json:
         write_json(figures)
-    if not calm(figures):
+    if not all_agree(figures):
         raise typer.Exit(REFUSED)
 
 
 def _show(console: Console, figures: dict[str, Any]) -> None:
-    table = Table(title="After the storm, minor units", title_justify="left")
-    for column in ("provider", "orders", "taken", "in the ledger", "given back", "in the ledger"):
+    table = Table(title="After the storm (minor units)", title_justify="left")
+    for column in ("provider", "orders", "captured", "in the ledger", "refunded", "in the ledger"):
         table.add_column(column, justify="left" if column == "provider" else "right")
     for one in figures["providers"]:
         sums = (one["taken"], one["ledger_taken"], one["returned"], one["ledger_returned"])
@@ -50,7 +50,7 @@ def _show(console: Console, figures: dict[str, Any]) -> None:
     statuses = ", ".join(f"{count} {status.lower()}" for status, count in figures["statuses"].items())
     console.print(
         f"{figures['accepted']} of {figures['payments']} accepted: {statuses}; {figures['refunds']} refunds; "
-        f"{figures['asked_again']} questions asked again; {figures['unfinished']} operations not final; "
+        f"{figures['asked_again']} extra status inquiries; {figures['unfinished']} operations not final; "
         f"{figures['seconds']} s"
     )
     for violation in figures["violations"][:20]:

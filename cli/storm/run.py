@@ -1,4 +1,4 @@
-"""Plays the storm: payments and refunds under faults, until everything is final; then books against providers."""
+"""Runs the storm: payments and refunds under faults until all are final, then ledger against providers."""
 
 import asyncio
 import secrets
@@ -21,50 +21,50 @@ from runtime.settings import Settings
 from storage.inspection import storm as sql
 from streams.payments.follow_ups import chase_message
 
-#: Every fault that strikes what a storm does, each at the rate asked for. A time-out takes longer than our deadline.
+#: The injected faults, each at the given rate. A timeout lasts longer than our deadline.
 FAULTS: Final = (
     "timeout_after_commit", "error_500_after_commit", "error_500_before_commit", "rate_limited", "connection_reset",
     "slow", "callback_lost", "callback_twice", "callback_reordered", "callback_before_answer", "refund_later",
     "refund_fails_later",
 )  # fmt: skip
-#: T-Bank does not say which refund failed in the end: that is an operator's word (docs/providers.md).
-NAMED: Final = {"refund_fails_later": ("yandex-pay", "yookassa", "stripe")}
-LOOK_EVERY_S: Final = 1.0
-#: What nobody told us of for this long is asked about at once: a storm does not wait for the hours of the schedule.
+#: Providers of a fault, if not all: T-Bank does not report which refund failed; an operator must (docs/providers.md).
+FAULT_PROVIDERS: Final = {"refund_fails_later": ("yandex-pay", "yookassa", "stripe")}
+POLL_S: Final = 1.0
+#: Open operations without news for this long are queried now: the schedule could take hours.
 QUIET_S: Final = 5.0
-#: When nothing has ended for so long, what is not final never will be.
+#: If no operation ends for this long, the rest never will.
 SETTLE_S: Final = 600.0
 AUDIT_WAIT_S: Final = 60.0
 
-Say = Callable[[str], None]
+OnProgress = Callable[[str], None]
 
 
 async def storm(
-    settings: Settings, status: dict[str, Any], payments: int, rate: float, seed: int, say: Say
+    settings: Settings, status: dict[str, Any], payments: int, rate: float, seed: int, on_progress: OnProgress
 ) -> dict[str, Any]:
     """The figures of ``billing storm --json``."""
     urls, run, started = status["urls"], secrets.token_hex(4), time.monotonic()
     storm = sql.Storm(run, datetime.now(UTC))
     shop = StormShop(urls["ingest"], status["api_key"], run, seed)
     async with connected(settings) as engine, aiohttp.ClientSession(raise_for_status=True) as http:
-        await _weather(http, urls["sandbox"], rate, seed)
+        await _set_faults(http, urls["sandbox"], rate, seed)
         try:
-            async with Impatience(settings, engine, storm) as impatience:
-                await _watched(shop.open(payments), engine, storm, lambda s: say(f"selling: {s}"))
+            async with EarlyFollowUps(settings, engine, storm) as early:
+                await _with_progress(shop.open(payments), engine, storm, lambda s: on_progress(f"selling: {s}"))
                 async with engine.connect() as connection:
                     captured = await sql.captured(connection, storm)
-                refunds = await _watched(
+                refunds = await _with_progress(
                     refund_half(urls["ingest"], status["api_key"], captured),
                     engine,
                     storm,
-                    lambda s: say(f"refunding: {s}"),
+                    lambda s: on_progress(f"refunding: {s}"),
                 )
-                unfinished = await _until_final(engine, storm, say)
-                asked = impatience.asked
+                unfinished = await _until_final(engine, storm, on_progress)
+                sent = early.sent
         finally:
             await http.delete(f"{urls['sandbox']}/_sandbox/faults")
-        say("the audit")
-        findings = await audit(settings, AUDIT_WAIT_S, settled=False, on_progress=say)
+        on_progress("the audit")
+        findings = await audit(settings, AUDIT_WAIT_S, settled=False, on_progress=on_progress)
         async with engine.connect() as connection:
             statuses, sums = await sql.statuses(connection, storm), await sql.ledger_sums(connection, storm)
         providers = [await _compared(Record(http, urls["sandbox"]), one) for one in sums]
@@ -74,7 +74,7 @@ async def storm(
         "rate": rate,
         "statuses": statuses,
         "refunds": refunds,
-        "asked_again": asked,
+        "asked_again": sent,
         "unfinished": unfinished,
         "providers": providers,
         "violations": [violation._asdict() for violation in findings.violations],
@@ -82,8 +82,8 @@ async def storm(
     }
 
 
-def calm(figures: dict[str, Any]) -> bool:
-    """Whether everything is final and everybody agrees, to the minor unit."""
+def all_agree(figures: dict[str, Any]) -> bool:
+    """Whether everything is final and all records agree, to the minor unit."""
     return (
         figures["accepted"] == figures["payments"]
         and not figures["unfinished"]
@@ -93,18 +93,18 @@ def calm(figures: dict[str, Any]) -> bool:
     )
 
 
-class Impatience:
-    """Asks about what is open and quiet, again and again, as the schedule would in its own time."""
+class EarlyFollowUps:
+    """Sends follow-ups for open operations without news, ahead of their schedule."""
 
     def __init__(self, settings: Settings, engine: AsyncEngine, storm: sql.Storm) -> None:
         self._producer = AIOKafkaProducer(**producer_options(settings))
         self._engine = engine
         self._storm = storm
-        self.asked = 0
+        self.sent = 0
 
     async def __aenter__(self) -> Self:
         await self._producer.start()
-        self._task = asyncio.create_task(self._ask())
+        self._task = asyncio.create_task(self._send())
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -112,7 +112,7 @@ class Impatience:
         await asyncio.gather(self._task, return_exceptions=True)
         await self._producer.stop()
 
-    async def _ask(self) -> None:
+    async def _send(self) -> None:
         publisher = Publisher(self._producer)
         while True:
             await asyncio.sleep(QUIET_S)
@@ -120,38 +120,38 @@ class Impatience:
                 found = await sql.open_operations(connection, self._storm, QUIET_S)
             quiet = [(payment, operation, chases) for payment, operation, chases, is_quiet in found if is_quiet]
             await publisher.publish([chase_message(*row, datetime.now(UTC)) for row in quiet])
-            self.asked += len(quiet)
+            self.sent += len(quiet)
 
 
-async def _weather(http: aiohttp.ClientSession, sandbox: str, rate: float, seed: int) -> None:
+async def _set_faults(http: aiohttp.ClientSession, sandbox: str, rate: float, seed: int) -> None:
     await http.delete(f"{sandbox}/_sandbox/faults")
     for number, fault in enumerate(FAULTS):
-        for provider in NAMED.get(fault, ("*",)):
+        for provider in FAULT_PROVIDERS.get(fault, ("*",)):
             body = {"fault": fault, "provider": provider, "rate": rate, "seed": seed + number}
             await http.post(f"{sandbox}/_sandbox/faults", json=body)
 
 
-async def _watched(work: Any, engine: AsyncEngine, storm: sql.Storm, say: Say) -> Any:
+async def _with_progress(work: Any, engine: AsyncEngine, storm: sql.Storm, on_progress: OnProgress) -> Any:
     task = asyncio.ensure_future(work)
     while not task.done():
-        await asyncio.wait([task], timeout=LOOK_EVERY_S)
+        await asyncio.wait([task], timeout=POLL_S)
         async with engine.connect() as connection:
-            say(_line(await sql.statuses(connection, storm)))
+            on_progress(_line(await sql.statuses(connection, storm)))
     return await task
 
 
-async def _until_final(engine: AsyncEngine, storm: sql.Storm, say: Say) -> int:
-    """Wait until nothing is open; how much still is when nothing ends any more."""
+async def _until_final(engine: AsyncEngine, storm: sql.Storm, on_progress: OnProgress) -> int:
+    """Wait until no operation is open; returns how many stay open."""
     least, deadline = None, 0.0
     while True:
         async with engine.connect() as connection:
             unfinished = len(await sql.open_operations(connection, storm, QUIET_S))
-            say(f"{unfinished} operations not final; {_line(await sql.statuses(connection, storm))}")
+            on_progress(f"{unfinished} operations not final; {_line(await sql.statuses(connection, storm))}")
         if least is None or unfinished < least:
             least, deadline = unfinished, time.monotonic() + SETTLE_S
         if not unfinished or time.monotonic() > deadline:
             return unfinished
-        await asyncio.sleep(LOOK_EVERY_S)
+        await asyncio.sleep(POLL_S)
 
 
 async def _compared(record: Record, ledger: sql.LedgerSums) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A shop in bad weather: customers who pay where they get a page, and want half of it back."""
+"""The storm's shop: customers pay at any provider, and half of the payments are refunded."""
 
 import asyncio
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from billing_client import BillingClient, NoAnswer, ProblemError, Repeats
 from cli.demo.shop import Behaviour, Shop
 
 CONCURRENCY: Final = 16
-#: What a storm's customer waits for the shop, seconds.
+#: Seconds that a customer keeps retrying.
 PATIENCE_S: Final = 600.0
 
 
 @dataclass
 class StormShop(Shop):
-    """Everybody goes to the till, as long as it takes: nine of ten pay, one is declined. Every third of those who pay
-    leaves it to the rules where, so that their payment may move on."""
+    """Nine of ten customers pay, one is declined. Every third payer leaves the provider to the routing rules, so the
+    payment may fail over."""
 
     patience_s: float = PATIENCE_S
 
@@ -32,15 +32,15 @@ class StormShop(Shop):
 
 
 async def refund_half(ingest_url: str, api_key: str, captured: list[UUID]) -> int:
-    """Ask for every second payment's money back, by turns whole and in part; how many were accepted."""
+    """Refund every second payment, by turns fully and partly; returns how many refunds were accepted."""
     accepted = 0
-    places = asyncio.Semaphore(CONCURRENCY)
+    slots = asyncio.Semaphore(CONCURRENCY)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
         billing = BillingClient(ingest_url, api_key, repeats=Repeats(patience_s=PATIENCE_S), session=session)
 
         async def refund(number: int, id: UUID) -> None:
             nonlocal accepted
-            async with places:
+            async with slots:
                 amount = 5_000 if number % 2 else None
                 try:
                     await billing.refund(id, "a storm", amount=amount, idempotency_key=f"storm-{id}", wait_s=0)

@@ -12,7 +12,7 @@ from runtime.settings import Settings
 async def test_every_report_is_timed_on_the_operations_asked_for_and_nothing_stays(
     own: Settings, own_clickhouse: AsyncClient, monkeypatch
 ) -> None:
-    monkeypatch.setattr("cli.bench.aside.DATABASE", f"{own_clickhouse.database}_bench")
+    monkeypatch.setattr("cli.bench.isolation.DATABASE", f"{own_clickhouse.database}_bench")
 
     figures = await measure_reports(own, 4_000, date(2026, 11, 23), lambda _: None)
 

@@ -1,4 +1,4 @@
-"""Analytics against the books: what is missing or otherwise is told, and sent again from the journal."""
+"""ClickHouse against Postgres: rows that are missing or different are reported, and sent again from the journal."""
 
 from typing import Any
 from uuid import UUID
@@ -38,7 +38,7 @@ async def books(database: AsyncEngine) -> World:
 
 
 async def send_all(own: Settings, database: AsyncEngine, **options: Any) -> list[tuple[int, int]]:
-    """Backfill; what it told on its way."""
+    """Backfill; returns the reported progress."""
     steps: list[tuple[int, int]] = []
     inserter = ClickHouseInserter(own.clickhouse_url)
     try:
@@ -128,7 +128,7 @@ async def test_a_backfill_that_was_cut_off_goes_on_where_it_was(
         ("ALTER TABLE ledger_entry_versions UPDATE amount = amount + 1 WHERE payment_id = '{id}'", {"ledger"}),
     ],
 )
-async def test_what_is_missing_or_otherwise_is_told_and_mended(
+async def test_missing_and_different_rows_are_reported_and_repaired(
     statement: str,
     kinds: set[str],
     books: World,
@@ -139,9 +139,9 @@ async def test_what_is_missing_or_otherwise_is_told_and_mended(
     await send_all(own, database)
     await own_clickhouse.command(statement.format(id=UUID(int=4)), settings={"mutations_sync": 1})
 
-    told_only = await check(own, NOW.date(), 0, repair=False)
-    assert {difference.kind for difference in told_only.remaining} == kinds
-    assert told_only.payments_sent == 0
+    reported = await check(own, NOW.date(), 0, repair=False)
+    assert {difference.kind for difference in reported.remaining} == kinds
+    assert reported.payments_sent == 0
 
     repaired = await check(own, NOW.date(), 0, repair=True)
     assert repaired.payments_sent == 1

@@ -4,7 +4,7 @@ import json
 
 from aiokafka.admin import AIOKafkaAdminClient
 
-from cli.bench.aside import PREFIX
+from cli.bench.isolation import PREFIX
 
 
 async def test_it_counts_what_was_accepted_and_leaves_nothing_behind(running, stack):

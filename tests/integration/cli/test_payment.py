@@ -53,8 +53,8 @@ async def test_an_operators_word_ends_what_was_open_and_stays_on_record(running,
 
     assert (done.returncode, "FAILED" in done.stdout) == (0, True), done.stdout + done.stderr
     assert await unpaid.statuses() == {"FAILED": 1}
-    told = json.loads(running.billing("timeline", payment, "--json").stdout)
-    (entry,) = [entry for entry in told["entries"] if "correct" in json.dumps(entry) and entry["kind"] == "command"]
+    timeline = json.loads(running.billing("timeline", payment, "--json").stdout)
+    (entry,) = [entry for entry in timeline["entries"] if "correct" in json.dumps(entry) and entry["kind"] == "command"]
     assert entry["actor"] == "operator:olga"
     assert "the console shows no payment" in json.dumps(entry)
     nothing = running.billing("payment", "ask", payment, "--reason", "the customer called", "--actor", "olga")

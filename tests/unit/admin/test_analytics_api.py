@@ -17,12 +17,12 @@ BOOKS = Result(
 async def test_a_report_is_rows_with_whole_minor_units(world):
     world.store.results["books_by_day"] = BOOKS
     answer = await world.get("/v1/analytics/books_by_day?from=2026-11-01&to=2026-11-23")
-    told = await answer.json()
+    report = await answer.json()
     assert answer.status == 200
-    assert told["rows"] == [
+    assert report["rows"] == [
         {"day": "2026-11-23", "currency": "RUB", "gross": 358_800, "refunds": 29_900, "fees": 0, "net": 328_900}
     ]
-    assert told["money"] == ["gross", "refunds", "fees", "net"]
+    assert report["money"] == ["gross", "refunds", "fees", "net"]
     assert world.store.asked == [("books_by_day", {"from": date(2026, 11, 1), "to": date(2026, 11, 23)})]
 
 

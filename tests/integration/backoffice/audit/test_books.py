@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from backoffice.audit.books import check_books
+from backoffice.audit.audit import check_books
 from backoffice.audit.findings import Findings
 from backoffice.audit.streams import check_creates, check_events, check_journal, check_versions
 from billing.messages.topics import EVENTS

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import text
 
-from cli.bench.stored import NothingToCopy, fill
+from cli.bench.run import NothingToCopy, fill
 from tests.integration.storage.payments.test_books import captured
 
 #: Rows that belong to nothing, and postings that do not balance: what the constraints would have refused.

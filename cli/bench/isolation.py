@@ -1,4 +1,4 @@
-"""What a benchmark has for itself, so that nobody acts on what it makes: topics, and a database in ClickHouse."""
+"""Kafka topics and a ClickHouse database of the benchmark's own, so no process acts on its data."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -11,18 +11,18 @@ from analytics.clickhouse import connect
 from analytics.migrate import migrate
 from runtime.settings import Settings
 
-#: Before the name of a topic that the benchmark has for itself.
+#: Prefix of the benchmark's own topics.
 PREFIX: Final = "bench."
 DATABASE: Final = "billing_bench"
-#: The topics keep what they hold for so long, milliseconds, should the benchmark not come to remove them.
+#: Retention of the topics, milliseconds, if the benchmark dies before it removes them.
 RETENTION_MS: Final = 600_000
-#: One insert of the benchmark's, merges under way, seconds.
+#: Seconds for one insert of the benchmark while merges run.
 STATEMENT_TIMEOUT_S: Final = 300
 
 
 @asynccontextmanager
 async def own_topics(settings: Settings, names: Sequence[str]) -> AsyncIterator[None]:
-    """Topics made anew, and removed afterwards."""
+    """Create the topics, and delete them afterwards."""
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_url)
     await admin.start()
     try:
@@ -41,7 +41,7 @@ async def own_topics(settings: Settings, names: Sequence[str]) -> AsyncIterator[
 
 @asynccontextmanager
 async def own_database(settings: Settings) -> AsyncIterator[str]:
-    """The URL of a database made anew, with the schema in it; dropped afterwards."""
+    """The URL of a new database with the schema; dropped afterwards."""
     url = urlunsplit(urlsplit(settings.clickhouse_url)._replace(path=f"/{DATABASE}"))
     server = await connect(settings.clickhouse_url, receive_timeout_s=STATEMENT_TIMEOUT_S)
     try:
