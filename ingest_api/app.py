@@ -1,66 +1,69 @@
-"""The application, made of its dependencies."""
+"""The application: its routes, its documentation, and the start and stop of what it depends on."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from ingest_api import health
 from ingest_api.dependencies import Dependencies, Replies, Writer
-from ingest_api.edge.fast_path import FastPath, HandlerApp
+from ingest_api.edge.fast_path import DirectRoute, FastPath
 from ingest_api.edge.request_context import RequestContext
 from ingest_api.kafka.change_streams import ChangeStreams
 from ingest_api.openapi import page
 from ingest_api.openapi.document import DESCRIPTION, complete
+from ingest_api.payments import act, create, events, read
+from ingest_api.payments import list as payment_list
+from ingest_api.problems import pages
 from ingest_api.problems.handlers import ErrorHandlers
-from ingest_api.routes import ApiRoute, api_routes
 from ingest_api.routing.provider_health import ProviderHealth
+from ingest_api.webhooks.endpoint import webhook_router
 from providers.base import Provider
 from storage.access.key_ring import KeyRing
 
 
 def create_app(dependencies: Dependencies) -> ASGIApp:
     """The whole API. Starting it starts its dependencies, stopping it stops them."""
-    routes = api_routes(dependencies)
-    methods: dict[str, list[str]] = {}
-    for route in routes:
-        methods.setdefault(route.path, []).append(route.method)
-    errors = ErrorHandlers(dependencies.metrics, methods)
-    context = partial(RequestContext, metrics=dependencies.metrics, errors=errors, new_id=dependencies.new_id)
     app = IngestApp(
         title="Cinema billing",
         version="1",
         description=DESCRIPTION,
         lifespan=_lifespan(dependencies),
+        generate_unique_id_function=_operation_id,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.router.route_class = HandlerRoute
-    errors.install(app)
-    for route in routes:
-        _add(app, route)
+    app.state.dependencies = dependencies
+    routers = (
+        create.create_router(dependencies),
+        payment_list.router,
+        read.router,
+        act.router,
+        events.router,
+        webhook_router(dependencies),
+        health.router,
+        pages.router,
+    )
+    for router in routers:
+        app.include_router(router)
     app.add_route(page.PATH, page.docs_page(app.openapi), methods=["GET"])
-    direct = {
-        (route.method, route.path): context(HandlerApp(route.path, route.handler, errors))
-        for route in routes
-        if route.busy
-    }
+    routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+    errors = ErrorHandlers(dependencies.metrics, _methods(routes))
+    errors.install(app)
+    context = partial(
+        RequestContext,
+        metrics=dependencies.metrics,
+        errors=errors,
+        new_id=dependencies.new_id,
+        content_policies={page.PATH: page.CONTENT_POLICY},
+    )
     app.add_middleware(context)
-    return FastPath(app, direct)
-
-
-class HandlerRoute(APIRoute):
-    """A route whose endpoint takes the request and gives the answer: FastAPI documents it and is not in its way."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        endpoint: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
-        return endpoint
+    return FastPath(app, (route for route in routes if isinstance(route, DirectRoute)), errors, context)
 
 
 class IngestApp(FastAPI):
@@ -72,20 +75,16 @@ class IngestApp(FastAPI):
         return self.openapi_schema
 
 
-def _add(app: FastAPI, route: ApiRoute) -> None:
-    async def endpoint(request: Request) -> Response:
-        return await route.handler(request)
+def _operation_id(route: APIRoute) -> str:
+    """Clients are generated from these names."""
+    return route.name
 
-    app.add_api_route(
-        route.path,
-        endpoint,
-        methods=[route.method],
-        operation_id=route.name,
-        # FastAPI documents an answer of its own with this status; what the handler answers is in `docs`.
-        status_code=min(route.docs["responses"]),
-        response_class=Response,
-        **route.docs,
-    )
+
+def _methods(routes: list[APIRoute]) -> dict[str, list[str]]:
+    methods: dict[str, list[str]] = {}
+    for route in routes:
+        methods.setdefault(route.path, []).extend(sorted(route.methods or ()))
+    return methods
 
 
 def _lifespan(dependencies: Dependencies) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:

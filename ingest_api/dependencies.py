@@ -1,10 +1,12 @@
-"""What the handlers work with, handed to them when the application is made."""
+"""What the endpoints work with: handed to the application when it is made, and to each endpoint by FastAPI."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Annotated, Protocol
 from uuid import UUID
+
+from fastapi import Depends, Request
 
 from billing.messages import PaymentChanged, Refusal
 from billing.payments.model import Payment
@@ -21,25 +23,25 @@ from storage.payments.lists import Filters, Place
 
 
 class Writer(Protocol):
-    """Where commands and callbacks are stored before they are answered."""
+    """Stores commands and callbacks before they are answered."""
 
     async def start(self) -> None: ...
 
     async def close(self) -> None: ...
 
     async def unready(self) -> str | None:
-        """Why nothing can be stored now."""
+        """Why nothing can be stored now; ``None`` when messages can be stored."""
 
     async def store(self, topic: str, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
-        """Return once it is stored; raise :class:`~ingest_api.kafka.writer.NotStored` otherwise."""
+        """Return once the message is stored; raise :class:`~ingest_api.kafka.writer.NotStored` otherwise."""
 
 
 class Replies(Protocol):
-    """Where replies come from."""
+    """The replies that the payments agent sends to this process."""
 
     @property
     def partition(self) -> int | None:
-        """Our partition of the replies topic, once we listen to it."""
+        """Our partition of the replies topic; ``None`` until it is assigned."""
 
     async def start(self) -> None: ...
 
@@ -47,30 +49,30 @@ class Replies(Protocol):
 
 
 class Reads(Protocol):
-    """The books, as far as clients may read them."""
+    """Committed payments, as far as clients may read them."""
 
     async def payment(self, client_id: str, payment_id: UUID) -> Payment | None:
         """The client's payment; ``None`` when it has none with this id."""
 
     async def refusal(self, client_id: str, payment_id: UUID, operation_id: UUID | None) -> Refusal | None:
-        """Why a command of the client was refused in its turn: the one for this operation, or with ``None`` the one
+        """Why the payments agent refused an accepted command: the one for this operation, or with ``None`` the one
         that was to open the payment."""
 
     async def payments(self, client_id: str, filters: Filters, after: Place | None, limit: int) -> list[Payment]:
-        """At most ``limit`` of the client's payments, newest first, from behind ``after`` on."""
+        """At most ``limit`` of the client's payments, newest first, starting behind ``after``."""
 
     async def changes(self, payment_id: UUID, version: int, limit: int) -> list[PaymentChanged]:
         """The payment's next changes after ``version``, at most ``limit``; empty when there are none."""
 
     async def timeline(self, payment_id: UUID) -> list[Entry]:
-        """All that happened to a payment, in order."""
+        """Everything that happened to a payment, in order."""
 
     async def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """``clock`` gives the time in UTC; ``new_id`` an id nobody else has."""
+    """``clock`` gives the time in UTC; ``new_id`` an id that is never given twice."""
 
     settings: Settings
     metrics: Metrics
@@ -85,3 +87,12 @@ class Dependencies:
     selector: ProviderSelector
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
+
+
+async def _of_the_application(request: Request) -> Dependencies:
+    found: Dependencies = request.app.state.dependencies
+    return found
+
+
+#: The dependencies as a parameter of an endpoint.
+Injected = Annotated[Dependencies, Depends(_of_the_application)]

@@ -1,39 +1,70 @@
-"""For who runs the service: is it alive, is it ready, and its numbers."""
+"""Endpoints for operators: liveness, readiness and metrics."""
 
-import msgspec
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.requests import Request
-from starlette.responses import Response
 
-from ingest_api.dependencies import Dependencies
+from ingest_api.dependencies import Injected
 
-
-class Health:
-    """``/livez``, ``/readyz`` and ``/metrics``."""
-
-    def __init__(self, dependencies: Dependencies) -> None:
-        self._dependencies = dependencies
-
-    async def live(self, _request: Request) -> Response:
-        """The process answers."""
-        return _json({"live": True})
-
-    async def ready(self, _request: Request) -> Response:
-        """Commands can be stored and replies heard; 503 with the reasons otherwise."""
-        reasons = []
-        unready = await self._dependencies.writer.unready()
-        if unready is not None:
-            reasons.append(unready)
-        if self._dependencies.replies.partition is None:
-            reasons.append("not listening for replies")
-        if not self._dependencies.admission.keys.is_loaded:
-            reasons.append("API keys are not loaded")
-        return _json({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
-
-    async def metrics(self, _request: Request) -> Response:
-        """Prometheus' text format."""
-        return Response(generate_latest(self._dependencies.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+router: Final = APIRouter(tags=["health"])
 
 
-def _json(document: object, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(document), status_code=status, media_type="application/json")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Liveness:
+    """The process answers."""
+
+    live: Literal[True] = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """Whether requests can be served; ``reasons`` why not."""
+
+    ready: bool
+    reasons: tuple[str, ...]
+
+
+@router.get("/livez", summary="Is the process alive?")
+async def livez() -> Liveness:
+    """The process answers."""
+    return Liveness()
+
+
+@router.get(
+    "/readyz",
+    summary="Can requests be served?",
+    responses={
+        503: {
+            "model": Readiness,
+            "description": "Not ready; `reasons` says why",
+            "content": {"application/json": {"example": {"ready": False, "reasons": ["not connected to Kafka"]}}},
+        }
+    },
+)
+async def readyz(response: Response, dependencies: Injected) -> Readiness:
+    """Commands can be stored and replies received."""
+    reasons = []
+    unready = await dependencies.writer.unready()
+    if unready is not None:
+        reasons.append(unready)
+    if dependencies.replies.partition is None:
+        reasons.append("not listening for replies")
+    if not dependencies.admission.keys.is_loaded:
+        reasons.append("API keys are not loaded")
+    if reasons:
+        response.status_code = 503
+    return Readiness(ready=not reasons, reasons=tuple(reasons))
+
+
+@router.get(
+    "/metrics",
+    summary="Prometheus metrics",
+    response_class=PlainTextResponse,
+    responses={200: {"content": {"text/plain": {"example": "# TYPE ingest_waiting_requests gauge\n"}}}},
+)
+async def metrics(dependencies: Injected) -> Response:
+    """In the Prometheus text format."""
+    return Response(generate_latest(dependencies.metrics.registry), media_type=CONTENT_TYPE_LATEST)

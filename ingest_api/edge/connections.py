@@ -109,7 +109,7 @@ def refusal(
     def answer(error: ProblemError) -> Response:
         request_id = new_id()
         with structlog.contextvars.bound_contextvars(request_id=request_id):
-            response = errors.answer(error, request_id)
+            response = errors.response(error, request_id)
         response.headers.update({**headers, "x-request-id": request_id})
         return response
 

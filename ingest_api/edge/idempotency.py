@@ -3,12 +3,12 @@
 import hashlib
 import re
 from collections import OrderedDict
-from typing import Final
+from typing import Annotated, Final
 from uuid import UUID, uuid5
 
 import msgspec
+from fastapi import Depends, Header, Request
 from pydantic import BaseModel
-from starlette.requests import Request
 
 from ingest_api.problems import Problem, ProblemError
 from runtime.logging.card_numbers import holds_card_number
@@ -27,6 +27,25 @@ def idempotency_key(request: Request) -> str:
     if holds_card_number(keys[0]):
         raise ProblemError(Problem.CARD_NUMBER)
     return keys[0]
+
+
+async def documented_key(
+    request: Request,
+    _idempotency_key: Annotated[
+        str,
+        Header(
+            alias="Idempotency-Key",
+            pattern="^[!-~]{1,255}$",
+            description="names the command: the same key and body reach the same payment or operation",
+        ),
+    ],
+) -> str:
+    """:func:`idempotency_key` with the header that FastAPI documents."""
+    return idempotency_key(request)
+
+
+#: The request's Idempotency-Key, as a parameter of an endpoint.
+IdempotencyKey = Annotated[str, Depends(documented_key)]
 
 
 def payment_id(client: str, key: str) -> UUID:

@@ -1,7 +1,7 @@
 """Around every request: its id, its numbers, the headers every answer has, and the last resort for errors."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Final
 
@@ -10,7 +10,6 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ingest_api.metrics import Metrics
-from ingest_api.openapi import page
 from ingest_api.problems import Problem, ProblemError
 from ingest_api.problems.handlers import ErrorHandlers
 from runtime.logging.card_numbers import holds_card_number
@@ -29,19 +28,34 @@ HEADERS: Final = (
     (b"x-frame-options", b"DENY"),
     (b"strict-transport-security", b"max-age=31536000"),
 )
-#: What every page of ours may load, but for the documentation.
-POLICY: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
-_DOCS_POLICY: Final = (b"content-security-policy", page.CONTENT_POLICY.encode())
+#: What a response may load, unless its path has a policy of its own.
+CONTENT_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
+
+
+def _policy(value: str) -> tuple[bytes, bytes]:
+    return b"content-security-policy", value.encode()
+
+
+POLICY: Final = _policy(CONTENT_POLICY)
 
 
 class RequestContext:
     """Pure ASGI: this runs for every request, and the framework's own way costs more than the rest of it."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, errors: ErrorHandlers, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        metrics: Metrics,
+        errors: ErrorHandlers,
+        new_id: Callable[[], str],
+        content_policies: Mapping[str, str],
+    ) -> None:
         self._app = app
         self._metrics = metrics
         self._errors = errors
         self._new_id = new_id
+        self._policies = {path: _policy(policy) for path, policy in content_policies.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -53,7 +67,7 @@ class RequestContext:
         scope.setdefault("state", {})["request_id"] = request_id
         structlog.contextvars.bind_contextvars(request_id=request_id)
         headers = [(b"x-request-id", request_id.encode("ascii")), *HEADERS]
-        headers.append(_DOCS_POLICY if scope["path"] == page.PATH else POLICY)
+        headers.append(self._policies.get(scope["path"], POLICY))
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -71,7 +85,7 @@ class RequestContext:
             log.exception("unexpected error")
             if status:
                 raise  # the answer has begun: all that is left is to cut it off
-            problem = self._errors.answer(ProblemError(Problem.INTERNAL), request_id)
+            problem = self._errors.response(ProblemError(Problem.INTERNAL), request_id)
             await problem(scope, receive, answer)
         finally:
             self._count(scope, status, perf_counter() - started)

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError,
 
 from billing.messages.topics import CALLBACKS, INBOX
 from ingest_api.metrics import Metrics
+from ingest_api.problems import RETRY_AFTER_S, Problem, ProblemError
 from runtime.kafka.options import KAFKA_ERRORS, producer_options
 from runtime.retry import Retry
 from runtime.settings import Settings
@@ -29,8 +30,17 @@ PROBE_TIMEOUT_S: Final = 1.0
 _PASSING: Final = (KafkaTimeoutError, KafkaConnectionError, NodeNotReadyError, RequestTimedOutError)
 
 
-class NotStored(Exception):
-    """The broker did not acknowledge in time. The message may still arrive: it has to be recognised as a repeat."""
+class NotStored(ProblemError):
+    """The broker did not acknowledge in time: 503. The message may still arrive: it has to be recognised as a
+    repeat."""
+
+    def __init__(self, cause: str) -> None:
+        log.warning("Kafka did not acknowledge", error=cause)
+        super().__init__(
+            Problem.UNAVAILABLE,
+            "the request could not be stored and was not accepted",
+            headers={"Retry-After": str(RETRY_AFTER_S)},
+        )
 
 
 class KafkaWriter:

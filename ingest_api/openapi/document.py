@@ -1,56 +1,66 @@
-"""The OpenAPI document as a whole."""
+"""The OpenAPI document as a whole: what FastAPI cannot derive from the endpoints."""
 
 from typing import Any, Final
 
-import msgspec
+from pydantic.json_schema import models_json_schema
 
-from ingest_api.openapi.fragments import PROBLEM_SCHEMA, REF, problem_examples
-from ingest_api.openapi.service import PROBLEM_TYPE_SCHEMA
-from ingest_api.payments.read import TimelineEntry
+from ingest_api.openapi.examples import EXAMPLES, problem_examples
 from ingest_api.payments.schemas import CancelIn, CaptureIn, CreatePaymentIn, RefundIn, VoidIn
-from ingest_api.payments.views import AcceptedView, CartLineOut, OperationOut, OperationResult, OrderOut, PaymentView
+from ingest_api.problems import ProblemDocument
 
-DESCRIPTION: Final = """Payments of the cinema: open one, send the customer to its `payment_url`, read what became of it.
+_REF_TEMPLATE: Final = "#/components/schemas/{model}"
+
+DESCRIPTION: Final = """Payments of the cinema: open one, send the customer to its `payment_url`, read its outcome.
 
 - Amounts are integers in minor units (kopecks, cents). Times are RFC 3339 in UTC.
-- A 2xx means that the request is stored. Commands carry an `Idempotency-Key`: repeat a command with the same key and
-  body as often as you like, it happens once.
-- Errors are problem documents (RFC 9457); `type` never changes and resolves to its description, all are listed at
-  [/problems](/problems). Every answer carries an `X-Request-Id`.
-- A request whose head or body does not arrive in time is a 408, and its connection is closed.
+- A 2xx means that the request is stored. Commands carry an `Idempotency-Key`: a command that is repeated with the same
+  key and body is executed once.
+- Errors are problem documents (RFC 9457); `type` never changes and resolves to its description. All types are listed at
+  [/problems](/problems). Every response has an `X-Request-Id`.
+- A request whose head or body does not arrive in time is answered with 408, and its connection is closed.
 """
 
-_VIEWS: Final = (PaymentView, AcceptedView, OperationOut, OperationResult, OrderOut, CartLineOut, TimelineEntry)
 _BODIES: Final = (CreatePaymentIn, CaptureIn, VoidIn, RefundIn, CancelIn)
 
-_EXPANDED: Final = {
-    "allOf": [{"$ref": REF.format(name="PaymentView")}],
-    "properties": {
-        "order": {"$ref": REF.format(name="OrderOut"), "description": "with ?expand=order"},
-        "cart": {
-            "type": "object",
-            "description": "with ?expand=cart",
-            "properties": {"items": {"type": "array", "items": {"$ref": REF.format(name="CartLineOut")}}},
-        },
-    },
-}
+#: FastAPI documents its own errors wherever there is a parameter: here they are problem documents.
+_FRAMEWORK_ERRORS: Final = ("HTTPValidationError", "ValidationError")
+
+Json = dict[str, Any]
 
 
-def complete(document: dict[str, Any]) -> dict[str, Any]:
-    """Add the schemas, the examples and the security scheme that the routes refer to."""
-    _, schemas = msgspec.json.schema_components(_VIEWS, ref_template=REF)
-    for model in _BODIES:
-        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas |= schema.pop("$defs", {})
-        schemas[model.__name__] = schema
-    components = document.setdefault("components", {})
-    components["schemas"] = {
-        **components.get("schemas", {}),
-        **schemas,
-        "ExpandedPayment": _EXPANDED,
-        "Problem": PROBLEM_SCHEMA,
-        "ProblemType": PROBLEM_TYPE_SCHEMA,
-    }
+def complete(document: Json) -> Json:
+    """Add the schemas of bodies and problems, and an example wherever a body or a response has a schema of a name."""
+    components = document["components"]
+    schemas = components["schemas"]
+    _, bodies = models_json_schema([(model, "validation") for model in _BODIES], ref_template=_REF_TEMPLATE)
+    schemas |= bodies["$defs"]
+    problem = ProblemDocument.model_json_schema(ref_template=_REF_TEMPLATE)
+    schemas |= problem.pop("$defs")
+    schemas["Problem"] = problem
+    for name in _FRAMEWORK_ERRORS:
+        schemas.pop(name, None)
     components["examples"] = problem_examples()
-    components["securitySchemes"] = {"api_key": {"type": "http", "scheme": "bearer"}}
+    for operation in (operation for methods in document["paths"].values() for operation in methods.values()):
+        responses = operation["responses"]
+        if "422" in responses and "application/json" in responses["422"]["content"]:
+            del responses["422"]
+        for parameter in operation.get("parameters", ()):
+            _leave_out_null(parameter["schema"])
+        for described in (operation.get("requestBody", {}), *responses.values()):
+            _add_examples(described.get("content", {}))
     return document
+
+
+def _add_examples(contents: Json) -> None:
+    for content in contents.values():
+        name = content["schema"].get("$ref", "").rpartition("/")[2]
+        if name in EXAMPLES:
+            content.setdefault("example", EXAMPLES[name])
+
+
+def _leave_out_null(schema: Json) -> None:
+    """A parameter is left out or has a value: it is never null."""
+    match schema.get("anyOf"):
+        case [present, {"type": "null"}]:
+            del schema["anyOf"]
+            schema |= present

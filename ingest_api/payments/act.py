@@ -1,155 +1,237 @@
 """``POST /v1/payments/{payment_id}/capture``, ``/void``, ``/refund``, ``/cancel``."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
 
-import msgspec
-from starlette.requests import Request
-from starlette.responses import Response
+from fastapi import APIRouter, Depends, Request, Response
 
-from billing.access.scopes import Scope
-from billing.messages import (
-    CapturePayment,
-    PaymentChanged,
-    RefundLine,
-    RefundPayment,
-    RollbackPayment,
-    VoidPayment,
-)
+from billing.messages import CapturePayment, PaymentChanged, RefundLine, RefundPayment, RollbackPayment, VoidPayment
 from billing.payments.decide import decide
 from billing.payments.decision import heard, view
 from billing.payments.model import Payment
 from billing.vocabulary import PaymentStatus
-from ingest_api.dependencies import Dependencies
+from ingest_api.auth.client import WritingClient
+from ingest_api.dependencies import Dependencies, Injected
 from ingest_api.edge import idempotency
 from ingest_api.edge.bodies import json_body
-from ingest_api.edge.prefer import Preference, preference
-from ingest_api.payments.read import own_payment
+from ingest_api.edge.idempotency import IdempotencyKey
+from ingest_api.edge.prefer import Preference
+from ingest_api.openapi.examples import PENDING_RESULT
+from ingest_api.openapi.responses import (
+    COMMAND,
+    LOCATION,
+    OWN_PAYMENT,
+    RETRY_AFTER,
+    Responses,
+    link,
+    problems,
+    request_body,
+)
+from ingest_api.payments.read import find_payment
 from ingest_api.payments.schemas import CancelIn, CaptureIn, RefundIn, Strict, VoidIn, parse
-from ingest_api.payments.submit import submit
+from ingest_api.payments.submit import Preferred, submit
 from ingest_api.payments.views import OperationResult, operation_result
 from ingest_api.problems import RETRY_AFTER_S, Problem, ProblemError, refused
 
+router: Final = APIRouter(prefix="/v1/payments/{payment_id}", tags=["payments"])
+
 ActionCommand = CapturePayment | VoidPayment | RefundPayment | RollbackPayment
+Body = TypeVar("Body", bound=Strict)
 
 
 @dataclass(frozen=True, slots=True)
-class PaymentAction:
-    """``command`` makes the command of payment id, operation id, body and fingerprint. ``admits`` raises where the
-    request means less than the command can do."""
+class Action:
+    """A request for an action on a payment, its body aside. ``operation_id`` is the same for every repeat."""
 
-    body: type[Strict]
-    command: Callable[[UUID, UUID, Any, str], ActionCommand]
-    admits: Callable[[Payment], None] = lambda _payment: None
+    request: Request
+    response: Response
+    dependencies: Dependencies
+    client: str
+    payment_id: UUID
+    operation_id: UUID
+    preferred: Preference
+    started: float
 
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.request.url.path.rpartition("/")[2]
 
-def _capture(payment_id: UUID, operation_id: UUID, body: CaptureIn, fingerprint: str) -> CapturePayment:
-    cart = None if body.cart is None else body.cart.cart()
-    return CapturePayment(payment_id, operation_id, body.amount, cart, fingerprint=fingerprint)
+    def fingerprint(self, body: Strict) -> str:
+        """Differs where the body or the action does."""
+        return idempotency.fingerprint(body, self.name)
 
+    async def perform(
+        self, command: ActionCommand, is_allowed: Callable[[Payment], None] = lambda _payment: None
+    ) -> OperationResult:
+        """Submit ``command`` and give its outcome as far as it is known.
 
-def _void(payment_id: UUID, operation_id: UUID, body: VoidIn, fingerprint: str) -> VoidPayment:
-    return VoidPayment(payment_id, operation_id, body.reason, fingerprint=fingerprint)
-
-
-def _refund(payment_id: UUID, operation_id: UUID, body: RefundIn, fingerprint: str) -> RefundPayment:
-    items = tuple(RefundLine(line.product_id, line.quantity) for line in body.items)
-    return RefundPayment(payment_id, operation_id, body.reason, body.amount, items, fingerprint=fingerprint)
-
-
-def _cancel(payment_id: UUID, operation_id: UUID, body: CancelIn, fingerprint: str) -> RollbackPayment:
-    """``RollbackPayment``, because the provider has to close its order: ``ExpirePayment`` only asks about it, and
-    leaves it payable until its time is over. Should the customer have paid meanwhile, the provider gives the money
-    back: what was cancelled is not sold."""
-    return RollbackPayment(payment_id, operation_id, body.reason, fingerprint=fingerprint)
-
-
-def _unpaid(payment: Payment) -> None:
-    if payment.status is not PaymentStatus.PENDING:
-        raise ProblemError(Problem.NOT_UNPAID, f"the payment is {payment.status}")
-
-
-#: By the last part of the path.
-ACTIONS: Final[Mapping[str, PaymentAction]] = MappingProxyType(
-    {
-        "capture": PaymentAction(CaptureIn, _capture),
-        "void": PaymentAction(VoidIn, _void),
-        "refund": PaymentAction(RefundIn, _refund),
-        "cancel": PaymentAction(CancelIn, _cancel, _unpaid),
-    }
-)
-
-
-PATH: Final = "/v1/payments/{payment_id}/"
-
-
-class ActOnPaymentHandler:
-    """One of :data:`~ingest_api.payments.act.ACTIONS`.
-
-    What the books refuse already is refused at once, and what they know already is answered from them: a repeat
-    reaches its operation, another body with its key is told apart by the fingerprint. The payments agent decides
-    again, on the payment as it is then.
-    """
-
-    def __init__(self, dependencies: Dependencies, name: str) -> None:
-        self._dependencies = dependencies
-        self._name = name
-        self._action = ACTIONS[name]
-
-    async def __call__(self, request: Request) -> Response:
-        dependencies, settings, action = self._dependencies, self._dependencies.settings, self._action
-        started = monotonic()
-        client = dependencies.admission.admit(request, Scope.PAYMENTS_WRITE)
-        key = idempotency.idempotency_key(request)
-        body = parse(action.body, await json_body(request, settings.body_limit_bytes))
-        wanted = preference(request.headers.getlist("prefer"), settings.wait_default_s, settings.wait_max_s)
-        payment = await own_payment(dependencies.reads, request, client)
-        operation_id = idempotency.operation_id(client, payment.id, key)
-        command = action.command(payment.id, operation_id, body, idempotency.fingerprint(body, self._name))
-        if payment.operation(operation_id) is None:
-            action.admits(payment)
+        What the committed payment refuses is refused at once, and a repeat is answered from it: it finds its operation,
+        and its fingerprint shows when the body is another. The payments agent decides again, on the payment as it is
+        then. ``is_allowed`` raises where the request may do less than the command could.
+        """
+        payment = await find_payment(self.dependencies.reads, self.client, self.payment_id)
+        is_repeat = payment.operation(self.operation_id) is not None
+        if not is_repeat:
+            is_allowed(payment)
         foreseen = self._foreseen(payment, command)
-        if payment.operation(operation_id) is not None:
-            return _answer(operation_result(foreseen, operation_id, known=True), Preference(0))
+        if is_repeat:
+            return self._answer(operation_result(foreseen, self.operation_id, known=True), Preference(0))
         reply, applied = await submit(
-            dependencies,
-            request,
+            self.dependencies,
+            self.request,
             command,
-            id=f"{payment.id}/{operation_id}",
-            source=f"/v1/payments/{payment.id}/{self._name}",
-            client=client,
-            wanted=wanted,
-            deadline=started + wanted.wait_s,
+            id=f"{payment.id}/{self.operation_id}",
+            source=f"/v1/payments/{payment.id}/{self.name}",
+            client=self.client,
+            wanted=self.preferred,
+            deadline=self.started + self.preferred.wait_s,
         )
         if reply is not None and reply.refusal is not None:
             raise refused(reply.refusal)
         if reply is None or reply.payment is None:
-            return _answer(operation_result(foreseen, operation_id, known=False), applied)
-        return _answer(operation_result(reply.payment, operation_id, known=True), applied)
+            return self._answer(operation_result(foreseen, self.operation_id, known=False), applied)
+        return self._answer(operation_result(reply.payment, self.operation_id, known=True), applied)
 
     def _foreseen(self, payment: Payment, command: ActionCommand) -> PaymentChanged:
         """The payment as it would be after ``command``; raises what the domain refuses."""
-        decision = decide(payment, heard(command), self._dependencies.clock())
+        decision = decide(payment, heard(command), self.dependencies.clock())
         if decision.reply is not None and decision.reply.refusal is not None:
             raise refused(decision.reply.refusal)
         assert decision.payment is not None
         return view(decision.payment, decision.payment.operations)
 
+    def _answer(self, result: OperationResult, applied: Preference) -> OperationResult:
+        self.response.status_code = 200 if result.is_final else 202
+        self.response.headers["Location"] = f"/v1/payments/{result.payment_id}/operations/{result.id}"
+        if applied.applied is not None:
+            self.response.headers["Preference-Applied"] = applied.applied
+        if not result.is_final:
+            self.response.headers["Retry-After"] = str(RETRY_AFTER_S)
+        return result
 
-def _answer(result: OperationResult, wanted: Preference) -> Response:
-    headers = {"Location": operation_url(result.payment_id, result.id)}
-    if wanted.applied is not None:
-        headers["Preference-Applied"] = wanted.applied
-    status = 200 if result.is_final else 202
-    if not result.is_final:
-        headers["Retry-After"] = str(RETRY_AFTER_S)
-    return Response(msgspec.json.encode(result), status_code=status, headers=headers, media_type="application/json")
+
+async def _action(
+    request: Request,
+    response: Response,
+    dependencies: Injected,
+    client: WritingClient,
+    key: IdempotencyKey,
+    preferred: Preferred,
+    payment_id: UUID,
+) -> Action:
+    operation_id = idempotency.operation_id(client, payment_id, key)
+    return Action(request, response, dependencies, client, payment_id, operation_id, preferred, monotonic())
 
 
-def operation_url(payment_id: UUID, operation_id: UUID) -> str:
-    """Where an operation is read."""
-    return f"/v1/payments/{payment_id}/operations/{operation_id}"
+Requested = Annotated[Action, Depends(_action)]
+
+
+def _body(model: type[Body]) -> Callable[..., Any]:
+    """The validated body, read only for an admitted client with an Idempotency-Key. FastAPI itself would read a body
+    of any size before it looks at the client."""
+
+    async def read(request: Request, dependencies: Injected, _client: WritingClient, _key: IdempotencyKey) -> Body:
+        return parse(model, await json_body(request, dependencies.settings.body_limit_bytes))
+
+    return read
+
+
+_NEXT: Final = link(
+    "read_operation", "Its outcome", payment_id="$response.body#/payment_id", operation_id="$response.body#/id"
+)
+
+
+def _responses(*refusals: Problem) -> Responses:
+    return {
+        200: {
+            "description": "The operation has ended: `status` is SUCCESS or FAIL",
+            "headers": LOCATION,
+            "links": _NEXT,
+        },
+        202: {
+            "model": OperationResult,
+            "description": "The operation is accepted and in progress: read it at Location",
+            "content": {"application/json": {"example": PENDING_RESULT}},
+            "headers": {**LOCATION, **RETRY_AFTER},
+            "links": _NEXT,
+        },
+        **problems(*COMMAND, *OWN_PAYMENT, Problem.REFUSED, *refusals),
+    }
+
+
+_HOLD: Final = (Problem.NOT_AUTHORIZED, Problem.OPERATION_IN_PROGRESS, Problem.OUTCOME_UNKNOWN)
+
+
+@router.post(
+    "/capture",
+    summary="Capture an authorized payment",
+    responses=_responses(*_HOLD, Problem.AMOUNT_EXCEEDS_AUTHORIZED, Problem.CART_REQUIRED, Problem.CART_TOTAL_MISMATCH),
+    openapi_extra=request_body(CaptureIn),
+)
+async def capture_payment(action: Requested, body: Annotated[CaptureIn, Depends(_body(CaptureIn))]) -> OperationResult:
+    """All of it, or less with the `cart` that is still sold; the rest is released."""
+    cart = None if body.cart is None else body.cart.cart()
+    return await action.perform(
+        CapturePayment(action.payment_id, action.operation_id, body.amount, cart, fingerprint=action.fingerprint(body))
+    )
+
+
+@router.post(
+    "/void",
+    summary="Void an authorized payment",
+    responses=_responses(*_HOLD),
+    openapi_extra=request_body(VoidIn),
+)
+async def void_payment(action: Requested, body: Annotated[VoidIn, Depends(_body(VoidIn))]) -> OperationResult:
+    """The whole amount is released."""
+    return await action.perform(
+        VoidPayment(action.payment_id, action.operation_id, body.reason, fingerprint=action.fingerprint(body))
+    )
+
+
+@router.post(
+    "/refund",
+    summary="Refund a captured payment",
+    responses=_responses(Problem.NOT_CAPTURED, Problem.AMOUNT_EXCEEDS_REFUNDABLE, Problem.ITEMS_NOT_REFUNDABLE),
+    openapi_extra=request_body(RefundIn),
+)
+async def refund_payment(action: Requested, body: Annotated[RefundIn, Depends(_body(RefundIn))]) -> OperationResult:
+    """An `amount`, or `items`, or with neither everything that is left. The amount is reserved as soon as the refund is
+    accepted: two refunds at once never return more than was captured."""
+    items = tuple(RefundLine(line.product_id, line.quantity) for line in body.items)
+    return await action.perform(
+        RefundPayment(
+            action.payment_id,
+            action.operation_id,
+            body.reason,
+            body.amount,
+            items,
+            fingerprint=action.fingerprint(body),
+        )
+    )
+
+
+@router.post(
+    "/cancel",
+    summary="Cancel an unpaid payment",
+    responses=_responses(Problem.NOT_UNPAID, Problem.ALREADY_CLOSED),
+    openapi_extra=request_body(CancelIn),
+)
+async def cancel_payment(action: Requested, body: Annotated[CancelIn, Depends(_body(CancelIn))]) -> OperationResult:
+    """The provider closes its order: it can no longer be paid, and the payment becomes FAILED with the reason
+    `rolled_back`. If the customer pays at the same moment, the money is returned."""
+    # RollbackPayment, because the provider has to close its order: ExpirePayment only inquires about it, and leaves it
+    # payable until it expires.
+    return await action.perform(
+        RollbackPayment(action.payment_id, action.operation_id, body.reason, fingerprint=action.fingerprint(body)),
+        is_allowed=_require_unpaid,
+    )
+
+
+def _require_unpaid(payment: Payment) -> None:
+    if payment.status is not PaymentStatus.PENDING:
+        raise ProblemError(Problem.NOT_UNPAID, f"the payment is {payment.status}")

@@ -1,36 +1,91 @@
-"""``POST /v1/payments``: a payment is asked for; the command is in Kafka before it is answered."""
+"""``POST /v1/payments``: opens a payment. The command is in Kafka before the request is answered."""
 
 from time import monotonic
 from typing import Final
 from uuid import UUID
 
 import msgspec
-from starlette.requests import Request
-from starlette.responses import Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from billing.access.scopes import Scope
 from billing.messages import CreatePayment, Reply
 from billing.vocabulary import PaymentStatus
+from ingest_api.auth.client import writing_client
 from ingest_api.dependencies import Dependencies
 from ingest_api.edge import idempotency
 from ingest_api.edge.bodies import json_body
-from ingest_api.edge.prefer import Preference, preference
+from ingest_api.edge.fast_path import DirectRoute
+from ingest_api.edge.prefer import Preference
+from ingest_api.openapi.responses import COMMAND, LOCATION, RETRY_AFTER, link, problems, request_body
 from ingest_api.payments.schemas import CreatePaymentIn, parse
-from ingest_api.payments.submit import submit
-from ingest_api.payments.views import AcceptedView, payment_view
+from ingest_api.payments.submit import documented_preference, preferred_wait, submit
+from ingest_api.payments.views import AcceptedView, PaymentView, payment_view
 from ingest_api.problems import RETRY_AFTER_S, Problem, ProblemError, refused
 from ingest_api.routing.rules import ProviderChoice, RoutingCriteria
 
 PATH: Final = "/v1/payments"
 
+#: What can be done with a new payment next.
+_NEXT: Final = {
+    name: member
+    for operation, description in {
+        "read_payment": "Its state",
+        "payment_events": "Its changes as they happen",
+        "read_timeline": "Everything that happened to it",
+        "read_operations": "Its operations",
+        "capture_payment": "Capture it",
+        "void_payment": "Void it",
+        "refund_payment": "Refund it",
+        "cancel_payment": "Cancel it unpaid",
+    }.items()
+    for name, member in link(operation, description, payment_id="$response.body#/id").items()
+}
 
-class CreatePaymentHandler:
-    """Authenticate, validate, submit."""
+
+def create_router(dependencies: Dependencies) -> APIRouter:
+    """The direct route that opens payments."""
+    router = APIRouter(tags=["payments"], route_class=DirectRoute)
+    router.add_api_route(
+        PATH,
+        PaymentCreation(dependencies).create_payment,
+        methods=["POST"],
+        status_code=201,
+        response_model=PaymentView,
+        summary="Open a payment",
+        dependencies=[Depends(writing_client), Depends(idempotency.documented_key), Depends(documented_preference)],
+        responses={
+            201: {"description": "The payment is open, or already final", "headers": LOCATION, "links": _NEXT},
+            202: {
+                "model": AcceptedView,
+                "description": "The command is stored, its outcome is not known yet: read the payment at Location. "
+                "Carries the whole payment where that is known.",
+                "headers": {**LOCATION, **RETRY_AFTER},
+                "links": _NEXT,
+            },
+            **problems(
+                *COMMAND,
+                Problem.REFUSED,
+                Problem.CART_TOTAL_MISMATCH,
+                Problem.UNKNOWN_PROVIDER,
+                Problem.NO_PROVIDER,
+                Problem.INVALID_ORDER,
+            ),
+        },
+        openapi_extra=request_body(CreatePaymentIn),
+    )
+    return router
+
+
+class PaymentCreation:
+    """Authenticates, validates and submits."""
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies
 
-    async def __call__(self, request: Request) -> Response:
+    async def create_payment(self, request: Request) -> Response:
+        """Waits for the provider's payment URL as long as `Prefer: wait` allows, then answers 202. Without a
+        `provider` the routing rules choose one by currency, amount, `country` and `method`, and the next one when it
+        does not take the payment: read `provider` and `payment_url` again when the customer returns."""
         dependencies, settings = self._dependencies, self._dependencies.settings
         started = monotonic()
         client = dependencies.admission.admit(request, Scope.PAYMENTS_WRITE)
@@ -38,7 +93,7 @@ class CreatePaymentHandler:
         body = parse(CreatePaymentIn, await json_body(request, settings.body_limit_bytes))
         if body.provider is not None and body.provider not in dependencies.providers:
             raise ProblemError(Problem.UNKNOWN_PROVIDER, providers=sorted(dependencies.providers))
-        wanted = preference(request.headers.getlist("prefer"), settings.wait_default_s, settings.wait_max_s)
+        wanted = preferred_wait(request, settings)
         payment_id = idempotency.payment_id(client, key)
         command = self._command(client, payment_id, body)
         if dependencies.recent_keys.conflicts(payment_id, command.fingerprint):

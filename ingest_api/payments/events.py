@@ -1,93 +1,123 @@
 """``GET /v1/payments/{payment_id}/events``: a payment's changes as they happen (server-sent events)."""
 
-import re
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
-from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from fastapi import APIRouter, Header
+from starlette.responses import StreamingResponse
 
-from billing.access.scopes import Scope
 from billing.messages import PaymentChanged
 from billing.payments.decision import view
 from billing.payments.model import Payment
-from ingest_api.dependencies import Dependencies
+from ingest_api.dependencies import Dependencies, Injected
 from ingest_api.kafka.change_streams import ChangeStream
-from ingest_api.payments.read import own_payment
+from ingest_api.openapi.responses import ADMISSION, OWN_PAYMENT, SCHEMA_REF, problems
+from ingest_api.payments.read import OwnPayment
 from ingest_api.payments.views import payment_view
-from ingest_api.problems import FieldError, Problem, ProblemError, unavailable
+from ingest_api.problems import Problem, unavailable
 
-PATH: Final = "/v1/payments/{payment_id}/events"
+router: Final = APIRouter(tags=["payments"])
 
-#: Seconds without a change after which a comment is sent: proxies close what is silent for longer, and a client that
-#: is gone is noticed.
+#: Seconds without a change after which a comment is sent: proxies close connections that are silent for longer, and
+#: the write shows whether the client is still connected.
 KEEP_ALIVE_S: Final = 15.0
 #: Milliseconds after which a client connects again.
 RETRY_MS: Final = 1000
 #: Changes read from the journal at once.
 PAGE: Final = 50
+#: Versions have at most nine digits.
+MAX_VERSION: Final = 999_999_999
 
-_VERSION: Final = re.compile(r"[0-9]{1,9}")
+_EVENT_SCHEMA: Final = {
+    "type": "object",
+    "required": ["event", "id", "data"],
+    "properties": {
+        "event": {"const": "payment.changed"},
+        "id": {"type": "string", "pattern": "^[0-9]+$", "description": "the payment's version"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": SCHEMA_REF.format(name="PaymentView")},
+        },
+    },
+}
+_EVENT_EXAMPLE: Final = {
+    "event": "payment.changed",
+    "id": "3",
+    "data": '{"id":"…","status":"CAPTURED","version":3}',
+}
 
 
-class PaymentEventsHandler:
-    """Resumes behind ``Last-Event-ID``; without it the first event is the payment as it stands."""
+@router.get(
+    "/v1/payments/{payment_id}/events",
+    summary="Follow the changes of a payment",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "A stream; this is one event of it",
+            "content": {"text/event-stream": {"schema": _EVENT_SCHEMA, "example": _EVENT_EXAMPLE}},
+        },
+        **problems(*ADMISSION, *OWN_PAYMENT, Problem.INVALID_REQUEST),
+    },
+)
+async def payment_events(
+    dependencies: Injected,
+    payment: OwnPayment,
+    last_event_id: Annotated[
+        int | None, Header(alias="Last-Event-ID", ge=0, le=MAX_VERSION, description="the last event received")
+    ] = None,
+) -> StreamingResponse:
+    """Server-sent events. The first is the current payment or, with `Last-Event-ID`, the change after that version.
+    Every version comes once and in order; `operations` holds those that the change created or changed. The stream ends
+    when the server stops: connect again, as an EventSource does by itself."""
+    events = _events(dependencies, payment, last_event_id)
+    first = await anext(events)  # a refusal has to come before the response begins
+    return StreamingResponse(_chain(first, events), media_type="text/event-stream")
 
-    def __init__(self, dependencies: Dependencies, keep_alive_s: float = KEEP_ALIVE_S) -> None:
-        self._dependencies = dependencies
-        self._keep_alive_s = keep_alive_s
 
-    async def __call__(self, request: Request) -> Response:
-        client = self._dependencies.admission.admit(request, Scope.PAYMENTS_READ)
-        last = request.headers.get("last-event-id")
-        if last is not None and not _VERSION.fullmatch(last):
-            detail = "Should be the id of an event of this payment"
-            raise ProblemError(Problem.INVALID_REQUEST, errors=[FieldError("/Last-Event-ID", detail)])
-        payment = await own_payment(self._dependencies.reads, request, client)
-        events = self._events(payment, None if last is None else int(last))
-        first = await anext(events)  # a refusal comes before the answer has begun
-        return StreamingResponse(_chain(first, events), media_type="text/event-stream")
-
-    async def _events(self, payment: Payment, last: int | None) -> AsyncIterator[bytes]:
-        dependencies = self._dependencies
-        with dependencies.changes.listen(payment.id) as stream:
-            if stream is None:
-                raise unavailable("no more clients can listen here")
-            yield f"retry: {RETRY_MS}\n\n".encode()
-            if last is None:
-                last = payment.version
-                yield _event(view(payment, payment.operations))
-            while not stream.closed:
-                async for change in self._due(stream, payment, last):
-                    last = change.version
-                    yield _event(change)
-                if not await stream.wait(self._keep_alive_s):
-                    yield b": still here\n\n"
-                    if not dependencies.changes.is_live:
-                        stream.fall_behind()
-
-    async def _due(self, stream: ChangeStream, payment: Payment, last: int) -> AsyncIterator[PaymentChanged]:
-        """The changes after version ``last`` that are known by now, each once."""
-        changes = stream.drain()
-        if stream.behind:
-            stream.behind = False
-            async for change in self._missed(payment, last):
+async def _events(dependencies: Dependencies, payment: Payment, last: int | None) -> AsyncIterator[bytes]:
+    with dependencies.changes.listen(payment.id) as stream:
+        if stream is None:
+            raise unavailable("no more clients can listen here")
+        yield f"retry: {RETRY_MS}\n\n".encode()
+        if last is None:
+            last = payment.version
+            yield _event(view(payment, payment.operations))
+        while not stream.closed:
+            async for change in _due(dependencies, stream, payment, last):
                 last = change.version
-                yield change
-        for change in changes:
-            if change.version > last + 1:  # one in between did not reach us: the journal has it
-                stream.fall_behind()
-                return
-            if change.version == last + 1:
-                last = change.version
-                yield change
+                yield _event(change)
+            if not await stream.wait(KEEP_ALIVE_S):
+                yield b": still here\n\n"
+                if not dependencies.changes.is_live:
+                    stream.fall_behind()
 
-    async def _missed(self, payment: Payment, version: int) -> AsyncIterator[PaymentChanged]:
-        while page := await self._dependencies.reads.changes(payment.id, version, PAGE):
-            for change in page:
-                yield change
-            version = page[-1].version
+
+async def _due(
+    dependencies: Dependencies, stream: ChangeStream, payment: Payment, last: int
+) -> AsyncIterator[PaymentChanged]:
+    """The changes after version ``last`` that are known by now, each once."""
+    changes = stream.drain()
+    if stream.behind:
+        stream.behind = False
+        async for change in _missed(dependencies, payment, last):
+            last = change.version
+            yield change
+    for change in changes:
+        if change.version > last + 1:  # one in between did not reach us: the journal has it
+            stream.fall_behind()
+            return
+        if change.version == last + 1:
+            last = change.version
+            yield change
+
+
+async def _missed(dependencies: Dependencies, payment: Payment, version: int) -> AsyncIterator[PaymentChanged]:
+    while page := await dependencies.reads.changes(payment.id, version, PAGE):
+        for change in page:
+            yield change
+        version = page[-1].version
 
 
 async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -1,107 +1,164 @@
 """Reads of one payment: the payment, its operations, its timeline."""
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Annotated, Any, Final, get_args
 from uuid import UUID
 
-import msgspec
-from starlette.requests import Request
-from starlette.responses import Response
+from fastapi import APIRouter, Depends, Query
+from pydantic import BeforeValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
-from billing.access.scopes import Scope
 from billing.payments.decision import view
 from billing.payments.model import Payment
-from ingest_api.dependencies import Dependencies, Reads
-from ingest_api.edge.etag import json_answer
-from ingest_api.payments.views import expanded, expansions, operation_result, operation_view
+from ingest_api.auth.client import ReadingClient
+from ingest_api.dependencies import Injected, Reads
+from ingest_api.edge.etag import CONDITIONAL, ConditionalRoute
+from ingest_api.openapi.responses import ADMISSION, OWN_PAYMENT, conditional, problems
+from ingest_api.payments.views import (
+    ExpandedPayment,
+    Expansion,
+    OperationOut,
+    OperationResult,
+    expanded,
+    operation_result,
+    operation_view,
+)
 from ingest_api.problems import Problem, ProblemError, refused
 
+router: Final = APIRouter(
+    prefix="/v1/payments/{payment_id}", tags=["payments"], route_class=ConditionalRoute, dependencies=[CONDITIONAL]
+)
 
-def path_id(request: Request, name: str, problem: Problem) -> UUID:
-    """The id in the path; ``problem`` when it cannot be one."""
-    try:
-        return UUID(request.path_params[name])
-    except ValueError:
-        raise ProblemError(problem) from None
-
-
-async def own_payment(reads: Reads, request: Request, client: str) -> Payment:
-    """The payment; 404 when there is none or it is another client's, which are not told apart. One that was accepted
-    and refused in its turn: the problem that who waited was told."""
-    id = path_id(request, "payment_id", Problem.PAYMENT_NOT_FOUND)
-    payment = await reads.payment(client, id)
-    if payment is None:
-        if (refusal := await reads.refusal(client, id, None)) is not None:
-            raise refused(refusal)
-        raise ProblemError(Problem.PAYMENT_NOT_FOUND, Problem.PAYMENT_NOT_FOUND.cause)
-    return payment
+_EXPANDABLE: Final = frozenset(get_args(Expansion))
+_PATTERN: Final = "^({0})(,({0}))*$".format("|".join(sorted(_EXPANDABLE, reverse=True)))
 
 
-PAYMENT_PATH: Final = "/v1/payments/{payment_id}"
+def _split(values: Any) -> frozenset[str]:
+    names = frozenset(name for value in values for name in value.split(","))
+    if not names <= _EXPANDABLE:
+        raise PydanticCustomError("expand", "Should be order, cart or both, separated by a comma")
+    return names
 
 
-class ReadPaymentHandler:
-    """A client reads its own payments from the books; another client's are not there."""
+#: ``?expand=order,cart``: members that a payment's JSON has on request.
+Expand = Annotated[
+    frozenset[Expansion],
+    BeforeValidator(_split),
+    WithJsonSchema({"type": "string", "pattern": _PATTERN}),
+    Query(
+        default_factory=frozenset,
+        description="`order`, `cart` or both, separated by a comma",
+        examples=["order,cart"],
+    ),
+]
 
-    def __init__(self, dependencies: Dependencies) -> None:
-        self._dependencies = dependencies
-
-    async def __call__(self, request: Request) -> Response:
-        client = self._dependencies.admission.admit(request, Scope.PAYMENTS_READ)
-        wanted = expansions(request)
-        payment = await own_payment(self._dependencies.reads, request, client)
-        return json_answer(request, expanded(payment, wanted))
-
-
-OPERATIONS_PATH: Final = PAYMENT_PATH + "/operations"
-OPERATION_PATH: Final = OPERATIONS_PATH + "/{operation_id}"
-
-
-class ReadOperations:
-    """The operations of a client's own payment, as they are in the books."""
-
-    def __init__(self, dependencies: Dependencies) -> None:
-        self._dependencies = dependencies
-
-    async def all(self, request: Request) -> Response:
-        """All of them, the oldest first."""
-        client = self._dependencies.admission.admit(request, Scope.PAYMENTS_READ)
-        payment = await own_payment(self._dependencies.reads, request, client)
-        shown = view(payment, payment.operations)
-        return json_answer(request, {"data": [operation_view(operation) for operation in shown.operations]})
-
-    async def one(self, request: Request) -> Response:
-        """One of them, with its payment; one that was refused in its turn: the problem that who waited was told."""
-        client = self._dependencies.admission.admit(request, Scope.PAYMENTS_READ)
-        payment = await own_payment(self._dependencies.reads, request, client)
-        operation_id = path_id(request, "operation_id", Problem.OPERATION_NOT_FOUND)
-        if payment.operation(operation_id) is None:
-            if (refusal := await self._dependencies.reads.refusal(client, payment.id, operation_id)) is not None:
-                raise refused(refusal)
-            raise ProblemError(Problem.OPERATION_NOT_FOUND, Problem.OPERATION_NOT_FOUND.cause)
-        return json_answer(request, operation_result(view(payment, payment.operations), operation_id, known=True))
+#: Problems that a waiting caller gets when the payments agent refuses a command on a payment.
+_COMMAND_REFUSED: Final = (
+    Problem.NOT_AUTHORIZED,
+    Problem.OPERATION_IN_PROGRESS,
+    Problem.OUTCOME_UNKNOWN,
+    Problem.REFUSED,
+    Problem.IDEMPOTENCY_KEY_REUSED,
+    Problem.AMOUNT_EXCEEDS_AUTHORIZED,
+    Problem.CART_REQUIRED,
+    Problem.CART_TOTAL_MISMATCH,
+    Problem.NOT_CAPTURED,
+    Problem.AMOUNT_EXCEEDS_REFUNDABLE,
+    Problem.ITEMS_NOT_REFUNDABLE,
+    Problem.ALREADY_CLOSED,
+)
 
 
-TIMELINE_PATH: Final = PAYMENT_PATH + "/timeline"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationList:
+    """The operations of a payment, oldest first."""
+
+    data: tuple[OperationOut, ...]
 
 
-class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that happened. Messages, places in the stream and who in our house did it stay inside."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineEntry:
+    """One thing that happened. ``kind`` is stable, the wording of ``summary`` is not."""
 
     at: datetime
     kind: str
     summary: str
 
 
-class ReadTimelineHandler:
-    """Tells a client what its payment went through, contacts masked."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """Everything that happened to a payment, oldest first."""
 
-    def __init__(self, dependencies: Dependencies) -> None:
-        self._dependencies = dependencies
+    data: tuple[TimelineEntry, ...]
 
-    async def __call__(self, request: Request) -> Response:
-        client = self._dependencies.admission.admit(request, Scope.PAYMENTS_READ)
-        payment = await own_payment(self._dependencies.reads, request, client)
-        told = await self._dependencies.reads.timeline(payment.id)
-        entries = [TimelineEntry(at=entry.at, kind=entry.kind, summary=entry.summary) for entry in told]
-        return json_answer(request, {"data": entries})
+
+async def find_payment(reads: Reads, client: str, payment_id: UUID) -> Payment:
+    """The client's payment. 404 when it has none with this id. If the command that was to open it was accepted (202)
+    and then refused by the payments agent, the problem that a waiting caller received."""
+    payment = await reads.payment(client, payment_id)
+    if payment is None:
+        if (refusal := await reads.refusal(client, payment_id, None)) is not None:
+            raise refused(refusal)
+        raise ProblemError(Problem.PAYMENT_NOT_FOUND, Problem.PAYMENT_NOT_FOUND.cause)
+    return payment
+
+
+async def _own_payment(dependencies: Injected, client: ReadingClient, payment_id: UUID) -> Payment:
+    return await find_payment(dependencies.reads, client, payment_id)
+
+
+#: The payment of the path, as a parameter of an endpoint: the client's own.
+OwnPayment = Annotated[Payment, Depends(_own_payment)]
+
+
+@router.get(
+    "",
+    summary="Read a payment",
+    responses=conditional("The payment") | problems(*ADMISSION, *OWN_PAYMENT, Problem.INVALID_REQUEST),
+)
+async def read_payment(payment: OwnPayment, expand: Expand) -> ExpandedPayment:
+    """The payment as committed by the payments agent."""
+    return expanded(payment, expand)
+
+
+@router.get(
+    "/operations",
+    summary="List the operations of a payment",
+    responses=conditional("The operations, oldest first") | problems(*ADMISSION, *OWN_PAYMENT),
+)
+async def read_operations(payment: OwnPayment) -> OperationList:
+    """Oldest first."""
+    shown = view(payment, payment.operations)
+    return OperationList(data=tuple(operation_view(operation) for operation in shown.operations))
+
+
+@router.get(
+    "/operations/{operation_id}",
+    summary="Read an operation of a payment",
+    responses=conditional("The operation and its payment")
+    | problems(*ADMISSION, *OWN_PAYMENT, Problem.OPERATION_NOT_FOUND, *_COMMAND_REFUSED),
+)
+async def read_operation(
+    dependencies: Injected, client: ReadingClient, payment: OwnPayment, operation_id: UUID
+) -> OperationResult:
+    """If the command was accepted (202) and then refused by the payments agent, this is the problem that a waiting
+    caller received."""
+    if payment.operation(operation_id) is None:
+        if (refusal := await dependencies.reads.refusal(client, payment.id, operation_id)) is not None:
+            raise refused(refusal)
+        raise ProblemError(Problem.OPERATION_NOT_FOUND, Problem.OPERATION_NOT_FOUND.cause)
+    return operation_result(view(payment, payment.operations), operation_id, known=True)
+
+
+@router.get(
+    "/timeline",
+    summary="Read the timeline of a payment",
+    responses=conditional("The timeline, oldest first") | problems(*ADMISSION, *OWN_PAYMENT),
+)
+async def read_timeline(dependencies: Injected, payment: OwnPayment) -> Timeline:
+    """Commands, provider calls, their results, callbacks, transitions, postings and signals in order, contacts masked.
+    For people: `kind` is stable, the wording of `summary` is not."""
+    entries = await dependencies.reads.timeline(payment.id)
+    # Messages, stream positions and the names of operators are internal.
+    return Timeline(data=tuple(TimelineEntry(at=e.at, kind=e.kind, summary=e.summary) for e in entries))

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from billing.money import EXPONENTS, MAX_AMOUNT
 from billing.orders import MAX_ITEMS, MAX_QUANTITY, Cart, Contact, Item, Order, ReturnUrls
 from billing.vocabulary import CaptureMode, ItemType, Tax
-from ingest_api.problems import FieldError, Problem, ProblemError
+from ingest_api.problems import Problem, ProblemError, invalid_fields
 from ingest_api.routing.rules import Country, Method
 
 #: Bounds of texts, characters. The smallest that any provider or the fiscal receipt allows.
@@ -21,9 +21,6 @@ MAX_URL: Final = 2048
 MAX_METADATA: Final = 16
 MAX_METADATA_KEY: Final = 32
 MAX_METADATA_VALUE: Final = 512
-#: Errors listed in one answer, and characters of a name repeated in one.
-MAX_ERRORS: Final = 20
-MAX_POINTER: Final = 160
 
 PRINTABLE: Final = r"^[^\x00-\x1f\x7f]*$"
 _PHONE: Final = r"^\+[1-9][0-9]{6,14}$"
@@ -193,20 +190,11 @@ def parse(model: type[Body], body: bytes) -> Body:
 
 
 def invalid(error: ValidationError) -> ProblemError:
-    """The problem for what pydantic refused. Never repeats a value: it may be a secret or a card number."""
+    """The problem for a body that pydantic refused."""
     faults = error.errors(include_url=False, include_context=False, include_input=False)
     if faults[0]["type"] == "json_invalid":
         return ProblemError(Problem.MALFORMED_JSON, faults[0]["msg"])
-    return ProblemError(
-        Problem.INVALID_REQUEST,
-        errors=[FieldError(_pointer(fault["loc"]), fault["msg"]) for fault in faults[:MAX_ERRORS]],
-    )
-
-
-def _pointer(location: tuple[int | str, ...]) -> str:
-    """RFC 6901. ``[key]`` marks that a key, not its value, is at fault: the pointer is the same."""
-    parts = [str(part) for part in location if part != "[key]"]
-    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)[:MAX_POINTER]
+    return invalid_fields(faults)
 
 
 #: Characters. Providers print the reason on the customer's statement or receipt, and cut it there.

@@ -1,10 +1,10 @@
 """A command on its way: stored in Kafka, then waited for as long as its client wants to."""
 
 import re
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
-from starlette.requests import Request
+from fastapi import Depends, Header, Request
 
 from billing.messages import (
     CapturePayment,
@@ -17,12 +17,38 @@ from billing.messages import (
     VoidPayment,
 )
 from billing.messages.topics import INBOX
-from ingest_api.dependencies import Dependencies
-from ingest_api.edge.prefer import Preference
+from ingest_api.dependencies import Dependencies, Injected
+from ingest_api.edge.prefer import Preference, preference
+from runtime.settings import Settings
 
 Command = CreatePayment | CapturePayment | VoidPayment | RefundPayment | RollbackPayment
 
 _TRACEPARENT: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def preferred_wait(request: Request, settings: Settings) -> Preference:
+    """How long the client wants to wait for the outcome, within the bounds of the settings."""
+    return preference(request.headers.getlist("prefer"), settings.wait_default_s, settings.wait_max_s)
+
+
+async def documented_preference(
+    request: Request,
+    dependencies: Injected,
+    _prefer: Annotated[
+        str | None,
+        Header(
+            alias="Prefer",
+            description="RFC 7240: `wait=N` waits at most N seconds for the outcome, `respond-async` does not wait",
+            examples=["wait=5", "respond-async"],
+        ),
+    ] = None,
+) -> Preference:
+    """:func:`preferred_wait` with the header that FastAPI documents."""
+    return preferred_wait(request, dependencies.settings)
+
+
+#: The request's Prefer headers, as a parameter of an endpoint.
+Preferred = Annotated[Preference, Depends(documented_preference)]
 
 
 async def submit(

@@ -1,9 +1,12 @@
 """Errors as the API answers them: RFC 9457 problem documents with stable types."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
 from billing.messages import Refusal
@@ -14,7 +17,9 @@ __all__ = [
     "RETRY_AFTER_S",
     "FieldError",
     "Problem",
+    "ProblemDocument",
     "ProblemError",
+    "invalid_fields",
     "problem_response",
     "refused",
     "unavailable",
@@ -23,11 +28,25 @@ __all__ = [
 MEDIA_TYPE: Final = "application/problem+json"
 
 
-class FieldError(msgspec.Struct, frozen=True):
-    """One fault of a body. ``pointer``: RFC 6901, from the body's root."""
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One fault of a body or a parameter. ``pointer``: RFC 6901, from the body's root."""
 
     pointer: str
     detail: str
+
+
+class ProblemDocument(BaseModel):
+    """An error (RFC 9457). Some types have further members."""
+
+    model_config = ConfigDict(title="Problem")
+
+    type: str = Field(json_schema_extra={"format": "uri-reference"}, examples=[Problem.INVALID_REQUEST.uri])
+    title: str
+    status: int
+    detail: str | SkipJsonSchema[None] = None
+    request_id: str | SkipJsonSchema[None] = None
+    errors: tuple[FieldError, ...] | SkipJsonSchema[None] = None
 
 
 class ProblemError(Exception):
@@ -69,8 +88,12 @@ REFUSALS: Final[Mapping[str, Problem]] = {
     "cart_total_mismatch": Problem.CART_TOTAL_MISMATCH,
 }
 
-#: Seconds after which a client may ask again when a part is away.
+#: Seconds after which a client may repeat a request that could not be served.
 RETRY_AFTER_S: Final = 1
+
+#: Errors listed in one answer, and characters of a name repeated in one.
+MAX_ERRORS: Final = 20
+MAX_POINTER: Final = 160
 
 
 def unavailable(detail: str) -> ProblemError:
@@ -84,6 +107,21 @@ def refused(refusal: Refusal) -> ProblemError:
     if problem is None:
         return ProblemError(Problem.REFUSED, refusal.detail, code=refusal.code)
     return ProblemError(problem, refusal.detail)
+
+
+def invalid_fields(faults: Sequence[Mapping[str, Any]]) -> ProblemError:
+    """An ``invalid-request`` that names the fields of pydantic's ``faults``. Values are never repeated: one may be a
+    secret."""
+    return ProblemError(
+        Problem.INVALID_REQUEST,
+        errors=[FieldError(_pointer(fault["loc"]), fault["msg"]) for fault in faults[:MAX_ERRORS]],
+    )
+
+
+def _pointer(location: Sequence[int | str]) -> str:
+    """RFC 6901. ``[key]`` marks that a key, not its value, is at fault: the pointer is the same."""
+    parts = [str(part) for part in location if part != "[key]"]
+    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)[:MAX_POINTER]
 
 
 def problem_response(error: ProblemError, request_id: str | None) -> Response:

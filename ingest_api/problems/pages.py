@@ -1,37 +1,50 @@
-"""``/problems``: what each problem type means, at the URL its ``type`` gives."""
+"""``/problems``: what each problem type means, at the URL of its ``type``."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Final
 
-import msgspec
-from starlette.requests import Request
-from starlette.responses import Response
+from fastapi import APIRouter, Path
 
+from ingest_api.openapi.responses import problems
 from ingest_api.problems import Problem, ProblemError
 
+router: Final = APIRouter(tags=["problems"])
 
-async def list_problems(_request: Request) -> Response:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProblemType:
+    """A problem type, its cause and what resolves it."""
+
+    type: str
+    status: int
+    title: str
+    cause: str
+    cure: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProblemTypes:
     """All problem types."""
-    return _json({"problems": [describe(problem) for problem in Problem]})
+
+    problems: tuple[ProblemType, ...]
 
 
-async def read_problem(request: Request) -> Response:
-    """One problem type, its cause and its cure."""
+@router.get("/problems", summary="List the problem types")
+async def list_problems() -> ProblemTypes:
+    """Every problem type with its cause and what resolves it."""
+    return ProblemTypes(problems=tuple(_described(problem) for problem in Problem))
+
+
+@router.get("/problems/{code}", summary="Read a problem type", responses=problems(Problem.NOT_FOUND))
+async def read_problem(code: Annotated[str, Path(examples=[Problem.CART_TOTAL_MISMATCH.code])]) -> ProblemType:
+    """One problem type, its cause and what resolves it."""
     for problem in Problem:
-        if problem.code == request.path_params["code"]:
-            return _json(describe(problem))
+        if problem.code == code:
+            return _described(problem)
     raise ProblemError(Problem.NOT_FOUND)
 
 
-def describe(problem: Problem) -> dict[str, Any]:
-    """The problem type as clients may read it."""
-    return {
-        "type": problem.uri,
-        "status": problem.status,
-        "title": problem.title,
-        "cause": problem.cause,
-        "cure": problem.cure,
-    }
-
-
-def _json(document: object) -> Response:
-    return Response(msgspec.json.encode(document), media_type="application/json")
+def _described(problem: Problem) -> ProblemType:
+    return ProblemType(
+        type=problem.uri, status=problem.status, title=problem.title, cause=problem.cause, cure=problem.cure
+    )

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import structlog
-from starlette.requests import Request
-from starlette.responses import Response
+from fastapi import APIRouter, Request, Response
 
 from billing.messages.topics import (
     CALLBACK_PROVIDER,
@@ -21,6 +20,8 @@ from billing.messages.topics import (
 )
 from ingest_api.dependencies import Dependencies
 from ingest_api.edge.bodies import read_body
+from ingest_api.edge.fast_path import DirectRoute
+from ingest_api.openapi.webhooks import WEBHOOKS
 from providers.base import CallbackRejected, Provider
 
 log = structlog.get_logger(__name__)
@@ -33,15 +34,32 @@ CALLBACK_PATHS: Final[Mapping[str, str]] = {"yandex-pay": "/v1/webhook", "yookas
 CALLBACK_LIMIT: Final = 64 * 1024
 
 
-class WebhookHandler:
-    """One provider's callbacks."""
+def webhook_router(dependencies: Dependencies) -> APIRouter:
+    """A direct route for each provider that is set up."""
+    router = APIRouter(tags=["webhooks"], route_class=DirectRoute)
+    for name, path in CALLBACK_PATHS.items():
+        if name in dependencies.providers:
+            router.add_api_route(
+                f"/webhooks/{name}{path}",
+                CallbackReceiver(dependencies, dependencies.providers[name]).receive,
+                methods=["POST"],
+                operation_id=f"callback_{name.replace('-', '_')}",
+                response_class=Response,
+                **WEBHOOKS[name],
+            )
+    return router
+
+
+class CallbackReceiver:
+    """Verifies and stores one provider's callbacks."""
 
     def __init__(self, dependencies: Dependencies, provider: Provider) -> None:
         self._dependencies = dependencies
         self._provider = provider
         self._source = f"/webhooks/{provider.name}".encode()
 
-    async def __call__(self, request: Request) -> Response:
+    async def receive(self, request: Request) -> Response:
+        """Answer as the provider's documentation asks once the callback is stored."""
         name = self._provider.name
         counter = self._dependencies.metrics.callbacks
         body = await read_body(request, CALLBACK_LIMIT)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import structlog
 
-from ingest_api.payments.act import ACTIONS
+from ingest_api.payments.schemas import CancelIn, CaptureIn, RefundIn, VoidIn
 from ingest_api.problems import Problem
 
 PROBLEMS_PAGE = Path(__file__).parents[3] / "docs" / "problems.md"
@@ -175,10 +175,10 @@ async def test_the_documented_example_is_accepted(world) -> None:
 
 async def test_the_documented_examples_of_the_actions_fit_and_every_problem_has_one(world) -> None:
     document = (await world.get("/openapi.json")).json
-    for name, action in ACTIONS.items():
+    for name, body in (("capture", CaptureIn), ("void", VoidIn), ("refund", RefundIn), ("cancel", CancelIn)):
         operation = document["paths"][f"/v1/payments/{{payment_id}}/{name}"]["post"]
         content = operation["requestBody"]["content"]["application/json"]
-        action.body.model_validate_json(json.dumps(content["example"]))
+        body.model_validate_json(json.dumps(content["example"]))
     for methods in document["paths"].values():
         for operation in methods.values():
             for status, response in operation["responses"].items():
