@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from billing.money import EXPONENTS, MAX_AMOUNT
 from billing.orders import MAX_ITEMS, MAX_QUANTITY, Cart, Contact, Item, Order, ReturnUrls
 from billing.vocabulary import CaptureMode, ItemType, Tax
+from ingest_api.payments.contact import Email, Phone
 from ingest_api.problems import Problem, ProblemError, invalid_fields
 from ingest_api.routing.rules import Country, Method
 
@@ -23,8 +24,6 @@ MAX_METADATA_KEY: Final = 32
 MAX_METADATA_VALUE: Final = 512
 
 PRINTABLE: Final = r"^[^\x00-\x1f\x7f]*$"
-_PHONE: Final = r"^\+[1-9][0-9]{6,14}$"
-_EMAIL: Final = r"^[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,189}$"
 _URL: Final = re.compile(r"[\x21-\x7e]+")
 
 
@@ -130,8 +129,8 @@ class ReturnUrlsIn(Strict):
 class ContactIn(Strict):
     """Where the fiscal receipt goes."""
 
-    email: Annotated[str, StringConstraints(max_length=254, pattern=_EMAIL)] | None = None
-    phone: Annotated[str, StringConstraints(pattern=_PHONE)] | None = Field(default=None, description="E.164")
+    email: Email | None = None
+    phone: Phone | None = Field(default=None, description="E.164")
 
 
 MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=MAX_METADATA_KEY, pattern=PRINTABLE)]

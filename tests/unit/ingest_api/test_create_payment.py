@@ -47,6 +47,25 @@ async def test_the_command_carries_the_whole_order(world, body) -> None:
     assert command.reply_to is None
 
 
+@pytest.mark.parametrize(
+    "contact",
+    [
+        {"email": "o'neil+tickets@mail.example.co.uk"},
+        {"email": "Viewer@EXAMPLE.COM"},
+        {"email": "зритель@пример.рф"},
+        {"email": '"first.last"@example.com'},
+        {"phone": "+12025550123"},
+        {"phone": "+390612345678"},
+        {"phone": "+80012345678"},
+    ],
+)
+async def test_contacts_of_the_whole_world_reach_the_receipt_as_they_were_sent(world, body, contact) -> None:
+    assert (await world.create({**body, "contact": contact})).status == 202
+
+    sent = world.writer.commands[0].order.contact
+    assert (sent.email, sent.phone) == (contact.get("email"), contact.get("phone"))
+
+
 async def test_the_envelope_names_the_payment_the_client_and_the_trace(world, body) -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     await world.create(body, traceparent=trace)
