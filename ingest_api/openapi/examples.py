@@ -45,7 +45,8 @@ _PROBLEM_TYPE: Final = {
     "status": _MISMATCH.status,
     "title": _MISMATCH.title,
     "cause": _MISMATCH.cause,
-    "cure": _MISMATCH.cure,
+    "resolution": _MISMATCH.resolution,
+    "cure": _MISMATCH.resolution,
 }
 
 _RESULT: Final = {**_OPERATION, "payment_id": _PAYMENT["id"], "payment": _PAYMENT}

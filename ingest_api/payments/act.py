@@ -163,6 +163,8 @@ def _responses(*refusals: Problem) -> Responses:
     }
 
 
+_PAID: Final = (PaymentStatus.AUTHORIZED, PaymentStatus.CAPTURED, PaymentStatus.PARTIALLY_REFUNDED)
+
 _HOLD: Final = (Problem.NOT_AUTHORIZED, Problem.OPERATION_IN_PROGRESS, Problem.OUTCOME_UNKNOWN)
 
 
@@ -218,7 +220,7 @@ async def refund_payment(action: Requested, body: Annotated[RefundIn, Depends(_b
 @router.post(
     "/cancel",
     summary="Cancel an unpaid payment",
-    responses=_responses(Problem.NOT_UNPAID, Problem.ALREADY_CLOSED),
+    responses=_responses(Problem.ALREADY_PAID, Problem.ALREADY_CLOSED),
     openapi_extra=request_body(CancelIn),
 )
 async def cancel_payment(action: Requested, body: Annotated[CancelIn, Depends(_body(CancelIn))]) -> OperationResult:
@@ -228,10 +230,10 @@ async def cancel_payment(action: Requested, body: Annotated[CancelIn, Depends(_b
     # payable until it expires.
     return await action.perform(
         RollbackPayment(action.payment_id, action.operation_id, body.reason, fingerprint=action.fingerprint(body)),
-        is_allowed=_require_unpaid,
+        is_allowed=_refuse_paid,
     )
 
 
-def _require_unpaid(payment: Payment) -> None:
-    if payment.status is not PaymentStatus.PENDING:
-        raise ProblemError(Problem.NOT_UNPAID, f"the payment is {payment.status}")
+def _refuse_paid(payment: Payment) -> None:
+    if payment.status in _PAID:
+        raise ProblemError(Problem.ALREADY_PAID, f"the payment is {payment.status}")

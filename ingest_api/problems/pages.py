@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Path
+from pydantic import Field
 
 from ingest_api.openapi.responses import problems
 from ingest_api.problems import Problem, ProblemError
@@ -19,7 +20,8 @@ class ProblemType:
     status: int
     title: str
     cause: str
-    cure: str
+    resolution: str
+    cure: Annotated[str, Field(deprecated=True, description="the same as `resolution`, until v2")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +41,17 @@ async def list_problems() -> ProblemTypes:
 async def read_problem(code: Annotated[str, Path(examples=[Problem.CART_TOTAL_MISMATCH.code])]) -> ProblemType:
     """One problem type, its cause and what resolves it."""
     for problem in Problem:
-        if problem.code == code:
+        if code in (problem.code, problem.former_code):
             return _described(problem)
     raise ProblemError(Problem.NOT_FOUND)
 
 
 def _described(problem: Problem) -> ProblemType:
     return ProblemType(
-        type=problem.uri, status=problem.status, title=problem.title, cause=problem.cause, cure=problem.cure
+        type=problem.uri,
+        status=problem.status,
+        title=problem.title,
+        cause=problem.cause,
+        resolution=problem.resolution,
+        cure=problem.resolution,
     )

@@ -1,20 +1,24 @@
-"""The table of problem types: what can go wrong, why, and what to do about it."""
+"""The table of problem types: what can go wrong, why, and what resolves it."""
 
 from enum import Enum
 
 
 class Problem(Enum):
-    """The table: all there are. The OpenAPI document and ``GET /problems`` are made from it.
+    """All problem types. The OpenAPI document and ``GET /problems`` are made from this table.
 
-    ``code`` ends the type's URI and never changes; ``cause`` and ``cure`` are for who reads it.
+    ``code`` ends the type's URI. ``former_code`` is the code of earlier releases, where it was renamed: its URI still
+    resolves. ``cause`` and ``resolution`` are for people.
     """
 
-    def __init__(self, code: str, status: int, title: str, cause: str, cure: str) -> None:
+    def __init__(
+        self, code: str, status: int, title: str, cause: str, resolution: str, former_code: str | None = None
+    ) -> None:
         self.code = code
         self.status = status
         self.title = title
         self.cause = cause
-        self.cure = cure
+        self.resolution = resolution
+        self.former_code = former_code
 
     @property
     def uri(self) -> str:
@@ -32,155 +36,162 @@ class Problem(Enum):
         "invalid-idempotency-key",
         400,
         "The Idempotency-Key is missing or invalid",
-        "A command came without exactly one Idempotency-Key header of 1 to 255 visible ASCII characters.",
-        "Send a fresh key with each new command, and the same key when you repeat it.",
+        "A command needs exactly one Idempotency-Key header of 1 to 255 visible ASCII characters.",
+        "Send a new key with each new command, and the same key when you repeat it.",
     )
     INVALID_HTTP = (
         "bad-request",
         400,
         "The request is malformed",
-        "The request could not be understood.",
-        "Check the request against the API's documentation.",
+        "The request is not valid HTTP.",
+        "Check the request against the API documentation.",
     )
     UNAUTHORIZED = (
         "unauthorized",
         401,
         "The API key is missing or wrong",
-        "The Authorization header is missing, is not of the form 'Bearer <api key>', or carries a key that is not valid.",
+        "The Authorization header is missing, is not of the form 'Bearer <api key>', or has a key that is not valid.",
         "Send your API key.",
     )
     FORBIDDEN = (
         "forbidden",
         403,
-        "The API key does not allow this",
-        "The API key is valid, but not for this.",
-        "Use a key with the scope this needs.",
+        "The API key lacks a scope",
+        "The API key is valid, but does not have the scope in 'scope'.",
+        "Use a key with this scope.",
     )
-    NOT_FOUND = ("not-found", 404, "There is nothing here", "No resource has this URL.", "Check the URL.")
+    NOT_FOUND = (
+        "not-found",
+        404,
+        "The resource does not exist",
+        "No resource has this URL.",
+        "Check the URL.",
+    )
     PAYMENT_NOT_FOUND = (
         "payment-not-found",
         404,
-        "There is no such payment",
-        "No payment of this API client has this id; or it was accepted a moment ago (202) and is not stored yet.",
-        "After a 202 ask again in a second; otherwise check the id and the API key.",
+        "The payment does not exist",
+        "No payment of this API client has this id, or it was accepted a moment ago (202) and is not stored yet.",
+        "After a 202, repeat the request in a second. Otherwise check the id and the API key.",
     )
     OPERATION_NOT_FOUND = (
         "operation-not-found",
         404,
-        "The payment has no such operation",
-        "No operation of the payment has this id; or it was accepted a moment ago (202) and its turn has not come.",
-        "After a 202 ask again in a second. One that is refused in its turn is answered with the reason instead.",
+        "The operation does not exist",
+        "No operation of the payment has this id, or it was accepted a moment ago (202) and is not processed yet.",
+        "After a 202, repeat the request in a second. If the operation was refused, the response is the reason.",
     )
     METHOD_NOT_ALLOWED = (
         "method-not-allowed",
         405,
-        "The method is not allowed here",
-        "The resource exists, the method does not.",
+        "The method is not allowed",
+        "The resource exists, but does not support this method.",
         "Use one of the methods in the Allow header.",
     )
     SLOW_REQUEST = (
         "request-timeout",
         408,
         "The request did not arrive in time",
-        "The head or the body was not complete within the time a request has for it. The connection is closed.",
+        "The head or the body of the request was not complete in time. The connection is closed.",
         "Send it again, with the same Idempotency-Key.",
     )
     REFUSED = (
         "command-refused",
         409,
         "The command was refused",
-        "The payment's state does not allow the command; 'code' says which rule refused it.",
-        "Read the payment and decide anew.",
+        "The state of the payment does not allow the command; 'code' names the rule.",
+        "Read the payment and decide again.",
     )
     NOT_AUTHORIZED = (
         "payment-not-authorized",
         409,
-        "The payment holds no money",
-        "Only a payment in state AUTHORIZED can be captured or voided; this one is not held yet, or not any more.",
-        "Read the payment. One that is not paid yet can be cancelled, one that is captured can be refunded.",
+        "The payment is not authorized",
+        "Only a payment in state AUTHORIZED can be captured or voided.",
+        "Read the payment. A PENDING payment can be cancelled, a CAPTURED payment can be refunded.",
     )
     NOT_CAPTURED = (
         "payment-not-captured",
         409,
-        "The payment has nothing to give back",
+        "The payment is not captured",
         "Only a payment in state CAPTURED or PARTIALLY_REFUNDED can be refunded.",
-        "Read the payment. One that is held can be voided, one that is not paid yet can be cancelled.",
+        "Read the payment. An AUTHORIZED payment can be voided, a PENDING payment can be cancelled.",
     )
-    NOT_UNPAID = (
-        "payment-not-unpaid",
+    ALREADY_PAID = (
+        "payment-already-paid",
         409,
-        "The payment is not unpaid",
-        "Only a payment in state PENDING can be cancelled; this one is paid, held or closed.",
-        "Void a payment that is held, refund one that is captured.",
+        "The payment is already paid",
+        "Only a payment in state PENDING can be cancelled. The customer has paid this one.",
+        "Void an AUTHORIZED payment, refund a CAPTURED payment.",
+        "payment-not-unpaid",
     )
     ALREADY_CLOSED = (
         "payment-closed",
         409,
         "The payment is closed",
-        "The payment came to its end: there is nothing left to cancel.",
-        "Read the payment; open a new one to try again.",
+        "The payment is in a final state: there is nothing to cancel.",
+        "Read the payment. Open a new one to try again.",
     )
     OPERATION_IN_PROGRESS = (
         "operation-in-progress",
         409,
-        "Another operation is under way",
+        "Another operation is in progress",
         "A capture or a void of this payment was sent to the provider and has not ended.",
-        "Wait for its end (read the payment, or listen to its events), then decide anew.",
+        "Wait for its end (read the payment, or follow its events), then decide again.",
     )
     OUTCOME_UNKNOWN = (
         "operation-outcome-unknown",
         409,
-        "The outcome of another operation is not known",
-        "The provider did not tell how a capture or a void ended. It is being asked; money must not move before.",
-        "Wait: the operation becomes SUCCESS or FAIL by itself. Then decide anew.",
+        "The outcome of another operation is unknown",
+        "The provider did not report the outcome of a capture or a void. The service is querying it; money must not move before that.",
+        "Wait: the operation becomes SUCCESS or FAIL by itself. Then decide again.",
     )
     AMOUNT_EXCEEDS_AUTHORIZED = (
         "amount-exceeds-authorized",
         409,
-        "More than is held",
+        "The amount exceeds the authorized amount",
         "The amount to capture is more than the payment's 'authorized'.",
-        "Capture at most what is held, or leave 'amount' out to capture all of it.",
+        "Capture at most the authorized amount, or leave 'amount' out to capture all of it.",
     )
     AMOUNT_EXCEEDS_REFUNDABLE = (
         "amount-exceeds-refundable",
         409,
-        "More than is left to refund",
-        "The amount is more than was captured and not given back. Refunds under way count as given back.",
+        "The amount exceeds the refundable amount",
+        "The amount is more than was captured and not refunded. Refunds in progress count as refunded.",
         "Refund at most what is left, or leave 'amount' out to refund all of it.",
     )
     ITEMS_NOT_REFUNDABLE = (
         "items-not-refundable",
         409,
-        "More units than were sold and not given back",
-        "A line names a product that was not sold, or more units than are left. Refunds under way count.",
-        "Read the payment with ?expand=cart and its operations; name at most what is left.",
+        "The items are not refundable",
+        "A line names a product that was not sold, or more units than are left. Refunds in progress count as refunded.",
+        "Read the payment with ?expand=cart and its operations. Name at most what is left.",
     )
     CARD_NUMBER = (
         "card-number",
         422,
-        "A card number was sent",
-        "A number that can be a payment card's stands in the request. It was neither stored nor logged.",
-        "Never send card numbers here: the customer gives them to the provider. Check what your system logged of it.",
+        "The request contains a card number",
+        "The request contains a number that can be a payment card's. It was neither stored nor logged.",
+        "Never send card numbers to this API: the customer gives them to the provider. Check what your system has logged.",
     )
     CART_REQUIRED = (
         "cart-required",
         422,
-        "A partial capture needs its cart",
-        "The amount is less than what is held, and the cart that is sold after all is missing.",
-        "Send 'cart' with the items that are sold; its total is the amount.",
+        "A partial capture needs a cart",
+        "The amount is less than the authorized amount, and the cart that is still sold is missing.",
+        "Send 'cart' with the items that are still sold. Its total is the amount.",
     )
     BODY_TOO_LARGE = (
         "body-too-large",
         413,
         "The body is too large",
-        "The body is larger than this resource takes.",
-        "Send less.",
+        "The body is larger than 'limit_bytes'.",
+        "Send a smaller body.",
     )
     UNSUPPORTED_MEDIA_TYPE = (
         "unsupported-media-type",
         415,
-        "The body's content type is not supported",
-        "The Content-Type header is missing or not application/json.",
+        "The content type is not supported",
+        "The Content-Type header is missing or is not application/json.",
         "Send Content-Type: application/json.",
     )
     INVALID_REQUEST = (
@@ -200,49 +211,49 @@ class Problem(Enum):
     UNKNOWN_PROVIDER = (
         "unknown-provider",
         422,
-        "The provider is not known",
-        "The provider does not exist or is not set up here.",
+        "The provider is unknown",
+        "The provider does not exist or is not configured.",
         "Use one of the providers in 'providers'.",
     )
     NO_PROVIDER = (
         "no-provider",
         422,
         "No provider takes this payment",
-        "The payment names no provider, and no routing rule has one that takes this currency and amount.",
-        "Check currency and amount; else ask whoever keeps the routing rules, or name a provider.",
+        "The payment names no provider, and no routing rule has a provider that takes this currency and amount.",
+        "Check the currency and the amount, name a provider, or ask the operator of the service about the routing rules.",
     )
     INVALID_ORDER = (
         "invalid-order",
         422,
-        "The order cannot be paid",
-        "The order breaks a rule of the books.",
-        "Correct the order as 'detail' says and send it with a new Idempotency-Key.",
+        "The order is not valid",
+        "The order breaks a rule of the service; 'detail' names it.",
+        "Correct the order and send it with a new Idempotency-Key.",
     )
     IDEMPOTENCY_KEY_REUSED = (
         "idempotency-key-reused",
         422,
         "The Idempotency-Key was used with another body",
-        "A command with this Idempotency-Key was accepted before, with another body.",
-        "Repeat a command with exactly its body; use a fresh key for a new command.",
+        "A command with this Idempotency-Key and another body was accepted before.",
+        "Repeat a command with exactly its body. Use a new key for a new command.",
     )
     TOO_MANY_REQUESTS = (
         "too-many-requests",
         429,
         "Too many requests",
-        "The API client sent more requests than it may; the RateLimit-Policy header says how many that are.",
-        "Send the request again after Retry-After seconds, with the same Idempotency-Key.",
+        "The API client exceeded its rate, which is in the RateLimit-Policy header.",
+        "Repeat the request after Retry-After seconds, with the same Idempotency-Key.",
     )
     INTERNAL = (
         "internal-error",
         500,
-        "Something went wrong on our side",
-        "An error that should not happen; it was recorded under 'request_id'.",
-        "Repeat the request with the same Idempotency-Key; tell us the request id if it stays.",
+        "The service failed",
+        "An unexpected error; it is logged under 'request_id'.",
+        "Repeat the request with the same Idempotency-Key. If the error persists, report the request id.",
     )
     UNAVAILABLE = (
         "service-unavailable",
         503,
-        "The service cannot take this now",
-        "A part the service needs is away. The request was not accepted.",
-        "Repeat it after Retry-After seconds, with the same Idempotency-Key.",
+        "The service is unavailable",
+        "A system that the service needs is unavailable. The request was not accepted.",
+        "Repeat the request after Retry-After seconds, with the same Idempotency-Key.",
     )

@@ -124,8 +124,8 @@ def lines(*quantities: int) -> dict[str, Any]:
         ("refund", captured, lines(2), 409, "items-not-refundable"),
         ("refund", captured, {**lines(1), "amount": 59_900}, 422, "invalid-request"),
         ("refund", captured, {**REASON, "amount": 0}, 422, "invalid-request"),
-        ("cancel", authorized, REASON, 409, "payment-not-unpaid"),
-        ("cancel", captured, REASON, 409, "payment-not-unpaid"),
+        ("cancel", authorized, REASON, 409, "payment-already-paid"),
+        ("cancel", captured, REASON, 409, "payment-already-paid"),
     ],
 )
 async def test_what_the_books_refuse_is_refused_at_once(

@@ -122,12 +122,19 @@ async def test_every_problem_type_resolves_to_its_description(world, problem: Pr
         "status": problem.status,
         "title": problem.title,
         "cause": problem.cause,
-        "cure": problem.cure,
+        "resolution": problem.resolution,
+        "cure": problem.resolution,
     }
 
 
+async def test_a_renamed_problem_type_still_resolves_to_its_description(world) -> None:
+    answer = await world.get("/problems/payment-not-unpaid")
+
+    assert (answer.status, answer.json["type"]) == (200, "/problems/payment-already-paid")
+
+
 def test_the_documentation_lists_every_problem_type() -> None:
-    rows = [f"| `{p.code}` | {p.status} | {p.title} | {p.cause} | {p.cure} |" for p in Problem]
+    rows = [f"| `{p.code}` | {p.status} | {p.title} | {p.cause} | {p.resolution} |" for p in Problem]
     listed = [line for line in PROBLEMS_PAGE.read_text().splitlines() if line.startswith("| `")]
     assert listed == sorted(rows)
 
