@@ -11,7 +11,8 @@ from typing import Final
 _TABLE: Final = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+)")
 _ENGINE: Final = re.compile(r"\bENGINE = (\w*MergeTree)(?:\((\w+)\))?")
 _FEED: Final = re.compile(r"CREATE MATERIALIZED VIEW IF NOT EXISTS (\w+) TO (\w+) AS(.*)\bFROM (\w+)", re.DOTALL)
-_VIEW: Final = re.compile(r"CREATE VIEW IF NOT EXISTS (\w+)")
+_VIEW: Final = re.compile(r"CREATE (OR REPLACE )?VIEW (IF NOT EXISTS )?(\w+)")
+_ALTER: Final = re.compile(r"ALTER TABLE (\w+)")
 _COLUMN: Final = r"^    {name} "
 #: ZooKeeper path and replica name; the macros are set in the servers' configuration.
 _REPLICATED: Final = "'/clickhouse/tables/{{shard}}/{{database}}/{table}', '{{replica}}'"
@@ -36,7 +37,10 @@ def on_cluster(statement: str, cluster: str) -> list[str]:
         # A feed works on each node, on what was inserted there.
         to = rf"CREATE MATERIALIZED VIEW IF NOT EXISTS \1 {there} TO \2_local AS\3FROM \4_local"
         return [_FEED.sub(to, statement)]
-    return [_VIEW.sub(rf"CREATE VIEW IF NOT EXISTS \1 {there}", statement)]
+    if _ALTER.search(statement) is not None:
+        # The local tables first: the Distributed one reads its columns from them.
+        return [_ALTER.sub(rf"ALTER TABLE \1{suffix} {there}", statement, count=1) for suffix in ("_local", "")]
+    return [_VIEW.sub(lambda view: f"{view[0]} {there}", statement, count=1)]
 
 
 def _replicated(engine: re.Match[str], table: str) -> str:

@@ -25,6 +25,7 @@ class OperationRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     client_id: str
     payment_status: str
     reason: str
+    reason_kind: str
     provider_ref: str
     created_at: datetime
     updated_at: datetime
@@ -97,6 +98,7 @@ class CallRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     action: str
     outcome: str
     reason: str
+    reason_kind: str
     duration_us: int
     ended_at: datetime
 

@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 from analytics.rows import CallRow, EntryRow, ItemRow, OperationRow, PaymentRow, Row
 from billing.errors import InvalidMessage
 from billing.messages import OperationView, PaymentChanged
+from billing.reasons import Reason
+from billing.vocabulary import OperationStatus
 
 #: ClickHouse keeps DateTime64(6) in these years; past them the bits wrap around silently.
 _YEARS: Final = range(1970, 2200)
@@ -92,6 +94,7 @@ def _operation(event: PaymentChanged, operation: OperationView, partition: int, 
         client_id=event.client_id,
         payment_status=str(event.status),
         reason=operation.reason or "",
+        reason_kind=Reason.of(operation.reason or "").kind.value if operation.status is OperationStatus.FAIL else "",
         provider_ref=operation.provider_ref or "",
         created_at=operation.created_at,
         updated_at=operation.updated_at,
@@ -148,6 +151,7 @@ def _calls(event: PaymentChanged) -> Iterator[CallRow]:
             action=str(call.action),
             outcome=str(call.outcome),
             reason=call.reason or "",
+            reason_kind=Reason.of(call.reason).kind.value if call.reason else "",
             duration_us=call.duration_us,
             ended_at=event.changed_at,
         )

@@ -1,4 +1,4 @@
--- question: Of the charges that were decided, how many did each provider approve?
+-- question: Of the charges that issuers and providers decided, what share was approved?
 -- param from Date -29d: first day on which charges were opened (UTC)
 -- param to Date today: last day
 -- chart: bar x=provider y=approval_percent by=currency
@@ -9,10 +9,11 @@ SELECT
     provider,
     currency,
     countIf(status = 'SUCCESS') AS approved,
-    countIf(status = 'FAIL') AS declined,
+    countIf(status = 'FAIL' AND reason_kind IN ('issuer', 'provider')) AS declined,
     countIf(status IN ('PENDING', 'UNKNOWN')) AS undecided,
-    round(100 * approved / greatest(approved + declined, 1), 2) AS approval_percent
+    round(100 * approved / (approved + declined), 2) AS approval_percent
 FROM operations
 WHERE toDate(created_at) BETWEEN {from:Date} AND {to:Date} AND type IN ('AUTHORIZE', 'RECURRING')
 GROUP BY provider, currency
+HAVING approved + declined > 0
 ORDER BY provider, currency

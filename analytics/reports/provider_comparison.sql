@@ -1,4 +1,4 @@
--- question: How do the providers compare: do they answer, how fast, how often for nothing?
+-- question: How do the providers compare: how often do they answer, how fast, and how often do they or issuers decline?
 -- param from Date -29d: first day on which calls ended (UTC)
 -- param to Date today: last day
 -- chart: bar x=provider y=p95_ms
@@ -8,7 +8,7 @@
 SELECT
     provider,
     count() AS calls,
-    countIf(outcome = 'DECLINED') AS declined,
+    countIf(outcome = 'DECLINED' AND reason_kind IN ('issuer', 'provider')) AS declined,
     countIf(outcome = 'UNKNOWN') AS unknown,
     round(100 * unknown / calls, 2) AS unknown_percent,
     intDiv(quantileExact(0.5)(duration_us), 1000) AS p50_ms,

@@ -16,6 +16,7 @@ from billing.messages import (
     ProviderResult,
     RefundLine,
     RefundPayment,
+    RollbackPayment,
 )
 from billing.messages.event_parts import CallView
 from billing.orders import Cart, Item, Order
@@ -43,9 +44,14 @@ class Life:
         return (event.call for event in self.events if event.call is not None)
 
     @property
+    def charges(self) -> list[Operation]:
+        """One at each provider that was tried."""
+        types = (OperationType.AUTHORIZE, OperationType.RECURRING)
+        return [o for o in self.payment.operations if o.type in types]
+
+    @property
     def charge(self) -> Operation:
-        charges = (OperationType.AUTHORIZE, OperationType.RECURRING)
-        return next(o for o in self.payment.operations if o.type in charges)
+        return self.charges[-1]
 
     @property
     def final_at(self) -> datetime | None:
@@ -71,7 +77,7 @@ class Days:
 
     @property
     def charges(self) -> list[tuple[Payment, Operation]]:
-        return [(life.payment, life.charge) for life in self.lives]
+        return [(life.payment, charge) for life in self.lives for charge in life.charges]
 
     @property
     def calls(self) -> list[CallView]:
@@ -95,10 +101,12 @@ class Days:
         )
         saved = "card-1" if random.random() < 0.2 else None
         two_stage = saved is None and random.random() < 0.3
+        providers = random.sample(PROVIDERS, 2)
         create = a_create(
             UUID(int=100 + number),
             order=order,
-            provider=random.choice(PROVIDERS),
+            provider=providers[0],
+            alternatives=tuple(providers[1:]),
             saved_method=saved,
             capture_mode=CaptureMode.TWO_STAGE if two_stage else CaptureMode.ONE_STAGE,
         )
@@ -118,6 +126,8 @@ class Days:
 
     def _story(self, life: Life, number: int) -> Iterator[Message]:
         random = self._random
+        if life.payment.alternatives and random.random() < 0.1:
+            yield self._ended(life, life.charge, Outcome.NOT_SENT, "provider_disabled")
         chance = random.random()
         if chance < 0.2:
             yield self._ended(life, life.charge, Outcome.DECLINED, random.choice(DECLINES))
@@ -126,9 +136,16 @@ class Days:
             yield self._ended(life, life.charge, Outcome.UNKNOWN, "timeout")
             return
         yield self._ended(life, life.charge, Outcome.PENDING)
+        payment = life.payment
+        if chance < 0.28:
+            yield self._told(payment, PaymentStatus.FAILED, "expired")
+            return
+        if chance < 0.31:
+            yield RollbackPayment(payment.id, UUID(int=30_000 + number), "the shop gave up")
+            yield self._ended(life, life.payment.operations[-1], Outcome.SUCCEEDED)
+            return
         if chance < 0.35:
             return
-        payment = life.payment
         if payment.capture_mode is CaptureMode.TWO_STAGE:
             yield self._told(payment, PaymentStatus.AUTHORIZED)
             if chance < 0.5:
@@ -166,5 +183,5 @@ class Days:
         )
 
     @staticmethod
-    def _told(payment: Payment, status: PaymentStatus) -> Message:
-        return ProviderCallback(payment.id, payment.provider, f"ORDER/{status}", Observation(status))
+    def _told(payment: Payment, status: PaymentStatus, reason: str | None = None) -> Message:
+        return ProviderCallback(payment.id, payment.provider, f"ORDER/{status}", Observation(status, reason=reason))

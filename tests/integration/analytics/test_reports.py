@@ -12,12 +12,14 @@ from analytics.report import read_reports
 from billing.payments.allocation import lines
 from billing.payments.model import Operation, Payment
 from billing.payments.refundable_cart import sold_cart
-from billing.vocabulary import CaptureMode, OperationStatus, OperationType, PaymentStatus
+from billing.vocabulary import CaptureMode, OperationStatus, OperationType, Outcome, PaymentStatus
 from tests.integration.analytics.conftest import TODAY, Ask
 from tests.support.reports import FIRST_DAY, Days
 
 Rows = list[tuple[Any, ...]]
 SUCCESS, FAIL = OperationStatus.SUCCESS, OperationStatus.FAIL
+#: The reasons with which issuers and providers decline on the generated days.
+DECLINED_FOR = ("insufficient_funds", "stolen_card", "issuer_unavailable")
 
 
 def grouped(things: Iterable[Any], key: Callable[[Any], Any]) -> dict[Any, list[Any]]:
@@ -79,10 +81,28 @@ def approval(
     rows = []
     for name, group in grouped(days.charges, key).items():
         states = Counter(charge.status for _, charge in group)
+        declined = sum(is_decline(charge) for _, charge in group)
         rest = (len(group) - states[SUCCESS] - states[FAIL],) if undecided else ()
-        share = percent(states[SUCCESS], states[SUCCESS] + states[FAIL])
-        rows.append((*name, states[SUCCESS], states[FAIL], *rest, share))
+        if states[SUCCESS] + declined:
+            rows.append((*name, states[SUCCESS], declined, *rest, percent(states[SUCCESS], states[SUCCESS] + declined)))
     return rows
+
+
+def is_decline(charge: Operation) -> bool:
+    """Whether an issuer or a provider declined it."""
+    return charge.status is FAIL and charge.reason in DECLINED_FOR
+
+
+def kind(charge: Operation) -> str:
+    return {
+        "insufficient_funds": "issuer",
+        "issuer_unavailable": "issuer",
+        "stolen_card": "provider",  # not in our list
+        "expired": "abandoned",
+        "rolled_back": "cancelled",
+        "voided": "cancelled",
+        "provider_disabled": "ours",
+    }[charge.reason or ""]
 
 
 def method(charge: Operation) -> str:
@@ -90,11 +110,23 @@ def method(charge: Operation) -> str:
 
 
 def decline_reasons(days: Days) -> Rows:
-    failed = [(p, o) for p, o in days.charges if o.status is FAIL]
-    whole = Counter((p.provider, p.order.currency) for p, _ in failed)
+    declined = [(p, o) for p, o in days.charges if is_decline(o)]
+    whole = Counter((o.provider, p.order.currency) for p, o in declined)
     rows = [
         (*key, len(group), sum(o.amount for _, o in group), percent(len(group), whole[key[:2]]))
-        for key, group in grouped(failed, lambda c: (c[0].provider, c[0].order.currency, c[1].reason)).items()
+        for key, group in grouped(
+            declined, lambda c: (c[1].provider, c[0].order.currency, c[1].reason, kind(c[1]))
+        ).items()
+    ]
+    return sorted(rows, key=lambda row: (row[0], row[1], -row[4], row[2]))
+
+
+def failures_by_kind(days: Days) -> Rows:
+    failed = [(p, o) for p, o in days.charges if o.status is FAIL]
+    whole = Counter((o.provider, p.order.currency) for p, o in failed)
+    rows = [
+        (*key, len(group), sum(o.amount for _, o in group), percent(len(group), whole[key[:2]]))
+        for key, group in grouped(failed, lambda c: (c[1].provider, c[0].order.currency, kind(c[1]))).items()
     ]
     return sorted(rows, key=lambda row: (row[0], row[1], -row[3], row[2]))
 
@@ -159,8 +191,9 @@ def provider_comparison(days: Days) -> Rows:
         outcomes = Counter(call.outcome.value for call in calls)
         took = [call.duration_us for call in calls]
         unknown = outcomes["UNKNOWN"]
+        declined = sum(call.outcome is Outcome.DECLINED and call.reason in DECLINED_FOR for call in calls)
         p50, p95 = (quantile(level, took) // 1000 for level in (0.5, 0.95))
-        rows.append((provider, len(calls), outcomes["DECLINED"], unknown, percent(unknown, len(calls)), p50, p95))
+        rows.append((provider, len(calls), declined, unknown, percent(unknown, len(calls)), p50, p95))
     return rows
 
 
@@ -229,13 +262,14 @@ def hold_outcomes(days: Days) -> Rows:
 
 
 EXPECTED: dict[str, Callable[[Days], Rows]] = {
-    "approval_by_hour": lambda days: approval(days, lambda c: (c[1].created_at.hour, c[0].provider)),
+    "approval_by_hour": lambda days: approval(days, lambda c: (c[1].created_at.hour, c[1].provider)),
     "approval_by_method": lambda days: approval(days, lambda c: (method(c[1]), c[0].capture_mode.value)),
-    "approval_by_provider": lambda days: approval(days, lambda c: (c[0].provider, c[0].order.currency), undecided=True),
+    "approval_by_provider": lambda days: approval(days, lambda c: (c[1].provider, c[0].order.currency), undecided=True),
     "books_by_day": books_by_day,
     "chargeback_ratio": chargeback_ratio,
     "customer_cohorts": customer_cohorts,
     "decline_reasons": decline_reasons,
+    "failures_by_kind": failures_by_kind,
     "funnel": funnel,
     "hold_outcomes": hold_outcomes,
     "lifetime_value": lifetime_value,
@@ -254,7 +288,8 @@ EXPECTED: dict[str, Callable[[Days], Rows]] = {
 def test_the_generated_days_hold_everything_that_reports_ask_about(days: Days) -> None:
     statuses = {payment.status for payment in days.payments}
 
-    assert statuses >= set(PaymentStatus) - {PaymentStatus.EXPIRED}
+    assert statuses == set(PaymentStatus)
+    assert {row[2] for row in failures_by_kind(days)} == {"issuer", "provider", "abandoned", "cancelled", "ours"}
     assert {row[1] for row in hold_outcomes(days)} == {"whole", "in part", "released", "still held"}
     assert max(row[0] for row in retry_effect(days)) >= 3
     assert any(len(sold_cart(p).items) < len(p.order.cart.items) for p in days.payments)

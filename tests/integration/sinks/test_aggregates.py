@@ -80,7 +80,9 @@ VIEWS = {
     "SELECT opened, authorized_payments, captured_payments, refunded_payments FROM payment_rates": [
         ["3", "3", "3", "3"]
     ],
-    "SELECT type, reason, declined FROM decline_reasons": [["AUTHORIZE", "insufficient_funds", "3"]],
+    "SELECT type, reason, reason_kind, declined FROM decline_reasons": [
+        ["AUTHORIZE", "insufficient_funds", "issuer", "3"]
+    ],
     "SELECT calls, p50_p95_p99_us FROM provider_latency": [["3", "[1024,1024,1024]"]],
     "SELECT finished, p50_p95_p99_ms FROM time_to_final": [["3", "[1000,1000,1000]"]],
     "SELECT dateDiff('second', created_at, captured_at), dateDiff('second', created_at, refunded_at) "

@@ -41,6 +41,19 @@ def test_a_view_reads_all_shards() -> None:
     assert view.endswith("VIEW IF NOT EXISTS payments ON CLUSTER 'main' AS SELECT * FROM payment_versions FINAL")
 
 
+def test_a_column_is_added_to_the_local_tables_first_then_to_the_distributed_one() -> None:
+    local, distributed = on_cluster("ALTER TABLE operation_versions ADD COLUMN IF NOT EXISTS kind String", "main")
+
+    assert local == "ALTER TABLE operation_versions_local ON CLUSTER 'main' ADD COLUMN IF NOT EXISTS kind String"
+    assert distributed == "ALTER TABLE operation_versions ON CLUSTER 'main' ADD COLUMN IF NOT EXISTS kind String"
+
+
+def test_a_view_is_replaced_on_every_node() -> None:
+    (view,) = on_cluster(statement("CREATE OR REPLACE VIEW operations"), "main")
+
+    assert view.endswith("VIEW operations ON CLUSTER 'main' AS SELECT * FROM operation_versions FINAL")
+
+
 @pytest.mark.parametrize("text", STATEMENTS)
 def test_every_statement_reaches_every_node(text: str) -> None:
     for made in on_cluster(text, "main"):

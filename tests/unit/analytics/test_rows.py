@@ -63,6 +63,14 @@ def test_a_value_that_no_column_can_hold_is_refused_before_it_holds_up_others(ba
         rows_for(a_change(**bad), 0, 0)
 
 
+SCHEMA = "\n".join(f"{statement};" for migration in read_migrations() for statement in migration.statements)
+
+
+def added_to(table: str) -> str:
+    """Name, type and predecessor of a column that a later migration added."""
+    return rf"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS (\w+) (\S+) [^;]*? AFTER (\w+);"
+
+
 #: What a value is in Python → what its column may be.
 KINDS = {
     UUID: "UUID",
@@ -83,9 +91,13 @@ def test_the_rows_have_the_columns_of_the_schema_and_their_types(table: str) -> 
     body = statement[statement.index("(\n") : statement.index("\n)\n")]
     columns = dict(re.findall(r"^    (\w+) (.+?)(?: COMMENT .+)?,?$", body, re.MULTILINE))
     columns.pop("inserted_at")
+    names = list(columns)
+    for name, type, after in re.findall(added_to(table), SCHEMA, re.MULTILINE | re.DOTALL):
+        names.insert(names.index(after) + 1, name)
+        columns[name] = type
 
     fields = get_type_hints(TABLES[table])
-    assert list(columns) == list(fields)
+    assert names == list(fields)
     for name, type in columns.items():
         assert re.fullmatch(KINDS[fields[name]], type), (name, type)
 
@@ -123,3 +135,25 @@ def test_an_event_of_an_earlier_release_has_rows_for_what_it_tells() -> None:
     rows = rows_for(a_change(), 0, 0)
 
     assert (rows.items, rows.entries, rows.calls) == ((), (), ())
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "kind"),
+    [
+        (OperationStatus.FAIL, "insufficient_funds", "issuer"),
+        (OperationStatus.FAIL, "unsupported_currency", "provider"),
+        (OperationStatus.FAIL, "expired", "abandoned"),
+        (OperationStatus.FAIL, "rolled_back", "cancelled"),
+        (OperationStatus.FAIL, "provider_disabled", "ours"),
+        (OperationStatus.FAIL, "corrected: bank statement", "ours"),
+        (OperationStatus.FAIL, "a_reason_of_the_next_release", "provider"),
+        (OperationStatus.SUCCESS, "changed their mind", ""),
+        (OperationStatus.PENDING, None, ""),
+    ],
+)
+def test_a_failed_operation_has_the_kind_of_its_reason(status: OperationStatus, reason: str | None, kind: str) -> None:
+    operation = an_operation(status=status, reason=reason)
+
+    (row,) = rows_for(a_change(operations=(operation,)), 0, 0).operations
+
+    assert (row.reason, row.reason_kind) == (reason or "", kind)
