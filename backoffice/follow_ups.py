@@ -12,7 +12,7 @@ from runtime.kafka.publisher import Publisher
 from runtime.postgres import connected
 from runtime.settings import Settings
 from storage.payments.follow_ups import open_operations
-from streams.payments.follow_ups import chase_message
+from streams.payments.follow_ups import follow_up_message
 
 
 async def query_provider(settings: Settings, operator: Operator, payment_id: UUID) -> int:
@@ -32,6 +32,6 @@ async def query_provider(settings: Settings, operator: Operator, payment_id: UUI
 async def send_follow_ups(settings: Settings, operations: Iterable[tuple[UUID, UUID, int]]) -> None:
     """Store a follow-up in Kafka for each operation: (payment id, operation id, follow-ups so far). Returns once the
     broker has all of them."""
-    messages = [chase_message(*operation, utc_now()) for operation in operations]
+    messages = [follow_up_message(*operation, utc_now()) for operation in operations]
     async with AIOKafkaProducer(**producer_options(settings)) as producer:
         await Publisher(producer).publish(messages)

@@ -1,4 +1,4 @@
-"""The Faust app: one consumer group, one Faust agent per topic, each feeding an inlet of :class:`Agents`."""
+"""The Faust app: one consumer group, one Faust agent per topic, each feeding an feed of :class:`Agents`."""
 
 from typing import Any, Final, cast
 
@@ -101,11 +101,11 @@ def build_app(settings: Settings) -> BillingApp:
 
 def _declare_agent(app: BillingApp, topic: str) -> None:
     async def agent(stream: Any) -> None:
-        inlet = app.billing.inlets[topic]
+        feed = app.billing.feeds[topic]
         async for event in stream.events():
             message = event.message
             headers = message.headers or ()
             pairs = headers.items() if isinstance(headers, dict) else headers
-            await inlet.offer(Incoming(message.partition, message.offset, message.key, message.value, tuple(pairs)))
+            await feed.offer(Incoming(message.partition, message.offset, message.key, message.value, tuple(pairs)))
 
     app.agent(app.topic(topic, key_serializer="raw", value_serializer="raw"), name=f"streams.{topic}")(agent)

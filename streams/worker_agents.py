@@ -14,17 +14,17 @@ from aiokafka import AIOKafkaProducer
 from billing.messages.topics import CALLBACKS, INBOX, REQUESTS
 from providers import registry
 from runtime.kafka.options import producer_options
-from runtime.kafka.publisher import Publisher
+from runtime.kafka.publisher import DeadLetterWriter, Publisher
 from runtime.kafka.record import Incoming
 from runtime.postgres import EXIT_SCHEMA_MISMATCH, POSTGRES_ERRORS, SchemaMismatch, create_engine
 from runtime.retry import Retry
 from runtime.settings import Settings
 from streams.callbacks.agent import CallbacksAgent
-from streams.delivery.ordered_feed import Inlet
+from streams.delivery.ordered_feed import OrderedFeed
 from streams.payments.agent import PaymentsAgent
-from streams.payments.follow_ups import Chaser
+from streams.payments.follow_ups import FollowUps
 from streams.provider_calls.agent import ProviderAgent
-from streams.provider_calls.availability import Gates
+from streams.provider_calls.availability import Availability
 
 log = structlog.get_logger(__name__)
 
@@ -32,23 +32,23 @@ log = structlog.get_logger(__name__)
 RESTORE_PATIENCE_S: Final = 30.0
 STOP_PATIENCE_S: Final = 10.0
 BEAT_EVERY_S: Final = 1.0
-EXIT_ABANDONED: Final = 70
+EXIT_UNTRUSTED: Final = 70
 
 Restore = Callable[[Sequence[int]], Awaitable[Mapping[int, int]]]
 
 
-def abandon(reason: str, code: int = EXIT_ABANDONED) -> NoReturn:
-    """Leave the process at once: what it holds in memory cannot be trusted, and Postgres knows where to resume."""
-    log.critical("abandoned", reason=reason)
+def exit_process(reason: str, code: int = EXIT_UNTRUSTED) -> NoReturn:
+    """End the process at once: Postgres knows where the next one resumes."""
+    log.critical("process exits", reason=reason, code=code)
     os._exit(code)
 
 
 class Agents:
-    """Payments, provider and callbacks agents with an inlet each. ``highwater(topic, partition)`` tells the end of
+    """Payments, provider and callbacks agents with an feed each. ``highwater(topic, partition)`` tells the end of
     a partition as far as it is known."""
 
     def __init__(self, settings: Settings, highwater: Callable[[str, int], int]) -> None:
-        self.inlets: dict[str, Inlet] = {}
+        self.feeds: dict[str, OrderedFeed] = {}
         self._settings = settings
         self._highwater = highwater
         self._restores: dict[str, Restore] = {}
@@ -57,7 +57,7 @@ class Agents:
         self._started = False
 
     async def start(self) -> None:
-        """Connect, and start each agent on its inlet."""
+        """Connect, and start each agent on its feed."""
         settings = self._settings
         self._engine = create_engine(settings)
         self._producer = AIOKafkaProducer(**producer_options(settings))
@@ -65,26 +65,27 @@ class Agents:
         self._providers = registry.build(settings)
         for provider in self._providers.values():
             await provider.start()
-        publisher = Publisher(self._producer)
-        self._payments = PaymentsAgent(self._engine, publisher, abandon)
-        gates = Gates(self._engine, self._providers, f"{socket.gethostname()}:{os.getpid()}")
+        publisher, dead_letters = Publisher(self._producer), DeadLetterWriter(self._producer)
+        self._payments = PaymentsAgent(self._engine, publisher, dead_letters, exit_process)
+        availability = Availability(self._engine, self._providers, f"{socket.gethostname()}:{os.getpid()}")
         self._calls = ProviderAgent(
             self._engine,
             publisher,
+            dead_letters,
             self._providers,
-            gates,
-            abandon,
+            availability,
+            exit_process,
             concurrency=settings.provider_concurrency,
             timeout_s=settings.provider_timeout_s,
         )
-        callbacks = CallbacksAgent(self._engine, publisher, self._providers, abandon)
+        callbacks = CallbacksAgent(self._engine, publisher, dead_letters, self._providers, exit_process)
         self._feed("payments", INBOX.name, self._payments.restore, self._payments.process)
         self._feed("provider", REQUESTS.name, self._calls.restore, self._calls.process)
         self._feed("callbacks", CALLBACKS.name, callbacks.restore, callbacks.process)
         self._spawn(self._calls.keep_position())
-        self._spawn(gates.keep_looking())
+        self._spawn(availability.keep_looking())
         self._spawn(callbacks.retry_parked())
-        self._spawn(Chaser(self._engine, publisher, gates.returned).run())
+        self._spawn(FollowUps(self._engine, publisher, availability.returned).run())
         self._spawn(self._watch())
         self._started = True
 
@@ -94,8 +95,8 @@ class Agents:
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_PATIENCE_S):
-                for inlet in self.inlets.values():
-                    await inlet.lock.acquire()  # the batch in hand is done, and no other starts
+                for feed in self.feeds.values():
+                    await feed.lock.acquire()  # the batch in hand is done, and no other starts
                 await self._calls.finish()
                 await self._payments.flush()
         for task in self._tasks:
@@ -110,15 +111,15 @@ class Agents:
         positions: dict[str, Mapping[int, int]] = {}
 
         async def restore_missing() -> None:
-            for topic in self.inlets.keys() - positions.keys():
+            for topic in self.feeds.keys() - positions.keys():
                 positions[topic] = await self._restore(topic, assignment.get(topic, ()))
 
         try:
             await Retry("restore positions", POSTGRES_ERRORS, patience_s=RESTORE_PATIENCE_S).run(restore_missing)
         except SchemaMismatch as error:
-            abandon(str(error), EXIT_SCHEMA_MISMATCH)
+            exit_process(str(error), EXIT_SCHEMA_MISMATCH)
         except POSTGRES_ERRORS as error:
-            abandon(f"positions cannot be read: {error!r}")
+            exit_process(f"positions cannot be read: {error!r}")
         self._assigned = True
         log.info("partitions assigned", partitions={topic: len(found) for topic, found in positions.items()})
         return positions
@@ -127,14 +128,14 @@ class Agents:
         async def load() -> Mapping[int, int]:
             return await self._restores[topic](partitions) if partitions else {}
 
-        return await self.inlets[topic].restore(load)
+        return await self.feeds[topic].restore(load)
 
     def _feed(
         self, consumer: str, topic: str, restore: Restore, process: Callable[[list[Incoming]], Awaitable[None]]
     ) -> None:
-        inlet = self.inlets[topic] = Inlet(consumer, topic, abandon)
+        feed = self.feeds[topic] = OrderedFeed(consumer, topic, exit_process)
         self._restores[topic] = restore
-        self._spawn(inlet.work(self._settings.batch_max, process))
+        self._spawn(feed.work(self._settings.batch_max, process))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -146,10 +147,10 @@ class Agents:
         if task.cancelled() or (error := task.exception()) is None:
             return
         if isinstance(error, SchemaMismatch):
-            abandon(str(error), EXIT_SCHEMA_MISMATCH)
+            exit_process(str(error), EXIT_SCHEMA_MISMATCH)
         else:
             log.critical("a part of the worker failed", exc_info=error)
-            abandon(repr(error))
+            exit_process(repr(error))
 
     async def _watch(self) -> None:
         """Say that we are alive; leave when messages wait in Kafka and none arrives: Faust is stuck, or dropped the
@@ -160,9 +161,9 @@ class Agents:
             await asyncio.sleep(BEAT_EVERY_S)
             if self._assigned and self._settings.heartbeat_file is not None:
                 self._settings.heartbeat_file.touch()
-            now = {(topic, p): offset for topic, inlet in self.inlets.items() for p, offset in inlet.expected.items()}
+            now = {(topic, p): offset for topic, feed in self.feeds.items() for p, offset in feed.expected.items()}
             behind = [place for place, offset in now.items() if self._highwater(*place) > offset]
-            if now != seen or not behind or any(inlet.waiting for inlet in self.inlets.values()):
+            if now != seen or not behind or any(feed.waiting for feed in self.feeds.values()):
                 seen, progress = now, time.monotonic()
             elif time.monotonic() - progress > self._settings.stall_s:
-                abandon(f"no progress for {self._settings.stall_s} s with messages waiting in {behind[:5]}")
+                exit_process(f"no progress for {self._settings.stall_s} s with messages waiting in {behind[:5]}")

@@ -19,7 +19,7 @@ from runtime.kafka.publisher import Publisher
 from runtime.postgres import connected
 from runtime.settings import Settings
 from storage.inspection import storm as sql
-from streams.payments.follow_ups import chase_message
+from streams.payments.follow_ups import follow_up_message
 
 #: The injected faults, each at the given rate. A timeout lasts longer than our deadline.
 FAULTS: Final = (
@@ -119,7 +119,7 @@ class EarlyFollowUps:
             async with self._engine.connect() as connection:
                 found = await sql.open_operations(connection, self._storm, QUIET_S)
             quiet = [(payment, operation, chases) for payment, operation, chases, is_quiet in found if is_quiet]
-            await publisher.publish([chase_message(*row, datetime.now(UTC)) for row in quiet])
+            await publisher.publish([follow_up_message(*row, datetime.now(UTC)) for row in quiet])
             self.sent += len(quiet)
 
 

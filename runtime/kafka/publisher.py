@@ -42,8 +42,15 @@ class Publisher:
 
         await Retry("publish", KAFKA_ERRORS).run(send, messages=len(outputs))
 
-    async def bury(self, consumer: str, topic: str, message: Incoming, cause: Exception) -> None:
-        """Write a message that can never be processed to the dead letters, with its cause, its position and its bytes."""
+
+class DeadLetterWriter:
+    """Writes messages that can never be processed to ``billing.dead-letters``."""
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self._producer = producer
+
+    async def write(self, consumer: str, topic: str, message: Incoming, cause: Exception) -> None:
+        """Return once the broker has the message's bytes with its cause and position. Retries until it does."""
         log.error(
             "dead letter",
             consumer=consumer,

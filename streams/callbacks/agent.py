@@ -16,7 +16,7 @@ from billing.errors import BillingError, InvalidMessage
 from billing.messages import Envelope, ProviderCallback
 from billing.messages.topics import CALLBACK_PROVIDER, CALLBACKS, CE_ID, CE_TIME, INBOX
 from providers.base import ParsedCallback, Provider
-from runtime.kafka.publisher import OutboundMessage, Publisher
+from runtime.kafka.publisher import DeadLetterWriter, OutboundMessage, Publisher
 from runtime.kafka.record import Incoming
 from runtime.periodic import run_periodically
 from runtime.postgres import POSTGRES_ERRORS
@@ -44,22 +44,24 @@ class _Received(msgspec.Struct, frozen=True):
 
 
 class CallbacksAgent:
-    """Processes ``billing.provider.callbacks``. ``abandon`` ends the process and does not return."""
+    """Processes ``billing.provider.callbacks``. ``exit_process`` ends the process and does not return."""
 
     def __init__(
         self,
         engine: AsyncEngine,
         publisher: Publisher,
+        dead_letters: DeadLetterWriter,
         providers: Mapping[str, Provider],
-        abandon: Callable[[str], None],
+        exit_process: Callable[[str], None],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._engine = engine
         # Each statement its own transaction: a crash between two of them passes callbacks on twice, as it may anyway.
         self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._publisher = publisher
+        self._dead_letters = dead_letters
         self._providers = providers
-        self._abandon = abandon
+        self._exit_process = exit_process
         self._now = now
         self._next: dict[int, int] = {}
 
@@ -78,7 +80,7 @@ class CallbacksAgent:
                 if callback.parsed.references:
                     received.append(callback)
             except BillingError as error:
-                await self._publisher.bury(CONSUMER, CALLBACKS.name, incoming, error)
+                await self._dead_letters.write(CONSUMER, CALLBACKS.name, incoming, error)
         moves: dict[int, tuple[int, int]] = {}
         for incoming in batch:
             first = moves.get(incoming.partition, (self._next[incoming.partition], 0))[0]
@@ -92,7 +94,7 @@ class CallbacksAgent:
         try:
             await Retry("apply callbacks", POSTGRES_ERRORS).run(pass_on, callbacks=len(batch))
         except LostPartition as error:
-            self._abandon(str(error))
+            self._exit_process(str(error))
         self._next.update({partition: following for partition, (_, following) in moves.items()})
 
     async def retry_parked(self) -> None:

@@ -1,7 +1,7 @@
 """How a message gets from Faust to an agent exactly in order, whatever Faust forgets.
 
 Faust acknowledges what it hands out, processed or not, and may drop an event on a cancellation. So its offsets are a
-hint: Postgres holds the position (storage.streams.positions). An :class:`Inlet` stands between a Faust agent and the code
+hint: Postgres holds the position (storage.streams.positions). An :class:`OrderedFeed` stands between a Faust agent and the code
 that does the work. It knows which offset of each partition must come next, skips what came before, and when an
 offset is missing and stays missing, gives the process up: the restart resumes from Postgres.
 """
@@ -23,24 +23,24 @@ CAPACITY = 4096
 GAP_PATIENCE_S = 5.0
 
 
-class Inlet:
+class OrderedFeed:
     """The ordered, gap-free feed of one topic to one consumer.
 
-    ``abandon`` is called with a reason when the feed cannot be trusted any more; it must not return.
+    ``exit_process`` is called with a reason when the feed cannot be trusted any more; it must not return.
     """
 
     def __init__(
         self,
         consumer: str,
         topic: str,
-        abandon: Callable[[str], None],
+        exit_process: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.consumer = consumer
         self.topic = topic
         #: Held while a batch is being worked on and while positions are (re)loaded: never both.
         self.lock = asyncio.Lock()
-        self._abandon = abandon
+        self._exit_process = exit_process
         self._clock = clock
         self._expected: dict[int, int] = {}
         self._gap_since: dict[int, float] = {}
@@ -107,6 +107,6 @@ class Inlet:
         now = self._clock()
         since = self._gap_since.setdefault(message.partition, now)
         if now - since > GAP_PATIENCE_S:
-            self._abandon(
+            self._exit_process(
                 f"{self.consumer}: {self.topic}/{message.partition} offset {expected} is missing, got {message.offset}"
             )

@@ -22,7 +22,7 @@ from billing.messages.topics import EVENTS, INBOX, REPLIES, REQUESTS
 from billing.payments.decide import decide
 from billing.payments.decision import Decision
 from billing.payments.model import Payment
-from runtime.kafka.publisher import OutboundMessage, Publisher
+from runtime.kafka.publisher import DeadLetterWriter, OutboundMessage, Publisher
 from runtime.kafka.record import Incoming
 from runtime.postgres import is_refusal
 from storage.journal import records
@@ -55,20 +55,22 @@ class _Poison(Exception):
 
 
 class PaymentsAgent:
-    """Processes batches of ``billing.payments.inbox``. ``abandon`` ends the process and does not return."""
+    """Processes batches of ``billing.payments.inbox``. ``exit_process`` ends the process and does not return."""
 
     def __init__(
         self,
         engine: AsyncEngine,
         publisher: Publisher,
-        abandon: Callable[[str], None],
+        dead_letters: DeadLetterWriter,
+        exit_process: Callable[[str], None],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._engine = engine
         # Each statement its own transaction: a batch is read by one and written by one.
         self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._publisher = publisher
-        self._abandon = abandon
+        self._dead_letters = dead_letters
+        self._exit_process = exit_process
         self._now = now
         self._cache: OrderedDict[UUID, Payment] = OrderedDict()
         self._next: dict[int, int] = {}
@@ -99,7 +101,7 @@ class PaymentsAgent:
             try:
                 await self._apply_without_poison(batch)
             except LostPartition as error:
-                self._abandon(str(error))
+                self._exit_process(str(error))
             except (DBAPIError, OSError, TimeoutError) as error:
                 self._cache.clear()
                 log.warning("postgres is away, the batch waits", messages=len(batch), error=repr(error), retry_s=delay)
@@ -109,7 +111,7 @@ class PaymentsAgent:
                 return
 
     async def _apply_without_poison(self, batch: list[Incoming]) -> None:
-        """Apply the batch; where a message is poison, what is before it first, then bury it, then the rest."""
+        """Apply the batch; where a message is poison, what is before it first, then write it to the dead letters, then the rest."""
         rest = batch
         while rest:
             if rest[0].offset < self._next[rest[0].partition]:  # a retry: an earlier part is already through
@@ -119,7 +121,7 @@ class PaymentsAgent:
                 await self._apply(rest)
             except _Poison as poison:
                 await self._apply(rest[: poison.index])
-                await self._bury(rest[poison.index], poison.cause)
+                await self._set_aside(rest[poison.index], poison.cause)
                 rest = rest[poison.index + 1 :]
             except DBAPIError as error:
                 self._cache.clear()
@@ -127,7 +129,7 @@ class PaymentsAgent:
                     raise
                 # The database refused a row. One of the messages is to blame: find it by halves.
                 if len(rest) == 1:
-                    await self._bury(rest[0], error)
+                    await self._set_aside(rest[0], error)
                     return
                 half = len(rest) // 2
                 await self._apply_without_poison(rest[:half])
@@ -173,11 +175,11 @@ class PaymentsAgent:
         while len(self._cache) > CACHE_SIZE:
             self._cache.popitem(last=False)
 
-    async def _bury(self, message: Incoming, cause: Exception) -> None:
+    async def _set_aside(self, message: Incoming, cause: Exception) -> None:
         self._dead_run += 1
         if self._dead_run >= DEAD_LETTER_RUN:
-            self._abandon(f"{self._dead_run} dead letters in a row, the last: {cause!r}")
-        await self._publisher.bury(CONSUMER, INBOX.name, message, cause)
+            self._exit_process(f"{self._dead_run} dead letters in a row, the last: {cause!r}")
+        await self._dead_letters.write(CONSUMER, INBOX.name, message, cause)
         following = message.offset + 1
         async with self._engine.begin() as connection:
             moves = {message.partition: (self._next[message.partition], following)}

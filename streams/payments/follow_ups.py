@@ -1,4 +1,4 @@
-"""The chaser: sees in Postgres which operations are due to be asked about, and says so to their payments."""
+"""Follow-ups of open operations: sends the payments a message for each operation whose next status inquiry is due."""
 
 from collections.abc import Callable, MutableMapping
 from datetime import UTC, datetime, timedelta
@@ -16,13 +16,13 @@ from storage.payments.follow_ups import due, held_back
 
 EVERY_S: Final = 1.0
 LIMIT: Final = 500
-#: A chase that is on its way is not sent again before this: the inbox may be behind.
-PATIENCE: Final = timedelta(minutes=1)
+#: A follow-up that was sent is not sent again before this: the inbox may lag.
+RESEND_AFTER: Final = timedelta(minutes=1)
 
 
-class Chaser:
-    """Sends :class:`FollowUpOperation` for what is due, and for what was held back from a provider that has ``returned``
-    (since when). Several may run: one works at a time, repeats are harmless."""
+class FollowUps:
+    """Sends :class:`FollowUpOperation` for operations that are due, and for those held back from a provider that has
+    ``returned`` (provider → since when, UTC). Several workers may run it: one sends at a time, repeats are harmless."""
 
     def __init__(
         self,
@@ -38,43 +38,44 @@ class Chaser:
         self._sent: dict[tuple[UUID, int], datetime] = {}
 
     async def run(self) -> None:
-        """Look every second, for ever."""
-        await run_periodically(EVERY_S, self._look, "postgres is away, chases wait")
+        """Send every second, forever."""
+        await run_periodically(EVERY_S, self._send, "postgres is unavailable, follow-ups are late")
 
-    async def _look(self) -> None:
-        await self.chase()
-        await self.release()
+    async def _send(self) -> None:
+        await self.send_due()
+        await self.send_held_back()
 
-    async def release(self) -> int:
-        """Send what was held back from providers that have returned, so many at once; returns how many. The next try
-        of the schedule may be hours away."""
-        released = 0
+    async def send_held_back(self) -> int:
+        """Send at most :data:`LIMIT` follow-ups per provider that has returned; returns how many. Without it their next
+        try could be hours later, by the schedule."""
+        sent = 0
         for provider, since in list(self._returned.items()):
             async with self._engine.connect() as connection:
                 rows = await held_back(connection, provider, since, LIMIT)
-            await self._publisher.publish([chase_message(*row, self._now()) for row in rows])
-            released += len(rows)
+            await self._publisher.publish([follow_up_message(*row, self._now()) for row in rows])
+            sent += len(rows)
             if len(rows) < LIMIT and self._returned.get(provider) == since:
                 del self._returned[provider]
-        return released
+        return sent
 
-    async def chase(self) -> int:
-        """Send what is due now; returns how many."""
+    async def send_due(self) -> int:
+        """Send the follow-ups that are due now; returns how many."""
         now = self._now()
-        self._sent = {key: at for key, at in self._sent.items() if now - at < PATIENCE}
+        self._sent = {key: at for key, at in self._sent.items() if now - at < RESEND_AFTER}
         async with self._engine.begin() as connection:
             rows = [row for row in await due(connection, now, LIMIT) if (row[1], row[2]) not in self._sent]
-            await self._publisher.publish([chase_message(*row, now) for row in rows])
-        self._sent.update({(operation_id, chases): now for _, operation_id, chases in rows})
+            await self._publisher.publish([follow_up_message(*row, now) for row in rows])
+        self._sent.update({(operation_id, count): now for _, operation_id, count in rows})
         return len(rows)
 
 
-def chase_message(payment_id: UUID, operation_id: UUID, chases: int, now: datetime) -> OutboundMessage:
-    """Ask a payment to look after an operation that was asked about ``chases`` times. Repeats carry the same id."""
+def follow_up_message(payment_id: UUID, operation_id: UUID, follow_up: int, now: datetime) -> OutboundMessage:
+    """The message that follows up an operation for the ``follow_up``-th time, counted from 0. Repeats carry the same
+    id."""
     subject = str(payment_id)
     envelope = Envelope.wrap(
-        FollowUpOperation(payment_id, operation_id, chases),
-        id=f"{operation_id}/chase/{chases}",
+        FollowUpOperation(payment_id, operation_id, follow_up),
+        id=f"{operation_id}/chase/{follow_up}",
         source="/streams/chaser",
         subject=subject,
         time=now,

@@ -21,10 +21,10 @@ from billing.messages.topics import INBOX, REQUESTS
 from billing.reasons import Reason
 from billing.vocabulary import Outcome
 from providers.base import CallResult, Provider
-from runtime.kafka.publisher import OutboundMessage, Publisher
+from runtime.kafka.publisher import DeadLetterWriter, OutboundMessage, Publisher
 from runtime.kafka.record import Incoming
 from storage.streams.positions import LostPartition, advance, load
-from streams.provider_calls.availability import Gates
+from streams.provider_calls.availability import Availability
 from streams.provider_calls.watermarks import Watermarks
 
 log = structlog.get_logger(__name__)
@@ -40,15 +40,16 @@ GRACE_S: Final = 5.0
 
 
 class ProviderAgent:
-    """Processes ``billing.provider.requests``. ``abandon`` ends the process and does not return."""
+    """Processes ``billing.provider.requests``. ``exit_process`` ends the process and does not return."""
 
     def __init__(
         self,
         engine: AsyncEngine,
         publisher: Publisher,
+        dead_letters: DeadLetterWriter,
         providers: Mapping[str, Provider],
-        gates: Gates,
-        abandon: Callable[[str], None],
+        availability: Availability,
+        exit_process: Callable[[str], None],
         *,
         concurrency: int,
         timeout_s: float,
@@ -56,9 +57,10 @@ class ProviderAgent:
     ) -> None:
         self._engine = engine
         self._publisher = publisher
+        self._dead_letters = dead_letters
         self._providers = providers
-        self._gates = gates
-        self._abandon = abandon
+        self._availability = availability
+        self._exit_process = exit_process
         self._deadline_s = timeout_s + GRACE_S
         self._now = now
         self._places = {name: asyncio.Semaphore(concurrency) for name in providers}
@@ -68,7 +70,7 @@ class ProviderAgent:
 
     async def restore(self, partitions: Sequence[int]) -> Mapping[int, int]:
         """Take over partitions. Calls under way for earlier ones end and report; their positions are not ours."""
-        await self._gates.look()  # no call before we know who may be called
+        await self._availability.look()  # no call before we know who may be called
         async with self._engine.begin() as connection:
             positions = await load(connection, CONSUMER, REQUESTS.name, partitions)
         self._marks = Watermarks(positions)
@@ -99,7 +101,7 @@ class ProviderAgent:
                 await advance(connection, CONSUMER, REQUESTS.name, moves)
         except LostPartition as error:
             if marks is self._marks:
-                self._abandon(str(error))
+                self._exit_process(str(error))
         except (DBAPIError, OSError, TimeoutError) as error:
             log.warning("postgres is away, the position waits", consumer=CONSUMER, error=repr(error))
         else:
@@ -118,7 +120,7 @@ class ProviderAgent:
             if not isinstance(request, ProviderRequest) or request.provider not in self._providers:
                 raise InvalidMessage(f"not a request to a provider we have: {envelope.type}")
         except BillingError as error:
-            await self._publisher.bury(CONSUMER, REQUESTS.name, incoming, error)
+            await self._dead_letters.write(CONSUMER, REQUESTS.name, incoming, error)
         else:
             started = time.perf_counter()
             result = await self._call(request)
@@ -133,10 +135,10 @@ class ProviderAgent:
         self._waiting[name] += 1
         async with self._places[name]:
             self._waiting[name] -= 1
-            if (refusal := self._gates.refusal(name)) is not None:
+            if (refusal := self._availability.refusal(name)) is not None:
                 return CallResult(Outcome.NOT_SENT, reason=refusal)
             result = await self._perform(name, request)
-            self._gates.note(name, result)
+            self._availability.note(name, result)
             return result
 
     async def _perform(self, name: str, request: ProviderRequest) -> CallResult:

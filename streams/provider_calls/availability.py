@@ -19,8 +19,8 @@ log = structlog.get_logger(__name__)
 LOOK_EVERY_S: Final = 1.0
 
 
-class Gates:
-    """The gates of all providers in one worker. ``worker`` names the process where its breakers are shown."""
+class Availability:
+    """The availability of all providers in one worker. ``worker`` names the process where its breakers are shown."""
 
     def __init__(
         self,

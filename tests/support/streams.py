@@ -17,7 +17,7 @@ from streams.payments.agent import PaymentsAgent
 from tests.support.factories import NOW
 
 
-class Abandoned(Exception):
+class ProcessExited(Exception):
     """The process would have left here."""
 
 
@@ -25,25 +25,32 @@ class Crash(BaseException):
     """The process dies here."""
 
 
-def abandon(reason: str) -> None:
-    raise Abandoned(reason)
+def exit_process(reason: str) -> None:
+    raise ProcessExited(reason)
 
 
-class RecordingPublisher:
+class DeadLetters:
+    """The dead letters that an agent wrote, each with its cause."""
+
+    def __init__(self) -> None:
+        self.written: list[tuple[Incoming, Exception]] = []
+
+    async def write(self, consumer: str, topic: str, message: Incoming, cause: Exception) -> None:
+        self.written.append((message, cause))
+
+
+class Publisher:
     """Kafka, as the agent sees it. ``crash_on_publish``: die instead of publishing."""
 
     def __init__(self) -> None:
         self.published: list[OutboundMessage] = []
-        self.buried: list[tuple[Incoming, Exception]] = []
+        self.dead_letters = DeadLetters()
         self.crash_on_publish = False
 
     async def publish(self, outputs: Sequence[OutboundMessage]) -> None:
         if self.crash_on_publish:
             raise Crash
         self.published += outputs
-
-    async def bury(self, consumer: str, topic: str, message: Incoming, cause: Exception) -> None:
-        self.buried.append((message, cause))
 
     def ids(self) -> list[str]:
         return [decode_envelope(bytes(output.value)).id for output in self.published]
@@ -76,11 +83,12 @@ class World:
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self.log = Log()
-        self.publisher = RecordingPublisher()
+        self.publisher = Publisher()
 
-    async def agent(self, publisher: RecordingPublisher | None = None) -> PaymentsAgent:
+    async def agent(self, publisher: Publisher | None = None) -> PaymentsAgent:
         """A worker that was just given the partition."""
-        agent = PaymentsAgent(self.engine, publisher or self.publisher, abandon, now=lambda: NOW)  # type: ignore[arg-type]
+        publisher = publisher or self.publisher
+        agent = PaymentsAgent(self.engine, publisher, publisher.dead_letters, exit_process, now=lambda: NOW)  # type: ignore[arg-type]
         await agent.restore([0])
         return agent
 

@@ -17,7 +17,7 @@ from providers.base import CallResult, ParsedCallback, Provider, StatementLine, 
 from runtime.kafka.record import Incoming
 from streams.callbacks.agent import CallbacksAgent
 from tests.support.factories import NOW, a_create, later, opened
-from tests.support.streams import Abandoned, RecordingPublisher, World, abandon, requests
+from tests.support.streams import ProcessExited, Publisher, World, exit_process, requests
 
 
 class Plain(Provider):
@@ -67,12 +67,10 @@ def callback(reference: str, offset: int = 0) -> Incoming:
     return Incoming(0, offset, b"key", reference.encode(), headers)
 
 
-async def an_agent(
-    world: World,
-    publisher: RecordingPublisher,
-    clock: Callable[[], datetime] = Clock(),  # noqa: B008
-) -> CallbacksAgent:
-    agent = CallbacksAgent(world.engine, publisher, {"yandex-pay": Plain()}, abandon, now=clock)  # type: ignore[arg-type]
+async def an_agent(world: World, publisher: Publisher, clock: Callable[[], datetime] = Clock()) -> CallbacksAgent:  # noqa: B008
+    agent = CallbacksAgent(
+        world.engine, publisher, publisher.dead_letters, {"yandex-pay": Plain()}, exit_process, now=clock
+    )  # type: ignore[arg-type]
     await agent.restore([0])
     return agent
 
@@ -84,14 +82,14 @@ async def a_stored_payment(world: World) -> tuple[UUID, str]:
     return create.payment_id, (await world.payment(create.payment_id)).order_ref
 
 
-def passed_on(publisher: RecordingPublisher) -> list[ProviderCallback]:
+def passed_on(publisher: Publisher) -> list[ProviderCallback]:
     messages = [decode_envelope(bytes(output.value)).open() for output in publisher.published]
     return [message for message in messages if isinstance(message, ProviderCallback)]
 
 
 async def test_a_callback_is_passed_on_to_its_payment(world):
     payment_id, reference = await a_stored_payment(world)
-    publisher = RecordingPublisher()
+    publisher = Publisher()
     agent = await an_agent(world, publisher)
     await agent.process([callback(reference)])
     (message,) = passed_on(publisher)
@@ -100,7 +98,7 @@ async def test_a_callback_is_passed_on_to_its_payment(world):
 
 
 async def test_a_callback_for_a_payment_not_known_yet_is_parked_and_passed_on_once_it_is(world):
-    clock, publisher = Clock(), RecordingPublisher()
+    clock, publisher = Clock(), Publisher()
     agent = await an_agent(world, publisher, clock)
     create = a_create()
     reference = decide(None, create, NOW).payment.order_ref
@@ -119,34 +117,34 @@ async def test_a_callback_for_a_payment_not_known_yet_is_parked_and_passed_on_on
 
 async def test_a_callback_that_cannot_be_read_goes_aside_and_its_neighbours_are_passed_on(world):
     _, reference = await a_stored_payment(world)
-    publisher = RecordingPublisher()
+    publisher = Publisher()
     agent = await an_agent(world, publisher)
     headless = Incoming(0, 1, b"key", b"body")
     await agent.process([callback("garbage", 0), headless, callback(reference, 2)])
-    assert [message.offset for message, _ in publisher.buried] == [0, 1]
+    assert [message.offset for message, _ in publisher.dead_letters.written] == [0, 1]
     assert len(passed_on(publisher)) == 1
 
 
 async def test_a_callback_that_is_of_no_payment_is_neither_parked_nor_a_dead_letter(world):
-    publisher = RecordingPublisher()
+    publisher = Publisher()
     agent = await an_agent(world, publisher)
     await agent.process([callback("of no payment")])
-    assert (publisher.published, publisher.buried) == ([], [])
+    assert (publisher.published, publisher.dead_letters.written) == ([], [])
     assert await world.rows("SELECT count(*) FROM parked_callbacks") == [(0,)]
     assert await world.rows("SELECT next_offset FROM stream_positions WHERE consumer = 'callbacks'") == [(1,)]
 
 
 async def test_an_agent_that_lost_its_partition_leaves(world):
     _, reference = await a_stored_payment(world)
-    zombie = await an_agent(world, RecordingPublisher())
-    await (await an_agent(world, RecordingPublisher())).process([callback(reference)])
-    with pytest.raises(Abandoned):
+    zombie = await an_agent(world, Publisher())
+    await (await an_agent(world, Publisher())).process([callback(reference)])
+    with pytest.raises(ProcessExited):
         await zombie.process([callback(reference)])
 
 
 async def test_the_same_callback_twice_is_passed_on_under_the_same_id(world):
     _, reference = await a_stored_payment(world)
-    publisher = RecordingPublisher()
+    publisher = Publisher()
     agent = await an_agent(world, publisher)
     again = msgspec.structs.replace(callback(reference, 0), offset=1)
     await agent.process([callback(reference, 0), again])
@@ -159,7 +157,7 @@ async def test_an_unsigned_callback_about_an_order_that_the_provider_named_makes
     theirs = "2f1c7a5e-000f-5000-8000-1c0d3b6e9a11"
     payments = await world.agent()
     await world.deliver(payments, create, opened(payment, provider_ref=theirs))
-    publisher = RecordingPublisher()
+    publisher = Publisher()
     agent = await an_agent(world, publisher)
     await agent.process([callback(f"ask {theirs}")])
     (message,) = passed_on(publisher)

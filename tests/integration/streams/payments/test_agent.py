@@ -12,7 +12,7 @@ from billing.vocabulary import OperationStatus, OperationType, PaymentStatus
 from runtime.kafka.publisher import OutboundMessage
 from streams.payments import agent as payments_agent
 from tests.support.factories import a_create, a_payment, an_order, opened, told
-from tests.support.streams import Abandoned, Crash, RecordingPublisher, World, requests
+from tests.support.streams import Crash, ProcessExited, Publisher, World, requests
 
 
 @pytest.fixture
@@ -61,11 +61,11 @@ async def test_dying_between_commit_and_publishing_publishes_the_same_ids_again(
     with pytest.raises(Crash):
         await world.deliver(await world.agent(), create)
     assert world.publisher.published == []
-    successor = RecordingPublisher()
+    successor = Publisher()
     await world.agent(successor)
     assert len(requests(successor.published)) == 1
     assert await world.position() == (1, 1)
-    third = RecordingPublisher()
+    third = Publisher()
     await world.agent(third)
     assert third.published == [], "what is published is not published again"
 
@@ -73,7 +73,7 @@ async def test_dying_between_commit_and_publishing_publishes_the_same_ids_again(
 async def test_dying_between_publishing_and_the_next_transaction_repeats_the_same_ids(world):
     agent = await world.agent()
     await world.deliver(agent, a_create(), a_create())
-    successor = RecordingPublisher()
+    successor = Publisher()
     await world.agent(successor)
     assert sorted(successor.ids()) == sorted(world.publisher.ids())
 
@@ -82,8 +82,8 @@ async def test_a_zombie_that_wakes_after_losing_its_partition_cannot_write(world
     zombie = await world.agent()
     create = a_create()
     batch = world.log.write(create)
-    await (await world.agent(RecordingPublisher())).process(batch)
-    with pytest.raises(Abandoned, match="moved on without us"):
+    await (await world.agent(Publisher())).process(batch)
+    with pytest.raises(ProcessExited, match="moved on without us"):
         await zombie.process(batch)
     assert await world.rows("SELECT count(*), max(version) FROM payments") == [(1, 1)]
     assert world.publisher.published == []
@@ -99,8 +99,8 @@ async def test_poison_goes_aside_with_its_cause_and_its_neighbours_are_applied(w
         *world.log.write(second),
     ]
     await agent.process(batch)
-    assert [message.offset for message, _ in world.publisher.buried] == [1, 2]
-    assert "not known" in str(world.publisher.buried[1][1])
+    assert [message.offset for message, _ in world.publisher.dead_letters.written] == [1, 2]
+    assert "not known" in str(world.publisher.dead_letters.written[1][1])
     assert await world.rows("SELECT count(*) FROM payments") == [(2,)]
     assert (await world.position())[0] == 4
 
@@ -112,7 +112,7 @@ async def test_a_row_that_postgres_refuses_costs_only_its_own_message(world):
     nul = msgspec.structs.replace(nul, customer_id="a\x00b")
     batch = world.log.write(a_create(order=order), a_create(), a_create(order=order), a_create(order=nul), a_create())
     await agent.process(batch)
-    assert [message.offset for message, _ in world.publisher.buried] == [2, 3]
+    assert [message.offset for message, _ in world.publisher.dead_letters.written] == [2, 3]
     assert await world.rows("SELECT count(*) FROM payments") == [(3,)]
     assert (await world.position())[0] == 5
 
@@ -120,7 +120,7 @@ async def test_a_row_that_postgres_refuses_costs_only_its_own_message(world):
 async def test_a_run_of_poison_stops_the_agent_loudly(world):
     agent = await world.agent()
     batch = [world.log.write_raw(b"poison") for _ in range(payments_agent.DEAD_LETTER_RUN)]
-    with pytest.raises(Abandoned, match="dead letters in a row"):
+    with pytest.raises(ProcessExited, match="dead letters in a row"):
         await agent.process(batch)
 
 
@@ -194,10 +194,10 @@ async def test_fifty_refunds_at_once_never_exceed_what_was_captured(world):
 
 
 async def test_two_workers_with_a_partition_each_do_not_disturb_each_other(world):
-    left, right = RecordingPublisher(), RecordingPublisher()
+    left, right = Publisher(), Publisher()
     agents = []
     for partition, publisher in ((0, left), (1, right)):
-        agent = payments_agent.PaymentsAgent(world.engine, publisher, pytest.fail)
+        agent = payments_agent.PaymentsAgent(world.engine, publisher, publisher.dead_letters, pytest.fail)
         await agent.restore([partition])
         agents.append(agent)
     batches = []

@@ -9,15 +9,15 @@ from billing.reasons import Reason
 from billing.vocabulary import Outcome
 from providers.base import CallResult
 from storage.providers.switches import BREAKER_FORGOTTEN, Switch, open_breakers, switches, turn
-from streams.provider_calls.availability import Gates
+from streams.provider_calls.availability import Availability
 from streams.provider_calls.breaker import JUDGED_FROM, OPEN_S, Breaker
 from tests.support.factories import NOW
 
 BAD = CallResult(Outcome.UNKNOWN, reason="timeout")
 
 
-def gates(engine: AsyncEngine, worker: str = "worker-1") -> Gates:
-    return Gates(engine, ["left", "right"], worker, now=lambda: NOW)
+def availability(engine: AsyncEngine, worker: str = "worker-1") -> Availability:
+    return Availability(engine, ["left", "right"], worker, now=lambda: NOW)
 
 
 async def said(engine: AsyncEngine, *, enabled: bool, reason: str = "an incident") -> None:
@@ -31,7 +31,7 @@ async def breakers(engine: AsyncEngine, later: timedelta = timedelta()) -> list[
 
 
 async def test_a_provider_switched_off_is_called_by_no_worker_until_it_is_switched_on(database):
-    first, second = gates(database, "worker-1"), gates(database, "worker-2")
+    first, second = availability(database, "worker-1"), availability(database, "worker-2")
     await said(database, enabled=False)
     for worker in (first, second):
         await worker.look()
@@ -60,7 +60,9 @@ async def test_a_switch_is_not_turned_without_a_reason_and_a_name(database, fiel
 
 async def test_an_open_breaker_is_seen_from_outside_for_as_long_as_it_is_open(database):
     clock = [0.0]
-    worker = Gates(database, ["left", "right"], "worker-1", breaker=lambda: Breaker(lambda: clock[-1]), now=lambda: NOW)
+    worker = Availability(
+        database, ["left", "right"], "worker-1", breaker=lambda: Breaker(lambda: clock[-1]), now=lambda: NOW
+    )
     for _ in range(JUDGED_FROM):
         assert worker.refusal("left") is None
         worker.note("left", BAD)
@@ -76,7 +78,7 @@ async def test_an_open_breaker_is_seen_from_outside_for_as_long_as_it_is_open(da
 
 
 async def test_the_breaker_of_a_worker_that_is_gone_is_not_counted(database):
-    worker = gates(database)
+    worker = availability(database)
     for _ in range(JUDGED_FROM):
         worker.note("left", BAD)
     await worker.look()

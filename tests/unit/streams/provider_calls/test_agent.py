@@ -13,11 +13,11 @@ from runtime.kafka.record import Incoming
 from storage.providers.switches import Switch
 from streams.provider_calls import agent as provider_agent
 from streams.provider_calls.agent import ProviderAgent
-from streams.provider_calls.availability import Gates
+from streams.provider_calls.availability import Availability
 from streams.provider_calls.breaker import JUDGED_FROM
 from streams.provider_calls.watermarks import Watermarks
 from tests.support.factories import NOW
-from tests.support.streams import RecordingPublisher
+from tests.support.streams import Publisher
 
 
 class Scripted(Provider):
@@ -52,10 +52,12 @@ class Scripted(Provider):
         raise NotImplementedError
 
 
-def an_agent(publisher: RecordingPublisher, providers: dict[str, Provider], **fields: Any) -> ProviderAgent:
+def an_agent(publisher: Publisher, providers: dict[str, Provider], **fields: Any) -> ProviderAgent:
     values: dict[str, Any] = {"concurrency": 4, "timeout_s": 5.0, "now": lambda: NOW}
-    gates = fields.pop("gates", None) or Gates(None, providers, "worker")  # type: ignore[arg-type]
-    agent = ProviderAgent(None, publisher, providers, gates, pytest.fail, **(values | fields))  # type: ignore[arg-type]
+    availability = fields.pop("availability", None) or Availability(None, providers, "worker")  # type: ignore[arg-type]
+    agent = ProviderAgent(
+        None, publisher, publisher.dead_letters, providers, availability, pytest.fail, **(values | fields)
+    )  # type: ignore[arg-type]
     agent._marks = Watermarks({0: 0})
     return agent
 
@@ -80,7 +82,7 @@ def incoming(offset: int, provider: str = "scripted") -> Incoming:
     return Incoming(0, offset, b"key", envelope.encode())
 
 
-def results(publisher: RecordingPublisher) -> list[ProviderResult]:
+def results(publisher: Publisher) -> list[ProviderResult]:
     messages = [decode_envelope(bytes(output.value)).open() for output in publisher.published]
     return [message for message in messages if isinstance(message, ProviderResult)]
 
@@ -92,7 +94,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def test_each_call_reports_to_the_payment_it_was_made_for():
-    publisher = RecordingPublisher()
+    publisher = Publisher()
     agent = an_agent(publisher, {"scripted": Scripted()})
     batch = requests(3)
     await agent.process(batch)
@@ -103,7 +105,7 @@ async def test_each_call_reports_to_the_payment_it_was_made_for():
 
 
 async def test_a_slow_provider_holds_up_nobody_else():
-    publisher = RecordingPublisher()
+    publisher = Publisher()
     slow, quick = Scripted(), Scripted()
     slow.gate.clear()
     agent = an_agent(publisher, {"slow": slow, "quick": quick}, concurrency=2)
@@ -115,7 +117,7 @@ async def test_a_slow_provider_holds_up_nobody_else():
 
 
 async def test_no_more_calls_run_at_once_than_allowed():
-    publisher = RecordingPublisher()
+    publisher = Publisher()
     provider = Scripted()
     provider.gate.clear()
     agent = an_agent(publisher, {"scripted": provider}, concurrency=3)
@@ -128,7 +130,7 @@ async def test_no_more_calls_run_at_once_than_allowed():
 
 async def test_what_does_not_fit_the_queue_is_reported_as_not_sent(monkeypatch):
     monkeypatch.setattr(provider_agent, "QUEUE_PER_PROVIDER", 2)
-    publisher = RecordingPublisher()
+    publisher = Publisher()
     provider = Scripted()
     provider.gate.clear()
     agent = an_agent(publisher, {"scripted": provider}, concurrency=1)
@@ -144,7 +146,7 @@ async def test_an_adapter_that_fails_leaves_the_outcome_unknown():
     def fail(_: ProviderRequest) -> CallResult:
         raise RuntimeError("a defect")
 
-    publisher = RecordingPublisher()
+    publisher = Publisher()
     agent = an_agent(publisher, {"scripted": Scripted(fail)})
     await agent.process(requests(1))
     await until(lambda: len(publisher.published) == 1)
@@ -153,7 +155,7 @@ async def test_an_adapter_that_fails_leaves_the_outcome_unknown():
 
 async def test_a_call_past_its_deadline_is_unknown_never_failed(monkeypatch):
     monkeypatch.setattr(provider_agent, "GRACE_S", 0.0)
-    publisher = RecordingPublisher()
+    publisher = Publisher()
     provider = Scripted()
     provider.gate.clear()
     agent = an_agent(publisher, {"scripted": provider}, timeout_s=0.01)
@@ -163,7 +165,7 @@ async def test_a_call_past_its_deadline_is_unknown_never_failed(monkeypatch):
 
 
 async def test_the_position_does_not_pass_a_call_that_has_not_ended():
-    publisher = RecordingPublisher()
+    publisher = Publisher()
     slow, quick = Scripted(), Scripted()
     slow.gate.clear()
     agent = an_agent(publisher, {"slow": slow, "quick": quick})
@@ -176,16 +178,16 @@ async def test_the_position_does_not_pass_a_call_that_has_not_ended():
 
 
 async def test_a_request_nobody_can_carry_out_goes_aside():
-    publisher = RecordingPublisher()
+    publisher = Publisher()
     agent = an_agent(publisher, {"scripted": Scripted()})
     await agent.process([Incoming(0, 0, b"key", b"poison"), incoming(1, "unknown-provider")])
-    await until(lambda: len(publisher.buried) == 2)
+    await until(lambda: len(publisher.dead_letters.written) == 2)
     assert publisher.published == []
     await until(lambda: agent._marks.moves() == {0: (0, 2)})
 
 
 async def test_a_provider_that_only_fails_is_not_called_for_a_while_and_the_requests_count_as_not_sent():
-    publisher = RecordingPublisher()
+    publisher = Publisher()
     failing = Scripted(lambda _: CallResult(Outcome.UNKNOWN, reason="timeout"))
     agent = an_agent(publisher, {"scripted": failing, "other": Scripted()}, concurrency=1)
     await agent.process(requests(JUDGED_FROM + 5))
@@ -198,10 +200,10 @@ async def test_a_provider_that_only_fails_is_not_called_for_a_while_and_the_requ
 
 
 async def test_a_provider_switched_off_is_not_called():
-    publisher, provider = RecordingPublisher(), Scripted()
-    gates = Gates(None, ["scripted"], "worker")  # type: ignore[arg-type]
-    gates._switches = {"scripted": Switch(enabled=False, reason="an incident", actor="olga", switched_at=NOW)}
-    agent = an_agent(publisher, {"scripted": provider}, gates=gates)
+    publisher, provider = Publisher(), Scripted()
+    availability = Availability(None, ["scripted"], "worker")  # type: ignore[arg-type]
+    availability._switches = {"scripted": Switch(enabled=False, reason="an incident", actor="olga", switched_at=NOW)}
+    agent = an_agent(publisher, {"scripted": provider}, availability=availability)
     await agent.process(requests(3))
     await until(lambda: len(publisher.published) == 3)
     assert provider.calls == []
