@@ -20,8 +20,9 @@ from runtime.postgres import EXIT_SCHEMA_MISMATCH, POSTGRES_ERRORS, SchemaMismat
 from runtime.retry import Retry
 from runtime.settings import Settings
 from streams.callbacks.agent import CallbacksAgent
+from streams.delivery.aggregate_agent import AggregateAgent
 from streams.delivery.ordered_feed import OrderedFeed
-from streams.payments.agent import PaymentsAgent
+from streams.payments.agent import Payments
 from streams.payments.follow_ups import FollowUps
 from streams.provider_calls.agent import ProviderAgent
 from streams.provider_calls.availability import Availability
@@ -66,7 +67,7 @@ class Agents:
         for provider in self._providers.values():
             await provider.start()
         publisher, dead_letters = Publisher(self._producer), DeadLetterWriter(self._producer)
-        self._payments = PaymentsAgent(self._engine, publisher, dead_letters, exit_process)
+        self._payments = AggregateAgent(Payments(), self._engine, publisher, dead_letters, exit_process)
         availability = Availability(self._engine, self._providers, f"{socket.gethostname()}:{os.getpid()}")
         self._calls = ProviderAgent(
             self._engine,

@@ -15,6 +15,7 @@ from backoffice.audit.streams import Log
 from billing.messages.topics import INBOX
 from runtime.settings import Settings
 from storage.inspection import books as sql
+from storage.streams.positions import Consumer
 
 #: Seconds between two checks: time for messages in flight to arrive.
 RECHECK_AFTER_S: Final = 1.0
@@ -86,7 +87,7 @@ async def _check(
         on_progress("the providers' own records")
         await provider.check_charges(connection, settings, findings, settled=settled)
         on_progress("ClickHouse")
-        behind = not settled and lag.get("sink.clickhouse", 0) > 0
+        behind = not settled and lag.get(Consumer.ANALYTICS, 0) > 0
         await analytics.check_analytics(connection, clickhouse, findings, behind=behind)
     on_progress("RabbitMQ")
     signals.check_dead(await signals.count_dead(settings), findings)

@@ -16,11 +16,10 @@ from billing.messages import CreatePayment
 from billing.messages.topics import DEAD_LETTERS, EVENTS, INBOX, TOPICS
 from runtime.settings import Settings
 from storage.inspection import books as sql
+from storage.streams.positions import Consumer
 
-#: The consumer that writes the journal.
-PAYMENTS: Final = "payments"
 #: Consumers whose lag has a kind of its own.
-BEHIND: Final = {"sink.rabbitmq": "signals_behind", "sink.clickhouse": "analytics_behind"}
+BEHIND: Final[Mapping[str, str]] = {Consumer.SIGNALS: "signals_behind", Consumer.ANALYTICS: "analytics_behind"}
 #: Messages per fetch from Kafka, and payments per query.
 FETCH: Final = 5000
 
@@ -136,7 +135,7 @@ async def buried(log: Log, findings: Findings) -> Buried:
             findings.checked["dead_letters"] += 1
             # Of headers with the same name the first counts: the message's own headers follow.
             headers = dict(reversed(record.headers))
-            if headers.get("consumer") == PAYMENTS.encode() and headers.get("topic") == INBOX.name.encode():
+            if headers.get("consumer") == Consumer.PAYMENTS.encode() and headers.get("topic") == INBOX.name.encode():
                 found.add((int(headers["partition"]), int(headers["offset"])))
     return frozenset(found)
 
@@ -151,11 +150,11 @@ async def check_journal(
     processed = {}
     for consumer, topic, partition, following in await sql.positions(connection):
         start = starts.get(partition, following)
-        if (consumer, topic) != (PAYMENTS, INBOX.name) or start >= following:
+        if (consumer, topic) != (Consumer.PAYMENTS, INBOX.name) or start >= following:
             continue
         processed[partition] = (start, following)
         findings.checked["offsets"] += following - start
-        missing, doubled = await sql.journal_gaps(connection, partition, start, following)
+        missing, doubled = await sql.journal_gaps(connection, topic, partition, start, following)
         lost = [offset for offset in missing if (partition, offset) not in buried]
         for offset in lost[: sql.REPORTED_MAX]:
             findings.found("offset_unaccounted", f"{partition}/{offset}", "neither journalled nor dead-lettered")
@@ -186,7 +185,7 @@ async def check_requests(
 async def check_creates(connection: AsyncConnection, creates: list[tuple[UUID, int, int]], findings: Findings) -> None:
     """Check processed requests: ``(payment id, partition, offset)``."""
     findings.checked["requests"] += len(creates)
-    for payment_id, partition, offset in await sql.without_payment(connection, creates) if creates else ():
+    for payment_id, partition, offset in await sql.without_payment(connection, INBOX.name, creates) if creates else ():
         where = f"accepted at {partition}/{offset}"
         findings.found("payment_missing", payment_id, f"{where}: no payment and no refusal")
 

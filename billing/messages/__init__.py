@@ -4,10 +4,10 @@ A message is a frozen struct with a ``TYPE``; the envelope carries it with an id
 deterministic wherever the same message may be written twice, so that consumers recognise a repeat.
 """
 
-from billing.messages.base import Message, ReplyTo
+from billing.messages.base import Message, PaymentMessage, ReplyTo
 from billing.messages.catalogue import MESSAGE_TYPES
 from billing.messages.envelope import Envelope, decode_envelope
-from billing.messages.events import ItemView, OperationView, PaymentChanged, Refusal, Reply
+from billing.messages.events import ItemView, OperationView, PaymentChanged, PaymentSnapshot, Refusal, Reply
 from billing.messages.payment_commands import (
     CapturePayment,
     CorrectPayment,
@@ -35,6 +35,8 @@ __all__ = [
     "ObservedOperation",
     "OperationView",
     "PaymentChanged",
+    "PaymentMessage",
+    "PaymentSnapshot",
     "ProviderCallback",
     "ProviderRequest",
     "ProviderResult",

@@ -7,11 +7,25 @@ import msgspec
 
 
 class Message(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Base of what an envelope carries; every message is about one payment."""
+    """Base of what an envelope carries. Every message has one subject: the aggregate it is about."""
 
     TYPE: ClassVar[str]
 
+    @property
+    def subject_id(self) -> UUID:
+        """The id of the subject."""
+        raise NotImplementedError
+
+
+class PaymentMessage(Message, frozen=True, omit_defaults=True):
+    """Base of the messages about a payment."""
+
     payment_id: UUID
+
+    @property
+    def subject_id(self) -> UUID:
+        """The payment's id."""
+        return self.payment_id
 
 
 class ReplyTo(msgspec.Struct, frozen=True):

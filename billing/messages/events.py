@@ -1,4 +1,4 @@
-"""What others see of a payment: the event on `billing.events` and the reply to a waiting request."""
+"""What others see of a payment: its snapshot, the event of a change on `billing.events`, and the reply to a caller."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from billing.messages.base import Message
+from billing.messages.base import Message, PaymentMessage
 from billing.messages.event_parts import CallView, Entitlement, LineView, PostingView
 from billing.vocabulary import CaptureMode, OperationStatus, OperationType, PaymentStatus
 
@@ -36,15 +36,11 @@ class ItemView(msgspec.Struct, frozen=True):
     type: str
 
 
-class PaymentChanged(Message, frozen=True, omit_defaults=True):
-    """A payment after one decision. ``version`` grows by one with every change and orders them;
-    ``operations`` holds those the decision created or changed. Amounts in minor units of ``currency``.
+class PaymentSnapshot(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a payment is at one moment. ``version`` grows by one with every change and orders the snapshots of a payment.
+    Amounts in minor units of ``currency``. ``operations``: all of them, or those of one change."""
 
-    ``entitlement``, ``lines`` and what follows them are missing where nothing changed (the answer to a read) and in
-    events of earlier releases. ``postings``: those the decision made; ``call``: the provider call that caused it."""
-
-    TYPE: ClassVar[str] = "billing.payment.changed.v1"
-
+    payment_id: UUID
     version: int
     status: PaymentStatus
     customer_id: str
@@ -61,13 +57,29 @@ class PaymentChanged(Message, frozen=True, omit_defaults=True):
     changed_at: datetime
     items: tuple[ItemView, ...]
     operations: tuple[OperationView, ...]
-    previous_status: PaymentStatus | None = None
     payment_url: str | None = None
     reason: str | None = None
+
+
+class PaymentChanged(PaymentSnapshot, Message, frozen=True, omit_defaults=True):
+    """A payment after one decision, and what the decision changed. ``operations`` holds those it created or changed.
+
+    ``previous_status`` is missing where the decision created the payment. ``entitlement``: the products that the payment
+    entitles its customer to; ``lines``: what each product brought in; ``postings``: the ledger entries that the decision
+    made; ``call``: the provider call that caused it. Events of earlier releases lack these four."""
+
+    TYPE: ClassVar[str] = "billing.payment.changed.v1"
+
+    previous_status: PaymentStatus | None = None
     entitlement: Entitlement | None = None
     lines: tuple[LineView, ...] = ()
     postings: tuple[PostingView, ...] = ()
     call: CallView | None = None
+
+    @property
+    def subject_id(self) -> UUID:
+        """The payment's id."""
+        return self.payment_id
 
 
 class Refusal(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -77,11 +89,11 @@ class Refusal(msgspec.Struct, frozen=True, omit_defaults=True):
     detail: str
 
 
-class Reply(Message, frozen=True, omit_defaults=True):
-    """The answer to a waiting request: the payment as it now stands, or why not."""
+class Reply(PaymentMessage, frozen=True, omit_defaults=True):
+    """The reply to a waiting caller: the payment after the command, or why the command was refused."""
 
     TYPE: ClassVar[str] = "billing.reply.v1"
 
     correlation_id: str
-    payment: PaymentChanged | None = None
+    payment: PaymentSnapshot | None = None
     refusal: Refusal | None = None

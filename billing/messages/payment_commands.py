@@ -5,12 +5,12 @@ from uuid import UUID
 
 import msgspec
 
-from billing.messages.base import Message, ReplyTo
+from billing.messages.base import PaymentMessage, ReplyTo
 from billing.orders import Cart, Order
 from billing.vocabulary import CaptureMode
 
 
-class CreatePayment(Message, frozen=True, omit_defaults=True):
+class CreatePayment(PaymentMessage, frozen=True, omit_defaults=True):
     """Open a payment. ``fingerprint``: SHA-256 of the canonical request body, to tell a repeat from a misuse.
 
     ``payment_ttl_s``: seconds an unpaid payment stays open; ``hold_s``: seconds after which a hold is looked after.
@@ -35,7 +35,7 @@ class CreatePayment(Message, frozen=True, omit_defaults=True):
     route: str | None = None
 
 
-class CapturePayment(Message, frozen=True, omit_defaults=True):
+class CapturePayment(PaymentMessage, frozen=True, omit_defaults=True):
     """Take what is held. ``amount``: minor units, ``None`` for all of it; a smaller one gives the rest back and
     needs ``cart``, what is sold after all. ``operation_id`` is derived from the client's idempotency key;
     ``fingerprint``, here and below, is the SHA-256 of the canonical request, to tell a repeat from a misuse."""
@@ -49,7 +49,7 @@ class CapturePayment(Message, frozen=True, omit_defaults=True):
     fingerprint: str | None = None
 
 
-class VoidPayment(Message, frozen=True, omit_defaults=True):
+class VoidPayment(PaymentMessage, frozen=True, omit_defaults=True):
     """Give back what is held."""
 
     TYPE: ClassVar[str] = "billing.payment.void.v1"
@@ -67,7 +67,7 @@ class RefundLine(msgspec.Struct, frozen=True):
     quantity: int
 
 
-class RefundPayment(Message, frozen=True, omit_defaults=True):
+class RefundPayment(PaymentMessage, frozen=True, omit_defaults=True):
     """Give back what was taken: by ``items``, or an ``amount`` in minor units, or all that is left."""
 
     TYPE: ClassVar[str] = "billing.payment.refund.v1"
@@ -80,7 +80,7 @@ class RefundPayment(Message, frozen=True, omit_defaults=True):
     fingerprint: str | None = None
 
 
-class RollbackPayment(Message, frozen=True, omit_defaults=True):
+class RollbackPayment(PaymentMessage, frozen=True, omit_defaults=True):
     """Close the payment whatever its state: unpaid it can no longer be paid, held it is released, taken it is
     given back."""
 
@@ -92,13 +92,13 @@ class RollbackPayment(Message, frozen=True, omit_defaults=True):
     fingerprint: str | None = None
 
 
-class ExpirePayment(Message, frozen=True, omit_defaults=True):
+class ExpirePayment(PaymentMessage, frozen=True, omit_defaults=True):
     """The time to pay, or to capture what is held, is over: ask the provider, and close on its word."""
 
     TYPE: ClassVar[str] = "billing.payment.expire.v1"
 
 
-class CorrectPayment(Message, frozen=True, omit_defaults=True):
+class CorrectPayment(PaymentMessage, frozen=True, omit_defaults=True):
     """An operator's word on how an operation ended, against what the books say. ``operator`` and ``reason`` stay on
     record; what was posted otherwise is reversed."""
 
@@ -112,7 +112,7 @@ class CorrectPayment(Message, frozen=True, omit_defaults=True):
     reply_to: ReplyTo | None = None
 
 
-class FollowUpOperation(Message, frozen=True, omit_defaults=True):
+class FollowUpOperation(PaymentMessage, frozen=True, omit_defaults=True):
     """Inquire again about an operation that is not final. Sent when the inquiry is due; ``follow_up`` (``chase`` in
     JSON) counts the earlier ones, so that a repeat asks once."""
 

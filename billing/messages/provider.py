@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from billing.messages.base import Message, ReplyTo
+from billing.messages.base import PaymentMessage, ReplyTo
 from billing.orders import Cart, Contact, Order
 from billing.vocabulary import Action, CaptureMode, OperationStatus, OperationType, Outcome, PaymentStatus
 
@@ -37,7 +37,7 @@ class Observation(msgspec.Struct, frozen=True, omit_defaults=True):
     order_ref: str | None = None
 
 
-class ProviderResult(Message, frozen=True, omit_defaults=True):
+class ProviderResult(PaymentMessage, frozen=True, omit_defaults=True):
     """How a provider call ended. ``provider_ref``: the provider's id of the order (CREATE, RECUR) or operation.
     ``reason``: a :class:`~billing.reasons.Reason`; ``duration_ms``: time spent in the provider; ``retry_after_s``: how long
     the provider asked to be left alone, seconds."""
@@ -57,7 +57,7 @@ class ProviderResult(Message, frozen=True, omit_defaults=True):
     retry_after_s: int | None = None
 
 
-class ProviderCallback(Message, frozen=True, omit_defaults=True):
+class ProviderCallback(PaymentMessage, frozen=True, omit_defaults=True):
     """A verified provider callback for a payment we know. ``dedupe``: the provider's own identity of the event.
     ``ask``: it is no evidence, or not enough of it; the provider is asked instead."""
 
@@ -69,7 +69,7 @@ class ProviderCallback(Message, frozen=True, omit_defaults=True):
     ask: bool = False
 
 
-class ProviderRequest(Message, frozen=True, omit_defaults=True):
+class ProviderRequest(PaymentMessage, frozen=True, omit_defaults=True):
     """One thing to ask of one provider, self-contained: the provider agent reads nothing else.
 
     ``operation_id`` is the idempotency key sent to the provider. ``order_ref``: the provider's name of the order;

@@ -47,10 +47,9 @@ def decide(payment: Payment | None, message: Message, now: datetime) -> Decision
     if handler is None:
         raise InvalidMessage(f"{message.TYPE} is not a message to a payment")
     if payment is None:
-        reply_to = getattr(message, "reply_to", None)
-        if reply_to is not None and not isinstance(message, ProviderResult):
-            return refuse(None, message.payment_id, "payment_not_found", "there is no such payment", reply_to)
-        raise InvalidMessage(f"payment {message.payment_id} is not known")
+        if isinstance(message, _COMMANDS):
+            return refuse(None, message.payment_id, "payment_not_found", "there is no such payment", message.reply_to)
+        raise InvalidMessage(f"payment {message.subject_id} is not known")
     return handler(message, payment, now)
 
 
@@ -158,6 +157,8 @@ def _follow_up(message: FollowUpOperation, payment: Payment, now: datetime) -> D
     return draft.build()
 
 
+#: Messages of clients and operators: refused where there is no payment. Others are then faults.
+_COMMANDS: Final = (CapturePayment, VoidPayment, RefundPayment, RollbackPayment, CorrectPayment)
 _HANDLERS: Final[MappingProxyType[type[Message], Callable[[Any, Payment, datetime], Decision]]] = MappingProxyType(
     {
         CapturePayment: commands.capture,

@@ -7,7 +7,16 @@ from uuid import UUID
 import msgspec
 
 from billing.ledger.postings import Posting
-from billing.messages import ItemView, Message, OperationView, PaymentChanged, ProviderRequest, Refusal, Reply, ReplyTo
+from billing.messages import (
+    ItemView,
+    OperationView,
+    PaymentChanged,
+    PaymentSnapshot,
+    ProviderRequest,
+    Refusal,
+    Reply,
+    ReplyTo,
+)
 from billing.messages.event_parts import CallView, EntryView, PostingView
 from billing.payments.allocation import lines
 from billing.payments.entitlement import entitlement
@@ -19,15 +28,13 @@ from billing.vocabulary import OperationStatus, OperationType, Outcome, PaymentS
 #: The smallest step between two changes of one payment: what Postgres and ClickHouse can tell apart.
 _TICK: Final = timedelta(microseconds=1)
 
-#: Nobody listens to it.
-_NOBODY: Final = ReplyTo(0, "")
-
 
 class Decision(msgspec.Struct, frozen=True):
     """What follows from one message: the payment as it now is, and what to write, ask and tell.
 
     ``payment`` is ``None`` when there is none and the message did not make one. ``operations``: those created or
-    changed. ``event`` is there exactly when the payment changed.
+    changed. ``event`` is there exactly when the payment changed. ``refusal``: why the command was not carried out;
+    ``reply``: to the caller that waits, if one does.
     """
 
     payment: Payment | None
@@ -35,6 +42,7 @@ class Decision(msgspec.Struct, frozen=True):
     postings: tuple[Posting, ...] = ()
     requests: tuple[ProviderRequest, ...] = ()
     event: PaymentChanged | None = None
+    refusal: Refusal | None = None
     reply: Reply | None = None
     reply_partition: int = 0
 
@@ -144,9 +152,9 @@ class Draft:
         touched = tuple(o for o in self.payment.operations if o.id in self._touched)
         event = None
         if self.payment is not self.before:
-            previous = None if self.before is None else self.before.status
-            event = msgspec.structs.replace(
-                view(self.payment, touched, previous),
+            event = PaymentChanged(
+                **msgspec.structs.asdict(snapshot(self.payment, touched)),
+                previous_status=None if self.before is None else self.before.status,
                 entitlement=entitlement(self.before, self.payment),
                 lines=lines(self.payment),
                 postings=tuple(map(_posting_view, self.postings)),
@@ -158,8 +166,8 @@ class Draft:
             tuple(self.postings),
             tuple(self.requests),
             event,
-            answer(self.payment, self.waiting),
-            0 if self.waiting is None else self.waiting.partition,
+            reply=answer(self.payment, self.waiting),
+            reply_partition=0 if self.waiting is None else self.waiting.partition,
         )
 
     def _moment(self) -> datetime:
@@ -169,37 +177,28 @@ class Draft:
 
 
 def answer(payment: Payment, reply_to: ReplyTo | None) -> Reply | None:
-    """The payment as it stands, for who waits for it."""
+    """The reply with the payment's snapshot; ``None`` when no caller waits."""
     if reply_to is None:
         return None
-    return Reply(payment.id, reply_to.correlation_id, view(payment, payment.operations))
+    return Reply(payment.id, reply_to.correlation_id, snapshot(payment, payment.operations))
 
 
 def refuse(payment: Payment | None, payment_id: UUID, code: str, detail: str, reply_to: ReplyTo | None) -> Decision:
-    """Nothing changes; who waits is told why."""
+    """Change nothing and record why; reply if a caller waits."""
+    refusal = Refusal(code, detail)
     if reply_to is None:
-        return Decision(payment)
-    reply = Reply(payment_id, reply_to.correlation_id, refusal=Refusal(code, detail))
-    return Decision(payment, reply=reply, reply_partition=reply_to.partition)
+        return Decision(payment, refusal=refusal)
+    reply = Reply(payment_id, reply_to.correlation_id, refusal=refusal)
+    return Decision(payment, refusal=refusal, reply=reply, reply_partition=reply_to.partition)
 
 
-def heard(message: Message) -> Message:
-    """The message as if somebody waited for its reply: only then is it said why it is refused."""
-    if getattr(message, "reply_to", _NOBODY) is not None:
-        return message
-    return msgspec.structs.replace(message, reply_to=_NOBODY)
-
-
-def view(
-    payment: Payment, operations: tuple[Operation, ...], previous_status: PaymentStatus | None = None
-) -> PaymentChanged:
-    """The payment as others see it."""
+def snapshot(payment: Payment, operations: tuple[Operation, ...]) -> PaymentSnapshot:
+    """The payment as others see it, with these of its operations."""
     order = payment.order
-    return PaymentChanged(
+    return PaymentSnapshot(
         payment_id=payment.id,
         version=payment.version,
         status=payment.status,
-        previous_status=previous_status,
         customer_id=order.customer_id,
         order_id=order.id,
         client_id=payment.client_id,

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from billing.messages import CapturePayment, PaymentChanged, RefundLine, RefundPayment, RollbackPayment, VoidPayment
+from billing.messages import CapturePayment, PaymentSnapshot, RefundLine, RefundPayment, RollbackPayment, VoidPayment
 from billing.payments.decide import decide
-from billing.payments.decision import heard, view
+from billing.payments.decision import snapshot
 from billing.payments.model import Payment
 from billing.vocabulary import PaymentStatus
 from ingest_api.auth.client import WritingClient
@@ -96,13 +96,13 @@ class Action:
             return self._answer(operation_result(foreseen, self.operation_id, known=False), applied)
         return self._answer(operation_result(reply.payment, self.operation_id, known=True), applied)
 
-    def _foreseen(self, payment: Payment, command: ActionCommand) -> PaymentChanged:
+    def _foreseen(self, payment: Payment, command: ActionCommand) -> PaymentSnapshot:
         """The payment as it would be after ``command``; raises what the domain refuses."""
-        decision = decide(payment, heard(command), self.dependencies.clock())
-        if decision.reply is not None and decision.reply.refusal is not None:
-            raise refused(decision.reply.refusal)
+        decision = decide(payment, command, self.dependencies.clock())
+        if decision.refusal is not None:
+            raise refused(decision.refusal)
         assert decision.payment is not None
-        return view(decision.payment, decision.payment.operations)
+        return snapshot(decision.payment, decision.payment.operations)
 
     def _answer(self, result: OperationResult, applied: Preference) -> OperationResult:
         self.response.status_code = 200 if result.is_final else 202

@@ -7,8 +7,8 @@ import msgspec
 from fastapi import APIRouter, Header
 from starlette.responses import StreamingResponse
 
-from billing.messages import PaymentChanged
-from billing.payments.decision import view
+from billing.messages import PaymentChanged, PaymentSnapshot
+from billing.payments.decision import snapshot
 from billing.payments.model import Payment
 from ingest_api.dependencies import Dependencies, Injected
 from ingest_api.kafka.change_streams import ChangeStream
@@ -83,7 +83,7 @@ async def _events(dependencies: Dependencies, payment: Payment, last: int | None
         yield f"retry: {RETRY_MS}\n\n".encode()
         if last is None:
             last = payment.version
-            yield _event(view(payment, payment.operations))
+            yield _event(snapshot(payment, payment.operations))
         while not stream.closed:
             async for change in _due(dependencies, stream, payment, last):
                 last = change.version
@@ -126,6 +126,6 @@ async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byte
         yield part
 
 
-def _event(change: PaymentChanged) -> bytes:
+def _event(change: PaymentSnapshot) -> bytes:
     data = msgspec.json.encode(payment_view(change))
     return b"event: payment.changed\nid: %d\ndata: %s\n\n" % (change.version, data)

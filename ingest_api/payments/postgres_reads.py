@@ -12,9 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from billing.messages import PaymentChanged, Refusal
 from billing.payments.model import Payment
 from ingest_api.problems import unavailable
-from storage.journal.refusals import find_refusal
 from storage.journal.story import Entry, entries
-from storage.journal.timeline import journal_of, postings_of
+from storage.journal.timeline import find_refusal, journal_of, postings_of
 from storage.payments.changes import changes_after
 from storage.payments.lists import Filters, Place, list_payments
 from storage.payments.view import find_payment

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from billing.payments.decision import view
+from billing.payments.decision import snapshot
 from billing.payments.model import Payment
 from ingest_api.auth.client import ReadingClient
 from ingest_api.dependencies import Injected, Reads
@@ -129,7 +129,7 @@ async def read_payment(payment: OwnPayment, expand: Expand) -> ExpandedPayment:
 )
 async def read_operations(payment: OwnPayment) -> OperationList:
     """Oldest first."""
-    shown = view(payment, payment.operations)
+    shown = snapshot(payment, payment.operations)
     return OperationList(data=tuple(operation_view(operation) for operation in shown.operations))
 
 
@@ -148,7 +148,7 @@ async def read_operation(
         if (refusal := await dependencies.reads.refusal(client, payment.id, operation_id)) is not None:
             raise refused(refusal)
         raise ProblemError(Problem.OPERATION_NOT_FOUND, Problem.OPERATION_NOT_FOUND.cause)
-    return operation_result(view(payment, payment.operations), operation_id, known=True)
+    return operation_result(snapshot(payment, payment.operations), operation_id, known=True)
 
 
 @router.get(

@@ -13,9 +13,9 @@ from uuid import UUID
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
-from billing.messages import OperationView, PaymentChanged
+from billing.messages import OperationView, PaymentSnapshot
 from billing.orders import Cart, Order
-from billing.payments.decision import view
+from billing.payments.decision import snapshot
 from billing.payments.model import OPEN, Payment
 from billing.payments.refundable_cart import refunded_quantities, sold_cart
 from billing.vocabulary import CaptureMode, OperationStatus, PaymentStatus
@@ -180,7 +180,7 @@ class ExpandedPayment(PaymentView):
     )
 
 
-def payment_view(payment: PaymentChanged) -> PaymentView:
+def payment_view(payment: PaymentSnapshot) -> PaymentView:
     """A payment as clients see it."""
     return PaymentView(**_members(payment))
 
@@ -188,7 +188,7 @@ def payment_view(payment: PaymentChanged) -> PaymentView:
 def expanded(payment: Payment, expand: AbstractSet[Expansion]) -> ExpandedPayment:
     """A payment as clients see it, with its order and its cart where ``expand`` names them."""
     return ExpandedPayment(
-        **_members(view(payment, payment.operations)),
+        **_members(snapshot(payment, payment.operations)),
         order=_order(payment.order) if "order" in expand else None,
         cart=_cart(sold_cart(payment), refunded_quantities(payment)) if "cart" in expand else None,
     )
@@ -199,7 +199,7 @@ def operation_view(operation: OperationView) -> OperationOut:
     return OperationOut(**_operation_members(operation))
 
 
-def operation_result(payment: PaymentChanged, operation_id: UUID, *, known: bool) -> OperationResult:
+def operation_result(payment: PaymentSnapshot, operation_id: UUID, *, known: bool) -> OperationResult:
     """``known``: ``payment`` is committed, not foreseen."""
     operation = next(o for o in payment.operations if o.id == operation_id)
     return OperationResult(
@@ -209,7 +209,7 @@ def operation_result(payment: PaymentChanged, operation_id: UUID, *, known: bool
     )
 
 
-def _members(payment: PaymentChanged) -> dict[str, Any]:
+def _members(payment: PaymentSnapshot) -> dict[str, Any]:
     return {
         "id": payment.payment_id,
         "status": payment.status,

@@ -17,10 +17,10 @@ from billing.messages import PaymentChanged
 from billing.messages.topics import EVENTS, INBOX
 from sinks.clickhouse.inserter import ClickHouseInserter
 from storage.journal import records
-from storage.streams.positions import advance, forget, load
+from storage.streams.positions import Consumer, advance, forget, load
 
 #: Name of the backfill in ``stream_positions``: where it stands in the journal.
-BACKFILL: Final = "backfill.clickhouse"
+BACKFILL: Final = Consumer.BACKFILL
 #: ``stream_partition`` of a row that was sent from the journal: its offset is that of the inbox.
 FROM_JOURNAL: Final = 2**32 - 1
 #: Messages per insert, and payments per repair.
@@ -73,7 +73,7 @@ async def backfill(
     :class:`~storage.streams.positions.LostPartition`, when two run at once.
     """
     async with engine.begin() as connection:
-        extents = await records.extents(connection)
+        extents = await records.extents(connection, INBOX.name)
         positions = await load(connection, BACKFILL, INBOX.name, list(extents)) if extents else {}
     told(sum(min(max(positions[p] - extent.first, 0), extent.rows) for p, extent in extents.items()), 0)
     slots = asyncio.Semaphore(SIDE_BY_SIDE)
@@ -82,7 +82,7 @@ async def backfill(
         async with slots:
             while at < end:
                 async with engine.begin() as connection:
-                    published = await records.published_from(connection, EVENTS.name, partition, at, chunk)
+                    published = await records.published_from(connection, INBOX.name, EVENTS.name, partition, at, chunk)
                 if not published:
                     return
                 rows = rows_in(published)
@@ -103,5 +103,5 @@ async def resend(engine: AsyncEngine, inserter: ClickHouseInserter, payment_ids:
     for start in range(0, len(payment_ids), PAYMENTS_CHUNK):
         async with engine.begin() as connection:
             ids = payment_ids[start : start + PAYMENTS_CHUNK]
-            published = await records.published_of(connection, EVENTS.name, ids)
+            published = await records.published_of(connection, INBOX.name, EVENTS.name, ids)
         await inserter.insert(by_table(rows_in(published)), {})

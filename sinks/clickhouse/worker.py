@@ -8,8 +8,9 @@ from runtime.settings import Settings
 from sinks.clickhouse.inserter import ClickHouseInserter, translate
 from sinks.delivery import SinkSpec
 from sinks.process import run_sink
+from storage.streams.positions import Consumer
 
-CONSUMER: Final = "sink.clickhouse"
+CONSUMER: Final = Consumer.ANALYTICS
 #: Few large inserts rather than many small ones: each becomes a part that ClickHouse must merge. Events per batch,
 #: and how old the first may get, seconds: half of the lag we promise is left for the rest of the way.
 BATCH_MAX: Final = 5_000

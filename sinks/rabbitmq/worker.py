@@ -7,8 +7,9 @@ from runtime.settings import Settings
 from sinks.delivery import SinkSpec
 from sinks.process import run_sink
 from sinks.rabbitmq.publisher import Outgoing, SignalPublisher, translate
+from storage.streams.positions import Consumer
 
-CONSUMER: Final = "sink.rabbitmq"
+CONSUMER: Final = Consumer.SIGNALS
 #: Events in one batch, each worth two signals at most. No lingering: a customer waits for the film.
 BATCH_MAX: Final = 500
 

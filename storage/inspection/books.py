@@ -109,19 +109,20 @@ _POSITIONS = text("SELECT consumer, topic, partition, next_offset FROM stream_po
 _JOURNALLED = text(
     """
     SELECT count(*), count(DISTINCT stream_offset) FROM journal
-    WHERE stream_partition = :partition AND stream_offset >= :start AND stream_offset < :until
+    WHERE topic = :topic AND stream_partition = :partition AND stream_offset >= :start AND stream_offset < :until
     """
 )
 _UNJOURNALLED = text(
     """
     SELECT n FROM generate_series(CAST(:start AS bigint), CAST(:until AS bigint) - 1) AS n
-    WHERE NOT EXISTS (SELECT FROM journal WHERE stream_partition = :partition AND stream_offset = n) ORDER BY n
+    WHERE NOT EXISTS (SELECT FROM journal WHERE topic = :topic AND stream_partition = :partition AND stream_offset = n)
+    ORDER BY n
     """
 )
 _DOUBLED = text(
     """
     SELECT stream_offset, count(*) FROM journal
-    WHERE stream_partition = :partition AND stream_offset >= :start AND stream_offset < :until
+    WHERE topic = :topic AND stream_partition = :partition AND stream_offset >= :start AND stream_offset < :until
     GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT :reported
     """
 )
@@ -129,8 +130,8 @@ _UNKNOWN_CREATES = text(
     """
     SELECT m.id, m.partition, m.offset_ FROM unnest(:ids, :partitions, :offsets) AS m (id, partition, offset_)
     WHERE NOT EXISTS (SELECT FROM payments p WHERE p.id = m.id)
-      AND NOT EXISTS (SELECT FROM journal j WHERE j.stream_partition = m.partition AND j.stream_offset = m.offset_
-                      AND j.payment_id = m.id AND j.version IS NULL)
+      AND NOT EXISTS (SELECT FROM journal j WHERE j.topic = :topic AND j.stream_partition = m.partition
+                      AND j.stream_offset = m.offset_ AND j.payment_id = m.id AND j.version IS NULL)
     """
 ).bindparams(
     bindparam("ids", type_=ARRAY(Uuid)),
@@ -228,11 +229,11 @@ async def positions(connection: AsyncConnection) -> list[tuple[str, str, int, in
 
 
 async def journal_gaps(
-    connection: AsyncConnection, partition: int, start: int, until: int
+    connection: AsyncConnection, topic: str, partition: int, start: int, until: int
 ) -> tuple[list[int], list[tuple[int, int]]]:
-    """Of the offsets from ``start`` up to, not including, ``until``: those not journalled, and those journalled more
+    """Of an inbox's offsets from ``start`` up to, not including, ``until``: those not journalled, and those journalled more
     than once with how often."""
-    where: Mapping[str, Any] = {"partition": partition, "start": start, "until": until}
+    where: Mapping[str, Any] = {"topic": topic, "partition": partition, "start": start, "until": until}
     rows, different = (await connection.execute(_JOURNALLED, where)).one()
     missing = [] if different == until - start else [row[0] for row in await connection.execute(_UNJOURNALLED, where)]
     if rows == different:
@@ -242,13 +243,12 @@ async def journal_gaps(
 
 
 async def without_payment(
-    connection: AsyncConnection, creates: Sequence[tuple[UUID, int, int]]
+    connection: AsyncConnection, topic: str, creates: Sequence[tuple[UUID, int, int]]
 ) -> list[tuple[UUID, int, int]]:
     """Of requests ``(payment id, partition, offset)``, those with neither a payment nor a refusal in the journal."""
     ids, partitions, offsets = zip(*creates, strict=True)
-    rows = await connection.execute(
-        _UNKNOWN_CREATES, {"ids": list(ids), "partitions": list(partitions), "offsets": list(offsets)}
-    )
+    values = {"topic": topic, "ids": list(ids), "partitions": list(partitions), "offsets": list(offsets)}
+    rows = await connection.execute(_UNKNOWN_CREATES, values)
     return [(row[0], row[1], row[2]) for row in rows]
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from billing.errors import BillingError
 from billing.messages import decode_envelope
 from billing.payments.decide import decide
-from billing.payments.decision import Decision, heard
+from billing.payments.decision import Decision
 from billing.payments.model import Payment
 from storage.payments.rows import load_payments
 
@@ -25,7 +25,8 @@ _NEXT_IDS = text(
     """
     (SELECT id FROM payments WHERE id > :after ORDER BY id LIMIT :limit)
     UNION
-    (SELECT DISTINCT payment_id FROM journal WHERE payment_id > :after AND version IS NOT NULL
+    (SELECT DISTINCT payment_id FROM journal
+     WHERE topic = 'billing.payments.inbox' AND payment_id > :after AND version IS NOT NULL
      ORDER BY payment_id LIMIT :limit)
     ORDER BY id LIMIT :limit
     """
@@ -33,7 +34,8 @@ _NEXT_IDS = text(
 _JOURNALS = text(
     """
     SELECT payment_id, recorded_at, stream_partition, stream_offset, message::text
-    FROM journal WHERE payment_id = ANY(:ids) ORDER BY payment_id, stream_partition, stream_offset
+    FROM journal WHERE topic = 'billing.payments.inbox' AND payment_id = ANY(:ids)
+    ORDER BY payment_id, stream_partition, stream_offset
     """
 ).bindparams(bindparam("ids", type_=ARRAY(Uuid)))
 
@@ -64,8 +66,7 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 def replay(journal: Iterable[Recorded]) -> Iterator[Decision]:
-    """The decision on each message of one payment, in the order of the stream, each at its own moment. Replies are
-    made for all, so that every refusal is told.
+    """The decision on each message of one payment, in the order of the stream, each at its own moment.
 
     Raises :class:`Unreplayable`.
     """
@@ -73,7 +74,7 @@ def replay(journal: Iterable[Recorded]) -> Iterator[Decision]:
     for recorded in journal:
         try:
             message = decode_envelope(recorded.message.encode()).open()
-            decision = decide(payment, heard(message), recorded.recorded_at)
+            decision = decide(payment, message, recorded.recorded_at)
         except BillingError as error:
             raise Unreplayable(recorded, error) from error
         payment = decision.payment

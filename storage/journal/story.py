@@ -48,8 +48,8 @@ def entries(journal: Sequence[Decided], postings: Sequence[Posted]) -> list[Entr
         position = f"{decided.partition}/{decided.offset}"
         told.append(_message(decided, envelope, message, position))
         decision = decisions[index] if index < len(decisions) else None
-        if decision is not None and decision.reply is not None and (refusal := decision.reply.refusal) is not None:
-            told.append(_entry(decided, "refusal", f"{refusal.code}: {refusal.detail}", refusal, recomputed=True))
+        if (refusal := decided.refusal) is not None:
+            told.append(_entry(decided, "refusal", f"{refusal.code}: {refusal.detail}", refusal))
         told += _followed(decided)
         if decision is not None:
             ids = [posting.id for posting in decision.postings]

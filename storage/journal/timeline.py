@@ -1,20 +1,46 @@
 """All that is on record about one payment."""
 
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
+from sqlalchemy import ARRAY, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.ledger.postings import Cause, CauseKind
+from billing.messages import (
+    CapturePayment,
+    CreatePayment,
+    RefundPayment,
+    Refusal,
+    RollbackPayment,
+    VoidPayment,
+)
 from storage.journal.replay import Recorded
+
+#: Commands of clients that make an operation under an id of their own.
+COMMANDS: Final = (CapturePayment, VoidPayment, RefundPayment, RollbackPayment)
 
 _JOURNAL = text(
     """
-    SELECT recorded_at, stream_partition, stream_offset, message::text, actor, outputs::text
-    FROM journal WHERE payment_id = :id ORDER BY stream_partition, stream_offset
+    SELECT recorded_at, stream_partition, stream_offset, message::text, actor, outputs::text, refusal::text
+    FROM journal WHERE topic = 'billing.payments.inbox' AND payment_id = :id ORDER BY stream_partition, stream_offset
     """
+)
+_REFUSAL = text(
+    """
+    SELECT refusal::text FROM journal
+    WHERE topic = 'billing.payments.inbox' AND payment_id = :payment_id
+      AND CASE WHEN CAST(:operation_id AS text) IS NULL
+          THEN type = :create AND message #>> '{data,client_id}' = :client_id
+          ELSE message #>> '{data,operation_id}' = :operation_id AND type = ANY(:commands) END
+    ORDER BY stream_partition DESC, stream_offset DESC LIMIT 1
+    """
+).bindparams(
+    bindparam("commands", [command.TYPE for command in COMMANDS], type_=ARRAY(Text)),
+    bindparam("create", CreatePayment.TYPE),
+    bindparam("operation_id", type_=Text),
 )
 _ENTRIES = text(
     """
@@ -26,10 +52,12 @@ _ENTRIES = text(
 
 
 class Decided(Recorded, frozen=True):
-    """A message in the journal with who sent it and what followed. ``outputs``: an encoded list of messages."""
+    """A message in the journal with who sent it and what followed. ``outputs``: an encoded list of messages; ``refusal``:
+    why the command was not carried out."""
 
     actor: str | None
     outputs: str
+    refusal: Refusal | None
 
 
 class Posted(msgspec.Struct, frozen=True):
@@ -44,7 +72,29 @@ class Posted(msgspec.Struct, frozen=True):
 
 async def journal_of(connection: AsyncConnection, payment_id: UUID) -> list[Decided]:
     """The payment's journal in the order of the stream."""
-    return [Decided(*row) for row in await connection.execute(_JOURNAL, {"id": payment_id})]
+    rows = await connection.execute(_JOURNAL, {"id": payment_id})
+    return [
+        Decided(recorded_at, partition, offset, message, actor, outputs, _refusal(refusal))
+        for recorded_at, partition, offset, message, actor, outputs, refusal in rows
+    ]
+
+
+async def find_refusal(
+    connection: AsyncConnection, client_id: str, payment_id: UUID, operation_id: UUID | None
+) -> Refusal | None:
+    """Why the command that was to make this operation, or with ``None`` the client's payment, was refused; ``None``
+    where no such command came, or it was not refused. The last of several commands counts: what was refused may be
+    accepted later."""
+    values = {
+        "client_id": client_id,
+        "payment_id": payment_id,
+        "operation_id": None if operation_id is None else str(operation_id),
+    }
+    return _refusal((await connection.execute(_REFUSAL, values)).scalar())
+
+
+def _refusal(encoded: str | None) -> Refusal | None:
+    return None if encoded is None else msgspec.json.decode(encoded, type=Refusal)
 
 
 async def postings_of(connection: AsyncConnection, payment_id: UUID) -> list[Posted]:

@@ -10,8 +10,6 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.ledger.postings import Posting
-from billing.messages import Refusal
-from billing.messages.topics import INBOX
 from billing.orders import Cart, Contact, Item, Order, ReturnUrls
 from billing.payments.model import Operation, Payment
 from billing.vocabulary import (
@@ -24,29 +22,9 @@ from billing.vocabulary import (
     PaymentStatus,
     Tax,
 )
+from storage.journal.records import JournalRow
 from storage.streams.positions import LostPartition, Move
 from storage.tables import CART_ITEMS, JOURNAL, LEDGER_ACCOUNTS, LEDGER_ENTRIES, OPERATIONS, ORDERS, PAYMENTS, columns
-
-
-class JournalRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One message processed: what came, what follows from it. Its fields are the columns of the journal.
-
-    ``topic``: of the inbox it came in. ``payment_id``: of its subject. ``outputs``: the encoded list of what to publish.
-    ``refusal``: why the message was refused, ``None`` where it was not.
-    """
-
-    topic: str = INBOX.name
-    recorded_at: str
-    stream_partition: int
-    stream_offset: int
-    payment_id: UUID
-    version: int | None
-    message_id: str
-    type: str
-    actor: str | None
-    message: msgspec.Raw
-    outputs: msgspec.Raw
-    refusal: Refusal | None = None
 
 
 class Changes(msgspec.Struct, frozen=True):

@@ -1,6 +1,8 @@
 """Where every consumer of a Kafka topic stands. Postgres holds it; what Kafka remembers is a hint (ADR 0003)."""
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import ARRAY, BigInteger, Integer, bindparam, text
@@ -48,6 +50,17 @@ _IS_KNOWN = text("SELECT EXISTS (SELECT FROM stream_positions WHERE consumer = :
 _FORGET = text("DELETE FROM stream_positions WHERE consumer = :consumer")
 
 
+class Consumer(StrEnum):
+    """The consumers that keep positions."""
+
+    PAYMENTS = "payments"
+    PROVIDER = "provider"
+    CALLBACKS = "callbacks"
+    SIGNALS = "sink.rabbitmq"
+    ANALYTICS = "sink.clickhouse"
+    BACKFILL = "backfill.clickhouse"
+
+
 class LostPartition(Exception):
     """Another process has moved a position since we read it: it owns the partition, we must not write."""
 
@@ -64,18 +77,11 @@ class Move(msgspec.Struct, frozen=True):
     published_offset: int
 
 
-class Position(tuple[int, int]):
-    """``(next_offset, published_offset)`` of one partition."""
+class Position(NamedTuple):
+    """The position in one partition: the offset to read next, and the one below which all outputs are in Kafka."""
 
-    __slots__ = ()
-
-    @property
-    def next_offset(self) -> int:
-        return self[0]
-
-    @property
-    def published_offset(self) -> int:
-        return self[1]
+    next_offset: int
+    published_offset: int
 
 
 async def load_positions(
@@ -85,7 +91,7 @@ async def load_positions(
     rows = await connection.execute(
         _LOAD, {"consumer": consumer, "topic": topic, "partitions": sorted(set(partitions))}
     )
-    return {partition: Position((following, published)) for partition, following, published in rows}
+    return {partition: Position(following, published) for partition, following, published in rows}
 
 
 async def load(connection: AsyncConnection, consumer: str, topic: str, partitions: Sequence[int]) -> dict[int, int]:

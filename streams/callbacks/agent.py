@@ -23,11 +23,11 @@ from runtime.postgres import POSTGRES_ERRORS
 from runtime.retry import Retry
 from storage.payments.references import find_payments
 from storage.streams.parked_callbacks import ParkedCallback, due, park, unpark
-from storage.streams.positions import LostPartition, advance, load
+from storage.streams.positions import Consumer, LostPartition, advance, load
 
 log = structlog.get_logger(__name__)
 
-CONSUMER: Final = "callbacks"
+CONSUMER: Final = Consumer.CALLBACKS
 #: When a parked callback is tried again; after these, daily.
 PARKED_AGAIN: Final = tuple(timedelta(seconds=s) for s in (1, 5, 30, 300, 3600))
 PARKED_LIMIT: Final = 200

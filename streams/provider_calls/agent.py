@@ -23,13 +23,13 @@ from billing.vocabulary import Outcome
 from providers.base import CallResult, Provider
 from runtime.kafka.publisher import DeadLetterWriter, OutboundMessage, Publisher
 from runtime.kafka.record import Incoming
-from storage.streams.positions import LostPartition, advance, load
+from storage.streams.positions import Consumer, LostPartition, advance, load
 from streams.provider_calls.availability import Availability
 from streams.provider_calls.watermarks import Watermarks
 
 log = structlog.get_logger(__name__)
 
-CONSUMER: Final = "provider"
+CONSUMER: Final = Consumer.PROVIDER
 #: Requests of one provider that may wait for a free place; those beyond are reported as not sent, and chased later,
 #: rather than hold up the other providers' requests behind them.
 QUEUE_PER_PROVIDER: Final = 1000

@@ -17,7 +17,7 @@ import aiohttp
 from billing.messages import CreatePayment, Message, PaymentChanged, ProviderRequest, Refusal, Reply, decode_envelope
 from billing.messages.topics import CALLBACKS, INBOX
 from billing.payments.decide import decide
-from billing.payments.decision import view
+from billing.payments.decision import snapshot
 from billing.payments.model import Payment
 from billing.vocabulary import CaptureMode, PaymentStatus
 from ingest_api.app import create_app
@@ -267,7 +267,7 @@ class World:
                 payment = decision.payment
             self.keep(payment)
             refusal = decision.reply.refusal if decision.reply else None
-            shown = None if refusal else view(payment, payment.operations)
+            shown = None if refusal else snapshot(payment, payment.operations)
             if command.reply_to is not None:
                 self.waiting.resolve(Reply(payment.id, command.reply_to.correlation_id, shown, refusal))
 

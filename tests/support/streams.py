@@ -13,7 +13,8 @@ from billing.payments.model import Payment
 from runtime.kafka.publisher import OutboundMessage
 from runtime.kafka.record import Incoming
 from storage.payments.rows import load_payments
-from streams.payments.agent import PaymentsAgent
+from streams.delivery.aggregate_agent import AggregateAgent
+from streams.payments.agent import PaymentChange, Payments
 from tests.support.factories import NOW
 
 
@@ -74,7 +75,7 @@ class Log:
 
     def encode(self, message: Message) -> bytes:
         id = f"message-{len(self.messages)}"
-        return Envelope.wrap(message, id=id, source="/test", subject=str(message.payment_id), time=NOW).encode()
+        return Envelope.wrap(message, id=id, source="/test", subject=str(message.subject_id), time=NOW).encode()
 
 
 class World:
@@ -85,14 +86,16 @@ class World:
         self.log = Log()
         self.publisher = Publisher()
 
-    async def agent(self, publisher: Publisher | None = None) -> PaymentsAgent:
+    async def agent(self, publisher: Publisher | None = None) -> AggregateAgent[Payment, PaymentChange]:
         """A worker that was just given the partition."""
         publisher = publisher or self.publisher
-        agent = PaymentsAgent(self.engine, publisher, publisher.dead_letters, exit_process, now=lambda: NOW)  # type: ignore[arg-type]
+        agent = AggregateAgent(
+            Payments(), self.engine, publisher, publisher.dead_letters, exit_process, now=lambda: NOW
+        )  # type: ignore[arg-type]
         await agent.restore([0])
         return agent
 
-    async def deliver(self, agent: PaymentsAgent, *messages: Message) -> None:
+    async def deliver(self, agent: AggregateAgent[Any, Any], *messages: Message) -> None:
         await agent.process(self.log.write(*messages))
 
     async def payment(self, payment_id: UUID) -> Payment:

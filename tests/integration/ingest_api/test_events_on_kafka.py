@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaProducer
 
 from billing.messages import Envelope, PaymentChanged
 from billing.messages.topics import EVENTS
-from billing.payments.decision import view
+from billing.payments.decision import snapshot
 from billing.vocabulary import PaymentStatus
 from ingest_api.kafka.change_streams import ChangeStreams
 from ingest_api.metrics import Metrics
@@ -33,7 +33,7 @@ async def test_changes_reach_who_listens_and_the_topic_is_read_only_while_somebo
     streams = ChangeStreams(settings, Metrics(), topic=replace(EVENTS, name=topic))
     await streams.start()
     payment = captured()
-    change = view(payment, payment.operations)
+    change = snapshot(payment, payment.operations)
     producer = AIOKafkaProducer(**producer_options(settings))
     await producer.start()
     try:

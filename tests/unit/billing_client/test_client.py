@@ -29,8 +29,8 @@ from billing_client import (
     Unavailable,
 )
 
-from billing.messages import Envelope, PaymentChanged
-from billing.payments.decision import view
+from billing.messages import Envelope, PaymentChanged, PaymentSnapshot
+from billing.payments.decision import snapshot
 from tests.support.factories import NOW, authorized, captured, unpaid
 from tests.support.ingest_server import SITE_KEY, World, serving, until
 
@@ -219,8 +219,8 @@ async def test_lists_go_on_from_page_to_page(world: World, billing: BillingClien
     assert world.reads.filters.customer_id == "customer-1"
 
 
-def change(payment: PaymentChanged, version: int) -> PaymentChanged:
-    return msgspec.structs.replace(payment, version=version)
+def change(payment: PaymentSnapshot, version: int) -> PaymentChanged:
+    return PaymentChanged(**msgspec.structs.asdict(payment) | {"version": version})
 
 
 def publish(world: World, changed: PaymentChanged) -> None:
@@ -232,7 +232,7 @@ def publish(world: World, changed: PaymentChanged) -> None:
 
 async def test_changes_are_followed_across_a_stream_that_ends() -> None:
     paid = captured()
-    shown = view(paid, paid.operations)
+    shown = snapshot(paid, paid.operations)
     async with serving() as world, BillingClient(world.url, SITE_KEY, repeats=Repeats(first_s=0.01)) as billing:
         world.keep(paid)
         seen: list[Payment] = []

@@ -10,8 +10,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from billing.messages import Envelope, PaymentChanged
-from billing.payments.decision import view
+from billing.messages import Envelope, PaymentChanged, PaymentSnapshot
+from billing.payments.decision import snapshot
 from tests.support.factories import NOW, captured
 
 AUTH = {"Authorization": "Bearer site-key-1"}
@@ -51,17 +51,17 @@ async def listening(world, id: UUID, **headers: str) -> AsyncIterator[Listening]
 
 
 @pytest.fixture
-def payment(world) -> PaymentChanged:
+def payment(world) -> PaymentSnapshot:
     """A payment in the books, and all its changes in the journal."""
     kept = captured()
     world.keep(kept)
-    shown = view(kept, kept.operations)
+    shown = snapshot(kept, kept.operations)
     world.reads.journal = [at(shown, version) for version in range(1, kept.version + 1)]
     return shown
 
 
-def at(payment: PaymentChanged, version: int) -> PaymentChanged:
-    return msgspec.structs.replace(payment, version=version)
+def at(payment: PaymentSnapshot, version: int) -> PaymentChanged:
+    return PaymentChanged(**msgspec.structs.asdict(payment) | {"version": version})
 
 
 def publish(world, *changes: PaymentChanged) -> None:

@@ -6,9 +6,8 @@ import msgspec
 
 from billing.messages import RefundPayment
 from billing.vocabulary import PaymentStatus
-from storage.journal.refusals import find_refusal
 from storage.journal.story import entries
-from storage.journal.timeline import journal_of
+from storage.journal.timeline import find_refusal, journal_of
 from tests.support.factories import a_create, a_payment, an_order, opened, told
 from tests.support.streams import World
 

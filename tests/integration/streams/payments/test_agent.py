@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from billing.messages import RefundPayment, ReplyTo
 from billing.vocabulary import OperationStatus, OperationType, PaymentStatus
 from runtime.kafka.publisher import OutboundMessage
+from streams.delivery.aggregate_agent import DEAD_LETTER_RUN, AggregateAgent
 from streams.payments import agent as payments_agent
 from tests.support.factories import a_create, a_payment, an_order, opened, told
 from tests.support.streams import Crash, ProcessExited, Publisher, World, requests
@@ -119,7 +120,7 @@ async def test_a_row_that_postgres_refuses_costs_only_its_own_message(world):
 
 async def test_a_run_of_poison_stops_the_agent_loudly(world):
     agent = await world.agent()
-    batch = [world.log.write_raw(b"poison") for _ in range(payments_agent.DEAD_LETTER_RUN)]
+    batch = [world.log.write_raw(b"poison") for _ in range(DEAD_LETTER_RUN)]
     with pytest.raises(ProcessExited, match="dead letters in a row"):
         await agent.process(batch)
 
@@ -197,7 +198,7 @@ async def test_two_workers_with_a_partition_each_do_not_disturb_each_other(world
     left, right = Publisher(), Publisher()
     agents = []
     for partition, publisher in ((0, left), (1, right)):
-        agent = payments_agent.PaymentsAgent(world.engine, publisher, publisher.dead_letters, pytest.fail)
+        agent = AggregateAgent(payments_agent.Payments(), world.engine, publisher, publisher.dead_letters, pytest.fail)
         await agent.restore([partition])
         agents.append(agent)
     batches = []

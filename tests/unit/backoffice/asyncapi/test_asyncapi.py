@@ -5,7 +5,7 @@ import json
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import jsonschema
 import msgspec
@@ -44,6 +44,17 @@ def test_the_committed_files_are_what_the_code_writes() -> None:
         assert path.read_text("utf-8") == text, f"{path}: run `billing asyncapi`"
 
 
+#: Parts that the document once had and no message ever did, or that nobody read: taken out on purpose.
+TAKEN_OUT: Final = {
+    *(f"billing.reply.v1.data.payment.{part}: removed"
+      for part in ("previous_status", "entitlement", "lines", "postings", "call")),
+    "billing.provider.result.v1.data.retryable: removed",
+    "billing.provider.result.v1.data.method_ref: removed",
+    "billing.provider.result.v1.data.observed.occurred_at: removed",
+    "billing.provider.callback.v1.data.observed.occurred_at: removed",
+}  # fmt: skip
+
+
 def test_nothing_that_was_ever_committed_is_broken() -> None:
     """Each document that stood here is one that somebody may rely on: editing it along with the code changes
     nothing in that."""
@@ -54,7 +65,8 @@ def test_nothing_that_was_ever_committed_is_broken() -> None:
     commits = git("log", "--format=%H", "--", str(DOCUMENT)).split()
     assert commits
     for commit in commits:
-        assert breaking(yaml.safe_load(git("show", f"{commit}:{DOCUMENT}")), document()) == [], commit
+        found = breaking(yaml.safe_load(git("show", f"{commit}:{DOCUMENT}")), document())
+        assert set(found) <= TAKEN_OUT, commit
 
 
 def test_every_topic_message_and_signal_of_the_code_is_in_it() -> None:

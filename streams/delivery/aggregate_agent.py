@@ -1,0 +1,247 @@
+"""The delivery of messages to aggregates: batches, transactions, publication, dead letters.
+
+A batch of messages becomes one Postgres transaction (states, journal, stream position); its outputs are published
+after the commit, and again after a crash. See docs/guarantees.md, 2 to 5.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final, Generic
+from uuid import UUID
+
+import msgspec
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from billing.errors import BillingError
+from billing.messages import Envelope, Message, decode_envelope
+from runtime.kafka.publisher import DeadLetterWriter, OutboundMessage, Publisher
+from runtime.kafka.record import Incoming
+from runtime.postgres import POSTGRES_ERRORS, is_refusal
+from runtime.retry import Retry
+from storage.journal import records
+from storage.journal.records import JournalRow
+from storage.streams.positions import LostPartition, Move, advance, load_positions, mark_published
+from streams.delivery.aggregate import Aggregate, Change, Decided, State
+
+log = structlog.get_logger(__name__)
+
+#: Aggregates kept in memory between batches. Safe because this process is their only writer: a lost partition or a
+#: failed transaction empties it.
+CACHE_SIZE: Final = 20_000
+#: Dead letters in a row after which the fault is more likely ours than the messages'.
+DEAD_LETTER_RUN: Final = 100
+#: Rows of the journal read at once when outputs are published again.
+REPUBLISH_CHUNK: Final = 500
+
+_encoder = msgspec.json.Encoder()
+
+
+class _Poison(Exception):
+    """The message at ``index`` of the batch can never be applied."""
+
+    def __init__(self, index: int, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.index = index
+        self.cause = cause
+
+
+class AggregateAgent(Generic[State, Change]):
+    """The only writer of the aggregates of its partitions. ``exit_process`` ends the process and does not return."""
+
+    def __init__(
+        self,
+        aggregate: Aggregate[State, Change],
+        engine: AsyncEngine,
+        publisher: Publisher,
+        dead_letters: DeadLetterWriter,
+        exit_process: Callable[[str], None],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._aggregate = aggregate
+        self._consumer = aggregate.consumer
+        self._topic = aggregate.inbox.name
+        self._engine = engine
+        # Each statement its own transaction: a batch is read by one and written by one.
+        self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._publisher = publisher
+        self._dead_letters = dead_letters
+        self._exit_process = exit_process
+        self._now = now
+        self._cache: OrderedDict[UUID, State] = OrderedDict()
+        self._next: dict[int, int] = {}
+        self._published: dict[int, int] = {}
+        self._dead_letter_run = 0
+
+    async def restore(self, partitions: Sequence[int]) -> Mapping[int, int]:
+        """Take over partitions: publish what their last owner committed and did not publish; returns partition → the
+        offset to start from."""
+        self._cache.clear()
+        async with self._engine.begin() as connection:
+            positions = await load_positions(connection, self._consumer, self._topic, partitions)
+        for partition, position in positions.items():
+            await self._republish(partition, position.published_offset, position.next_offset)
+        self._next = {partition: position.next_offset for partition, position in positions.items()}
+        self._published = dict(self._next)
+        return self._next
+
+    async def flush(self) -> None:
+        """Record in Postgres that all outputs are published; otherwise the next batch records it."""
+        if self._published:
+            async with self._engine.begin() as connection:
+                await mark_published(connection, self._consumer, self._topic, self._published)
+
+    async def process(self, batch: list[Incoming]) -> None:
+        """Apply a batch. A message that can never be applied becomes a dead letter; without Postgres the batch is
+        retried until it is back; a lost partition ends the process."""
+
+        async def attempt() -> None:
+            try:
+                await self._apply_all(batch)
+            except POSTGRES_ERRORS:
+                self._cache.clear()
+                raise
+
+        try:
+            await Retry("apply batch", POSTGRES_ERRORS).run(attempt, messages=len(batch))
+        except LostPartition as error:
+            self._exit_process(str(error))
+
+    async def _apply_all(self, batch: list[Incoming]) -> None:
+        """Apply the batch. Where a message is poison: apply those before it, set it aside, go on with the rest."""
+        rest = batch
+        while rest:
+            if rest[0].offset < self._next[rest[0].partition]:  # a retry: an earlier part is committed
+                rest = rest[1:]
+                continue
+            try:
+                await self._apply(rest)
+            except _Poison as poison:
+                await self._apply_all(rest[: poison.index])
+                await self._set_aside(rest[poison.index], poison.cause)
+                rest = rest[poison.index + 1 :]
+            except DBAPIError as error:
+                self._cache.clear()
+                if not is_refusal(error):
+                    raise
+                # Postgres refuses the data of one of the messages: find it by halves.
+                if len(rest) == 1:
+                    await self._set_aside(rest[0], error)
+                    return
+                half = len(rest) // 2
+                await self._apply_all(rest[:half])
+                rest = rest[half:]
+            else:
+                self._dead_letter_run = 0
+                return
+
+    async def _apply(self, batch: list[Incoming]) -> None:
+        if not batch:
+            return
+        opened = [_open(index, incoming) for index, incoming in enumerate(batch)]
+        now = self._now()
+        work: _Work[State, Change] = _Work(now.isoformat(), self._topic)
+        decide = self._aggregate.decide
+        async with self._statements.connect() as connection:
+            states = await self._load(connection, [message.subject_id for _, message in opened])
+            for index, (incoming, (envelope, message)) in enumerate(zip(batch, opened, strict=True)):
+                id = message.subject_id
+                try:
+                    decided = decide(states.get(id), message, envelope, now)
+                except BillingError as error:
+                    raise _Poison(index, error) from error
+                if decided.state is not None:
+                    states[id] = decided.state
+                work.add(incoming, envelope, id, decided)
+            following = {incoming.partition: incoming.offset + 1 for incoming in batch}
+            moves = [self._move(partition, to) for partition, to in following.items()]
+            await self._aggregate.save(connection, states, work.changes, work.journal, moves)
+        self._next.update(following)
+        self._remember(states)
+        await self._publisher.publish(work.outputs)
+        self._published.update(following)
+
+    def _move(self, partition: int, to: int) -> Move:
+        return Move(self._consumer, self._topic, partition, self._next[partition], to, self._published[partition])
+
+    async def _load(self, connection: AsyncConnection, ids: list[UUID]) -> dict[UUID, State]:
+        known = {id: state for id in ids if (state := self._cache.get(id)) is not None}
+        missing = [id for id in ids if id not in known]
+        if missing:
+            known |= await self._aggregate.load(connection, missing)
+        return known
+
+    def _remember(self, states: Mapping[UUID, State]) -> None:
+        for id, state in states.items():
+            self._cache[id] = state
+            self._cache.move_to_end(id)
+        while len(self._cache) > CACHE_SIZE:
+            self._cache.popitem(last=False)
+
+    async def _set_aside(self, message: Incoming, cause: Exception) -> None:
+        self._dead_letter_run += 1
+        if self._dead_letter_run >= DEAD_LETTER_RUN:
+            self._exit_process(f"{self._dead_letter_run} dead letters in a row, the last: {cause!r}")
+        await self._dead_letters.write(self._consumer, self._topic, message, cause)
+        following = message.offset + 1
+        async with self._engine.begin() as connection:
+            moves = {message.partition: (self._next[message.partition], following)}
+            await advance(connection, self._consumer, self._topic, moves, self._published)
+        self._next[message.partition] = following
+        self._published[message.partition] = following
+
+    async def _republish(self, partition: int, start: int, end: int) -> None:
+        while start < end:
+            until = min(start + REPUBLISH_CHUNK, end)
+            async with self._engine.begin() as connection:
+                rows = await records.outputs(connection, self._topic, partition, start, until)
+            outputs = [output for row in rows for output in msgspec.json.decode(row, type=list[OutboundMessage])]
+            log.info("publishing again", topic=self._topic, partition=partition, start=start, outputs=len(outputs))
+            await self._publisher.publish(outputs)
+            start = until
+        async with self._engine.begin() as connection:
+            await mark_published(connection, self._consumer, self._topic, {partition: end})
+
+
+class _Work(Generic[State, Change]):
+    """What a batch has led to so far: everything to write and to publish."""
+
+    def __init__(self, recorded_at: str, topic: str) -> None:
+        self.outputs: list[OutboundMessage] = []
+        self.changes: list[Change] = []
+        self.journal: list[JournalRow] = []
+        self._recorded_at = recorded_at
+        self._topic = topic
+
+    def add(self, incoming: Incoming, envelope: Envelope, id: UUID, decided: Decided[State, Change]) -> None:
+        if decided.change is not None:
+            self.changes.append(decided.change)
+        self.journal.append(
+            JournalRow(
+                recorded_at=self._recorded_at,
+                topic=self._topic,
+                stream_partition=incoming.partition,
+                stream_offset=incoming.offset,
+                payment_id=id,
+                version=decided.version,
+                message_id=envelope.id,
+                type=envelope.type,
+                actor=envelope.actor,
+                message=msgspec.Raw(incoming.value),
+                outputs=msgspec.Raw(_encoder.encode(decided.outputs)),
+                refusal=decided.refusal,
+            )
+        )
+        self.outputs += decided.outputs
+        if decided.reply is not None:
+            self.outputs.append(decided.reply)
+
+
+def _open(index: int, incoming: Incoming) -> tuple[Envelope, Message]:
+    try:
+        envelope = decode_envelope(incoming.value)
+        return envelope, envelope.open()
+    except BillingError as error:
+        raise _Poison(index, error) from error
