@@ -13,7 +13,7 @@ from storage.migrate import migrate as migrate_postgres
 async def migrate(settings: Settings) -> None:
     """Migrate the Postgres schema, Kafka topics, RabbitMQ topology and ClickHouse schema. What is up to date is left
     alone."""
-    async with connected(settings) as engine:
+    async with connected(settings, command_timeout_s=None) as engine:  # an index of a large table takes minutes
         await asyncio.gather(
             migrate_postgres(engine), create_topics(settings), migrate_rabbitmq(settings), migrate_clickhouse(settings)
         )

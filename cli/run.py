@@ -20,7 +20,7 @@ def ingest() -> None:
     """The REST API."""
     from ingest_api.server import run
 
-    run(_settings())
+    run(_checked_settings())
 
 
 @app.command()
@@ -28,7 +28,7 @@ def worker() -> None:
     """The Faust agents: payments, provider calls, callbacks."""
     from streams.worker import run
 
-    run(_settings())
+    run(_checked_settings())
 
 
 @app.command()
@@ -36,7 +36,7 @@ def signals() -> None:
     """The RabbitMQ sink."""
     from sinks.rabbitmq.worker import run
 
-    run(_settings())
+    run(_checked_settings())
 
 
 @app.command()
@@ -44,7 +44,7 @@ def analytics() -> None:
     """The ClickHouse sink."""
     from sinks.clickhouse.worker import run
 
-    run(_settings())
+    run(_checked_settings())
 
 
 @app.command()
@@ -52,7 +52,7 @@ def admin() -> None:
     """Reports in a browser, and the analytics API."""
     from admin.server import run
 
-    run(_settings())
+    run(_checked_settings())
 
 
 @app.command()
@@ -85,4 +85,20 @@ def _settings() -> Settings:
     settings = Settings()
     setup.configure(logging.getLevelNamesMapping()[settings.log_level.upper()])
     gc.freeze_startup_objects()
+    return settings
+
+
+def _checked_settings() -> Settings:
+    """The settings; the process exits where the Postgres schema is older than this release needs."""
+    import structlog
+
+    from runtime.postgres import EXIT_SCHEMA_MISMATCH, SchemaMismatch
+    from storage.schema import require_schema
+
+    settings = _settings()
+    try:
+        asyncio.run(require_schema(settings))
+    except SchemaMismatch as error:
+        structlog.get_logger(__name__).critical("schema mismatch", reason=str(error))
+        raise typer.Exit(EXIT_SCHEMA_MISMATCH) from error
     return settings

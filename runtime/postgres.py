@@ -63,7 +63,9 @@ def _raise_mismatch(context: ExceptionContext) -> None:
         raise SchemaMismatch(f"{reason} (SQLSTATE {sqlstate(error)})")
 
 
-def create_engine(settings: Settings, *, pool_size: int = POOL_SIZE) -> AsyncEngine:
+def create_engine(
+    settings: Settings, *, pool_size: int = POOL_SIZE, command_timeout_s: float | None = COMMAND_TIMEOUT_S
+) -> AsyncEngine:
     """An engine on ``settings.postgres_url``. Opens nothing yet. Its statements raise :class:`SchemaMismatch` where
     they do not fit the schema."""
     url = make_url(settings.postgres_url).set(drivername="postgresql+asyncpg")
@@ -73,7 +75,7 @@ def create_engine(settings: Settings, *, pool_size: int = POOL_SIZE) -> AsyncEng
         max_overflow=pool_size,
         pool_timeout=CONNECT_TIMEOUT_S,
         connect_args={
-            "command_timeout": COMMAND_TIMEOUT_S,
+            "command_timeout": command_timeout_s,
             "timeout": CONNECT_TIMEOUT_S,
             "server_settings": {"application_name": "billing", "jit": "off", "timezone": "UTC"},
         },
@@ -83,9 +85,11 @@ def create_engine(settings: Settings, *, pool_size: int = POOL_SIZE) -> AsyncEng
 
 
 @asynccontextmanager
-async def connected(settings: Settings) -> AsyncIterator[AsyncEngine]:
+async def connected(
+    settings: Settings, *, command_timeout_s: float | None = COMMAND_TIMEOUT_S
+) -> AsyncIterator[AsyncEngine]:
     """An engine for one piece of work."""
-    engine = create_engine(settings)
+    engine = create_engine(settings, command_timeout_s=command_timeout_s)
     try:
         yield engine
     finally:
