@@ -5,11 +5,12 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from admin.problems import Problem, ProblemError, problem_response
+from admin.problems import Problem
 from admin.report_access import ReportAccess
 from admin.report_store import ReportStore
 from analytics.answer import as_csv, text
 from analytics.report import Report, read_reports
+from runtime.http.problems import ProblemError
 from storage.access.key_ring import digest_of
 
 _BEARER: Final = "bearer "
@@ -88,12 +89,6 @@ def analytics_api(access: ReportAccess, store: ReportStore) -> APIRouter:
         }
 
     return router
-
-
-async def on_problem(_request: Request, error: Exception) -> Response:
-    """The response to a raised problem, outside the pages."""
-    assert isinstance(error, ProblemError)
-    return problem_response(error)
 
 
 def _described(report: Report) -> dict[str, Any]:

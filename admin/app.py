@@ -12,12 +12,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
-from admin.analytics_api import analytics_api, on_problem
+from admin.analytics_api import analytics_api
 from admin.pages import Pages
-from admin.problems import ProblemError, problem_response, read_problem
+from admin.problems import on_problem, read_problem
 from admin.report_access import ReportAccess
 from admin.report_store import ReportStore
 from admin.sessions import Sessions
+from runtime.http.problems import ProblemError
 
 DESCRIPTION: Final = (
     "Named reports over ClickHouse, for programs; `/reports` shows the same to people. Keys are those of the "
@@ -50,11 +51,11 @@ def create_app(access: ReportAccess, sessions: Sessions, store: ReportStore, eng
     async def live(_request: Request) -> Response:
         return Response("ok", media_type="text/plain")
 
-    async def ready(_request: Request) -> Response:
+    async def ready(request: Request) -> Response:
         try:
             await store.ping()
         except ProblemError as error:
-            return problem_response(error)
+            return await on_problem(request, error)
         return Response("ok", media_type="text/plain")
 
     app.router.routes += [

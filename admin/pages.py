@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from admin import formatting
 from admin.overview import of_currency, overview
-from admin.problems import Problem, ProblemError
+from admin.problems import Problem
 from admin.report_access import ReportAccess
 from admin.report_store import ReportStore
 from admin.sessions import Sessions
@@ -22,6 +22,7 @@ from analytics.answer import as_csv
 from analytics.picture import svg
 from analytics.report import Parameter, read_reports
 from billing.money import EXPONENTS
+from runtime.http.problems import ProblemError
 from storage.access.key_ring import digest_of
 
 SEE_OTHER: Final = 303

@@ -1,16 +1,16 @@
 """Errors of the analytics API: RFC 9457 problem documents with stable types."""
 
-from enum import Enum
-from typing import Any
+from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-MEDIA_TYPE = "application/problem+json"
+from runtime.http.problems import ProblemError, ProblemType, problem_response
 
 
-class Problem(Enum):
+class Problem(ProblemType):
     """Every problem type. ``code`` ends the type's URI and never changes; ``resolution`` is for people."""
 
     def __init__(self, code: str, status: int, title: str, resolution: str) -> None:
@@ -55,37 +55,20 @@ class Problem(Enum):
         "Retry after Retry-After seconds; choose fewer days.",
     )
 
-    @property
-    def uri(self) -> str:
-        """The ``type`` member; it resolves to this description."""
-        return f"/problems/{self.code}"
-
-
-class ProblemError(Exception):
-    """Raised while a request is handled; the response is a problem document. ``detail`` is for people."""
-
-    def __init__(self, problem: Problem, detail: str | None = None) -> None:
-        super().__init__(problem.code)
-        self.problem = problem
-        self.detail = detail
-
 
 #: Seconds after which to retry while a service is unavailable or busy.
-RETRY_AFTER_S = 2
+RETRY_AFTER_S: Final = 2
+_HEADERS: Final[Mapping[ProblemType, Mapping[str, str]]] = {
+    Problem.UNAUTHORIZED: {"WWW-Authenticate": 'Bearer realm="billing"'},
+    Problem.TOO_MANY: {"Retry-After": str(RETRY_AFTER_S)},
+    Problem.UNAVAILABLE: {"Retry-After": str(RETRY_AFTER_S)},
+}
 
 
-def problem_response(error: ProblemError) -> Response:
-    """The problem document of ``error``."""
-    problem = error.problem
-    document: dict[str, Any] = {"type": problem.uri, "title": problem.title, "status": problem.status}
-    if error.detail is not None:
-        document["detail"] = error.detail
-    headers = {}
-    if problem.status == 503:  # noqa: PLR2004
-        headers["Retry-After"] = str(RETRY_AFTER_S)
-    if problem is Problem.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = 'Bearer realm="billing"'
-    return Response(msgspec.json.encode(document), problem.status, headers, MEDIA_TYPE)
+async def on_problem(_request: Request, error: Exception) -> Response:
+    """The response to a raised problem, outside the pages."""
+    assert isinstance(error, ProblemError)
+    return problem_response(ProblemError(error.problem, error.detail, headers=_HEADERS.get(error.problem)))
 
 
 async def read_problem(request: Request) -> Response:

@@ -1,7 +1,8 @@
 """Who may read reports: API keys with the scope ``analytics:read``."""
 
-from admin.problems import Problem, ProblemError
+from admin.problems import Problem
 from billing.access.scopes import Scope
+from runtime.http.problems import ProblemError
 from storage.access.key_ring import KeyRing
 
 

@@ -7,10 +7,11 @@ from typing import Final
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from admin.problems import Problem, ProblemError
+from admin.problems import Problem
 from analytics.clickhouse import connect
 from analytics.report import Report, ReportError, Result, bind, find_report, run
 from runtime.clock import utc_now
+from runtime.http.problems import ProblemError
 
 #: Reports that run at once, and how many more may wait.
 CONCURRENCY: Final = 4

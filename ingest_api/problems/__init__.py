@@ -1,16 +1,14 @@
 """Errors as the API answers them: RFC 9457 problem documents with stable types."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
-from starlette.responses import Response
 
 from billing.messages import Refusal
 from ingest_api.problems.table import Problem
+from runtime.http.problems import MEDIA_TYPE, FieldError, ProblemError, problem_response
 
 __all__ = [
     "MEDIA_TYPE",
@@ -25,16 +23,6 @@ __all__ = [
     "unavailable",
 ]
 
-MEDIA_TYPE: Final = "application/problem+json"
-
-
-@dataclass(frozen=True, slots=True)
-class FieldError:
-    """One fault of a body or a parameter. ``pointer``: RFC 6901, from the body's root."""
-
-    pointer: str
-    detail: str
-
 
 class ProblemDocument(BaseModel):
     """An error (RFC 9457). Some types have further members."""
@@ -47,28 +35,6 @@ class ProblemDocument(BaseModel):
     detail: str | SkipJsonSchema[None] = None
     request_id: str | SkipJsonSchema[None] = None
     errors: tuple[FieldError, ...] | SkipJsonSchema[None] = None
-
-
-class ProblemError(Exception):
-    """Raised anywhere while a request is handled; answered as ``problem``.
-
-    ``detail`` is for people and never repeats what the client sent; ``extensions`` become members of the document.
-    """
-
-    def __init__(
-        self,
-        problem: Problem,
-        detail: str | None = None,
-        *,
-        headers: Mapping[str, str] | None = None,
-        errors: Sequence[FieldError] = (),
-        **extensions: Any,
-    ) -> None:
-        super().__init__(problem.code)
-        self.problem = problem
-        self.detail = detail
-        self.headers = headers
-        self.extensions = {**extensions, "errors": errors} if errors else extensions
 
 
 #: Refusals of the domain that have a problem type of their own; any other code is a ``command-refused``.
@@ -122,23 +88,3 @@ def _pointer(location: Sequence[int | str]) -> str:
     """RFC 6901. ``[key]`` marks that a key, not its value, is at fault: the pointer is the same."""
     parts = [str(part) for part in location if part != "[key]"]
     return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)[:MAX_POINTER]
-
-
-def problem_response(error: ProblemError, request_id: str | None) -> Response:
-    """The answer for ``error``."""
-    document: dict[str, Any] = {
-        "type": error.problem.uri,
-        "title": error.problem.title,
-        "status": error.problem.status,
-    }
-    if error.detail is not None:
-        document["detail"] = error.detail
-    if request_id is not None:
-        document["request_id"] = request_id
-    document.update(error.extensions)
-    return Response(
-        msgspec.json.encode(document),
-        status_code=error.problem.status,
-        headers=dict(error.headers) if error.headers else None,
-        media_type=MEDIA_TYPE,
-    )

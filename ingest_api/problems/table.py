@@ -1,9 +1,9 @@
 """The table of problem types: what can go wrong, why, and what resolves it."""
 
-from enum import Enum
+from runtime.http.problems import ProblemType
 
 
-class Problem(Enum):
+class Problem(ProblemType):
     """All problem types. The OpenAPI document and ``GET /problems`` are made from this table.
 
     ``code`` ends the type's URI. ``former_code`` is the code of earlier releases, where it was renamed: its URI still
@@ -19,11 +19,6 @@ class Problem(Enum):
         self.cause = cause
         self.resolution = resolution
         self.former_code = former_code
-
-    @property
-    def uri(self) -> str:
-        """The ``type`` member; it resolves to the description served by this API."""
-        return f"/problems/{self.code}"
 
     MALFORMED_JSON = (
         "malformed-json",

@@ -14,11 +14,12 @@ import uvicorn
 from pydantic import SecretStr
 
 from admin.app import create_app
-from admin.problems import Problem, ProblemError
+from admin.problems import Problem
 from admin.report_access import ReportAccess
 from admin.report_store import ReportStore
 from admin.sessions import Sessions
 from analytics.report import Report, Result, bind
+from runtime.http.problems import ProblemError
 from runtime.postgres import create_engine
 from runtime.settings import Settings
 from storage.access.key_ring import KeyRing
