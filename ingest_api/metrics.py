@@ -5,12 +5,12 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-#: Seconds. From what Kafka needs for an acknowledgement to the longest wait a client may ask for.
+#: Seconds, from a Kafka acknowledgement to the longest wait that a client can request.
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class Metrics:
-    """One registry per application: two of them in one process do not count each other's requests."""
+    """One registry per application, so that two applications in one process count their own requests only."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -51,12 +51,12 @@ class Metrics:
         )
         self.waiting = Gauge(
             "ingest_waiting_requests",
-            "Requests that wait for their payment's reply right now.",
+            "Requests that are waiting for the reply to their command.",
             registry=self.registry,
         )
         self.event_streams = Gauge(
             "ingest_event_streams",
-            "Clients that listen to a payment's events right now.",
+            "Open streams of payment events.",
             registry=self.registry,
         )
         self.waits = Counter(
@@ -72,14 +72,14 @@ class Metrics:
         )
         self.callbacks = Counter(
             "ingest_callbacks",
-            "Provider callbacks, by provider and what became of them: stored or rejected.",
+            "Provider callbacks, by provider and result: stored or rejected.",
             ("provider", "result"),
             registry=self.registry,
         )
         self._answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Count a request. What labels lead to is remembered: there are few, and looking it up takes longer."""
+        """Count a request. The children of the metrics are cached: looking them up by label takes longer."""
         found = self._answered.get((route, method, status))
         if found is None:
             found = self.requests.labels(route, method, status), self.request_seconds.labels(route)

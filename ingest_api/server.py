@@ -28,23 +28,23 @@ from storage.access.key_ring import KeyRing, PostgresKeyStore
 
 
 def run(settings: Settings) -> None:
-    """Serve on ``settings.ingest_host:ingest_port`` until SIGTERM or SIGINT, then finish what was accepted and leave
-    with exit code 0."""
+    """Serve on ``settings.ingest_host:ingest_port`` until SIGTERM or SIGINT, then finish the accepted requests and exit
+    with code 0."""
     configure_logging()
     serve(build_dependencies(settings))
 
 
 def serve(dependencies: Dependencies) -> None:
-    """Serve with these dependencies until a signal comes."""
+    """Serve with these dependencies until a signal arrives."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave)  # uvicorn raises the signal again when it is done
+        signal.signal(number, _exit)  # uvicorn raises the signal again after its shutdown
     app = create_app(dependencies)
     config = server_config(dependencies, app, dependencies.settings.ingest_host, dependencies.settings.ingest_port)
     IngestServer(config, (dependencies.waiting, dependencies.changes)).run()
 
 
 def build_dependencies(settings: Settings) -> Dependencies:
-    """The dependencies on Kafka, Postgres and the providers of ``settings``. Opens nothing yet."""
+    """The dependencies for the Kafka, the Postgres and the providers of ``settings``. Connects to nothing yet."""
     metrics = Metrics()
     waiting = WaitingRequests(metrics)
     engine = create_engine(settings)
@@ -76,15 +76,15 @@ def build_dependencies(settings: Settings) -> Dependencies:
 
 
 def _new_ids() -> Callable[[], str]:
-    """32 hex digits, never the same: what this process drew, and a number. Random ones cost a call to the system
+    """Makes ids of 32 hex digits: random digits of this process, and a counter. Random ids would cost a system call
     each."""
-    drawn, numbers = secrets.token_hex(12), count()
-    return lambda: f"{drawn}{next(numbers):08x}"
+    random, numbers = secrets.token_hex(12), count()
+    return lambda: f"{random}{next(numbers):08x}"
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
+def _exit(_number: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(0)

@@ -1,1 +1,2 @@
-"""Who may call: API keys, scopes and rate limits of clients."""
+"""Admission of API clients: key, scope and rate limit of every request. Keys are stored and created elsewhere
+(``storage/access``, ``backoffice``)."""

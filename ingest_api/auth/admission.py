@@ -19,10 +19,10 @@ BURST_S: Final = 2
 
 
 class RateLimits:
-    """Gives each client its share of its rate: what it may do divided by the ``processes`` that serve it.
+    """Limits the rate of each client in this process to its share: the client's rate divided by ``processes``.
 
-    Adding up, the processes never give more than the rate; a client that talks to one of them only gets that one's
-    share. See ADR 0009.
+    Together the processes never admit more than the rate. A client that uses only one of them gets only that share.
+    See ADR 0009.
     """
 
     def __init__(self, processes: int) -> None:
@@ -31,8 +31,8 @@ class RateLimits:
         self._limiters: dict[str, tuple[float, Limiter, int]] = {}
 
     def take(self, client: str, rate_per_s: float) -> list[tuple[bytes, bytes]]:
-        """Count one request; the RateLimit headers of its answer, none where there is no limit. 429 when the client
-        was too fast."""
+        """Count one request. Returns the RateLimit headers of its response, none where there is no limit; 429 when the
+        client exceeded its rate."""
         if math.isinf(rate_per_s):
             return []
         share = rate_per_s / self._processes
@@ -53,7 +53,7 @@ class RateLimits:
 
 
 class Admission:
-    """Neither Kafka nor Postgres is asked here: it is passed thousands of times a second."""
+    """Admits requests thousands of times a second, so it queries neither Kafka nor Postgres."""
 
     def __init__(self, keys: KeyRing, limits: RateLimits) -> None:
         self.keys = keys
@@ -64,7 +64,7 @@ class Admission:
         key = self._authenticate(request, scope)
         headers = self._limits.take(key.client, key.rate_per_s)
         if headers:
-            request.state.rate_limit = headers  # the request context puts them on the answer
+            request.state.rate_limit = headers  # the request context adds them to the response
         return key.client
 
     def _authenticate(self, request: Request, scope: Scope) -> ApiKey:

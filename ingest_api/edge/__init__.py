@@ -1,1 +1,2 @@
-"""HTTP below the routes: connections, bodies, headers, request context, the direct path of the busiest routes."""
+"""HTTP below the endpoints: connections, bodies, headers, request context, and the direct path of the busiest routes.
+It knows nothing of payments."""

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from ingest_api.problems import Problem, ProblemError
 from runtime.logging.card_numbers import holds_card_number, may_hold_card_number
 
-#: How much, and for how many seconds, of a body that is too large is still taken before the answer.
+#: Bytes, and seconds, of a body that is too large which are still read before the response.
 DISCARD_BYTES: Final = 1024 * 1024
 DISCARD_S: Final = 0.5
 
@@ -42,8 +42,8 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 
 async def _discard(request: Request) -> None:
-    """Take what is on its way and let it go: closing a connection with bytes unread resets it, and the client would
-    never see the answer."""
+    """Read and drop what the client has already sent: closing a connection with unread bytes resets it, and the client
+    would never see the response."""
     size = 0
     with suppress(TimeoutError):
         async with asyncio.timeout(DISCARD_S):
@@ -65,7 +65,7 @@ def require_json(request: Request) -> None:
         raise ProblemError(Problem.UNSUPPORTED_MEDIA_TYPE, headers={"Accept": "application/json"})
 
 
-#: Levels of objects and arrays in each other. The deepest request has four.
+#: Levels of nested objects and arrays. The deepest valid request has four.
 MAX_DEPTH: Final = 16
 
 _STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
@@ -83,9 +83,9 @@ async def json_body(request: Request, limit: int) -> bytes:
 
 
 def check_depth(body: bytes) -> None:
-    """400 when brackets stand deeper in each other than :data:`MAX_DEPTH`."""
+    """400 when brackets are nested deeper than :data:`MAX_DEPTH`."""
     if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
-        return  # most requests: no need to look closer
+        return  # most requests: no need to count levels
     depth = 0
     for bracket in _STRINGS.sub(b"", body).translate(None, _OTHER_THAN_BRACKETS):
         depth += 1 if bracket in _OPENING else -1
@@ -94,11 +94,11 @@ def check_depth(body: bytes) -> None:
 
 
 def check_cards(body: bytes) -> None:
-    """422 when a card number stands in a body, however its digits are spelled."""
-    if b"\\u" in body:  # digits may be spelled as escapes
+    """422 when a body contains a card number, whether or not its digits are escaped."""
+    if b"\\u" in body:  # digits may be escaped
         try:
             body = msgspec.json.encode(msgspec.json.decode(body))
         except (msgspec.MsgspecError, RecursionError):
-            return  # not JSON: it is refused as that
+            return  # not JSON: the parser refuses it
     if may_hold_card_number(body) and holds_card_number(body.decode(errors="replace")):
         raise ProblemError(Problem.CARD_NUMBER)

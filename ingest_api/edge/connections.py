@@ -1,5 +1,4 @@
-"""Connections that cannot be held for nothing: a request has its time, its head its size, and there are only so many
-connections."""
+"""Limits for slow clients: time for head and body, size of the head, number of connections."""
 
 import asyncio
 import resource
@@ -14,16 +13,16 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from ingest_api.problems import Problem, ProblemError, unavailable
 from ingest_api.problems.handlers import ErrorHandlers
 
-#: Bytes of a request's head. The longest that makes sense, a list with every filter and a cursor, has some 12 KB.
+#: Bytes of a request's head. The longest useful one, a list with every filter and a cursor, has some 12 KB.
 HEAD_LIMIT: Final = 64 * 1024
 
-#: Open files that are not clients' connections: Kafka, Postgres, providers, logs.
+#: Open files that are not client connections: Kafka, Postgres, providers, logs.
 RESERVED_FILES: Final = 256
 
 
 class Bounds(msgspec.Struct, frozen=True):
-    """``head_s`` and ``body_s``: seconds a client has for a request's head, and then for its body; ``connections``: how
-    many there may be at once. ``refusal`` makes the answer to who is beyond them."""
+    """``head_s`` and ``body_s``: seconds that a client has for a request's head, and then for its body.
+    ``connections``: how many are open at once. ``refusal`` makes the response to a client that exceeds a limit."""
 
     head_s: float
     body_s: float
@@ -32,7 +31,7 @@ class Bounds(msgspec.Struct, frozen=True):
 
 
 class BoundedConnection(HttpToolsProtocol):
-    """uvicorn's connection, which itself waits without end. A request that arrives whole costs no timer."""
+    """uvicorn's connection has no time limits; this one does. A request that arrives in one piece costs no timer."""
 
     def __init__(self, bounds: Bounds, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -53,7 +52,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
-            return  # refused; what still comes is not read
+            return  # refused: the rest is not read
         super().data_received(data)
         if self.cycle is not None and not self.cycle.response_complete:
             if self.cycle.more_body and self._late is None:
@@ -87,7 +86,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def _is_late(self) -> None:
         if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
-            self.transport.close()  # an answer has begun: there is no place for another
+            self.transport.close()  # a response has begun: no other can be sent
         else:
             self._refuse(ProblemError(Problem.SLOW_REQUEST))
 
@@ -104,7 +103,7 @@ class BoundedConnection(HttpToolsProtocol):
 def refusal(
     errors: ErrorHandlers, new_id: Callable[[], str], headers: dict[str, str]
 ) -> Callable[[ProblemError], Response]:
-    """Answers without a request: counted and logged as every other, with an id of their own."""
+    """Makes responses without a request: counted and logged like all others, each with an id."""
 
     def answer(error: ProblemError) -> Response:
         request_id = new_id()
@@ -116,9 +115,9 @@ def refusal(
     return answer
 
 
-def places(wanted: int) -> int:
-    """How many connections there may be: ``wanted``, or as many as the system lets this process have files open.
-    Raises that limit as far as the process may."""
+def connection_limit(wanted: int) -> int:
+    """The number of connections: ``wanted``, or fewer where the limit of open files is lower. Raises that limit as far
+    as the process is allowed to."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = wanted + RESERVED_FILES
     if soft != resource.RLIM_INFINITY and soft < needed:

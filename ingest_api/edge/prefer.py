@@ -1,4 +1,4 @@
-"""How long a client wants to wait: the Prefer header (RFC 7240)."""
+"""The Prefer header (RFC 7240): how long a client wants to wait for the outcome."""
 
 import re
 from collections.abc import Iterable
@@ -17,9 +17,9 @@ class Preference(msgspec.Struct, frozen=True):
 
 
 def preference(headers: Iterable[str], default_s: float, max_s: float) -> Preference:
-    """What the Prefer headers ask for, within ``max_s``. What cannot be understood is ignored, as the RFC asks.
+    """The preference in the Prefer headers, at most ``max_s``. Unknown preferences are ignored, as the RFC requires.
 
-    ``wait`` wins over ``respond-async``: together they mean "asynchronously, if it takes longer than that".
+    ``wait`` takes precedence over ``respond-async``: together they mean "asynchronously, if it takes longer".
     """
     respond_async = False
     for header in headers:

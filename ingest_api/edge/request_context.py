@@ -1,4 +1,4 @@
-"""Around every request: its id, its numbers, the headers every answer has, and the last resort for errors."""
+"""The context of every request: its id, its metrics, the headers of its response, and unexpected errors."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -16,11 +16,11 @@ from runtime.logging.card_numbers import holds_card_number
 
 log = structlog.get_logger(__name__)
 
-#: Counted when the client was gone before it had an answer (nginx' number for it).
+#: Status in metrics when the client disconnected before the response (as in nginx).
 CLIENT_CLOSED: Final = 499
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
-#: What every answer has.
+#: Headers of every response.
 HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
@@ -40,7 +40,8 @@ POLICY: Final = _policy(CONTENT_POLICY)
 
 
 class RequestContext:
-    """Pure ASGI: this runs for every request, and the framework's own way costs more than the rest of it."""
+    """Pure ASGI, because it runs for every request: the framework's base class for middlewares costs more than all of
+    this."""
 
     def __init__(
         self,
@@ -84,7 +85,7 @@ class RequestContext:
         except Exception:
             log.exception("unexpected error")
             if status:
-                raise  # the answer has begun: all that is left is to cut it off
+                raise  # the response has begun: it can only be cut off
             problem = self._errors.response(ProblemError(Problem.INTERNAL), request_id)
             await problem(scope, receive, answer)
         finally:

@@ -1,4 +1,4 @@
-"""How uvicorn serves the application, and how it leaves."""
+"""uvicorn: its configuration, and its shutdown."""
 
 import asyncio
 import socket
@@ -10,24 +10,24 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from ingest_api.dependencies import Dependencies
-from ingest_api.edge.connections import BoundedConnection, Bounds, places, refusal
+from ingest_api.edge.connections import BoundedConnection, Bounds, connection_limit, refusal
 from ingest_api.edge.request_context import HEADERS, POLICY
 from ingest_api.problems.handlers import ErrorHandlers
 
-#: Seconds a leaving process gives to requests under way; more than a write to Kafka may take.
+#: Seconds that requests in progress have at shutdown; more than a write to Kafka may take.
 GRACE_S: Final = 15
 #: Seconds an idle connection is kept: longer than the clients' own limit, so that they close first.
 KEEP_ALIVE_S: Final = 75
 
 
 def server_config(dependencies: Dependencies, app: ASGIApp, host: str, port: int) -> uvicorn.Config:
-    """How uvicorn serves us. ``X-Forwarded-For`` is believed where it comes from the proxies of the settings."""
+    """The configuration of uvicorn. ``X-Forwarded-For`` is trusted from the proxies in the settings only."""
     settings = dependencies.settings
     headers = {name.decode(): value.decode() for name, value in (*HEADERS, POLICY)}
     bounds = Bounds(
         head_s=settings.ingest_head_timeout_s,
         body_s=settings.ingest_body_timeout_s,
-        connections=places(settings.ingest_connections),
+        connections=connection_limit(settings.ingest_connections),
         refusal=refusal(ErrorHandlers(dependencies.metrics, {}), dependencies.new_id, headers),
     )
     return uvicorn.Config(
@@ -48,18 +48,18 @@ def server_config(dependencies: Dependencies, app: ASGIApp, host: str, port: int
     )
 
 
-class Holding(Protocol):
-    """What holds requests open."""
+class Releasable(Protocol):
+    """Something that keeps requests open."""
 
     def release(self) -> None:
-        """Let them end now."""
+        """End them now."""
 
 
 class IngestServer(uvicorn.Server):
-    """uvicorn that ends at once, when it leaves, what would hold it up: requests that wait (their commands are
-    stored) and streams (their clients resume elsewhere)."""
+    """At shutdown, ends at once what would delay it: requests that wait for a reply (their commands are stored) and event
+    streams (their clients resume at another process)."""
 
-    def __init__(self, config: uvicorn.Config, holding: Sequence[Holding]) -> None:
+    def __init__(self, config: uvicorn.Config, holding: Sequence[Releasable]) -> None:
         super().__init__(config)
         self._holding = holding
 

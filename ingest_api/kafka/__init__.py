@@ -1,1 +1,2 @@
-"""Ingest's side of Kafka: commands and callbacks out, replies and payment changes in."""
+"""Kafka as ingest uses it: it produces commands and callbacks, and consumes replies and payment changes. Topics, client
+options and retries belong to ``runtime/kafka``."""

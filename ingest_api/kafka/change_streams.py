@@ -1,4 +1,4 @@
-"""Clients that listen to a payment, and the one consumer of ``billing.events`` that feeds them all."""
+"""Clients that follow a payment, and the one consumer of ``billing.events`` that serves them all."""
 
 import asyncio
 from collections import deque
@@ -18,60 +18,60 @@ from runtime.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-#: Clients that may listen at once in one process; each costs a connection and some KB.
+#: Streams of one process at once; each costs a connection and some KB.
 MAX_STREAMS: Final = 2_000
-#: Changes held for a client that reads slowly. Beyond them it is sent to the journal for the rest.
+#: Changes queued for a client that reads slowly. When there are more, the rest is read from the journal.
 QUEUE_MAX: Final = 32
 
 
 class ChangeStream:
-    """One client that listens. ``behind``: it has to look into the journal for what it missed."""
+    """The stream of one client. ``behind``: changes may have been missed, so the journal has to be read."""
 
     def __init__(self) -> None:
         self.behind = True
         self.closed = False
         self._queue: deque[PaymentChanged] = deque()
-        self._stirred = asyncio.Event()
+        self._ready = asyncio.Event()
 
     def offer(self, change: PaymentChanged) -> None:
-        """Queue a change, or drop them all where there are too many."""
+        """Queue a change; when there are too many, drop them all and fall behind."""
         if len(self._queue) >= QUEUE_MAX:
             self.fall_behind()
             return
         self._queue.append(change)
-        self._stirred.set()
+        self._ready.set()
 
     def fall_behind(self) -> None:
         """Changes may have been missed."""
         self._queue.clear()
         self.behind = True
-        self._stirred.set()
+        self._ready.set()
 
     def close(self) -> None:
-        """The process is leaving."""
+        """The process is shutting down."""
         self.closed = True
-        self._stirred.set()
+        self._ready.set()
 
     async def wait(self, timeout_s: float) -> bool:
-        """Until there is something to do; ``False`` when nothing came in time."""
+        """Wait until there is something to do; ``False`` when nothing came within ``timeout_s``."""
         try:
             async with asyncio.timeout(timeout_s):
-                await self._stirred.wait()
+                await self._ready.wait()
         except TimeoutError:
             return False
         return True
 
     def drain(self) -> list[PaymentChanged]:
-        """What is queued."""
-        self._stirred.clear()
+        """Take the queued changes."""
+        self._ready.clear()
         drained = list(self._queue)
         self._queue.clear()
         return drained
 
 
 class ChangeStreams:
-    """All that listen in this process. Follows the topic only while somebody listens: the other requests of the
-    process do not pay for it."""
+    """All streams of this process. The topic is consumed only while there is a stream, so that other requests do not pay
+    for it."""
 
     def __init__(self, settings: Settings, metrics: Metrics, limit: int = MAX_STREAMS, topic: Topic = EVENTS) -> None:
         self._settings = settings
@@ -80,14 +80,14 @@ class ChangeStreams:
         self._limit = limit
         self._streams: dict[UUID, set[ChangeStream]] = {}
         self._count = 0
-        self._somebody = asyncio.Event()
+        self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
         self.is_live = False
 
     @contextmanager
     def listen(self, payment_id: UUID) -> Iterator[ChangeStream | None]:
-        """A stream of the payment's changes; ``None`` when all places are taken or the process is leaving."""
+        """A stream of the payment's changes; ``None`` when there are too many or the process is shutting down."""
         if self._closed or self._count >= self._limit:
             yield None
             return
@@ -107,53 +107,53 @@ class ChangeStreams:
         self._count += by
         self._metrics.event_streams.set(self._count)
         if self._count:
-            self._somebody.set()
+            self._wanted.set()
         else:
-            self._somebody.clear()
+            self._wanted.clear()
 
     async def start(self) -> None:
-        """Be ready to follow; returns at once."""
+        """Begin to consume when there is a stream; returns at once."""
         self._task = asyncio.create_task(self._run(), name="change-streams")
 
     async def close(self) -> None:
-        """Stop following."""
+        """Stop consuming."""
         self.release()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     def release(self) -> None:
-        """The process is leaving: every stream ends, and its client connects again elsewhere."""
+        """The process is shutting down: end every stream. Clients connect again to another process."""
         self._closed = True
         for stream in self._all():
             stream.close()
 
     async def _run(self) -> None:
         while True:
-            await self._somebody.wait()
+            await self._wanted.wait()
             await follow(self._settings, self._topic, self)
 
     @property
     def wanted(self) -> bool:
-        """Somebody listens."""
+        """Whether there is a stream."""
         return self._count > 0
 
     def choose(self, partitions: Sequence[int]) -> Sequence[int]:
-        """All: any payment may be listened to."""
+        """All: a client may follow any payment."""
         return partitions
 
     def live(self, _partitions: Sequence[int]) -> None:
-        """What happened before is in the journal: the agent commits before it publishes."""
+        """Earlier changes are in the journal: the payments agent commits before it publishes."""
         self.is_live = True
         for stream in self._all():
             stream.fall_behind()
 
     def lost(self) -> None:
-        """Until it is live again the streams look into the journal now and then."""
+        """Until the topic is live again, the streams read the journal from time to time."""
         self.is_live = False
 
     def take(self, key: bytes | None, value: bytes | None) -> None:
-        """Hand a change to who listens to its payment. Of the others only the key is read."""
+        """Pass a change to the streams of its payment. Of other messages only the key is read."""
         try:
             streams = self._streams.get(UUID((key or b"").decode()))
             if not streams:

@@ -15,13 +15,13 @@ from ingest_api.metrics import Metrics
 from runtime.kafka.tail import follow
 from runtime.settings import Settings
 
-#: Requests that may wait at once; beyond it a command is accepted and answered without waiting. A waiting request
+#: Requests that wait at once; when there are more, a command is answered without waiting. A waiting request
 #: costs a few KB: this bounds them to tens of MB.
 MAX_WAITING: Final = 10_000
 
 
 class WaitingRequests:
-    """Futures by correlation id. A place is given back however the request ends."""
+    """The futures of waiting requests, by correlation id. They are removed however the request ends."""
 
     def __init__(self, metrics: Metrics, limit: int = MAX_WAITING) -> None:
         self._metrics = metrics
@@ -33,10 +33,10 @@ class WaitingRequests:
         return len(self._futures)
 
     @contextmanager
-    def place(self, correlation_id: str) -> Iterator["asyncio.Future[Reply | None] | None"]:
-        """A future for the reply with this id, as long as the context is open; ``None`` when all places are taken.
+    def register(self, correlation_id: str) -> Iterator["asyncio.Future[Reply | None] | None"]:
+        """A future for the reply with this id while the context is open; ``None`` when too many requests wait.
 
-        The future's result is ``None`` when the process is leaving.
+        The future's result is ``None`` when the process shuts down.
         """
         if self._closed or len(self._futures) >= self._limit:
             self._metrics.waits.labels("full").inc()
@@ -52,13 +52,13 @@ class WaitingRequests:
             self._metrics.waiting.dec()
 
     def resolve(self, reply: Reply) -> None:
-        """Hand a reply to who waits for it; nobody does when it is late or another process' reply."""
+        """Pass a reply to the request that waits for it. None does when the reply is late or another process's."""
         future = self._futures.get(reply.correlation_id)
         if future is not None and not future.done():
             future.set_result(reply)
 
     def release(self) -> None:
-        """The process is leaving: nobody waits any longer."""
+        """The process is shutting down: end all waits."""
         self._closed = True
         for future in self._futures.values():
             if not future.done():
@@ -67,18 +67,20 @@ class WaitingRequests:
     async def wait(
         self, future: "asyncio.Future[Reply | None]", disconnected: Callable[[], Awaitable[object]], deadline: float
     ) -> Reply | None:
-        """The reply, or ``None`` when it is not there at ``deadline`` (:func:`time.monotonic`), the client is gone or
-        the process is leaving."""
-        gone = asyncio.ensure_future(disconnected())
+        """The reply, or ``None`` when there is none by ``deadline`` (:func:`time.monotonic`), the client disconnects or
+        the process shuts down."""
+        disconnect = asyncio.ensure_future(disconnected())
         try:
-            await asyncio.wait((future, gone), timeout=deadline - monotonic(), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                (future, disconnect), timeout=deadline - monotonic(), return_when=asyncio.FIRST_COMPLETED
+            )
         finally:
-            gone.cancel()
+            disconnect.cancel()
         if future.done():
             reply = future.result()
             self._metrics.waits.labels("shutdown" if reply is None else "replied").inc()
             return reply
-        self._metrics.waits.labels("disconnected" if gone.done() and not gone.cancelled() else "late").inc()
+        self._metrics.waits.labels("disconnected" if disconnect.done() and not disconnect.cancelled() else "late").inc()
         return None
 
 
@@ -86,9 +88,9 @@ log = structlog.get_logger(__name__)
 
 
 class ReplyListener:
-    """Hands replies to who waits for them. Starts at the end of its partition: older replies have nobody waiting.
+    """Passes replies to waiting requests. Starts at the end of its partition: no request can be waiting for older ones.
 
-    ``partition`` is ``None`` until it listens; a request that came before then is not made to wait.
+    ``partition`` is ``None`` until it is assigned; requests before that do not wait.
     """
 
     wanted: Final = True
@@ -110,25 +112,25 @@ class ReplyListener:
         self._task = asyncio.create_task(follow(self._settings, REPLIES, self), name="reply-listener")
 
     async def close(self) -> None:
-        """Stop listening."""
+        """Stop consuming."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     def choose(self, partitions: Sequence[int]) -> Sequence[int]:
-        """Our own."""
+        """The partition of this process."""
         return [self._settings.ingest_instance % len(partitions)]
 
     def live(self, partitions: Sequence[int]) -> None:
-        """Requests may wait from now on."""
+        """From now on, requests can wait."""
         (self.partition,) = partitions
 
     def lost(self) -> None:
-        """No request may wait."""
+        """From now on, requests do not wait."""
         self.partition = None
 
     def take(self, _key: bytes | None, value: bytes | None) -> None:
-        """Hand a reply over."""
+        """Pass a reply to its request."""
         try:
             message = decode_envelope(value or b"").open()
         except InvalidMessage as error:
@@ -140,6 +142,6 @@ class ReplyListener:
             self._ignore(f"a {message.TYPE}")
 
     def _ignore(self, what: str) -> None:
-        # Nothing is lost: the request that waits, if one does, is answered with 202 when its time is over.
+        # Nothing is lost: a waiting request is answered with 202 at its deadline.
         self._metrics.replies_invalid.inc()
         log.warning("not a reply on the replies topic", what=what)

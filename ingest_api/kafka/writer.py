@@ -1,4 +1,4 @@
-"""Writing to Kafka: what is accepted is stored, or it is not accepted."""
+"""The producer of commands and callbacks: a request is accepted only once its message is stored."""
 
 import asyncio
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ log = structlog.get_logger(__name__)
 
 RECONNECT_MAX_S: Final = 2.0
 
-#: Seconds to hand over what is buffered when the process leaves. Nobody was told that it is stored.
+#: Seconds to send buffered messages at shutdown. Their requests were not answered with success.
 CLOSE_TIMEOUT_S: Final = 5.0
 
-#: Seconds a broker has to answer when asked whether it is there.
+#: Seconds that the broker has to answer a readiness probe.
 PROBE_TIMEOUT_S: Final = 1.0
 
-#: The producer gets over these by itself.
+#: The producer recovers from these by itself.
 _PASSING: Final = (KafkaTimeoutError, KafkaConnectionError, NodeNotReadyError, RequestTimedOutError)
 
 
@@ -44,12 +44,12 @@ class NotStored(ProblemError):
 
 
 class KafkaWriter:
-    """A producer that connects, and connects again, in the background.
+    """Connects, and reconnects, in the background.
 
-    aiokafka's idempotent producer never gives up on a batch, and never recovers from a fatal error: the first is
-    bounded here by a deadline per message, the second by taking a new producer.
+    aiokafka's idempotent producer retries a batch without end, and never recovers from a fatal error. A deadline for
+    each message bounds the first; a new producer resolves the second.
 
-    Nothing lingers: while a request to the broker is under way, messages gather for the next one. See ADR 0013.
+    No linger: while a request to the broker is in progress, messages collect for the next one. See ADR 0013.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
@@ -59,7 +59,7 @@ class KafkaWriter:
         self._connecting: asyncio.Task[None] | None = None
 
     async def unready(self) -> str | None:
-        """Why nothing can be stored now; ``None`` when the broker answers and the topics are there."""
+        """Why nothing can be stored now; ``None`` when the broker answers and the topics exist."""
         if self._producer is None:
             return "not connected to Kafka"
         try:
@@ -74,7 +74,7 @@ class KafkaWriter:
         self._connect()
 
     async def close(self) -> None:
-        """Hand over what is buffered, then disconnect."""
+        """Send buffered messages, then disconnect."""
         if self._connecting is not None:
             self._connecting.cancel()
             await asyncio.gather(self._connecting, return_exceptions=True)
@@ -102,7 +102,7 @@ class KafkaWriter:
 
     def _replace(self, failed: AIOKafkaProducer, error: KafkaError) -> None:
         if self._producer is failed:
-            log.error("the Kafka producer failed, a new one is made", error=repr(error))
+            log.error("the Kafka producer failed and is replaced", error=repr(error))
             self._producer = None
             self._connect(failed)
 

@@ -29,7 +29,7 @@ Json = dict[str, Any]
 
 
 def complete(document: Json) -> Json:
-    """Add the schemas of bodies and problems, and an example wherever a body or a response has a schema of a name."""
+    """Add the schemas of bodies and problems, and an example wherever a body or a response has a named schema."""
     components = document["components"]
     schemas = components["schemas"]
     _, bodies = models_json_schema([(model, "validation") for model in _BODIES], ref_template=_REF_TEMPLATE)

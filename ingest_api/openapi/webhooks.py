@@ -1,4 +1,4 @@
-"""Callbacks of the providers, as the OpenAPI document tells it: what each sends and wants to hear."""
+"""The documentation of provider callbacks: what each provider sends, and which response it expects."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -8,7 +8,7 @@ from ingest_api.problems import Problem
 
 _OBJECT: Final = {"type": "object"}
 _STORED: Final = "The callback is stored"
-_UNPROVEN: Final = "The sender is not proven; the body is what the provider's document asks for"
+_UNPROVEN: Final = "The sender is not verified; the body is what the provider's documentation requires"
 _UNREADABLE: Final = "Not what the provider sends"
 
 
@@ -62,7 +62,7 @@ WEBHOOKS: Final[Mapping[str, dict[str, Any]]] = {
     ),
     "yookassa": _callback(
         "YooKassa",
-        "Not signed: taken from YooKassa's addresses only, and the provider is asked before money moves.",
+        "Not signed: accepted from YooKassa's addresses only, and confirmed by a query to the provider before money moves.",
         _json(
             {
                 "type": "notification",

@@ -1,1 +1,2 @@
-"""The payment routes of the REST API: create, act, read, list, follow."""
+"""The endpoints of payments: create, act, read, list, follow; their request and response models. The rules of payments
+belong to ``billing/payments``."""

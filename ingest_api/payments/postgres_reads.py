@@ -1,4 +1,4 @@
-"""Reading the books in Postgres."""
+"""Reads of committed payments in Postgres."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 
 class PostgresReads:
-    """Reads through a pool of its own; 503 while Postgres is away."""
+    """Reads through its own connection pool; 503 while Postgres is unavailable."""
 
     def __init__(self, engine: AsyncEngine, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._engine = engine
@@ -35,7 +35,7 @@ class PostgresReads:
             return await find_payment(connection, client_id, payment_id)
 
     async def refusal(self, client_id: str, payment_id: UUID, operation_id: UUID | None) -> Refusal | None:
-        """Why a command was refused in its turn."""
+        """Why the payments agent refused an accepted command."""
         async with self._connected() as connection:
             return await find_refusal(connection, client_id, payment_id, operation_id)
 
@@ -45,19 +45,19 @@ class PostgresReads:
             return await list_payments(connection, client_id, filters, after, limit)
 
     async def changes(self, payment_id: UUID, version: int, limit: int) -> list[PaymentChanged]:
-        """What the journal has after ``version``."""
+        """The changes in the journal after ``version``."""
         async with self._connected() as connection:
             return await changes_after(connection, payment_id, version, limit)
 
     async def timeline(self, payment_id: UUID) -> list[Entry]:
-        """All that happened to a payment."""
+        """Everything that happened to a payment."""
         async with self._connected() as connection:
             journal = await journal_of(connection, payment_id)
             postings = await postings_of(connection, payment_id)
         return entries(journal, postings)
 
-    async def unwell_providers(self) -> frozenset[str]:
-        """The providers that are switched off, or held back by a worker's breaker."""
+    async def unavailable_providers(self) -> frozenset[str]:
+        """The providers that are switched off, or whose circuit breaker is open in a worker."""
         async with self._connected() as connection:
             off = {name for name, switch in (await switches(connection)).items() if not switch.enabled}
             return frozenset(off | {breaker.provider for breaker in await open_breakers(connection, self._clock())})

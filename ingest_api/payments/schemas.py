@@ -15,7 +15,7 @@ from ingest_api.payments.contact import Email, Phone
 from ingest_api.problems import Problem, ProblemError, invalid_fields
 from ingest_api.routing.rules import Country, Method
 
-#: Bounds of texts, characters. The smallest that any provider or the fiscal receipt allows.
+#: Maximum lengths in characters: the smallest that any provider or the fiscal receipt allows.
 MAX_ID: Final = 64
 MAX_TITLE: Final = 128
 MAX_URL: Final = 2048
@@ -57,9 +57,9 @@ def _web_url(value: str) -> str:
 
 
 def distinct_products(items: tuple[Line, ...]) -> tuple[Line, ...]:
-    """Validates that no product stands in two lines."""
+    """Validates that each product has one line only."""
     if len({item.product_id for item in items}) != len(items):
-        raise PydanticCustomError("product_repeated", "A product stands in one item only; use its quantity")
+        raise PydanticCustomError("product_repeated", "A product can have one item only; use its quantity")
     return items
 
 
@@ -96,7 +96,7 @@ class ItemIn(Strict):
     receipt: ReceiptIn = ReceiptIn()
 
     def item(self) -> Item:
-        """The item in the domain's words."""
+        """The item as a domain object."""
         receipt = self.receipt
         return Item(
             self.product_id,
@@ -115,7 +115,7 @@ class CartIn(Strict):
     items: Annotated[tuple[ItemIn, ...], Field(min_length=1, max_length=MAX_ITEMS), AfterValidator(distinct_products)]
 
     def cart(self) -> Cart:
-        """The cart in the domain's words."""
+        """The cart as a domain object."""
         return Cart(tuple(item.item() for item in self.items))
 
 
@@ -144,10 +144,10 @@ class CreatePaymentIn(Strict):
     currency: Currency = Field(description="ISO 4217")
     amount: Minor = Field(ge=1, description="minor units; the cart's total")
     provider: Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID)] | None = Field(
-        default=None, description="who is to be asked, and nobody else; left out: whom the rules choose"
+        default=None, description="the only provider to try; left out: the routing rules choose"
     )
-    country: Country | None = Field(default=None, description="ISO 3166-1 alpha-2, for the rules")
-    method: Method | None = Field(default=None, description="how the customer wants to pay, for the rules")
+    country: Country | None = Field(default=None, description="ISO 3166-1 alpha-2, for the routing rules")
+    method: Method | None = Field(default=None, description="how the customer wants to pay, for the routing rules")
     capture_mode: CaptureMode = CaptureMode.ONE_STAGE
     cart: CartIn
     return_urls: ReturnUrlsIn | None = None
@@ -158,12 +158,12 @@ class CreatePaymentIn(Strict):
     def _named_or_chosen(self) -> Self:
         if self.provider is not None and (self.country is not None or self.method is not None):
             raise PydanticCustomError(
-                "named_or_chosen", "Name the provider, or tell the rules country and method, not both"
+                "named_or_chosen", "Give either the provider, or country and method for the routing rules"
             )
         return self
 
     def order(self, id: UUID) -> Order:
-        """The order this asks for; 422 when its amount is not the cart's total."""
+        """The order as a domain object; 422 when the amount is not the cart's total."""
         cart = self.cart.cart()
         if cart.total != self.amount:
             raise ProblemError(Problem.CART_TOTAL_MISMATCH, amount=self.amount, cart_total=cart.total)
@@ -196,34 +196,38 @@ def invalid(error: ValidationError) -> ProblemError:
     return invalid_fields(faults)
 
 
-#: Characters. Providers print the reason on the customer's statement or receipt, and cut it there.
+#: Characters. Providers print the reason on the customer's statement or receipt, and truncate it there.
 MAX_REASON: Final = 256
 
 Reason = Annotated[str, Field(min_length=1, max_length=MAX_REASON, pattern=PRINTABLE)]
 
 
 class CaptureIn(Strict):
-    """Take what is held."""
+    """Capture an authorized payment."""
 
-    amount: Minor | None = Field(default=None, ge=1, description="minor units; all that is held when left out")
-    cart: CartIn | None = Field(default=None, description="what is sold after all; needed for a partial capture")
+    amount: Minor | None = Field(
+        default=None, ge=1, description="minor units; the whole authorized amount when left out"
+    )
+    cart: CartIn | None = Field(
+        default=None, description="the items that are still sold; required for a partial capture"
+    )
 
 
 class VoidIn(Strict):
-    """Give back what is held."""
+    """Void an authorized payment."""
 
     reason: Reason
 
 
 class RefundLineIn(Strict):
-    """So many units of a product."""
+    """Units of a product to refund."""
 
     product_id: Id
     quantity: int = Field(ge=1, le=MAX_QUANTITY)
 
 
 class RefundIn(Strict):
-    """Give back what was taken: an amount, or items, or with neither all that is left."""
+    """Refund a captured payment: an amount, or items, or with neither everything that is left."""
 
     reason: Reason
     amount: Minor | None = Field(default=None, ge=1, description="minor units")
@@ -232,11 +236,11 @@ class RefundIn(Strict):
     @model_validator(mode="after")
     def _one_of(self) -> Self:
         if self.items and self.amount is not None:
-            raise PydanticCustomError("amount_or_items", "Name an amount or items, not both")
+            raise PydanticCustomError("amount_or_items", "Give an amount or items, not both")
         return self
 
 
 class CancelIn(Strict):
-    """Give up an unpaid payment."""
+    """Cancel an unpaid payment."""
 
     reason: Reason

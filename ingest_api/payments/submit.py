@@ -1,4 +1,4 @@
-"""A command on its way: stored in Kafka, then waited for as long as its client wants to."""
+"""Submission of a command: it is stored in Kafka; then the request waits for its reply as long as the client prefers."""
 
 import re
 from typing import Annotated, Final
@@ -64,7 +64,7 @@ async def submit(
 ) -> tuple[Reply | None, Preference]:
     """Store ``command`` and wait for its reply until ``deadline`` (:func:`time.monotonic`).
 
-    Returns the reply, ``None`` where there is none in time, and the preference that was honoured. ``id`` is the
+    Returns the reply, ``None`` if there is none in time, and the preference that was applied. ``id`` is the
     envelope's, the same for every repeat. Raises :class:`~ingest_api.kafka.writer.NotStored`.
     """
 
@@ -87,7 +87,7 @@ async def submit(
         await store(command)
         return None, wanted if wanted.wait_s == 0 else Preference(0)
     correlation_id = dependencies.new_id()
-    with dependencies.waiting.place(correlation_id) as future:
+    with dependencies.waiting.register(correlation_id) as future:
         if future is None:
             await store(command)
             return None, Preference(0)

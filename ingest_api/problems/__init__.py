@@ -1,4 +1,5 @@
-"""Errors as the API answers them: RFC 9457 problem documents with stable types."""
+"""Errors of the API: RFC 9457 problem documents with stable types, their table and their pages. What is refused is
+decided by the endpoints and the domain."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -57,7 +58,7 @@ REFUSALS: Final[Mapping[str, Problem]] = {
 #: Seconds after which a client may repeat a request that could not be served.
 RETRY_AFTER_S: Final = 1
 
-#: Errors listed in one answer, and characters of a name repeated in one.
+#: Errors listed in one response, and characters of a name repeated in one.
 MAX_ERRORS: Final = 20
 MAX_POINTER: Final = 160
 

@@ -21,8 +21,7 @@ FRAMEWORK: Final[Mapping[int, Problem]] = {
     405: Problem.METHOD_NOT_ALLOWED,
 }
 
-#: Parameters whose faults have a problem type of their own, by where they are and their name. All others are an
-#: ``invalid-request``.
+#: Parameters with a problem type of their own, by location and name. Faults of all others are an ``invalid-request``.
 PARAMETERS: Final[Mapping[tuple[str, str], Problem]] = {
     ("path", "payment_id"): Problem.PAYMENT_NOT_FOUND,
     ("path", "operation_id"): Problem.OPERATION_NOT_FOUND,
@@ -85,5 +84,5 @@ def _invalid_parameters(faults: Sequence[Mapping[str, Any]]) -> ProblemError:
 
 
 def _parameter(name: str, *inside: int | str) -> tuple[str]:
-    """A parameter has no levels: what is inside it is part of its name, as in ``metadata[campaign]``."""
+    """A parameter is flat: members are part of its name, as in ``metadata[campaign]``."""
     return ("".join((name, *(f"[{step}]" for step in inside if isinstance(step, str) and step != "[key]"))),)

@@ -1,1 +1,2 @@
-"""Which provider a payment goes to when the client names none: rules, selection, health of the providers."""
+"""Selection of the provider when the client names none: rules, availability of the providers, choice. Failover to the
+next provider belongs to ``billing/payments``."""

@@ -1,4 +1,4 @@
-"""Which providers are not called now: those switched off, and those that a worker's breaker holds back."""
+"""Availability of the providers: unavailable are those switched off, and those whose breaker is open in a worker."""
 
 import asyncio
 from typing import Final, Protocol
@@ -9,42 +9,42 @@ from ingest_api.problems import ProblemError
 
 log = structlog.get_logger(__name__)
 
-LOOK_EVERY_S: Final = 1.0
+REFRESH_S: Final = 1.0
 
 
 class HealthStore(Protocol):
-    """Where switches and breakers are on record."""
+    """Stores provider switches and the state of breakers."""
 
-    async def unwell_providers(self) -> frozenset[str]:
-        """Those not called now. Raises :class:`ProblemError` while it is away."""
+    async def unavailable_providers(self) -> frozenset[str]:
+        """The providers that are not called now. Raises :class:`ProblemError` while the store is unavailable."""
 
 
 class ProviderHealth:
-    """Looks each second. While the book is away, what was seen last holds."""
+    """Refreshed each second. While the store is unavailable, the last known state is kept."""
 
-    def __init__(self, book: HealthStore) -> None:
-        self._book = book
+    def __init__(self, store: HealthStore) -> None:
+        self._store = store
         self._task: asyncio.Task[None] | None = None
-        self.unwell: frozenset[str] = frozenset()
+        self.unavailable: frozenset[str] = frozenset()
 
     async def start(self) -> None:
-        """Begin to look; returns at once."""
+        """Begin to refresh; returns at once."""
         self._task = asyncio.create_task(self._run(), name="provider-health")
 
     async def close(self) -> None:
-        """Stop looking."""
+        """Stop refreshing."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def look(self) -> None:
-        """Look once."""
+    async def refresh(self) -> None:
+        """Refresh once."""
         try:
-            self.unwell = await self._book.unwell_providers()
+            self.unavailable = await self._store.unavailable_providers()
         except ProblemError as error:
-            log.warning("provider health cannot be read, what was seen last holds", detail=error.detail)
+            log.warning("provider availability cannot be read; keeping the last known state", detail=error.detail)
 
     async def _run(self) -> None:
         while True:
-            await self.look()
-            await asyncio.sleep(LOOK_EVERY_S)
+            await self.refresh()
+            await asyncio.sleep(REFRESH_S)

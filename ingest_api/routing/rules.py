@@ -12,8 +12,8 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 
 class RoutingCriteria(NamedTuple):
-    """What a payment can be routed by. ``amount``: minor units; ``country`` (ISO 3166) and ``method`` where the
-    client told them."""
+    """The members of a payment that rules can use. ``amount``: minor units; ``country`` (ISO 3166-1) and ``method``
+    where the client gave them."""
 
     currency: str
     amount: int
@@ -22,16 +22,16 @@ class RoutingCriteria(NamedTuple):
 
 
 class ProviderChoice(NamedTuple):
-    """The providers to ask, in this order, and the rule that said so; ``None``: the client did."""
+    """The providers to try, in this order. ``rule``: the rule that chose them; ``None`` where the client did."""
 
     rule: str | None
     providers: tuple[str, ...]
 
 
 class Rule(BaseModel):
-    """Payments that fit everything it names go to ``providers``, in this order. What it does not name is not looked
-    at; a rule for a country or a method does not fit a payment that tells none. ``amount_from`` (within) and
-    ``amount_to`` (not within): minor units, so of one currency."""
+    """Sends payments that match all its conditions to ``providers``, in this order. A condition that is left out matches
+    every payment; a rule for a country or a method does not match a payment without one. ``amount_from`` (inclusive)
+    and ``amount_to`` (exclusive): minor units, so of one currency."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -46,15 +46,15 @@ class Rule(BaseModel):
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
         if len(set(self.providers)) != len(self.providers):
-            raise ValueError("a provider stands twice")
+            raise ValueError("a provider is listed twice")
         if (self.amount_from is not None or self.amount_to is not None) and len(self.currencies) != 1:
             raise ValueError("amounts are minor units: name the one currency they are of")
         if self.amount_from is not None and self.amount_to is not None and self.amount_from >= self.amount_to:
             raise ValueError("amount_from must be below amount_to")
         return self
 
-    def fits(self, criteria: RoutingCriteria) -> bool:
-        """Whether the payment is one of those it speaks of."""
+    def matches(self, criteria: RoutingCriteria) -> bool:
+        """Whether the rule applies to the payment."""
         return (
             (not self.currencies or criteria.currency in self.currencies)
             and (not self.countries or criteria.country in self.countries)
@@ -64,12 +64,16 @@ class Rule(BaseModel):
         )
 
 
-def choose(
-    rules: Sequence[Rule], criteria: RoutingCriteria, takes: Callable[[str], bool], is_well: Callable[[str], bool]
+def choose_providers(
+    rules: Sequence[Rule],
+    criteria: RoutingCriteria,
+    accepts: Callable[[str], bool],
+    is_available: Callable[[str], bool],
 ) -> ProviderChoice | None:
-    """The first rule that fits and has a provider that ``takes`` the payment. Those that are not well are criteria last,
-    not left out: where none is, the payment waits for the first of them. ``None``: nobody takes it."""
+    """The choice of the first rule that matches and has a provider that accepts the payment; ``None`` where there is
+    none. Unavailable providers come last, but are not left out: if all are unavailable, the payment waits for the first
+    of them."""
     for rule in rules:
-        if rule.fits(criteria) and (able := [name for name in rule.providers if takes(name)]):
-            return ProviderChoice(rule.name, tuple(sorted(able, key=lambda name: not is_well(name))))
+        if rule.matches(criteria) and (able := [name for name in rule.providers if accepts(name)]):
+            return ProviderChoice(rule.name, tuple(sorted(able, key=lambda name: not is_available(name))))
     return None

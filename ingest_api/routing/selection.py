@@ -1,4 +1,4 @@
-"""Chooses the provider of a payment that names none."""
+"""Selects the provider of a payment whose client names none."""
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ingest_api.problems import Problem, ProblemError
 from ingest_api.routing.provider_health import ProviderHealth
-from ingest_api.routing.rules import ProviderChoice, RoutingCriteria, Rule, choose
+from ingest_api.routing.rules import ProviderChoice, RoutingCriteria, Rule, choose_providers
 from providers.base import Provider
 
-#: The rule that holds without a file of rules: every provider, in the order in which they are registered.
+#: The only rule without a file of rules: every provider, in the order of registration.
 ANY: Final = "any"
 
 
@@ -23,9 +23,9 @@ class _File(BaseModel):
 
 
 def read_rules(path: Path | None, providers: Iterable[str]) -> tuple[Rule, ...]:
-    """The rules of a TOML file, see docs/providers.md; without one, every provider takes every payment.
+    """The rules of a TOML file, see docs/providers.md; without a file, every provider gets every payment that it accepts.
 
-    Raises :class:`ValueError`, naming the file and what is wrong, for one that cannot be read or means nothing.
+    Raises :class:`ValueError`, naming the file and what is wrong, for a file that cannot be read or is not valid.
     """
     known = tuple(providers)
     if path is None:
@@ -42,7 +42,7 @@ def read_rules(path: Path | None, providers: Iterable[str]) -> tuple[Rule, ...]:
         raise ValueError(f"routing rules: {path}: {where}: {first['msg']}") from error
     names = [rule.name for rule in rules]
     if len(set(names)) != len(names):
-        raise ValueError(f"routing rules: {path}: two rules have one name, of {', '.join(names)}")
+        raise ValueError(f"routing rules: {path}: two rules have the same name, among {', '.join(names)}")
     for rule in rules:
         if strangers := sorted(set(rule.providers) - set(known)):
             raise ValueError(
@@ -53,7 +53,7 @@ def read_rules(path: Path | None, providers: Iterable[str]) -> tuple[Rule, ...]:
 
 
 class ProviderSelector:
-    """The rules, what each provider takes, and who is well."""
+    """Chooses by the rules, the capabilities of the providers, and their availability."""
 
     def __init__(self, rules: Sequence[Rule], providers: Mapping[str, Provider], health: ProviderHealth) -> None:
         self._rules = rules
@@ -61,12 +61,12 @@ class ProviderSelector:
         self.health = health
 
     def choose(self, criteria: RoutingCriteria) -> ProviderChoice:
-        """The providers to ask; 422 when none takes such a payment."""
+        """The providers to try; 422 when none accepts the payment."""
 
-        def takes(name: str) -> bool:
+        def accepts(name: str) -> bool:
             return self._providers[name].capabilities.refusal(criteria.currency, criteria.amount) is None
 
-        choice = choose(self._rules, criteria, takes, lambda name: name not in self.health.unwell)
+        choice = choose_providers(self._rules, criteria, accepts, lambda name: name not in self.health.unavailable)
         if choice is None:
             raise ProblemError(Problem.NO_PROVIDER)
         return choice

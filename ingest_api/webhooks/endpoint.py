@@ -1,4 +1,4 @@
-"""Callbacks of providers: the sender is checked on the raw bytes, the bytes are in Kafka before the answer."""
+"""Callbacks of providers: the sender is verified by the raw bytes, which are in Kafka before the response."""
 
 import hashlib
 from collections.abc import Mapping
@@ -26,16 +26,16 @@ from providers.base import CallbackRejected, Provider
 
 log = structlog.get_logger(__name__)
 
-#: Provider → where it calls, below ``/webhooks/<provider>``. Yandex Pay appends its path to the URL it is given;
-#: the others call the URL as it is.
+#: Provider → path of its callbacks below ``/webhooks/<provider>``. Yandex Pay appends this path to the URL that it is
+#: configured with; the others call the URL as configured.
 CALLBACK_PATHS: Final[Mapping[str, str]] = {"yandex-pay": "/v1/webhook", "yookassa": "", "stripe": "", "tbank": ""}
 
-#: Bytes. The longest callback documented is a few KB.
+#: Bytes. The longest documented callback has a few KB.
 CALLBACK_LIMIT: Final = 64 * 1024
 
 
 def webhook_router(dependencies: Dependencies) -> APIRouter:
-    """A direct route for each provider that is set up."""
+    """A direct route for each configured provider."""
     router = APIRouter(tags=["webhooks"], route_class=DirectRoute)
     for name, path in CALLBACK_PATHS.items():
         if name in dependencies.providers:
@@ -77,7 +77,7 @@ class CallbackReceiver:
         return Response(verified.response, media_type=verified.response_type)
 
     def _headers(self, headers: Mapping[str, str], body: bytes) -> list[tuple[str, bytes]]:
-        """CloudEvents binary mode. The id is the same when the same bytes come again."""
+        """CloudEvents binary mode. The same bytes have the same id."""
         name = self._provider.name
         return [
             (CE_SPECVERSION, b"1.0"),

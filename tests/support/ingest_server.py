@@ -132,7 +132,7 @@ class FakeReads:
     journal_reads: int = 0
     entries: list[Entry] = field(default_factory=list)
     error: Exception | None = None
-    unwell: frozenset[str] = frozenset()
+    unavailable_now: frozenset[str] = frozenset()
 
     async def payment(self, client_id: str, payment_id: UUID) -> Payment | None:
         if self.error is not None:
@@ -156,8 +156,8 @@ class FakeReads:
     async def timeline(self, payment_id: UUID) -> list[Entry]:
         return self.entries
 
-    async def unwell_providers(self) -> frozenset[str]:
-        return self.unwell
+    async def unavailable_providers(self) -> frozenset[str]:
+        return self.unavailable_now
 
     async def close(self) -> None: ...
 

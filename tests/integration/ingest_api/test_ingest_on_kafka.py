@@ -123,7 +123,7 @@ async def test_a_reply_reaches_who_waits_on_its_partition_only(settings: Setting
 async def test_replies_of_before_are_not_heard_and_garbage_stops_nothing(settings: Settings, producer) -> None:
     await send_reply(producer, 6, "a")
     async with listening(settings, instance=6) as (_, waiting, metrics):
-        with waiting.place("a") as old, waiting.place("b") as new:
+        with waiting.register("a") as old, waiting.register("b") as new:
             assert old is not None
             assert new is not None
             await producer.send_and_wait(REPLIES.name, b"garbage", partition=6)

@@ -80,15 +80,15 @@ async def test_without_rules_every_provider_may_be_asked(serve, body):
 
 async def test_a_provider_that_is_not_called_now_is_asked_last(serve, rules, body):
     async with serve(registry.build, routes_file=rules) as world:
-        world.reads.unwell = frozenset({"yandex-pay"})
-        await world.dependencies.selector.health.look()
+        world.reads.unavailable_now = frozenset({"yandex-pay"})
+        await world.dependencies.selector.health.refresh()
         assert await chosen(world, body) == ("everybody-else", "tbank", ("stripe", "yandex-pay"))
 
 
 async def test_a_named_provider_is_asked_and_nobody_else(serve, rules, body):
     async with serve(registry.build, routes_file=rules) as world:
-        world.reads.unwell = frozenset({"yandex-pay"})
-        await world.dependencies.selector.health.look()
+        world.reads.unavailable_now = frozenset({"yandex-pay"})
+        await world.dependencies.selector.health.refresh()
         assert (await world.create(body)).status == 202
         (command,) = world.writer.commands
         assert (command.route, command.provider, command.alternatives) == (None, "yandex-pay", ())
@@ -125,7 +125,7 @@ async def test_a_repeat_is_the_same_command_whatever_the_rules_say_by_then(serve
         ("", "rule: Field required"),
         ('[[rule]]\nname = "a"\nproviders = []', "rule.0.providers"),
         ('[[rule]]\nname = "a"\nproviders = ["paypal"]', "no provider paypal"),
-        ('[[rule]]\nname = "a"\nproviders = ["stripe", "stripe"]', "stands twice"),
+        ('[[rule]]\nname = "a"\nproviders = ["stripe", "stripe"]', "listed twice"),
         ('[[rule]]\nname = "a"\nproviders = ["stripe"]\nprice = 1', "rule.0.price"),
         ('[[rule]]\nname = "a"\nproviders = ["stripe"]\namount_from = 1', "name the one currency"),
         (
