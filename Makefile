@@ -6,24 +6,21 @@ SHELL := /bin/bash
 VENV := .venv
 BILLING := $(VENV)/bin/billing
 UV_VERSION := 0.13.9
-# The first of these that is a supported version and can make a virtual environment.
-PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3 /usr/bin/python3; do \
-	$$p -c 'import sys, venv, ensurepip; sys.exit(not ((3, 11) <= sys.version_info < (3, 14)))' 2>/dev/null \
-	&& { echo $$p; break; }; done)
+PYTHON := $(shell deploy/local/choose-python.sh)
 
 .PHONY: help
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-9s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(VENV)/.installed deploy/local/jars/.complete rabbitmq ## Install what the project needs into .venv (and RabbitMQ, where it can)
 
-$(VENV)/.installed: requirements.lock pyproject.toml
+$(VENV)/.installed: requirements-dev.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 to 3.13 with venv is needed: install python3 and python3-venv"; exit 1; }
 	@echo "installing Python packages into $(VENV) …"
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@$(VENV)/bin/uv pip install --quiet --system-certs --python $(VENV) --require-hashes -r requirements.lock
+	@$(VENV)/bin/uv pip install --quiet --system-certs --python $(VENV) --require-hashes -r requirements-dev.lock
 	@$(VENV)/bin/uv pip install --quiet --system-certs --python $(VENV) --no-deps -e .
 	@touch $@
 
@@ -74,7 +71,24 @@ down: ## Stop the local stack
 status: ## Show what runs and where
 	@$(BILLING) status
 
+# One resolution: everything a developer installs. The other locks are parts of it, wheels only.
+LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv pip compile --quiet --system-certs --universal --generate-hashes --no-emit-index-url
+PART := $(LOCK) --no-build --constraint requirements-dev.lock --no-annotate
 .PHONY: lock
-lock: $(VENV)/.installed ## Resolve the dependencies anew into requirements.lock
-	@$(VENV)/bin/uv pip compile --quiet --system-certs --universal --upgrade --generate-hashes --no-emit-index-url \
-		--group pyproject.toml:dev pyproject.toml -o requirements.lock
+lock: $(VENV)/.installed ## Resolve the dependencies anew into the requirements*.lock files
+	@$(LOCK) --upgrade --all-extras --group pyproject.toml:dev pyproject.toml -o requirements-dev.lock
+	@$(PART) pyproject.toml -o requirements.lock
+	@$(PART) --extra charts pyproject.toml -o requirements-charts.lock
+	@$(PART) --group pyproject.toml:build -o requirements-build.lock
+
+.PHONY: image
+image: ## Build the images cinema-billing and cinema-billing-admin (Docker, else Buildah)
+	@deploy/build-images.sh
+
+.PHONY: image-check
+image-check: setup image ## Check the images: lint, size, what they can import; list their parts in dist/sbom.json
+	@$(VENV)/bin/hadolint deploy/Dockerfile
+	@deploy/check-images.sh
+	@mkdir -p dist
+	@$(VENV)/bin/cyclonedx-py requirements requirements-charts.lock --output-format JSON -o dist/sbom.json
+	@echo "dist/sbom.json lists the packages"

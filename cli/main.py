@@ -51,6 +51,8 @@ COMMANDS: Final = {
     "logs": Lazy("cli.stack", "logs", "Print the end of a process' log."),
     "supervise": Lazy("cli.stack", "supervise", "Run the supervisor in the foreground.", hidden=True),
     "migrate": Lazy("cli.run", "migrate", "Migrate Postgres, Kafka, RabbitMQ and ClickHouse to this release."),
+    "version": Lazy("cli.version", "version", "Print version, source revision, schema and message types."),
+    "alive": Lazy("cli.alive", "alive", "Exit 0 while the worker or sink in this container makes progress."),
     "api-keys": Lazy("cli.api_keys", "app", "API clients and their keys."),
     "dead-letters": Lazy("cli.dead_letters", "app", "Messages that could not be processed."),
     "journal": Lazy("cli.journal", "app", "Upkeep of the journal's monthly partitions."),

@@ -44,6 +44,8 @@ class Settings(BaseSettings):
     local_clickhouse_password: SecretStr = SecretStr("")
 
     # processes
+    revision: str = ""
+    """Source revision that the image was built from; the image sets it."""
     log_level: Literal["debug", "info", "warning"] = "info"
     """``debug``: what is said to providers and by them too, masked; by default only of calls that went wrong."""
     heartbeat_file: Path | None = None

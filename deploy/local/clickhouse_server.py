@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import lz4.frame
-import orjson
+import msgspec
 import structlog
 from aiohttp import web
 
@@ -106,7 +106,7 @@ class Server:
             "elapsed_ns": str(round(elapsed_s * 1e9)),
         }
         headers = {
-            "X-ClickHouse-Summary": orjson.dumps(summary).decode(),
+            "X-ClickHouse-Summary": msgspec.json.encode(summary).decode(),
             "X-ClickHouse-Query-Id": request.query.get("query_id") or str(uuid.uuid4()),
             "X-ClickHouse-Format": format,
             "X-ClickHouse-Timezone": self._time_zone,

@@ -18,8 +18,8 @@ from deploy.local.leftovers import wait_for_leftovers
 LOOK_S: Final = 0.1
 #: Maven may have to fetch Kafka at the first start.
 UP_PATIENCE_S: Final = 180.0
-#: How long no supervisor may run before its start counts as failed.
-ARRIVAL_S: Final = 10.0
+#: How long no supervisor may run before its start counts as failed: on a busy machine its imports alone take 10 s.
+ARRIVAL_S: Final = 60.0
 #: More than the parts of two stages are given to stop.
 DOWN_PATIENCE_S: Final = 75.0
 #: A part that died so often since it was asked to start will not.

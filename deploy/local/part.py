@@ -1,7 +1,6 @@
 """What a part of the stack is: a process to start, a way to see that it works, a way to stop it."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -9,8 +8,8 @@ from pathlib import Path
 
 import aiohttp
 
-#: A heartbeat older than this means that the process is stuck, seconds.
-BEAT_LIMIT_S = 10.0
+from runtime.liveness import is_fresh
+
 PROBE_TIMEOUT_S = 2.0
 
 Check = Callable[[], Awaitable[bool]]
@@ -82,9 +81,6 @@ def beats(path: Path) -> Check:
     """A worker touched its heartbeat file a moment ago."""
 
     async def check() -> bool:
-        try:
-            return time.time() - path.stat().st_mtime < BEAT_LIMIT_S  # noqa: ASYNC240
-        except FileNotFoundError:
-            return False
+        return is_fresh(path)
 
     return check

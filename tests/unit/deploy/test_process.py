@@ -13,7 +13,7 @@ from deploy.local.layout import Layout
 from deploy.local.part import Part, PartUnavailable
 from deploy.local.process import BACKOFF_S, Process
 
-PATIENCE_S = 20
+PATIENCE_S = 60
 WAITS = "import time; time.sleep(600)"
 DIES = "raise SystemExit(3)"
 STUBBORN = (

@@ -12,7 +12,7 @@ import pytest
 from deploy.local import control
 from deploy.local.layout import Layout, read_status, want_workers
 
-PATIENCE_S = 20
+PATIENCE_S = 60
 SCRIPT = '''
 import sys
 from pathlib import Path

@@ -1,0 +1,53 @@
+"""``billing version``: which release this is, and which schema and messages it knows."""
+
+import subprocess
+from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+import typer
+
+DISTRIBUTION: Final = "cinema-billing"
+
+
+class Version(msgspec.Struct, frozen=True):
+    """``schema``: the Postgres revision that `billing migrate` brings. ``message_types``: those it can read."""
+
+    version: str
+    revision: str
+    schema: str
+    message_types: list[str]
+
+
+def version(json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+    """Print version, source revision, schema and message types."""
+    from billing.messages import MESSAGE_TYPES
+    from runtime.settings import Settings
+    from storage.schema import REVISION
+
+    this = Version(
+        version=version_of(DISTRIBUTION),
+        revision=Settings().revision or _revision_of_checkout() or "unknown",
+        schema=REVISION,
+        message_types=sorted(MESSAGE_TYPES),
+    )
+    if json:
+        typer.echo(msgspec.json.encode(this).decode())
+        return
+    typer.echo(f"{DISTRIBUTION} {this.version}, revision {this.revision}, schema {this.schema}")
+    typer.echo("message types:")
+    for type in this.message_types:
+        typer.echo(f"  {type}")
+
+
+def _revision_of_checkout() -> str:
+    """The commit checked out beside this code; empty where the code is installed without its repository."""
+    root = Path(__file__).parents[1]
+    if not (root / ".git").exists():
+        return ""
+    try:
+        found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, check=False, capture_output=True, text=True)
+    except FileNotFoundError:
+        return ""
+    return found.stdout.strip()
