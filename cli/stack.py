@@ -17,6 +17,9 @@ from cli.output import err, out, write_json
 from deploy.local import control
 from deploy.local.control import NotReady, Status, is_ready
 from deploy.local.layout import Layout, read_status, wanted_workers
+from deploy.local.stack import compose
+from deploy.local.supervisor import supervise as run_supervisor
+from runtime.logging.setup import configure
 from runtime.settings import Settings
 
 LOG_LINES: Final = 15
@@ -87,10 +90,6 @@ def logs(
 
 def supervise() -> None:
     """Run the supervisor in the foreground. `billing up` runs it in the background."""
-    from deploy.local.stack import compose
-    from deploy.local.supervisor import supervise as run_supervisor
-    from runtime.logging.setup import configure
-
     configure()
     settings = Settings()
     layout = _layout()

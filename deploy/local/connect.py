@@ -4,6 +4,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic_settings import EnvSettingsSource
+
 from deploy.local.layout import Layout, read_status
 from runtime.settings import Settings
 
@@ -39,8 +41,6 @@ def environment_of_running_stack(environment: Mapping[str, str] | None = None) -
 
 def settings_of(variables: Mapping[str, str]) -> Settings:
     """Settings from variables that are not in this process' environment."""
-    from pydantic_settings import EnvSettingsSource
-
     source = EnvSettingsSource(Settings)
     # As pydantic reads the environment of a process: names in lower case, JSON where a field is not a scalar.
     source.env_vars = {name.lower(): value for name, value in variables.items()}

@@ -17,6 +17,7 @@ from billing.messages import CreatePayment
 from deploy.local.connect import settings_of_running_stack
 from runtime.settings import Settings
 from storage.inspection.books import auditing_engine, moment
+from tests.conftest import BILLING
 
 
 async def test_after_a_demo_everything_was_checked_and_nothing_is_wrong(paid, stack):
@@ -59,7 +60,6 @@ def _environment(stack) -> dict[str, str]:
 
 
 def _verify(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    from tests.conftest import BILLING
 
     command = [*BILLING, "verify", "--json", "--wait", "0"]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
