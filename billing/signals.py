@@ -6,7 +6,8 @@ that a consumer can drop repeats and late arrivals.
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -167,3 +168,16 @@ def _signal(event: PaymentChanged, routing_key: str, body: Access | Notification
         occurred_at=event.changed_at,
         body=body,
     )
+
+
+#: Routing key → the body of the signal.
+SIGNAL_BODIES: Final[MappingProxyType[str, type[Any]]] = MappingProxyType(
+    {
+        ALLOW_ACCESS_KEY: Access,
+        DENY_ACCESS_KEY: Access,
+        PAYMENT_SUCCEEDED_KEY: Notification,
+        PAYMENT_FAILED_KEY: Notification,
+        PAYMENT_VOIDED_KEY: Notification,
+        REFUNDED_KEY: Notification,
+    }
+)

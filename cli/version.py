@@ -3,10 +3,16 @@
 import subprocess
 from importlib.metadata import version as version_of
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 import typer
+
+from billing.messages import MESSAGE_TYPES
+from cli.arguments import AsJson
+from cli.output import write_json
+from runtime.settings import Settings
+from storage.schema import REVISION
 
 DISTRIBUTION: Final = "cinema-billing"
 
@@ -20,20 +26,16 @@ class Version(msgspec.Struct, frozen=True):
     message_types: list[str]
 
 
-def version(json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+def version(as_json: AsJson = False) -> None:
     """Print version, source revision, schema and message types."""
-    from billing.messages import MESSAGE_TYPES
-    from runtime.settings import Settings
-    from storage.schema import REVISION
-
     this = Version(
         version=version_of(DISTRIBUTION),
         revision=Settings().revision or _revision_of_checkout() or "unknown",
         schema=REVISION,
         message_types=sorted(MESSAGE_TYPES),
     )
-    if json:
-        typer.echo(msgspec.json.encode(this).decode())
+    if as_json:
+        write_json(this)
         return
     typer.echo(f"{DISTRIBUTION} {this.version}, revision {this.revision}, schema {this.schema}")
     typer.echo("message types:")

@@ -6,9 +6,9 @@ from typing import Any, Final
 import msgspec
 
 from billing.messages import Envelope
-from billing.messages.catalogue import RAW_TOPICS, SIGNAL_BODIES, TOPIC_MESSAGES
+from billing.messages.catalogue import RAW_TOPICS, TOPIC_MESSAGES
 from billing.messages.topics import CALLBACKS, INBOX, Topic
-from billing.signals import signal_type
+from billing.signals import SIGNAL_BODIES, signal_type
 from sinks.rabbitmq.publisher import SIGNALS
 
 #: Version of the document: raised with every change, the major number with a breaking one.

@@ -50,6 +50,7 @@ def row(message: Message, offset: int, version: int | None) -> JournalRow:
     envelope = Envelope.wrap(message, id=f"m-{offset}", source="/test", subject=str(message.payment_id), time=NOW)
     return JournalRow(
         recorded_at=NOW.isoformat(),
+        topic=INBOX.name,
         stream_partition=PARTITION,
         stream_offset=offset,
         payment_id=message.payment_id,

@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 from backoffice.asyncapi.breaking import breaking
 from backoffice.asyncapi.document import document, signal_schemas
 from billing.messages import MESSAGE_TYPES
-from billing.messages.catalogue import RAW_TOPICS, SIGNAL_BODIES, TOPIC_MESSAGES
+from billing.messages.catalogue import RAW_TOPICS, TOPIC_MESSAGES
 from billing.messages.event_parts import Entitlement
 from billing.messages.topics import TOPICS
-from billing.signals import signals_for
+from billing.signals import SIGNAL_BODIES, signals_for
 from billing.vocabulary import PaymentStatus
 from cli.asyncapi import DOCUMENT, files
 from cli.main import app
