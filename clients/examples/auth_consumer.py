@@ -1,4 +1,4 @@
-"""A reference auth service: keeps who may watch what from ``auth.access``.
+"""A reference auth service: keeps the access rights of customers, from the queue ``auth.access``.
 
 Run it against a stack: ``python -m clients.examples.auth_consumer amqp://…``. A real service keeps the grants in its
 database, in the same transaction in which it compares the versions.
@@ -22,8 +22,8 @@ async def serve(url: str, grants: Grants, queue: str = QUEUE) -> None:
 
     async def handle(signal: Access, _message: AbstractIncomingMessage) -> None:
         applied = grants.apply(signal)
-        word = "applied" if applied else "outdated"
-        print(f"{word}: {signal.action} {signal.customer_id} {','.join(signal.products)}", flush=True)
+        result = "applied" if applied else "outdated"
+        print(f"{result}: {signal.action} {signal.customer_id} {','.join(signal.products)}", flush=True)
 
     await consume(url, queue, Access, handle)
 

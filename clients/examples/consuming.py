@@ -1,4 +1,4 @@
-"""How a service reads its queue: one message after another, acknowledged when it is dealt with."""
+"""Consumption of a queue: one message after another, acknowledged after it was handled."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
@@ -9,19 +9,20 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 T = TypeVar("T")
 
-#: Messages the broker hands over before the first is acknowledged.
+#: Messages that the broker delivers before the first is acknowledged.
 PREFETCH: Final = 50
-#: Between a cut connection and the next try, seconds.
+#: Seconds between a lost connection and the next attempt.
 RECONNECT_S: Final = 1.0
 
 
 async def consume(
     url: str, queue: str, type: type[T], handle: Callable[[T, AbstractIncomingMessage], Awaitable[None]]
 ) -> None:
-    """Read ``queue`` until cancelled, over cut connections. ``handle`` must bear repeats: delivery is at least once.
+    """Consume ``queue`` until cancelled, and reconnect when the connection is lost. ``handle`` has to be idempotent:
+    delivery is at least once.
 
-    A body that is not a ``type`` goes to the dead letters at once. When ``handle`` raises, the message goes back to
-    the queue, and after the queue's delivery limit to the dead letters too.
+    A body that is not a ``type`` becomes a dead letter at once. If ``handle`` raises, the message is requeued, and
+    becomes a dead letter after the queue's delivery limit.
     """
     connection = await aio_pika.connect_robust(url, reconnect_interval=RECONNECT_S)
     async with connection:

@@ -1,4 +1,4 @@
-"""What an auth service keeps: who may watch what. Pure; any order of signals, and any repeats, end the same."""
+"""The access rights that an auth service keeps. Pure: any order of signals, and any repeats, give the same result."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from billing.signals import Access, AccessAction
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The last word of one payment on one product of one customer."""
+    """The latest decision of one payment about one product of one customer."""
 
     version: int
     open: bool
@@ -20,15 +20,15 @@ class Grants:
     """Grants by (customer, product) and payment.
 
     A signal counts only when its version is above the last one applied for the same customer, product and payment:
-    a late DENY never beats a newer ALLOW. A customer who paid twice for a product keeps it while one of the payments
-    stands: what a refund of the other says is about the other.
+    a late DENY never overrides a newer ALLOW. A customer who paid twice for a product keeps it while one of the payments
+    is not refunded.
     """
 
     def __init__(self) -> None:
         self._grants: dict[tuple[str, str], dict[UUID, Grant]] = {}
 
     def apply(self, signal: Access) -> bool:
-        """Take in a signal; ``False`` when all of it was known or outdated."""
+        """Apply a signal; ``False`` if all of it was known or outdated."""
         applied = False
         grant = Grant(signal.version, signal.action is AccessAction.ALLOW_ACCESS, signal.valid_until)
         for product in signal.products:

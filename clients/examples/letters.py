@@ -1,4 +1,4 @@
-"""What a notification service writes: a template filled with a signal's data. Pure."""
+"""The letters of a notification service: a template with the data of a signal. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from string import Template
 from billing.money import Money
 from billing.signals import Notification
 
-#: Folder of the texts: the first line of a file is the subject. A template that has no file is a defect of ours.
+#: Folder of the templates: the first line of a file is the subject. Every template of the signals has a file.
 TEMPLATES = resources.files("clients.examples") / "templates"
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What the customer reads."""
+    """A letter to a customer."""
 
     customer_id: str
     subject: str
@@ -22,13 +22,13 @@ class Letter:
 
 
 def write(notification: Notification) -> Letter:
-    """The letter of a notification; :class:`FileNotFoundError` for a template that we have no text for."""
+    """The letter for a notification; raises :class:`FileNotFoundError` for an unknown template."""
     text = (TEMPLATES / f"{notification.template}.txt").read_text("utf-8")
-    subject, _, body = Template(text).substitute(_words(notification)).partition("\n")
+    subject, _, body = Template(text).substitute(_substitutions(notification)).partition("\n")
     return Letter(notification.customer_id, subject, body.strip())
 
 
-def _words(notification: Notification) -> Mapping[str, str]:
+def _substitutions(notification: Notification) -> Mapping[str, str]:
     data = notification.data
     return {
         "amount": str(Money(data.amount, data.currency)),

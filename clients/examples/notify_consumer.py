@@ -1,7 +1,7 @@
 """A reference notification service: writes one letter per signal of ``notify.customer``.
 
-Run it against a stack: ``python -m clients.examples.notify_consumer amqp://…``. A real service keeps the ids of the
-messages it has dealt with as long as a repeat may come (days), next to the letters it has sent.
+Run it against a stack: ``python -m clients.examples.notify_consumer amqp://…``. A real service stores the ids of
+handled messages beside the letters it has sent, for as long as a message can be repeated (days).
 """
 
 import asyncio
@@ -17,31 +17,31 @@ from clients.examples.letters import Letter, write
 QUEUE: Final = "notify.customer"
 
 
-class Outbox:
-    """Letters by the id of the message that caused them: a repeated message causes none."""
+class Letters:
+    """Letters by the id of their message: a repeated message writes none."""
 
     def __init__(self) -> None:
-        self.letters: dict[str, Letter] = {}
+        self.by_message: dict[str, Letter] = {}
 
-    def take(self, message_id: str, notification: Notification) -> bool:
-        """Write the letter; ``False`` when it was written before."""
-        if message_id in self.letters:
+    def add(self, message_id: str, notification: Notification) -> bool:
+        """Write the letter; ``False`` if it was written before."""
+        if message_id in self.by_message:
             return False
-        self.letters[message_id] = write(notification)
+        self.by_message[message_id] = write(notification)
         return True
 
 
-async def serve(url: str, outbox: Outbox, queue: str = QUEUE) -> None:
+async def serve(url: str, letters: Letters, queue: str = QUEUE) -> None:
     """Write letters until cancelled."""
 
     async def handle(notification: Notification, message: AbstractIncomingMessage) -> None:
         message_id = message.message_id or ""
-        if outbox.take(message_id, notification):
-            letter = outbox.letters[message_id]
+        if letters.add(message_id, notification):
+            letter = letters.by_message[message_id]
             print(f"to {letter.customer_id}: {letter.subject}", flush=True)
 
     await consume(url, queue, Notification, handle)
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(sys.argv[1], Outbox()))
+    asyncio.run(serve(sys.argv[1], Letters()))

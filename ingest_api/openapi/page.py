@@ -1,4 +1,4 @@
-"""``/docs``: the OpenAPI document as a page to read. No script, nothing from elsewhere."""
+"""``/docs``: the OpenAPI document as a page. It has no script and loads nothing from other hosts (ADR 0013)."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ td,th{text-align:left;vertical-align:top;padding:.25rem .6rem .25rem 0;border-bo
 .method{font-weight:700;display:inline-block;width:4rem}
 @media(prefers-color-scheme:dark){body{background:#1c1c1e;color:#eee}code,pre{background:#2c2c2e}a{color:#8ab4f8}}
 """
-#: What the page may load: this very style sheet.
+#: The page may load its own style sheet only.
 CONTENT_POLICY: Final = (
     f"default-src 'none'; style-src 'sha256-{b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'; "
     "frame-ancestors 'none'"
@@ -47,14 +47,14 @@ def _page(document: dict[str, Any]) -> Iterator[str]:
     yield f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
     yield f"<style>{_STYLE}</style></head><body><h1>{title}</h1>"
     yield f"<pre>{escape(document['info']['description'])}</pre>"
-    yield '<p><a href="/openapi.json">OpenAPI document</a> · <a href="/problems">all problems</a></p>'
+    yield '<p><a href="/openapi.json">OpenAPI document</a> · <a href="/problems">problem types</a></p>'
     tags: dict[str, list[str]] = {}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             tags.setdefault(operation["tags"][0], []).append("".join(_operation(path, method, operation)))
     for tag, operations in tags.items():
         yield f"<h2>{escape(tag)}</h2>{''.join(operations)}"
-    yield "<h2>schemas</h2>"
+    yield "<h2>Schemas</h2>"
     for name, schema in sorted(document["components"]["schemas"].items()):
         yield f'<details id="{escape(name)}"><summary><code>{escape(name)}</code></summary>{_json(schema)}</details>'
     yield "</body></html>"
@@ -73,10 +73,10 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> Iterator[st
         yield "</table>"
     for content in operation.get("requestBody", {}).get("content", {}).values():
         yield f"<h4>Body {_named(content)}</h4>{_example(content)}"
-    yield "<h4>Answers</h4><table>"
-    for status, answer in operation["responses"].items():
-        yield f"<tr><td><code>{status}</code></td><td>{escape(answer['description'])}"
-        for content in answer.get("content", {}).values():
+    yield "<h4>Responses</h4><table>"
+    for status, response in operation["responses"].items():
+        yield f"<tr><td><code>{status}</code></td><td>{escape(response['description'])}"
+        for content in response.get("content", {}).values():
             yield f" {_named(content)}{_example(content)}"
         yield "</td></tr>"
     yield "</table></details>"

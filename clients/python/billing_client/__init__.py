@@ -1,4 +1,4 @@
-"""Client of the cinema's billing API: payments, what may be done to them, and their changes as they happen."""
+"""Client of the cinema's billing API: payments, commands on them, and their changes as they happen."""
 
 from billing_client.client import BillingClient
 from billing_client.errors import (

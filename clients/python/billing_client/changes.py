@@ -12,15 +12,15 @@ import msgspec
 from billing_client.errors import NoAnswer, problem_error
 from billing_client.event_stream import server_events
 from billing_client.models import Payment
-from billing_client.repeats import PASSING
+from billing_client.repeats import TRANSIENT
 from billing_client.transport import Transport, retry_after_s
 
-#: Seconds of silence after which a stream is given up: the server sends a comment every 15 s.
+#: Seconds without data after which a stream is considered broken: the server sends a comment every 15 s.
 _SILENCE_S: Final = 40.0
 
 
 async def follow(transport: Transport, payment_id: UUID, after: int | None) -> AsyncIterator[Payment]:
-    """Every version behind ``after`` once and in order; the stream is taken up again where it broke off."""
+    """Every version after ``after``, once and in order. A broken stream is resumed where it ended."""
     url = f"{transport.url}/v1/payments/{payment_id}/events"
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=transport.repeats.timeout_s, sock_read=_SILENCE_S)
     wanted_s = 0.0
@@ -40,7 +40,7 @@ async def follow(transport: Transport, payment_id: UUID, after: int | None) -> A
                             yield msgspec.json.decode(event.data, type=Payment)
                 else:
                     failure = problem_error(response.status, response.reason or "", await response.read())
-                    if response.status not in PASSING:
+                    if response.status not in TRANSIENT:
                         raise failure
                     wanted_s = retry_after_s(response)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -29,12 +29,12 @@ Expansion = Literal["order", "cart"]
 
 
 class BillingClient:
-    """One API client's view of the service. Close it, or use it as a context manager; a ``session`` of your own stays
+    """Calls the service with one API key. Close it, or use it as a context manager; a ``session`` that you pass stays
     open. Every method raises :class:`~billing_client.errors.ProblemError` and
     :class:`~billing_client.errors.NoAnswer`.
 
-    Commands take ``idempotency_key`` (random where it is left out) and ``wait_s``, how long the service may wait for
-    the outcome before it answers that it is to come; 0 for not at all.
+    Commands take ``idempotency_key`` (random if left out) and ``wait_s``: how many seconds the service waits for the
+    outcome before it answers without it; 0 does not wait.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class BillingClient:
     async def create_payment(
         self, payment: NewPayment, *, idempotency_key: str | None = None, wait_s: float = 10.0
     ) -> Opened:
-        """Open a payment; a repeat with its key and body finds the same one."""
+        """Open a payment. A repeat with the same key and body returns the same payment."""
         answer = await self._command("/v1/payments", payment, idempotency_key, wait_s)
         accepted = answer.read(_Accepted)
         known = accepted.version is not None
@@ -80,14 +80,14 @@ class BillingClient:
         idempotency_key: str | None = None,
         wait_s: float = 10.0,
     ) -> OperationResult:
-        """Take what is held: all of it, or ``amount`` with the ``cart`` that is sold after all."""
+        """Capture an authorized payment: all of it, or ``amount`` with the ``cart`` that is still sold."""
         body = {"amount": amount, "cart": cart}
         return await self._act(payment_id, "capture", body, idempotency_key, wait_s)
 
     async def void(
         self, payment_id: UUID, reason: str, *, idempotency_key: str | None = None, wait_s: float = 10.0
     ) -> OperationResult:
-        """Give back what is held."""
+        """Void an authorized payment."""
         return await self._act(payment_id, "void", {"reason": reason}, idempotency_key, wait_s)
 
     async def refund(
@@ -100,24 +100,24 @@ class BillingClient:
         idempotency_key: str | None = None,
         wait_s: float = 10.0,
     ) -> OperationResult:
-        """Give back what was taken: ``amount``, or ``items``, or with neither all that is left."""
+        """Refund a captured payment: ``amount``, or ``items``, or with neither everything that is left."""
         body = {"reason": reason, "amount": amount, "items": items or None}
         return await self._act(payment_id, "refund", body, idempotency_key, wait_s)
 
     async def cancel(
         self, payment_id: UUID, reason: str, *, idempotency_key: str | None = None, wait_s: float = 10.0
     ) -> OperationResult:
-        """Give up an unpaid payment."""
+        """Cancel an unpaid payment."""
         return await self._act(payment_id, "cancel", {"reason": reason}, idempotency_key, wait_s)
 
     async def payment(self, payment_id: UUID, *, expand: Sequence[Expansion] = ()) -> Payment:
-        """A payment as the books have it."""
+        """A payment as committed."""
         params = {"expand": ",".join(expand)} if expand else None
         return (await self._transport.send("GET", f"/v1/payments/{payment_id}", params=params)).read(Payment)
 
     async def payments(self, *, expand: Sequence[Expansion] = (), **filters: str) -> AsyncIterator[Payment]:
-        """All payments that match, newest first, page by page. ``filters``: those of the list, ``customer_id`` or
-        ``status`` for example; ``**{"metadata[campaign]": "spring"}``."""
+        """All payments that match, newest first, page by page. ``filters``: those of the API, such as ``customer_id`` or
+        ``status``; ``**{"metadata[campaign]": "spring"}``."""
         params = {**filters, **({"expand": ",".join(expand)} if expand else {})}
         while True:
             page = (await self._transport.send("GET", "/v1/payments", params=params)).read(Page)
@@ -128,7 +128,7 @@ class BillingClient:
             params["cursor"] = page.next_cursor
 
     async def operations(self, payment_id: UUID) -> tuple[Operation, ...]:
-        """What was done to a payment or tried, the oldest first."""
+        """The operations of a payment, oldest first."""
         answer = await self._transport.send("GET", f"/v1/payments/{payment_id}/operations")
         return answer.read(Operations).data
 
@@ -138,15 +138,15 @@ class BillingClient:
         return answer.read(OperationResult)
 
     async def timeline(self, payment_id: UUID) -> tuple[Event, ...]:
-        """All that happened to a payment, in order."""
+        """Everything that happened to a payment, in order."""
         return (await self._transport.send("GET", f"/v1/payments/{payment_id}/timeline")).read(Timeline).data
 
     async def changes(self, payment_id: UUID, *, after: int | None = None) -> AsyncIterator[Payment]:
-        """The payment as it stands, then after each change, every version once and in order, without end: leave the
-        loop when you have seen enough. ``after``: begin with the version that follows this one.
+        """The current payment, then the payment after each change: every version once and in order, without end. Break
+        out of the loop when you have seen enough. ``after``: begin with the version that follows this one.
 
-        ``operations`` of a change holds those that it made or changed. A stream that breaks is resumed; raises what
-        :class:`~billing_client.repeats.Repeats` does not cover.
+        ``operations`` of a change holds those that it created or changed. A broken stream is resumed, within the bounds
+        of :class:`~billing_client.repeats.Repeats`; after that the last error is raised.
         """
         async for payment in follow(self._transport, payment_id, after):
             yield payment
@@ -167,7 +167,7 @@ class BillingClient:
 
 
 class _Accepted(msgspec.Struct, frozen=True):
-    """What every answer to a new payment has; ``version`` only where the payment is known."""
+    """The members of every response to a new payment; ``version`` only if the payment is known."""
 
     id: UUID
     payment_url: str | None = None

@@ -1,4 +1,4 @@
-"""What the service refuses, as exceptions: RFC 9457 problem documents with stable types."""
+"""Refusals of the service as exceptions: RFC 9457 problem documents with stable types."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -8,22 +8,22 @@ import msgspec
 
 
 class BillingError(Exception):
-    """Base of everything that the client raises."""
+    """Base class of all exceptions of the client."""
 
 
 class NoAnswer(BillingError):
-    """Nobody answered in time. Whether a command was accepted is not known: repeat it with its Idempotency-Key."""
+    """No response in time. It is unknown whether a command was accepted: repeat it with its Idempotency-Key."""
 
 
 class FieldError(msgspec.Struct, frozen=True):
-    """One fault of a request. ``pointer``: RFC 6901, from the body's root."""
+    """One invalid field of a request. ``pointer``: RFC 6901, from the body's root."""
 
     pointer: str
     detail: str
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """The document."""
+    """The problem document."""
 
     type: str
     title: str
@@ -35,13 +35,14 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class ProblemError(BillingError):
-    """The service's answer is a problem document. ``code`` ends its type; the service describes it at that URL.
+    """The service refused the request. ``code`` is the end of the problem's type, whose URL describes it; a type that
+    earlier releases of the service named otherwise has its present code.
 
-    ``rule``: the rule of the books that refused, where it has no type of its own. ``extensions``: all members.
+    ``rule``: the rule that refused a command, if it has no type of its own. ``extensions``: all members.
     """
 
     def __init__(self, problem: Problem, extensions: Mapping[str, Any]) -> None:
-        self.code = problem.type.rpartition("/")[2]
+        self.code = _code(problem)
         super().__init__(f"{problem.status} {self.code}: {problem.detail or problem.title}")
         self.status = problem.status
         self.title = problem.title
@@ -57,15 +58,15 @@ class Unauthorized(ProblemError):
 
 
 class Forbidden(ProblemError):
-    """The API key has not the scope."""
+    """The API key lacks the scope."""
 
 
 class NotFound(ProblemError):
-    """No such payment or operation; or it was accepted a moment ago and is not in the books yet."""
+    """The payment or operation does not exist, or it was accepted a moment ago and is not committed yet."""
 
 
 class Refused(ProblemError):
-    """The payment's state does not allow it: read the payment and decide anew."""
+    """The state of the payment does not allow the command: read the payment and decide again."""
 
 
 class InvalidRequest(ProblemError):
@@ -77,13 +78,15 @@ class KeyReused(InvalidRequest):
 
 
 class TooManyRequests(ProblemError):
-    """Faster than the client's rate, for longer than the client was willing to wait."""
+    """The rate of the API client was exceeded for longer than :class:`~billing_client.repeats.Repeats` allows."""
 
 
 class Unavailable(ProblemError):
-    """The service could not take it: a command was not accepted, or (500) it is not known whether it was."""
+    """The service is unavailable: a command was not accepted, or (500) it is unknown whether it was."""
 
 
+#: Former code → present code, of renamed problem types.
+_RENAMED: Final = MappingProxyType({"payment-not-unpaid": "payment-already-paid"})
 _BY_CODE: Final = MappingProxyType({"idempotency-key-reused": KeyReused})
 _BY_STATUS: Final = MappingProxyType(
     {401: Unauthorized, 403: Forbidden, 404: NotFound, 409: Refused, 429: TooManyRequests}
@@ -92,13 +95,18 @@ _FIRST_SERVER_ERROR: Final = 500
 _problems: Final = msgspec.json.Decoder(Problem)
 
 
+def _code(problem: Problem) -> str:
+    code = problem.type.rpartition("/")[2]
+    return _RENAMED.get(code, code)
+
+
 def problem_error(status: int, reason: str, body: bytes) -> ProblemError:
-    """The exception for an answer. One that is no problem document (a proxy's page) is judged by its status."""
+    """The exception for a response. If it is not a problem document (a proxy's page), the status decides."""
     try:
         problem = _problems.decode(body)
         extensions = msgspec.json.decode(body, type=dict[str, Any])
     except msgspec.MsgspecError:
         problem, extensions = Problem("about:blank", reason or f"status {status}", status), {}
     default = Unavailable if status >= _FIRST_SERVER_ERROR else InvalidRequest
-    kind = _BY_CODE.get(problem.type.rpartition("/")[2]) or _BY_STATUS.get(status, default)
+    kind = _BY_CODE.get(_code(problem)) or _BY_STATUS.get(status, default)
     return kind(problem, extensions)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 
 class ServerEvent(NamedTuple):
-    """``id`` is empty where the server gave none; ``retry_ms``: its wish for when to connect again."""
+    """``id`` is empty if the server sent none. ``retry_ms``: when the server wants the client to reconnect."""
 
     event: str
     id: str
@@ -14,8 +14,8 @@ class ServerEvent(NamedTuple):
 
 
 async def server_events(lines: AsyncIterable[bytes]) -> AsyncIterator[ServerEvent]:
-    """The events of a stream, until it ends. One that was cut off is dropped. ``retry`` alone is an event without
-    data."""
+    """The events of a stream until it ends. An incomplete event at its end is dropped. ``retry`` alone is an event
+    without data."""
     fields: dict[str, str] = {}
     data: list[str] = []
     async for raw in lines:

@@ -1,4 +1,4 @@
-"""What is sent and what comes back. Amounts: minor units of the payment's currency; times: UTC."""
+"""Requests and responses. Amounts: minor units of the payment's currency; times: UTC."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -19,7 +19,7 @@ class PaymentStatus(StrEnum):
     FAILED = "FAILED"
     EXPIRED = "EXPIRED"
     OTHER = "OTHER"
-    """A state of a newer service."""
+    """A state that a later release of the service added."""
 
     @classmethod
     def _missing_(cls, _value: object) -> "PaymentStatus":
@@ -31,9 +31,9 @@ class OperationStatus(StrEnum):
     SUCCESS = "SUCCESS"
     FAIL = "FAIL"
     UNKNOWN = "UNKNOWN"
-    """The provider did not tell yet; it is being asked."""
+    """The provider did not report the outcome; the service is querying it."""
     OTHER = "OTHER"
-    """A status of a newer service."""
+    """A status that a later release of the service added."""
 
     @classmethod
     def _missing_(cls, _value: object) -> "OperationStatus":
@@ -41,7 +41,7 @@ class OperationStatus(StrEnum):
 
 
 class Item(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A line of a cart. ``unit_price`` with tax; ``receipt``: codes of the fiscal data format, where they matter."""
+    """A line of a cart. ``unit_price`` includes tax. ``receipt``: codes of the fiscal data format, if they matter."""
 
     product_id: str
     title: str
@@ -53,7 +53,7 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Cart(msgspec.Struct, frozen=True):
-    """What is sold; a product stands in one line only."""
+    """The cart. A product has one line only."""
 
     items: Sequence[Item]
 
@@ -73,8 +73,8 @@ class Contact(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class NewPayment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A payment to open. ``amount`` is the cart's total. ``provider``: who is to be asked; without it the service's
-    rules choose, and ``country`` (ISO 3166-1 alpha-2) and ``method`` help them."""
+    """A payment to open. ``amount`` is the cart's total. ``provider``: the only provider to try; without it the routing
+    rules of the service choose one, also by ``country`` (ISO 3166-1 alpha-2) and ``method``."""
 
     customer_id: str
     currency: str
@@ -90,14 +90,14 @@ class NewPayment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class RefundLine(msgspec.Struct, frozen=True):
-    """So many units of a product to give back."""
+    """Units of a product to refund."""
 
     product_id: str
     quantity: int
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was done to a payment, or tried."""
+    """An operation of a payment, performed or attempted."""
 
     id: UUID
     type: str
@@ -111,7 +111,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Payment(msgspec.Struct, frozen=True, kw_only=True):
-    """A payment as the books have it. ``order`` and ``cart`` are there where they were asked for."""
+    """A payment as committed. ``order`` and ``cart`` are set if ``expand`` requested them."""
 
     id: UUID
     status: PaymentStatus
@@ -135,14 +135,14 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OperationResult(Operation, frozen=True, kw_only=True):
-    """What became of a command on a payment. ``payment``: the payment after it, once that is known."""
+    """The outcome of a command on a payment. ``payment``: the payment after it, once that is known."""
 
     payment_id: UUID
     payment: Payment | None
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
-    """An accepted payment. ``payment``: as the books have it, ``None`` while its outcome is to come."""
+    """An accepted payment. ``payment``: as committed, ``None`` while its outcome is unknown."""
 
     id: UUID
     payment_url: str | None
@@ -150,7 +150,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """Something that happened to a payment. For people: ``kind`` is stable, ``summary``'s words are not."""
+    """Something that happened to a payment. For people: ``kind`` is stable, the wording of ``summary`` is not."""
 
     at: datetime
     kind: str
@@ -158,19 +158,19 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Some of a client's payments. ``next_cursor`` is ``None`` on the last page."""
+    """A page of a client's payments. ``next_cursor`` is ``None`` on the last page."""
 
     data: tuple[Payment, ...]
     next_cursor: str | None
 
 
 class Operations(msgspec.Struct, frozen=True):
-    """The operations of a payment, the oldest first."""
+    """The operations of a payment, oldest first."""
 
     data: tuple[Operation, ...]
 
 
 class Timeline(msgspec.Struct, frozen=True):
-    """All that happened to a payment, in order."""
+    """Everything that happened to a payment, in order."""
 
     data: tuple[Event, ...]

@@ -1,4 +1,4 @@
-"""When a request is sent again."""
+"""When a request is repeated."""
 
 from collections.abc import Iterator
 from random import Random
@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
-#: Answers after which the same request may end otherwise.
-PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
+#: Statuses after which a repeat of the same request may succeed.
+TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class Repeats(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ import aiohttp
 import msgspec
 
 from billing_client.errors import NoAnswer, ProblemError, problem_error
-from billing_client.repeats import PASSING, Repeats
+from billing_client.repeats import TRANSIENT, Repeats
 
 T = TypeVar("T")
 
@@ -18,18 +18,18 @@ _FIRST_ERROR: Final = 400
 
 
 class Answer(NamedTuple):
-    """A 2xx."""
+    """A response with a 2xx status."""
 
     status: int
     body: bytes
 
     def read(self, type: type[T]) -> T:
-        """Its JSON. Members that are not known are left out."""
+        """The JSON body. Unknown members are ignored."""
         return msgspec.json.decode(self.body, type=type)
 
 
 class Transport:
-    """Sends requests with the API key, again where that may help."""
+    """Sends requests with the API key, and repeats them where that can help."""
 
     def __init__(self, url: str, api_key: str, repeats: Repeats, session: aiohttp.ClientSession) -> None:
         self.url = url.rstrip("/")
@@ -39,7 +39,7 @@ class Transport:
         self._chance: Random = SystemRandom()
 
     def begin(self) -> tuple[float, Iterator[float]]:
-        """Until when to try (:func:`time.monotonic`), and the pauses between."""
+        """The deadline for attempts (:func:`time.monotonic`), and the pauses between them."""
         return time.monotonic() + self.repeats.patience_s, self.repeats.pauses(self._chance)
 
     async def send(
@@ -52,9 +52,8 @@ class Transport:
         params: dict[str, str] | None = None,
         wait_s: float = 0.0,
     ) -> Answer:
-        """The answer to the request, of whichever attempt. ``wait_s``: how long the service may take over it.
-
-        Raises :class:`ProblemError` for the last refusal, :class:`NoAnswer` when there was none.
+        """The response to the request, after repeats if necessary. ``wait_s``: how long the request asks the service to
+        wait. Raises :class:`ProblemError` for the last refusal, :class:`NoAnswer` if there was no response.
         """
         deadline, pauses = self.begin()
         timeout = aiohttp.ClientTimeout(total=self.repeats.timeout_s + wait_s)
@@ -78,7 +77,7 @@ class Transport:
                 if response.status < _FIRST_ERROR:
                     return Answer(response.status, content)
                 failure = problem_error(response.status, response.reason or "", content)
-                if response.status not in PASSING:
+                if response.status not in TRANSIENT:
                     raise failure
                 pause = max(pause, retry_after_s(response))
             if time.monotonic() + pause > deadline:
@@ -87,6 +86,6 @@ class Transport:
 
 
 def retry_after_s(response: aiohttp.ClientResponse) -> float:
-    """What the server asks for; 0 where it asks for nothing, or for a date."""
+    """The Retry-After header in seconds; 0 if it is missing or a date."""
     text = response.headers.get("Retry-After", "")
     return float(text) if text.isascii() and text.isdigit() else 0.0

@@ -13,7 +13,7 @@ from billing.messages.event_parts import Entitlement
 from billing.vocabulary import PaymentStatus
 from clients.examples import auth_consumer, notify_consumer
 from clients.examples.grants import Grants
-from clients.examples.notify_consumer import Outbox
+from clients.examples.notify_consumer import Letters
 from tests.integration.sinks.bench import Bench, until
 from tests.integration.sinks.parts import Inboxes
 from tests.support.event_factories import CHANGED, a_change
@@ -31,7 +31,7 @@ async def running(service: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 async def test_access_follows_the_payment_and_a_late_deny_changes_nothing(bench: Bench, inboxes: Inboxes) -> None:
-    grants, outbox = Grants(), Outbox()
+    grants, letters = Grants(), Letters()
     bought = a_change(version=2, entitlement=Entitlement(("film-1", "film-2"), ()))
     refunded = a_change(
         PaymentStatus.PARTIALLY_REFUNDED,
@@ -53,7 +53,7 @@ async def test_access_follows_the_payment_and_a_late_deny_changes_nothing(bench:
         return tuple(grants.allowed("customer-1", film, CHANGED) for film in ("film-1", "film-2"))
 
     async def opened() -> bool:
-        return may_watch() == (True, True) and len(outbox.letters) == 1
+        return may_watch() == (True, True) and len(letters.by_message) == 1
 
     async def one_closed() -> bool:
         return may_watch() == (True, False)
@@ -62,7 +62,7 @@ async def test_access_follows_the_payment_and_a_late_deny_changes_nothing(bench:
     async with (
         bench.sink("signals"),
         running(auth_consumer.serve(url, grants, inboxes.auth.name)),
-        running(notify_consumer.serve(url, outbox, inboxes.notify.name)),
+        running(notify_consumer.serve(url, letters, inboxes.notify.name)),
     ):
         await bench.publish([bought])
         await until(opened)

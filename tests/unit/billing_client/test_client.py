@@ -28,6 +28,7 @@ from billing_client import (
     Unauthorized,
     Unavailable,
 )
+from billing_client.errors import problem_error
 
 from billing.messages import Envelope, PaymentChanged, PaymentSnapshot
 from billing.payments.decision import snapshot
@@ -263,3 +264,13 @@ async def test_changes_of_a_payment_nobody_has_are_refused(billing: BillingClien
 def test_a_state_of_a_newer_service_does_not_break_the_client() -> None:
     assert msgspec.json.decode(b'"DISPUTED"', type=PaymentStatus) is PaymentStatus.OTHER
     assert msgspec.json.decode(b'"HELD"', type=OperationStatus) is OperationStatus.OTHER
+
+
+@pytest.mark.parametrize("code", ["payment-not-unpaid", "payment-already-paid"])
+def test_a_renamed_problem_type_has_one_code_whichever_release_answers(code: str) -> None:
+    document = {"type": f"/problems/{code}", "title": "", "status": 409}
+
+    error = problem_error(409, "Conflict", msgspec.json.encode(document))
+
+    assert isinstance(error, Refused)
+    assert error.code == "payment-already-paid"

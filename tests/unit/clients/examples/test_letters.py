@@ -6,7 +6,7 @@ from billing import signals
 from billing.signals import Notification, signals_for
 from billing.vocabulary import PaymentStatus
 from clients.examples.letters import write
-from clients.examples.notify_consumer import Outbox
+from clients.examples.notify_consumer import Letters
 from tests.support.event_factories import a_change
 
 KEYS = [value for name, value in vars(signals).items() if name.endswith("_KEY") and value.startswith("notify.")]
@@ -38,8 +38,8 @@ def test_a_failed_payment_says_why_in_words() -> None:
 
 
 def test_a_repeated_message_is_written_once() -> None:
-    outbox = Outbox()
+    letters = Letters()
 
-    assert outbox.take("id-1", notification())
-    assert not outbox.take("id-1", notification())
-    assert len(outbox.letters) == 1
+    assert letters.add("id-1", notification())
+    assert not letters.add("id-1", notification())
+    assert len(letters.by_message) == 1
