@@ -68,7 +68,10 @@ async def dripping(world: World, *beginnings: bytes) -> AsyncIterator[list[Dripp
 
 
 async def test_five_hundred_slow_writers_do_not_stop_the_others(body) -> None:
-    async with serving() as world, dripping(world, *[HEAD, HEAD + b"\r\n{"] * 250) as slow:
+    async with (
+        serving(ingest_head_timeout_s=240, ingest_body_timeout_s=240) as world,  # their time is not over
+        dripping(world, *[HEAD, HEAD + b"\r\n{"] * 250) as slow,
+    ):
         answers = await asyncio.gather(
             *(world.create(body, Idempotency_Key=f"quick-{number}") for number in range(200))
         )
