@@ -7,10 +7,10 @@ from runtime.settings import Settings
 from storage.journal import partitions
 
 
-async def make_partitions(settings: Settings, today: date, ahead: int) -> list[str]:
+async def create_partitions(settings: Settings, today: date, ahead: int) -> list[str]:
     """Create this month's partition and the ``ahead`` following ones where they are missing; returns their names."""
     async with connected(settings) as engine, engine.begin() as connection:
-        return await partitions.make_partitions(connection, today, ahead)
+        return await partitions.create_partitions(connection, today, ahead)
 
 
 async def detach_partitions(settings: Settings, today: date, keep_months: int) -> list[str]:

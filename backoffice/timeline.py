@@ -10,7 +10,7 @@ from runtime.logging.redaction import redact
 from runtime.postgres import connected
 from runtime.settings import Settings
 from storage.journal.replay import Unreplayable, rebuilt
-from storage.journal.story import Entry, entries
+from storage.journal.story import TimelineEntry, timeline_entries
 from storage.journal.timeline import journal_of, postings_of
 
 
@@ -22,7 +22,7 @@ class Timeline(msgspec.Struct, frozen=True):
     at: datetime | None
     state: Any
     problem: str | None
-    entries: list[Entry]
+    entries: list[TimelineEntry]
 
 
 async def read_timeline(settings: Settings, payment_id: UUID, at: datetime | None) -> Timeline | None:
@@ -41,4 +41,4 @@ async def read_timeline(settings: Settings, payment_id: UUID, at: datetime | Non
         state = redact(msgspec.to_builtins(rebuilt(journal)))
     except Unreplayable as error:
         problem = str(error)
-    return Timeline(payment_id, at, state, problem, entries(journal, postings))
+    return Timeline(payment_id, at, state, problem, timeline_entries(journal, postings))

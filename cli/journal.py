@@ -15,7 +15,7 @@ app = typer.Typer(help="Upkeep of the journal's monthly partitions.", no_args_is
 def make(ahead: Annotated[int, typer.Option(min=0, max=24, help="Months to create ahead.")] = 3) -> None:
     """Create this month's partition and the following ones. `billing migrate` does it too."""
     today = utc_now().date()
-    made = on_running_stack(lambda settings: journal_partitions.make_partitions(settings, today, ahead))
+    made = on_running_stack(lambda settings: journal_partitions.create_partitions(settings, today, ahead))
     out.print(f"made: {', '.join(made) or 'nothing was missing'}")
 
 

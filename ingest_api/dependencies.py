@@ -18,8 +18,8 @@ from ingest_api.metrics import Metrics
 from ingest_api.routing.selection import ProviderSelector
 from providers.base import Provider
 from runtime.settings import Settings
-from storage.journal.story import Entry
-from storage.payments.lists import Filters, Place
+from storage.journal.story import TimelineEntry
+from storage.payments.lists import Cursor, Filters
 
 
 class Writer(Protocol):
@@ -58,13 +58,13 @@ class Reads(Protocol):
         """Why the payments agent refused an accepted command: the one for this operation, or with ``None`` the one
         that was to open the payment."""
 
-    async def payments(self, client_id: str, filters: Filters, after: Place | None, limit: int) -> list[Payment]:
+    async def payments(self, client_id: str, filters: Filters, after: Cursor | None, limit: int) -> list[Payment]:
         """At most ``limit`` of the client's payments, newest first, starting behind ``after``."""
 
     async def changes(self, payment_id: UUID, version: int, limit: int) -> list[PaymentChanged]:
         """The payment's next changes after ``version``, at most ``limit``; empty when there are none."""
 
-    async def timeline(self, payment_id: UUID) -> list[Entry]:
+    async def timeline(self, payment_id: UUID) -> list[TimelineEntry]:
         """Everything that happened to a payment, in order."""
 
     async def close(self) -> None: ...

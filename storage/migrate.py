@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from runtime.postgres import sqlstate
 from runtime.retry import Retry
-from storage.journal.partitions import make_partitions
+from storage.journal.partitions import create_partitions
 from storage.schema import REVISION, stored_revision
 
 log = structlog.get_logger(__name__)
@@ -64,7 +64,7 @@ async def _migrate(engine: AsyncEngine) -> None:
                 await connection.run_sync(_upgrade)
             await connection.commit()
             async with connection.begin():
-                await make_partitions(connection, datetime.now(UTC).date())
+                await create_partitions(connection, datetime.now(UTC).date())
         except DBAPIError as error:
             if sqlstate(error) == _LOCK_NOT_AVAILABLE:
                 raise TableInUse(str(error.orig)) from error

@@ -11,7 +11,7 @@ from backoffice.operators import ActionRefused, Operator, recorded
 from runtime.clock import utc_now
 from runtime.postgres import connected
 from runtime.settings import Settings
-from storage.streams.dead_letter_resolutions import Place, Resolution, resolutions, resolve
+from storage.streams.dead_letter_resolutions import DeadLetterId, Resolution, resolutions, resolve
 
 
 class NoSuchLetter(ActionRefused):
@@ -45,7 +45,7 @@ async def list_dead_letters(settings: Settings, *, include_resolved: bool) -> li
     return sorted(chosen, key=lambda one: one.letter.buried_at, reverse=True)
 
 
-async def read_dead_letter(settings: Settings, place: Place) -> DeadLetter:
+async def read_dead_letter(settings: Settings, place: DeadLetterId) -> DeadLetter:
     """The letter at (partition, offset). Raises :class:`NoSuchLetter`."""
     letter = await letter_at(settings, *place)
     if letter is None:
@@ -53,7 +53,7 @@ async def read_dead_letter(settings: Settings, place: Place) -> DeadLetter:
     return DeadLetter(letter, (await _resolutions(settings)).get(place))
 
 
-async def replay(settings: Settings, operator: Operator, place: Place) -> ReplayOutcome:
+async def replay(settings: Settings, operator: Operator, place: DeadLetterId) -> ReplayOutcome:
     """Send a letter's message to its topic again, unchanged. Consumers recognise repeats.
 
     Raises :class:`NoSuchLetter`, :class:`AlreadyResolved` and
@@ -81,7 +81,7 @@ async def replay_all(
     return outcomes
 
 
-async def discard(settings: Settings, operator: Operator, place: Place) -> None:
+async def discard(settings: Settings, operator: Operator, place: DeadLetterId) -> None:
     """Take a letter off the list of open ones; Kafka keeps it for the topic's retention.
 
     Raises :class:`NoSuchLetter` and :class:`AlreadyResolved`.
@@ -111,7 +111,7 @@ async def _replay(operator: Operator, engine: AsyncEngine, replayer: Replayer, l
     return ReplayOutcome(letter.id, position)
 
 
-async def _open_letter(settings: Settings, place: Place) -> Letter:
+async def _open_letter(settings: Settings, place: DeadLetterId) -> Letter:
     found = await read_dead_letter(settings, place)
     if (resolution := found.resolution) is not None:
         at = resolution.resolved_at.isoformat()
@@ -119,6 +119,6 @@ async def _open_letter(settings: Settings, place: Place) -> Letter:
     return found.letter
 
 
-async def _resolutions(settings: Settings) -> dict[Place, Resolution]:
+async def _resolutions(settings: Settings) -> dict[DeadLetterId, Resolution]:
     async with connected(settings) as engine, engine.connect() as connection:
         return await resolutions(connection)

@@ -33,7 +33,7 @@ from ingest_api.payments.schemas import Id, MetadataKey, MetadataValue
 from ingest_api.payments.views import ExpandedPayment, expanded
 from ingest_api.problems import MAX_POINTER, FieldError, Problem, ProblemError
 from runtime.logging.card_numbers import holds_card_number
-from storage.payments.lists import Filters, Place
+from storage.payments.lists import Cursor, Filters
 
 router: Final = APIRouter(tags=["payments"], route_class=ConditionalRoute)
 
@@ -41,15 +41,15 @@ LIMIT_DEFAULT: Final = 20
 LIMIT_MAX: Final = 100
 
 _METADATA: Final = re.compile(r"metadata\[(.+)\]", re.DOTALL)
-_cursors: Final = msgspec.json.Decoder(Place)
+_cursors: Final = msgspec.json.Decoder(Cursor)
 
 
-def encode_cursor(place: Place) -> str:
+def encode_cursor(place: Cursor) -> str:
     """A position in the list as clients carry it. Its content is not part of the API."""
     return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode()
 
 
-def _decode_cursor(value: str) -> Place:
+def _decode_cursor(value: str) -> Cursor:
     try:
         return _cursors.decode(base64.urlsafe_b64decode(value))
     except (msgspec.MsgspecError, ValueError, binascii.Error):
@@ -68,11 +68,11 @@ def _moment(value: str) -> datetime:
 
 _Time = Annotated[datetime, BeforeValidator(_moment)]
 _Cursor = Annotated[
-    InstanceOf[Place],
+    InstanceOf[Cursor],
     BeforeValidator(_decode_cursor),
     WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]+=*$"}),
 ]
-_CURSOR_EXAMPLE: Final = encode_cursor(Place(datetime(2026, 3, 1, 12, tzinfo=UTC), UUID(int=1)))
+_CURSOR_EXAMPLE: Final = encode_cursor(Cursor(datetime(2026, 3, 1, 12, tzinfo=UTC), UUID(int=1)))
 
 
 class PaymentFilters(BaseModel):
@@ -157,7 +157,7 @@ async def list_payments(
     shown = found[: query.limit]
     following = None
     if len(found) > len(shown):
-        following = encode_cursor(Place(shown[-1].created_at, shown[-1].id))
+        following = encode_cursor(Cursor(shown[-1].created_at, shown[-1].id))
         url = request.url.include_query_params(cursor=following)
         response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
     return PaymentPage(data=tuple(expanded(payment, query.expand) for payment in shown), next_cursor=following)

@@ -12,11 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from billing.messages import PaymentChanged, Refusal
 from billing.payments.model import Payment
 from ingest_api.problems import unavailable
-from storage.journal.story import Entry, entries
-from storage.journal.timeline import find_refusal, journal_of, postings_of
-from storage.payments.changes import changes_after
-from storage.payments.lists import Filters, Place, list_payments
-from storage.payments.view import find_payment
+from storage.journal.story import TimelineEntry, timeline_entries
+from storage.journal.timeline import changes_after, find_refusal, journal_of, postings_of
+from storage.payments.lists import Cursor, Filters, find_payment, list_payments
 from storage.providers.switches import open_breakers, switches
 
 log = structlog.get_logger(__name__)
@@ -39,7 +37,7 @@ class PostgresReads:
         async with self._connected() as connection:
             return await find_refusal(connection, client_id, payment_id, operation_id)
 
-    async def payments(self, client_id: str, filters: Filters, after: Place | None, limit: int) -> list[Payment]:
+    async def payments(self, client_id: str, filters: Filters, after: Cursor | None, limit: int) -> list[Payment]:
         """A page of the client's payments."""
         async with self._connected() as connection:
             return await list_payments(connection, client_id, filters, after, limit)
@@ -49,12 +47,12 @@ class PostgresReads:
         async with self._connected() as connection:
             return await changes_after(connection, payment_id, version, limit)
 
-    async def timeline(self, payment_id: UUID) -> list[Entry]:
+    async def timeline(self, payment_id: UUID) -> list[TimelineEntry]:
         """Everything that happened to a payment."""
         async with self._connected() as connection:
             journal = await journal_of(connection, payment_id)
             postings = await postings_of(connection, payment_id)
-        return entries(journal, postings)
+        return timeline_entries(journal, postings)
 
     async def unavailable_providers(self) -> frozenset[str]:
         """The providers that are switched off, or whose circuit breaker is open in a worker."""

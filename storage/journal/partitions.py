@@ -35,7 +35,7 @@ async def partitions(connection: AsyncConnection) -> list[str]:
     return [row[0] for row in await connection.execute(_PARTITIONS)]
 
 
-async def make_partitions(connection: AsyncConnection, today: date, ahead: int = AHEAD) -> list[str]:
+async def create_partitions(connection: AsyncConnection, today: date, ahead: int = AHEAD) -> list[str]:
     """Make the partitions of this month and the coming ones that are missing; returns their names.
 
     Rows that were written meanwhile into the default partition stay there: a month that has some is left to it.

@@ -1,28 +1,25 @@
-"""A payment's journal and postings told as one list: what came, what followed."""
+"""A payment's journal and postings as one list of timeline entries."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 
-from billing.messages import Envelope, Message, PaymentChanged, ProviderCallback, ProviderRequest, ProviderResult
+from billing.messages import Message, PaymentChanged, ProviderCallback, ProviderRequest, ProviderResult
 from billing.messages import decode_envelope as decode
 from billing.money import Money
-from billing.payments.decision import Decision
 from billing.signals import signals_for
 from runtime.logging.redaction import redact
-from storage.journal.replay import Unreplayable, replay
 from storage.journal.timeline import Decided, Posted
 
 _KINDS: Final[dict[type[Message], str]] = {ProviderResult: "result", ProviderCallback: "callback"}
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that happened. ``position``: partition/offset in the inbox of the message it is, or follows from.
-
-    ``recomputed``: not on record as such, worked out again from what is.
-    """
+class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that happened. ``position``: partition/offset in the inbox of the message itself, or of the message it
+    follows from. ``recomputed``: not on record, computed from what is."""
 
     at: datetime
     kind: str
@@ -37,72 +34,63 @@ class _Output(msgspec.Struct):
     value: msgspec.Raw
 
 
-def entries(journal: Sequence[Decided], postings: Sequence[Posted]) -> list[Entry]:
-    """Everything in the order of the stream; what follows from a message stands behind it."""
-    decisions = _decisions(journal)
+def timeline_entries(journal: Sequence[Decided], postings: Sequence[Posted]) -> list[TimelineEntry]:
+    """The entries of a payment's journal and postings, in the order of the stream; what follows from a message comes
+    after it."""
     open_postings = {posting.id: posting for posting in postings}
-    told = []
-    for index, decided in enumerate(journal):
-        envelope = decode(decided.message.encode())
-        message = envelope.open()
-        position = f"{decided.partition}/{decided.offset}"
-        told.append(_message(decided, envelope, message, position))
-        decision = decisions[index] if index < len(decisions) else None
+    outputs = [_outputs(decided) for decided in journal]
+    named = {id for messages in outputs for id in _posted(messages)}
+    entries = []
+    for decided, messages in zip(journal, outputs, strict=True):
+        entries.append(_message(decided))
         if (refusal := decided.refusal) is not None:
-            told.append(_entry(decided, "refusal", f"{refusal.code}: {refusal.detail}", refusal))
-        told += _followed(decided)
-        if decision is not None:
-            ids = [posting.id for posting in decision.postings]
-        else:  # the code has changed since: go by the time
-            ids = [id for id, posting in open_postings.items() if posting.posted_at <= decided.recorded_at]
-        told += [_posting(decided, open_postings.pop(id)) for id in ids if id in open_postings]
+            entries.append(_entry(decided, "refusal", f"{refusal.code}: {refusal.detail}", refusal))
+        entries += [entry for message in messages for entry in _output(decided, message)]
+        # Events of early releases do not name their postings: those go by their time.
+        early = {id for id, p in open_postings.items() if id not in named and p.posted_at <= decided.recorded_at}
+        entries += [
+            _posting(decided, open_postings.pop(id)) for id in (*_posted(messages), *early) if id in open_postings
+        ]
     if journal:
-        told += [_posting(journal[-1], posting) for posting in open_postings.values()]
-    return told
+        entries += [_posting(journal[-1], posting) for posting in open_postings.values()]
+    return entries
 
 
-def _decisions(journal: Sequence[Decided]) -> list[Decision]:
-    """The decisions as far as they can be made again."""
-    decisions = []
-    try:
-        for decision in replay(journal):
-            decisions.append(decision)  # noqa: PERF402 - what came before a failure is wanted
-    except Unreplayable:
-        return decisions
-    return decisions
-
-
-def _message(decided: Decided, envelope: Envelope, message: Message, position: str) -> Entry:
-    kind = _KINDS.get(type(message), "command")
+def _message(decided: Decided) -> TimelineEntry:
+    envelope = decode(decided.message.encode())
+    message = envelope.open()
     data = {"id": envelope.id, "source": envelope.source, "sent_at": envelope.time, "type": envelope.type}
-    return Entry(
+    return TimelineEntry(
         at=decided.recorded_at,
-        kind=kind,
+        kind=_KINDS.get(type(message), "command"),
         summary=_summary(message),
         actor=decided.actor or envelope.source,
-        position=position,
+        position=f"{decided.partition}/{decided.offset}",
         data=_plain({**data, "message": message}),
     )
 
 
-def _followed(decided: Decided) -> list[Entry]:
-    told = []
-    for output in msgspec.json.decode(decided.outputs, type=list[_Output]):
-        message = decode(bytes(output.value)).open()
-        if isinstance(message, ProviderRequest):
-            summary = f"{message.action.value} {Money(message.amount, message.currency)} of {message.provider}"
-            told.append(_entry(decided, "call", summary, message))
-        elif isinstance(message, PaymentChanged):
-            told.append(_entry(decided, "transition", _transition(message), message))
-            told += [
-                _entry(decided, "signal", f"{signal.routing_key} ({signal.message_id})", signal, recomputed=True)
-                for signal in signals_for(message)
-            ]
-    return told
+def _outputs(decided: Decided) -> list[Message]:
+    outputs = msgspec.json.decode(decided.outputs, type=list[_Output])
+    return [decode(bytes(output.value)).open() for output in outputs]
 
 
-def _entry(decided: Decided, kind: str, summary: str, data: object, *, recomputed: bool = False) -> Entry:
-    return Entry(
+def _posted(messages: Sequence[Message]) -> list[UUID]:
+    return [view.id for message in messages if isinstance(message, PaymentChanged) for view in message.postings]
+
+
+def _output(decided: Decided, message: Message) -> Iterator[TimelineEntry]:
+    if isinstance(message, ProviderRequest):
+        summary = f"{message.action.value} {Money(message.amount, message.currency)} of {message.provider}"
+        yield _entry(decided, "call", summary, message)
+    elif isinstance(message, PaymentChanged):
+        yield _entry(decided, "transition", _transition(message), message)
+        for signal in signals_for(message):
+            yield _entry(decided, "signal", f"{signal.routing_key} ({signal.message_id})", signal, recomputed=True)
+
+
+def _entry(decided: Decided, kind: str, summary: str, data: object, *, recomputed: bool = False) -> TimelineEntry:
+    return TimelineEntry(
         at=decided.recorded_at,
         kind=kind,
         summary=summary,
@@ -113,7 +101,7 @@ def _entry(decided: Decided, kind: str, summary: str, data: object, *, recompute
     )
 
 
-def _posting(decided: Decided, posting: Posted) -> Entry:
+def _posting(decided: Decided, posting: Posted) -> TimelineEntry:
     lines = ", ".join(f"{account} {Money(amount, posting.currency)}" for account, amount in posting.lines)
     return msgspec.structs.replace(_entry(decided, "posting", lines, posting), at=posting.posted_at)
 
@@ -125,15 +113,15 @@ def _summary(message: Message) -> str:
         return " ".join(filter(None, (message.action.value, message.outcome.value, took, message.reason)))
     if isinstance(message, ProviderCallback):
         observed = message.observed
-        words = [observed.status.value] if observed.status else []
-        words += [f"{o.type.value} {o.status.value}" for o in observed.operations]
-        return f"{message.provider}: {', '.join(words)}"
-    said = {
+        seen = [observed.status.value] if observed.status else []
+        seen += [f"{o.type.value} {o.status.value}" for o in observed.operations]
+        return f"{message.provider}: {', '.join(seen)}"
+    fields = {
         name: ",".join(value) if isinstance(value, tuple) else value
         for name in ("operation_id", "provider", "route", "alternatives", "amount", "reason", "operator", "follow_up")
         if (value := getattr(message, name, None)) not in (None, ())
     }
-    return " ".join((name, *(f"{key}={redact(str(value))}" for key, value in said.items())))
+    return " ".join((name, *(f"{key}={redact(str(value))}" for key, value in fields.items())))
 
 
 def _transition(event: PaymentChanged) -> str:

@@ -1,4 +1,4 @@
-"""All that is on record about one payment."""
+"""What is on record about one payment: its journal, its postings, its published changes, its refusals."""
 
 from datetime import datetime
 from typing import Final
@@ -12,10 +12,12 @@ from billing.ledger.postings import Cause, CauseKind
 from billing.messages import (
     CapturePayment,
     CreatePayment,
+    PaymentChanged,
     RefundPayment,
     Refusal,
     RollbackPayment,
     VoidPayment,
+    decode_envelope,
 )
 from storage.journal.replay import Recorded
 
@@ -51,6 +53,15 @@ _ENTRIES = text(
 )
 
 
+_CHANGES = text(
+    """
+    SELECT outputs::text FROM journal
+    WHERE topic = 'billing.payments.inbox' AND payment_id = :id AND version > :after
+    ORDER BY version, stream_offset LIMIT :limit
+    """
+)
+
+
 class Decided(Recorded, frozen=True):
     """A message in the journal with who sent it and what followed. ``outputs``: an encoded list of messages; ``refusal``:
     why the command was not carried out."""
@@ -58,6 +69,10 @@ class Decided(Recorded, frozen=True):
     actor: str | None
     outputs: str
     refusal: Refusal | None
+
+
+class _Output(msgspec.Struct):
+    value: msgspec.Raw
 
 
 class Posted(msgspec.Struct, frozen=True):
@@ -106,3 +121,13 @@ async def postings_of(connection: AsyncConnection, payment_id: UUID) -> list[Pos
         posted = Posted(id, Cause(CauseKind(kind), cause_id), posted_at, currency, [])
         postings.setdefault(id, posted).lines.append((account, amount))
     return list(postings.values())
+
+
+async def changes_after(
+    connection: AsyncConnection, payment_id: UUID, version: int, limit: int
+) -> list[PaymentChanged]:
+    """The next published changes after ``version``, at most ``limit``, in order."""
+    rows = await connection.execute(_CHANGES, {"id": payment_id, "after": version, "limit": limit})
+    outputs = [output for row in rows for output in msgspec.json.decode(row[0], type=list[_Output])]
+    messages = [decode_envelope(bytes(output.value)).open() for output in outputs]
+    return [message for message in messages if isinstance(message, PaymentChanged) and message.version > version]

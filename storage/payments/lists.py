@@ -1,4 +1,4 @@
-"""Lists of a client's payments: keyset pages, newest first."""
+"""Reads for the API: one payment of a client, and keyset pages of its payments, newest first."""
 
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, str] = {}
 
 
-class Place(msgspec.Struct, frozen=True):
+class Cursor(msgspec.Struct, frozen=True):
     """A payment's place in the list: the next page begins after it."""
 
     created_at: datetime
@@ -43,7 +43,7 @@ _CONDITIONS = {
 }
 
 
-def statement(filters: Filters, client_id: str, after: Place | None, limit: int) -> tuple[str, dict[str, Any]]:
+def statement(filters: Filters, client_id: str, after: Cursor | None, limit: int) -> tuple[str, dict[str, Any]]:
     """The statement that finds one page's ids, and its parameters."""
     asked = {name: value for name in _CONDITIONS if (value := getattr(filters, name))}
     conditions = ["p.client_id = :client_id", *(_CONDITIONS[name] for name in asked)]
@@ -62,10 +62,16 @@ def statement(filters: Filters, client_id: str, after: Place | None, limit: int)
 
 
 async def list_payments(
-    connection: AsyncConnection, client_id: str, filters: Filters, after: Place | None, limit: int
+    connection: AsyncConnection, client_id: str, filters: Filters, after: Cursor | None, limit: int
 ) -> list[Payment]:
     """At most ``limit`` payments of the client, newest first, from behind ``after`` on."""
     sql, parameters = statement(filters, client_id, after, limit)
     ids = [row[0] for row in await connection.execute(text(sql), parameters)]
     payments = await load_payments(connection, ids)
     return [payments[id] for id in ids if id in payments]
+
+
+async def find_payment(connection: AsyncConnection, client_id: str, payment_id: UUID) -> Payment | None:
+    """The payment with all its operations; ``None`` when there is none or it belongs to another API client."""
+    payment = (await load_payments(connection, [payment_id])).get(payment_id)
+    return payment if payment is not None and payment.client_id == client_id else None

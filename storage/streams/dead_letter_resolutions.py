@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-Place = tuple[int, int]
+DeadLetterId = tuple[int, int]
 """``(partition, offset)`` in ``billing.dead-letters``."""
 
 
@@ -30,13 +30,13 @@ _RESOLVE = text(
 )
 
 
-async def resolutions(connection: AsyncConnection) -> dict[Place, Resolution]:
+async def resolutions(connection: AsyncConnection) -> dict[DeadLetterId, Resolution]:
     """The resolution of every dead letter that has one."""
     rows = await connection.execute(_ALL)
     return {(row[0], row[1]): Resolution(row[2], row[3], row[4], row[5]) for row in rows}
 
 
-async def resolve(connection: AsyncConnection, place: Place, resolution: Resolution) -> bool:
+async def resolve(connection: AsyncConnection, place: DeadLetterId, resolution: Resolution) -> bool:
     """Record a resolution in the caller's transaction; ``False`` when somebody else's is on record already."""
     values = {"partition": place[0], "offset": place[1], **msgspec.structs.asdict(resolution)}
     return (await connection.execute(_RESOLVE, values)).first() is not None

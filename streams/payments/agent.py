@@ -15,7 +15,8 @@ from billing.payments.decision import Decision
 from billing.payments.model import Operation, Payment
 from runtime.kafka.publisher import OutboundMessage
 from storage.journal.records import JournalRow
-from storage.payments.rows import Changes, load_payments, save
+from storage.payments.rows import load_payments
+from storage.payments.save import Changes, save
 from storage.streams.positions import Consumer, Move
 from streams.delivery.aggregate import Decided
 

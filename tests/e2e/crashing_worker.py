@@ -18,7 +18,7 @@ from providers.yandex_pay import YandexPay
 from runtime.kafka.publisher import OutboundMessage, Publisher
 from runtime.logging import setup
 from runtime.settings import Settings
-from storage.payments.rows import Changes
+from storage.payments.save import Changes
 from streams.payments import agent
 from streams.worker import run
 

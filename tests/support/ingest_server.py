@@ -36,8 +36,8 @@ from providers.yandex_pay import YandexPay
 from runtime.settings import Settings
 from storage.access.api_keys import StoredKey
 from storage.access.key_ring import KeyRing, KeysUnavailable
-from storage.journal.story import Entry
-from storage.payments.lists import Filters, Place
+from storage.journal.story import TimelineEntry
+from storage.payments.lists import Cursor, Filters
 
 SITE_KEY = "site-key-1"
 SHOP_KEY = "shop-key-1"
@@ -130,7 +130,7 @@ class FakeReads:
     refusals: dict[tuple[UUID, UUID | None], Refusal] = field(default_factory=dict)
     journal: list[PaymentChanged] = field(default_factory=list)
     journal_reads: int = 0
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[TimelineEntry] = field(default_factory=list)
     error: Exception | None = None
     unavailable_now: frozenset[str] = frozenset()
 
@@ -143,7 +143,7 @@ class FakeReads:
     async def refusal(self, client_id: str, payment_id: UUID, operation_id: UUID | None) -> Refusal | None:
         return self.refusals.get((payment_id, operation_id))
 
-    async def payments(self, client_id: str, filters: Filters, after: Place | None, limit: int) -> list[Payment]:
+    async def payments(self, client_id: str, filters: Filters, after: Cursor | None, limit: int) -> list[Payment]:
         self.filters = filters
         mine = [payment for payment in self.payments_of.values() if payment.client_id == client_id]
         mine.sort(key=lambda p: (p.created_at, p.id), reverse=True)
@@ -153,7 +153,7 @@ class FakeReads:
         self.journal_reads += 1
         return [change for change in self.journal if change.version > version][:limit]
 
-    async def timeline(self, payment_id: UUID) -> list[Entry]:
+    async def timeline(self, payment_id: UUID) -> list[TimelineEntry]:
         return self.entries
 
     async def unavailable_providers(self) -> frozenset[str]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from storage.journal.story import Entry
+from storage.journal.story import TimelineEntry
 from storage.payments.lists import Filters
 from tests.support.factories import NOW, captured
 
@@ -93,7 +93,9 @@ async def test_a_list_can_be_expanded_and_has_an_etag(world) -> None:
 async def test_a_timeline_tells_what_happened_and_nothing_of_the_inside(world) -> None:
     id = world.keep(captured())
     world.reads.entries = [
-        Entry(at=NOW, kind="command", summary="payment.create", actor="operator:ann", position="3/17", data={"a": 1})
+        TimelineEntry(
+            at=NOW, kind="command", summary="payment.create", actor="operator:ann", position="3/17", data={"a": 1}
+        )
     ]
     path = f"/v1/payments/{id}/timeline"
 

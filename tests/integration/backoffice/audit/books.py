@@ -11,7 +11,8 @@ from billing.messages.topics import INBOX
 from billing.payments.decide import decide
 from billing.payments.model import Payment
 from billing.vocabulary import PaymentStatus
-from storage.payments.rows import Changes, JournalRow, save
+from storage.journal.records import JournalRow
+from storage.payments.save import Changes, save
 from storage.streams.positions import Move, load
 from tests.support.factories import NOW, a_create, a_payment, opened, told
 

@@ -42,7 +42,10 @@ async def test_books_in_order_show_no_violation(database):
         ("amounts_mismatch", "UPDATE payments SET amount = amount - 1"),
         ("operation_unposted", "DELETE FROM ledger_entries"),
         ("posting_unfounded", "UPDATE operations SET status = 'FAIL' WHERE type = 'CAPTURE'"),
-        ("posting_unfounded", "UPDATE ledger_entries SET operation_id = gen_random_uuid()"),
+        (
+            "posting_unfounded",
+            "UPDATE ledger_entries SET operation_id = gen_random_uuid(), cause_kind = NULL, cause_id = NULL",
+        ),
         ("operation_not_chased", "UPDATE operations SET status = 'UNKNOWN' WHERE type = 'CAPTURE'"),
         ("version_disorder", "UPDATE journal SET version = 3 WHERE stream_offset = 1"),
         ("version_disorder", "DELETE FROM journal WHERE stream_offset = 1"),

@@ -3,7 +3,7 @@ from datetime import date
 import pytest
 from sqlalchemy import text
 
-from storage.journal.partitions import detach_partitions, make_partitions, month_after, name_of, partitions
+from storage.journal.partitions import create_partitions, detach_partitions, month_after, name_of, partitions
 
 
 @pytest.mark.parametrize(
@@ -20,8 +20,8 @@ def test_months_follow_one_another(day, months, expected):
 
 async def test_coming_months_are_made_once(database):
     async with database.begin() as connection:
-        made = await make_partitions(connection, date(2031, 11, 15), 2)
-        again = await make_partitions(connection, date(2031, 11, 15), 2)
+        made = await create_partitions(connection, date(2031, 11, 15), 2)
+        again = await create_partitions(connection, date(2031, 11, 15), 2)
     assert made == ["journal_2031_11", "journal_2031_12", "journal_2032_01"]
     assert again == []
 
@@ -43,12 +43,12 @@ async def test_a_month_that_has_rows_in_the_default_partition_is_left_to_it(data
                 """
             )
         )
-        assert await make_partitions(connection, date(2031, 5, 1), 1) == ["journal_2031_06"]
+        assert await create_partitions(connection, date(2031, 5, 1), 1) == ["journal_2031_06"]
 
 
 async def test_old_months_are_taken_off_and_keep_their_rows(database):
     async with database.begin() as connection:
-        await make_partitions(connection, date(2020, 1, 1), 1)
+        await create_partitions(connection, date(2020, 1, 1), 1)
         taken = await detach_partitions(connection, date(2020, 2, 1))
         assert taken == ["journal_2020_01"]
         assert (await connection.execute(text("SELECT count(*) FROM journal_2020_01"))).scalar_one() == 0

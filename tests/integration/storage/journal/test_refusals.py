@@ -6,7 +6,7 @@ import msgspec
 
 from billing.messages import RefundPayment
 from billing.vocabulary import PaymentStatus
-from storage.journal.story import entries
+from storage.journal.story import timeline_entries
 from storage.journal.timeline import find_refusal, journal_of
 from tests.support.factories import a_create, a_payment, an_order, opened, told
 from tests.support.streams import World
@@ -31,7 +31,7 @@ async def test_of_two_refunds_at_once_the_one_too_much_is_found_with_its_reason(
     assert await refusal(world, payment.id, uuid4()) is None, "nobody asked for it"
     assert await refusal(world, payment.id) is None, "the payment was opened"
     async with database.connect() as connection:
-        shown = entries(await journal_of(connection, payment.id), [])
+        shown = timeline_entries(await journal_of(connection, payment.id), [])
     assert [entry.summary.split(":")[0] for entry in shown if entry.kind == "refusal"] == ["amount_exceeds_refundable"]
 
 
@@ -54,5 +54,5 @@ async def test_another_body_with_a_known_key_is_refused_and_told_in_the_timeline
     await world.deliver(agent, create, opened(payment), msgspec.structs.replace(create, fingerprint="0" * 64))
 
     async with database.connect() as connection:
-        shown = entries(await journal_of(connection, payment.id), [])
+        shown = timeline_entries(await journal_of(connection, payment.id), [])
     assert [entry.summary.split(":")[0] for entry in shown if entry.kind == "refusal"] == ["idempotency_key_reused"]

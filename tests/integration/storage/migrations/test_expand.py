@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from billing.messages.topics import INBOX
-from storage.journal.partitions import make_partitions
+from storage.journal.partitions import create_partitions
 from storage.migrate import migrate
 
 #: How release 0006 wrote the journal: every column it does not know becomes an explicit NULL.
@@ -51,7 +51,7 @@ async def test_rows_that_the_last_release_writes_are_of_the_payments_inbox(datab
 async def test_rows_that_the_last_release_wrote_are_of_the_payments_inbox(database):
     await at_revision(database, "0006")
     async with database.begin() as connection:
-        await make_partitions(connection, datetime.now(UTC).date())
+        await create_partitions(connection, datetime.now(UTC).date())
         await connection.execute(LAST_RELEASE, {"rows": ROW})
     await migrate(database)
     assert await topics(database) == [INBOX.name]

@@ -43,7 +43,7 @@ async def test_a_column_of_the_next_release_keeps_its_default(world):
     agent = await world.agent()
     create = await a_captured_payment(world, agent)
     await world.deliver(agent, RefundPayment(create.payment_id, uuid4(), "changed their mind", amount=1_000))
-    assert world.publisher.buried == []
+    assert world.publisher.dead_letters.written == []
     for table in WRITTEN:
         assert await world.rows(f"SELECT DISTINCT next_release FROM {table.name}") == [("unset",)]
     assert (await world.payment(create.payment_id)).refund_pending == 1_000
@@ -76,7 +76,7 @@ async def test_a_worker_whose_release_does_not_fit_the_schema_stops_and_buries_n
     await change(world, statement)
     with pytest.raises(SchemaMismatch, match="run `billing migrate`"):
         await agent.process(world.log.write(a_create(), a_create()))
-    assert world.publisher.buried == []
+    assert world.publisher.dead_letters.written == []
     assert world.publisher.published == []
     assert await world.position() == (0, 0)
     assert await world.rows("SELECT count(*) FROM payments") == [(0,)]

@@ -13,7 +13,8 @@ from billing.vocabulary import PaymentStatus
 from storage.inspection.books import BOOKS, broken
 from storage.journal.timeline import postings_of
 from storage.migrate import migrate
-from storage.payments.rows import Changes, load_payments, save
+from storage.payments.rows import load_payments
+from storage.payments.save import Changes, save
 from tests.support.factories import NOW, a_create, a_payment, opened, told
 
 

@@ -9,8 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from billing.vocabulary import PaymentStatus
-from storage.payments.lists import Filters, Place, list_payments, statement
-from storage.payments.view import find_payment
+from storage.payments.lists import Cursor, Filters, find_payment, list_payments, statement
 from tests.support.factories import NOW, a_create, a_payment, an_order, opened, told
 from tests.support.streams import World
 
@@ -36,7 +35,7 @@ async def books(database) -> tuple[World, dict[str, UUID]]:
     return world, ids
 
 
-async def found(world: World, filters: Filters, after: Place | None = None, limit: int = 10) -> set[UUID]:
+async def found(world: World, filters: Filters, after: Cursor | None = None, limit: int = 10) -> set[UUID]:
     async with world.engine.connect() as connection:
         return {payment.id for payment in await list_payments(connection, "site", filters, after, limit)}
 
@@ -69,7 +68,7 @@ async def test_pages_of_payments_that_share_their_moment_leave_none_out(books) -
     async with world.engine.connect() as connection:
         while page := await list_payments(connection, "site", Filters(), after, 1):
             seen += [payment.id for payment in page]
-            after = Place(page[-1].created_at, page[-1].id)
+            after = Cursor(page[-1].created_at, page[-1].id)
     assert sorted(seen) == sorted(ids[name] for name in ("plain", "paid", "campaign"))
 
 
@@ -111,7 +110,7 @@ async def test_a_page_is_found_by_its_index(database, many: str, filters: Filter
     async with database.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         await connection.execute(text("ANALYZE payments, orders"))
-        for after in (None, Place(NOW + timedelta(days=3650), uuid4())):
+        for after in (None, Cursor(NOW + timedelta(days=3650), uuid4())):
             sql, parameters = statement(filters, "site", after, 20)
             plan = (await connection.execute(text(f"EXPLAIN (FORMAT JSON) {sql}"), parameters)).scalar_one()
             assert indexes <= _indexes(plan), json.dumps(plan, indent=1)

@@ -1,6 +1,6 @@
 import pytest
 
-from storage.payments.rows import Changes, save
+from storage.payments.save import Changes, save
 from storage.streams.positions import LostPartition, Move, advance, load, load_positions, mark_published
 from tests.support.factories import a_payment
 
