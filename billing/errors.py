@@ -1,4 +1,4 @@
-"""Errors of the domain. Each is raised where a rule is broken and handled at the edge that can answer for it."""
+"""Errors of the domain. Each is raised where a rule is violated, and handled where a reply can be made."""
 
 
 class BillingError(Exception):
@@ -10,7 +10,7 @@ class InvalidMoney(BillingError, ValueError):
 
 
 class CurrencyMismatch(BillingError, ValueError):
-    """Amounts of different currencies were put together."""
+    """Amounts of different currencies were added."""
 
 
 class InvalidCart(BillingError, ValueError):
@@ -18,8 +18,8 @@ class InvalidCart(BillingError, ValueError):
 
 
 class InvariantBroken(BillingError, AssertionError):
-    """Money would be wrong. Never caught inside the domain: the message goes to the dead letters, loudly."""
+    """An amount of money would be wrong. Never caught inside the domain: the message becomes a dead letter."""
 
 
 class InvalidMessage(BillingError, ValueError):
-    """A message that can never be understood."""
+    """A message that can never be applied."""

@@ -22,7 +22,7 @@ _DECIMAL = re.compile(r"(0|[1-9][0-9]{0,14})(?:\.([0-9]+))?")
 
 
 def exponent(currency: str) -> int:
-    """Digits after the decimal point of ``currency``; :class:`InvalidMoney` for one we do not take."""
+    """Digits after the decimal point of ``currency``; :class:`InvalidMoney` for a currency we do not accept."""
     try:
         return EXPONENTS[currency]
     except KeyError:
@@ -30,7 +30,7 @@ def exponent(currency: str) -> int:
 
 
 def to_decimal_string(amount: int, currency: str) -> str:
-    """``12345`` minor units of RUB → ``"123.45"``, the form most providers take."""
+    """``12345`` minor units of RUB → ``"123.45"``, the form that most providers expect."""
     digits = exponent(currency)
     if amount < 0:
         raise InvalidMoney(f"a provider amount cannot be negative: {amount}")
@@ -48,7 +48,7 @@ def from_decimal_string(text: str, currency: str) -> int:
         raise InvalidMoney(f"not an amount: {text!r}")
     fraction = match[2] or ""
     if fraction[digits:].strip("0"):
-        raise InvalidMoney(f"{text!r} is finer than {currency} allows")
+        raise InvalidMoney(f"{text!r} has more decimals than {currency} allows")
     return int(match[1]) * int(10**digits) + int(fraction[:digits].ljust(digits, "0") or "0")
 
 
@@ -69,7 +69,7 @@ class Money(msgspec.Struct, frozen=True, order=False):
 
     def _same(self, other: "Money") -> "Money":
         if other.currency != self.currency:
-            raise CurrencyMismatch(f"{self.currency} and {other.currency} do not add up")
+            raise CurrencyMismatch(f"{self.currency} and {other.currency} cannot be added")
         return other
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""What is bought: an Order with a Cart of Items."""
+"""An order: its cart of items and what the customer needs to pay it."""
 
 from datetime import datetime
 from typing import Final
@@ -14,7 +14,7 @@ from billing.vocabulary import ItemType, Tax
 MAX_ITEMS = 100
 MAX_QUANTITY = 10_000
 
-#: Key of an order's metadata: when the access that it buys ends, ISO 8601 with an offset. Missing: it has no end.
+#: Key of an order's metadata: when the access that the order buys ends, ISO 8601 with an offset. Missing: it has no end.
 ACCESS_UNTIL: Final = "access_until"
 
 
@@ -39,7 +39,7 @@ class Item(msgspec.Struct, frozen=True):
 
 
 class Cart(msgspec.Struct, frozen=True):
-    """Items of one order; a product stands in one line only (providers demand it, refunds by item need it)."""
+    """Items of one order; a product is in one line only (providers require it, refunds by item need it)."""
 
     items: tuple[Item, ...]
 
@@ -55,7 +55,7 @@ class Cart(msgspec.Struct, frozen=True):
         seen: set[str] = set()
         for item in self.items:
             if item.product_id in seen:
-                raise InvalidCart(f"product {item.product_id!r} stands in the cart twice")
+                raise InvalidCart(f"product {item.product_id!r} is in the cart twice")
             seen.add(item.product_id)
             if not 1 <= item.quantity <= MAX_QUANTITY or item.unit_price < 0:
                 raise InvalidCart(f"product {item.product_id!r}: quantity or price out of range")
@@ -66,7 +66,7 @@ class Cart(msgspec.Struct, frozen=True):
 
 
 class ReturnUrls(msgspec.Struct, frozen=True):
-    """Where the provider sends the customer back to."""
+    """Where the provider returns the customer to."""
 
     success: str
     failure: str
@@ -93,7 +93,7 @@ class Order(msgspec.Struct, frozen=True):
 
     @property
     def access_until(self) -> datetime | None:
-        """End of the access that is bought; :class:`InvalidCart` for what is not a time with an offset."""
+        """End of the access that the order buys; :class:`InvalidCart` for a text that is not a time with an offset."""
         text = self.metadata.get(ACCESS_UNTIL)
         if text is None:
             return None

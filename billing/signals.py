@@ -1,4 +1,4 @@
-"""What other services are told when a payment changes: who may watch what, and what to write to the customer.
+"""Signals to other services when a payment changes: a customer's access to products, and notifications.
 
 A signal is sent at least once. Its ``message_id`` is the same each time, and an access signal carries a version, so
 that a consumer can drop repeats and late arrivals.
@@ -15,7 +15,7 @@ import msgspec
 from billing.messages.events import ItemView, PaymentChanged
 from billing.vocabulary import OperationStatus, OperationType, PaymentStatus
 
-#: Every routing key, by what it tells. The exchange is a topic exchange: consumers bind ``auth.*`` or ``notify.*``.
+#: The routing keys. The exchange is a topic exchange: consumers bind ``auth.*`` or ``notify.*``.
 ALLOW_ACCESS_KEY: Final = "auth.allow_access"
 DENY_ACCESS_KEY: Final = "auth.deny_access"
 PAYMENT_SUCCEEDED_KEY: Final = "notify.payment_succeeded"
@@ -23,10 +23,10 @@ PAYMENT_FAILED_KEY: Final = "notify.payment_failed"
 PAYMENT_VOIDED_KEY: Final = "notify.payment_voided"
 REFUNDED_KEY: Final = "notify.refunded"
 
-#: Back from these to CAPTURED comes only a refund that was corrected: the customer has long been told of the payment.
+#: From these states only a corrected refund returns to CAPTURED; the customer was notified of the payment before.
 _GIVEN_BACK: Final = frozenset({PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.REFUNDED})
 
-#: An event of an earlier release does not say what the customer is entitled to: all that was ordered, once paid.
+#: An event of an earlier release has no entitlement: the customer is entitled to all that was ordered, once paid.
 _PAID: Final = frozenset({PaymentStatus.CAPTURED, PaymentStatus.PARTIALLY_REFUNDED})
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -59,8 +59,8 @@ class Access(msgspec.Struct, frozen=True):
 
 
 class NotificationData(msgspec.Struct, frozen=True):
-    """What a template is filled with. ``amount``: minor units of ``currency``; what moved, or, where nothing did,
-    what was asked. ``reason``: why it failed, in our vocabulary of decline reasons."""
+    """The values for a template. ``amount``: minor units of ``currency``; the amount moved, or, where none was, the
+    amount requested. ``reason``: why the payment failed (docs/reasons.md)."""
 
     payment_id: UUID
     amount: int
@@ -70,7 +70,7 @@ class NotificationData(msgspec.Struct, frozen=True):
 
 
 class Notification(msgspec.Struct, frozen=True):
-    """Write to a customer: ``template`` names the text, ``data`` fills it."""
+    """A notification to a customer: ``template`` names the text, ``data`` fills it."""
 
     template: str
     customer_id: str
@@ -98,27 +98,27 @@ def signals_for(event: PaymentChanged) -> tuple[Signal, ...]:
         signals.append(_access(event, ALLOW_ACCESS_KEY, AccessAction.ALLOW_ACCESS, opened))
     if closed:
         signals.append(_access(event, DENY_ACCESS_KEY, AccessAction.DENY_ACCESS, closed))
-    if (told := _what_to_tell(event)) is not None:
-        signals.append(_notify(event, *told))
+    if (notification := _notification(event)) is not None:
+        signals.append(_notify(event, *notification))
     return tuple(signals)
 
 
 def signal_type(routing_key: str) -> str:
-    """Name and version of a signal's body, as its ``type`` property says it."""
+    """Name and version of a signal's body, the value of its ``type`` property."""
     return f"billing.signals.{routing_key}.v1"
 
 
 def _entitled(event: PaymentChanged) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The products open before and after the change. What was never open is not closed: a hold that is released
-    denies nothing."""
+    """The products that are accessible before and after the change. Access that was never granted is not denied: the
+    release of a hold denies nothing."""
     if event.entitlement is not None:
         return event.entitlement.before, event.entitlement.products
     ordered = tuple(dict.fromkeys(item.product_id for item in event.items))
     return (ordered if event.previous_status in _PAID else ()), (ordered if event.status in _PAID else ())
 
 
-def _what_to_tell(event: PaymentChanged) -> tuple[str, int] | None:
-    """Which notification, and the amount in it (minor units)."""
+def _notification(event: PaymentChanged) -> tuple[str, int] | None:
+    """The routing key of the notification and the amount in it (minor units); ``None``: no notification."""
     moved = event.previous_status != event.status
     match event.status:
         case PaymentStatus.CAPTURED if moved and event.previous_status not in _GIVEN_BACK:
@@ -130,7 +130,7 @@ def _what_to_tell(event: PaymentChanged) -> tuple[str, int] | None:
         case PaymentStatus.REFUNDED if moved:
             return REFUNDED_KEY, event.refunded
         case PaymentStatus.PARTIALLY_REFUNDED if _has_refunded(event):
-            # A second partial refund leaves the status as it was: its operation tells of it.
+            # A second partial refund leaves the status as it was; only its operation shows it.
             return REFUNDED_KEY, event.refunded
         case _:
             return None

@@ -1,4 +1,4 @@
-"""The words of the product, after the vocabulary that its providers share."""
+"""The vocabulary of the product, close to that of its providers."""
 
 from enum import StrEnum
 
@@ -58,7 +58,7 @@ class Tax(StrEnum):
 
 
 class Action(StrEnum):
-    """What we ask of a provider."""
+    """What a request asks of a provider."""
 
     CREATE = "CREATE"
     """Open an order the customer can pay (AUTHORIZE in two stages, AUTHORIZE and CAPTURE in one)."""
@@ -66,21 +66,21 @@ class Action(StrEnum):
     VOID = "VOID"
     REFUND = "REFUND"
     ROLLBACK = "ROLLBACK"
-    """Close the order whatever its state: block payment, give back what was paid."""
+    """Close the order whatever its state: prevent payment, refund what was paid."""
     RECUR = "RECUR"
     """Charge a saved method, the customer absent."""
     INQUIRE = "INQUIRE"
-    """Ask what became of the order and its operations."""
+    """Inquire about the order and its operations."""
 
 
 class Outcome(StrEnum):
-    """How a provider call ended. The whole taxonomy: an adapter never reports anything else."""
+    """How a provider call ended. The complete taxonomy: an adapter reports nothing else."""
 
     SUCCEEDED = "SUCCEEDED"
     DECLINED = "DECLINED"
     PENDING = "PENDING"
-    """Taken on; a callback or an inquiry will tell."""
+    """Accepted; a callback or an inquiry brings the result."""
     NOT_SENT = "NOT_SENT"
-    """Certainly did not reach the provider: safe to send again."""
+    """The provider certainly did not process it: safe to send again."""
     UNKNOWN = "UNKNOWN"
-    """Timeout, 5xx, broken connection: it may have happened."""
+    """Timeout, 5xx, broken connection: the provider may have processed it."""

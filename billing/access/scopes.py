@@ -1,4 +1,4 @@
-"""What an API key may be good for."""
+"""What an API key may be used for."""
 
 from enum import StrEnum
 

@@ -2,28 +2,18 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
 from uuid import UUID, uuid5
 
 import msgspec
 
 from billing.errors import InvariantBroken
-
-#: Kinds of account. An account is a kind, or a kind and the provider it belongs to (``clearing:yandex-pay``).
-RECEIVABLE: Final = "receivable"
-"""What customers owe us: charges taken back, corrections."""
-CLEARING: Final = "clearing"
-"""What a provider holds of ours until it is paid out."""
-REVENUE: Final = "revenue"
-REFUNDS: Final = "refunds"
-FEES: Final = "fees"
-BANK: Final = "bank"
+from billing.ledger.accounts import REFUNDS, REVENUE, Account, clearing
 
 
 class Entry(msgspec.Struct, frozen=True):
     """One line of a posting: ``amount`` minor units, debit positive, credit negative."""
 
-    account: str
+    account: Account
     amount: int
 
 
@@ -61,19 +51,19 @@ class Posting(msgspec.Struct, frozen=True):
 
 
 def capture(operation_id: UUID, provider: str, amount: int, currency: str, now: datetime, salt: str = "") -> Posting:
-    """The provider holds ``amount`` more of our revenue. ``salt`` tells a posting from an earlier, reversed one."""
-    lines = ((f"{CLEARING}:{provider}", amount), (REVENUE, -amount))
+    """The provider holds ``amount`` more of our revenue. ``salt`` distinguishes a posting from an earlier, reversed one."""
+    lines = ((clearing(provider), amount), (REVENUE, -amount))
     return _posting(operation_id, f"capture{salt}", currency, now, lines)
 
 
 def refund(operation_id: UUID, provider: str, amount: int, currency: str, now: datetime, salt: str = "") -> Posting:
-    """The provider gave ``amount`` back to the customer out of what it holds."""
-    lines = ((REFUNDS, amount), (f"{CLEARING}:{provider}", -amount))
+    """The provider refunded ``amount`` to the customer out of the money that it holds for us."""
+    lines = ((REFUNDS, amount), (clearing(provider), -amount))
     return _posting(operation_id, f"refund{salt}", currency, now, lines)
 
 
 def reverse(posting: Posting) -> Posting:
-    """The same entries with the signs turned, as a posting of its own."""
+    """The same entries with opposite signs, as a new posting."""
     return msgspec.structs.replace(
         posting,
         id=uuid5(posting.id, "reverse"),
@@ -82,7 +72,7 @@ def reverse(posting: Posting) -> Posting:
 
 
 def _posting(
-    operation_id: UUID, what: str, currency: str, now: datetime, lines: tuple[tuple[str, int], ...]
+    operation_id: UUID, what: str, currency: str, now: datetime, lines: tuple[tuple[Account, int], ...]
 ) -> Posting:
     return Posting(
         uuid5(operation_id, what),

@@ -1,4 +1,4 @@
-"""A payment's life: its model, its life cycle, and `decide()`, which says what follows from one message.
+"""A payment: its model, its life cycle, and `decide()`, which derives the consequences of one message.
 
 Pure functions over immutable values. Not here: storing, publishing and calling providers.
 """

@@ -1,9 +1,9 @@
-"""The order at a provider that a payment left: nothing is expected of it, and whatever it turns out to hold goes back.
+"""Orders abandoned by failover. Money that a provider still holds or takes for them is released or refunded.
 
-A call that counted as not sent may have been sent by a worker that was thought dead; a provider may change its mind
-about a decline. So every word of such a provider is listened to: an order that is open there is closed, a hold is
-released, money that was taken is recorded (a CAPTURE at that provider) and given back (a REFUND at that provider).
-The payment's own amounts are those at its own provider and do not change.
+A call that counted as not sent may have been sent by a worker that was thought dead, and a provider may revise a
+decline. So evidence from an abandoned provider is still applied: an open order is closed, a hold is released, captured
+money is recorded (a CAPTURE at that provider) and refunded (a REFUND at that provider). The payment's amounts are those
+at its present provider and do not change.
 """
 
 from uuid import UUID, uuid5
@@ -25,42 +25,42 @@ FUNDED = (PaymentStatus.CAPTURED, PaymentStatus.PARTIALLY_REFUNDED)
 
 
 def is_abandoned(payment: Payment, provider: str) -> bool:
-    """Whether the payment was at this provider before it moved on."""
+    """Whether the payment has an order at this provider from before it moved on."""
     return provider != payment.provider and any(o.provider == provider for o in payment.operations)
 
 
 def order_of(payment: Payment, provider: str) -> Operation:
-    """The operation that opened the order which was left."""
+    """The operation that opened the abandoned order."""
     return next(o for o in payment.operations if o.provider == provider)
 
 
 def apply_evidence(draft: Draft, provider: str, observed: Observation) -> None:
-    """What the provider says of the order. Said again, or late, it changes nothing."""
+    """Apply the provider's view of the abandoned order. A repeated or late observation changes nothing."""
     opened = order_of(draft.payment, provider)
     if observed.order_ref is not None:
         opened = _name(draft, opened, observed.order_ref)
         if observed.order_ref != opened.provider_ref:
-            opened = _twin(draft, opened, observed.order_ref, observed.status)
+            opened = _second_order(draft, opened, observed.order_ref, observed.status)
             if opened.provider_ref != observed.order_ref:
                 return
     if observed.status in CLOSED:
         _close(draft, opened)
     elif observed.status in FUNDED:
-        _give_back(draft, opened)
+        _refund(draft, opened)
     elif observed.status is not None:
-        _ask_to_close(draft, opened, OperationType.VOID)
+        _request_closing(draft, opened, OperationType.VOID)
 
 
 def call_ended(draft: Draft, operation: Operation, message: ProviderResult) -> None:
-    """How a call to the provider ended: one that was under way when the payment moved on, or one of those that
-    close the order."""
+    """Apply the result of a call to the abandoned provider: one that was in progress when the payment moved on, or one
+    that closes the order."""
     opened = order_of(draft.payment, operation.provider)
     if message.action is Action.CREATE and message.provider_ref is not None:
         opened = _name(draft, opened, message.provider_ref)
     if message.action is Action.ROLLBACK and operation.is_open:
         _rolled_back(draft, operation, message)
     elif message.action is Action.CREATE and message.outcome not in (Outcome.NOT_SENT, Outcome.DECLINED):
-        _ask_to_close(draft, opened, OperationType.VOID)
+        _request_closing(draft, opened, OperationType.VOID)
     if message.observed is not None:
         apply_evidence(draft, operation.provider, message.observed)
     still = draft.payment.operation(operation.id)
@@ -72,7 +72,7 @@ def call_ended(draft: Draft, operation: Operation, message: ProviderResult) -> N
 
 
 def finish(draft: Draft, operation: Operation) -> None:
-    """The order is closed, or what was taken is given back."""
+    """The order is closed, or its money refunded."""
     draft.close(operation, OperationStatus.SUCCESS)
     if operation.type is OperationType.REFUND:
         currency = draft.payment.order.currency
@@ -86,7 +86,7 @@ def _close(draft: Draft, opened: Operation) -> None:
             finish(draft, operation)
 
 
-def _give_back(draft: Draft, opened: Operation) -> None:
+def _refund(draft: Draft, opened: Operation) -> None:
     capture_id = _id(opened, OperationType.CAPTURE)
     if draft.payment.operation(capture_id) is None:
         capture = _operation(draft, opened, OperationType.CAPTURE, Action.INQUIRE)
@@ -96,11 +96,11 @@ def _give_back(draft: Draft, opened: Operation) -> None:
     void = draft.payment.operation(_id(opened, OperationType.VOID))
     if void is not None and void.is_open:
         draft.close(void, OperationStatus.FAIL, Reason.PAID_MEANWHILE)
-    _ask_to_close(draft, opened, OperationType.REFUND)
+    _request_closing(draft, opened, OperationType.REFUND)
 
 
-def _ask_to_close(draft: Draft, opened: Operation, type: OperationType) -> None:
-    """Ask once; from then on the schedule does. Nothing is left to void once money was taken."""
+def _request_closing(draft: Draft, opened: Operation, type: OperationType) -> None:
+    """Request the operation once; the follow-up schedule repeats it. A captured order cannot be voided any more."""
     taken = draft.payment.operation(_id(opened, OperationType.CAPTURE)) is not None
     if draft.payment.operation(_id(opened, type)) is not None or (taken and type is OperationType.VOID):
         return
@@ -112,7 +112,7 @@ def _rolled_back(draft: Draft, operation: Operation, message: ProviderResult) ->
     if message.outcome is Outcome.SUCCEEDED:
         finish(draft, operation)
         return
-    # A provider that declines to close an order says nothing of its money: the order is looked at until it is over.
+    # A provider's refusal to close an order is no evidence about its money: follow up until the order is closed.
     outcome = Outcome.PENDING if message.outcome is Outcome.DECLINED else message.outcome
     operation = draft.note_outcome(operation, outcome, not_within_s=message.retry_after_s)
     if message.reason is not None:
@@ -120,8 +120,8 @@ def _rolled_back(draft: Draft, operation: Operation, message: ProviderResult) ->
 
 
 def _resend_unknown(draft: Draft, operation: Operation) -> None:
-    """The provider answered and the order is not over: the call that should close it, if its end was unknown, did
-    not, and goes out again with its key."""
+    """The provider answered and the order is not closed: a call to close it whose outcome was unknown did not work, and
+    is sent again with the same key."""
     if operation.status is OperationStatus.UNKNOWN:
         again = next_follow_up(Outcome.NOT_SENT, 0, draft.now)
         draft.record_operation(
@@ -137,8 +137,8 @@ def _name(draft: Draft, opened: Operation, order_ref: str) -> Operation:
     return draft.record_operation(msgspec.structs.replace(opened, provider_ref=order_ref))
 
 
-def _twin(draft: Draft, opened: Operation, order_ref: str, status: PaymentStatus | None) -> Operation:
-    """Another order for the same operation, left by a call whose answer was lost: it counts where it took money."""
+def _second_order(draft: Draft, opened: Operation, order_ref: str, status: PaymentStatus | None) -> Operation:
+    """A second order for the same operation, left by a call whose answer was lost. It replaces the first if it was paid."""
     if status not in FUNDED:
         return opened
     if draft.payment.operation(_id(opened, OperationType.CAPTURE)) is not None:

@@ -1,4 +1,4 @@
-"""What each product of a payment brought in: amounts spread over the lines of the cart, to the last minor unit."""
+"""Revenue by product: a payment's amounts allocated to the lines of its cart, to the last minor unit."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ def spread(amount: int, weights: Sequence[int]) -> list[int]:
 
 
 def lines(payment: Payment) -> tuple[LineView, ...]:
-    """One per product sold. Refunds that name items count for those, others for what is left of all."""
+    """One line per product sold. A refund that names items counts for these; any other is spread over the rest."""
     sold = sold_cart(payment).items
     captured = spread(payment.captured, [item.total for item in sold])
     named: dict[str, int] = {}

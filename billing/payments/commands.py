@@ -1,4 +1,4 @@
-"""What clients, schedulers and operators may ask of a payment that exists. Each is accepted or refused with a code."""
+"""Commands of clients, schedulers and operators to an existing payment. Each is accepted, or refused with a code."""
 
 from datetime import datetime
 
@@ -24,13 +24,13 @@ from billing.payments.settlement import charge_operation, succeed, undo
 from billing.reasons import Reason
 from billing.vocabulary import Action, OperationStatus, OperationType, PaymentStatus
 
-_Asked = CapturePayment | VoidPayment | RefundPayment | RollbackPayment
+_ClientCommand = CapturePayment | VoidPayment | RefundPayment | RollbackPayment
 
 _REFUNDABLE = (PaymentStatus.CAPTURED, PaymentStatus.PARTIALLY_REFUNDED)
 
 
 def capture(message: CapturePayment, payment: Payment, now: datetime) -> Decision:
-    """Take what is held, whole or in part."""
+    """Capture the hold, whole or in part."""
     amount = payment.authorized if message.amount is None else message.amount
     if (known := _repeat(payment, message, OperationType.CAPTURE, amount)) is not None:
         return known
@@ -40,7 +40,7 @@ def capture(message: CapturePayment, payment: Payment, now: datetime) -> Decisio
         detail = f"{amount} cannot be captured of {payment.authorized} authorized"
         return refuse(payment, payment.id, "amount_exceeds_authorized", detail, message.reply_to)
     if amount < payment.authorized and message.cart is None:
-        detail = "a partial capture needs the cart that is sold after all"
+        detail = "a partial capture needs the final cart"
         return refuse(payment, payment.id, "cart_required", detail, message.reply_to)
     if message.cart is not None and message.cart.total != amount:
         detail = f"the cart's total {message.cart.total} does not match the amount {amount}"
@@ -50,7 +50,7 @@ def capture(message: CapturePayment, payment: Payment, now: datetime) -> Decisio
 
 
 def void(message: VoidPayment, payment: Payment, now: datetime) -> Decision:
-    """Give back what is held."""
+    """Release the hold."""
     amount = payment.authorized
     if (known := _repeat(payment, message, OperationType.VOID, amount)) is not None:
         return known
@@ -61,20 +61,20 @@ def void(message: VoidPayment, payment: Payment, now: datetime) -> Decision:
 
 
 def refund(message: RefundPayment, payment: Payment, now: datetime) -> Decision:
-    """Give back what was taken. The amount is reserved from here on, whenever the provider answers."""
+    """Refund captured money. The amount is reserved at once, not when the provider answers."""
     existing = payment.operation(message.operation_id)
     if existing is not None:
         amount = existing.amount if message.amount is None else message.amount
         return _repeat(payment, message, OperationType.REFUND, amount) or Decision(payment)
     if payment.status not in _REFUNDABLE:
-        detail = f"a {payment.status} payment has nothing to give back"
+        detail = f"a {payment.status} payment has nothing to refund"
         return refuse(payment, payment.id, "not_captured", detail, message.reply_to)
     cart = None
     amount = payment.refundable if message.amount is None else message.amount
     if message.items:
         cart = refund_cart(payment, message.items)
         if cart is None:
-            detail = "more units than were sold and not given back"
+            detail = "more units than were sold and not refunded"
             return refuse(payment, payment.id, "items_not_refundable", detail, message.reply_to)
         if message.amount is not None and message.amount != cart.total:
             detail = f"the items come to {cart.total}, not {message.amount}"
@@ -107,7 +107,7 @@ def rollback(message: RollbackPayment, payment: Payment, now: datetime) -> Decis
 
 
 def expire(_message: ExpirePayment, payment: Payment, now: datetime) -> Decision:
-    """Ask the provider how the order stands; only its answer closes the payment."""
+    """Inquire about the order; only the provider's answer closes the payment."""
     if payment.status not in (PaymentStatus.PENDING, PaymentStatus.AUTHORIZED):
         return Decision(payment)
     draft = Draft(payment, now)
@@ -117,7 +117,7 @@ def expire(_message: ExpirePayment, payment: Payment, now: datetime) -> Decision
 
 
 def correct(message: CorrectPayment, payment: Payment, now: datetime) -> Decision:
-    """Take an operator's word against the books, and reverse what was posted otherwise."""
+    """Apply an operator's statement of how an operation ended, and reverse a posting that contradicts it."""
     operation = payment.operation(message.operation_id)
     if operation is None:
         detail = f"the payment has no operation {message.operation_id}"
@@ -146,47 +146,47 @@ def correct(message: CorrectPayment, payment: Payment, now: datetime) -> Decisio
 
 
 def _correction_refusal(payment: Payment, operation: Operation, *, succeeded: bool) -> str | None:
-    """Why the books could not hold the correction, if they could not."""
+    """Why the correction is impossible; ``None`` where it is possible."""
     kind, amount = operation.type, operation.amount
     if operation.provider != payment.provider:
         if succeeded and operation.is_open:
             return None
-        return f"the payment has left {operation.provider}: only what closes its order there can be said to be done"
+        return f"the payment moved on from {operation.provider}: only an operation that closes its order there can be corrected"
 
-    def under_way(*types: OperationType) -> bool:
+    def in_progress(*types: OperationType) -> bool:
         return any(o.type in types and o.is_open and o.id != operation.id for o in payment.standing)
 
     if succeeded:
         reserved = amount if operation.is_open else 0
         if kind is OperationType.REFUND and amount > payment.refundable + reserved:
-            return f"{amount} is more than the {payment.refundable} left to refund"
-        if kind is OperationType.CAPTURE and under_way(OperationType.CAPTURE):
-            return "another capture is under way: its end decides"
+            return f"{amount} is more than the {payment.refundable} refundable"
+        if kind is OperationType.CAPTURE and in_progress(OperationType.CAPTURE):
+            return "another capture is in progress: its outcome decides"
         if kind is OperationType.CAPTURE and payment.captured + amount > payment.authorized:
             return f"{amount} more would exceed the {payment.authorized} authorized"
         return None
     given_back = payment.refunded + payment.refund_pending
     if kind in (OperationType.CAPTURE, OperationType.RECURRING) and not operation.is_open and given_back:
-        return "refunds stand on this capture: correct those first"
-    if kind is OperationType.AUTHORIZE and (payment.captured or under_way(OperationType.CAPTURE, OperationType.VOID)):
-        return "a capture or a void stands on this authorization: that one first"
+        return "this capture has refunds: correct those first"
+    if kind is OperationType.AUTHORIZE and (payment.captured or in_progress(OperationType.CAPTURE, OperationType.VOID)):
+        return "this authorization has a capture or a void: correct that first"
     return None
 
 
 def _hold_refusal(payment: Payment) -> tuple[str, str] | None:
-    """Why what is held cannot be captured or voided now, if it cannot."""
+    """Code and detail of why the hold cannot be captured or voided now; ``None`` where it can."""
     if payment.status is not PaymentStatus.AUTHORIZED:
-        return "not_authorized", f"a {payment.status} payment holds nothing"
+        return "not_authorized", f"a {payment.status} payment has no hold"
     for operation in payment.standing:
         if operation.type in (OperationType.CAPTURE, OperationType.VOID) and operation.is_open:
             if operation.status is OperationStatus.UNKNOWN:
                 return "outcome_unknown", f"the outcome of {operation.type} {operation.id} is not known yet"
-            return "operation_in_progress", f"{operation.type} {operation.id} is under way"
+            return "operation_in_progress", f"{operation.type} {operation.id} is in progress"
     return None
 
 
-def _repeat(payment: Payment, message: _Asked, kind: OperationType, amount: int) -> Decision | None:
-    """The answer to a command that came before; ``None`` when it did not."""
+def _repeat(payment: Payment, message: _ClientCommand, kind: OperationType, amount: int) -> Decision | None:
+    """The reply to a repeated command; ``None`` for a new one."""
     existing = payment.operation(message.operation_id)
     if existing is None:
         return None
@@ -203,7 +203,7 @@ def _repeat(payment: Payment, message: _Asked, kind: OperationType, amount: int)
 
 def _operation(
     payment: Payment,
-    message: _Asked,
+    message: _ClientCommand,
     type: OperationType,
     action: Action,
     amount: int,
@@ -229,7 +229,7 @@ def _operation(
 
 
 def _start(payment: Payment, operation: Operation, now: datetime, reply_to: ReplyTo | None) -> Decision:
-    """Record the attempt and ask the provider; who waits is answered when the provider has."""
+    """Record the attempt and request the provider call. The reply follows the provider's answer."""
     draft = Draft(payment, now)
     operation = draft.record_operation(operation)
     draft.requests.append(build_request(draft.payment, operation, operation.action, reply_to))

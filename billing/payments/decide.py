@@ -1,4 +1,4 @@
-"""``decide``: what follows from one message to one payment. A pure function."""
+"""``decide()``: what follows from one message to one payment. A pure function."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -25,7 +25,7 @@ from billing.messages import (
 from billing.payments import commands
 from billing.payments.abandoned_attempts import apply_evidence, is_abandoned, order_of
 from billing.payments.decision import Decision, Draft, answer, refuse
-from billing.payments.follow_ups import next_follow_up
+from billing.payments.follow_ups import follow_up_action, next_follow_up
 from billing.payments.model import Operation, Payment
 from billing.payments.observations import apply_observation
 from billing.payments.provider_requests import build_request
@@ -35,11 +35,11 @@ from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, 
 
 
 def decide(payment: Payment | None, message: Message, now: datetime) -> Decision:
-    """Apply ``message`` to ``payment`` (``None``: not known) at ``now`` (UTC).
+    """Apply ``message`` to ``payment`` (``None``: no payment has this id) at ``now`` (UTC).
 
-    Repeats and late arrivals converge: what is already known changes nothing. Raises
-    :class:`~billing.errors.InvalidMessage` for a message that can never be applied and
-    :class:`~billing.errors.InvariantBroken` rather than let money be wrong.
+    Repeated and late messages converge: a fact that is already recorded changes nothing. Raises
+    :class:`~billing.errors.InvalidMessage` for a message that can never be applied, and
+    :class:`~billing.errors.InvariantBroken` where applying it would make an amount of money wrong.
     """
     if isinstance(message, CreatePayment):
         return _create(message, payment, now)
@@ -103,7 +103,7 @@ def _create(message: CreatePayment, payment: Payment | None, now: datetime) -> D
             next_follow_up_at=next_follow_up(None, 0, now),
         )
     )
-    # Who waits is answered when the provider has: a payment without its URL is of no use to a checkout.
+    # Reply only after the provider has answered: a checkout cannot use a payment without its URL.
     draft.requests.append(build_request(draft.payment, operation, operation.action, reply_to))
     return draft.build()
 
@@ -119,15 +119,15 @@ def _callback(message: ProviderCallback, payment: Payment, now: datetime) -> Dec
     elif message.provider != payment.provider:
         raise InvalidMessage(f"{payment.id} was never at {message.provider}")
     elif message.ask:
-        _ask(draft)
+        _inquire(draft)
     else:
         apply_observation(draft, message.observed)
     return draft.build()
 
 
-def _ask(draft: Draft) -> None:
-    """Ask the provider how the order stands, and what is open again soon: the answer may be lost, and the callback
-    that said that there is news does not come again."""
+def _inquire(draft: Draft) -> None:
+    """Inquire about the order, and follow up open operations soon: the answer may be lost, and the provider does not
+    send the callback again."""
     soon = next_follow_up(Outcome.UNKNOWN, 0, draft.now)
     for operation in draft.payment.standing:
         if operation.is_open and (operation.next_follow_up_at is None or operation.next_follow_up_at > soon):
@@ -146,14 +146,8 @@ def _follow_up(message: FollowUpOperation, payment: Payment, now: datetime) -> D
     operation = draft.record_operation(msgspec.structs.replace(operation, follow_ups=follow_ups, next_follow_up_at=due))
     if not watched:
         return draft.build()
-    # Opening an order moves no money and is idempotent at the provider, so asking again is sending it again: the
-    # quickest way to the payment URL. Where that leaves the outcome unknown, every second question is an inquiry:
-    # a provider that answers only "it exists" would else never be asked what became of it. Anything else is sent
-    # again only if it was never sent.
-    asks = operation.outcome is Outcome.UNKNOWN and message.follow_up % 2 == 1
-    opens = operation.action is Action.CREATE and payment.payment_url is None and not asks
-    resend = operation.is_open and (operation.outcome is Outcome.NOT_SENT or opens)
-    draft.requests.append(build_request(draft.payment, operation, operation.action if resend else Action.INQUIRE))
+    action = follow_up_action(payment, operation, message.follow_up)
+    draft.requests.append(build_request(draft.payment, operation, action))
     return draft.build()
 
 

@@ -1,4 +1,4 @@
-"""What a decision is, and the draft it is written in."""
+"""The result of a decision, and the draft in which it is built."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from billing.errors import InvariantBroken
 from billing.ledger.postings import Posting
 from billing.messages import (
     ItemView,
@@ -21,20 +22,20 @@ from billing.messages.event_parts import CallView, EntryView, PostingView
 from billing.payments.allocation import lines
 from billing.payments.entitlement import entitlement
 from billing.payments.follow_ups import next_follow_up
-from billing.payments.lifecycle import TRANSITIONS, Fact
+from billing.payments.lifecycle import CORRECTIONS, TRANSITIONS, Fact
 from billing.payments.model import Operation, Payment
 from billing.vocabulary import OperationStatus, OperationType, Outcome, PaymentStatus
 
-#: The smallest step between two changes of one payment: what Postgres and ClickHouse can tell apart.
+#: The smallest step between two changes of one payment: the resolution of Postgres and ClickHouse.
 _TICK: Final = timedelta(microseconds=1)
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What follows from one message: the payment as it now is, and what to write, ask and tell.
+    """The consequences of one message: the payment's new state, and what to store, request and publish.
 
-    ``payment`` is ``None`` when there is none and the message did not make one. ``operations``: those created or
-    changed. ``event`` is there exactly when the payment changed. ``refusal``: why the command was not carried out;
-    ``reply``: to the caller that waits, if one does.
+    ``payment`` is ``None`` where none exists and the message created none. ``operations``: those created or changed.
+    ``event`` is set exactly when the payment changed. ``refusal``: why the command was not carried out; ``reply``: to
+    the waiting caller, ``None`` without one.
     """
 
     payment: Payment | None
@@ -48,7 +49,7 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 class Draft:
-    """A payment being changed by one message. Collects what follows; :meth:`build` seals it."""
+    """A payment while one message changes it. Collects the consequences; :meth:`build` makes the decision of them."""
 
     def __init__(self, payment: Payment, now: datetime, *, created: bool = False) -> None:
         self.payment = payment
@@ -58,7 +59,7 @@ class Draft:
         self.requests: list[ProviderRequest] = []
         #: The provider call that this message reports.
         self.call: CallView | None = None
-        #: Who waits for a provider's answer: is told when the draft is sealed, or handed on with another request.
+        #: The caller to reply to. :meth:`build` replies, unless a further provider request takes the caller over.
         self.waiting: ReplyTo | None = None
         self._touched: dict[UUID, None] = {}
 
@@ -79,21 +80,21 @@ class Draft:
         self.payment = msgspec.structs.replace(self.payment, **changes)
 
     def name_order(self, operation: Operation, order_ref: str) -> Operation:
-        """Keep the name that the provider gave to the order which ``operation`` opened. Until it is known, the order
-        goes by the operation's id. The first name stays, unless the order turns out to have a twin that counts."""
+        """Record the provider's name of the order that ``operation`` opened. Until it is known, the operation's id is
+        the name. The first name stays, unless a second order for the same operation turns out to be the paid one."""
         if self.payment.order_ref != str(operation.id):
             return operation
         return self.rename_order(operation, order_ref)
 
     def rename_order(self, operation: Operation, order_ref: str) -> Operation:
-        """From now on the order which ``operation`` opened goes by this name."""
+        """Replace the provider's name of the order that ``operation`` opened."""
         if order_ref == self.payment.order_ref:
             return operation
         self.update(order_ref=order_ref)
         return self.record_operation(msgspec.structs.replace(operation, provider_ref=order_ref))
 
     def transition(self, fact: Fact) -> bool:
-        """Take the transition for ``fact``; ``False`` when it is old news."""
+        """Make the transition for ``fact``; ``False`` where the table has none, since the fact is not new."""
         status = TRANSITIONS.get((self.payment.status, fact))
         if status is None:
             return False
@@ -107,28 +108,33 @@ class Draft:
         )
 
     def derive_status(self) -> None:
-        """Set the status that the amounts say, after a correction."""
+        """Set the status that follows from the amounts, after a correction.
+
+        Raises :class:`InvariantBroken` for a change that :data:`~billing.payments.lifecycle.CORRECTIONS` does not have.
+        """
+        status = self._status_of_amounts()
+        before = self.payment.status if self.before is None else self.before.status
+        if status is not before and status not in CORRECTIONS[before]:
+            raise InvariantBroken(f"{self.payment.id}: a correction cannot lead from {before} to {status}")
+        self.update(status=status)
+
+    def _status_of_amounts(self) -> PaymentStatus:
         payment = self.payment
         if payment.captured:
             if payment.refunded == 0:
-                status = PaymentStatus.CAPTURED
-            elif payment.refunded < payment.captured:
-                status = PaymentStatus.PARTIALLY_REFUNDED
-            else:
-                status = PaymentStatus.REFUNDED
-        elif payment.authorized == 0:
-            status = PaymentStatus.FAILED
-        elif any(o.type is OperationType.VOID and o.status is OperationStatus.SUCCESS for o in payment.standing):
-            status = PaymentStatus.VOIDED
-        else:
-            status = PaymentStatus.AUTHORIZED
-        self.update(status=status)
+                return PaymentStatus.CAPTURED
+            whole = payment.refunded == payment.captured
+            return PaymentStatus.REFUNDED if whole else PaymentStatus.PARTIALLY_REFUNDED
+        if payment.authorized == 0:
+            return PaymentStatus.FAILED
+        voided = any(o.type is OperationType.VOID and o.status is OperationStatus.SUCCESS for o in payment.standing)
+        return PaymentStatus.VOIDED if voided else PaymentStatus.AUTHORIZED
 
     def note_outcome(
         self, operation: Operation, outcome: Outcome, provider_ref: str | None = None, not_within_s: int | None = None
     ) -> Operation:
-        """Record how the last call for an open operation ended, and when to ask again: by the schedule, but not within
-        the seconds that the provider wants to be left alone."""
+        """Record the outcome of the last call for an open operation, and when to follow up: by the schedule, but not
+        within ``not_within_s`` seconds, the time for which the provider asked for no calls."""
         status = OperationStatus.UNKNOWN if outcome is Outcome.UNKNOWN else OperationStatus.PENDING
         return self.record_operation(
             msgspec.structs.replace(
@@ -144,7 +150,7 @@ class Draft:
         )
 
     def build(self) -> Decision:
-        """Seal: check the invariants, count the version, say what changed, answer who waits."""
+        """Check the invariants, raise the version, and make the event and the reply."""
         if self.payment is not self.before:
             version = self.payment.version + (self.before is not None)
             self.update(version=version, updated_at=self._moment())
@@ -171,8 +177,8 @@ class Draft:
         )
 
     def _moment(self) -> datetime:
-        """Now, yet later than the change before it: messages of one batch share a moment, workers' clocks differ,
-        and the versions of access signals are made of it."""
+        """Now, but later than the previous change: the messages of one batch share one time, the workers' clocks
+        differ, and the versions of access signals are derived from this time."""
         return self.now if self.before is None else max(self.now, self.before.updated_at + _TICK)
 
 
@@ -193,7 +199,7 @@ def refuse(payment: Payment | None, payment_id: UUID, code: str, detail: str, re
 
 
 def snapshot(payment: Payment, operations: tuple[Operation, ...]) -> PaymentSnapshot:
-    """The payment as others see it, with these of its operations."""
+    """The payment as an event or a reply shows it, with these of its operations."""
     order = payment.order
     return PaymentSnapshot(
         payment_id=payment.id,
@@ -224,6 +230,6 @@ def snapshot(payment: Payment, operations: tuple[Operation, ...]) -> PaymentSnap
 
 
 def _posting_view(posting: Posting) -> PostingView:
-    entries = tuple(EntryView(entry.account, entry.amount) for entry in posting.entries)
+    entries = tuple(EntryView(str(entry.account), entry.amount) for entry in posting.entries)
     assert posting.operation_id is not None, "a payment's postings are its operations'"
     return PostingView(posting.id, posting.operation_id, posting.posted_at, entries)

@@ -1,4 +1,4 @@
-"""Which products a payment entitles its customer to, before and after a decision. Signals follow from the two."""
+"""The products to which a payment entitles its customer, before and after a decision. Signals are derived from both."""
 
 from billing.messages.event_parts import Entitlement
 from billing.payments.model import Payment
@@ -9,10 +9,10 @@ _PAID = (PaymentStatus.CAPTURED, PaymentStatus.PARTIALLY_REFUNDED)
 
 
 def entitled(payment: Payment | None) -> tuple[str, ...]:
-    """The products of what was captured, less those of which every unit was given back.
+    """The captured products, without those of which every unit was refunded.
 
-    A refund counts once it has succeeded, and only where it names items: money given back for nothing in particular
-    closes nothing until all of it is.
+    A refund counts once it has succeeded and only where it names items: any other refund ends no access until the
+    payment is refunded whole.
     """
     if payment is None or payment.status not in _PAID:
         return ()
@@ -27,5 +27,5 @@ def entitled(payment: Payment | None) -> tuple[str, ...]:
 
 
 def entitlement(before: Payment | None, after: Payment) -> Entitlement:
-    """What the customer may watch, as the event of one decision tells it."""
+    """The entitlement in the event of one decision."""
     return Entitlement(entitled(after), entitled(before), after.order.access_until)

@@ -1,8 +1,8 @@
-"""A payment moves on: where a provider certainly does not take it, the next one is asked.
+"""Failover: a payment moves on to the next provider where the present one certainly does not take it.
 
-Only an order that can never be paid is left: one that the provider declined for good, or one that was never sent to
-it. What became of an UNKNOWN call nobody knows, so its payment stays where it is. Should the provider that was left
-speak of money after all, :mod:`billing.payments.abandoned_attempts` gives it back.
+A payment leaves only an order that can never be paid: one that the provider declined for good, or that was never sent
+to it. After a call with an UNKNOWN outcome the payment stays, since the order may exist. If an abandoned provider
+reports money after all, :mod:`billing.payments.abandoned_attempts` refunds it.
 """
 
 from uuid import uuid5
@@ -15,7 +15,7 @@ from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, 
 
 
 def may_move_on(draft: Draft, operation: Operation) -> bool:
-    """Whether there is somebody else to ask, time to pay them, and nothing else was done or asked of this order."""
+    """Whether another provider is left, the customer still has time to pay, and this order has no other operation."""
     payment = draft.payment
     return (
         bool(payment.alternatives)
@@ -27,12 +27,12 @@ def may_move_on(draft: Draft, operation: Operation) -> bool:
 
 
 def never_sent(operation: Operation, outcome: Outcome) -> bool:
-    """Whether no call for the operation can have reached its provider: the first one ended, and it was not sent."""
+    """Whether no call for the operation can have reached its provider: this was the first one, and it was not sent."""
     return outcome is Outcome.NOT_SENT and operation.outcome is None
 
 
 def move_on(draft: Draft) -> None:
-    """Ask the next provider: a new AUTHORIZE of the same payment, with an id, and so an idempotency key, of its own."""
+    """Request the next provider: a new AUTHORIZE of the same payment, with its own id and so its own idempotency key."""
     payment = draft.payment
     provider, *others = payment.alternatives
     number = 1 + sum(o.type is OperationType.AUTHORIZE for o in payment.operations)

@@ -1,4 +1,4 @@
-"""A payment: how far an order's money has come, and the operations that brought it there."""
+"""A payment: the amounts of an order that are authorized, captured and refunded, and the operations behind them."""
 
 from datetime import datetime
 from uuid import UUID
@@ -15,10 +15,11 @@ OPEN = (OperationStatus.PENDING, OperationStatus.UNKNOWN)
 class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
     """One movement of money, or the attempt at one. ``amount``: minor units of the payment's currency.
 
-    ``provider``: who is asked for it, and ``action``: to do what. ``outcome``: how the last call for it ended, ``None``
-    while none has; ``follow_ups`` counts how often it was asked about since, ``next_follow_up_at`` (UTC) says when next. ``cart``: what a capture takes, or the items of a refund.
-    ``corrections``: ids of the operators' corrections that were applied to it. ``fingerprint``: of the command that
-    asked for it, ``None`` where no API client did.
+    ``provider`` performs it by ``action``. ``outcome``: of the last call for it, ``None`` before the first;
+    ``follow_ups``: how many were sent, ``next_follow_up_at``: when the next is due (UTC). ``cart``: the final cart of a
+    capture, or the items of a refund. ``reason``: why it failed, the text of a :class:`~billing.reasons.Reason`; until
+    then the client's own reason for a void, refund or rollback. ``corrections``: ids of the operators' corrections
+    applied to it. ``fingerprint``: of the command that requested it, ``None`` without an API client.
     """
 
     id: UUID
@@ -40,18 +41,18 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def is_open(self) -> bool:
-        """Not final: its outcome is still to come."""
+        """Not final."""
         return self.status in OPEN
 
 
 class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
     """The aggregate that one agent owns. Amounts in minor units of ``order.currency``; times in UTC.
 
-    ``version`` grows by one with every change. ``provider``: who holds or took the money, or is asked to;
-    ``alternatives``: who is asked next, in this order, where that one will not (:mod:`billing.payments.failover`).
-    ``order_ref``: the provider's name of the order, see :meth:`billing.payments.decision.Draft.name_order`.
-    ``expires_at``: from then on an unpaid payment is closed, once the provider confirms that it is unpaid.
-    ``saved_method``: the method charged with the customer absent; ``method_ref``: the method this payment saved.
+    ``version`` grows by one with every change. ``provider``: the present one; ``alternatives``: the providers to try
+    next, in this order (:mod:`billing.payments.failover`). ``order_ref``: the provider's name of the order, see
+    :meth:`billing.payments.decision.Draft.name_order`. ``expires_at``: from then on an unpaid payment is closed, once
+    the provider confirms that it is unpaid. ``reason``: why it failed, the text of a :class:`~billing.reasons.Reason`.
+    ``saved_method``: the method to charge with the customer absent; ``method_ref``: the method this payment saved.
     """
 
     id: UUID
@@ -80,19 +81,19 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def standing(self) -> tuple[Operation, ...]:
-        """The operations at the payment's provider. Its amounts are theirs; those at providers it left
-        (:mod:`billing.payments.abandoned_attempts`) add nothing to them."""
+        """The operations at the payment's provider. Its amounts are the sums of these; operations at abandoned providers
+        (:mod:`billing.payments.abandoned_attempts`) do not count."""
         return tuple(o for o in self.operations if o.provider == self.provider)
 
     @property
-    def refunds_under_way(self) -> tuple[Operation, ...]:
+    def open_refunds(self) -> tuple[Operation, ...]:
         """The refunds that are requested and not final."""
         return tuple(o for o in self.standing if o.type is OperationType.REFUND and o.is_open)
 
     @property
     def refund_pending(self) -> int:
         """Minor units reserved by refunds that are requested and not final."""
-        return sum(o.amount for o in self.refunds_under_way)
+        return sum(o.amount for o in self.open_refunds)
 
     @property
     def refundable(self) -> int:
@@ -108,14 +109,14 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
         return next((o for o in self.standing if o.type is type and o.is_open), None)
 
     def order_ref_at(self, provider: str) -> str:
-        """The name of the order at the payment's provider, or at one that it left."""
+        """The name of the order at the payment's provider, or at one that it abandoned."""
         if provider == self.provider:
             return self.order_ref
         opened = next(o for o in self.operations if o.provider == provider)
         return opened.provider_ref or str(opened.id)
 
     def check(self) -> None:
-        """Raise :class:`InvariantBroken` where money would be wrong. The database holds the same rules."""
+        """Raise :class:`InvariantBroken` where an amount would be wrong. The database has the same constraints."""
         if not 0 <= self.authorized <= self.order.amount:
             raise InvariantBroken(f"{self.id}: authorized {self.authorized} of {self.order.amount}")
         if not 0 <= self.captured <= self.authorized:

@@ -1,4 +1,4 @@
-"""What a provider says of an order, applied to our payment: callbacks, inquiries and answers alike.
+"""A provider's view of an order, from a callback, an inquiry or an answer, applied to the payment.
 
 Evidence converges: the same observation twice, or an old one after a newer, changes nothing.
 """
@@ -12,7 +12,7 @@ from billing.vocabulary import Action, OperationStatus, OperationType, PaymentSt
 
 
 def apply_observation(draft: Draft, observed: Observation) -> None:
-    """Take in what the provider says: its operations first, then the status of the order."""
+    """Apply an observation: its operations first, then the status of the order."""
     if observed.order_ref is not None and not _is_ours(draft, observed.order_ref, observed):
         return
     if observed.method_ref is not None and draft.payment.save_method and draft.payment.method_ref is None:
@@ -31,17 +31,17 @@ def apply_observation(draft: Draft, observed: Observation) -> None:
         case PaymentStatus.REFUNDED:
             _refunded(draft, Reason.REFUNDED_AT_PROVIDER)
         case _:
-            # PENDING and EXPIRED say nothing of money; PARTIALLY_REFUNDED does not say which refund: the
+            # PENDING and EXPIRED are no evidence about money; PARTIALLY_REFUNDED does not name the refund: the
             # provider's operations do.
             pass
 
 
 def _is_ours(draft: Draft, order_ref: str, observed: Observation) -> bool:
-    """Whether this is about the order that the payment goes by.
+    """Whether the observation is about the payment's order.
 
-    Where opening is not idempotent at a provider, a call whose answer was lost leaves a twin behind: another order
-    for the same operation, whose page nobody has. That it expires says nothing of ours. Should money have been taken
-    by it, it is the one that counts.
+    Where opening is not idempotent at a provider, a call whose answer was lost leaves a second order for the same
+    operation, whose page no customer has. Its expiry is no evidence about the payment's order. If money was taken by
+    it, it becomes the payment's order.
     """
     opened = charge_operation(draft)
     draft.name_order(opened, order_ref)
@@ -88,7 +88,7 @@ def _voided(draft: Draft) -> None:
 
 
 def _failed(draft: Draft, reason: str) -> None:
-    """Declined; or rolled back: what was held is released, what was taken is given back."""
+    """The order was declined, or rolled back: a hold is released, captured money is refunded."""
     payment = draft.payment
     if payment.authorized and not payment.captured:
         _voided(draft)
@@ -101,7 +101,7 @@ def _failed(draft: Draft, reason: str) -> None:
 
 
 def _refunded(draft: Draft, reason: str) -> None:
-    """Everything was given back: every refund under way is done, and what is left was refunded without us."""
+    """All money was refunded: every open refund is done, and the provider refunded the rest without us."""
     if draft.payment.captured == 0:
         return
     for operation in draft.payment.standing:
@@ -128,7 +128,7 @@ def _close_captures(draft: Draft, reason: str) -> None:
 
 
 def _close_rollbacks(draft: Draft) -> None:
-    """The rollback of what was unpaid is done: the order is closed, and if it was paid meanwhile, given back."""
+    """The rollback of an unpaid order is done: the order is closed, and a payment made meanwhile is refunded."""
     for operation in draft.payment.standing:
         if operation.type is OperationType.VOID and operation.action is Action.ROLLBACK and operation.is_open:
             draft.close(operation, OperationStatus.SUCCESS)

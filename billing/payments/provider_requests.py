@@ -1,4 +1,4 @@
-"""What the provider is asked: a request is built from the payment alone, so it can be built again."""
+"""Requests to providers. A request is built from the payment alone, so it can be built again."""
 
 from billing.messages import ProviderRequest, ReplyTo
 from billing.payments.model import Operation, Payment
@@ -9,14 +9,14 @@ from billing.vocabulary import Action, OperationType
 def build_request(
     payment: Payment, operation: Operation, action: Action, reply_to: ReplyTo | None = None
 ) -> ProviderRequest:
-    """Ask the provider for ``action`` on behalf of ``operation``, whose id is the idempotency key."""
+    """The request for ``action`` on behalf of ``operation``, whose id is the idempotency key."""
     opens = action in (Action.CREATE, Action.RECUR)
     cart = operation.cart
     refundable = None
     open_refunds: tuple[int, ...] = ()
     if operation.type is OperationType.REFUND and action is Action.REFUND:
         refundable = payment.captured - payment.refunded
-        open_refunds = tuple(o.amount for o in payment.refunds_under_way if o.id != operation.id)
+        open_refunds = tuple(o.amount for o in payment.open_refunds if o.id != operation.id)
         cart = None if operation.amount == refundable else cart_after(payment, operation)
     return ProviderRequest(
         payment_id=payment.id,

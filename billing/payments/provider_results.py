@@ -1,4 +1,4 @@
-"""How a provider call ended, applied to its operation."""
+"""The result of a provider call, applied to its operation."""
 
 from datetime import datetime
 
@@ -21,7 +21,7 @@ OPENING_ACTIONS = (Action.CREATE, Action.RECUR)
 
 
 def apply_result(message: ProviderResult, payment: Payment, now: datetime) -> Decision:
-    """Take in how a call ended. A result for what is final already adds at most a URL."""
+    """Apply the result of a call. Where the operation is final already, it adds at most a payment URL."""
     operation = payment.operation(message.operation_id)
     if operation is None:
         raise InvalidMessage(f"{payment.id}: a result for the unknown operation {message.operation_id}")
@@ -39,7 +39,7 @@ def apply_result(message: ProviderResult, payment: Payment, now: datetime) -> De
         call_ended(draft, operation, message)
         return draft.build()
     if message.action in OPENING_ACTIONS and message.provider_ref is not None:
-        # Also where a callback or an inquiry closed the operation first: later calls need the name.
+        # Also where a callback or an inquiry closed the operation before: later calls need the name.
         operation = draft.name_order(operation, message.provider_ref)
     if message.action is Action.INQUIRE:
         _inquiry(draft, operation, message)
@@ -48,7 +48,7 @@ def apply_result(message: ProviderResult, payment: Payment, now: datetime) -> De
     if message.payment_url is not None and payment.payment_url is None:
         draft.update(payment_url=message.payment_url)
         if message.provider_ref is not None and draft.payment.authorized == 0:
-            # The page that the customer gets is this order's, whatever twin was heard of before.
+            # The customer gets the page of this order, even if a second order for the operation was seen before.
             draft.rename_order(operation, message.provider_ref)
     return draft.build()
 
@@ -74,7 +74,7 @@ def _call(draft: Draft, operation: Operation, message: ProviderResult) -> None:
 def _inquiry(draft: Draft, operation: Operation, message: ProviderResult) -> None:
     observed = message.observed
     if message.outcome is not Outcome.SUCCEEDED or observed is None:
-        return  # no evidence: the next question is already due
+        return  # no evidence; the next follow-up is scheduled
     apply_observation(draft, observed)
     still = draft.payment.operation(operation.id)
     if still is None or not still.is_open:
@@ -86,8 +86,8 @@ def _inquiry(draft: Draft, operation: Operation, message: ProviderResult) -> Non
 
 
 def _resolve_unknown(draft: Draft, operation: Operation, observed: Observation, reason: str | None) -> None:
-    """The provider knows the order: either it lists the operation, or the call never arrived and, with the same
-    key, may be sent again."""
+    """The provider knows the order. If it lists the operation, the call arrived; if not, the call did not arrive and
+    may be sent again with the same key."""
     listed = any(o.operation_id == operation.id for o in observed.operations)
     if operation.type is OperationType.AUTHORIZE:
         arrived = observed.status is not None
@@ -107,7 +107,7 @@ def _resolve_unknown(draft: Draft, operation: Operation, observed: Observation, 
 
 
 def _is_overdue(draft: Draft, operation: Operation, observed: Observation) -> bool:
-    """The provider says that the customer has not paid, and the time for it is over."""
+    """The provider reports that the customer has not paid, and the time to pay is over."""
     return (
         operation.type is OperationType.AUTHORIZE
         and observed.status is PaymentStatus.PENDING

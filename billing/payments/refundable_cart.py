@@ -1,4 +1,4 @@
-"""What remains of a cart after refunds: providers want the cart as it will be, not what is taken out of it."""
+"""The cart that remains after refunds: providers require the remaining cart, not the refunded items."""
 
 from collections.abc import Iterable
 
@@ -11,14 +11,14 @@ from billing.vocabulary import OperationStatus, OperationType
 
 
 def sold_cart(payment: Payment) -> Cart:
-    """What was captured: the cart of the order, or the final one that a partial capture named."""
+    """The cart that was captured: the order's, or the final cart of a partial capture."""
     captures = (o for o in payment.standing if o.type is OperationType.CAPTURE and o.cart is not None)
     final = next((o.cart for o in captures if o.status is OperationStatus.SUCCESS), None)
     return final or payment.order.cart
 
 
 def refunded_quantities(payment: Payment) -> dict[str, int]:
-    """Product → units given back, or about to be, by refunds that name items."""
+    """Product → units refunded, or being refunded, by refunds that name items."""
     quantities: dict[str, int] = {}
     for operation in payment.standing:
         if operation.type is OperationType.REFUND and operation.status is not OperationStatus.FAIL and operation.cart:
@@ -28,7 +28,7 @@ def refunded_quantities(payment: Payment) -> dict[str, int]:
 
 
 def refund_cart(payment: Payment, lines: Iterable[RefundLine]) -> Cart | None:
-    """The items of a refund at their prices; ``None`` when more is asked for than was sold and not given back."""
+    """The items of a refund at their prices; ``None`` where it exceeds what was sold and not refunded."""
     sold = {item.product_id: item for item in sold_cart(payment).items}
     gone = refunded_quantities(payment)
     items = []
@@ -42,9 +42,9 @@ def refund_cart(payment: Payment, lines: Iterable[RefundLine]) -> Cart | None:
 
 
 def cart_after(payment: Payment, refund: Operation) -> Cart:
-    """The cart that stays with the customer once ``refund`` is done, whole refunds before it included.
+    """The cart that the customer keeps once ``refund`` is done, after all earlier refunds.
 
-    Refunds that name no items lower the prices instead.
+    A refund that names no items lowers the prices instead.
     """
     done = [
         o
@@ -64,9 +64,9 @@ def cart_after(payment: Payment, refund: Operation) -> Cart:
 
 
 def _lower(items: list[Item], by: int) -> list[Item]:
-    """Take ``by`` minor units off the lines, those with the fewest units first: from a line with one unit any amount
-    comes off exactly, from one with several only multiples of their number. A rest that no line can give stays in
-    the cart; its total then tells the adapter that this refund cannot be expressed."""
+    """Lower the lines by ``by`` minor units, those with the fewest units first: a line with one unit can be lowered by
+    any amount, one with several only by multiples of their number. A remainder that no line can take stays in the
+    cart; from its total the adapter sees that the refund cannot be expressed."""
     lowered = list(items)
     for index in sorted(range(len(lowered)), key=lambda n: lowered[n].quantity):
         item = lowered[index]

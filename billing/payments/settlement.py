@@ -1,4 +1,4 @@
-"""What an operation's end means for its payment: amounts, postings, status. The only code that moves amounts."""
+"""How the end of an operation changes its payment: amounts, postings, status. The only code that changes amounts."""
 
 from datetime import timedelta
 from typing import Final, assert_never
@@ -16,18 +16,19 @@ from billing.payments.model import Operation
 from billing.reasons import Kind, Reason
 from billing.vocabulary import Action, CaptureMode, OperationStatus, OperationType
 
-#: In one stage the capture follows the authorization at once: not told of it for so long, we ask.
+#: In one stage the provider captures right after the authorization. Without a report of the capture within this time,
+#: inquire.
 CAPTURE_FOLLOWS: Final = timedelta(minutes=1)
 CHARGES = (OperationType.AUTHORIZE, OperationType.RECURRING)
 
 
 def succeed(draft: Draft, operation: Operation) -> None:
-    """The operation is done at the provider. A success known already changes nothing."""
+    """The operation succeeded at the provider. A success that is recorded already changes nothing."""
     if operation.status is OperationStatus.SUCCESS:
         return
     if operation.type is OperationType.CAPTURE and draft.payment.authorized == 0:
-        succeed(draft, charge_operation(draft))  # what was captured was held, whatever we heard of it
-    posted_before = operation.status is OperationStatus.FAIL  # failed in our books, then evidence to the contrary
+        succeed(draft, charge_operation(draft))  # a capture implies an authorization, even if none was reported
+    posted_before = operation.status is OperationStatus.FAIL  # recorded as failed, then evidence of success
     operation = draft.close(operation, OperationStatus.SUCCESS)
     amount = operation.amount
     payment = draft.payment
@@ -36,8 +37,8 @@ def succeed(draft: Draft, operation: Operation) -> None:
             draft.update(authorized=amount, reason=None)
             draft.transition(Fact.AUTHORIZED)
             held = payment.capture_mode is CaptureMode.TWO_STAGE
-            look = draft.now + (timedelta(seconds=payment.hold_s) if held else CAPTURE_FOLLOWS)
-            draft.record_operation(msgspec.structs.replace(operation, next_follow_up_at=look))
+            due = draft.now + (timedelta(seconds=payment.hold_s) if held else CAPTURE_FOLLOWS)
+            draft.record_operation(msgspec.structs.replace(operation, next_follow_up_at=due))
         case OperationType.CAPTURE:
             authorization = charge_operation(draft)
             if payment.capture_mode is CaptureMode.ONE_STAGE and authorization.next_follow_up_at is not None:
@@ -61,8 +62,8 @@ def succeed(draft: Draft, operation: Operation) -> None:
 
 
 def fail(draft: Draft, operation: Operation, reason: str) -> None:
-    """The provider refused the operation, or never did it: another one is asked, or it has failed. Only an open
-    operation can fail."""
+    """The provider declined the operation, or never performed it: the payment moves on to the next provider, or fails.
+    Only an open operation can fail. ``reason``: the text of a :class:`~billing.reasons.Reason`."""
     if not operation.is_open:
         return
     draft.close(operation, OperationStatus.FAIL, reason)
@@ -75,7 +76,7 @@ def fail(draft: Draft, operation: Operation, reason: str) -> None:
 
 
 def undo(draft: Draft, operation: Operation, correction_id: UUID, reason: str) -> None:
-    """A success was none: take the amounts back and reverse the posting."""
+    """The operation did not succeed after all: subtract its amount and reverse its posting."""
     payment = draft.payment
     match operation.type:
         case OperationType.AUTHORIZE:
@@ -100,12 +101,13 @@ def undo(draft: Draft, operation: Operation, correction_id: UUID, reason: str) -
 
 
 def charge_operation(draft: Draft) -> Operation:
-    """The operation that takes or holds the customer's money."""
+    """The operation that authorizes or charges the customer's money."""
     return next(o for o in reversed(draft.payment.operations) if o.type in CHARGES)
 
 
 def provider_initiated_operation(draft: Draft, type: OperationType, amount: int, reason: str) -> Operation:
-    """An operation that the provider made without us: a capture in one stage, a hold released, a refund by hand."""
+    """An operation that the provider made without a request of ours: the capture in one stage, the release of a hold, a
+    refund in the provider's back office."""
     payment = draft.payment
     number = sum(o.type is type for o in payment.operations) + 1
     return Operation(

@@ -141,7 +141,7 @@ def entry_rows(payment: Payment, posting: Posting) -> list[dict[str, Any]]:
         {
             "posting_id": posting.id,
             "line": line,
-            "account": entry.account,
+            "account": str(entry.account),
             "amount": entry.amount,
             "currency": posting.currency,
             "payment_id": payment.id,

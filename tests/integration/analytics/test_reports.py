@@ -50,7 +50,7 @@ def books_by_day(days: Days) -> Rows:
         sums: Counter[str] = Counter()
         for _, posting in group:
             for entry in posting.entries:
-                sums[entry.account] += entry.amount
+                sums[str(entry.account)] += entry.amount
         rows.append((*key, -sums["revenue"], sums["refunds"], 0, -sums["revenue"] - sums["refunds"]))
     return rows
 
@@ -212,7 +212,7 @@ def unsettled_by_age(days: Days) -> Rows:
             *key,
             "0-1",
             len(group),
-            sum(e.amount for _, p in group for e in p.entries if e.account.startswith("clearing")),
+            sum(e.amount for _, p in group for e in p.entries if str(e.account).startswith("clearing")),
         )
         for key, group in groups.items()
     ]

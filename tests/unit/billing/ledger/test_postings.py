@@ -4,15 +4,14 @@ import pytest
 
 from billing.errors import InvariantBroken
 from billing.ledger import postings
+from billing.ledger.accounts import REVENUE, clearing
 from billing.ledger.postings import Cause, CauseKind, Entry, Posting
 from tests.support.factories import NOW
 
 
 def test_a_posting_that_does_not_balance_cannot_exist():
     with pytest.raises(InvariantBroken):
-        Posting(
-            uuid4(), Cause(CauseKind.OPERATION, "op"), "RUB", NOW, (Entry("revenue", -100), Entry("clearing:x", 99))
-        )
+        Posting(uuid4(), Cause(CauseKind.OPERATION, "op"), "RUB", NOW, (Entry(REVENUE, -100), Entry(clearing("x"), 99)))
 
 
 def test_capture_and_refund_of_the_same_amount_leave_the_provider_with_nothing_of_ours():
@@ -25,7 +24,7 @@ def test_capture_and_refund_of_the_same_amount_leave_the_provider_with_nothing_o
         )
         for entry in posting.entries
     ]
-    assert sum(entry.amount for entry in entries if entry.account == "clearing:x") == 0
+    assert sum(entry.amount for entry in entries if entry.account == clearing("x")) == 0
 
 
 def test_the_same_operation_makes_the_same_posting():
@@ -38,3 +37,7 @@ def test_what_an_operation_posts_names_the_operation_as_its_cause():
     posting = postings.capture(operation, "x", 1, "RUB", NOW)
     assert posting.cause == Cause(CauseKind.OPERATION, str(operation))
     assert postings.reverse(posting).operation_id == operation
+
+
+def test_an_account_is_its_kind_and_the_provider_where_it_has_one():
+    assert [str(account) for account in (REVENUE, clearing("yandex-pay"))] == ["revenue", "clearing:yandex-pay"]

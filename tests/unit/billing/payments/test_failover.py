@@ -61,7 +61,7 @@ def at(payment: Payment, provider: str, type: OperationType) -> Operation:
 
 
 def money(decision: Decision) -> dict[str, int]:
-    return {entry.account: entry.amount for posting in decision.postings for entry in posting.entries}
+    return {str(entry.account): entry.amount for posting in decision.postings for entry in posting.entries}
 
 
 @pytest.mark.parametrize(

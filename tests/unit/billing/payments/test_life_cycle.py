@@ -81,7 +81,8 @@ class LifeCycle(RuleBasedStateMachine):
             assert posting.id not in self.posted, "posted twice"
             self.posted.add(posting.id)
             for entry in posting.entries:
-                self.balances[entry.account] = self.balances.get(entry.account, 0) + entry.amount
+                account = str(entry.account)
+                self.balances[account] = self.balances.get(account, 0) + entry.amount
         for request in decision.requests:
             assert after.operation(request.operation_id) is not None, "asked before it was on record"
         if getattr(message, "reply_to", None) is not None:

@@ -1,0 +1,40 @@
+"""The chart of accounts. On the wire and in tables an account is its text: a kind, or ``kind:provider``."""
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+
+class AccountKind(StrEnum):
+    """The kinds of account; ``ledger_accounts.kind`` in Postgres allows the same."""
+
+    RECEIVABLE = "receivable"
+    """What customers owe us: chargebacks, corrections."""
+    CLEARING = "clearing"
+    """What a provider holds for us until it pays it out; one account per provider."""
+    REVENUE = "revenue"
+    REFUNDS = "refunds"
+    FEES = "fees"
+    """What providers keep for their service."""
+    BANK = "bank"
+    """What providers paid out to us."""
+
+
+class Account(msgspec.Struct, frozen=True):
+    """An account. ``provider``: whose account it is, ``None`` where all providers share one."""
+
+    kind: AccountKind
+    provider: str | None = None
+
+    def __str__(self) -> str:
+        return self.kind.value if self.provider is None else f"{self.kind}:{self.provider}"
+
+
+REVENUE: Final = Account(AccountKind.REVENUE)
+REFUNDS: Final = Account(AccountKind.REFUNDS)
+
+
+def clearing(provider: str) -> Account:
+    """The clearing account of a provider, ``clearing:yandex-pay``."""
+    return Account(AccountKind.CLEARING, provider)
