@@ -1,5 +1,5 @@
-"""ClickHouse: schema, migrations, and how a payment's change becomes rows.
+"""Analytics in ClickHouse: schema and migrations, the rows of a payment's change, and the named reports.
 
-Migrations are SQL files run in order by :func:`analytics.migrate.migrate`; the sink that fills the tables is in
-``sinks``.
+Not here: the sink that inserts the rows (``sinks``), the pages that show the reports (``admin``), and the comparison of
+the rows with Postgres (``backoffice.parity``).
 """

@@ -1,4 +1,4 @@
-"""A report's answer as a file for machines: amounts stay minor units, times say their zone."""
+"""A report's result as JSON or CSV: amounts in minor units, times with their zone."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ def as_json(result: Result) -> bytes:
 
 
 def as_csv(result: Result) -> bytes:
-    """A line of names, then one per row (RFC 4180, with line feeds)."""
+    """A line of column names, then one line per row (RFC 4180, with line feeds)."""
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
     writer.writerow(result.columns)
@@ -25,5 +25,5 @@ def as_csv(result: Result) -> bytes:
 
 
 def text(value: Any) -> str:
-    """A value as it is written."""
+    """The text of a value."""
     return value.isoformat() if isinstance(value, date) else str(value)

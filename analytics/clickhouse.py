@@ -1,4 +1,4 @@
-"""The connection to ClickHouse: over HTTP, the same for the embedded engine and for a server."""
+"""Connections to ClickHouse over HTTP, to a server and to the embedded engine alike."""
 
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 from clickhouse_connect import get_async_client
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-#: Seconds to connect, and to wait for bytes: ClickHouse away must be noticed, not waited out.
+#: Seconds to connect, and to wait for data: a caller must notice an outage of ClickHouse.
 CONNECT_TIMEOUT_S: Final = 5
 RECEIVE_TIMEOUT_S: Final = 20
 DEFAULT_DATABASE: Final = "default"
@@ -18,10 +18,10 @@ def database_of(url: str) -> str:
 
 
 async def connect(url: str, *, database: str | None = None, receive_timeout_s: int = RECEIVE_TIMEOUT_S) -> AsyncClient:
-    """A client on ``url``; ``database`` instead of the one it names. Asks the server for its version and settings.
-    ``receive_timeout_s``: longer where a statement is known to take its time.
+    """A client for ``url``; ``database`` overrides the one in it. Reads the server's version and settings.
+    ``receive_timeout_s``: seconds to wait for data, more for a slow statement.
 
-    Raises clickhouse-connect's ``OperationalError`` when the server is away.
+    Raises clickhouse-connect's ``OperationalError`` while the server is unavailable.
     """
     parts = urlsplit(url)
     return await get_async_client(
@@ -34,6 +34,6 @@ async def connect(url: str, *, database: str | None = None, receive_timeout_s: i
         connect_timeout=CONNECT_TIMEOUT_S,
         send_receive_timeout=receive_timeout_s,
         compress=False,
-        # Requests of one client overlap, and a session serves one at a time (error 373).
+        # Requests of one client overlap, and a session allows one at a time (error 373).
         autogenerate_session_id=False,
     )

@@ -1,8 +1,9 @@
-"""The same migrations on a cluster: Replicated tables on every node, Distributed ones over them. Pure text.
+"""Rewrites the migrations for a cluster: Replicated tables on every node, Distributed tables over them. Pure text.
 
 A migration is written for one server. On a cluster each ``CREATE TABLE name`` becomes ``name_local``, its engine the
-Replicated one, and ``name`` a Distributed table over all shards, so that inserts and questions read as before.
-Rows of one payment go to one shard: versions meet only there, and FINAL works shard by shard.
+Replicated one, and ``name`` a Distributed table over all shards, so that inserts and queries
+stay the same. Rows of one payment go to one shard, since versions replace each other only within a shard and FINAL works
+shard by shard.
 """
 
 import re
@@ -16,31 +17,31 @@ _ALTER: Final = re.compile(r"ALTER TABLE (\w+)")
 _COLUMN: Final = r"^    {name} "
 #: ZooKeeper path and replica name; the macros are set in the servers' configuration.
 _REPLICATED: Final = "'/clickhouse/tables/{{shard}}/{{database}}/{table}', '{{replica}}'"
-#: What decides the shard: the first of these that the table has.
+#: The sharding key: the first of these columns that the table has.
 _SHARD_BY: Final = ("payment_id", "stream_partition")
 
 
 def on_cluster(statement: str, cluster: str) -> list[str]:
-    """The statements that do on ``cluster`` what ``statement`` does on one server."""
-    there = f"ON CLUSTER '{cluster}'"
+    """The statements that have the effect of ``statement`` on all nodes of ``cluster``."""
+    on = f"ON CLUSTER '{cluster}'"
     if (table := _TABLE.search(statement)) is not None:
         name = table[1]
-        local = _TABLE.sub(f"CREATE TABLE IF NOT EXISTS {name}_local {there}", statement)
+        local = _TABLE.sub(f"CREATE TABLE IF NOT EXISTS {name}_local {on}", statement)
         local = _ENGINE.sub(lambda engine: _replicated(engine, f"{name}_local"), local)
         local = local.replace("non_replicated_deduplication_window", "replicated_deduplication_window")
         distributed = (
-            f"CREATE TABLE IF NOT EXISTS {name} {there} AS {name}_local\n"
+            f"CREATE TABLE IF NOT EXISTS {name} {on} AS {name}_local\n"
             f"ENGINE = Distributed('{cluster}', currentDatabase(), {name}_local, {_sharding_key(statement)})"
         )
         return [local, distributed]
     if _FEED.search(statement) is not None:
-        # A feed works on each node, on what was inserted there.
-        to = rf"CREATE MATERIALIZED VIEW IF NOT EXISTS \1 {there} TO \2_local AS\3FROM \4_local"
+        # A feed runs on each node, on the rows inserted there.
+        to = rf"CREATE MATERIALIZED VIEW IF NOT EXISTS \1 {on} TO \2_local AS\3FROM \4_local"
         return [_FEED.sub(to, statement)]
     if _ALTER.search(statement) is not None:
         # The local tables first: the Distributed one reads its columns from them.
-        return [_ALTER.sub(rf"ALTER TABLE \1{suffix} {there}", statement, count=1) for suffix in ("_local", "")]
-    return [_VIEW.sub(lambda view: f"{view[0]} {there}", statement, count=1)]
+        return [_ALTER.sub(rf"ALTER TABLE \1{suffix} {on}", statement, count=1) for suffix in ("_local", "")]
+    return [_VIEW.sub(lambda view: f"{view[0]} {on}", statement, count=1)]
 
 
 def _replicated(engine: re.Match[str], table: str) -> str:

@@ -1,4 +1,4 @@
-"""Brings the ClickHouse schema to the version this code needs."""
+"""Migrates the ClickHouse schema to the version that this release needs."""
 
 import hashlib
 import re
@@ -22,7 +22,7 @@ _DATABASE: Final = re.compile(r"\w+")
 _CLUSTER: Final = re.compile(r"[\w-]+")
 
 # ClickHouse has no transactions over DDL: two processes may run the same migration, and one may stop half way. So
-# every statement must bear repetition (IF NOT EXISTS), and a doubled row in this table does no harm.
+# every statement must be repeatable (IF NOT EXISTS, OR REPLACE), and a duplicate row in this table is harmless.
 _MIGRATIONS_TABLE: Final = """
     CREATE TABLE IF NOT EXISTS schema_migrations
     (
@@ -37,7 +37,7 @@ _MIGRATIONS_TABLE: Final = """
 
 
 class MigrationChanged(Exception):
-    """A migration that was applied reads otherwise now: write a new one instead."""
+    """The text of an applied migration has changed: write a new migration instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Migration:
 
 
 def read_migrations(folder: Traversable | None = None) -> list[Migration]:
-    """The migrations in their order; numbers must follow each other without a gap."""
+    """The migrations in order; their numbers must be consecutive."""
     found: Iterable[Traversable] = (folder or resources.files("analytics") / "migrations").iterdir()
     migrations = sorted(
         (
@@ -75,8 +75,8 @@ def read_migrations(folder: Traversable | None = None) -> list[Migration]:
 
 
 async def migrate(settings: Settings) -> None:
-    """Create the database if it is missing and run the missing migrations; safe to call at once from several
-    processes. Raises :class:`MigrationChanged` before it touches anything."""
+    """Create the database if it is missing and run the missing migrations; several processes may do so at once.
+    Raises :class:`MigrationChanged` before it changes anything."""
     cluster = settings.clickhouse_cluster
     await _create_database(settings.clickhouse_url, cluster)
     client = await connect(settings.clickhouse_url)
@@ -88,7 +88,7 @@ async def migrate(settings: Settings) -> None:
         migrations = read_migrations()
         for migration in migrations:
             if applied.get(migration.number, migration.sha256) != migration.sha256:
-                raise MigrationChanged(f"{migration.name} was applied as another text")
+                raise MigrationChanged(f"{migration.name} was applied with a different text")
         for migration in migrations:
             if migration.number not in applied:
                 await _apply(client, migration, cluster)
@@ -115,9 +115,9 @@ async def _apply(client: AsyncClient, migration: Migration, cluster: str) -> Non
 
 async def _create_database(url: str, cluster: str) -> None:
     database = database_of(url)
-    assert not cluster or _CLUSTER.fullmatch(cluster), f"not a cluster's name: {cluster!r}"
+    assert not cluster or _CLUSTER.fullmatch(cluster), f"not a cluster name: {cluster!r}"
     there = f" ON CLUSTER '{cluster}'" if cluster else ""
-    assert _DATABASE.fullmatch(database), f"not a database's name: {database!r}"
+    assert _DATABASE.fullmatch(database), f"not a database name: {database!r}"
     client = await connect(url, database=DEFAULT_DATABASE)
     try:
         await client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`{there}")

@@ -1,4 +1,4 @@
-"""A report as a picture, drawn without a display."""
+"""Charts of reports, drawn without a display."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -6,30 +6,30 @@ from typing import Any, Final
 from analytics.report import Report, Result
 from billing.money import EXPONENTS
 
-#: Width and height, inches. One on a page is smaller, so that its words are larger.
+#: Width and height, inches. The chart on a page is smaller, so that its text is larger.
 SIZES: Final = {"png": (11.0, 6.0), "svg": (7.5, 4.0)}
 DPI: Final = 120
-#: Labels along the axis that can still be read.
+#: The most labels that are legible along the axis.
 LABELS_MAX: Final = 30
-#: What is drawn in the colour of the text.
+#: The parts drawn in the colour of the text.
 INKED: Final = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
-#: Series named below each other.
+#: Rows of the legend before a further column.
 LEGEND_ROWS: Final = 8
 
 
 def png(report: Report, result: Result) -> bytes:
-    """The chart that the report's header asks for, under its question; an empty one says so."""
+    """The chart defined in the report's header, with the question as its title; without rows, it contains a note."""
     return _drawn(report, result, "png", title=report.question)
 
 
 def svg(report: Report, result: Result, *, dark: bool) -> bytes:
-    """The same for a page that has the question in its text: no title, and the page's own background. One at a time:
-    the colours are settings of the whole process."""
+    """The chart for a page: no title, since the page shows the question, and a transparent background. Not for two
+    threads at once: matplotlib's colours are global."""
     from matplotlib import rc_context
 
     ink = "#d8d8d8" if dark else "#333333"
     chosen: dict[Any, Any] = dict.fromkeys(INKED, ink)
-    # One id salt: the same answer is the same file.
+    # A fixed salt: the same result is the same file.
     with rc_context({**chosen, "svg.fonttype": "none", "svg.hashsalt": "billing"}):
         return _drawn(report, result, "svg", title=None)
 
@@ -72,8 +72,8 @@ def _drawn(report: Report, result: Result, format: str, *, title: str | None) ->
 
 
 def _digits(report: Report, result: Result) -> int:
-    """Digits of the minor unit of what is drawn, where that is money of one currency; else 0, and it is drawn as it
-    is."""
+    """Digits of the minor unit where all drawn columns are money of one currency; otherwise 0: values are drawn
+    unscaled."""
     if not set(report.chart.y) <= set(report.money) or "currency" not in result.columns:
         return 0
     at = result.columns.index("currency")
@@ -82,8 +82,8 @@ def _digits(report: Report, result: Result) -> int:
 
 
 def series(report: Report, result: Result) -> tuple[list[str], Mapping[str, Sequence[float]]]:
-    """The labels along, and the values up by the name of their series; where a series has none, 0. Values that
-    share a label and a series are added up."""
+    """The labels of the x axis, and by series the values of the y axis; 0 where a series has no value. Values with the
+    same label and series are added."""
     at = {column: number for number, column in enumerate(result.columns)}
     labels = list(dict.fromkeys(str(row[at[report.chart.x]]) for row in result.rows))
     place = {label: number for number, label in enumerate(labels)}

@@ -1,8 +1,8 @@
-"""Named reports: one SQL file each under ``reports/``, whose header says what it answers and what it takes.
+"""Named reports: one SQL file each under ``reports/``, whose header defines its question, parameters and chart.
 
-The header is made of comments: ``question:``, any number of ``param NAME TYPE DEFAULT: meaning``, at most one
-``chart: bar|line x=… y=…[,…] [by=…]``, at most one ``money: COLUMN[,…]`` and ``example:``. A default of a ``Date`` is ``today`` or so many days
-before it (``-29d``). Columns of money are minor units of the row's currency.
+The header is made of comments: ``question:``, any number of ``param NAME TYPE DEFAULT: meaning``, one
+``chart: bar|line x=… y=…[,…] [by=…]``, at most one ``money: COLUMN[,…]`` and ``example:``. The default of a ``Date`` is
+a date, ``today``, or a number of days before it (``-29d``). Columns of money are minor units of the row's currency.
 """
 
 import re
@@ -17,8 +17,8 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 _PARAM: Final = re.compile(r"(\w+) (Date|String|UInt32) (\S+): (.+)")
 _CHART: Final = re.compile(r"(bar|line) x=(\w+) y=([\w,]+)(?: by=(\w+))?")
 _DAYS: Final = re.compile(r"-(\d{1,5})d")
-#: Versions of a row never lie in different partitions (ADR 0010). Nobody waits longer than 15 s, or gets more rows
-#: than a person or a page can take.
+#: All versions of a row are in one partition (ADR 0010). A query takes at most 15 s and returns at most 100,000 rows, more
+#: than a page can show.
 QUERY_SETTINGS: Final = {
     "do_not_merge_across_partitions_select_final": 1,
     "max_execution_time": 15,
@@ -28,12 +28,12 @@ _UINT32: Final = re.compile(r"\d{1,9}")
 
 
 class ReportError(Exception):
-    """The report is not known, or a parameter is not one of it or not of its type."""
+    """The report does not exist, or a parameter does not exist or has the wrong type."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """What a report may be given. ``type`` is ClickHouse's; ``default`` as it stands in the file."""
+    """A parameter of a report. ``type``: ClickHouse's; ``default``: its text in the file."""
 
     name: str
     type: str
@@ -43,7 +43,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """How a report is drawn: a column along, columns up, one series per value of the column ``by``."""
+    """The chart of a report: the column of the x axis, the columns of the y axis, one series per value of column ``by``."""
 
     kind: Literal["bar", "line"]
     x: str
@@ -53,8 +53,8 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One report. ``money``: the columns that are minor units of the column ``currency``; ``example``: a result, for
-    people."""
+    """One report. ``money``: the columns that are minor units of the column ``currency``; ``example``: a
+    result, as text."""
 
     name: str
     question: str
@@ -67,7 +67,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A report's answer."""
+    """A report's result."""
 
     columns: tuple[str, ...]
     rows: Sequence[Sequence[Any]]
@@ -82,7 +82,7 @@ def read_reports() -> dict[str, Report]:
 
 
 def find_report(name: str) -> Report:
-    """Raises :class:`ReportError` for a name that is none."""
+    """The report with this name; :class:`ReportError` for an unknown one."""
     reports = read_reports()
     if name not in reports:
         raise ReportError(f"there is no report {name!r}; there are {', '.join(reports)}")
@@ -90,29 +90,29 @@ def find_report(name: str) -> Report:
 
 
 def parse(name: str, text: str) -> Report:
-    """A report from its file; :class:`ValueError` for a header that is not one."""
+    """A report from the text of its file; :class:`ValueError` for an invalid header."""
     lines = text.splitlines()
     header = [line.removeprefix("--").removeprefix(" ") for line in lines if line.startswith("--")]
     example_at = header.index("example:")
     fields = [line.partition(": ") for line in header[:example_at] if not line.startswith("param ")]
-    said = {word: rest for word, _, rest in fields}
+    header_fields = {name: value for name, _, value in fields}
     parameters = [_PARAM.fullmatch(line.removeprefix("param ")) for line in header if line.startswith("param ")]
-    chart = _CHART.fullmatch(said.get("chart", ""))
-    if said.keys() - {"money"} != {"question", "chart"} or chart is None or not all(parameters):
-        raise ValueError(f"the header of the report {name} is not understood")
+    chart = _CHART.fullmatch(header_fields.get("chart", ""))
+    if header_fields.keys() - {"money"} != {"question", "chart"} or chart is None or not all(parameters):
+        raise ValueError(f"the header of report {name} is not understood")
     return Report(
         name,
-        said["question"],
+        header_fields["question"],
         tuple(Parameter(p[1], p[2], p[3].strip('"'), p[4]) for p in parameters if p is not None),
         Chart("bar" if chart[1] == "bar" else "line", chart[2], tuple(chart[3].split(",")), chart[4]),
-        tuple(filter(None, said.get("money", "").split(","))),
+        tuple(filter(None, header_fields.get("money", "").split(","))),
         "\n".join(line.removeprefix("  ") for line in header[example_at + 1 :]),
         "\n".join(line for line in lines if not line.startswith("--")),
     )
 
 
 def bind(report: Report, given: Mapping[str, str], today: date) -> dict[str, Any]:
-    """Values for all parameters; ``today`` (UTC) is what defaults count from. Raises :class:`ReportError`."""
+    """Values for all parameters; relative defaults count from ``today`` (UTC). Raises :class:`ReportError`."""
     unknown = given.keys() - {parameter.name for parameter in report.parameters}
     if unknown:
         names = ", ".join(parameter.name for parameter in report.parameters)
@@ -121,7 +121,7 @@ def bind(report: Report, given: Mapping[str, str], today: date) -> dict[str, Any
 
 
 async def run(client: AsyncClient, report: Report, values: Mapping[str, Any]) -> Result:
-    """Ask ClickHouse. ``values`` come from :func:`bind`; times in the answer say that they are UTC."""
+    """Run the query. ``values`` come from :func:`bind`; times in the result are aware, in UTC."""
     answer = await client.query(
         report.sql, parameters=dict(values), settings=dict(QUERY_SETTINGS), tz_mode="aware", query_tz="UTC"
     )

@@ -1,5 +1,5 @@
-"""The rows of the ``*_versions`` tables, one type per table. The fields of a row are its columns, and it is written as
-a JSON array of them."""
+"""The rows of the ``*_versions`` tables, one type per table. A row's fields are the table's columns; it is sent as a JSON
+array."""
 
 from datetime import datetime
 from typing import Final

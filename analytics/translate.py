@@ -1,4 +1,4 @@
-"""A payment's change as rows of every table it belongs to. Pure."""
+"""A payment's change as rows of the ``*_versions`` tables. Pure."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -11,7 +11,7 @@ from billing.messages import OperationView, PaymentChanged
 from billing.reasons import Reason
 from billing.vocabulary import OperationStatus
 
-#: ClickHouse keeps DateTime64(6) in these years; past them the bits wrap around silently.
+#: The years that DateTime64(6) can represent; outside them ClickHouse wraps around silently.
 _YEARS: Final = range(1970, 2200)
 _INT64_END: Final = 2**63
 _UINT32_END: Final = 2**32
@@ -28,7 +28,7 @@ class EventRows(NamedTuple):
 
 
 def by_table(events: Iterable[EventRows]) -> dict[str, list[Row]]:
-    """The rows of many events, table by table."""
+    """The rows of many events, by table."""
     events = list(events)
     return {
         "operation_versions": list(chain.from_iterable(rows.operations for rows in events)),
@@ -40,10 +40,10 @@ def by_table(events: Iterable[EventRows]) -> dict[str, list[Row]]:
 
 
 def rows_for(event: PaymentChanged, partition: int, offset: int) -> EventRows:
-    """The rows of an event that stands at ``offset`` of ``partition``.
+    """The rows of the event at ``offset`` of ``partition``.
 
-    Raises :class:`~billing.errors.InvalidMessage` for a value that no column can hold: a row that ClickHouse must
-    refuse would have its whole batch taken apart.
+    Raises :class:`~billing.errors.InvalidMessage` for a value that no column can hold: a row that ClickHouse refuses
+    would make the sink bisect the whole batch.
     """
     _check(event)
     return EventRows(
@@ -104,7 +104,7 @@ def _operation(event: PaymentChanged, operation: OperationView, partition: int, 
 
 
 def _items(event: PaymentChanged) -> Iterator[ItemRow]:
-    """One per product of the order. An event of an earlier release does not say what each brought in: no rows."""
+    """One row per product of the order. An event of an earlier release has no revenue by product: no rows."""
     sold = {line.product_id: line for line in event.lines}
     for item in event.items if event.lines else ():
         line = sold.get(item.product_id)
@@ -158,8 +158,8 @@ def _calls(event: PaymentChanged) -> Iterator[CallRow]:
 
 
 def _check(event: PaymentChanged) -> None:
-    # Every value once, however many rows it comes into, and without a call for those that fit: a backfill's time is
-    # spent here.
+    # Each value once, however many rows contain it, and without a function call for values that fit: this is the hot
+    # path of a backfill.
     end = _INT64_END
     if not (
         0 <= event.amount < end

@@ -1,4 +1,4 @@
--- question: What came in and went out each day, as the ledger has it: gross, refunds, fees, net?
+-- question: What are gross revenue, refunds, fees and net revenue of each day, by the ledger?
 -- param from Date -29d: first day of posting (UTC)
 -- param to Date today: last day of posting
 -- chart: bar x=day y=gross,refunds,net by=currency

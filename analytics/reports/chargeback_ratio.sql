@@ -1,4 +1,4 @@
--- question: How much was taken back by banks (what customers owe us in the ledger), beside what was captured?
+-- question: What share of the captured amount was charged back (receivable in the ledger)?
 -- param from Date -29d: first day of posting (UTC)
 -- param to Date today: last day
 -- chart: bar x=provider y=chargebacks_percent by=currency

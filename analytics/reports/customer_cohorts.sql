@@ -1,6 +1,6 @@
--- question: Of the customers who first paid in a month, how many pay again in the months after?
--- param from Date -365d: first purchases from this day on (UTC)
--- param to Date today: to this day
+-- question: Of the customers who first paid in a month, how many pay again in later months?
+-- param from Date -365d: first day of first purchases (UTC)
+-- param to Date today: last day
 -- chart: line x=months_after y=customers by=cohort
 -- money: net
 -- example:

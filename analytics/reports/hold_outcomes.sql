@@ -1,4 +1,4 @@
--- question: What becomes of holds: captured whole, in part, released, still held?
+-- question: How many holds were captured whole, captured in part, released, or are still held?
 -- param from Date -29d: first day on which payments were opened (UTC)
 -- param to Date today: last day
 -- chart: bar x=outcome y=payments by=currency

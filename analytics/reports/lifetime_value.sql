@@ -1,6 +1,6 @@
--- question: What is a customer worth, by the month of the first purchase?
--- param from Date -365d: first purchases from this day on (UTC)
--- param to Date today: to this day
+-- question: What is the net revenue per customer, by month of the first purchase?
+-- param from Date -365d: first day of first purchases (UTC)
+-- param to Date today: last day
 -- chart: bar x=cohort y=net_per_customer by=currency
 -- money: net,net_per_customer
 -- example:

@@ -1,4 +1,4 @@
--- question: How much of what was sold is given back, by provider?
+-- question: What share of sales is refunded, by provider?
 -- param from Date -29d: first day on which payments were opened (UTC)
 -- param to Date today: last day
 -- chart: bar x=provider y=refunds_percent,payments_percent by=currency

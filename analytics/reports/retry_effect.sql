@@ -1,4 +1,4 @@
--- question: When a customer tries again after a failure, does it help?
+-- question: How often does a payment succeed when a customer tries again after a failure?
 -- param from Date -29d: first day on which payments were opened (UTC)
 -- param to Date today: last day
 -- chart: bar x=try y=success_percent
@@ -12,7 +12,7 @@ FROM
 (
     SELECT
         arrayMap(payment -> toUInt8(payment.3), arraySort(groupArray((created_at, payment_id, captured > 0)))) AS ends,
-        -- the place of the last success before each payment; 0 where there is none
+        -- number of successes before each payment
         arrayPopBack(arrayPushFront(arrayCumSum(ends), 0)) AS run
     FROM payments
     WHERE toDate(created_at) BETWEEN {from:Date} AND {to:Date} AND status NOT IN ('PENDING', 'AUTHORIZED')

@@ -1,4 +1,4 @@
--- question: Which products bring in the money?
+-- question: Which products bring the most revenue?
 -- param from Date -29d: first day on which payments were opened (UTC)
 -- param to Date today: last day
 -- param limit UInt32 50: products per currency

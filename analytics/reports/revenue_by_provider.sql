@@ -1,4 +1,4 @@
--- question: How much does each provider bring in, day by day?
+-- question: What is the revenue of each provider, by day?
 -- param from Date -29d: first day on which payments were opened (UTC)
 -- param to Date today: last day
 -- chart: line x=day y=net by=provider

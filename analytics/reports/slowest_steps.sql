@@ -1,4 +1,4 @@
--- question: Which step at which provider is slowest?
+-- question: Which provider calls are slowest?
 -- param from Date -29d: first day on which calls ended (UTC)
 -- param to Date today: last day
 -- chart: bar x=action y=p50_us,p95_us,p99_us by=provider

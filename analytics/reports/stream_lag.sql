@@ -1,4 +1,4 @@
--- question: How long after a payment's change can it be read here? The oldest change of each batch, milliseconds.
+-- question: How many milliseconds after a payment's change can its rows be queried? By the oldest change of each batch.
 -- param from Date -6d: first day (UTC)
 -- param to Date today: last day
 -- chart: line x=hour y=p50_ms,p99_ms,max_ms

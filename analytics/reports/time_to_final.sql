@@ -1,4 +1,4 @@
--- question: How long does it take from opening a payment to its first final state, in milliseconds?
+-- question: How many milliseconds pass from opening a payment to its first final state?
 -- param from Date -29d: first day on which payments were opened (UTC)
 -- param to Date today: last day
 -- chart: line x=day y=p50_ms,p95_ms,p99_ms

@@ -1,6 +1,6 @@
--- question: Which payments are not finished, how many, how much, and how old is the oldest?
--- param as_of Date today: payments opened to this day (UTC)
--- param from Date -365d: from this day on
+-- question: How many payments are not final, for what amount, and how old is the oldest?
+-- param as_of Date today: last day on which payments were opened (UTC)
+-- param from Date -365d: first day
 -- chart: bar x=status y=payments by=provider
 -- money: amount
 -- example:

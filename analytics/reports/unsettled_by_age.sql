@@ -1,5 +1,5 @@
--- question: How much do providers hold of ours that is not paid out, by the age of the postings?
--- param as_of Date today: the day looked from (UTC)
+-- question: How much money do providers hold for us that is not paid out, by age of the postings?
+-- param as_of Date today: day from which age is counted (UTC)
 -- param from Date -365d: oldest day of posting
 -- chart: bar x=age_days y=amount by=provider
 -- money: amount

@@ -224,7 +224,7 @@ def funnel(days: Days, provider: str = "") -> Rows:
         "1 created": len(payments),
         "2 authorized": sum(p.authorized > 0 for p in payments),
         "3 captured": sum(p.captured > 0 for p in payments),
-        "4 kept whole": sum(p.captured > 0 and not p.refunded for p in payments),
+        "4 not refunded": sum(p.captured > 0 and not p.refunded for p in payments),
     }
     return [(step, n, percent(n, len(payments))) for step, n in steps.items()]
 
