@@ -1,5 +1,6 @@
 """The ingest process."""
 
+import logging
 import secrets
 import signal
 from collections.abc import Callable
@@ -21,7 +22,6 @@ from ingest_api.payments.postgres_reads import PostgresReads
 from ingest_api.routing.provider_health import ProviderHealth
 from ingest_api.routing.selection import ProviderSelector, read_rules
 from providers import registry
-from runtime.logging.ingest import configure_logging
 from runtime.postgres import create_engine
 from runtime.settings import Settings
 from storage.access.key_ring import KeyRing, PostgresKeyStore
@@ -30,12 +30,13 @@ from storage.access.key_ring import KeyRing, PostgresKeyStore
 def run(settings: Settings) -> None:
     """Serve on ``settings.ingest_host:ingest_port`` until SIGTERM or SIGINT, then finish the accepted requests and exit
     with code 0."""
-    configure_logging()
     serve(build_dependencies(settings))
 
 
 def serve(dependencies: Dependencies) -> None:
     """Serve with these dependencies until a signal arrives."""
+    # While no broker answers, aiokafka logs several lines an attempt; the writer and the listener log one.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _exit)  # uvicorn raises the signal again after its shutdown
     app = create_app(dependencies)

@@ -19,7 +19,7 @@ from ingest_api.kafka.writer import KafkaWriter
 from ingest_api.payments.schemas import CreatePaymentIn, parse
 from ingest_api.server import build_dependencies, serve
 from runtime import gc
-from runtime.logging.ingest import configure_logging
+from runtime.logging import setup
 from runtime.settings import Settings
 
 
@@ -40,7 +40,7 @@ async def validate(scope: Scope, receive: Receive, send: Send) -> None:
 
 def main(part: str) -> None:
     """Serve until a signal stops it."""
-    configure_logging()
+    setup.configure()
     settings = Settings()
     dependencies = build_dependencies(settings)
     gc.freeze_startup_objects()  # as `billing run` does
