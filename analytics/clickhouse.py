@@ -1,7 +1,7 @@
 """Connections to ClickHouse over HTTP, to a server and to the embedded engine alike."""
 
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from clickhouse_connect import get_async_client
 from clickhouse_connect.driver.asyncclient import AsyncClient
@@ -31,6 +31,7 @@ async def connect(url: str, *, database: str | None = None, receive_timeout_s: i
         username=unquote(parts.username) if parts.username else None,
         password=unquote(parts.password or ""),
         database=database or database_of(url),
+        ca_cert=parse_qs(parts.query).get("ca_cert", [None])[0],
         connect_timeout=CONNECT_TIMEOUT_S,
         send_receive_timeout=receive_timeout_s,
         compress=False,

@@ -6,13 +6,13 @@ from typing import Final
 from uuid import UUID, uuid4
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 
 from backoffice.operators import Operator, recorded
 from billing.messages import CorrectPayment, Envelope, Reply, ReplyTo, decode_envelope
 from billing.messages.topics import INBOX, REPLIES
 from runtime.clock import utc_now
-from runtime.kafka.options import producer_options
+from runtime.kafka.clients import new_consumer, new_producer
 from runtime.postgres import connected
 from runtime.settings import Settings
 from storage.operator_actions import Outcome
@@ -67,11 +67,11 @@ async def _send(settings: Settings, command: CorrectPayment) -> Reply | None:
         actor=f"operator:{command.operator}",
     )
     replies = TopicPartition(REPLIES.name, REPLY_PARTITION)
-    async with AIOKafkaConsumer(bootstrap_servers=settings.kafka_url) as consumer:
+    async with new_consumer(settings) as consumer:
         consumer.assign([replies])
         await consumer.seek_to_end(replies)
         await consumer.position(replies)  # seeks are lazy: without it a quick reply could come before the seek
-        async with AIOKafkaProducer(**producer_options(settings)) as producer:
+        async with new_producer(settings) as producer:
             await producer.send_and_wait(INBOX.name, envelope.encode(), key=subject.encode())
         with suppress(TimeoutError):
             async with asyncio.timeout(REPLY_TIMEOUT_S):

@@ -3,11 +3,9 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from aiokafka import AIOKafkaProducer
-
 from backoffice.operators import Operator, recorded
 from runtime.clock import utc_now
-from runtime.kafka.options import producer_options
+from runtime.kafka.clients import new_producer
 from runtime.kafka.publisher import Publisher
 from runtime.postgres import connected
 from runtime.settings import Settings
@@ -33,5 +31,5 @@ async def send_follow_ups(settings: Settings, operations: Iterable[tuple[UUID, U
     """Store a follow-up in Kafka for each operation: (payment id, operation id, follow-ups so far). Returns once the
     broker has all of them."""
     messages = [follow_up_message(*operation, utc_now()) for operation in operations]
-    async with AIOKafkaProducer(**producer_options(settings)) as producer:
+    async with new_producer(settings) as producer:
         await Publisher(producer).publish(messages)

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from backoffice.dead_letters import resolution as dead_letters
-from backoffice.dead_letters.letters import masked_headers, masked_key, masked_value
+from backoffice.dead_letters.letters import masked_cause, masked_headers, masked_key, masked_value
 from backoffice.dead_letters.resolution import DeadLetter, ReplayOutcome
 from cli.arguments import Actor, AsJson, Reason, operator
 from cli.output import REFUSED, err, on_running_stack, out, write_json
@@ -37,7 +37,13 @@ def list_letters(
     for one in found[:limit]:
         letter = one.letter
         status = f"{one.resolution.action} by {one.resolution.actor}" if one.resolution else "open"
-        cells = (letter.id, str(letter.buried_at)[:19], letter.consumer, letter.origin, letter.cause[:CAUSE_WIDTH])
+        cells = (
+            letter.id,
+            str(letter.buried_at)[:19],
+            letter.consumer,
+            letter.origin,
+            masked_cause(letter)[:CAUSE_WIDTH],
+        )
         table.add_row(*map(escape, (*cells, *([status] if everything else []))))
     out.print(table)
     if len(found) > limit:
@@ -114,7 +120,7 @@ def _row(found: DeadLetter) -> dict[str, Any]:
         "buried_at": letter.buried_at,
         "consumer": letter.consumer,
         "origin": letter.origin,
-        "cause": letter.cause,
+        "cause": masked_cause(letter),
         "resolution": found.resolution,
     }
 

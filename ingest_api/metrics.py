@@ -1,22 +1,15 @@
 """Every metric of the ingest API, declared and explained."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.gc_collector import GCCollector
-from prometheus_client.platform_collector import PlatformCollector
-from prometheus_client.process_collector import ProcessCollector
+from prometheus_client import Counter, Gauge, Histogram
 
-#: Seconds, from a Kafka acknowledgement to the longest wait that a client can request.
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+from runtime.metrics import SECONDS, new_registry
 
 
 class Metrics:
     """One registry per application, so that two applications in one process count their own requests only."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
-        GCCollector(registry=self.registry)
+        self.registry = new_registry()
         self.requests = Counter(
             "ingest_requests",
             "Requests answered, by route (its template), method and status.",
@@ -27,7 +20,7 @@ class Metrics:
             "ingest_request_seconds",
             "From the request's head to the end of its answer, waiting for a payment included.",
             ("route",),
-            buckets=_SECONDS,
+            buckets=SECONDS,
             registry=self.registry,
         )
         self.problems = Counter(
@@ -40,7 +33,7 @@ class Metrics:
             "ingest_kafka_ack_seconds",
             "From handing a message to the producer to the broker's acknowledgement.",
             ("topic",),
-            buckets=_SECONDS,
+            buckets=SECONDS,
             registry=self.registry,
         )
         self.unacknowledged = Counter(

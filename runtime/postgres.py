@@ -1,11 +1,12 @@
 """The connection to Postgres, and what its errors mean."""
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import event
-from sqlalchemy.engine import ExceptionContext, make_url
+from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -68,13 +69,14 @@ def create_engine(
 ) -> AsyncEngine:
     """An engine on ``settings.postgres_url``. Opens nothing yet. Its statements raise :class:`SchemaMismatch` where
     they do not fit the schema."""
-    url = make_url(settings.postgres_url).set(drivername="postgresql+asyncpg")
+    url, tls = asyncpg_target(settings.postgres_url)
     engine = create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=CONNECT_TIMEOUT_S,
         connect_args={
+            **tls,
             "command_timeout": command_timeout_s,
             "timeout": CONNECT_TIMEOUT_S,
             "server_settings": {"application_name": "billing", "jit": "off", "timezone": "UTC"},
@@ -82,6 +84,19 @@ def create_engine(
     )
     event.listen(engine.sync_engine, "handle_error", _raise_mismatch)
     return engine
+
+
+def asyncpg_target(postgres_url: str) -> tuple[URL, dict[str, Any]]:
+    """The URL for SQLAlchemy and asyncpg's ``ssl`` argument, from libpq's ``sslmode`` and ``sslrootcert`` in the query:
+    SQLAlchemy passes them on to asyncpg, which knows them in a DSN only."""
+    url = make_url(postgres_url).set(drivername="postgresql+asyncpg")
+    mode, ca = url.query.get("sslmode"), url.query.get("sslrootcert")
+    url = url.difference_update_query(["sslmode", "sslrootcert"])
+    if mode not in {"verify-ca", "verify-full"}:
+        return url, {} if mode is None else {"ssl": mode}
+    context = ssl.create_default_context(cafile=str(ca) if ca else None)
+    context.check_hostname = mode == "verify-full"
+    return url, {"ssl": context}
 
 
 @asynccontextmanager

@@ -1,9 +1,9 @@
 """Every setting of the service, in one place. Read from the environment with the prefix ``BILLING_``."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -15,13 +15,14 @@ class Settings(BaseSettings):
     # where things are
     state_dir: Path = Path(".billing")
     postgres_url: str = ""
-    """``postgresql://user:password@host:port/database``"""
+    """``postgresql://user:password@host:port/database``. TLS: ``?sslmode=verify-full&sslrootcert=/path/ca.pem``, as
+    libpq takes them; without ``sslrootcert`` the operating system's certificates are trusted."""
     kafka_url: str = ""
     """``host:port[,host:port]``"""
     rabbitmq_url: str = ""
-    """``amqp://user:password@host:port/vhost``"""
+    """``amqp://user:password@host:port/vhost``. TLS: ``amqps://…?cafile=/path/ca.pem``."""
     clickhouse_url: str = ""
-    """``http://user:password@host:port/database``"""
+    """``http://user:password@host:port/database``. TLS: ``https://…?ca_cert=/path/ca.pem``."""
     clickhouse_cluster: str = ""
     """Name of the ClickHouse cluster that the schema is made on, Replicated and Distributed. Empty: one server."""
     ingest_url: str = ""
@@ -30,6 +31,13 @@ class Settings(BaseSettings):
     """Base URL of the provider sandbox."""
 
     # Kafka
+    kafka_tls_ca: str = ""
+    """Path of the CA file that signed the brokers' certificates, or ``system``: TLS. Empty: no TLS."""
+    kafka_user: str = ""
+    """User for SASL. Empty: no authentication."""
+    kafka_password: SecretStr = SecretStr("")
+    kafka_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    """How the user authenticates. PLAIN sends the password as it is, and so needs TLS."""
     kafka_idempotence: bool = True
     """Off only for a broker that refuses idempotent producers (Tansu)."""
     kafka_partitions: int = Field(12, ge=1, le=1000)
@@ -147,3 +155,9 @@ class Settings(BaseSettings):
     """Messages in one transaction of the payments agent."""
     stall_s: float = Field(60.0, gt=0)
     """Backlog without progress for this long: the process leaves and is started again."""
+
+    @model_validator(mode="after")
+    def _password_is_protected(self) -> Self:
+        if self.kafka_user and self.kafka_mechanism == "PLAIN" and not self.kafka_tls_ca:
+            raise ValueError("SASL PLAIN without TLS would send the password unprotected: set BILLING_KAFKA_TLS_CA")
+        return self

@@ -19,10 +19,10 @@ from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from billing.errors import InvalidMessage
-from runtime.kafka.dead_letters import DeadLetters
 from runtime.retry import DependencyUnavailable, Retry, RetryStopped
 from sinks.assignment import Assignment, Consumer
 from sinks.batch import Batch, Destination, Event, PayloadRejected, read_event
+from sinks.dead_letters import DeadLetters
 from sinks.metrics import Metrics
 from sinks.positions import LostPartition
 

@@ -9,15 +9,15 @@ from typing import Any, Final, TypeVar
 
 import structlog
 import uvloop
-from aiokafka import AIOKafkaConsumer
 
 from runtime.heartbeat import beat
-from runtime.kafka.dead_letters import KafkaDeadLetters
-from runtime.kafka.options import KAFKA_ERRORS
+from runtime.kafka.clients import KAFKA_ERRORS, Consumer, new_consumer
+from runtime.metrics import served
 from runtime.postgres import EXIT_SCHEMA_MISMATCH, SchemaMismatch, create_engine
 from runtime.retry import Retry, RetryStopped
 from runtime.settings import Settings
 from sinks.assignment import Assignment
+from sinks.dead_letters import KafkaDeadLetters
 from sinks.delivery import Delivery, SinkSpec
 from sinks.metrics import Metrics
 from sinks.positions import PostgresPositions
@@ -55,13 +55,13 @@ def run_sink(settings: Settings, spec: SinkSpec[T]) -> None:
 async def serve(settings: Settings, spec: SinkSpec[T]) -> None:
     """The same inside a running loop."""
     metrics = Metrics(spec.consumer)
-    with metrics.served(settings.metrics_host, settings.metrics_port):
+    with served(metrics.registry, settings.metrics_host, settings.metrics_port):
         await _deliver(settings, spec, metrics)
 
 
 async def _deliver(settings: Settings, spec: SinkSpec[T], metrics: Metrics) -> None:
     engine = create_engine(settings, pool_size=POOL_SIZE)
-    consumer = AIOKafkaConsumer(**consumer_options(settings, spec.consumer))
+    consumer = new_consumer(settings, **consumer_options(spec.consumer))
     dead_letters = KafkaDeadLetters(settings, spec.consumer)
     assignment = Assignment(consumer, PostgresPositions(engine, spec.consumer, spec.topic), metrics)
     delivery = Delivery(spec, consumer, assignment, dead_letters, metrics, random=random.SystemRandom())
@@ -94,12 +94,10 @@ async def _deliver(settings: Settings, spec: SinkSpec[T], metrics: Metrics) -> N
         log.info("stopped", consumer=spec.consumer)
 
 
-def consumer_options(settings: Settings, group: str) -> dict[str, Any]:
-    """Keyword arguments of the ``AIOKafkaConsumer``. The group assigns; Postgres holds the position."""
+def consumer_options(group: str) -> dict[str, Any]:
+    """Options of a sink's consumer. The group assigns; Postgres holds the position."""
     return {
-        "bootstrap_servers": settings.kafka_url,
         "group_id": group,
-        "enable_auto_commit": False,
         # Where a fetch starts before the first seek; what comes from there is not accepted.
         "auto_offset_reset": "earliest",
         "session_timeout_ms": SESSION_TIMEOUT_MS,
@@ -112,7 +110,7 @@ def consumer_options(settings: Settings, group: str) -> dict[str, Any]:
     }
 
 
-async def _start(consumer: AIOKafkaConsumer, stopped: asyncio.Event) -> bool:
+async def _start(consumer: Consumer, stopped: asyncio.Event) -> bool:
     """Connect, retrying until Kafka answers; ``False`` when stopped before."""
     try:
         await Retry("connect consumer", KAFKA_ERRORS, stop=stopped).run(consumer.start)

@@ -8,6 +8,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from billing.messages.topics import CALLBACKS, INBOX, REQUESTS
+from runtime.kafka.clients import security
 from runtime.kafka.record import Incoming
 from runtime.settings import Settings
 from streams.worker_agents import Agents
@@ -45,7 +46,7 @@ class BillingApp(faust.App):
     def __init__(self, settings: Settings) -> None:
         super().__init__(
             GROUP,
-            broker=["kafka://" + address for address in settings.kafka_url.split(",")],
+            **kafka_options(settings),
             key_serializer="raw",
             value_serializer="raw",
             store="memory://",
@@ -89,6 +90,23 @@ class BillingApp(faust.App):
             partitions.setdefault(tp.topic, []).append(tp.partition)
         positions = await self.billing.restore(partitions)
         return {TP(topic, p): offset for topic, offsets in positions.items() for p, offset in offsets.items()}
+
+
+def kafka_options(settings: Settings) -> dict[str, Any]:
+    """How a ``faust.App`` connects: with the brokers, TLS and credentials of our other Kafka clients."""
+    options = security(settings)
+    credentials: Any = None
+    if "sasl_mechanism" in options:
+        credentials = faust.SASLCredentials(
+            username=options["sasl_plain_username"],
+            password=options["sasl_plain_password"],
+            mechanism=options["sasl_mechanism"],
+            ssl_context=options.get("ssl_context"),
+        )
+    elif options:
+        credentials = faust.SSLCredentials(options["ssl_context"])
+    brokers = ["kafka://" + address for address in settings.kafka_url.split(",")]
+    return {"broker": brokers, "broker_credentials": credentials}
 
 
 def build_app(settings: Settings) -> BillingApp:

@@ -9,12 +9,12 @@ from contextlib import suppress
 from typing import Any, Final, NoReturn
 
 import structlog
-from aiokafka import AIOKafkaProducer
 
 from billing.messages.topics import CALLBACKS, INBOX, REQUESTS
 from providers import registry
-from runtime.kafka.options import producer_options
-from runtime.kafka.publisher import DeadLetterWriter, Publisher
+from runtime.kafka.clients import new_producer
+from runtime.kafka.dead_letters import DeadLetterWriter
+from runtime.kafka.publisher import Publisher
 from runtime.kafka.record import Incoming
 from runtime.postgres import EXIT_SCHEMA_MISMATCH, POSTGRES_ERRORS, SchemaMismatch, create_engine
 from runtime.retry import Retry
@@ -61,7 +61,7 @@ class Agents:
         """Connect, and start each agent on its feed."""
         settings = self._settings
         self._engine = create_engine(settings)
-        self._producer = AIOKafkaProducer(**producer_options(settings))
+        self._producer = new_producer(settings)
         await self._producer.start()
         self._providers = registry.build(settings)
         for provider in self._providers.values():

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from analytics.clickhouse import connect
 from backoffice.audit import analytics, provider, signals, streams
 from backoffice.audit.findings import Findings
-from backoffice.audit.streams import Log
 from billing.messages.topics import INBOX
+from runtime.kafka.reader import TopicReader
 from runtime.settings import Settings
 from storage.inspection import books as sql
 from storage.streams.positions import Consumer
@@ -34,7 +34,7 @@ async def audit(settings: Settings, wait_s: float, *, settled: bool, on_progress
     try:
         clickhouse = await connect(settings.clickhouse_url)
         try:
-            async with Log.open(settings) as log:
+            async with TopicReader.open(settings) as log:
                 await _catch_up(engine, log, wait_s, on_progress)
                 findings = await _check(settings, engine, log, clickhouse, settled=settled, on_progress=on_progress)
                 if findings.violations:
@@ -51,7 +51,7 @@ async def audit(settings: Settings, wait_s: float, *, settled: bool, on_progress
     return findings
 
 
-async def _catch_up(engine: AsyncEngine, log: Log, wait_s: float, on_progress: OnProgress) -> None:
+async def _catch_up(engine: AsyncEngine, log: TopicReader, wait_s: float, on_progress: OnProgress) -> None:
     deadline = time.monotonic() + wait_s
     while True:
         async with sql.moment(engine) as connection:
@@ -65,7 +65,7 @@ async def _catch_up(engine: AsyncEngine, log: Log, wait_s: float, on_progress: O
 async def _check(
     settings: Settings,
     engine: AsyncEngine,
-    log: Log,
+    log: TopicReader,
     clickhouse: AsyncClient,
     *,
     settled: bool,

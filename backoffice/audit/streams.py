@@ -1,26 +1,23 @@
 """Kafka against Postgres: every message is accounted for, every version of a payment was published."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 from uuid import UUID
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import UnknownTopicOrPartitionError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backoffice.audit.findings import Findings
 from billing.messages import CreatePayment
-from billing.messages.topics import DEAD_LETTERS, EVENTS, INBOX, TOPICS
-from runtime.settings import Settings
+from billing.messages.topics import DEAD_LETTERS, EVENTS, INBOX
+from runtime.kafka import dead_letters
+from runtime.kafka.reader import TopicReader
 from storage.inspection import books as sql
 from storage.streams.positions import Consumer
 
 #: Consumers whose lag has a kind of its own.
 BEHIND: Final[Mapping[str, str]] = {Consumer.SIGNALS: "signals_behind", Consumer.ANALYTICS: "analytics_behind"}
-#: Messages per fetch from Kafka, and payments per query.
+#: Payments per query.
 FETCH: Final = 5000
 
 Lag = Mapping[str, int]
@@ -46,67 +43,8 @@ class Headline(msgspec.Struct):
 _headline = msgspec.json.Decoder(Headline).decode
 
 
-class Log:
-    """Reads topics without a group, and commits nothing. ``partitions``: topic → its partitions."""
-
-    def __init__(self, consumer: AIOKafkaConsumer, partitions: Mapping[str, Sequence[int]]) -> None:
-        self._consumer = consumer
-        self._partitions = partitions
-
-    @classmethod
-    @asynccontextmanager
-    async def open(cls, settings: Settings) -> "AsyncIterator[Log]":
-        """Connect. Raises ``UnknownTopicOrPartitionError`` if one of our topics is missing."""
-        partitions = await _partitions(settings)
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.kafka_url, enable_auto_commit=False, auto_offset_reset="none"
-        )
-        await consumer.start()
-        try:
-            yield cls(consumer, partitions)
-        finally:
-            await consumer.stop()
-
-    async def bounds(self, topic: str) -> dict[int, tuple[int, int]]:
-        """Partition → its first offset, and the offset after its last."""
-        partitions = [TopicPartition(topic, partition) for partition in self._partitions[topic]]
-        first = await self._consumer.beginning_offsets(partitions)
-        end = await self._consumer.end_offsets(partitions)
-        return {tp.partition: (first[tp], end[tp]) for tp in partitions}
-
-    async def read(self, topic: str, ranges: Mapping[int, tuple[int, int]]) -> AsyncIterator[list[Any]]:
-        """The messages of each partition from the first offset up to, not including, the second."""
-        until = {TopicPartition(topic, p): end for p, (start, end) in ranges.items() if start < end}
-        if not until:
-            return
-        self._consumer.assign(list(until))
-        for tp in until:
-            self._consumer.seek(tp, ranges[tp.partition][0])
-        while until:
-            for tp, records in (await self._consumer.getmany(timeout_ms=1000, max_records=FETCH)).items():
-                yield [record for record in records if record.offset < until.get(tp, 0)]
-            for tp in list(until):
-                if await self._consumer.position(tp) >= until[tp]:
-                    self._consumer.pause(tp)
-                    del until[tp]
-
-
-async def _partitions(settings: Settings) -> dict[str, list[int]]:
-    """The partitions of each of our topics."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_url)
-    await admin.start()
-    try:
-        described = await admin.describe_topics([topic.name for topic in TOPICS])
-    finally:
-        await admin.close()
-    partitions = {topic["topic"]: sorted(p["partition"] for p in topic["partitions"]) for topic in described}
-    if absent := [topic.name for topic in TOPICS if not partitions.get(topic.name)]:
-        raise UnknownTopicOrPartitionError(f"no topic {', '.join(absent)}")
-    return partitions
-
-
 async def check_positions(
-    connection: AsyncConnection, log: Log, findings: Findings, *, settled: bool
+    connection: AsyncConnection, log: TopicReader, findings: Findings, *, settled: bool
 ) -> dict[str, int]:
     """Each consumer's lag in messages."""
     lag: dict[str, int] = {}
@@ -127,16 +65,15 @@ async def check_positions(
     return lag
 
 
-async def buried(log: Log, findings: Findings) -> Buried:
+async def buried(log: TopicReader, findings: Findings) -> Buried:
     """Inbox messages that the payments agent wrote to the dead letters."""
     found = set()
     async for records in log.read(DEAD_LETTERS.name, await log.bounds(DEAD_LETTERS.name)):
         for record in records:
             findings.checked["dead_letters"] += 1
-            # Of headers with the same name the first counts: the message's own headers follow.
-            headers = dict(reversed(record.headers))
-            if headers.get("consumer") == Consumer.PAYMENTS.encode() and headers.get("topic") == INBOX.name.encode():
-                found.add((int(headers["partition"]), int(headers["offset"])))
+            origin = dead_letters.parse(record).origin_headers
+            if origin.get("consumer") == Consumer.PAYMENTS and origin.get("topic") == INBOX.name:
+                found.add((int(origin["partition"]), int(origin["offset"])))
     return frozenset(found)
 
 
@@ -164,7 +101,11 @@ async def check_journal(
 
 
 async def check_requests(
-    connection: AsyncConnection, log: Log, processed: Mapping[int, tuple[int, int]], buried: Buried, findings: Findings
+    connection: AsyncConnection,
+    log: TopicReader,
+    processed: Mapping[int, tuple[int, int]],
+    buried: Buried,
+    findings: Findings,
 ) -> None:
     """Every accepted request that was processed has a payment or a refusal."""
     async for records in log.read(INBOX.name, processed):
@@ -190,7 +131,7 @@ async def check_creates(connection: AsyncConnection, creates: list[tuple[UUID, i
         findings.found("payment_missing", payment_id, f"{where}: no payment and no refusal")
 
 
-async def check_events(connection: AsyncConnection, log: Log, findings: Findings) -> None:
+async def check_events(connection: AsyncConnection, log: TopicReader, findings: Findings) -> None:
     """Every version of a payment, from the first that the topic still holds, was published."""
     for partition, (start, end) in (await log.bounds(EVENTS.name)).items():
         seen: dict[UUID, int] = {}

@@ -2,12 +2,10 @@
 
 from typing import Self
 
-from aiokafka import AIOKafkaProducer
-
-from backoffice.dead_letters.letters import Letter
 from backoffice.operators import ActionRefused
 from billing.messages.topics import DEAD_LETTERS, TOPICS
-from runtime.kafka.options import producer_options
+from runtime.kafka.clients import new_producer
+from runtime.kafka.dead_letters import Letter
 from runtime.settings import Settings
 
 
@@ -19,7 +17,7 @@ class Replayer:
     """Produces messages unchanged. ``async with`` connects."""
 
     def __init__(self, settings: Settings) -> None:
-        self._producer = AIOKafkaProducer(**producer_options(settings))
+        self._producer = new_producer(settings)
 
     async def __aenter__(self) -> Self:
         try:

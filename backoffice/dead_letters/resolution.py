@@ -5,10 +5,10 @@ from collections.abc import Callable
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from backoffice.dead_letters.letters import Letter, letter_at, letters
 from backoffice.dead_letters.replay import NotReplayable, Replayer
 from backoffice.operators import ActionRefused, Operator, recorded
 from runtime.clock import utc_now
+from runtime.kafka.dead_letters import Letter, letter_at, read_letters
 from runtime.postgres import connected
 from runtime.settings import Settings
 from storage.streams.dead_letter_resolutions import DeadLetterId, Resolution, resolutions, resolve
@@ -40,7 +40,7 @@ class ReplayOutcome(msgspec.Struct, frozen=True):
 async def list_dead_letters(settings: Settings, *, include_resolved: bool) -> list[DeadLetter]:
     """The open letters, or all that the topic still holds; the newest first."""
     known = await _resolutions(settings)
-    found = [DeadLetter(letter, known.get(letter.position)) async for letter in letters(settings)]
+    found = [DeadLetter(letter, known.get(letter.position)) async for letter in read_letters(settings)]
     chosen = [one for one in found if include_resolved or one.resolution is None]
     return sorted(chosen, key=lambda one: one.letter.buried_at, reverse=True)
 

@@ -6,10 +6,9 @@ from typing import Any, Final
 
 import aiohttp
 import asyncpg
-from aiokafka import AIOKafkaProducer
 
 from billing.messages.topics import REPLIES
-from runtime.kafka.options import producer_options
+from runtime.kafka.clients import new_producer
 from runtime.settings import Settings
 
 SECONDS: Final = 3.0
@@ -61,7 +60,7 @@ async def postgres_rows(postgres_url: str) -> float:
 
 async def kafka_messages(settings: Settings) -> float:
     """Bare aiokafka messages of 1 KB per second, all acknowledged."""
-    producer = AIOKafkaProducer(**producer_options(settings))
+    producer = new_producer(settings)
     await producer.start()
     try:
         sent, deadline = 0, time.perf_counter() + SECONDS

@@ -19,7 +19,7 @@ import psutil
 import uvloop
 from aiohttp import web
 from aiohttp.test_utils import unused_port
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 from rich.table import Table
@@ -28,6 +28,7 @@ from billing.messages.topics import CALLBACKS, INBOX
 from cli.bench import floors
 from cli.bench.isolation import PREFIX, own_topics
 from cli.bench.wire import Sent, post, rush, steady
+from runtime.kafka.clients import new_consumer
 from runtime.settings import Settings
 
 CONNECTIONS: Final = 64
@@ -215,7 +216,7 @@ async def _published(key: ec.EllipticCurvePrivateKey) -> AsyncIterator[str]:
 
 async def _stored(settings: Settings, topic: str) -> int:
     """Messages in a topic."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka_url)
+    consumer = new_consumer(settings)
     await consumer.start()
     try:
         ends = await consumer.end_offsets([TopicPartition(topic, n) for n in range(settings.kafka_partitions)])

@@ -5,10 +5,11 @@ from contextlib import asynccontextmanager
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 
 from analytics.clickhouse import connect
 from analytics.migrate import migrate
+from runtime.kafka.clients import new_admin_client
 from runtime.settings import Settings
 
 #: Prefix of the benchmark's own topics.
@@ -23,7 +24,7 @@ STATEMENT_TIMEOUT_S: Final = 300
 @asynccontextmanager
 async def own_topics(settings: Settings, names: Sequence[str]) -> AsyncIterator[None]:
     """Create the topics, and delete them afterwards."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_url)
+    admin = new_admin_client(settings)
     await admin.start()
     try:
         await admin.create_topics(

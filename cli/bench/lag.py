@@ -12,13 +12,12 @@ from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
-from aiokafka import AIOKafkaProducer
 
 from analytics.clickhouse import connect
 from billing.messages import Envelope, PaymentChanged
 from billing.messages.topics import EVENTS
 from cli.bench.isolation import PREFIX, own_topics
-from runtime.kafka.options import producer_options
+from runtime.kafka.clients import new_producer
 from runtime.postgres import connected
 from runtime.settings import Settings
 from storage.streams.positions import forget
@@ -71,7 +70,7 @@ async def _sink(settings: Settings, url: str, topic: str) -> AsyncIterator[None]
 
 
 async def _send(settings: Settings, topic: str, changes: Sequence[PaymentChanged]) -> int:
-    producer = AIOKafkaProducer(**producer_options(settings))
+    producer = new_producer(settings)
     await producer.start()
     try:
         sent, total, started = 0, RATE * CHANGES * SECONDS, time.perf_counter()

@@ -8,13 +8,12 @@ from datetime import UTC, datetime
 from typing import Any, Final, Self
 
 import aiohttp
-from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backoffice.audit.audit import audit
 from backoffice.audit.provider import Record
 from cli.storm.shop import StormShop, refund_half
-from runtime.kafka.options import producer_options
+from runtime.kafka.clients import new_producer
 from runtime.kafka.publisher import Publisher
 from runtime.postgres import connected
 from runtime.settings import Settings
@@ -97,7 +96,7 @@ class EarlyFollowUps:
     """Sends follow-ups for open operations without news, ahead of their schedule."""
 
     def __init__(self, settings: Settings, engine: AsyncEngine, storm: sql.Storm) -> None:
-        self._producer = AIOKafkaProducer(**producer_options(settings))
+        self._producer = new_producer(settings)
         self._engine = engine
         self._storm = storm
         self.sent = 0

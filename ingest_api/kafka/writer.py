@@ -6,13 +6,12 @@ from time import perf_counter
 from typing import Final
 
 import structlog
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, NodeNotReadyError, RequestTimedOutError
 
 from billing.messages.topics import CALLBACKS, INBOX
 from ingest_api.metrics import Metrics
 from ingest_api.problems import RETRY_AFTER_S, Problem, ProblemError
-from runtime.kafka.options import KAFKA_ERRORS, producer_options
+from runtime.kafka.clients import KAFKA_ERRORS, Producer, new_producer
 from runtime.retry import Retry
 from runtime.settings import Settings
 
@@ -55,7 +54,7 @@ class KafkaWriter:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._producer: AIOKafkaProducer | None = None
+        self._producer: Producer | None = None
         self._connecting: asyncio.Task[None] | None = None
 
     async def unready(self) -> str | None:
@@ -100,23 +99,23 @@ class KafkaWriter:
             raise NotStored(repr(error)) from error
         self._metrics.ack_seconds.labels(topic).observe(perf_counter() - started)
 
-    def _replace(self, failed: AIOKafkaProducer, error: KafkaError) -> None:
+    def _replace(self, failed: Producer, error: KafkaError) -> None:
         if self._producer is failed:
             log.error("the Kafka producer failed and is replaced", error=repr(error))
             self._producer = None
             self._connect(failed)
 
-    def _connect(self, failed: AIOKafkaProducer | None = None) -> None:
+    def _connect(self, failed: Producer | None = None) -> None:
         self._connecting = asyncio.create_task(self._connected(failed), name="kafka-writer-connect")
 
-    async def _connected(self, failed: AIOKafkaProducer | None) -> None:
+    async def _connected(self, failed: Producer | None) -> None:
         if failed is not None:
             await _stop(failed)
         self._producer = await Retry("connect producer", KAFKA_ERRORS, pause_max_s=RECONNECT_MAX_S).run(self._started)
         log.info("connected to Kafka")
 
-    async def _started(self) -> AIOKafkaProducer:
-        producer = AIOKafkaProducer(client_id="billing-ingest", **producer_options(self._settings))
+    async def _started(self) -> Producer:
+        producer = new_producer(self._settings, client_id="billing-ingest")
         try:
             await producer.start()
             for topic in (INBOX, CALLBACKS):
@@ -127,7 +126,7 @@ class KafkaWriter:
         return producer
 
 
-async def _stop(producer: AIOKafkaProducer) -> None:
+async def _stop(producer: Producer) -> None:
     try:
         async with asyncio.timeout(CLOSE_TIMEOUT_S):
             await producer.stop()

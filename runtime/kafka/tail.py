@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import UnknownTopicOrPartitionError
 
 from billing.messages.topics import Topic
-from runtime.kafka.options import KAFKA_ERRORS
+from runtime.kafka.clients import KAFKA_ERRORS, Consumer, new_consumer
 from runtime.retry import Retry
 from runtime.settings import Settings
 
@@ -46,12 +46,11 @@ async def follow(settings: Settings, topic: Topic, follower: Follower) -> None:
     async def session() -> None:
         if not follower.wanted:
             return
-        consumer = AIOKafkaConsumer(
+        consumer = new_consumer(
+            settings,
             topic.name,  # for its metadata; _assign narrows it to the partitions that are read
-            bootstrap_servers=settings.kafka_url,
             client_id="billing-ingest",
             group_id=None,
-            enable_auto_commit=False,
             auto_offset_reset="latest",
             fetch_max_wait_ms=POLL_MS,
         )
@@ -72,7 +71,7 @@ async def follow(settings: Settings, topic: Topic, follower: Follower) -> None:
     await reconnect.run(session, topic=topic.name)
 
 
-async def _assign(consumer: AIOKafkaConsumer, topic: Topic, follower: Follower) -> Sequence[int]:
+async def _assign(consumer: Consumer, topic: Topic, follower: Follower) -> Sequence[int]:
     partitions = consumer.partitions_for_topic(topic.name)
     if not partitions:
         raise UnknownTopicOrPartitionError(topic.name)

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from billing.messages.topics import TOPICS
+from runtime.kafka.clients import AdminClient, new_admin_client
 from runtime.settings import Settings
 
 #: How often a new topic is looked at until its partitions can be written to.
@@ -17,7 +18,7 @@ LEADERS_PATIENCE_S: Final = 30.0
 
 async def create_topics(settings: Settings) -> list[str]:
     """Create the topics that are missing; returns their names. Existing ones are left as they are."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_url)
+    admin = new_admin_client(settings)
     await admin.start()
     try:
         existing = set(await admin.list_topics())
@@ -43,7 +44,7 @@ async def create_topics(settings: Settings) -> list[str]:
         await admin.close()
 
 
-async def _wait_for_leaders(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> None:
+async def _wait_for_leaders(admin: AdminClient, topics: Sequence[str]) -> None:
     """A partition without a leader refuses messages, and new ones have none for a moment."""
     async with asyncio.timeout(LEADERS_PATIENCE_S):
         while True:

@@ -6,9 +6,9 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ARRAY, BigInteger, Integer, Uuid, bindparam, text
-from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from runtime.postgres import asyncpg_target
 from runtime.settings import Settings
 
 #: Seconds for one question: it may read everything there is.
@@ -188,10 +188,12 @@ class Charge(NamedTuple):
 
 def auditing_engine(settings: Settings) -> AsyncEngine:
     """An engine whose transactions only read, all from the state of one moment."""
+    url, tls = asyncpg_target(settings.postgres_url)
     return create_async_engine(
-        make_url(settings.postgres_url).set(drivername="postgresql+asyncpg"),
+        url,
         isolation_level="REPEATABLE READ",
         connect_args={
+            **tls,
             "command_timeout": QUESTION_TIMEOUT_S,
             "timeout": CONNECT_TIMEOUT_S,
             "server_settings": {

@@ -16,7 +16,8 @@ from billing.errors import BillingError, InvalidMessage
 from billing.messages import Envelope, ProviderCallback
 from billing.messages.topics import CALLBACK_PROVIDER, CALLBACKS, CE_ID, CE_TIME, INBOX
 from providers.base import ParsedCallback, Provider
-from runtime.kafka.publisher import DeadLetterWriter, OutboundMessage, Publisher
+from runtime.kafka.dead_letters import DeadLetterWriter
+from runtime.kafka.publisher import OutboundMessage, Publisher
 from runtime.kafka.record import Incoming
 from runtime.periodic import run_periodically
 from runtime.postgres import POSTGRES_ERRORS

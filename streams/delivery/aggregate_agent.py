@@ -17,7 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.errors import BillingError
 from billing.messages import Envelope, Message, decode_envelope
-from runtime.kafka.publisher import DeadLetterWriter, OutboundMessage, Publisher
+from runtime.kafka.dead_letters import DeadLetterWriter
+from runtime.kafka.publisher import OutboundMessage, Publisher
 from runtime.kafka.record import Incoming
 from runtime.postgres import POSTGRES_ERRORS, is_refusal
 from runtime.retry import Retry

@@ -21,7 +21,8 @@ from billing.messages.topics import INBOX, REQUESTS
 from billing.reasons import Reason
 from billing.vocabulary import Outcome
 from providers.base import CallResult, Provider
-from runtime.kafka.publisher import DeadLetterWriter, OutboundMessage, Publisher
+from runtime.kafka.dead_letters import DeadLetterWriter
+from runtime.kafka.publisher import OutboundMessage, Publisher
 from runtime.kafka.record import Incoming
 from storage.streams.positions import Consumer, LostPartition, advance, load
 from streams.provider_calls.availability import Availability

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from backoffice.audit.streams import Log
 from billing.messages.topics import INBOX
+from runtime.kafka.reader import TopicReader
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ async def test_a_replayed_message_reaches_its_topic_again_as_it_was(running, set
     assert done.returncode == 0, done.stderr
     assert row["id"] not in _ids(running)
     copies = []
-    async with Log.open(settings) as log:
+    async with TopicReader.open(settings) as log:
         async for records in log.read(INBOX.name, await log.bounds(INBOX.name)):
             copies += [record for record in records if record.key == mark.encode()]
     first, second = copies

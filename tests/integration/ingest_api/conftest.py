@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from billing.messages.topics import CALLBACKS, INBOX, REPLIES
+from runtime.kafka.clients import new_admin_client
 from runtime.settings import Settings
 
 
@@ -25,14 +26,14 @@ async def topic(settings: Settings) -> AsyncIterator[str]:
     name = f"test.ingest-api.{uuid4().hex}"
     await _create(settings, [name])
     yield name
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_url)
+    admin = new_admin_client(settings)
     await admin.start()
     await admin.delete_topics([name])
     await admin.close()
 
 
 async def _create(settings: Settings, names: list[str]) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_url)
+    admin = new_admin_client(settings)
     await admin.start()
     topics = [NewTopic(name, settings.kafka_partitions, settings.kafka_replication) for name in names]
     answer = await admin.create_topics(topics)

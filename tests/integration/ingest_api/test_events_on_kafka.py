@@ -14,7 +14,7 @@ from billing.vocabulary import PaymentStatus
 from ingest_api.kafka.change_streams import ChangeStreams
 from ingest_api.metrics import Metrics
 from ingest_api.payments.postgres_reads import PostgresReads
-from runtime.kafka.options import producer_options
+from runtime.kafka.clients import new_producer
 from runtime.settings import Settings
 from tests.support.factories import NOW, a_create, a_payment, captured, opened, told
 from tests.support.ingest_server import until
@@ -34,7 +34,7 @@ async def test_changes_reach_who_listens_and_the_topic_is_read_only_while_somebo
     await streams.start()
     payment = captured()
     change = snapshot(payment, payment.operations)
-    producer = AIOKafkaProducer(**producer_options(settings))
+    producer = new_producer(settings)
     await producer.start()
     try:
         assert not streams.is_live

@@ -16,7 +16,7 @@ from billing.messages.topics import REPLIES
 from ingest_api.kafka.replies import ReplyListener, WaitingRequests
 from ingest_api.kafka.writer import KafkaWriter, NotStored
 from ingest_api.metrics import Metrics
-from runtime.kafka.options import producer_options
+from runtime.kafka.clients import new_producer
 from runtime.settings import Settings
 from tests.support.ingest_process import ingest_process
 
@@ -53,7 +53,7 @@ async def listening(settings: Settings, instance: int) -> AsyncIterator[tuple[Re
 
 @pytest.fixture
 async def producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
-    producer = AIOKafkaProducer(**producer_options(settings))
+    producer = new_producer(settings)
     await producer.start()
     yield producer
     await producer.stop()

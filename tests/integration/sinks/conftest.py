@@ -12,13 +12,13 @@ import aiohttp
 import pytest
 from aio_pika.abc import AbstractChannel
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from analytics.clickhouse import connect
 from analytics.migrate import migrate as migrate_clickhouse
-from runtime.kafka.options import producer_options
+from runtime.kafka.clients import new_admin_client, new_producer
 from runtime.postgres import create_engine
 from runtime.settings import Settings
 from sinks.rabbitmq.publisher import declare_topology
@@ -46,7 +46,7 @@ async def engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
 
 @pytest.fixture
 async def producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
-    producer = AIOKafkaProducer(**producer_options(settings))
+    producer = new_producer(settings)
     await producer.start()
     yield producer
     await producer.stop()
@@ -57,7 +57,7 @@ async def bench(
     settings: Settings, engine: AsyncEngine, producer: AIOKafkaProducer, tmp_path: Path
 ) -> AsyncIterator[Bench]:
     bench = Bench(settings, engine, producer, tmp_path)
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_url)
+    admin = new_admin_client(settings)
     await admin.start()
     await admin.create_topics([NewTopic(bench.topic, PARTITIONS, 1)])
     yield bench

@@ -7,7 +7,8 @@ import pytest
 from backoffice.audit import analytics, provider, signals
 from backoffice.audit.findings import Findings
 from backoffice.audit.provider import OperationRecord, OrderRecord
-from backoffice.audit.streams import Log, check_positions
+from backoffice.audit.streams import check_positions
+from runtime.kafka.reader import TopicReader
 from runtime.settings import Settings
 from storage.inspection.books import Charge, moment
 from tests.integration.backoffice.audit.books import damage
@@ -132,5 +133,5 @@ async def place(database, log, consumer, *, before_the_end):
 
 @pytest.fixture
 async def log(stack, paid):
-    async with Log.open(Settings(kafka_url=stack["urls"]["kafka"])) as log:
+    async with TopicReader.open(Settings(kafka_url=stack["urls"]["kafka"])) as log:
         yield log

@@ -12,9 +12,10 @@ from sqlalchemy import text
 from analytics.clickhouse import connect
 from backoffice.audit.analytics import check_analytics
 from backoffice.audit.findings import Findings
-from backoffice.audit.streams import Log, buried
+from backoffice.audit.streams import buried
 from billing.messages import CreatePayment
 from deploy.local.connect import settings_of_running_stack
+from runtime.kafka.reader import TopicReader
 from runtime.settings import Settings
 from storage.inspection.books import auditing_engine, moment
 from tests.conftest import BILLING
@@ -81,7 +82,7 @@ async def test_a_message_of_the_payments_agent_in_the_dead_letters_is_accounted_
     await producer.start()
     await producer.send_and_wait("billing.dead-letters", b"{}", headers=headers)
     await producer.stop()
-    async with Log.open(settings) as log:
+    async with TopicReader.open(settings) as log:
         findings = Findings()
         assert (3, offset) in await buried(log, findings)
     assert findings.checked["dead_letters"] > 0
