@@ -16,11 +16,12 @@ from uuid import uuid4
 import aio_pika
 import faust
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 from aiokafka import TopicPartition
 from aiokafka.admin import NewTopic
 from pydantic import ValidationError
 from sqlalchemy import text
+from yarl import URL
 
 from analytics.clickhouse import connect
 from deploy.local import kafka, postgres, rabbitmq
@@ -283,9 +284,6 @@ async def test_clickhouse_is_reached_over_https_and_its_certificate_checked(
     stack: dict[str, Any], certificates: Certificates, tmp_path: Path
 ) -> None:
     """The local ClickHouse behind a TLS server of the test's."""
-    from aiohttp import ClientSession
-    from yarl import URL
-
     real = URL(stack["urls"]["clickhouse"])
     requests = []
 

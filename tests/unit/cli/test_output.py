@@ -6,12 +6,11 @@ from typing import Any
 import aio_pika
 import pytest
 import typer
-from aiokafka import AIOKafkaProducer
 
 from analytics.clickhouse import connect as connect_clickhouse
 from backoffice.operators import ActionRefused, InvalidArgument
 from cli.output import on_running_stack, write_json
-from runtime.kafka.options import producer_options
+from runtime.kafka.clients import new_producer
 from runtime.postgres import connected
 from runtime.settings import Settings
 
@@ -30,7 +29,7 @@ async def postgres(settings: Settings) -> None:
 
 
 async def kafka(settings: Settings) -> None:
-    producer = AIOKafkaProducer(**producer_options(settings))
+    producer = new_producer(settings)
     try:
         await producer.start()
     finally:
