@@ -1,5 +1,4 @@
-"""Every action of an operator leaves one row: who, why, what, and how it ended, also when it failed or the process
-died."""
+"""Every action of an operator leaves one row: actor, reason, action and outcome, also if it fails or the process dies."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -37,7 +36,7 @@ def settings(database: AsyncEngine, stack: dict[str, Any]) -> Settings:
 
 
 @pytest.fixture(autouse=True)
-def no_waiting_for_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+def without_waiting_for_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provider_switches, "LOOK_EVERY_S", 0.0)
 
 
@@ -57,7 +56,7 @@ def expected(action: str, kind: str, id: object, outcome: str = "done") -> tuple
 
 
 async def a_letter(settings: Settings, topic: str = REPLIES.name) -> tuple[int, int]:
-    """A dead letter of a message that nobody waits for."""
+    """A dead letter of a message that no consumer acts on."""
     async with AIOKafkaProducer(bootstrap_servers=settings.kafka_url) as producer:
         headers = [("cause", b"a test"), ("consumer", b"a-test"), ("topic", topic.encode())]
         headers += [("partition", b"0"), ("offset", b"7")]
@@ -66,7 +65,7 @@ async def a_letter(settings: Settings, topic: str = REPLIES.name) -> tuple[int, 
 
 
 async def a_client(settings: Settings, database: AsyncEngine) -> api_clients.IssuedKey:
-    """An API client whose creation is off the record again."""
+    """An API client, without the row of its creation."""
     issued = await api_clients.create_client(settings, ANN, "kiosk", [Scope.PAYMENTS_READ], None)
     async with database.begin() as connection:
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
@@ -89,18 +88,18 @@ def test_an_operator_without_a_name_or_a_reason_is_refused(name, reason):
         Operator(name, reason)
 
 
-async def test_a_provider_is_switched_and_on_record_together(settings, database):
+async def test_a_switch_and_its_row_are_written_together(settings, database):
     await provider_switches.disable(settings, ANN, "stripe")
     assert await only_row(database) == expected("disable_provider", "provider", "stripe")
     assert [row["enabled"] for row in await rows(database, "provider_switches")] == [False]
 
 
-async def test_switching_a_provider_on_again_has_a_row_of_its_own(settings, database):
+async def test_enabling_a_provider_is_on_record(settings, database):
     await provider_switches.enable(settings, ANN, "stripe")
     assert await only_row(database) == expected("enable_provider", "provider", "stripe")
 
 
-async def test_a_client_and_its_key_are_created_on_record_without_the_secret(settings, database):
+async def test_a_created_client_is_on_record_without_its_secret(settings, database):
     issued = await api_clients.create_client(settings, ANN, "kiosk", [Scope.PAYMENTS_READ], 50)
     assert await only_row(database) == expected("create_api_client", "api_client", "kiosk")
     (row,) = await rows(database)
@@ -164,7 +163,7 @@ async def test_a_correction_without_a_reply_is_on_record_as_unanswered(settings,
     assert await only_row(database) == expected("correct_operation", "payment", payment, "unanswered")
 
 
-async def test_an_action_that_kafka_did_not_take_is_on_record_as_failed(settings, database):
+async def test_an_action_that_kafka_did_not_store_is_on_record_as_failed(settings, database):
     payment = await an_open_payment(database)
     settings = settings.model_copy(update={"kafka_url": "127.0.0.1:1"})
     with pytest.raises(KafkaError):
@@ -173,7 +172,7 @@ async def test_an_action_that_kafka_did_not_take_is_on_record_as_failed(settings
     assert "KafkaConnectionError" in (await rows(database))[0]["details"]["error"]
 
 
-async def test_a_letter_that_kafka_did_not_take_stays_open_and_the_row_is_there_before_it_is_sent(
+async def test_the_row_is_written_before_a_letter_is_sent_and_the_letter_stays_open_if_that_fails(
     settings, database, monkeypatch
 ):
     place, before = await a_letter(settings), []
@@ -191,7 +190,7 @@ async def test_a_letter_that_kafka_did_not_take_stays_open_and_the_row_is_there_
     assert await rows(database, "dead_letter_resolutions") == []
 
 
-async def test_a_letter_of_no_topic_of_ours_is_refused_on_record_and_stays_open(settings, database):
+async def test_a_letter_of_an_unknown_topic_is_on_record_as_refused_and_stays_open(settings, database):
     place = await a_letter(settings, "somewhere.else")
     with pytest.raises(NotReplayable):
         await resolution.replay(settings, ANN, place)
@@ -200,7 +199,7 @@ async def test_a_letter_of_no_topic_of_ours_is_refused_on_record_and_stays_open(
     assert await rows(database, "dead_letter_resolutions") == []
 
 
-async def test_a_client_that_exists_is_refused_on_record(settings, database):
+async def test_an_existing_client_is_on_record_as_refused(settings, database):
     await a_client(settings, database)
     with pytest.raises(ActionRefused):
         await api_clients.create_client(settings, ANN, "kiosk", [Scope.ADMIN], None)
@@ -208,7 +207,7 @@ async def test_a_client_that_exists_is_refused_on_record(settings, database):
     assert len(await rows(database, "api_keys")) == 1
 
 
-async def test_a_switch_that_postgres_refuses_is_on_record_as_failed(settings, database, monkeypatch):
+async def test_a_switch_that_postgres_does_not_store_is_on_record_as_failed(settings, database, monkeypatch):
     async def turn(*_: Any) -> None:
         raise OperationalError("INSERT", {"secret": "value"}, ConnectionError("gone"))
 
@@ -226,7 +225,7 @@ async def test_a_switch_that_postgres_refuses_is_on_record_as_failed(settings, d
         ("api_clients", lambda settings: api_clients.create_client(settings, ANN, "kiosk", [Scope.ADMIN], None)),
     ],
 )
-async def test_a_process_that_dies_before_the_commit_leaves_a_started_row_and_no_effect(
+async def test_a_process_that_dies_before_the_commit_leaves_a_started_row_without_effect(
     table, act, settings, database, monkeypatch
 ):
     async def complete(*_: Any) -> None:
@@ -271,7 +270,7 @@ async def test_replaying_all_leaves_a_row_for_each_letter(settings, database, mo
     assert (set(found), sorted(found.values())) == (places, ["done", "refused"])
 
 
-async def test_arguments_that_are_not_valid_are_no_action(settings, database):
+async def test_an_argument_that_is_not_valid_leaves_no_row(settings, database):
     with pytest.raises(InvalidArgument):
         await provider_switches.disable(settings, ANN, "nobody")
     with pytest.raises(InvalidArgument):

@@ -23,7 +23,7 @@ VIEWS = ("payments", "operations", "payment_items", "ledger_entries", "payment_m
 
 @pytest.fixture
 async def books(database: AsyncEngine) -> World:
-    """Payments that were opened, paid, and some given back in part."""
+    """Payments: opened, some paid, some of those partly refunded."""
     world = World(database)
     agent = await world.agent()
     for n in range(PAYMENTS):
@@ -52,7 +52,7 @@ async def counts(client: AsyncClient) -> dict[str, int]:
     return {view: (await client.query(f"SELECT count() FROM {view}")).result_rows[0][0] for view in VIEWS}
 
 
-async def test_a_backfill_makes_analytics_equal_to_the_books(
+async def test_a_backfill_makes_clickhouse_equal_to_postgres(
     books: World, own: Settings, own_clickhouse: AsyncClient, database: AsyncEngine
 ) -> None:
     lacking = await check(own, None, 0, repair=False)
@@ -86,7 +86,7 @@ async def test_a_second_backfill_changes_nothing(
     assert (await check(own, None, 0, repair=False)).differences == []
 
 
-async def test_a_backfill_that_was_cut_off_goes_on_where_it_was(
+async def test_a_backfill_that_was_stopped_continues_from_there(
     books: World, own: Settings, database: AsyncEngine
 ) -> None:
     class Stop(Exception):
@@ -148,7 +148,7 @@ async def test_missing_and_different_rows_are_reported_and_repaired(
     assert repaired.remaining == []
 
 
-async def test_rows_that_the_books_do_not_have_are_listed_and_stay_a_difference(
+async def test_rows_missing_in_postgres_are_listed_and_stay_a_difference(
     books: World, own: Settings, database: AsyncEngine
 ) -> None:
     await send_all(own, database)

@@ -1,4 +1,4 @@
-"""A stack on which customers have paid, and its parts."""
+"""A running stack with paid payments."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def settings(stack: dict[str, Any]) -> Settings:
 
 @pytest.fixture(scope="session")
 def paid(running: Stack) -> Stack:
-    """The stack after a demo, migrated to this version."""
+    """The stack after a demo, migrated to this release."""
     played = running.billing("demo", "--payments", "10", "--json")
     assert played.returncode == 0, played.stdout + played.stderr
     return running

@@ -61,7 +61,7 @@ async def test_a_key_is_created_listed_rotated_and_revoked(running, settings, cl
     assert made["key"] not in running.billing("api-keys", "list", "--all").stdout
 
 
-def test_what_cannot_be_is_refused(running, client):
+def test_a_name_a_scope_or_a_client_that_does_not_exist_is_refused(running, client):
     assert running.billing("api-keys", "create", "No Name", "--scope", "admin", *OPERATOR).returncode == 2
     assert running.billing("api-keys", "create", client, "--scope", "everything", *OPERATOR).returncode == 2
     assert running.billing("api-keys", "rotate", client, *OPERATOR).returncode == 1

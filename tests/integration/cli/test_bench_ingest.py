@@ -7,7 +7,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from cli.bench.isolation import PREFIX
 
 
-async def test_it_counts_what_was_accepted_and_leaves_nothing_behind(running, stack):
+async def test_it_counts_accepted_requests_and_removes_its_topics(running, stack):
     done = running.billing("bench", "--only", "ingest", "--seconds", "1", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -1,4 +1,4 @@
-"""``billing dead-letters`` on the running stack: poison goes in, and is dealt with."""
+"""``billing dead-letters`` on the running stack: an unreadable message is listed, shown, replayed and discarded."""
 
 import asyncio
 import json
@@ -12,8 +12,8 @@ from runtime.kafka.reader import TopicReader
 
 
 @pytest.fixture
-async def poison(running, settings) -> tuple[dict, str]:
-    """A message that nobody can read, buried by the payments agent; with the mark it carries."""
+async def unreadable(running, settings) -> tuple[dict, str]:
+    """An unreadable message that the payments agent wrote to the dead letters, and the mark it carries."""
     mark = uuid4().hex
     value = json.dumps({"mark": mark, "email": "a@b.example", "phone": "+7 900 000-00-00"}).encode()
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_url)
@@ -38,8 +38,8 @@ def _ids(stack, *arguments: str) -> set[str]:
     return {row["id"] for row in _list(stack, *arguments)}
 
 
-def test_poison_is_listed_shown_masked_and_discarded_with_a_reason(running, poison):
-    row, mark = poison
+def test_a_letter_is_listed_shown_masked_and_discarded_with_a_reason(running, unreadable):
+    row, mark = unreadable
     assert (row["consumer"], row["resolution"]) == ("payments", None)
     shown = running.billing("dead-letters", "show", row["id"], "--json")
     assert shown.returncode == 0, shown.stderr
@@ -61,8 +61,8 @@ def test_poison_is_listed_shown_masked_and_discarded_with_a_reason(running, pois
     assert "discarded by ann" in again.stderr
 
 
-async def test_a_replayed_message_reaches_its_topic_again_as_it_was(running, settings, poison):
-    row, mark = poison
+async def test_a_replayed_message_reaches_its_topic_unchanged(running, settings, unreadable):
+    row, mark = unreadable
     done = running.billing("dead-letters", "replay", row["id"], "--actor", "ann", "--reason", "a fix")
     assert done.returncode == 0, done.stderr
     assert row["id"] not in _ids(running)
@@ -74,6 +74,6 @@ async def test_a_replayed_message_reaches_its_topic_again_as_it_was(running, set
     assert (first.value, first.headers, first.partition) == (second.value, second.headers, second.partition)
 
 
-def test_a_letter_that_is_not_there_is_said_so(running):
+def test_an_unknown_letter_is_an_error(running):
     assert running.billing("dead-letters", "show", "0-999999999").returncode == 1
     assert running.billing("dead-letters", "show", "nonsense").returncode == 2

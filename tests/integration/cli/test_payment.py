@@ -1,4 +1,4 @@
-"""``billing payment`` on the running stack: an operator's word is taken, refused with a reason, and on record."""
+"""``billing payment`` on the running stack: corrections are applied, or refused with a reason, and stay on record."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ PATIENCE_S = 30
 
 @pytest.fixture
 async def unpaid(stack) -> AsyncIterator[Shop]:
-    """A shop with one payment that nobody pays."""
+    """A shop with one unpaid payment."""
     async with a_shop(stack) as shop:
         await shop.customers("manual")
         await shop.sell(1)
@@ -43,7 +43,7 @@ def corrected(running: Stack, payment: str, operation: str, *words: str):
     return running.billing("payment", "correct", payment, operation, *words, "--actor", "olga")
 
 
-async def test_an_operators_word_ends_what_was_open_and_stays_on_record(running, stack, unpaid):
+async def test_a_correction_ends_an_open_operation_and_stays_on_record(running, stack, unpaid):
     (payment,) = unpaid.payments
     operation = await operation_of(stack, payment)
     asked = running.billing("payment", "ask", payment, "--reason", "the customer called", "--actor", "olga")
@@ -61,13 +61,13 @@ async def test_an_operators_word_ends_what_was_open_and_stays_on_record(running,
     assert (nothing.returncode, "nothing to query" in nothing.stdout) == (1, True)
 
 
-async def test_what_the_books_cannot_hold_is_refused_with_the_reason(running, unpaid):
+async def test_an_impossible_correction_is_refused_with_the_reason(running, unpaid):
     (payment,) = unpaid.payments
     refused = corrected(running, payment, str(uuid4()), "--succeeded", "--reason", "seen in the console")
     assert (refused.returncode, "unknown_operation" in refused.stdout) == (1, True), refused.stderr
     assert await unpaid.statuses() == {"PENDING": 1}
 
 
-def test_a_correction_needs_evidence(running):
+def test_a_correction_needs_a_reason(running):
     refused = corrected(running, str(uuid4()), str(uuid4()), "--failed", "--reason", " ")
     assert (refused.returncode, "a reason is required" in refused.stderr) == (2, True)

@@ -1,4 +1,4 @@
-"""``billing providers`` on the running stack: what is switched off is not called, and nothing is lost by it."""
+"""``billing providers`` on the running stack: a provider that is switched off is not called, and no payment is lost."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ def switched(stack: Stack, word: str) -> None:
 
 
 async def next_try(stack: dict[str, Any], payments: list[str]) -> datetime:
-    """When the first of the payments is tried again, once all were tried in vain: half a minute away."""
+    """When the first payment is tried again, after one failed try each: half a minute later."""
     connection = await asyncpg.connect(stack["urls"]["postgres"])
     tries = "SELECT min(chases), min(next_chase_at) FROM operations WHERE payment_id = ANY($1::uuid[])"
     try:
@@ -53,7 +53,7 @@ async def tried(stack: dict[str, Any], payments: list[str]) -> datetime:
         await connection.close()
 
 
-async def test_payments_wait_for_a_provider_that_is_switched_off_and_go_on_when_it_is_on(running, stack):
+async def test_payments_wait_for_a_disabled_provider_and_continue_once_it_is_enabled(running, stack):
     async with a_shop(stack) as shop:
         waiting = listed(running)["waiting"]
         switched(running, "disable")
@@ -73,7 +73,7 @@ async def test_payments_wait_for_a_provider_that_is_switched_off_and_go_on_when_
         assert listed(running)["enabled"]
 
 
-def test_a_switch_is_turned_for_a_provider_we_have_and_with_a_reason_only(running):
+def test_a_switch_needs_a_known_provider_and_a_reason(running):
     def said(*arguments: str) -> Result:
         return CliRunner().invoke(app, arguments, env={"BILLING_STATE_DIR": str(running.state_dir)})
 

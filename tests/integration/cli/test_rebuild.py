@@ -14,7 +14,7 @@ from tests.support.streams import World
 
 @pytest.fixture
 async def world(database) -> World:
-    """Three payments: opened, paid, paid and partly given back on its way."""
+    """Three payments: opened, paid, and paid with a partial refund in progress."""
     world = World(database)
     agent = await world.agent()
     for n in range(3):
@@ -39,7 +39,7 @@ async def _tamper(world: World, statement: str, **values) -> None:
         await connection.execute(text(statement), values)
 
 
-def test_on_the_stack_every_payment_is_what_its_journal_makes_it(paid):
+def test_every_payment_of_the_stack_equals_its_journal(paid):
     done = paid.billing("rebuild", "--check", "--json")
     report = json.loads(done.stdout)
     assert (done.returncode, report["payments"]) == (0, []), done.stdout + done.stderr
@@ -47,7 +47,7 @@ def test_on_the_stack_every_payment_is_what_its_journal_makes_it(paid):
     assert json.loads(paid.billing("rebuild", "--check", "--json", "--limit", "3").stdout)["checked"] == 3
 
 
-def test_without_check_nothing_is_done(running):
+def test_without_check_it_is_refused(running):
     assert running.billing("rebuild").returncode == 2
 
 

@@ -13,7 +13,7 @@ from runtime.postgres import create_engine
 
 @pytest.fixture(scope="session")
 async def captured(paid, settings) -> tuple[str, list]:
-    """A paid payment, and its journal's moments with what was published then."""
+    """A paid payment, and the times of its journal with the messages published then."""
     engine = create_engine(settings)
     async with engine.connect() as connection:
         id = (await connection.execute(text("SELECT id FROM payments WHERE captured > 0 LIMIT 1"))).scalar_one()
@@ -32,7 +32,7 @@ def _timeline(stack, *arguments: str) -> dict:
     return json.loads(done.stdout)
 
 
-def test_it_tells_everything_in_order_from_the_command_to_the_signals(paid, captured):
+def test_it_lists_everything_in_order_from_the_command_to_the_signals(paid, captured):
     report = _timeline(paid, captured[0])
     kinds = [entry["kind"] for entry in report["entries"]]
     assert kinds[:2] == ["command", "call"]
@@ -51,7 +51,7 @@ def test_contacts_and_keys_are_masked(paid, captured):
     assert report["state"]["order"].get("contact") in (None, "***")
 
 
-def test_the_state_at_each_moment_is_the_one_published_then(paid, captured):
+def test_the_state_at_each_time_is_the_one_published_then(paid, captured):
     id, rows = captured
     last = {}
     for recorded_at, outputs in rows:
@@ -75,7 +75,7 @@ def test_a_table_for_people(paid, captured):
     assert "CAPTURED" in done.stdout
 
 
-def test_an_unknown_payment_and_a_bad_time_are_said_so(paid, captured):
+def test_an_unknown_payment_and_an_invalid_time_are_errors(paid, captured):
     unknown = str(uuid4())
     done = paid.billing("timeline", unknown)
     assert (done.returncode, done.stderr.strip()) == (1, f"there is no payment {unknown}")

@@ -1,4 +1,4 @@
-"""The admin application on a free port; ClickHouse and the keys on record are the test's."""
+"""The admin application on a free port; ClickHouse and the keys on record are fakes."""
 
 import asyncio
 import hashlib
@@ -31,7 +31,7 @@ TODAY = date(2026, 11, 23)
 
 
 class FakeReportStore(ReportStore):
-    """Answers what it was given; takes parameters as the real one does."""
+    """Returns the given results; validates parameters as the real store does."""
 
     def __init__(self) -> None:
         super().__init__("")

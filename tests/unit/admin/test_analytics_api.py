@@ -1,4 +1,4 @@
-"""The named reports for machines."""
+"""The analytics API."""
 
 from datetime import date
 
@@ -26,14 +26,14 @@ async def test_a_report_is_rows_with_whole_minor_units(world):
     assert world.store.asked == [("books_by_day", {"from": date(2026, 11, 1), "to": date(2026, 11, 23)})]
 
 
-async def test_a_report_is_a_file_for_who_accepts_csv(world):
+async def test_a_report_is_a_file_if_csv_is_accepted(world):
     world.store.results["books_by_day"] = BOOKS
     answer = await world.get("/v1/analytics/books_by_day", Accept="text/csv")
     assert answer.content_type == "text/csv"
     assert (await answer.text()).splitlines()[1] == "2026-11-23,RUB,358800,29900,0,328900"
 
 
-async def test_every_report_is_listed_with_what_it_takes(world):
+async def test_every_report_is_listed_with_its_parameters(world):
     listed = (await (await world.get("/v1/analytics")).json())["data"]
     (funnel,) = [report for report in listed if report["name"] == "funnel"]
     assert [parameter["name"] for parameter in funnel["parameters"]] == ["from", "to", "provider"]
@@ -52,7 +52,7 @@ async def test_every_report_is_listed_with_what_it_takes(world):
         ("/v1/analytics", {"Authorization": ""}, 401, "unauthorized"),
     ],
 )
-async def test_what_cannot_be_answered_is_a_documented_problem(world, path, headers, status, code):
+async def test_each_error_is_a_documented_problem(world, path, headers, status, code):
     answer = await world.get(path, **headers)
     document = await answer.json(content_type="application/problem+json")
     assert (answer.status, document["status"], document["type"]) == (status, status, f"/problems/{code}")
@@ -62,7 +62,7 @@ async def test_what_cannot_be_answered_is_a_documented_problem(world, path, head
     assert world.store.asked == []
 
 
-async def test_unavailable_clickhouse_is_503_with_a_time_to_come_back(world):
+async def test_unavailable_clickhouse_is_a_503_with_retry_after(world):
     world.store.unavailable = True
     answer = await world.get("/v1/analytics/funnel")
     assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
@@ -111,7 +111,7 @@ async def test_before_the_keys_were_read_an_unknown_key_is_not_called_wrong(worl
     assert (await world.get("/v1/analytics")).status == 200, "keys of the settings are known from the start"
 
 
-async def test_the_document_tells_every_path_and_problem(world):
+async def test_the_document_lists_every_path_and_problem(world):
     document = await (await world.get("/openapi.json")).json()
     assert set(document["paths"]) == {"/v1/analytics", "/v1/analytics/{name}"}
     assert {"200", "401", "403", "404", "406", "422", "503"} <= set(

@@ -1,4 +1,4 @@
-"""The reports in a browser, as far as no browser is needed."""
+"""The report pages, without a browser."""
 
 from datetime import date
 
@@ -35,20 +35,20 @@ def stocked(world):
 
 
 @pytest.mark.parametrize("path", ["/reports", "/reports/funnel", "/reports/funnel.csv", "/reports/funnel.svg"])
-async def test_nobody_sees_anything_without_signing_in(stocked, path):
+async def test_pages_require_a_session(stocked, path):
     answer = await stocked.get(path)
     assert (answer.status, answer.headers["Location"]) == (303, "/sign-in")
     assert stocked.store.asked == []
 
 
-async def test_a_wrong_key_opens_nothing(stocked):
+async def test_a_wrong_key_opens_no_session(stocked):
     answer = await stocked.sign_in("not-a-key")
     assert answer.status == 401
     assert "Set-Cookie" not in answer.headers
     assert "not-a-key" not in await answer.text(), "what was typed is not repeated"
 
 
-async def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites_and_is_not_the_key(stocked):
+async def test_the_cookie_is_not_the_key_and_not_readable_by_scripts_or_other_sites(stocked):
     answer = await stocked.sign_in()
     cookie = answer.headers["Set-Cookie"]
     assert answer.status == 303
@@ -57,26 +57,26 @@ async def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites_and_is_not_
     assert KEY not in cookie
 
 
-async def test_a_cookie_of_another_secret_or_too_old_opens_nothing(stocked):
+async def test_a_forged_cookie_opens_no_session(stocked):
     for forged in (Sessions("another", 3600)._serializer.dumps("00"), "nonsense"):
         answer = await stocked.get("/reports", Cookie=f"{COOKIE}={forged}")
         assert answer.status == 303
 
 
-async def test_who_signs_out_is_out(stocked):
+async def test_signing_out_ends_the_session(stocked):
     await stocked.sign_in()
     assert (await stocked.get("/reports")).status == 200
     await stocked.http.post(f"{stocked.url}/sign-out", allow_redirects=False)
     assert (await stocked.get("/reports")).status == 303
 
 
-async def test_a_key_that_is_taken_away_ends_its_sessions(stocked):
+async def test_revoking_a_key_ends_its_sessions(stocked):
     await stocked.sign_in()
     stocked.access.keys._keys = {}
     assert (await stocked.get("/reports")).status == 303
 
 
-async def test_the_first_view_shows_the_main_figures_of_the_largest_currency(stocked):
+async def test_the_start_page_shows_key_figures_of_the_largest_currency(stocked):
     await stocked.sign_in()
     page = await (await stocked.get("/reports?from=2026-11-01&to=2026-11-23")).text()
     space = "\u202f"
@@ -104,7 +104,7 @@ async def test_a_report_shows_one_currency_and_its_file_the_same_in_minor_units(
     assert (await file.text()).splitlines()[1:] == ["2026-11-23,RUB,1234567,100,0,1234467"]
 
 
-async def test_a_picture_is_drawn_for_light_and_dark(stocked):
+async def test_a_chart_is_drawn_for_light_and_dark(stocked):
     await stocked.sign_in()
     light = await (await stocked.get("/reports/books_by_day.svg?currency=RUB")).text()
     dark = await (await stocked.get("/reports/books_by_day.svg?currency=RUB&theme=dark")).text()
@@ -113,7 +113,7 @@ async def test_a_picture_is_drawn_for_light_and_dark(stocked):
     assert "#d8d8d8" not in light
 
 
-async def test_what_a_report_says_cannot_become_markup(stocked):
+async def test_report_values_are_escaped(stocked):
     stocked.store.results["decline_reasons"] = Result(("reason",), [("<script>alert(1)</script>",)])
     await stocked.sign_in()
     page = await (await stocked.get("/reports/decline_reasons")).text()
@@ -121,7 +121,7 @@ async def test_what_a_report_says_cannot_become_markup(stocked):
     assert "&lt;script&gt;" in page
 
 
-async def test_no_page_lets_a_script_run_or_is_kept(stocked):
+async def test_no_page_allows_scripts_or_caching(stocked):
     await stocked.sign_in()
     for path in ("/sign-in", "/reports", "/reports/books_by_day"):
         headers = (await stocked.get(path)).headers
@@ -134,7 +134,7 @@ async def test_no_page_lets_a_script_run_or_is_kept(stocked):
     ("path", "status"),
     [("/reports/nothing", 404), ("/reports/funnel?from=x", 422), ("/reports/funnel?colour=red", 422)],
 )
-async def test_what_cannot_be_shown_says_why(stocked, path, status):
+async def test_an_error_page_gives_the_reason(stocked, path, status):
     await stocked.sign_in()
     answer = await stocked.get(path)
     assert answer.status == status
@@ -149,7 +149,7 @@ async def test_a_page_says_that_clickhouse_is_unavailable(stocked):
     assert "unavailable" in await answer.text()
 
 
-async def test_a_form_without_an_end_is_not_read_to_it(stocked):
+async def test_a_form_that_is_too_long_is_refused(stocked):
     answer = await stocked.http.post(f"{stocked.url}/sign-in", data={"key": "x" * 10_000})
     assert answer.status == 413
 

@@ -1,4 +1,4 @@
-"""The list of commands: it is quick, and says what the commands themselves say."""
+"""The list of commands is quick, and agrees with the commands."""
 
 import subprocess
 import sys

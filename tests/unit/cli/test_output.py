@@ -1,4 +1,4 @@
-"""What keeps a command from its work becomes an exit code and one line that names the service."""
+"""Errors of a command become an exit code and one line that names the service."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -16,7 +16,7 @@ from runtime.settings import Settings
 
 
 @pytest.fixture(autouse=True)
-def nothing_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_service_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BILLING_POSTGRES_URL", "postgresql://nobody@127.0.0.1:1/none")
     monkeypatch.setenv("BILLING_KAFKA_URL", "127.0.0.1:1")
     monkeypatch.setenv("BILLING_CLICKHOUSE_URL", "http://127.0.0.1:1/none")

@@ -1,4 +1,4 @@
-"""A report's answer as a table, CSV, JSON and a picture."""
+"""A report's result as a table, CSV, JSON and a chart."""
 
 import json
 from datetime import date
@@ -42,7 +42,7 @@ def test_a_table_shows_the_question_and_every_row() -> None:
     assert "2026-11-22" in text
 
 
-def test_a_picture_has_a_series_per_column_and_group() -> None:
+def test_a_chart_has_a_series_per_column_and_group() -> None:
     labels, lines = series(REPORT, RESULT)
 
     assert labels == ["2026-11-22", "2026-11-23"]
@@ -51,11 +51,11 @@ def test_a_picture_has_a_series_per_column_and_group() -> None:
 
 
 @pytest.mark.parametrize("result", [RESULT, Result(COLUMNS, [])])
-def test_a_picture_is_a_png(result: Result) -> None:
+def test_a_chart_is_a_png(result: Result) -> None:
     assert encoded(REPORT, result, Format.PNG).startswith(b"\x89PNG\r\n\x1a\n")
 
 
-def test_the_command_lists_what_there_is_and_refuses_what_there_is_not() -> None:
+def test_the_command_lists_reports_and_refuses_unknown_ones() -> None:
     assert "books_by_day" in CliRunner().invoke(app, ["report", "--list"]).output
     assert CliRunner().invoke(app, ["report", "nonsense"]).exit_code == 2
     assert CliRunner().invoke(app, ["report", "funnel", "--param", "from"]).exit_code == 2

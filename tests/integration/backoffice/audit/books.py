@@ -1,4 +1,4 @@
-"""Books for the auditor: a payment that is in order everywhere, and ways to damage it past every safeguard."""
+"""Records for the audit: a consistent payment, and ways to damage it past every constraint."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ PARTITION = 0
 
 
 async def captured(engine: AsyncEngine, start: int = 0) -> Payment:
-    """A captured payment whose three messages stand at offsets ``start`` to ``start + 2`` of the inbox."""
+    """A captured payment whose three messages are at offsets ``start`` to ``start + 2`` of the inbox."""
     create = a_create()
     first = a_payment(payment_id=create.payment_id, order=create.order)
     messages = [create, opened(first), told(first, PaymentStatus.CAPTURED)]
@@ -65,7 +65,7 @@ def row(message: Message, offset: int, version: int | None) -> JournalRow:
 
 
 async def damage(engine: AsyncEngine, *statements: str, **parameters: Any) -> None:
-    """Change rows with triggers and foreign keys off and the checks of ``payments`` gone."""
+    """Change rows with triggers and foreign keys off and without the checks of ``payments``."""
     async with engine.begin() as connection:
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
         for constraint in ("authorized_within_amount", "captured_within_authorized", "refunded_within_captured"):

@@ -1,4 +1,4 @@
-"""Each way in which Postgres can disagree with itself is found."""
+"""The audit finds each inconsistency within Postgres."""
 
 from types import SimpleNamespace
 from uuid import uuid4
@@ -22,7 +22,7 @@ async def kinds(engine: AsyncEngine) -> set[str]:
     return {violation.kind for violation in findings.violations}
 
 
-async def test_books_in_order_show_no_violation(database):
+async def test_consistent_records_have_no_violation(database):
     await captured(database)
     findings = Findings()
     async with moment(database) as connection:
@@ -53,13 +53,13 @@ async def test_books_in_order_show_no_violation(database):
         ("version_unjournalled", "DELETE FROM journal"),
     ],
 )
-async def test_damaged_books_are_found(database, kind, statement):
+async def test_each_inconsistency_is_found(database, kind, statement):
     await captured(database)
     await damage(database, statement)
     assert kind in await kinds(database)
 
 
-async def test_a_posting_and_its_reversal_count_as_nothing(database):
+async def test_a_posting_and_its_reversal_cancel_out(database):
     await captured(database)
     await damage(
         database,

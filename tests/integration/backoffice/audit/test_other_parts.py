@@ -1,4 +1,4 @@
-"""Each way in which another part can disagree with the books is found."""
+"""The audit finds each way in which another service can disagree with Postgres."""
 
 from uuid import uuid4
 
@@ -56,7 +56,7 @@ def test_a_provider_that_disagrees_is_found(charge, orders, found):
     assert kinds(compared(charge, *orders)) == found
 
 
-def test_a_charge_we_have_not_heard_of_is_in_flight_until_everything_should_be_settled():
+def test_a_charge_not_reported_yet_is_in_flight_unless_settled():
     charge = a_charge(captured=0, open=True)
     findings = compared(charge, an_order())
     assert (kinds(findings), findings.checked["in_flight"]) == ([], 1)
@@ -78,19 +78,19 @@ def test_a_charge_without_a_payment_is_found():
         (None, "CAPTURE|SUCCESS|100", ["analytics_extra"]),
     ],
 )
-def test_analytics_that_disagree_are_found(ours, theirs, found):
+def test_differences_in_clickhouse_are_found(ours, theirs, found):
     id, findings = uuid4(), Findings()
     analytics.compare({id: ours} if ours else {}, {id: theirs} if theirs else {}, findings, behind=False)
     assert kinds(findings) == found
 
 
-def test_a_row_on_its_way_to_analytics_is_in_flight():
+def test_a_row_not_delivered_yet_is_in_flight():
     findings = Findings()
     analytics.compare({uuid4(): "CAPTURE|SUCCESS|100"}, {}, findings, behind=True)
     assert (kinds(findings), findings.checked["in_flight"]) == ([], 1)
 
 
-def test_signals_given_back_for_good_are_found():
+def test_signals_rejected_for_good_are_found():
     findings = Findings()
     signals.check_dead({"auth.access.dead": 2, "notify.customer.dead": 0}, findings)
     assert [(v.kind, v.id) for v in findings.violations] == [("signal_dead", "auth.access.dead")]
@@ -100,7 +100,7 @@ def test_signals_given_back_for_good_are_found():
     ("consumer", "kind"),
     [("payments", "behind"), ("sink.rabbitmq", "signals_behind"), ("sink.clickhouse", "analytics_behind")],
 )
-async def test_a_consumer_behind_is_in_flight_until_everything_should_be_settled(database, log, consumer, kind):
+async def test_a_lagging_consumer_is_in_flight_unless_settled(database, log, consumer, kind):
     end = await place(database, log, consumer, before_the_end=True)
     findings = Findings()
     async with moment(database) as connection:

@@ -21,7 +21,7 @@ from storage.inspection.books import auditing_engine, moment
 from tests.conftest import BILLING
 
 
-async def test_after_a_demo_everything_was_checked_and_nothing_is_wrong(paid, stack):
+async def test_after_a_demo_everything_is_checked_without_violation(paid, stack):
     done = paid.billing("verify", "--json")
     report = json.loads(done.stdout)
     assert (done.returncode, report["violations"]) == (0, []), done.stdout + done.stderr
@@ -36,13 +36,13 @@ async def test_after_a_demo_everything_was_checked_and_nothing_is_wrong(paid, st
     assert (report["checked"]["requests"], report["checked"]["payments"]) == (requests, payments)
 
 
-def test_the_report_for_people_says_that_nothing_is_wrong(paid):
+def test_the_table_says_that_there_is_no_violation(paid):
     done = paid.billing("verify")
     assert done.returncode == 0
     assert "no violation" in done.stdout
 
 
-def test_a_violation_ends_the_command_with_1_and_a_part_away_with_2(paid, migrated, stack):
+def test_exit_code_1_for_a_violation_and_2_for_an_unavailable_service(paid, migrated, stack):
     """Another, empty database under the same Kafka: its positions are missing, so are the payments."""
     _, name = migrated
     url = urlunsplit(urlsplit(stack["urls"]["postgres"])._replace(path=f"/{name}"))
@@ -66,7 +66,7 @@ def _verify(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
 
-def test_settings_come_from_the_environment_or_else_from_the_stack(paid, stack):
+def test_settings_come_from_the_environment_or_from_the_stack(paid, stack):
     assert settings_of_running_stack(paid.environment).kafka_url == stack["urls"]["kafka"]
     elsewhere = {"BILLING_POSTGRES_URL": "postgresql://elsewhere/billing", "BILLING_STATE_DIR": str(paid.state_dir)}
     settings = settings_of_running_stack(elsewhere)
@@ -89,7 +89,7 @@ async def test_a_message_of_the_payments_agent_in_the_dead_letters_is_accounted_
 
 
 async def test_analytics_are_compared_by_hour_and_then_by_operation(paid, stack, database):
-    """Copied operations: one changed, one deleted, one that analytics never had."""
+    """Copied operations: one changed, one deleted, one that ClickHouse never had."""
     settings = Settings(postgres_url=stack["urls"]["postgres"], clickhouse_url=stack["urls"]["clickhouse"])
     source = auditing_engine(settings)
     async with source.connect() as connection:

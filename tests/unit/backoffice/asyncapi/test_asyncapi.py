@@ -1,4 +1,4 @@
-"""The contract with other services: what is committed is what the code does, and what breaks others is seen."""
+"""The contract with other services: the committed files match the code, and breaking changes are detected."""
 
 import copy
 import json
@@ -55,9 +55,9 @@ TAKEN_OUT: Final = {
 }  # fmt: skip
 
 
-def test_nothing_that_was_ever_committed_is_broken() -> None:
-    """Each document that stood here is one that somebody may rely on: editing it along with the code changes
-    nothing in that."""
+def test_no_committed_version_is_broken() -> None:
+    """Others may rely on any version that was ever committed: editing the document along with the code does
+    not change that."""
 
     def git(*arguments: str) -> str:
         return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout
@@ -75,7 +75,7 @@ def test_every_topic_message_and_signal_of_the_code_is_in_it() -> None:
     assert set(document()["channels"]) == {topic.name for topic in TOPICS} | set(SIGNAL_BODIES)
 
 
-def test_every_reference_leads_somewhere() -> None:
+def test_every_reference_resolves() -> None:
     whole = document()
     for reference in references(whole):
         part = whole
@@ -83,7 +83,7 @@ def test_every_reference_leads_somewhere() -> None:
             part = part[name]
 
 
-def test_an_event_as_it_is_published_fits_its_schema() -> None:
+def test_a_published_event_fits_its_schema() -> None:
     whole = document()
     change = a_change(entitlement=Entitlement(("film-1",), ()), previous_status=None)
     event = json.loads(as_message(change)[1])
@@ -104,7 +104,7 @@ def test_an_event_as_it_is_published_fits_its_schema() -> None:
         (PaymentStatus.CAPTURED, PaymentStatus.REFUNDED),
     ],
 )
-def test_a_signal_as_it_is_published_fits_its_schema(previous: PaymentStatus, status: PaymentStatus) -> None:
+def test_a_published_signal_fits_its_schema(previous: PaymentStatus, status: PaymentStatus) -> None:
     schemas = signal_schemas()
     signals = signals_for(a_change(status, previous_status=previous))
 
@@ -168,14 +168,14 @@ def drop_a_signal(whole: dict[str, Any]) -> None:
         (drop_a_signal, "channel auth.deny_access is removed"),
     ],
 )
-def test_a_change_that_breaks_others_is_reported(change: Callable[[dict[str, Any]], None], expected: str) -> None:
+def test_each_breaking_change_is_reported(change: Callable[[dict[str, Any]], None], expected: str) -> None:
     new = document()
     change(new)
 
     assert expected in breaking(document(), new)
 
 
-def test_a_new_optional_field_message_or_enum_value_breaks_nobody() -> None:
+def test_a_new_optional_field_message_or_enum_value_is_compatible() -> None:
     new = document()
     schema_of(new)["properties"]["tip"] = {"type": "integer", "default": 0}
     schema_of(new, "PaymentStatus")["enum"].append("CHARGED_BACK")
@@ -184,7 +184,7 @@ def test_a_new_optional_field_message_or_enum_value_breaks_nobody() -> None:
     assert breaking(document(), new) == []
 
 
-def test_the_command_refuses_to_write_a_breaking_change_unless_told_to(
+def test_the_command_writes_a_breaking_change_only_if_it_is_allowed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     relied_on = document()
