@@ -66,9 +66,10 @@ def told(payment: Payment, status: PaymentStatus, **fields: Any) -> ProviderCall
     return ProviderCallback(payment.id, payment.provider, f"ORDER/{status}", Observation(status, **fields))
 
 
-def _after(payment: Payment, *messages: Message) -> Payment:
+def apply(payment: Payment, *messages: Message, at: datetime = NOW) -> Payment:
+    """The payment after the messages, each decided at ``at``."""
     for message in messages:
-        changed = decide(payment, message, NOW).payment
+        changed = decide(payment, message, at).payment
         assert changed is not None
         payment = changed
     return payment
@@ -77,19 +78,19 @@ def _after(payment: Payment, *messages: Message) -> Payment:
 def captured(**fields: Any) -> Payment:
     """A paid payment of the API client ``site``."""
     payment = a_payment(**({"client_id": "site"} | fields))
-    return _after(payment, opened(payment), told(payment, PaymentStatus.CAPTURED))
+    return apply(payment, opened(payment), told(payment, PaymentStatus.CAPTURED))
 
 
 def authorized(**fields: Any) -> Payment:
     """A held payment of the API client ``site``."""
     payment = a_payment(**({"client_id": "site", "capture_mode": CaptureMode.TWO_STAGE} | fields))
-    return _after(payment, opened(payment), told(payment, PaymentStatus.AUTHORIZED))
+    return apply(payment, opened(payment), told(payment, PaymentStatus.AUTHORIZED))
 
 
 def unpaid(**fields: Any) -> Payment:
     """A payment of the API client ``site`` that waits for its customer."""
     payment = a_payment(**({"client_id": "site"} | fields))
-    return _after(payment, opened(payment))
+    return apply(payment, opened(payment))
 
 
 def performed(payment: Payment, operation_id: UUID, outcome: Outcome, **fields: Any) -> ProviderResult:

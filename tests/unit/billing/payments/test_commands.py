@@ -25,16 +25,14 @@ from billing.payments.decide import decide
 from billing.payments.decision import Decision
 from billing.payments.model import Payment
 from billing.vocabulary import Action, CaptureMode, OperationStatus, OperationType, Outcome, PaymentStatus
-from tests.support.factories import NOW, a_payment, an_order, later, opened, told
+from tests.support.factories import NOW, a_payment, an_order, apply, later, opened, told
 
 REPLY_TO = ReplyTo(0, "request-1")
 
 
 def after(payment: Payment, *messages: Message) -> Payment:
     for message in messages:
-        decided = decide(payment, message, NOW).payment
-        assert decided is not None
-        payment = decided
+        payment = apply(payment, message)
     return payment
 
 
@@ -53,7 +51,6 @@ def ended(payment: Payment, operation_id: UUID, outcome: Outcome, action: Action
 
 
 def refusal(decision: Decision) -> str:
-    assert decision.reply is not None
     assert decision.reply.refusal is not None
     assert (decision.requests, decision.event) == ((), None), "what is refused leaves no trace"
     return decision.reply.refusal.code
@@ -123,7 +120,6 @@ def test_a_refund_by_items_gives_back_their_price_once():
     decision = decide(payment, first, NOW)
     (request,) = decision.requests
     assert request.amount == 4_000
-    assert request.cart is not None
     assert [item.product_id for item in request.cart.items] == ["film-1"], "the cart that stays"
     again = msgspec.structs.replace(first, operation_id=uuid4(), reply_to=REPLY_TO)
     assert refusal(decide(decision.payment, again, NOW)) == "items_not_refundable"
@@ -132,7 +128,6 @@ def test_a_refund_by_items_gives_back_their_price_once():
 def test_a_refund_by_amount_lowers_the_prices_of_the_cart_that_stays():
     payment = captured(6_000, 4_000)
     (request,) = decide(payment, RefundPayment(payment.id, uuid4(), "late film", 1_500), NOW).requests
-    assert request.cart is not None
     assert request.cart.total == 8_500
 
 
@@ -179,7 +174,6 @@ def test_a_rollback_closes_a_payment_whatever_its_state(payment, kind, status):
     assert done.status is status
     assert not any(operation.is_open for operation in done.operations)
     operation = done.operation(operation_id)
-    assert operation is not None
     assert (operation.type, operation.status) == (kind, OperationStatus.SUCCESS)
 
 
@@ -200,7 +194,6 @@ def test_a_correction_reverses_what_was_posted_and_is_applied_once():
         ("clearing:yandex-pay", -10_000),
         ("revenue", 10_000),
     }
-    assert decision.payment is not None
     assert decision.payment.captured == 0
     again = decide(decision.payment, correction, NOW)
     assert (again.postings, again.payment) == ((), decision.payment)
@@ -238,6 +231,5 @@ def test_a_key_used_with_another_body_is_refused_even_when_the_amount_is_the_sam
     other = VoidPayment(payment.id, key, "another reason", REPLY_TO, fingerprint="b")
     assert refusal(decide(started, other, NOW)) == "idempotency_key_reused"
     repeat = decide(started, first, NOW)
-    assert repeat.reply is not None
     assert repeat.reply.refusal is None
     assert repeat.requests == ()

@@ -20,7 +20,7 @@ from billing.payments.decide import decide
 from billing.payments.decision import Decision
 from billing.payments.model import Operation, Payment
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
-from tests.support.factories import NOW, a_create, a_payment, later, opened, told
+from tests.support.factories import NOW, a_create, a_payment, apply, later, opened, told
 
 FIRST, SECOND, THIRD = "yandex-pay", "stripe", "tbank"
 REPLY_TO = ReplyTo(3, "request-1")
@@ -38,11 +38,7 @@ def ended(payment: Payment, outcome: Outcome, reason: str | None = None, **field
 
 
 def after(payment: Payment, *messages: Message) -> Payment:
-    for message in messages:
-        changed = decide(payment, message, later(1)).payment
-        assert changed is not None
-        payment = changed
-    return payment
+    return apply(payment, *messages, at=later(1))
 
 
 def moved_on() -> Payment:
@@ -72,7 +68,6 @@ def test_the_next_provider_is_asked_with_an_operation_of_its_own(outcome: Outcom
     payment = routed(SECOND, THIRD)
     decision = decide(payment, ended(payment, outcome, reason, reply_to=REPLY_TO), later(1))
     moved = decision.payment
-    assert moved is not None
     left, asked = moved.operations
     assert (left.provider, left.status, left.reason) == (FIRST, OperationStatus.FAIL, reason)
     assert (asked.provider, asked.type, asked.status) == (SECOND, OperationType.AUTHORIZE, OperationStatus.PENDING)
@@ -121,8 +116,7 @@ def test_a_payment_that_was_cancelled_meanwhile_does_not_move_on():
 
 def test_a_payment_whose_time_is_over_does_not_move_on():
     payment = routed()
-    changed = decide(payment, ended(payment, Outcome.DECLINED, "declined"), payment.expires_at).payment
-    assert changed is not None
+    changed = apply(payment, ended(payment, Outcome.DECLINED, "declined"), at=payment.expires_at)
     assert changed.status is PaymentStatus.FAILED
 
 
@@ -153,7 +147,6 @@ def test_an_order_that_turns_up_where_nothing_was_sent_is_closed_and_its_url_not
         payment.id, left.id, FIRST, Action.CREATE, Outcome.PENDING, provider_ref="y-1", payment_url="https://y.example"
     )
     decision = decide(payment, late, later(2))
-    assert decision.payment is not None
     assert decision.payment.payment_url is None
     (request,) = decision.requests
     assert (request.provider, request.action, request.order_ref) == (FIRST, Action.ROLLBACK, "y-1")
