@@ -18,9 +18,20 @@ from billing.orders import Cart, Order
 from billing.payments.decision import snapshot
 from billing.payments.model import OPEN, Payment
 from billing.payments.refundable_cart import refunded_quantities, sold_cart
+from billing.reasons import Kind, Reason
 from billing.vocabulary import CaptureMode, OperationStatus, PaymentStatus
 
 Expansion = Literal["order", "cart"]
+
+#: Why a payment or an operation failed. A void, refund or cancellation has the client's own reason until it fails.
+FailureReason = Annotated[
+    str | None,
+    Field(
+        description="Why it failed, by whose reason it is. "
+        + " ".join(f"{kind.capitalize()}: {', '.join(r for r in Reason if r.kind is kind)}." for kind in Kind)
+        + " A later release may add reasons; docs/reasons.md has the meaning of each and what helps."
+    ),
+]
 
 
 def _is_left_out(value: object) -> bool:
@@ -48,7 +59,7 @@ class OperationOut:
     amount: int
     provider: str | None
     provider_ref: str | None
-    reason: str | None
+    reason: FailureReason
     created_at: datetime
     updated_at: datetime
 
@@ -72,7 +83,7 @@ class PaymentView:
     payment_url: str | None
     items: tuple[ItemView, ...]
     operations: tuple[OperationOut, ...]
-    reason: str | None
+    reason: FailureReason
     created_at: datetime
     updated_at: datetime
 
@@ -97,7 +108,7 @@ class OperationResult:
     amount: int
     provider: str | None
     provider_ref: str | None
-    reason: str | None
+    reason: FailureReason
     created_at: datetime
     updated_at: datetime
     payment: PaymentView | None

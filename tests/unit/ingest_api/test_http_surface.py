@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import structlog
 
+from billing.reasons import Reason
 from ingest_api.payments.schemas import CancelIn, CaptureIn, RefundIn, VoidIn
 from ingest_api.problems import Problem
 
@@ -158,6 +159,13 @@ async def test_the_openapi_document_is_whole(world, body) -> None:
     assert set(create["responses"]) == {
         "201", "202", "400", "401", "403", "408", "409", "413", "415", "422", "429", "500", "503",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("schema", ["PaymentView", "OperationOut", "OperationResult"])
+async def test_every_reason_of_a_failure_is_documented(world, schema: str) -> None:
+    document = (await world.get("/openapi.json")).json
+    description = document["components"]["schemas"][schema]["properties"]["reason"]["description"]
+    assert all(f" {reason}" in description for reason in Reason)
 
 
 async def test_every_body_every_answer_and_every_problem_is_documented_with_an_example(world) -> None:
