@@ -40,7 +40,7 @@ async def list_providers(settings: Settings) -> list[ProviderState]:
                 breakers=[breaker for breaker in breakers if breaker.provider == name],
                 waiting=len(await held_back(connection, name, now)),
             )
-            for name in sorted(registry.build(settings).keys() | latest.keys())
+            for name in sorted(registry.PLUGINS.keys() | latest.keys())
         ]
 
 
@@ -69,7 +69,7 @@ async def enable(settings: Settings, operator: Operator, provider: str) -> int:
 
 async def _switch(settings: Settings, operator: Operator, provider: str, *, enabled: bool) -> None:
     """Return once every worker has seen the switch."""
-    known = sorted(registry.build(settings))
+    known = sorted(registry.PLUGINS)
     if provider not in known:
         raise InvalidArgument(f"there is no provider {provider!r}; there are: {', '.join(known)}")
     action = "enable_provider" if enabled else "disable_provider"

@@ -22,7 +22,7 @@ from ingest_api.problems import pages
 from ingest_api.problems.handlers import ErrorHandlers
 from ingest_api.routing.provider_health import ProviderHealth
 from ingest_api.webhooks.endpoint import webhook_router
-from providers.base import Provider
+from providers.base import CallbackVerifier
 from storage.access.key_ring import KeyRing
 
 
@@ -92,8 +92,8 @@ def _lifespan(dependencies: Dependencies) -> Callable[[FastAPI], AbstractAsyncCo
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(dependencies.reads.close)
-            started: list[Provider | Writer | Replies | ChangeStreams | KeyRing | ProviderHealth] = [
-                *dependencies.providers.values(),
+            started: list[CallbackVerifier | Writer | Replies | ChangeStreams | KeyRing | ProviderHealth] = [
+                *dependencies.verifiers.values(),
                 dependencies.writer,
                 dependencies.replies,
                 dependencies.changes,

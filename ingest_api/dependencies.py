@@ -16,7 +16,8 @@ from ingest_api.kafka.change_streams import ChangeStreams
 from ingest_api.kafka.replies import WaitingRequests
 from ingest_api.metrics import Metrics
 from ingest_api.routing.selection import ProviderSelector
-from providers.base import Provider
+from providers.base import CallbackVerifier
+from providers.plugin import ProviderPlugin
 from runtime.settings import Settings
 from storage.journal.story import TimelineEntry
 from storage.payments.lists import Cursor, Filters
@@ -83,7 +84,8 @@ class Dependencies:
     recent_keys: RecentKeys
     changes: ChangeStreams
     reads: Reads
-    providers: Mapping[str, Provider]
+    providers: Mapping[str, ProviderPlugin[Any, Any]]
+    verifiers: Mapping[str, CallbackVerifier]
     selector: ProviderSelector
     clock: Callable[[], datetime]
     new_id: Callable[[], str]

@@ -56,7 +56,7 @@ def build_dependencies(settings: Settings) -> Dependencies:
         refresh_s=settings.api_keys_refresh_s,
         default_rate_per_s=settings.client_rate_per_s,
     )
-    providers = registry.build(settings)
+    providers = registry.PLUGINS
     reads = PostgresReads(engine)
     rules = read_rules(settings.routes_file, providers)
     return Dependencies(
@@ -70,6 +70,7 @@ def build_dependencies(settings: Settings) -> Dependencies:
         changes=ChangeStreams(settings, metrics),
         reads=reads,
         providers=providers,
+        verifiers=registry.build_verifiers(registry.read_callback_settings()),
         selector=ProviderSelector(rules, providers, ProviderHealth(reads)),
         clock=_now,
         new_id=_new_ids(),

@@ -64,36 +64,27 @@ class StatementUnavailable(Exception):
 
 
 class Capabilities(msgspec.Struct, frozen=True):
-    """What a provider can do, as its documents say; docs/providers.md tells it to people.
+    """What a provider can do, as far as the service acts on it; docs/providers.md describes the rest.
 
-    ``two_stage``: chosen per request, or a setting of the merchant at the provider. ``partial_capture``: less than is
-    held may be taken. ``asynchronous_refunds``: a refund may end after its call. ``saved_methods``: a method can be
-    saved and charged without its customer. ``rollback``: one call closes a payment whatever its state. ``lists``: its
-    payments can be listed; without, a day is known by its register only. ``idempotency``: how long a key is
-    remembered; ``None``: as long as the order. ``hold``: how long a hold lasts at most; ``None``: not published.
-    ``minimum``: currency → the least amount of a payment, minor units. ``currencies``: those it takes; ``None``: every
-    one we know. ``day``: where its business day is, east of UTC.
+    ``currencies``: those it accepts; ``None``: every one we know. ``minimum``: currency → the smallest amount of a
+    payment, minor units. ``day``: offset of its business day from UTC. ``declines_are_final``: a declined card ends the
+    payment, instead of leaving the page open to another card. ``reports_failed_refunds``: it says which refund failed;
+    without, an operator has to look it up.
     """
 
-    two_stage: Literal["request", "merchant"]
-    partial_capture: bool
-    asynchronous_refunds: bool
-    saved_methods: bool
-    rollback: bool
-    lists: bool
-    idempotency: timedelta | None
-    hold: timedelta | None
-    minimum: Mapping[str, int]
     currencies: frozenset[str] | None
+    minimum: Mapping[str, int] = {}
     day: timedelta = timedelta(0)
+    declines_are_final: bool = True
+    reports_failed_refunds: bool = True
 
-    def objection(self, request: ProviderRequest) -> Reason | None:
-        """Why the provider would refuse a request unheard, as a decline reason, if it would."""
+    def request_refusal(self, request: ProviderRequest) -> Reason | None:
+        """The decline reason with which the provider would refuse a request, where that is known before the call."""
         opens = request.action in (Action.CREATE, Action.RECUR)
         return self.refusal(request.currency, request.amount if opens else None)
 
     def refusal(self, currency: str, amount: int | None) -> Reason | None:
-        """Why it would refuse a new payment of ``amount`` minor units; ``None`` for the amount: one that exists."""
+        """The decline reason for a new payment of ``amount`` minor units; ``None`` for the amount of an existing one."""
         if self.currencies is not None and currency not in self.currencies:
             return Reason.UNSUPPORTED_CURRENCY
         if amount is not None and amount < self.minimum.get(currency, 0):
@@ -101,7 +92,7 @@ class Capabilities(msgspec.Struct, frozen=True):
         return None
 
     def business_day(self, day: date) -> tuple[datetime, datetime]:
-        """The moments at which a business day begins and ends, UTC."""
+        """The start and the end of a business day, UTC."""
         start = datetime.combine(day, time(), timezone(self.day)).astimezone(UTC)
         return start, start + timedelta(days=1)
 
@@ -154,10 +145,25 @@ def own_id(text: str | None) -> UUID | None:
         return None
 
 
-class Provider(ABC):
-    """One payment provider."""
+class CallbackVerifier(ABC):
+    """Verifies who sent a provider's callbacks. Ingest needs no more of a provider, and holds no key to call it."""
 
-    #: The provider's name in our API, settings and books, e.g. ``yandex-pay``.
+    @abstractmethod
+    async def verify(self, headers: Mapping[str, str], body: bytes, peer: str | None = None) -> VerifiedCallback:
+        """Check the sender on the raw bytes. Raises :class:`CallbackRejected`; header names are lower case. ``peer``:
+        the address the callback came from, for providers that do not sign."""
+
+    async def start(self) -> None:
+        """Open connections. Called once, inside the event loop."""
+
+    async def close(self) -> None:
+        """Close them."""
+
+
+class Provider(ABC):
+    """One payment provider, as the workers call it."""
+
+    #: The provider's name in our API, settings and records, e.g. ``yandex-pay``.
     name: ClassVar[str]
     capabilities: ClassVar[Capabilities]
 
@@ -165,14 +171,7 @@ class Provider(ABC):
     async def perform(self, request: ProviderRequest) -> CallResult:
         """Carry out ``request`` within the adapter's deadline. Sends ``request.operation_id`` as the idempotency
         key, the same on every attempt. Never raises for what a provider or a network can do: that is an outcome.
-        A request the provider cannot express is DECLINED with reason ``unsupported``."""
-
-    @abstractmethod
-    async def verify_callback(
-        self, headers: Mapping[str, str], body: bytes, peer: str | None = None
-    ) -> VerifiedCallback:
-        """Check the sender on the raw bytes. Raises :class:`CallbackRejected`; header names are lower case. ``peer``:
-        the address the callback came from, for providers that do not sign."""
+        A request the provider's API cannot express is DECLINED with reason ``unsupported``."""
 
     @abstractmethod
     def parse_callback(self, body: bytes) -> ParsedCallback:
@@ -181,7 +180,7 @@ class Provider(ABC):
     @abstractmethod
     def statement(self, day: date) -> AsyncIterator[StatementLine]:
         """What the provider itself recorded on a business day (``capabilities.day``): every capture and refund that
-        succeeded. Raises :class:`StatementUnavailable` while it is read; what came before is then not all of it."""
+        succeeded. Raises :class:`StatementUnavailable` while it is read; the lines until then are incomplete."""
 
     async def start(self) -> None:
         """Open connections. Called once, inside the event loop."""

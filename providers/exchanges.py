@@ -48,8 +48,8 @@ class Exchange(msgspec.Struct):
 _current: ContextVar[list[Exchange] | None] = ContextVar("exchanges", default=None)
 
 
-def listen() -> list[Exchange]:
-    """The exchanges of this task from now on; those that come are appended."""
+def record() -> list[Exchange]:
+    """Record this task's exchanges from now on; the list that they are appended to."""
     exchanges: list[Exchange] = []
     _current.set(exchanges)
     return exchanges

@@ -1,9 +1,12 @@
-"""What a provider's HTTP tells before its body is read, and how a call is concluded whatever it raised."""
+"""Providers behind HTTP APIs: the client, what a status says before the body is read, and the outcome of every error."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Final
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import date, timedelta
+from itertools import repeat
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 import aiohttp
 import msgspec
@@ -32,41 +35,67 @@ UNAUTHORIZED: Final = (401, 403)
 RETRY_AFTER_MAX_S: Final = 3600
 #: Getting a connection must not eat up the deadline of the call, seconds.
 CONNECT_TIMEOUT_S: Final = 5.0
-#: Outcomes that somebody may have to look into.
+#: A provider's clock and ours may differ by this much: a search for a payment starts so much earlier.
+CLOCKS_DIFFER: Final = timedelta(minutes=1)
+#: Outcomes that an operator may have to look into.
 TROUBLE: Final = frozenset({Outcome.UNKNOWN, Outcome.NOT_SENT, Outcome.DECLINED})
 
+#: The most items that a page of a list holds, at every provider with lists.
+PAGE: Final = 100
+#: Pages read in search of one payment.
+PAGES_MAX: Final = 100
+
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
-def open_session(timeout_s: float, connections: int) -> aiohttp.ClientSession:
-    """Connections to one provider. ``timeout_s``: the deadline of a call; ``connections``: at most so many."""
+class CallLimits(NamedTuple):
+    """Bounds of a provider's calls. ``timeout_s``: deadline of one operation's calls, seconds; ``connections``: open at
+    once, per process."""
+
+    timeout_s: float
+    connections: int
+
+
+class Page(Protocol):
+    """A page of a list. ``items``: the undecoded objects."""
+
+    items: list[msgspec.Raw]
+
+    def next_query(self) -> Mapping[str, str] | None:
+        """The query parameters of the next page; ``None`` after the last one."""
+
+
+def open_session(limits: CallLimits) -> aiohttp.ClientSession:
+    """Connections to one provider."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=connections),
-        timeout=aiohttp.ClientTimeout(total=timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)),
+        connector=aiohttp.TCPConnector(limit=limits.connections),
+        timeout=aiohttp.ClientTimeout(total=limits.timeout_s, connect=min(CONNECT_TIMEOUT_S, limits.timeout_s)),
         cookie_jar=aiohttp.DummyCookieJar(),
         trace_configs=[exchanges.tracing()],
     )
 
 
-def note(provider: str, request: ProviderRequest, result: CallResult, said: Sequence[Exchange]) -> None:
-    """Log how a call ended and, masked, what was said: as a warning where somebody may have to look into it, for
-    debugging otherwise."""
+def log_call(provider: str, request: ProviderRequest, result: CallResult, recorded: Sequence[Exchange]) -> None:
+    """Log the outcome of a call with its exchanges, masked: as a warning where an operator may have to act, else at
+    debug level."""
     level = logging.WARNING if result.outcome in TROUBLE else logging.DEBUG
     if not logging.getLogger(__name__).isEnabledFor(level):
         return
     log.log(
         level,
-        provider,
+        "provider call ended",
+        provider=provider,
         action=request.action,
         operation=str(request.operation_id),
         order=request.order_ref,
         outcome=result.outcome,
         reason=result.reason,
-        said=exchanges.masked(said),
+        exchanges=exchanges.masked(recorded),
     )
 
 
-def failed(error: Exception) -> CallResult:
+def network_failure(error: Exception) -> CallResult:
     """The outcome of a call that got no answer.
 
     NOT_SENT only where no connection was had: refused, unknown host, TLS failed, no free connection in time.
@@ -80,10 +109,10 @@ def failed(error: Exception) -> CallResult:
 
 
 def by_status(status: int, headers: Mapping[str, str]) -> CallResult | None:
-    """The outcome that the status alone tells; ``None`` where the body decides (2xx, and 4xx of the provider's own).
+    """The outcome that the status alone determines; ``None`` where the body decides (2xx, and 4xx of the provider's own).
 
-    5xx, 408 and redirects are UNKNOWN: a proxy gives them after the provider acted. 429 and 401/403 are NOT_SENT:
-    the provider turned the call away at the door.
+    5xx, 408 and redirects are UNKNOWN: a proxy may send them after the provider acted. 429 and 401/403 are NOT_SENT:
+    the provider rejected the call before acting on it.
     """
     if status == TOO_MANY_REQUESTS:
         return CallResult(Outcome.NOT_SENT, reason=Reason.RATE_LIMITED, retry_after_s=retry_after_s(headers))
@@ -109,41 +138,126 @@ class CallEnded(Exception):
         self.result = result
 
 
-async def conclude(
-    provider: Provider,
-    request: ProviderRequest,
-    call: Callable[[ProviderRequest], Awaitable[CallResult]],
-    timeout_s: float,
-) -> CallResult:
-    """How ``call`` ends: its result, or what it raised as an outcome. One deadline for all that a request takes, an
-    inquiry with its lists too, in seconds. What never left, since the provider would not take it or its API has no
-    words for it, is not logged."""
-    if (objection := provider.capabilities.objection(request)) is not None:
-        return CallResult(Outcome.DECLINED, reason=objection)
-    said = exchanges.listen()
-    try:
-        async with asyncio.timeout(timeout_s):
-            result = await call(request)
-    except Unsupported as problem:
-        return CallResult(Outcome.DECLINED, reason=problem.reason)
-    except CallEnded as ended:
-        result = ended.result
-    except (msgspec.MsgspecError, InvalidMoney):
-        result = CallResult(Outcome.UNKNOWN, reason=Reason.UNREADABLE_ANSWER)
-    except NETWORK_ERRORS as error:
-        result = failed(error)
-    note(provider.name, request, result, said)
-    return result
+class ApiClient(ABC):
+    """One account's calls to a provider's HTTP API. Methods raise :class:`CallEnded`, :class:`msgspec.MsgspecError`
+    for an answer that cannot be read, and :data:`NETWORK_ERRORS`. ``headers`` go with every call."""
+
+    def __init__(self, url: str, limits: CallLimits, headers: Mapping[str, str]) -> None:
+        self._base = url.rstrip("/")
+        self._limits = limits
+        self._headers = headers
+        self._session: aiohttp.ClientSession | None = None
+
+    async def start(self) -> None:
+        """Open connections. Called once, inside the event loop."""
+        self._session = open_session(self._limits)
+
+    async def close(self) -> None:
+        """Close them."""
+        if self._session is not None:
+            await self._session.close()
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The connections, after :meth:`start`."""
+        assert self._session is not None, "start() comes first"
+        return self._session
+
+    @abstractmethod
+    def _refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> CallResult | None:
+        """The outcome of an answer that is no success; ``None`` for a success."""
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        type: type[T],
+        *,
+        query: Mapping[str, str] | None = None,
+        data: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> T:
+        # A redirected POST would be repeated as a GET: a redirect is an unknown outcome instead.
+        async with self.session.request(
+            method,
+            self._base + path,
+            params=query,
+            data=data,
+            headers={**self._headers, **(headers or {})},
+            allow_redirects=False,
+        ) as response:
+            content = await response.read()
+        if (refused := self._refusal(response.status, response.headers, content)) is not None:
+            raise CallEnded(refused)
+        return msgspec.json.decode(content, type=type)
+
+    async def _list(
+        self, path: str, query: Mapping[str, str], page: type[Page], item: type[T], *, whole: bool = False
+    ) -> AsyncIterator[T]:
+        """Every item of a list with cursors. ``whole``: however many pages it has; otherwise a search, which ends as
+        UNKNOWN after :data:`PAGES_MAX`, since "not found" must hold for every page."""
+        position: Mapping[str, str] = {}
+        for _ in repeat(None) if whole else repeat(None, PAGES_MAX):
+            found = await self._call("GET", path, page, query={**query, **position, "limit": str(PAGE)})
+            for raw in found.items:
+                yield msgspec.json.decode(raw, type=item)
+            following = found.next_query()
+            if following is None:
+                return
+            position = following
+        raise CallEnded(CallResult(Outcome.UNKNOWN, reason=Reason.SEARCH_TOO_LONG))
 
 
-async def statement_errors(lines: AsyncIterator[StatementLine]) -> AsyncIterator[StatementLine]:
-    """The lines of a statement; what reading them raised, as :class:`StatementUnavailable`."""
-    try:
-        async for line in lines:
-            yield line
-    except CallEnded as ended:
-        raise StatementUnavailable(ended.result.reason or ended.result.outcome) from ended
-    except (msgspec.MsgspecError, InvalidMoney) as error:
-        raise StatementUnavailable(Reason.UNREADABLE_ANSWER) from error
-    except NETWORK_ERRORS as error:
-        raise StatementUnavailable(failed(error).reason or "network") from error
+class HttpProvider(Provider):
+    """A provider behind an HTTP API. A subclass says which calls an action takes and how a statement is read; deadline,
+    outcomes of exceptions and the log are here."""
+
+    def __init__(self, client: ApiClient, limits: CallLimits) -> None:
+        self._client = client
+        self._limits = limits
+
+    async def start(self) -> None:
+        await self._client.start()
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def perform(self, request: ProviderRequest) -> CallResult:
+        """See :meth:`Provider.perform`. One deadline for all calls that a request takes. A request that is refused
+        before it is sent is not logged."""
+        if (refusal := self.capabilities.request_refusal(request)) is not None:
+            return CallResult(Outcome.DECLINED, reason=refusal)
+        recorded = exchanges.record()
+        try:
+            async with asyncio.timeout(self._limits.timeout_s):
+                result = await self._perform(request)
+        except Unsupported as unsupported:
+            return CallResult(Outcome.DECLINED, reason=unsupported.reason)
+        except CallEnded as ended:
+            result = ended.result
+        except (msgspec.MsgspecError, InvalidMoney):
+            result = CallResult(Outcome.UNKNOWN, reason=Reason.UNREADABLE_ANSWER)
+        except NETWORK_ERRORS as error:
+            result = network_failure(error)
+        log_call(self.name, request, result, recorded)
+        return result
+
+    async def statement(self, day: date) -> AsyncIterator[StatementLine]:
+        """See :meth:`Provider.statement`; what reading raised becomes :class:`StatementUnavailable`."""
+        try:
+            async for line in self._statement(day):
+                yield line
+        except CallEnded as ended:
+            raise StatementUnavailable(ended.result.reason or ended.result.outcome) from ended
+        except (msgspec.MsgspecError, InvalidMoney) as error:
+            raise StatementUnavailable(Reason.UNREADABLE_ANSWER) from error
+        except NETWORK_ERRORS as error:
+            raise StatementUnavailable(network_failure(error).reason or "network") from error
+
+    @abstractmethod
+    async def _perform(self, request: ProviderRequest) -> CallResult:
+        """The calls that an action takes. May raise what :class:`ApiClient` raises, and :class:`Unsupported`."""
+
+    @abstractmethod
+    def _statement(self, day: date) -> AsyncIterator[StatementLine]:
+        """A day's lines. May raise what :class:`ApiClient` raises."""

@@ -1,19 +1,44 @@
 """The providers we have. Adding one is a folder and a line here."""
 
-from providers.base import Provider
-from providers.stripe import Stripe
-from providers.tbank import TBank
-from providers.yandex_pay import YandexPay
-from providers.yookassa import YooKassa
-from runtime.settings import Settings
+from collections.abc import Mapping
+from typing import Any, Final
+
+from providers import stripe, tbank, yandex_pay, yookassa
+from providers.base import CallbackVerifier, Provider
+from providers.http import CallLimits
+from providers.plugin import ProviderPlugin, SandboxAddress
+from providers.settings import ProviderSettings
+
+_ALL: Final[tuple[ProviderPlugin[Any, Any], ...]] = (
+    yandex_pay.PLUGIN,
+    yookassa.PLUGIN,
+    stripe.PLUGIN,
+    tbank.PLUGIN,
+)
+#: Name → provider. Without routing rules a payment goes to the first that takes it, in this order.
+PLUGINS: Final[Mapping[str, ProviderPlugin[Any, Any]]] = {plugin.name: plugin for plugin in _ALL}
 
 
-def build(settings: Settings) -> dict[str, Provider]:
+def read_settings() -> dict[str, ProviderSettings]:
+    """Every provider's settings from the environment: for a process that calls or imitates providers."""
+    return {plugin.name: plugin.settings() for plugin in _ALL}
+
+
+def read_callback_settings() -> dict[str, ProviderSettings]:
+    """What verifies every provider's callbacks, from the environment: for a process that receives them."""
+    return {plugin.name: plugin.callback_settings() for plugin in _ALL}
+
+
+def sandbox_settings(address: SandboxAddress) -> dict[str, ProviderSettings]:
+    """The settings with which the sandbox stands for every provider."""
+    return {plugin.name: plugin.sandbox_settings(address) for plugin in _ALL}
+
+
+def build_providers(settings: Mapping[str, ProviderSettings], limits: CallLimits) -> dict[str, Provider]:
     """Every provider by its name, not started."""
-    providers: tuple[Provider, ...] = (
-        YandexPay(settings),
-        YooKassa(settings),
-        Stripe(settings),
-        TBank(settings),
-    )
-    return {provider.name: provider for provider in providers}
+    return {name: PLUGINS[name].provider(given, limits) for name, given in settings.items()}
+
+
+def build_verifiers(settings: Mapping[str, ProviderSettings]) -> dict[str, CallbackVerifier]:
+    """Every provider's verifier of callbacks by its name, not started. ``settings``: those for callbacks suffice."""
+    return {name: PLUGINS[name].verifier(given) for name, given in settings.items()}

@@ -100,34 +100,6 @@ class Settings(BaseSettings):
     """Deadline of one provider call."""
     provider_concurrency: int = Field(64, ge=1)
     """Calls under way at once, per provider and process."""
-    yandex_pay_url: str = "https://pay.yandex.ru"
-    """Base URL of Yandex Pay (its sandbox: https://sandbox.pay.yandex.ru)."""
-    yandex_pay_merchant_id: str = ""
-    yandex_pay_api_key: SecretStr = SecretStr("")
-    yandex_pay_tax_codes: dict[str, int] = Field(default_factory=dict)
-    """Overrides and additions to the tax code table, as JSON: {"vat22": 1}. Yandex' published codes end at 20 %."""
-    yandex_pay_registers_url: str = ""
-    """Where the console's registers are brought to: ``<url>/<YYYY-MM-DD>.csv``. Empty: there are none."""
-    yookassa_url: str = "https://api.yookassa.ru/v3"
-    yookassa_shop_id: str = ""
-    yookassa_secret_key: SecretStr = SecretStr("")
-    yookassa_addresses: list[str] = Field(default_factory=list)
-    """Who may send notifications, as JSON: addresses and networks. Empty: the list that YooKassa publishes."""
-    yookassa_tax_codes: dict[str, int] = Field(default_factory=dict)
-    """Overrides and additions to the tax code table, as JSON. The codes published to us end at 7 %."""
-    stripe_url: str = "https://api.stripe.com"
-    stripe_secret_key: SecretStr = SecretStr("")
-    stripe_webhook_secrets: list[SecretStr] = Field(default_factory=list)
-    """Signing secrets of the webhook endpoint, as JSON: while one is being replaced, the old and the new."""
-    tbank_url: str = "https://securepay.tinkoff.ru"
-    tbank_terminal_key: str = ""
-    tbank_password: SecretStr = SecretStr("")
-    tbank_registers_url: str = ""
-    """Where the console's registers are brought to: ``<url>/<YYYY-MM-DD>.csv``. Empty: there are none."""
-    tbank_taxation: str = "osn"
-    """The shop's system of taxation, as receipts name it: osn, usn_income, usn_income_outcome, envd, esn, patent."""
-    tbank_tax_codes: dict[str, str] = Field(default_factory=dict)
-    """Overrides and additions to the tax code table, as JSON: {"vat22": "vat22"}."""
 
     # sandbox
     sandbox_callback_url: str = ""

@@ -12,6 +12,7 @@ import structlog
 
 from billing.messages.topics import CALLBACKS, INBOX, REQUESTS
 from providers import registry
+from providers.http import CallLimits
 from runtime.kafka.clients import new_producer
 from runtime.kafka.dead_letters import DeadLetterWriter
 from runtime.kafka.publisher import Publisher
@@ -63,7 +64,8 @@ class Agents:
         self._engine = create_engine(settings)
         self._producer = new_producer(settings)
         await self._producer.start()
-        self._providers = registry.build(settings)
+        limits = CallLimits(settings.provider_timeout_s, settings.provider_concurrency)
+        self._providers = registry.build_providers(registry.read_settings(), limits)
         for provider in self._providers.values():
             await provider.start()
         publisher, dead_letters = Publisher(self._producer), DeadLetterWriter(self._producer)

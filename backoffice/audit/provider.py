@@ -8,12 +8,11 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backoffice.audit.findings import Findings
+from providers.registry import PLUGINS
 from runtime.settings import Settings
 from storage.inspection import books as sql
 from storage.inspection.books import Charge
 
-#: The sandbox plays these providers.
-PROVIDERS: Final = ("yandex-pay", "yookassa", "stripe", "tbank")
 #: Maximum orders on a page of the sandbox' record, and of older ones queried by id at once.
 PAGE: Final = 100_000
 IDS_AT_ONCE: Final = 100
@@ -78,7 +77,7 @@ async def check_charges(connection: AsyncConnection, settings: Settings, finding
     async with aiohttp.ClientSession(timeout=timeout, raise_for_status=True) as http:
         record = Record(http, settings.sandbox_url)
         newest = await record.newest()
-        for provider in PROVIDERS:
+        for provider in PLUGINS:
             orders = {order.order_id: order for order in newest if order.provider == provider}
             async for charges in sql.charges(connection, provider):
                 older = [c.order_ref for c in charges if c.order_ref not in orders] if len(newest) == PAGE else []

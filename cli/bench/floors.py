@@ -46,7 +46,7 @@ async def postgres_rows(postgres_url: str) -> float:
                     """
                     INSERT INTO bench_rows (id, payment_id, type, action, status, amount, provider, chases,
                                             corrections, version, created_at, updated_at)
-                    SELECT gen_random_uuid(), gen_random_uuid(), 'AUTHORIZE', 'CREATE', 'PENDING', n, 'yandex-pay', 0,
+                    SELECT gen_random_uuid(), gen_random_uuid(), 'AUTHORIZE', 'CREATE', 'PENDING', n, 'first', 0,
                            '{}', 1, now(), now()
                     FROM unnest($1::bigint[]) AS n
                     """,

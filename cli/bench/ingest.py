@@ -7,27 +7,23 @@ import json
 import os
 import secrets
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import aiohttp
-import jwt
 import psutil
 import uvloop
-from aiohttp import web
 from aiohttp.test_utils import unused_port
 from aiokafka import TopicPartition
-from cryptography.hazmat.primitives.asymmetric import ec
-from jwt.algorithms import ECAlgorithm
 from rich.table import Table
 
 from billing.messages.topics import CALLBACKS, INBOX
 from cli.bench import floors
 from cli.bench.isolation import PREFIX, own_topics
 from cli.bench.wire import Sent, post, rush, steady
+from providers.registry import PLUGINS
+from providers.sandbox.callback_load import CallbackLoad
 from runtime.kafka.clients import new_consumer
 from runtime.settings import Settings
 
@@ -36,8 +32,6 @@ WARM_UP_S: Final = 2.0
 #: Seconds for a process to become ready.
 PATIENCE_S: Final = 30.0
 SERVICE_UNAVAILABLE: Final = 503
-MERCHANT: Final = "bench"
-KEY_ID: Final = "bench-1"
 #: Callbacks are signed in advance and sent repeatedly: repeats are verified and stored too.
 SIGNED: Final = 5_000
 
@@ -53,15 +47,14 @@ async def _measure(
     settings: Settings, environment: dict[str, str], seconds: float, on_progress: Callable[[str], None]
 ) -> dict[str, Any]:
     api_key, run = secrets.token_hex(16), secrets.token_hex(4)
-    key = ec.generate_private_key(ec.SECP256R1())
+    load = CallbackLoad()
     async with AsyncExitStack() as opened:
         await opened.enter_async_context(own_topics(settings, [PREFIX + INBOX.name, PREFIX + CALLBACKS.name]))
-        keys_url = await opened.enter_async_context(_published(key))
+        verifying = await opened.enter_async_context(load.published())
         environment = {
             **environment,
             "BILLING_API_KEYS": json.dumps({"bench": hashlib.sha256(api_key.encode()).hexdigest()}),
-            "BILLING_YANDEX_PAY_URL": keys_url,
-            "BILLING_YANDEX_PAY_MERCHANT_ID": MERCHANT,
+            **verifying,
         }
         on_progress("limits of the machine")
         bare_sends = await floors.kafka_messages(settings)
@@ -71,8 +64,8 @@ async def _measure(
             on_progress(f"commands for {seconds:.0f} s, then half as many")
             commands = await _loaded(ingest, lambda: _commands(ingest.url, api_key, run), seconds)
             on_progress(f"callbacks for {seconds:.0f} s, then half as many")
-            signed = _signed(key)
-            callbacks = await _loaded(ingest, lambda: _callbacks(ingest.url, signed), seconds)
+            requests = [post(f"{ingest.url}{load.path}", body, load.headers) for body in load.signed(SIGNED)]
+            callbacks = await _loaded(ingest, lambda: itertools.cycle(requests), seconds)
         stored = {topic: await _stored(settings, PREFIX + topic) for topic in (INBOX.name, CALLBACKS.name)}
     floor_rate = validated["per_second"]
     return {
@@ -120,7 +113,7 @@ def _commands(url: str, api_key: str, run: str) -> Iterator[bytes]:
         "customer_id": "customer-1842",
         "currency": "RUB",
         "amount": 29_900,
-        "provider": "yandex-pay",
+        "provider": next(iter(PLUGINS)),
         "cart": {"items": [{"product_id": "film-stalker", "title": "Stalker (1979)", "quantity": 1,
                             "unit_price": 29_900, "type": "DIGITAL", "tax": "vat20"}]},
         "return_urls": {"success": "https://cinema.example/paid", "failure": "https://cinema.example/failed"},
@@ -128,26 +121,6 @@ def _commands(url: str, api_key: str, run: str) -> Iterator[bytes]:
     body, batch = json.dumps(order).encode(), secrets.token_hex(4)
     for number in itertools.count():
         yield post(f"{url}/v1/payments", body, {**headers, "Idempotency-Key": f"{run}-{batch}-{number}"})
-
-
-def _callbacks(url: str, signed: list[bytes]) -> Iterator[bytes]:
-    headers = {"Content-Type": "application/octet-stream"}
-    requests = [post(f"{url}/webhooks/yandex-pay/v1/webhook", token, headers) for token in signed]
-    return itertools.cycle(requests)
-
-
-def _signed(key: ec.EllipticCurvePrivateKey) -> list[bytes]:
-    """Yandex Pay's callbacks: their signatures take longest to verify."""
-    jws, now = jwt.PyJWS(), int(time.time())
-    header = {"kid": KEY_ID, "iat": now, "exp": now + 3600, "typ": "JWT"}
-    event = {"event": "ORDER_STATUS_UPDATED", "eventTime": datetime.now(UTC).isoformat(), "merchantId": MERCHANT}
-    return [
-        jws.encode(
-            json.dumps({**event, "order": {"orderId": f"bench-{n}", "paymentStatus": "CAPTURED"}}).encode(),
-            key, "ES256", header,
-        ).encode()
-        for n in range(SIGNED)
-    ]  # fmt: skip
 
 
 class _Process:
@@ -192,26 +165,6 @@ async def _until_ready(url: str) -> None:
             except aiohttp.ClientConnectionError:
                 pass  # it does not listen yet
             await asyncio.sleep(0.1)
-
-
-@asynccontextmanager
-async def _published(key: ec.EllipticCurvePrivateKey) -> AsyncIterator[str]:
-    """Serves the provider's public keys; yields the URL."""
-    public = ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
-    document = {"keys": [{**public, "kid": KEY_ID, "alg": "ES256", "use": "sig"}]}
-
-    async def jwks(_request: web.Request) -> web.Response:
-        return web.json_response(document)
-
-    app, port = web.Application(), unused_port()
-    app.router.add_get("/api/jwks", jwks)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        await runner.cleanup()
 
 
 async def _stored(settings: Settings, topic: str) -> int:

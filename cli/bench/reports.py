@@ -28,7 +28,7 @@ _PAYMENT: Final = """
     toInt64(9900 + number % 7 * 10000) AS price,
     toDateTime64(toDate({today:Date}), 6, 'UTC') - toIntervalSecond(cityHash64(number) % {seconds:UInt32}) AS created_at,
     if(number % 3 = 0, 'KZT', 'RUB') AS currency,
-    if(number % 4 = 0, 'sandbox', 'yandex-pay') AS provider,
+    if(number % 4 = 0, 'first', 'second') AS provider,
     if(story = 2, 'TWO_STAGE', 'ONE_STAGE') AS capture_mode,
     concat('customer-', toString(cityHash64(number, 'c') % {customers:UInt32})) AS customer_id,
     if(story >= 2, price, 0) AS authorized,

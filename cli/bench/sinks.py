@@ -92,10 +92,10 @@ def _changes(payments: int) -> list[PaymentChanged]:
         item = Item(f"film-{number % 100}", "Stalker (1979)", 1, 29_900)
         order = Order(uuid4(), f"bench-{number}", "RUB", 29_900, Cart((item,)))
         at = now + timedelta(microseconds=number)
-        created = decide(None, CreatePayment(uuid4(), "bench", "f" * 64, order, "yandex-pay"), at)
+        created = decide(None, CreatePayment(uuid4(), "bench", "f" * 64, order, "first"), at)
         assert created.payment is not None
         assert created.event is not None
-        paid = ProviderCallback(created.payment.id, "yandex-pay", "paid", Observation(PaymentStatus.CAPTURED))
+        paid = ProviderCallback(created.payment.id, "first", "paid", Observation(PaymentStatus.CAPTURED))
         captured = decide(created.payment, paid, at + timedelta(seconds=1))
         assert captured.event is not None
         changes += [created.event, captured.event]

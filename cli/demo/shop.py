@@ -23,6 +23,7 @@ from billing_client import (
     Unavailable,
 )
 
+from providers.registry import PLUGINS
 from providers.sandbox.customer_behaviour import visit
 
 #: Customers served at once.
@@ -40,9 +41,9 @@ CATALOGUE: Final = (
 )
 
 
-#: Providers at which a declined card ends the payment.
-DECLINING: Final = ("yandex-pay", "yookassa", "tbank")
-PROVIDERS: Final = (*DECLINING, "stripe")
+PROVIDERS: Final = tuple(PLUGINS)
+#: Those where a declined card ends the payment.
+DECLINING: Final = tuple(name for name, plugin in PLUGINS.items() if plugin.capabilities.declines_are_final)
 
 
 class Behaviour(StrEnum):
@@ -75,8 +76,8 @@ class Shop:
         return (Behaviour.DECLINES, Behaviour.ABANDONS, *[Behaviour.PAYS] * 8)[number % 10]
 
     def provider(self, number: int) -> str | None:
-        """The provider of customer ``number``: all of them by turns. At Stripe a declined card leaves the page open for
-        another card and the payment pending, so customers who are declined pay elsewhere."""
+        """The provider of customer ``number``: all of them by turns. A customer who will be declined is sent to one where
+        that ends the payment; elsewhere the page stays open, and the payment pending."""
         providers = DECLINING if self.behaviour(number) is Behaviour.DECLINES else PROVIDERS
         return providers[(number + number // 10) % len(providers)]
 

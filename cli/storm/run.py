@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from backoffice.audit.audit import audit
 from backoffice.audit.provider import Record
 from cli.storm.shop import StormShop, refund_half
+from providers.registry import PLUGINS
 from runtime.kafka.clients import new_producer
 from runtime.kafka.publisher import Publisher
 from runtime.postgres import connected
@@ -26,8 +27,11 @@ FAULTS: Final = (
     "slow", "callback_lost", "callback_twice", "callback_reordered", "callback_before_answer", "refund_later",
     "refund_fails_later",
 )  # fmt: skip
-#: Providers of a fault, if not all: T-Bank does not report which refund failed; an operator must (docs/providers.md).
-FAULT_PROVIDERS: Final = {"refund_fails_later": ("yandex-pay", "yookassa", "stripe")}
+#: Providers of a fault, if not all: where a provider does not report which refund failed, an operator must
+#: (docs/providers.md).
+FAULT_PROVIDERS: Final = {
+    "refund_fails_later": tuple(name for name, plugin in PLUGINS.items() if plugin.capabilities.reports_failed_refunds)
+}
 POLL_S: Final = 1.0
 #: Open operations without news for this long are queried now: the schedule could take hours.
 QUIET_S: Final = 5.0

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from deploy.local import kafka, postgres, rabbitmq
 from deploy.local.layout import Layout, Memory
 from deploy.local.part import Part, Stage, answers, beats
+from providers import registry
+from providers.plugin import SandboxAddress
+from providers.settings import environment as variables
 from runtime.settings import Settings
-
-#: The one merchant of the local stack, at the provider sandbox, by the providers' names for it.
-MERCHANT = "6b2a9d0e-1c1f-4a53-9a54-5f3c0b7a1d10"
-SHOP = "506751"
-TERMINAL = "1700000000000DEMO"
 
 
 @dataclass(frozen=True)
@@ -71,25 +69,11 @@ def compose(settings: Settings, layout: Layout, memory: Memory, workers: int) ->
         "BILLING_STATE_DIR": str(layout.root),
         "BILLING_KAFKA_IDEMPOTENCE": str(embedded["kafka"] != "tansu").lower(),
         "BILLING_SANDBOX_CALLBACK_URL": f"{urls['ingest']}/webhooks",
-        "BILLING_YANDEX_PAY_URL": f"{urls['sandbox']}/yandex-pay",
-        "BILLING_YANDEX_PAY_MERCHANT_ID": MERCHANT,
-        "BILLING_YANDEX_PAY_API_KEY": memory.secret("yandex-pay"),
-        "BILLING_YANDEX_PAY_REGISTERS_URL": f"{urls['sandbox']}/_sandbox/registers/yandex-pay",
-        "BILLING_YOOKASSA_URL": f"{urls['sandbox']}/yookassa/v3",
-        "BILLING_YOOKASSA_SHOP_ID": SHOP,
-        "BILLING_YOOKASSA_SECRET_KEY": memory.secret("yookassa"),
-        "BILLING_YOOKASSA_ADDRESSES": json.dumps(["127.0.0.0/8"]),
-        "BILLING_STRIPE_URL": f"{urls['sandbox']}/stripe",
-        "BILLING_STRIPE_SECRET_KEY": memory.secret("stripe"),
-        "BILLING_STRIPE_WEBHOOK_SECRETS": json.dumps([memory.secret("stripe-webhook")]),
-        "BILLING_TBANK_URL": f"{urls['sandbox']}/tbank",
-        "BILLING_TBANK_REGISTERS_URL": f"{urls['sandbox']}/_sandbox/registers/tbank",
-        "BILLING_TBANK_TERMINAL_KEY": TERMINAL,
-        "BILLING_TBANK_PASSWORD": memory.secret("tbank"),
         "BILLING_ADMIN_SECRET": memory.secret("admin"),
         "BILLING_API_KEYS": json.dumps({"demo": hashlib.sha256(api_key.encode()).hexdigest()}),
         # What the machine's environment says of settings stays in force below what the stack itself decides.
     } | {f"BILLING_{name.upper()}_URL": url for name, url in urls.items() if url is not None}
+    environment |= _provider_environment(str(urls["sandbox"]), memory)
 
     for name, health in (("sandbox", "/_sandbox/health"), ("ingest", "/readyz"), ("admin", "/livez")):
         if embedded[name] == "process":
@@ -100,6 +84,15 @@ def compose(settings: Settings, layout: Layout, memory: Memory, workers: int) ->
     parts.extend(_beating(layout, name, memory.port(name)) for name in sinks)
     migrates = all(urls[name] for name in ("postgres", "kafka", "rabbitmq", "clickhouse"))
     return Stack(parts, urls, embedded, environment, api_key, migrates)
+
+
+def _provider_environment(sandbox_url: str, memory: Memory) -> dict[str, str]:
+    """Settings with which the sandbox stands for every provider."""
+    address = SandboxAddress(sandbox_url, memory.secret, ("127.0.0.0/8",))
+    found: dict[str, str] = {}
+    for settings in registry.sandbox_settings(address).values():
+        found |= variables(settings)
+    return found
 
 
 def _broker(settings: Settings) -> str:

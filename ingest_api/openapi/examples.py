@@ -3,7 +3,9 @@
 from typing import Any, Final
 
 from ingest_api.problems import Problem
+from providers.registry import PLUGINS
 
+_PROVIDER: Final = next(iter(PLUGINS))
 _PAYMENT: Final = {
     "id": "0d7a3c52-5a0e-5c39-9d7b-1f6e7f1c2a10",
     "status": "PENDING",
@@ -13,11 +15,11 @@ _PAYMENT: Final = {
     "authorized": 0,
     "captured": 0,
     "refunded": 0,
-    "provider": "yandex-pay",
+    "provider": _PROVIDER,
     "capture_mode": "ONE_STAGE",
     "customer_id": "c-1842",
     "order_id": "6d2b1f0e-6f0b-5b43-8a44-0c1d9c8e4b7f",
-    "payment_url": "https://sandbox.pay.yandex.ru/l/xyz",
+    "payment_url": "https://pay.example/l/xyz",
     "items": [
         {"product_id": "film-77", "title": "Stalker", "quantity": 1, "unit_price": 49900, "type": "DIGITAL"},
     ],
@@ -32,7 +34,7 @@ _OPERATION: Final = {
     "type": "REFUND",
     "status": "SUCCESS",
     "amount": 10000,
-    "provider": "yandex-pay",
+    "provider": _PROVIDER,
     "provider_ref": None,
     "reason": "changed their mind",
     "created_at": "2026-03-02T12:00:00Z",
@@ -73,7 +75,7 @@ EXAMPLES: Final[dict[str, Any]] = {
         "customer_id": "c-1842",
         "currency": "RUB",
         "amount": 49900,
-        "provider": "yandex-pay",
+        "provider": _PROVIDER,
         "capture_mode": "ONE_STAGE",
         "cart": {
             "items": [

@@ -3,14 +3,14 @@
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ingest_api.problems import Problem, ProblemError
 from ingest_api.routing.provider_health import ProviderHealth
 from ingest_api.routing.rules import ProviderChoice, RoutingCriteria, Rule, choose_providers
-from providers.base import Provider
+from providers.plugin import ProviderPlugin
 
 #: The only rule without a file of rules: every provider, in the order of registration.
 ANY: Final = "any"
@@ -55,7 +55,9 @@ def read_rules(path: Path | None, providers: Iterable[str]) -> tuple[Rule, ...]:
 class ProviderSelector:
     """Chooses by the rules, the capabilities of the providers, and their availability."""
 
-    def __init__(self, rules: Sequence[Rule], providers: Mapping[str, Provider], health: ProviderHealth) -> None:
+    def __init__(
+        self, rules: Sequence[Rule], providers: Mapping[str, ProviderPlugin[Any, Any]], health: ProviderHealth
+    ) -> None:
         self._rules = rules
         self._providers = providers
         self.health = health

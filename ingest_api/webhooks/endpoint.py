@@ -21,14 +21,10 @@ from billing.messages.topics import (
 from ingest_api.dependencies import Dependencies
 from ingest_api.edge.bodies import read_body
 from ingest_api.edge.fast_path import DirectRoute
-from ingest_api.openapi.webhooks import WEBHOOKS
-from providers.base import CallbackRejected, Provider
+from ingest_api.openapi.webhooks import callback_docs
+from providers.base import CallbackRejected
 
 log = structlog.get_logger(__name__)
-
-#: Provider → path of its callbacks below ``/webhooks/<provider>``. Yandex Pay appends this path to the URL that it is
-#: configured with; the others call the URL as configured.
-CALLBACK_PATHS: Final[Mapping[str, str]] = {"yandex-pay": "/v1/webhook", "yookassa": "", "stripe": "", "tbank": ""}
 
 #: Bytes. The longest documented callback has a few KB.
 CALLBACK_LIMIT: Final = 64 * 1024
@@ -37,35 +33,35 @@ CALLBACK_LIMIT: Final = 64 * 1024
 def webhook_router(dependencies: Dependencies) -> APIRouter:
     """A direct route for each configured provider."""
     router = APIRouter(tags=["webhooks"], route_class=DirectRoute)
-    for name, path in CALLBACK_PATHS.items():
-        if name in dependencies.providers:
-            router.add_api_route(
-                f"/webhooks/{name}{path}",
-                CallbackReceiver(dependencies, dependencies.providers[name]).receive,
-                methods=["POST"],
-                operation_id=f"callback_{name.replace('-', '_')}",
-                response_class=Response,
-                **WEBHOOKS[name],
-            )
+    for name, plugin in dependencies.providers.items():
+        router.add_api_route(
+            f"/webhooks/{name}{plugin.callback.path}",
+            CallbackReceiver(dependencies, name).receive,
+            methods=["POST"],
+            operation_id=f"callback_{name.replace('-', '_')}",
+            response_class=Response,
+            **callback_docs(plugin),
+        )
     return router
 
 
 class CallbackReceiver:
     """Verifies and stores one provider's callbacks."""
 
-    def __init__(self, dependencies: Dependencies, provider: Provider) -> None:
+    def __init__(self, dependencies: Dependencies, provider: str) -> None:
         self._dependencies = dependencies
         self._provider = provider
-        self._source = f"/webhooks/{provider.name}".encode()
+        self._verifier = dependencies.verifiers[provider]
+        self._source = f"/webhooks/{provider}".encode()
 
     async def receive(self, request: Request) -> Response:
         """Answer as the provider's documentation asks once the callback is stored."""
-        name = self._provider.name
+        name = self._provider
         counter = self._dependencies.metrics.callbacks
         body = await read_body(request, CALLBACK_LIMIT)
         peer = None if request.client is None else request.client.host
         try:
-            verified = await self._provider.verify_callback(request.headers, body, peer)
+            verified = await self._verifier.verify(request.headers, body, peer)
         except CallbackRejected as rejected:
             counter.labels(name, "rejected").inc()
             log.warning("callback rejected", provider=name, status=rejected.status, reason=rejected.reason, peer=peer)
@@ -78,7 +74,7 @@ class CallbackReceiver:
 
     def _headers(self, headers: Mapping[str, str], body: bytes) -> list[tuple[str, bytes]]:
         """CloudEvents binary mode. The same bytes have the same id."""
-        name = self._provider.name
+        name = self._provider
         return [
             (CE_SPECVERSION, b"1.0"),
             (CE_ID, f"{name}/{hashlib.sha256(body).hexdigest()}".encode()),

@@ -5,15 +5,13 @@ from dataclasses import dataclass
 
 from providers.sandbox.faults import Faults
 from providers.sandbox.ledger import Delivery, ProviderLedger
-from runtime.settings import Settings
 
 
 @dataclass(frozen=True)
 class SandboxContext:
-    """``deliver`` starts delivering callbacks that are in the ledger. ``on_opened`` hears the id of each order that a
-    customer can pay. ``payment_url``: order id → where."""
+    """``deliver`` starts delivering callbacks that are in the ledger. ``on_opened`` is called with the id of each order
+    that a customer can pay. ``payment_url``: order id → where."""
 
-    settings: Settings
     ledger: ProviderLedger
     faults: Faults
     deliver: Callable[[Sequence[Delivery]], None]

@@ -9,7 +9,8 @@ import msgspec
 import uvloop
 from aiohttp import web
 
-from providers.sandbox import pages, registry
+from providers import registry
+from providers.sandbox import pages
 from providers.sandbox.callbacks import Callbacks
 from providers.sandbox.context import SandboxContext
 from providers.sandbox.customer_behaviour import AutomaticCustomers, CustomerAction, CustomerBehaviour
@@ -17,6 +18,7 @@ from providers.sandbox.faults import Fault, Faults
 from providers.sandbox.json_http import answer, read
 from providers.sandbox.ledger import Order, ProviderLedger
 from providers.sandbox.statements import register
+from providers.settings import ProviderSettings
 from runtime.settings import Settings
 
 #: Orders in an answer, and at most.
@@ -38,7 +40,7 @@ class Payment(msgspec.Struct):
 class Sandbox:
     """Everything behind the sandbox' own routes (``/_sandbox``, ``/pay``, ``/``)."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, providers: Mapping[str, ProviderSettings]) -> None:
         public_url = settings.sandbox_url or f"http://{settings.sandbox_host}:{settings.sandbox_port}"
         callback_url = settings.sandbox_callback_url or f"http://127.0.0.1:{settings.ingest_port}/webhooks"
         self._faults = Faults()
@@ -49,16 +51,14 @@ class Sandbox:
             CustomerBehaviour() if behaviour is None else msgspec.json.decode(behaviour, type=CustomerBehaviour),
             self._visit,
         )
-        self._imitations = registry.build(
-            SandboxContext(
-                settings=settings,
-                ledger=self._ledger,
-                faults=self._faults,
-                deliver=self._callbacks.send,
-                on_opened=self._customers.on_opened,
-                payment_url=lambda order_id: f"{public_url}/pay/{order_id}",
-            )
+        context = SandboxContext(
+            ledger=self._ledger,
+            faults=self._faults,
+            deliver=self._callbacks.send,
+            on_opened=self._customers.on_opened,
+            payment_url=lambda order_id: f"{public_url}/pay/{order_id}",
         )
+        self._imitations = {name: registry.PLUGINS[name].imitation(given, context) for name, given in providers.items()}
 
     def app(self) -> web.Application:
         """The application."""
@@ -203,7 +203,7 @@ def run(settings: Settings) -> None:
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     web.run_app(
-        Sandbox(settings).app(),
+        Sandbox(settings, registry.read_settings()).app(),
         host=settings.sandbox_host,
         port=settings.sandbox_port,
         access_log=None,

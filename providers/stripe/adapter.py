@@ -1,27 +1,25 @@
 """The Stripe adapter: Checkout Sessions, PaymentIntents, refunds and webhook events."""
 
-from collections.abc import AsyncIterator, Mapping
-from datetime import date, datetime, timedelta
+from collections.abc import AsyncIterator
+from datetime import date
 from typing import ClassVar, Final
 
 from billing.messages import Observation, ProviderRequest
 from billing.reasons import Reason
 from billing.vocabulary import Action, Outcome
-from providers.base import CallResult, Capabilities, ParsedCallback, Provider, StatementLine, VerifiedCallback
-from providers.http import CallEnded, conclude, statement_errors
+from providers.base import CallResult, Capabilities, ParsedCallback, StatementLine
+from providers.http import CLOCKS_DIFFER, CallEnded, CallLimits, HttpProvider
 from providers.stripe import requests, responses
 from providers.stripe.api import Api
 from providers.stripe.objects import PaymentIntent, Refund, Session
-from providers.stripe.webhook import SIGNATURE, WebhookVerifier, parse
-from runtime.settings import Settings
+from providers.stripe.settings import StripeSettings
+from providers.stripe.webhook import parse
 
 SESSION: Final = "cs_"
 INTENT: Final = "pi_"
-#: Their clock and ours differ: so much earlier a payment is looked for.
-CLOCKS_DIFFER: Final = timedelta(minutes=1)
 
 
-class Stripe(Provider):
+class Stripe(HttpProvider):
     """One account at Stripe.
 
     A PaymentIntent alone has no page: it is paid with Stripe's script on a page of the shop. A ``payment_url`` that any
@@ -51,53 +49,17 @@ class Stripe(Provider):
     """
 
     name: ClassVar[str] = "stripe"
-    capabilities: ClassVar[Capabilities] = Capabilities(
-        two_stage="request",
-        partial_capture=True,
-        asynchronous_refunds=True,
-        saved_methods=True,
-        rollback=True,
-        lists=True,
-        idempotency=timedelta(hours=24),
-        hold=None,
-        minimum={},
-        currencies=None,
-    )
+    capabilities: ClassVar[Capabilities] = Capabilities(currencies=None, declines_are_final=False)
 
-    def __init__(self, settings: Settings) -> None:
-        self._timeout_s = settings.provider_timeout_s
-        self._webhook = WebhookVerifier([secret.get_secret_value() for secret in settings.stripe_webhook_secrets])
-        self._api = Api(
-            settings.stripe_url,
-            settings.stripe_secret_key.get_secret_value(),
-            self._timeout_s,
-            settings.provider_concurrency,
-        )
-
-    async def start(self) -> None:
-        await self._api.start()
-
-    async def close(self) -> None:
-        await self._api.close()
-
-    async def perform(self, request: ProviderRequest) -> CallResult:
-        return await conclude(self, request, self._perform, self._timeout_s)
-
-    async def verify_callback(
-        self,
-        headers: Mapping[str, str],
-        body: bytes,
-        peer: str | None = None,  # noqa: ARG002
-    ) -> VerifiedCallback:
-        return self._webhook.verify(headers.get(SIGNATURE), body)
+    def __init__(self, settings: StripeSettings, limits: CallLimits) -> None:
+        self._api = Api(settings.url, settings.secret_key.get_secret_value(), limits)
+        super().__init__(self._api, limits)
 
     def parse_callback(self, body: bytes) -> ParsedCallback:
         return parse(body)
 
-    def statement(self, day: date) -> AsyncIterator[StatementLine]:
-        return statement_errors(self._lines(*self.capabilities.business_day(day)))
-
-    async def _lines(self, start: datetime, end: datetime) -> AsyncIterator[StatementLine]:
+    async def _statement(self, day: date) -> AsyncIterator[StatementLine]:
+        start, end = self.capabilities.business_day(day)
         async for transaction in self._api.transactions(int(start.timestamp()), int(end.timestamp())):
             if (line := responses.line(transaction)) is not None:
                 yield line
@@ -172,7 +134,7 @@ class Stripe(Provider):
                 return None, await self._api.intent(name)
             if not name.startswith(SESSION):
                 return await self._search(request)
-            session = await self._api.session(name)
+            session = await self._api.checkout_session(name)
         except CallEnded as ended:
             if ended.result.reason != Reason.ORDER_NOT_FOUND:
                 raise
@@ -186,5 +148,5 @@ class Stripe(Provider):
         found = await self._api.find_session(request.order_ref, since)
         if found is None:
             return None, await self._api.find_intent(request.order_ref, since)
-        session = await self._api.session(found.id)
+        session = await self._api.checkout_session(found.id)
         return session, session.intent

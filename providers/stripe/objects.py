@@ -87,12 +87,20 @@ class BalanceTransaction(msgspec.Struct):
     source: Source | None = None
 
 
+class _Named(msgspec.Struct):
+    id: str
+
+
 class Page(msgspec.Struct):
-    """A page of a list, the newest first."""
+    """A page of a list, the newest first. The next one starts after the last object's id."""
 
     object: Literal["list"]
-    data: list[msgspec.Raw]
     has_more: bool
+    items: list[msgspec.Raw] = msgspec.field(name="data")
+
+    def next_query(self) -> dict[str, str] | None:
+        """The query parameters of the next page; ``None`` after the last one."""
+        return {"starting_after": msgspec.json.decode(self.items[-1], type=_Named).id} if self.has_more else None
 
 
 class Refusal(msgspec.Struct):

@@ -8,14 +8,14 @@ v1 count for nothing.
 import hashlib
 import hmac
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from billing.errors import InvalidMessage
 from billing.messages import Observation
-from providers.base import CallbackRejected, ParsedCallback, VerifiedCallback
+from providers.base import CallbackRejected, CallbackVerifier, ParsedCallback, VerifiedCallback
 from providers.stripe import requests, responses
 from providers.stripe.objects import Charge, PaymentIntent, Refund, Session
 
@@ -55,16 +55,21 @@ class _Event(msgspec.Struct):
 _events = msgspec.json.Decoder(_Event)
 
 
-class WebhookVerifier:
+class WebhookVerifier(CallbackVerifier):
     """Checks signatures against every secret in force. ``now``: Unix seconds."""
 
     def __init__(self, secrets: Sequence[str], now: Callable[[], float] = time.time) -> None:
         self._secrets = [secret.encode() for secret in secrets if secret]
         self._now = now
 
-    def verify(self, header: str | None, body: bytes) -> VerifiedCallback:
+    async def verify(
+        self,
+        headers: Mapping[str, str],
+        body: bytes,
+        peer: str | None = None,  # noqa: ARG002
+    ) -> VerifiedCallback:
         """Raises :class:`CallbackRejected` with 400."""
-        at, signatures = _read(header)
+        at, signatures = _read(headers.get(SIGNATURE))
         expected = [hmac.new(secret, b"%d." % at + body, hashlib.sha256).digest() for secret in self._secrets]
         # Every pair is compared: how long it takes does not tell which secret or signature came near.
         if not sum(hmac.compare_digest(mine, theirs) for mine in expected for theirs in signatures):

@@ -1,7 +1,7 @@
 """The T-Bank adapter: internet acquiring, API v2."""
 
 from collections.abc import AsyncIterator, Mapping
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, ClassVar
 
 from billing.messages import ProviderRequest
@@ -13,19 +13,17 @@ from providers.base import (
     CallResult,
     Capabilities,
     ParsedCallback,
-    Provider,
     StatementLine,
     Unsupported,
-    VerifiedCallback,
 )
-from providers.http import CallEnded, conclude, statement_errors
+from providers.http import CallEnded, CallLimits, HttpProvider
 from providers.tbank import requests, responses, webhook
 from providers.tbank.api import Api
 from providers.tbank.responses import Answer
-from runtime.settings import Settings
+from providers.tbank.settings import TBankSettings
 
 
-class TBank(Provider):
+class TBank(HttpProvider):
     """One terminal at T-Bank.
 
     ``OrderId`` is our operation's id, ``PaymentId`` T-Bank's name of the payment.
@@ -60,52 +58,20 @@ class TBank(Provider):
 
     name: ClassVar[str] = "tbank"
     capabilities: ClassVar[Capabilities] = Capabilities(
-        two_stage="request",
-        partial_capture=True,
-        asynchronous_refunds=True,
-        saved_methods=True,
-        rollback=True,
-        lists=False,
-        idempotency=timedelta(0),
-        hold=None,
-        minimum={},
-        currencies=frozenset({requests.CURRENCY}),
-        day=MOSCOW,
+        currencies=frozenset({requests.CURRENCY}), day=MOSCOW, reports_failed_refunds=False
     )
 
-    def __init__(self, settings: Settings) -> None:
-        self._timeout_s = settings.provider_timeout_s
-        self._receipts = requests.Receipts(settings.tbank_taxation, requests.TAX_CODES | settings.tbank_tax_codes)
-        self._registers_url = settings.tbank_registers_url
-        password = settings.tbank_password.get_secret_value()
-        self._terminal_key = settings.tbank_terminal_key
-        self._password = password
-        self._api = Api(
-            settings.tbank_url, settings.tbank_terminal_key, password, self._timeout_s, settings.provider_concurrency
-        )
-
-    async def start(self) -> None:
-        await self._api.start()
-
-    async def close(self) -> None:
-        await self._api.close()
-
-    async def perform(self, request: ProviderRequest) -> CallResult:
-        return await conclude(self, request, self._perform, self._timeout_s)
-
-    async def verify_callback(
-        self,
-        headers: Mapping[str, str],  # noqa: ARG002
-        body: bytes,
-        peer: str | None = None,  # noqa: ARG002
-    ) -> VerifiedCallback:
-        return webhook.verify(body, self._terminal_key, self._password)
+    def __init__(self, settings: TBankSettings, limits: CallLimits) -> None:
+        self._receipts = requests.Receipts(settings.taxation, requests.TAX_CODES | settings.tax_codes)
+        self._registers_url = settings.registers_url
+        self._api = Api(settings.url, settings.terminal_key, settings.password.get_secret_value(), limits)
+        super().__init__(self._api, limits)
 
     def parse_callback(self, body: bytes) -> ParsedCallback:
         return webhook.parse(body)
 
-    def statement(self, day: date) -> AsyncIterator[StatementLine]:
-        return statement_errors(statements.read(self._api.session, self._registers_url, day))
+    def _statement(self, day: date) -> AsyncIterator[StatementLine]:
+        return statements.read(self._api.session, self._registers_url, day)
 
     async def _perform(self, request: ProviderRequest) -> CallResult:
         match request.action:

@@ -4,12 +4,13 @@ They come in any order, AUTHORIZED and CONFIRMED of a payment in one stage at th
 every day, until they are acknowledged.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
 from billing.errors import InvalidMessage
-from providers.base import CallbackRejected, ParsedCallback, VerifiedCallback
+from providers.base import CallbackRejected, CallbackVerifier, ParsedCallback, VerifiedCallback
 from providers.tbank import responses
 from providers.tbank.tokens import is_signed
 
@@ -31,18 +32,30 @@ class _Notification(msgspec.Struct, rename="pascal"):
 _notifications = msgspec.json.Decoder(_Notification)
 
 
-def verify(body: bytes, terminal_key: str, password: str) -> VerifiedCallback:
-    """Check the token and the terminal. Raises :class:`CallbackRejected` with 403."""
-    try:
-        fields: dict[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
-        notification = _notifications.decode(body)
-    except msgspec.MsgspecError:
-        raise _forbidden("not a notification") from None
-    if not password or not is_signed(fields, password):
-        raise _forbidden("the token is wrong")
-    if notification.terminal_key != terminal_key:
-        raise _forbidden("another terminal's notification")
-    return VerifiedCallback(notification.order_id, RESPONSE, RESPONSE_TYPE)
+class WebhookVerifier(CallbackVerifier):
+    """Checks the token and the terminal."""
+
+    def __init__(self, terminal_key: str, password: str) -> None:
+        self._terminal_key = terminal_key
+        self._password = password
+
+    async def verify(
+        self,
+        headers: Mapping[str, str],  # noqa: ARG002
+        body: bytes,
+        peer: str | None = None,  # noqa: ARG002
+    ) -> VerifiedCallback:
+        """Raises :class:`CallbackRejected` with 403."""
+        try:
+            fields: dict[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
+            notification = _notifications.decode(body)
+        except msgspec.MsgspecError:
+            raise _forbidden("not a notification") from None
+        if not self._password or not is_signed(fields, self._password):
+            raise _forbidden("the token is wrong")
+        if notification.terminal_key != self._terminal_key:
+            raise _forbidden("another terminal's notification")
+        return VerifiedCallback(notification.order_id, RESPONSE, RESPONSE_TYPE)
 
 
 def parse(body: bytes) -> ParsedCallback:

@@ -10,7 +10,7 @@ import jwt
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 
-from providers.http import NETWORK_ERRORS
+from providers.http import NETWORK_ERRORS, CallLimits, open_session
 
 log = structlog.get_logger(__name__)
 
@@ -34,10 +34,10 @@ class KeysUnavailable(Exception):
 
 class Keys:
     """The keys by their id. Fetched when the cache is empty or expired, or does not have the id asked for; one fetch
-    at a time. ``clock``: monotonic seconds. ``session`` is set before the first question."""
+    at a time. ``clock``: monotonic seconds."""
 
     def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self.session: aiohttp.ClientSession | None = None
+        self._session: aiohttp.ClientSession | None = None
         self._url = url
         self._clock = clock
         self._keys: dict[str, EllipticCurvePublicKey] = {}
@@ -45,6 +45,15 @@ class Keys:
         self._tried_at: float | None = None
         self._failed = True
         self._lock = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Open connections. Called once, inside the event loop."""
+        self._session = open_session(CallLimits(TIMEOUT_S, 1))
+
+    async def close(self) -> None:
+        """Close them."""
+        if self._session is not None:
+            await self._session.close()
 
     async def find(self, kid: str) -> EllipticCurvePublicKey | None:
         """The key, or ``None`` when the provider has published no such key. Raises :class:`KeysUnavailable`."""
@@ -69,11 +78,11 @@ class Keys:
         return self._tried_at is None or self._clock() - self._tried_at >= pause
 
     async def _fetch(self) -> None:
-        assert self.session is not None, "start() comes first"
+        assert self._session is not None, "start() comes first"
         self._tried_at = self._clock()
         self._failed = True
         try:
-            async with self.session.get(self._url, timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as response:
+            async with self._session.get(self._url) as response:
                 response.raise_for_status()
                 published = jwt.PyJWKSet.from_json(await response.text()).keys
         except (*NETWORK_ERRORS, jwt.PyJWKSetError, jwt.InvalidKeyError, ValueError, AttributeError) as error:

@@ -9,7 +9,7 @@ from billing.errors import InvalidMoney
 from billing.messages import Observation, ObservedOperation, ProviderRequest
 from billing.money import from_decimal_string
 from billing.reasons import Reason
-from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
+from billing.vocabulary import OperationStatus, OperationType, Outcome, PaymentStatus
 from providers.base import CallResult, own_id
 from providers.http import OK, by_status
 
@@ -57,7 +57,9 @@ class _Order(msgspec.Struct, rename="camel"):
     reason: str | None = None
 
 
-class _Data(msgspec.Struct, rename="camel"):
+class Data(msgspec.Struct, rename="camel"):
+    """The ``data`` of every answer, each with the members that it needs."""
+
     payment_url: str | None = None
     order: _Order | None = None
     operations: list[_Operation] | None = None
@@ -65,62 +67,56 @@ class _Data(msgspec.Struct, rename="camel"):
     operation_id: str | None = None
 
 
-class _Success(msgspec.Struct):
+class Success(msgspec.Struct):
+    """The envelope of a success."""
+
     status: Literal["success"]
-    data: _Data
+    data: Data
 
 
 class _Failure(msgspec.Struct, rename="camel"):
     reason_code: str
 
 
-_success = msgspec.json.Decoder(_Success)
 _failure = msgspec.json.Decoder(_Failure)
 
 
-def result(request: ProviderRequest, status: int, headers: Mapping[str, str], body: bytes) -> CallResult:
-    """The outcome of a call that was answered with ``status`` and ``body``.
+def refused(status: int, headers: Mapping[str, str], body: bytes) -> CallResult | None:
+    """The outcome of an answer that is no success; ``None`` for a success.
 
-    Only the API's own envelope is evidence; what a gateway between us says in its own words leaves all open.
+    Only the API's own envelope is evidence; an answer that a gateway made leaves the outcome unknown.
     """
-    if (told := by_status(status, headers)) is not None:
-        return told
+    if (outcome := by_status(status, headers)) is not None:
+        return outcome
+    if status in OK:
+        return None
     try:
-        if status not in OK:
-            return _refused(request.action, status, _failure.decode(body))
-        data = _success.decode(body).data
+        code = _failure.decode(body).reason_code
     except msgspec.MsgspecError:
         return CallResult(Outcome.UNKNOWN, reason=Reason.UNREADABLE_ANSWER)
-    match request.action:
-        case Action.CREATE:
-            if data.payment_url is None:
-                return CallResult(Outcome.UNKNOWN, reason=Reason.UNREADABLE_ANSWER)
-            return CallResult(Outcome.PENDING, request.order_ref, data.payment_url)
-        case Action.RECUR:
-            if data.operation_id is None:
-                return CallResult(Outcome.UNKNOWN, reason=Reason.UNREADABLE_ANSWER)
-            return CallResult(Outcome.PENDING, request.order_ref)
-        case Action.INQUIRE:
-            return _inquired(data, request)
-        case Action.ROLLBACK:
-            return CallResult(Outcome.SUCCEEDED)
-        case _:
-            return _operated(data, request.currency)
-
-
-def _refused(action: Action, status: int, failure: _Failure) -> CallResult:
-    code = failure.reason_code
     if code in BUSY:
         return CallResult(Outcome.NOT_SENT, reason=Reason.PROVIDER_BUSY)
     if code in ALREADY:
         return CallResult(Outcome.UNKNOWN, reason=Reason.ALREADY_KNOWN)
-    if status == NOT_FOUND and action is Action.INQUIRE:
-        return CallResult(Outcome.SUCCEEDED, reason=Reason.ORDER_NOT_FOUND, observed=Observation())
-    reason = DECLINES.get(code, Reason.ORDER_NOT_FOUND if status == NOT_FOUND else Reason.DECLINED)
-    return CallResult(Outcome.DECLINED, reason=reason)
+    return _declined(Reason.ORDER_NOT_FOUND if status == NOT_FOUND else DECLINES.get(code, Reason.DECLINED))
 
 
-def _inquired(data: _Data, request: ProviderRequest) -> CallResult:
+def opened(data: Data, order_ref: str) -> CallResult:
+    """An order was opened."""
+    if data.payment_url is None:
+        return CallResult(Outcome.UNKNOWN, reason=Reason.UNREADABLE_ANSWER)
+    return CallResult(Outcome.PENDING, order_ref, data.payment_url)
+
+
+def charged(data: Data, order_ref: str) -> CallResult:
+    """A charge of a saved method was accepted."""
+    if data.operation_id is None:
+        return CallResult(Outcome.UNKNOWN, reason=Reason.UNREADABLE_ANSWER)
+    return CallResult(Outcome.PENDING, order_ref)
+
+
+def inquired(data: Data, request: ProviderRequest) -> CallResult:
+    """The order as an inquiry shows it."""
     order = data.order
     if order is None:
         return CallResult(Outcome.UNKNOWN, reason=Reason.UNREADABLE_ANSWER)
@@ -138,7 +134,8 @@ def _inquired(data: _Data, request: ProviderRequest) -> CallResult:
     return CallResult(Outcome.SUCCEEDED, payment_url=order.payment_url, observed=observed)
 
 
-def _operated(data: _Data, currency: str) -> CallResult:
+def operated(data: Data, currency: str) -> CallResult:
+    """A capture, void or refund ended as the operation in the answer."""
     operation = data.operation
     if operation is None or not _is_known(operation):
         return CallResult(Outcome.PENDING)
@@ -147,10 +144,13 @@ def _operated(data: _Data, currency: str) -> CallResult:
         case "SUCCESS":
             return CallResult(Outcome.SUCCEEDED, provider_ref=operation.operation_id, observed=observed)
         case "FAIL":
-            reason = DECLINES.get(operation.reason or "", Reason.DECLINED)
-            return CallResult(Outcome.DECLINED, reason=reason)
+            return _declined(DECLINES.get(operation.reason or "", Reason.DECLINED))
         case _:
             return CallResult(Outcome.PENDING, provider_ref=operation.operation_id)
+
+
+def _declined(reason: Reason) -> CallResult:
+    return CallResult(Outcome.DECLINED, reason=reason)
 
 
 def _is_known(operation: _Operation) -> bool:

@@ -15,7 +15,7 @@ import msgspec
 from billing.errors import InvalidMessage
 from billing.messages import Observation
 from billing.vocabulary import PaymentStatus
-from providers.base import CallbackRejected, ParsedCallback, VerifiedCallback
+from providers.base import CallbackRejected, CallbackVerifier, ParsedCallback, VerifiedCallback
 from providers.yandex_pay import responses
 from providers.yandex_pay.keys import Keys, KeysUnavailable
 
@@ -59,7 +59,7 @@ _events = msgspec.json.Decoder(_Event)
 _headers: Final = msgspec.json.Decoder(dict[str, Any])
 
 
-class WebhookVerifier:
+class WebhookVerifier(CallbackVerifier):
     """Checks tokens against the provider's published keys. ``now``: Unix seconds."""
 
     def __init__(self, keys: Keys, merchant_id: str, now: Callable[[], float] = time.time) -> None:
@@ -68,7 +68,18 @@ class WebhookVerifier:
         self._now = now
         self._jws = jwt.PyJWS(algorithms=[ALGORITHM])
 
-    async def verify(self, body: bytes) -> VerifiedCallback:
+    async def start(self) -> None:
+        await self._keys.start()
+
+    async def close(self) -> None:
+        await self._keys.close()
+
+    async def verify(
+        self,
+        headers: Mapping[str, str],  # noqa: ARG002
+        body: bytes,
+        peer: str | None = None,  # noqa: ARG002
+    ) -> VerifiedCallback:
         """Algorithm and signature, then type and times, then the merchant. Raises :class:`CallbackRejected`: 403 in
         the words of the document; 503 when the keys cannot be had, so that the provider comes back."""
         header, payload = await self._check_signature(body)

@@ -1,8 +1,8 @@
 """The YooKassa adapter: API v3 (payments, refunds), notifications."""
 
-from collections.abc import AsyncIterator, Mapping
-from datetime import date, datetime, timedelta
-from typing import ClassVar, Final
+from collections.abc import AsyncIterator
+from datetime import date
+from typing import ClassVar
 
 from billing.messages import Observation, ObservedOperation, ProviderRequest
 from billing.reasons import Reason
@@ -12,23 +12,18 @@ from providers.base import (
     CallResult,
     Capabilities,
     ParsedCallback,
-    Provider,
     StatementLine,
     Unsupported,
-    VerifiedCallback,
 )
-from providers.http import CallEnded, conclude, statement_errors
+from providers.http import CLOCKS_DIFFER, CallEnded, CallLimits, HttpProvider
 from providers.yookassa import requests, responses, webhook
 from providers.yookassa.api import Api
 from providers.yookassa.receipts import TAX_CODES
 from providers.yookassa.responses import Payment, Refund
-from runtime.settings import Settings
-
-#: Their clock and ours differ: so much earlier a payment is looked for.
-CLOCKS_DIFFER: Final = timedelta(minutes=1)
+from providers.yookassa.settings import YooKassaSettings
 
 
-class YooKassa(Provider):
+class YooKassa(HttpProvider):
     """One shop at YooKassa.
 
     ``Idempotence-Key`` is our operation's id, the same on every attempt; YooKassa remembers it for 24 hours. It is
@@ -51,56 +46,18 @@ class YooKassa(Provider):
     """
 
     name: ClassVar[str] = "yookassa"
-    capabilities: ClassVar[Capabilities] = Capabilities(
-        two_stage="request",
-        partial_capture=True,
-        asynchronous_refunds=True,
-        saved_methods=True,
-        rollback=False,
-        lists=True,
-        idempotency=timedelta(hours=24),
-        hold=timedelta(days=7),
-        minimum={},
-        currencies=frozenset({"RUB"}),
-        day=MOSCOW,
-    )
+    capabilities: ClassVar[Capabilities] = Capabilities(currencies=frozenset({"RUB"}), day=MOSCOW)
 
-    def __init__(self, settings: Settings) -> None:
-        self._timeout_s = settings.provider_timeout_s
-        self._taxes = TAX_CODES | settings.yookassa_tax_codes
-        self._addresses = webhook.Addresses(settings.yookassa_addresses or webhook.PUBLISHED)
-        self._api = Api(
-            settings.yookassa_url,
-            settings.yookassa_shop_id,
-            settings.yookassa_secret_key.get_secret_value(),
-            self._timeout_s,
-            settings.provider_concurrency,
-        )
-
-    async def start(self) -> None:
-        await self._api.start()
-
-    async def close(self) -> None:
-        await self._api.close()
-
-    async def perform(self, request: ProviderRequest) -> CallResult:
-        return await conclude(self, request, self._perform, self._timeout_s)
-
-    async def verify_callback(
-        self,
-        headers: Mapping[str, str],  # noqa: ARG002
-        body: bytes,
-        peer: str | None = None,
-    ) -> VerifiedCallback:
-        return webhook.verify(body, peer, self._addresses)
+    def __init__(self, settings: YooKassaSettings, limits: CallLimits) -> None:
+        self._taxes = TAX_CODES | settings.tax_codes
+        self._api = Api(settings.url, settings.shop_id, settings.secret_key.get_secret_value(), limits)
+        super().__init__(self._api, limits)
 
     def parse_callback(self, body: bytes) -> ParsedCallback:
         return webhook.parse(body)
 
-    def statement(self, day: date) -> AsyncIterator[StatementLine]:
-        return statement_errors(self._lines(*self.capabilities.business_day(day)))
-
-    async def _lines(self, start: datetime, end: datetime) -> AsyncIterator[StatementLine]:
+    async def _statement(self, day: date) -> AsyncIterator[StatementLine]:
+        start, end = self.capabilities.business_day(day)
         async for payment in self._api.captured(start, end):
             if (line := responses.charge_line(payment)) is not None:
                 yield line

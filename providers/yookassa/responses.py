@@ -99,6 +99,10 @@ class Page(msgspec.Struct):
     items: list[msgspec.Raw]
     next_cursor: str | None = None
 
+    def next_query(self) -> dict[str, str] | None:
+        """The query parameters of the next page; ``None`` after the last one."""
+        return None if self.next_cursor is None else {"cursor": self.next_cursor}
+
 
 class _Error(msgspec.Struct):
     type: Literal["error"]

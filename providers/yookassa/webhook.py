@@ -4,14 +4,14 @@ The sender's address is checked, and that is not proof enough to move money: a n
 news of a payment, and YooKassa's API is asked what. Any status but 200 brings it again, for 24 hours.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, Literal
 
 import msgspec
 
 from billing.errors import InvalidMessage
-from providers.base import CallbackRejected, ParsedCallback, VerifiedCallback
+from providers.base import CallbackRejected, CallbackVerifier, ParsedCallback, VerifiedCallback
 from providers.yookassa.requests import OPERATION
 
 #: Who sends notifications, as published: https://yookassa.ru/developers/using-api/webhooks#ip
@@ -43,14 +43,29 @@ class _Notification(msgspec.Struct):
 _notifications = msgspec.json.Decoder(_Notification)
 
 
-class Addresses:
-    """A list of addresses and networks. Raises :class:`ValueError` when made of something else."""
+class WebhookVerifier(CallbackVerifier):
+    """Checks the sender's address, then the shape. ``addresses``: addresses and networks; raises :class:`ValueError` for
+    anything else."""
 
-    def __init__(self, listed: Iterable[str]) -> None:
-        self._networks: tuple[IPv4Network | IPv6Network, ...] = tuple(ip_network(text) for text in listed)
+    def __init__(self, addresses: Iterable[str]) -> None:
+        self._networks: tuple[IPv4Network | IPv6Network, ...] = tuple(ip_network(text) for text in addresses)
 
-    def has(self, peer: str | None) -> bool:
-        """Whether an address is on the list; an IPv4 address may come in IPv6's clothes."""
+    async def verify(
+        self,
+        headers: Mapping[str, str],  # noqa: ARG002
+        body: bytes,
+        peer: str | None = None,
+    ) -> VerifiedCallback:
+        """Raises :class:`CallbackRejected`."""
+        if not self._is_known(peer):
+            raise CallbackRejected(FORBIDDEN, b"{}", "the sender is not on the list")
+        try:
+            notification = _notifications.decode(body)
+        except msgspec.MsgspecError:
+            raise CallbackRejected(BAD_REQUEST, b"{}", "not a notification") from None
+        return VerifiedCallback(notification.object.payment_id or notification.object.id, b"{}")
+
+    def _is_known(self, peer: str | None) -> bool:
         try:
             address = ip_address(peer or "")
         except ValueError:
@@ -58,17 +73,6 @@ class Addresses:
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
         return any(address in network for network in self._networks)
-
-
-def verify(body: bytes, peer: str | None, addresses: Addresses) -> VerifiedCallback:
-    """The sender's address, then the shape. Raises :class:`CallbackRejected`."""
-    if not addresses.has(peer):
-        raise CallbackRejected(FORBIDDEN, b"{}", "the sender is not on the list")
-    try:
-        notification = _notifications.decode(body)
-    except msgspec.MsgspecError:
-        raise CallbackRejected(BAD_REQUEST, b"{}", "not a notification") from None
-    return VerifiedCallback(notification.object.payment_id or notification.object.id, b"{}")
 
 
 def parse(body: bytes) -> ParsedCallback:

@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestServer
 from billing.messages import ProviderRequest
 from billing.orders import Cart, Item
 from billing.vocabulary import Action, Outcome
+from providers import registry
 from providers.base import CallbackRejected
 from providers.sandbox.customer_behaviour import visit
 from providers.sandbox.server import Sandbox
@@ -72,7 +73,9 @@ async def between(world):
     app.router.add_route("*", "/{path:.*}", relay)
     server = TestServer(app)
     await server.start_server()
-    world.adapter._base = str(server.make_url("/yandex-pay"))
+    await world.adapter.close()
+    world.adapter = world.make_adapter(url=str(server.make_url("/yandex-pay")))
+    await world.adapter.start()
     yield seen
     await server.close()
 
@@ -145,10 +148,10 @@ async def test_what_we_answer_a_webhook_speaks_the_documents_language(world):
     answers = operation(whole, "post", "/v1/webhook")["responses"]
     await opened(world, 60_000)
     await world.until(lambda: bool(world.tokens))
-    verified = await world.adapter.verify_callback({}, world.tokens[0])
+    verified = await world.verifier.verify({}, world.tokens[0])
     check(answers["200"]["content"]["application/json"]["schema"], json.loads(verified.response), whole)
     with pytest.raises(CallbackRejected) as rejected:
-        await world.adapter.verify_callback({}, b"garbage")
+        await world.verifier.verify({}, b"garbage")
     check(answers["400"]["content"]["application/json"]["schema"], json.loads(rejected.value.body), whole)
 
 
@@ -185,7 +188,7 @@ def test_the_sandbox_serves_every_call_of_the_document_but_the_first_version_of_
     def shape(path: str) -> str:
         return re.sub(r"\{\w+\}", "*", path)
 
-    app = Sandbox(Settings(state_dir=tmp_path)).app()
+    app = Sandbox(Settings(state_dir=tmp_path), registry.read_settings()).app()
     served = {
         (route.method.lower(), shape(route.resource.canonical)) for route in app.router.routes() if route.resource
     }

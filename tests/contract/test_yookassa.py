@@ -92,9 +92,8 @@ async def between(world: YooKassaWorld):
     app.router.add_route("*", "/{path:.*}", relay)
     server = TestServer(app)
     await server.start_server()
-    world.settings = world.settings.model_copy(update={"yookassa_url": str(server.make_url(API))})
     await world.adapter.close()
-    world.adapter = world.make_adapter()
+    world.adapter = world.make_adapter(url=str(server.make_url(API)))
     await world.adapter.start()
     yield seen
     await server.close()

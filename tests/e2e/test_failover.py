@@ -18,9 +18,9 @@ from billing_client import BillingClient, Cart, Item, NewPayment, Payment, Payme
 from billing.messages import Envelope, ProviderRequest, decode_envelope
 from billing.messages.topics import INBOX, REQUESTS
 from deploy.local.layout import Memory
-from deploy.local.stack import MERCHANT
+from providers.http import CallLimits
 from providers.yandex_pay import YandexPay
-from runtime.settings import Settings
+from providers.yandex_pay.settings import YandexPaySettings
 from tests.conftest import Stack
 from tests.support.factories import NOW, a_create, an_order
 from tests.support.shop import audited
@@ -191,11 +191,8 @@ async def zombie(running: Stack, stack: dict[str, Any], payment_id: UUID) -> str
     request = next(r for r in requests if isinstance(r, ProviderRequest) and r.provider == "yandex-pay")
     memory = msgspec.json.decode((running.state_dir / "memory.json").read_bytes(), type=Memory)
     adapter = YandexPay(
-        Settings(
-            yandex_pay_url=f"{stack['urls']['sandbox']}/yandex-pay",
-            yandex_pay_merchant_id=MERCHANT,
-            yandex_pay_api_key=memory.secrets["yandex-pay"],
-        )
+        YandexPaySettings(url=f"{stack['urls']['sandbox']}/yandex-pay", api_key=memory.secrets["yandex-pay"]),
+        CallLimits(15.0, 64),
     )
     await adapter.start()
     try:

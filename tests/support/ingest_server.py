@@ -8,13 +8,13 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid5
 
 import aiohttp
 
-from billing.messages import CreatePayment, Message, PaymentChanged, ProviderRequest, Refusal, Reply, decode_envelope
+from billing.messages import CreatePayment, Message, PaymentChanged, Refusal, Reply, decode_envelope
 from billing.messages.topics import CALLBACKS, INBOX
 from billing.payments.decide import decide
 from billing.payments.decision import snapshot
@@ -31,8 +31,8 @@ from ingest_api.kafka.writer import NotStored
 from ingest_api.metrics import Metrics
 from ingest_api.routing.provider_health import ProviderHealth
 from ingest_api.routing.selection import ProviderSelector, read_rules
-from providers.base import CallbackRejected, CallResult, ParsedCallback, Provider, StatementLine, VerifiedCallback
-from providers.yandex_pay import YandexPay
+from providers.base import CallbackRejected, CallbackVerifier, VerifiedCallback
+from providers.registry import PLUGINS
 from runtime.settings import Settings
 from storage.access.api_keys import StoredKey
 from storage.access.key_ring import KeyRing, KeysUnavailable
@@ -44,31 +44,17 @@ SHOP_KEY = "shop-key-1"
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
-class FakeProvider(Provider):
-    """Believes a callback with the header ``x-signature: good``."""
-
-    name = "yandex-pay"
-    capabilities = YandexPay.capabilities
+class FakeVerifier(CallbackVerifier):
+    """Accepts a callback with the header ``x-signature: good``."""
 
     def __init__(self) -> None:
         self.peers: list[str | None] = []
 
-    def statement(self, day: date) -> AsyncIterator[StatementLine]:
-        raise NotImplementedError
-
-    async def perform(self, request: ProviderRequest) -> CallResult:
-        raise NotImplementedError
-
-    async def verify_callback(
-        self, headers: Mapping[str, str], body: bytes, peer: str | None = None
-    ) -> VerifiedCallback:
+    async def verify(self, headers: Mapping[str, str], body: bytes, peer: str | None = None) -> VerifiedCallback:
         self.peers.append(peer)
         if headers.get("x-signature") != "good":
             raise CallbackRejected(403, b'{"status":"fail","reasonCode":"FORBIDDEN"}', "bad signature")
         return VerifiedCallback(order_ref="order-1", response=b'{"status":"success"}')
-
-    def parse_callback(self, body: bytes) -> ParsedCallback:
-        raise NotImplementedError
 
 
 @dataclass
@@ -332,10 +318,9 @@ def _json(document: Any) -> bytes:
 
 
 @asynccontextmanager
-async def serving(
-    providers: Callable[[Settings], Mapping[str, Provider]] | None = None, **overrides: Any
-) -> AsyncIterator[World]:
-    """Serve the API on a free port; ``overrides`` change settings. Without ``providers`` there is a fake one."""
+async def serving(verifiers: Mapping[str, CallbackVerifier] | None = None, **overrides: Any) -> AsyncIterator[World]:
+    """Serve the API on a free port; ``overrides`` change settings. Without ``verifiers`` there is one
+    provider, with a fake."""
     hashes = {name: hashlib.sha256(key.encode()).hexdigest() for name, key in (("site", SITE_KEY), ("shop", SHOP_KEY))}
     settings = Settings(**{"api_keys": hashes, "wait_default_s": 5.0, "body_limit_bytes": 8192, **overrides})
     metrics = Metrics()
@@ -345,7 +330,8 @@ async def serving(
     keys = KeyRing(settings.api_keys, book, clock=lambda: NOW, refresh_s=300, default_rate_per_s=0.001)
     changes = NoKafkaChanges(settings, metrics, limit=3)
     ids = itertools.count()
-    known = {"yandex-pay": FakeProvider()} if providers is None else providers(settings)
+    verifiers = {"yandex-pay": FakeVerifier()} if verifiers is None else verifiers
+    known = {name: PLUGINS[name] for name in verifiers}
     dependencies = Dependencies(
         settings=settings,
         metrics=metrics,
@@ -357,6 +343,7 @@ async def serving(
         changes=changes,
         reads=reads,
         providers=known,
+        verifiers=verifiers,
         selector=ProviderSelector(read_rules(settings.routes_file, known), known, ProviderHealth(reads)),
         clock=lambda: NOW,
         new_id=lambda: uuid5(UUID(int=0), str(next(ids))).hex,

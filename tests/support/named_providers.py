@@ -6,18 +6,19 @@ from typing import Any
 
 import aiohttp
 import msgspec
+from pydantic import SecretStr
 
 from billing.messages import ProviderRequest
 from billing.orders import Cart, Order
 from billing.vocabulary import Action, CaptureMode
-from providers.base import CallResult, Provider
-from providers.stripe import Stripe
-from providers.tbank import TBank
+from providers.base import CallResult
+from providers.plugin import SandboxAddress
+from providers.settings import ProviderSettings
 from tests.support.factories import an_order
-from tests.support.sandbox import API_KEY, World, a_request
+from tests.support.sandbox import API_KEY, ProviderWorld, a_request
 
 
-class NamedWorld(World):
+class ProviderNamedWorld(ProviderWorld):
     """A merchant whose provider names the payment."""
 
     async def open(self, *prices: int, **fields: Any) -> ProviderRequest:
@@ -65,13 +66,16 @@ class NamedWorld(World):
         return {name: sum(order[name] for order in orders) for name in ("authorized", "captured", "refunded")}
 
 
-class StripeWorld(NamedWorld):
+class StripeWorld(ProviderNamedWorld):
     """An account at Stripe."""
 
-    callback_path = "/stripe"
+    provider = "stripe"
 
-    def make_adapter(self) -> Provider:
-        return Stripe(self.settings)
+    def settings_of_providers(self, address: SandboxAddress) -> dict[str, ProviderSettings]:
+        """Its webhook secret is being replaced: events carry two signatures."""
+        found = super().settings_of_providers(address)
+        secrets = [SecretStr("whsec_old"), SecretStr("whsec_new")]
+        return found | {self.provider: found[self.provider].model_copy(update={"webhook_secrets": secrets})}
 
     async def api(
         self, method: str, path: str, key: str | None = None, **params: Any
@@ -90,13 +94,10 @@ class StripeWorld(NamedWorld):
         return [json.loads(body)["type"] for body in self.tokens]
 
 
-class TBankWorld(NamedWorld):
+class TBankWorld(ProviderNamedWorld):
     """A terminal at T-Bank."""
 
-    callback_path = "/tbank"
-
-    def make_adapter(self) -> Provider:
-        return TBank(self.settings)
+    provider = "tbank"
 
     def notified(self) -> list[str]:
         """The statuses that we were told of, in order."""

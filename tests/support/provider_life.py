@@ -10,13 +10,13 @@ import msgspec
 from billing.messages import FollowUpOperation, Message, ProviderCallback, ProviderResult
 from billing.payments.decide import decide
 from billing.payments.model import Payment
-from tests.support.sandbox import PATIENCE_S, World
+from tests.support.sandbox import PATIENCE_S, ProviderWorld
 
 
 class Life:
     """``lose_answers``: so many of the next answers never reach the payment. ``outcomes``: how every call ended."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: ProviderWorld) -> None:
         self.world = world
         self.payment: Payment | None = None
         self.lose_answers = 0

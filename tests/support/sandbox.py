@@ -5,31 +5,30 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import aiohttp
 import msgspec
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
-from pydantic import SecretStr
 
 from billing.messages import ProviderRequest
 from billing.orders import Cart, Order
 from billing.vocabulary import Action, CaptureMode, Outcome
-from providers.base import CallbackRejected, ParsedCallback, Provider
+from providers import registry
+from providers.base import CallbackRejected, CallbackVerifier, ParsedCallback, Provider
+from providers.http import CallLimits
+from providers.plugin import SandboxAddress
 from providers.sandbox.server import Sandbox
-from providers.yandex_pay import YandexPay
+from providers.settings import ProviderSettings
 from runtime.settings import Settings
 from tests.support.factories import an_order
 
-MERCHANT = str(UUID(int=7))
 API_KEY = "secret"
-SHOP = "506751"
-TERMINAL = "1700000000000DEMO"
 AUTHORIZED = {"Authorization": f"Api-Key {API_KEY}"}
 PATIENCE_S = 20.0
 
-AnyWorld = TypeVar("AnyWorld", bound="World")
+AnyWorld = TypeVar("AnyWorld", bound="ProviderWorld")
 
 
 def a_request(action: Action = Action.CREATE, order: Order | None = None, **fields: Any) -> ProviderRequest:
@@ -64,11 +63,10 @@ def a_cart(*prices: int) -> Cart:
     return an_order(*prices).cart
 
 
-class World:
+class ProviderWorld:
     """A sandbox, an adapter, and the callbacks that were verified, in the order they came."""
 
-    #: Where the provider calls, below our webhooks.
-    callback_path = "/yandex-pay/v1/webhook"
+    provider = "yandex-pay"
 
     def __init__(self, state_dir: Path, timeout_s: float = 5.0) -> None:
         self.sandbox_port, self.shop_port = unused_port(), unused_port()
@@ -81,28 +79,23 @@ class World:
             sandbox_port=self.sandbox_port,
             sandbox_callback_url=f"http://127.0.0.1:{self.shop_port}",
             sandbox_retry_max_s=0.1,
-            yandex_pay_url=f"{self.url}/yandex-pay",
-            yandex_pay_merchant_id=MERCHANT,
-            yandex_pay_api_key=SecretStr(API_KEY),
-            yandex_pay_registers_url=f"{self.url}/_sandbox/registers/yandex-pay",
-            yookassa_url=f"{self.url}/yookassa/v3",
-            yookassa_shop_id=SHOP,
-            yookassa_secret_key=SecretStr(API_KEY),
-            yookassa_addresses=["127.0.0.1"],
-            stripe_url=f"{self.url}/stripe",
-            stripe_secret_key=SecretStr(API_KEY),
-            stripe_webhook_secrets=[SecretStr("whsec_old"), SecretStr("whsec_new")],
-            tbank_url=f"{self.url}/tbank",
-            tbank_registers_url=f"{self.url}/_sandbox/registers/tbank",
-            tbank_terminal_key=TERMINAL,
-            tbank_password=SecretStr(API_KEY),
-            provider_timeout_s=timeout_s,
         )
-        self.adapter: Provider = self.make_adapter()
+        self.limits = CallLimits(timeout_s, 64)
+        address = SandboxAddress(self.url, lambda _name: API_KEY, ("127.0.0.1",))
+        self.provider_settings = self.settings_of_providers(address)
+        self.plugin = registry.PLUGINS[self.provider]
+        self.adapter = self.make_adapter()
+        self.verifier: CallbackVerifier = self.plugin.verifier(self.provider_settings[self.provider])
 
-    def make_adapter(self) -> Provider:
-        """The adapter of the provider that this world is about."""
-        return YandexPay(self.settings)
+    def settings_of_providers(self, address: SandboxAddress) -> dict[str, ProviderSettings]:
+        """Of every provider, as the sandbox and the adapter have them."""
+        return registry.sandbox_settings(address)
+
+    def make_adapter(self, **changes: Any) -> Provider:
+        """An adapter of the provider that this world is about. ``changes``: to its settings."""
+        settings = self.provider_settings[self.provider].model_copy(update=changes)
+        adapter: Provider = self.plugin.provider(settings, self.limits)
+        return adapter
 
     async def open(self, *prices: int, **fields: Any) -> ProviderRequest:
         """An order that can be paid; the request that opened it, under the name that the order has from now on."""
@@ -136,7 +129,7 @@ class World:
     @asynccontextmanager
     async def sandbox(self) -> AsyncIterator[None]:
         """The provider runs meanwhile."""
-        server = TestServer(Sandbox(self.settings).app(), port=self.sandbox_port)
+        server = TestServer(Sandbox(self.settings, self.provider_settings).app(), port=self.sandbox_port)
         await server.start_server()
         yield
         await server.close()
@@ -145,7 +138,7 @@ class World:
     async def shop(self) -> AsyncIterator[None]:
         """We listen meanwhile."""
         app = web.Application()
-        app.router.add_post(self.callback_path, self._hear)
+        app.router.add_post(f"/{self.provider}{self.plugin.callback.path}", self._hear)
         server = TestServer(app, port=self.shop_port)
         await server.start_server()
         yield
@@ -158,7 +151,7 @@ class World:
             return web.Response(status=503)
         try:
             headers = {name.lower(): value for name, value in request.headers.items()}
-            verified = await self.adapter.verify_callback(headers, body, request.remote)
+            verified = await self.verifier.verify(headers, body, request.remote)
         except CallbackRejected as rejected:
             return web.Response(status=rejected.status, body=rejected.body)
         self.callbacks.append(self.adapter.parse_callback(body))
@@ -190,8 +183,8 @@ class World:
 
 
 @asynccontextmanager
-async def a_world(state_dir: Path, timeout_s: float = 5.0) -> AsyncIterator[World]:
-    async with running(World(state_dir, timeout_s)) as world:
+async def a_world(state_dir: Path, timeout_s: float = 5.0) -> AsyncIterator[ProviderWorld]:
+    async with running(ProviderWorld(state_dir, timeout_s)) as world:
         yield world
 
 
@@ -199,8 +192,10 @@ async def a_world(state_dir: Path, timeout_s: float = 5.0) -> AsyncIterator[Worl
 async def running(world: AnyWorld) -> AsyncIterator[AnyWorld]:
     """A world with everything started."""
     await world.adapter.start()
+    await world.verifier.start()
     try:
         async with world.sandbox(), world.shop():
             yield world
     finally:
         await world.adapter.close()
+        await world.verifier.close()

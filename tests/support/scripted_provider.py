@@ -9,9 +9,11 @@ from typing import Any
 from aiohttp import web
 from pydantic import SecretStr
 
+from providers.http import CallLimits
 from providers.yandex_pay import YandexPay
-from runtime.settings import Settings
+from providers.yandex_pay.settings import YandexPaySettings
 
+LIMITS = CallLimits(timeout_s=5.0, connections=64)
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -68,19 +70,10 @@ class Script:
         return response
 
 
-def settings(url: str, **changes: Any) -> Settings:
-    values: dict[str, Any] = {
-        "yandex_pay_url": url,
-        "yandex_pay_merchant_id": "merchant-1",
-        "yandex_pay_api_key": SecretStr("secret"),
-        "provider_timeout_s": 5.0,
-    }
-    return Settings(**(values | changes))
-
-
 @asynccontextmanager
-async def an_adapter(url: str, **changes: Any) -> AsyncIterator[YandexPay]:
-    adapter = YandexPay(settings(url, **changes))
+async def an_adapter(url: str, limits: CallLimits = LIMITS, **changes: Any) -> AsyncIterator[YandexPay]:
+    values: dict[str, Any] = {"url": url, "merchant_id": "merchant-1", "api_key": SecretStr("secret")}
+    adapter = YandexPay(YandexPaySettings(**(values | changes)), limits)
     await adapter.start()
     yield adapter
     await adapter.close()

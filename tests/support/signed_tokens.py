@@ -61,5 +61,5 @@ class Clock:
 
 async def rejection(verifier: WebhookVerifier, token: bytes) -> CallbackRejected:
     with pytest.raises(CallbackRejected) as caught:
-        await verifier.verify(token)
+        await verifier.verify({}, token)
     return caught.value

@@ -13,21 +13,18 @@ import msgspec
 from billing.messages import ProviderRequest
 from billing.orders import Order
 from billing.vocabulary import Action, CaptureMode
-from providers.base import CallResult, Provider
-from providers.yookassa import YooKassa
-from tests.support.sandbox import API_KEY, SHOP, World, a_request, running
+from providers.base import CallResult
+from providers.yookassa.plugin import SANDBOX_SHOP
+from tests.support.sandbox import API_KEY, ProviderWorld, a_request, running
 
-BASIC = aiohttp.encode_basic_auth(SHOP, API_KEY)
+BASIC = aiohttp.encode_basic_auth(SANDBOX_SHOP, API_KEY)
 API = "/yookassa/v3"
 
 
-class YooKassaWorld(World):
+class YooKassaWorld(ProviderWorld):
     """A shop at YooKassa."""
 
-    callback_path = "/yookassa"
-
-    def make_adapter(self) -> Provider:
-        return YooKassa(self.settings)
+    provider = "yookassa"
 
     async def hold(self, *prices: int) -> ProviderRequest:
         """A payment that is held, and we were told."""

@@ -16,6 +16,7 @@ from providers.sandbox.stripe import lists, parameters, serializers
 from providers.sandbox.stripe.model import Payments
 from providers.sandbox.stripe.parameters import Refused
 from providers.sandbox.stripe.requests import PROVIDER
+from providers.stripe.settings import StripeSettings
 
 PREFIX: Final = "/stripe"
 KEY: Final = "Idempotency-Key"
@@ -35,13 +36,15 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class StripeApi:
     """The API's handlers, in front of the ``payments``."""
 
-    def __init__(self, imitation: Imitation, payments: Payments, context: SandboxContext) -> None:
+    def __init__(
+        self, imitation: Imitation, payments: Payments, settings: StripeSettings, context: SandboxContext
+    ) -> None:
         self._imitation = imitation
         self._payments = payments
         self._ledger = context.ledger
         self._faults = context.faults
         self._replays = Replays(PROVIDER, context.ledger, IDEMPOTENCY_S)
-        self._authorization = f"Bearer {context.settings.stripe_secret_key.get_secret_value()}"
+        self._authorization = f"Bearer {settings.secret_key.get_secret_value()}"
         self._under_way: set[str] = set()
 
     def routes(self) -> list[web.RouteDef]:

@@ -14,6 +14,7 @@ from providers.sandbox.stripe.api import IDEMPOTENCY_S, StripeApi
 from providers.sandbox.stripe.model import Payments
 from providers.sandbox.stripe.requests import PROVIDER
 from providers.sandbox.stripe.signing import signature
+from providers.stripe.settings import StripeSettings
 
 DECLINED: Final = "insufficient_funds"
 
@@ -24,10 +25,10 @@ class StripeImitation(Imitation):
     name: ClassVar[str] = PROVIDER
     idempotency_s: ClassVar[float | None] = IDEMPOTENCY_S
 
-    def __init__(self, context: SandboxContext) -> None:
-        self._secrets = [secret.get_secret_value() for secret in context.settings.stripe_webhook_secrets]
+    def __init__(self, settings: StripeSettings, context: SandboxContext) -> None:
+        self._secrets = [secret.get_secret_value() for secret in settings.webhook_secrets]
         self._payments = Payments(context)
-        self._api = StripeApi(self, self._payments, context)
+        self._api = StripeApi(self, self._payments, settings, context)
 
     def routes(self) -> list[web.RouteDef]:
         return self._api.routes()

@@ -14,6 +14,7 @@ from providers.sandbox.tbank import serializers
 from providers.sandbox.tbank.errors import NO_PAYMENT, WRONG_FIELD, WRONG_TERMINAL, WRONG_TOKEN, Refused
 from providers.sandbox.tbank.model import PROVIDER, Payments, cancels
 from providers.sandbox.tbank.signing import token
+from providers.tbank.settings import TBankSettings
 
 PREFIX: Final = f"/{PROVIDER}/v2"
 
@@ -25,13 +26,15 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class TBankApi:
     """The API's handlers, in front of the ``payments``."""
 
-    def __init__(self, imitation: Imitation, payments: Payments, context: SandboxContext) -> None:
+    def __init__(
+        self, imitation: Imitation, payments: Payments, settings: TBankSettings, context: SandboxContext
+    ) -> None:
         self._imitation = imitation
         self._payments = payments
         self._faults = context.faults
         self._payment_url = context.payment_url
-        self._terminal_key = context.settings.tbank_terminal_key
-        self._password = context.settings.tbank_password.get_secret_value()
+        self._terminal_key = settings.terminal_key
+        self._password = settings.password.get_secret_value()
 
     def routes(self) -> list[web.RouteDef]:
         """The API's routes."""

@@ -13,6 +13,7 @@ from providers.sandbox.tbank.api import TBankApi, refusal
 from providers.sandbox.tbank.errors import TROUBLE
 from providers.sandbox.tbank.model import PROVIDER, Payments
 from providers.sandbox.tbank.signing import token
+from providers.tbank.settings import TBankSettings
 
 #: Not enough money.
 DECLINED: Final = "1051"
@@ -24,10 +25,10 @@ class TBankImitation(Imitation):
 
     name: ClassVar[str] = PROVIDER
 
-    def __init__(self, context: SandboxContext) -> None:
-        self._password = context.settings.tbank_password.get_secret_value()
-        self._payments = Payments(context)
-        self._api = TBankApi(self, self._payments, context)
+    def __init__(self, settings: TBankSettings, context: SandboxContext) -> None:
+        self._password = settings.password.get_secret_value()
+        self._payments = Payments(settings.terminal_key, context)
+        self._api = TBankApi(self, self._payments, settings, context)
 
     def routes(self) -> list[web.RouteDef]:
         return self._api.routes()

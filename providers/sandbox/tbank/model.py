@@ -44,12 +44,12 @@ REVOKED: Final = "1005"
 class Payments:
     """The payments of one terminal. Methods raise :class:`Refused`."""
 
-    def __init__(self, context: SandboxContext) -> None:
+    def __init__(self, terminal_key: str, context: SandboxContext) -> None:
         self.changes = Changes(PROVIDER, context)
         self._ledger = context.ledger
         self._faults = context.faults
         self._on_opened = context.on_opened
-        self._terminal_key = context.settings.tbank_terminal_key
+        self._terminal_key = terminal_key
 
     def find(self, payment_id: Any) -> Order:
         """A payment by its id."""

@@ -15,6 +15,7 @@ from providers.sandbox.yandex_pay import serializers
 from providers.sandbox.yandex_pay.errors import CartProblem, Refused
 from providers.sandbox.yandex_pay.model import Orders
 from providers.sandbox.yandex_pay.signing import Signer
+from providers.yandex_pay.settings import YandexPaySettings
 
 PREFIX: Final = "/yandex-pay"
 OK: Final = 200
@@ -25,14 +26,16 @@ Act = Callable[[web.Request, dict[str, Any]], dict[str, Any]]
 class YandexPayApi:
     """The API's handlers, in front of the ``orders``."""
 
-    def __init__(self, imitation: Imitation, orders: Orders, signer: Signer, context: SandboxContext) -> None:
+    def __init__(
+        self, imitation: Imitation, orders: Orders, signer: Signer, settings: YandexPaySettings, context: SandboxContext
+    ) -> None:
         self._imitation = imitation
         self._orders = orders
         self._signer = signer
         self._ledger = context.ledger
         self._faults = context.faults
-        self._authorization = f"Api-Key {context.settings.yandex_pay_api_key.get_secret_value()}"
-        self._merchant_id = context.settings.yandex_pay_merchant_id
+        self._authorization = f"Api-Key {settings.api_key.get_secret_value()}"
+        self._merchant_id = settings.merchant_id
         self._payment_url = context.payment_url
 
     def routes(self) -> list[web.RouteDef]:

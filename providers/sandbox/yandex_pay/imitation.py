@@ -13,7 +13,8 @@ from providers.sandbox.ledger import Order
 from providers.sandbox.yandex_pay import carts
 from providers.sandbox.yandex_pay.api import YandexPayApi, refusal
 from providers.sandbox.yandex_pay.model import PROVIDER, Orders
-from providers.sandbox.yandex_pay.signing import Signer
+from providers.sandbox.yandex_pay.signing import Signer, signing_key
+from providers.yandex_pay.settings import YandexPaySettings
 
 DECLINED: Final = "INSUFFICIENT_FUNDS"
 MERCHANT_PATH: Final = "/_sandbox/merchant"
@@ -32,10 +33,10 @@ class YandexPayImitation(Imitation):
     name: ClassVar[str] = PROVIDER
     callback_path: ClassVar[str] = "/v1/webhook"
 
-    def __init__(self, context: SandboxContext) -> None:
-        self._signer = Signer(context.ledger)
-        self._orders = Orders(context)
-        self._api = YandexPayApi(self, self._orders, self._signer, context)
+    def __init__(self, settings: YandexPaySettings, context: SandboxContext) -> None:
+        self._signer = Signer(signing_key(context.ledger))
+        self._orders = Orders(settings.merchant_id, context)
+        self._api = YandexPayApi(self, self._orders, self._signer, settings, context)
 
     def routes(self) -> list[web.RouteDef]:
         return [

@@ -38,11 +38,11 @@ class Orders:
     told of it, since no document says that anybody would be.
     """
 
-    def __init__(self, context: SandboxContext) -> None:
+    def __init__(self, merchant_id: str, context: SandboxContext) -> None:
         self.changes = Changes(PROVIDER, context)
         self._ledger = context.ledger
         self._faults = context.faults
-        self._merchant_id = context.settings.yandex_pay_merchant_id
+        self._merchant_id = merchant_id
         self._on_opened = context.on_opened
         self._two_stage = self._ledger.recall(_TWO_STAGE) == b"yes"
 

@@ -17,10 +17,11 @@ _KEY: Final = "yandex-pay/key"
 
 
 class Signer:
-    """Signs with a key that stays the same across restarts."""
+    """Signs with one key. ``validity_s``: how long a token is valid, seconds."""
 
-    def __init__(self, ledger: ProviderLedger) -> None:
-        self._key = _signing_key(ledger)
+    def __init__(self, key: ec.EllipticCurvePrivateKey, validity_s: int = VALIDITY_S) -> None:
+        self._key = key
+        self._validity_s = validity_s
         self._kid = f"sandbox-{self._key.public_key().public_numbers().x % 0xFFFFFFFF:08x}"
         self._jws = jwt.PyJWS(algorithms=[ALGORITHM])
 
@@ -33,11 +34,12 @@ class Signer:
     def sign(self, payload: bytes) -> bytes:
         """A new token around an event."""
         now = int(time.time())
-        headers = {"kid": self._kid, "iat": now, "exp": now + VALIDITY_S, "typ": "JWT"}
+        headers = {"kid": self._kid, "iat": now, "exp": now + self._validity_s, "typ": "JWT"}
         return self._jws.encode(payload, self._key, ALGORITHM, headers).encode()
 
 
-def _signing_key(ledger: ProviderLedger) -> ec.EllipticCurvePrivateKey:
+def signing_key(ledger: ProviderLedger) -> ec.EllipticCurvePrivateKey:
+    """The sandbox' key, the same across restarts."""
     stored = ledger.recall(_KEY)
     if stored is None:
         key = ec.generate_private_key(ec.SECP256R1())

@@ -16,6 +16,7 @@ from providers.sandbox.replays import KeyReused, Replays, digest
 from providers.sandbox.yookassa import lists, serializers
 from providers.sandbox.yookassa.errors import CODES, Refused
 from providers.sandbox.yookassa.model import PROVIDER, Payments
+from providers.yookassa.settings import YooKassaSettings
 
 PREFIX: Final = "/yookassa/v3"
 KEY: Final = "Idempotence-Key"
@@ -31,17 +32,16 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class YooKassaApi:
     """The API's handlers, in front of the ``payments``."""
 
-    def __init__(self, imitation: Imitation, payments: Payments, context: SandboxContext) -> None:
+    def __init__(
+        self, imitation: Imitation, payments: Payments, settings: YooKassaSettings, context: SandboxContext
+    ) -> None:
         self._imitation = imitation
         self._payments = payments
         self._ledger = context.ledger
         self._faults = context.faults
         self._replays = Replays(PROVIDER, context.ledger, IDEMPOTENCY_S)
-        settings = context.settings
-        self._shop_id = settings.yookassa_shop_id
-        self._authorization = aiohttp.encode_basic_auth(
-            settings.yookassa_shop_id, settings.yookassa_secret_key.get_secret_value()
-        )
+        self._shop_id = settings.shop_id
+        self._authorization = aiohttp.encode_basic_auth(settings.shop_id, settings.secret_key.get_secret_value())
 
     def routes(self) -> list[web.RouteDef]:
         """The API's routes."""

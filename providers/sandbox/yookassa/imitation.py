@@ -11,6 +11,7 @@ from providers.sandbox.imitation import CallbackRequest, Imitation, Line
 from providers.sandbox.ledger import Order
 from providers.sandbox.yookassa.api import IDEMPOTENCY_S, YooKassaApi, error
 from providers.sandbox.yookassa.model import PROVIDER, Payments
+from providers.yookassa.settings import YooKassaSettings
 
 DECLINED: Final = "insufficient_funds"
 
@@ -21,9 +22,9 @@ class YooKassaImitation(Imitation):
     name: ClassVar[str] = PROVIDER
     idempotency_s: ClassVar[float | None] = IDEMPOTENCY_S
 
-    def __init__(self, context: SandboxContext) -> None:
-        self._payments = Payments(context)
-        self._api = YooKassaApi(self, self._payments, context)
+    def __init__(self, settings: YooKassaSettings, context: SandboxContext) -> None:
+        self._payments = Payments(settings.shop_id, context)
+        self._api = YooKassaApi(self, self._payments, settings, context)
 
     def routes(self) -> list[web.RouteDef]:
         return self._api.routes()

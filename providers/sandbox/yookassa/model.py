@@ -26,12 +26,12 @@ REFUND_TAKES_S: Final = 0.05
 class Payments:
     """The payments of one shop. Methods raise :class:`Refused`."""
 
-    def __init__(self, context: SandboxContext) -> None:
+    def __init__(self, shop_id: str, context: SandboxContext) -> None:
         self.changes = Changes(PROVIDER, context)
         self._faults = context.faults
         self._on_opened = context.on_opened
         self._payment_url = context.payment_url
-        self._shop_id = context.settings.yookassa_shop_id
+        self._shop_id = shop_id
 
     def view(self, order: Order) -> dict[str, Any]:
         """A payment in YooKassa's words."""

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from billing.reasons import Reason, Recovery
 from billing.vocabulary import Action, Outcome, PaymentStatus
 from tests.support.factories import an_order
-from tests.support.named_providers import NamedWorld, StripeWorld, TBankWorld, a_charge
+from tests.support.named_providers import ProviderNamedWorld, StripeWorld, TBankWorld, a_charge
 from tests.support.sandbox import a_request, running
 
 
@@ -35,7 +35,7 @@ async def method(world) -> str:
     return reference or next(said.observed.method_ref for said in world.said(request) if said.observed.method_ref)
 
 
-async def test_a_paid_payment_is_called_back_under_our_operation(world: NamedWorld):
+async def test_a_paid_payment_is_called_back_under_our_operation(world: ProviderNamedWorld):
     request = await world.settled(59_900)
     await world.until(lambda: "CAPTURED" in world.statuses(request))
     assert str(request.operation_id) in world.said(request)[0].references
@@ -43,7 +43,7 @@ async def test_a_paid_payment_is_called_back_under_our_operation(world: NamedWor
     assert (await world.book(request.order_ref))["captured"] == 59_900
 
 
-async def test_a_hold_is_captured_in_part_and_the_rest_is_released(world: NamedWorld):
+async def test_a_hold_is_captured_in_part_and_the_rest_is_released(world: ProviderNamedWorld):
     request = await world.hold(60_000, 40_000)
     assert set(world.statuses(request)) == {"AUTHORIZED"}
     assert (await world.ask_for(request, Action.CAPTURE, 60_000)).outcome is Outcome.SUCCEEDED
@@ -51,14 +51,14 @@ async def test_a_hold_is_captured_in_part_and_the_rest_is_released(world: NamedW
     assert (await inquired(world, request)).status is PaymentStatus.CAPTURED
 
 
-async def test_a_hold_is_voided(world: NamedWorld):
+async def test_a_hold_is_voided(world: ProviderNamedWorld):
     request = await world.hold(59_900)
     assert (await world.ask_for(request, Action.VOID)).outcome is Outcome.SUCCEEDED
     assert (await inquired(world, request)).status is PaymentStatus.VOIDED
     await world.until(lambda: "VOIDED" in world.statuses(request))
 
 
-async def test_refunds_in_parts_add_up_and_more_is_declined(world: NamedWorld):
+async def test_refunds_in_parts_add_up_and_more_is_declined(world: ProviderNamedWorld):
     request = await world.settled(60_000, 40_000)
     for amount, kept in ((30_000, 100_000), (30_000, 70_000), (40_000, 40_000)):
         assert (
@@ -71,7 +71,7 @@ async def test_refunds_in_parts_add_up_and_more_is_declined(world: NamedWorld):
 
 
 @pytest.mark.parametrize("action", [Action.VOID, Action.REFUND])
-async def test_the_same_operation_asked_for_twice_happens_once(world: NamedWorld, action):
+async def test_the_same_operation_asked_for_twice_happens_once(world: ProviderNamedWorld, action):
     request = await (world.hold if action is Action.VOID else world.settled)(60_000)
     operation = world.about(request, action, 60_000 if action is Action.VOID else 20_000, refundable_before=60_000)
     for _ in range(2):
@@ -81,7 +81,7 @@ async def test_the_same_operation_asked_for_twice_happens_once(world: NamedWorld
 
 
 @pytest.mark.parametrize("action", [Action.CAPTURE, Action.VOID, Action.REFUND])
-async def test_an_operation_whose_answer_was_lost_happens_once(world: NamedWorld, action):
+async def test_an_operation_whose_answer_was_lost_happens_once(world: ProviderNamedWorld, action):
     request = await (world.settled if action is Action.REFUND else world.hold)(60_000)
     await world.tell("faults", fault="error_500_after_commit", operation=action.value.lower(), count=1)
     operation = world.about(request, action)
@@ -93,7 +93,7 @@ async def test_an_operation_whose_answer_was_lost_happens_once(world: NamedWorld
     assert [o["type"] for o in book["operations"]].count(action.value) == 1
 
 
-async def test_a_refund_under_way_ends_later(world: NamedWorld):
+async def test_a_refund_under_way_ends_later(world: ProviderNamedWorld):
     request = await world.settled(60_000)
     await world.tell("faults", fault="refund_later", operation="refund", count=1)
     assert (await world.ask_for(request, Action.REFUND, refundable_before=60_000)).outcome is Outcome.PENDING
@@ -103,7 +103,7 @@ async def test_a_refund_under_way_ends_later(world: NamedWorld):
             await asyncio.sleep(0.01)
 
 
-async def test_a_saved_method_is_charged_with_the_customer_absent(world: NamedWorld):
+async def test_a_saved_method_is_charged_with_the_customer_absent(world: ProviderNamedWorld):
     charge = a_charge(world.adapter.name, await method(world))
     result = await world.adapter.perform(charge)
     assert result.outcome is Outcome.SUCCEEDED, result
@@ -128,7 +128,7 @@ DECLINES = {
 }
 
 
-async def test_a_declined_charge_says_why_and_a_repeat_of_it_charges_nothing(world: NamedWorld):
+async def test_a_declined_charge_says_why_and_a_repeat_of_it_charges_nothing(world: ProviderNamedWorld):
     saved = await method(world)
     for fault, reason, helps in DECLINES[world.adapter.name]:
         await world.tell("faults", fault=fault, operation="recur", count=1)
@@ -140,7 +140,7 @@ async def test_a_declined_charge_says_why_and_a_repeat_of_it_charges_nothing(wor
     assert (await world.totals())["captured"] == 59_900
 
 
-async def test_a_charge_whose_answer_was_lost_is_found_by_our_operation(world: NamedWorld):
+async def test_a_charge_whose_answer_was_lost_is_found_by_our_operation(world: ProviderNamedWorld):
     charge = a_charge(world.adapter.name, await method(world))
     await world.tell("faults", fault="error_500_after_commit", operation="recur", count=1)
     assert (await world.adapter.perform(charge)).outcome is Outcome.UNKNOWN
@@ -152,7 +152,7 @@ async def test_a_charge_whose_answer_was_lost_is_found_by_our_operation(world: N
     assert (await world.totals())["captured"] == 59_900 + 29_900
 
 
-async def test_a_hold_whose_time_is_over_is_released(world: NamedWorld):
+async def test_a_hold_whose_time_is_over_is_released(world: ProviderNamedWorld):
     request = await world.hold(59_900)
     await world.ask("POST", f"/_sandbox/expire/{request.order_ref}")
     await world.until(lambda: "VOIDED" in world.statuses(request))
@@ -160,7 +160,7 @@ async def test_a_hold_whose_time_is_over_is_released(world: NamedWorld):
     assert (await world.ask_for(request, Action.CAPTURE)).outcome is Outcome.DECLINED
 
 
-async def test_a_page_whose_time_is_over_fails_the_payment(world: NamedWorld):
+async def test_a_page_whose_time_is_over_fails_the_payment(world: ProviderNamedWorld):
     request = await world.open(59_900)
     await world.ask("POST", f"/_sandbox/expire/{request.order_ref}")
     await world.until(lambda: world.statuses(request) == ["FAILED"])
@@ -169,7 +169,7 @@ async def test_a_page_whose_time_is_over_fails_the_payment(world: NamedWorld):
 
 
 @pytest.mark.parametrize("state", ["open", "held", "taken"])
-async def test_a_rollback_closes_a_payment_whatever_its_state(world: NamedWorld, state):
+async def test_a_rollback_closes_a_payment_whatever_its_state(world: ProviderNamedWorld, state):
     request = await {"open": world.open, "held": world.hold, "taken": world.settled}[state](59_900)
     result = await world.ask_for(request, Action.ROLLBACK)
     assert result.outcome in (Outcome.SUCCEEDED, Outcome.PENDING)
@@ -179,7 +179,7 @@ async def test_a_rollback_closes_a_payment_whatever_its_state(world: NamedWorld,
     assert (await inquired(world, request)).status in ("FAILED", "VOIDED", "REFUNDED")
 
 
-async def test_an_inquiry_about_what_the_provider_does_not_have_says_so(world: NamedWorld):
+async def test_an_inquiry_about_what_the_provider_does_not_have_says_so(world: ProviderNamedWorld):
     never = a_request(Action.INQUIRE, provider=world.adapter.name, opened_at=datetime.now(UTC))
     result = await world.adapter.perform(never)
     assert (result.outcome, result.reason) == (Outcome.SUCCEEDED, "order_not_found")
@@ -195,7 +195,7 @@ async def test_an_inquiry_about_what_the_provider_does_not_have_says_so(world: N
         ("connection_reset", Outcome.UNKNOWN, "connection_broken"),
     ],
 )
-async def test_a_fault_before_anything_is_done_leaves_nothing_behind(world: NamedWorld, fault, outcome, reason):
+async def test_a_fault_before_anything_is_done_leaves_nothing_behind(world: ProviderNamedWorld, fault, outcome, reason):
     await world.tell("faults", fault=fault, operation="create", count=1)
     request = a_request(order=an_order(59_900), provider=world.adapter.name, opened_at=datetime.now(UTC))
     result = await world.adapter.perform(request)
@@ -204,7 +204,7 @@ async def test_a_fault_before_anything_is_done_leaves_nothing_behind(world: Name
     assert (await world.adapter.perform(request)).outcome is Outcome.PENDING
 
 
-async def test_a_callback_may_be_lost_or_come_twice(world: NamedWorld):
+async def test_a_callback_may_be_lost_or_come_twice(world: ProviderNamedWorld):
     await world.tell("faults", fault="callback_lost", operation="pay", count=2)
     lost = await world.open(59_900)
     await world.customer(lost, "pay")
@@ -215,7 +215,7 @@ async def test_a_callback_may_be_lost_or_come_twice(world: NamedWorld):
     assert len({said.dedupe for said in world.said(twice)}) == 2
 
 
-async def test_a_callback_that_was_not_stored_is_delivered_again(world: NamedWorld):
+async def test_a_callback_that_was_not_stored_is_delivered_again(world: ProviderNamedWorld):
     world.accepts = False
     request = await world.open(59_900)
     await world.customer(request, "pay")
@@ -224,10 +224,9 @@ async def test_a_callback_that_was_not_stored_is_delivered_again(world: NamedWor
     await world.until(lambda: "CAPTURED" in world.statuses(request))
 
 
-async def test_a_wrong_key_is_turned_away_before_anything_happens(world: NamedWorld):
+async def test_a_wrong_key_is_turned_away_before_anything_happens(world: ProviderNamedWorld):
     wrong = SecretStr("wrong")
-    world.settings = world.settings.model_copy(update={"stripe_secret_key": wrong, "tbank_password": wrong})
-    adapter = world.make_adapter()
+    adapter = world.make_adapter(**{"stripe": {"secret_key": wrong}, "tbank": {"password": wrong}}[world.provider])
     await adapter.start()
     result = await adapter.perform(a_request(order=an_order(59_900), provider=adapter.name))
     await adapter.close()

@@ -7,10 +7,10 @@ import pytest
 from billing.orders import Cart, Item
 from providers.sandbox.ledger import Order, ProviderLedger
 from tests.support.factories import an_order
-from tests.support.sandbox import World, a_request, a_world
+from tests.support.sandbox import ProviderWorld, a_request, a_world
 
 
-async def page(world: World, order_ref: str) -> str:
+async def page(world: ProviderWorld, order_ref: str) -> str:
     async with aiohttp.ClientSession() as http, http.get(f"{world.url}/pay/{order_ref}") as answer:
         return await answer.text()
 
@@ -23,7 +23,7 @@ async def page(world: World, order_ref: str) -> str:
         ("walk_away", "https://cinema.example/failed", "Walk away"),
     ],
 )
-async def test_the_payment_page_shows_the_cart_and_its_form_leads_back(world: World, outcome, leads_to, shown):
+async def test_the_payment_page_shows_the_cart_and_its_form_leads_back(world: ProviderWorld, outcome, leads_to, shown):
     request = await world.open()
     text = await page(world, request.order_ref)
     assert "Film 1" in text
@@ -38,7 +38,7 @@ async def test_the_payment_page_shows_the_cart_and_its_form_leads_back(world: Wo
 
 @pytest.mark.parametrize("body", [{"outcome": "steal"}, {}])
 @pytest.mark.parametrize("form", ["data", "json"])
-async def test_a_customer_can_only_pay_be_declined_or_walk_away(world: World, form, body):
+async def test_a_customer_can_only_pay_be_declined_or_walk_away(world: ProviderWorld, form, body):
     request = await world.open()
     url = f"{world.url}/pay/{request.order_ref}"
     async with aiohttp.ClientSession() as http, http.post(url, **{form: body}) as answer:
@@ -58,7 +58,7 @@ async def test_an_order_past_its_time_can_no_longer_be_paid_and_nobody_is_told(t
         assert world.said(old) == []
 
 
-async def test_no_text_of_an_order_is_markup_on_the_page(world: World):
+async def test_no_text_of_an_order_is_markup_on_the_page(world: ProviderWorld):
     cart = Cart((Item("film-1", "<script>alert(1)</script>", 1, 59_900),))
     request = a_request(order=msgspec.structs.replace(an_order(), cart=cart))
     await world.adapter.perform(request)
@@ -67,7 +67,7 @@ async def test_no_text_of_an_order_is_markup_on_the_page(world: World):
     assert "&lt;script&gt;" in text
 
 
-async def test_automatic_customers_come_once_to_every_order_and_choose_by_weight(world: World):
+async def test_automatic_customers_come_once_to_every_order_and_choose_by_weight(world: ProviderWorld):
     await world.tell("customers", mode="auto", pay=0.5, decline=0.25, walk_away=0.25, seed=3)
     requests = [await world.open() for _ in range(40)]
     for request in requests:
@@ -78,6 +78,6 @@ async def test_automatic_customers_come_once_to_every_order_and_choose_by_weight
 
 
 @pytest.mark.parametrize("body", [b"{", b'{"mode":"crazy"}', b'{"pay":-1}', b'{"pay":0}', b'{"seeds":1}'])
-async def test_customers_that_cannot_be_understood_are_refused(world: World, body):
+async def test_customers_that_cannot_be_understood_are_refused(world: ProviderWorld, body):
     async with aiohttp.ClientSession() as http, http.post(f"{world.url}/_sandbox/customers", data=body) as answer:
         assert answer.status == 400

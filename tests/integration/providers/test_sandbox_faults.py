@@ -7,11 +7,11 @@ import aiohttp
 import pytest
 
 from billing.vocabulary import Action, Outcome
-from tests.support.sandbox import World, a_request, about
+from tests.support.sandbox import ProviderWorld, a_request, about
 
 
 @pytest.mark.parametrize("action", [Action.CAPTURE, Action.VOID, Action.REFUND, Action.ROLLBACK])
-async def test_an_operation_happens_once_although_it_is_sent_again_after_an_error(world: World, action):
+async def test_an_operation_happens_once_although_it_is_sent_again_after_an_error(world: ProviderWorld, action):
     request = await world.paid(two_stage=action in (Action.CAPTURE, Action.VOID))
     name = action.value.lower()
     await world.tell("faults", fault="error_500_after_commit", operation=name, count=1)
@@ -23,7 +23,7 @@ async def test_an_operation_happens_once_although_it_is_sent_again_after_an_erro
     assert book["requests"][name] == 2
 
 
-async def test_a_slow_answer_is_an_answer(world: World):
+async def test_a_slow_answer_is_an_answer(world: ProviderWorld):
     await world.tell("faults", fault="slow", operation="create", count=1, delay_ms=200)
     loop = asyncio.get_running_loop()
     started = loop.time()
@@ -31,7 +31,7 @@ async def test_a_slow_answer_is_an_answer(world: World):
     assert loop.time() - started >= 0.2
 
 
-async def test_a_lost_callback_does_not_come_late_either(world: World):
+async def test_a_lost_callback_does_not_come_late_either(world: ProviderWorld):
     await world.tell("faults", fault="callback_lost", operation="pay", count=1)
     lost = await world.open()
     await world.customer(lost, "pay")
@@ -39,7 +39,7 @@ async def test_a_lost_callback_does_not_come_late_either(world: World):
     assert (world.statuses(lost), world.statuses(later)) == ([], ["CAPTURED"])
 
 
-async def test_a_fault_by_rate_strikes_the_same_calls_for_the_same_seed(world: World):
+async def test_a_fault_by_rate_strikes_the_same_calls_for_the_same_seed(world: ProviderWorld):
     async def outcomes() -> list[Outcome]:
         await world.ask("DELETE", "/_sandbox/faults")
         await world.tell("faults", fault="rate_limited", operation="create", rate=0.5, seed=7)
@@ -50,7 +50,7 @@ async def test_a_fault_by_rate_strikes_the_same_calls_for_the_same_seed(world: W
     assert await outcomes() == first
 
 
-async def test_faults_are_listed_with_what_is_left_of_them_and_strike_only_their_operation(world: World):
+async def test_faults_are_listed_with_what_is_left_of_them_and_strike_only_their_operation(world: ProviderWorld):
     await world.tell("faults", fault="error_500_before_commit", operation="refund", count=2)
     request = await world.paid()
     assert (await world.adapter.perform(about(request, Action.REFUND))).outcome is Outcome.UNKNOWN
@@ -69,12 +69,12 @@ async def test_faults_are_listed_with_what_is_left_of_them_and_strike_only_their
         b'{"fault":"slow","count":1,"delay":5}',
     ],
 )
-async def test_a_fault_that_cannot_be_understood_is_refused(world: World, body):
+async def test_a_fault_that_cannot_be_understood_is_refused(world: ProviderWorld, body):
     async with aiohttp.ClientSession() as http, http.post(f"{world.url}/_sandbox/faults", data=body) as answer:
         assert answer.status == 400
 
 
-async def test_a_callback_that_is_held_back_comes_after_the_later_ones(world: World):
+async def test_a_callback_that_is_held_back_comes_after_the_later_ones(world: ProviderWorld):
     await world.tell("merchant", two_stage=True)
     await world.tell("faults", fault="callback_reordered", operation="pay", count=1, delay_ms=400)
     request = await world.open()

@@ -12,11 +12,11 @@ import pytest
 from billing.vocabulary import Action, Outcome
 from providers.sandbox.ledger import ProviderLedger
 from providers.sandbox.yandex_pay import Orders
-from tests.support.sandbox import API_KEY, MERCHANT, PATIENCE_S, World, a_request, about
+from tests.support.sandbox import API_KEY, MERCHANT, PATIENCE_S, ProviderWorld, a_request, about
 
 
 async def test_the_keys_and_the_settings_survive_a_restart(tmp_path):
-    world = World(tmp_path)
+    world = ProviderWorld(tmp_path)
     async with world.sandbox():
         await world.tell("merchant", two_stage=True)
         await world.tell("customers", mode="auto", pay=1.0, seed=5)
@@ -27,7 +27,7 @@ async def test_the_keys_and_the_settings_survive_a_restart(tmp_path):
         assert (await world.ask("GET", "/_sandbox/customers"))["mode"] == "auto"
 
 
-async def test_an_acknowledged_callback_is_crossed_out(world: World):
+async def test_an_acknowledged_callback_is_crossed_out(world: ProviderWorld):
     await world.paid()
     book = ProviderLedger(world.settings.state_dir / "sandbox" / "book.sqlite")
     await world.until(lambda: book.undelivered() == [])
@@ -35,7 +35,7 @@ async def test_an_acknowledged_callback_is_crossed_out(world: World):
 
 
 async def test_a_refund_under_way_is_finished_after_a_restart(tmp_path, monkeypatch):
-    world = World(tmp_path)
+    world = ProviderWorld(tmp_path)
     await world.adapter.start()
     async with world.shop():
         async with world.sandbox():
@@ -50,7 +50,7 @@ async def test_a_refund_under_way_is_finished_after_a_restart(tmp_path, monkeypa
 
 
 async def test_a_killed_process_keeps_every_order_it_answered_for_and_every_callback(tmp_path):
-    world = World(tmp_path)
+    world = ProviderWorld(tmp_path)
     world.accepts = False
     await world.adapter.start()
     requests = [a_request() for _ in range(20)]
@@ -79,7 +79,7 @@ async def test_a_killed_process_keeps_every_order_it_answered_for_and_every_call
     assert set(world.statuses()) == {"CAPTURED"}
 
 
-async def start(world: World, state_dir: Path) -> asyncio.subprocess.Process:
+async def start(world: ProviderWorld, state_dir: Path) -> asyncio.subprocess.Process:
     """The sandbox in a process of its own, ready."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("BILLING_")}
     environment = kept | {
@@ -103,14 +103,14 @@ async def start(world: World, state_dir: Path) -> asyncio.subprocess.Process:
                 return process
 
 
-async def captured(world: World, count: int) -> None:
+async def captured(world: ProviderWorld, count: int) -> None:
     """So many orders are captured."""
     async with asyncio.timeout(PATIENCE_S):
         while (await world.ask("GET", "/_sandbox/book/summary")).get("CAPTURED", {}).get("orders") != count:
             await asyncio.sleep(0.01)
 
 
-async def test_the_book_is_read_newest_first_and_by_id(world: World):
+async def test_the_book_is_read_newest_first_and_by_id(world: ProviderWorld):
     refs = [(await world.open()).order_ref for _ in range(3)]
     newest = (await world.ask("GET", "/_sandbox/book?limit=2"))["orders"]
     named = (await world.ask("GET", f"/_sandbox/book?order_id={refs[0]}&order_id={refs[2]}&order_id=unknown"))["orders"]
@@ -120,7 +120,7 @@ async def test_the_book_is_read_newest_first_and_by_id(world: World):
     assert {order["order_id"] for order in late} == {refs[1], refs[2]}
 
 
-async def test_the_summary_follows_every_change(world: World):
+async def test_the_summary_follows_every_change(world: ProviderWorld):
     paid = await world.paid()
     refunded = await world.paid()
     await world.adapter.perform(about(refunded, Action.REFUND))
@@ -135,6 +135,6 @@ async def test_the_summary_follows_every_change(world: World):
 
 
 @pytest.mark.parametrize("query", ["since=yesterday", "limit=many"])
-async def test_a_question_to_the_book_that_cannot_be_understood_is_refused(world: World, query):
+async def test_a_question_to_the_book_that_cannot_be_understood_is_refused(world: ProviderWorld, query):
     async with aiohttp.ClientSession() as http, http.get(f"{world.url}/_sandbox/book?{query}") as answer:
         assert answer.status == 400

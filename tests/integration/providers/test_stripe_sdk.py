@@ -101,13 +101,13 @@ async def test_the_library_reads_the_errors(client, world):
 
 async def test_the_library_believes_the_sandbox_signatures(client, world):
     signatures: list[str] = []
-    verify = world.adapter.verify_callback
+    verify = world.verifier.verify
 
     async def listen(headers: Any, body: bytes, peer: str | None = None) -> Any:
         signatures.append(headers["stripe-signature"])
         return await verify(headers, body, peer)
 
-    world.adapter.verify_callback = listen
+    world.verifier.verify = listen
     await paid(client, 10_000)
     await world.until(lambda: bool(signatures))
     for secret in ("whsec_old", "whsec_new"):

@@ -105,7 +105,7 @@ async def test_another_currency_is_declined_without_a_call(world: TBankWorld):
 
 async def test_a_notification_is_acknowledged_by_the_text_ok(world: TBankWorld):
     request = await world.settled(59_900)
-    verified = await world.adapter.verify_callback({}, world.tokens[0])
+    verified = await world.verifier.verify({}, world.tokens[0])
     assert (verified.response, verified.response_type) == (b"OK", "text/plain")
     assert json.loads(world.tokens[0])["OrderId"] == verified.order_ref == str(request.operation_id)
 

@@ -12,7 +12,7 @@ from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, 
 from providers.sandbox.customer_behaviour import visit
 from providers.sandbox.yandex_pay import Orders
 from tests.support.factories import an_order
-from tests.support.sandbox import World, a_request, a_world, about
+from tests.support.sandbox import ProviderWorld, a_request, a_world, about
 
 
 class Refunds:
@@ -36,7 +36,7 @@ def refunds(monkeypatch):
     return refunds
 
 
-async def opened(world: World, *prices: int):
+async def opened(world: ProviderWorld, *prices: int):
     """A request whose order is open at the provider, and its payment URL."""
     request = a_request(order=an_order(*(prices or (59_900,))))
     result = await world.adapter.perform(request)
@@ -50,7 +50,7 @@ async def act(payment_url: str, behaviour: str) -> None:
         await visit(http, payment_url, behaviour)
 
 
-async def paid(world: World, *prices: int):
+async def paid(world: ProviderWorld, *prices: int):
     request, url = await opened(world, *prices)
     await act(url, "pay")
     await world.until(lambda: bool(world.callbacks))
@@ -224,7 +224,7 @@ async def test_a_call_past_its_deadline_is_unknown(tmp_path):
 
 
 async def test_a_provider_that_is_away_was_not_sent_anything(tmp_path):
-    world = World(tmp_path)
+    world = ProviderWorld(tmp_path)
     await world.adapter.start()
     result = await world.adapter.perform(a_request())
     assert (result.outcome, result.reason) == (Outcome.NOT_SENT, "unreachable")
@@ -266,7 +266,7 @@ async def test_a_refused_callback_is_delivered_again_with_a_new_token(world):
 
 
 async def test_a_restarted_provider_keeps_its_book_and_delivers_what_was_left(tmp_path):
-    world = World(tmp_path)
+    world = ProviderWorld(tmp_path)
     await world.adapter.start()
     async with world.sandbox():
         request, url = await opened(world)

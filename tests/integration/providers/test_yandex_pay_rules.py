@@ -8,12 +8,12 @@ import pytest
 from billing.orders import Cart, Item
 from billing.vocabulary import Action, Outcome, PaymentStatus
 from tests.support.factories import an_order
-from tests.support.sandbox import AUTHORIZED, World, a_cart, a_request, about
+from tests.support.sandbox import AUTHORIZED, ProviderWorld, a_cart, a_request, about
 
 ORDERS = "/yandex-pay/api/merchant/v1/orders"
 
 
-async def test_a_customer_who_walked_away_may_come_back(world: World):
+async def test_a_customer_who_walked_away_may_come_back(world: ProviderWorld):
     request = await world.open()
     await world.customer(request, "walk_away")
     assert await world.customer(request, "pay") == {"status": "CAPTURED", "done": True}
@@ -21,7 +21,7 @@ async def test_a_customer_who_walked_away_may_come_back(world: World):
 
 @pytest.mark.parametrize("first", ["pay", "decline"])
 @pytest.mark.parametrize("then", ["pay", "decline"])
-async def test_an_order_is_paid_or_declined_once(world: World, first, then):
+async def test_an_order_is_paid_or_declined_once(world: ProviderWorld, first, then):
     request = await world.open()
     await world.customer(request, first)
     before = await world.book(request.order_ref)
@@ -29,7 +29,7 @@ async def test_an_order_is_paid_or_declined_once(world: World, first, then):
     assert await world.book(request.order_ref) == before
 
 
-async def test_the_reason_of_a_decline_reaches_us_by_an_inquiry(world: World):
+async def test_the_reason_of_a_decline_reaches_us_by_an_inquiry(world: ProviderWorld):
     request = await world.open()
     await world.customer(request, "decline", reason="CARD_EXPIRED")
     observed = (await world.adapter.perform(about(request, Action.INQUIRE))).observed
@@ -37,14 +37,14 @@ async def test_the_reason_of_a_decline_reaches_us_by_an_inquiry(world: World):
     assert (observed.reason, observed.operations[0].reason) == ("card_expired", "card_expired")
 
 
-async def test_another_order_under_a_known_id_is_not_opened(world: World):
+async def test_another_order_under_a_known_id_is_not_opened(world: ProviderWorld):
     request = await world.open()
     other = await world.adapter.perform(a_request(order=an_order(1_000), order_ref=request.order_ref))
     assert (other.outcome, other.reason) == (Outcome.UNKNOWN, "already_known")
     assert (await world.book(request.order_ref))["amount"] == request.amount
 
 
-async def test_a_voided_order_gives_no_reason_for_a_failure(world: World):
+async def test_a_voided_order_gives_no_reason_for_a_failure(world: ProviderWorld):
     request = await world.paid(two_stage=True)
     await world.adapter.perform(about(request, Action.VOID))
     observed = (await world.adapter.perform(about(request, Action.INQUIRE))).observed
@@ -52,7 +52,7 @@ async def test_a_voided_order_gives_no_reason_for_a_failure(world: World):
     assert (observed.status, observed.reason) == (PaymentStatus.VOIDED, None)
 
 
-async def test_a_capture_is_called_back_under_our_operation_id(world: World):
+async def test_a_capture_is_called_back_under_our_operation_id(world: ProviderWorld):
     request = await world.paid(two_stage=True)
     capture = about(request, Action.CAPTURE)
     await world.adapter.perform(capture)
@@ -82,7 +82,7 @@ async def test_a_capture_is_called_back_under_our_operation_id(world: World):
         "more of it",
     ],
 )
-async def test_a_refund_against_the_rules_is_declined_and_gives_nothing_back(world: World, amount, cart):
+async def test_a_refund_against_the_rules_is_declined_and_gives_nothing_back(world: ProviderWorld, amount, cart):
     request = await world.paid(20_000, 30_000)
     result = await world.adapter.perform(about(request, Action.REFUND, amount, cart))
     assert (result.outcome, result.reason) == (Outcome.DECLINED, "invalid_request")
@@ -90,7 +90,7 @@ async def test_a_refund_against_the_rules_is_declined_and_gives_nothing_back(wor
     assert (book["refunded"], book["requests"]["refund"]) == (0, 1)
 
 
-async def test_a_refund_may_lower_a_price(world: World):
+async def test_a_refund_may_lower_a_price(world: ProviderWorld):
     request = await world.paid(20_000, 30_000)
     await world.adapter.perform(about(request, Action.REFUND, 5_000, a_cart(20_000, 25_000)))
     await world.until(lambda: "PARTIALLY_REFUNDED" in world.statuses())
@@ -100,7 +100,7 @@ async def test_a_refund_may_lower_a_price(world: World):
 
 
 @pytest.mark.parametrize("two_stage", [False, True], ids=["captured", "held"])
-async def test_a_rollback_asked_for_twice_happens_once(world: World, two_stage):
+async def test_a_rollback_asked_for_twice_happens_once(world: ProviderWorld, two_stage):
     request = await world.paid(two_stage=two_stage)
     rollback = about(request, Action.ROLLBACK)
     for _ in range(2):
@@ -113,7 +113,7 @@ async def test_a_rollback_asked_for_twice_happens_once(world: World, two_stage):
 
 
 @pytest.mark.parametrize("action", [Action.CAPTURE, Action.VOID, Action.REFUND])
-async def test_the_same_operation_asked_for_twice_happens_once(world: World, action):
+async def test_the_same_operation_asked_for_twice_happens_once(world: ProviderWorld, action):
     request = await world.paid(two_stage=action is not Action.REFUND)
     operation = about(request, action)
     first = await world.adapter.perform(operation)
@@ -124,7 +124,7 @@ async def test_the_same_operation_asked_for_twice_happens_once(world: World, act
     assert [o["key"] for o in book["operations"]].count(str(operation.operation_id)) == 1
 
 
-async def test_the_same_operation_id_with_another_amount_settles_nothing(world: World):
+async def test_the_same_operation_id_with_another_amount_settles_nothing(world: ProviderWorld):
     request = await world.paid(20_000, 30_000, two_stage=True)
     capture = about(request, Action.CAPTURE, 20_000, a_cart(20_000))
     await world.adapter.perform(capture)
@@ -135,7 +135,7 @@ async def test_the_same_operation_id_with_another_amount_settles_nothing(world: 
 
 
 @pytest.mark.parametrize("same", ["externalOperationId", "X-Request-Id"])
-async def test_either_id_of_a_write_is_enough_to_know_it_again(world: World, same):
+async def test_either_id_of_a_write_is_enough_to_know_it_again(world: ProviderWorld, same):
     request = await world.paid(two_stage=True)
     answers = []
     for attempt in ("1", "2"):
@@ -148,7 +148,7 @@ async def test_either_id_of_a_write_is_enough_to_know_it_again(world: World, sam
     assert [o["type"] for o in (await world.book(request.order_ref))["operations"]] == ["AUTHORIZE", "VOID"]
 
 
-async def test_an_operation_is_found_by_our_id(world: World):
+async def test_an_operation_is_found_by_our_id(world: ProviderWorld):
     request = await world.paid(two_stage=True)
     capture = about(request, Action.CAPTURE)
     await world.adapter.perform(capture)
@@ -157,7 +157,7 @@ async def test_an_operation_is_found_by_our_id(world: World):
     assert (operation["operationType"], operation["orderId"]) == ("CAPTURE", request.order_ref)
 
 
-async def test_a_wrong_api_key_is_turned_away_before_anything_happens(world: World):
+async def test_a_wrong_api_key_is_turned_away_before_anything_happens(world: ProviderWorld):
     world.adapter._headers["Authorization"] = "Api-Key wrong"
     result = await world.adapter.perform(a_request())
     assert (result.outcome, result.reason) == (Outcome.NOT_SENT, "credentials")
@@ -177,7 +177,7 @@ async def test_a_wrong_api_key_is_turned_away_before_anything_happens(world: Wor
         lambda cart: (cart["items"][0].update(total="0.99", unitPrice="0.99"), cart["total"].update(amount="0.99")),
     ],
 )
-async def test_a_cart_that_does_not_add_up_is_refused(world: World, spoil: Any):
+async def test_a_cart_that_does_not_add_up_is_refused(world: ProviderWorld, spoil: Any):
     cart = {
         "items": [{"productId": "1", "quantity": {"count": "1"}, "unitPrice": "599.00", "total": "599.00"}],
         "total": {"amount": "599.00"},

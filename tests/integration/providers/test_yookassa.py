@@ -240,8 +240,7 @@ async def test_a_call_that_was_turned_away_was_not_sent(world: YooKassaWorld, ac
 
 
 async def test_a_provider_that_is_not_there_was_not_sent_anything(world: YooKassaWorld):
-    world.settings = world.settings.model_copy(update={"yookassa_url": "http://127.0.0.1:9"})
-    adapter = world.make_adapter()
+    adapter = world.make_adapter(url="http://127.0.0.1:9")
     await adapter.start()
     result = await adapter.perform(a_request())
     await adapter.close()
@@ -249,8 +248,7 @@ async def test_a_provider_that_is_not_there_was_not_sent_anything(world: YooKass
 
 
 async def test_a_wrong_key_is_for_an_operator_to_mend(world: YooKassaWorld):
-    world.settings = world.settings.model_copy(update={"yookassa_shop_id": "another"})
-    adapter = world.make_adapter()
+    adapter = world.make_adapter(shop_id="another")
     await adapter.start()
     result = await adapter.perform(a_request())
     await adapter.close()

@@ -11,7 +11,8 @@ from yookassa import Configuration, Payment, Refund
 from billing.vocabulary import Action
 from providers.sandbox.ledger import ProviderLedger
 from providers.sandbox.replays import KeyReused, Replays, digest
-from tests.support.sandbox import API_KEY, SHOP, about
+from providers.yookassa.plugin import SANDBOX_SHOP
+from tests.support.sandbox import API_KEY, about
 from tests.support.yookassa import API, YooKassaWorld, a_yookassa_world
 
 BODY = {
@@ -159,7 +160,7 @@ async def test_a_list_that_cannot_be_had_is_refused(world: YooKassaWorld, query)
 
 
 async def test_the_providers_own_sdk_creates_captures_refunds_and_lists(world: YooKassaWorld):
-    Configuration.configure(SHOP, API_KEY, api_url=f"{world.url}{API}")
+    Configuration.configure(SANDBOX_SHOP, API_KEY, api_url=f"{world.url}{API}")
     held = await asyncio.to_thread(Payment.create, BODY | {"capture": False, "save_payment_method": True}, "sdk-1")
     assert (held.status, held.confirmation.confirmation_url) == ("pending", f"{world.url}/pay/{held.id}")
     await world.ask("POST", f"/pay/{held.id}", json={"outcome": "pay"}, headers={"Accept": "application/json"})

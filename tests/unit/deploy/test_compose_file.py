@@ -9,6 +9,9 @@ import pytest
 import yaml
 
 from cli import run
+from providers.plugin import SandboxAddress
+from providers.registry import PLUGINS
+from providers.settings import environment
 from runtime.settings import Settings
 
 ROOT = Path(__file__).parents[3]
@@ -16,6 +19,9 @@ TEXT = (ROOT / "docker-compose.yml").read_text()
 FILE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = FILE["services"]
 OURS = [name for name, service in SERVICES.items() if "build" in service]
+ENV_EXAMPLE = (ROOT / "deploy" / ".env.example").read_text().splitlines()
+#: Those that containers have addresses in.
+NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 SERVERS = [name for name in SERVICES if name not in OURS]
 
 
@@ -29,7 +35,18 @@ def test_every_process_of_the_service_runs_in_it():
 @pytest.mark.parametrize("name", OURS)
 def test_our_settings_are_settings(name):
     fields = {f"BILLING_{field.upper()}" for field in Settings.model_fields}
+    for plugin in PLUGINS.values():
+        prefix = plugin.settings.model_config["env_prefix"]
+        fields |= {f"{prefix}{field}".upper() for field in plugin.settings.model_fields}
     assert {key for key in SERVICES[name]["environment"] if key.startswith("BILLING_")} <= fields
+
+
+@pytest.mark.parametrize("name", sorted(PLUGINS))
+def test_a_provider_is_the_sandbox_as_its_descriptor_says(name):
+    address = SandboxAddress("http://sandbox:8090", lambda _name: "sandbox", NETWORKS)
+    expected = environment(PLUGINS[name].sandbox_settings(address))
+    example = dict(line.split("=", 1) for line in ENV_EXAMPLE if line and not line.startswith("#"))
+    assert {key: example[key] for key in expected} == expected
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -72,8 +89,7 @@ def test_postgres_is_durable():
 
 
 def test_the_example_of_env_holds_what_compose_reads_with_the_same_defaults():
-    lines = (ROOT / "deploy" / ".env.example").read_text().splitlines()
-    example = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    example = dict(line.split("=", 1) for line in ENV_EXAMPLE if line and not line.startswith("#"))
     # The file without its comments: those show how a shell fills a variable.
     read = dict(re.findall(r"\$\{(\w+)(?::-([^}]*)|:\?[^}]*)\}", re.sub(r"(?m)^#.*$", "", TEXT)))
     assert example == read

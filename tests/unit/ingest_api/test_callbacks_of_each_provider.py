@@ -9,11 +9,16 @@ from dataclasses import dataclass
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from pydantic import SecretStr
 
 from billing.messages.topics import CALLBACKS
 from providers import registry
 from providers.sandbox.stripe.signing import signature
 from providers.sandbox.tbank.signing import token
+from providers.stripe.settings import StripeCallbackSettings
+from providers.tbank.settings import TBankCallbackSettings
+from providers.yandex_pay.settings import YandexPayCallbackSettings
+from providers.yookassa.settings import YooKassaCallbackSettings
 from tests.support.ingest_server import Answer, World, serving
 from tests.support.signed_tokens import MERCHANT, Provider
 
@@ -98,14 +103,15 @@ async def shop(keys: Provider) -> AsyncIterator[World]:
     async with (
         TestServer(app) as server,
         serving(
-            registry.build,
-            yandex_pay_url=str(server.make_url("")).rstrip("/"),
-            yandex_pay_merchant_id=MERCHANT,
-            yookassa_addresses=["127.0.0.0/8"],
+            registry.build_verifiers(
+                {
+                    "yandex-pay": YandexPayCallbackSettings(url=str(server.make_url("")), merchant_id=MERCHANT),
+                    "yookassa": YooKassaCallbackSettings(addresses=["127.0.0.0/8"]),
+                    "stripe": StripeCallbackSettings(webhook_secrets=[SecretStr(WHSEC)]),
+                    "tbank": TBankCallbackSettings(terminal_key=TERMINAL, password=SecretStr(PASSWORD)),
+                }
+            ),
             ingest_trusted_proxies=["127.0.0.0/8"],
-            stripe_webhook_secrets=[WHSEC],
-            tbank_terminal_key=TERMINAL,
-            tbank_password=PASSWORD,
         ) as world,
     ):
         yield world

@@ -29,6 +29,7 @@ providers = ["stripe"]
 name = "everybody-else"
 providers = ["yandex-pay", "tbank", "stripe"]
 """
+VERIFIERS = registry.build_verifiers(registry.read_callback_settings())
 ALL = ("yandex-pay", "yookassa", "stripe", "tbank")
 
 
@@ -68,25 +69,25 @@ async def chosen(world: Any, body: dict[str, Any], **changes: Any) -> tuple[str 
 async def test_the_first_rule_that_fits_names_those_that_take_the_payment(
     serve, rules, body, changes, route, providers
 ):
-    async with serve(registry.build, routes_file=rules) as world:
+    async with serve(VERIFIERS, routes_file=rules) as world:
         assert await chosen(world, body, **changes) == (route, providers[0], providers[1:])
 
 
 async def test_without_rules_every_provider_may_be_asked(serve, body):
-    async with serve(registry.build) as world:
+    async with serve(VERIFIERS) as world:
         route, first, others = await chosen(world, body)
         assert (route, {first, *others}) == ("any", set(ALL))
 
 
 async def test_a_provider_that_is_not_called_now_is_asked_last(serve, rules, body):
-    async with serve(registry.build, routes_file=rules) as world:
+    async with serve(VERIFIERS, routes_file=rules) as world:
         world.reads.unavailable_now = frozenset({"yandex-pay"})
         await world.dependencies.selector.health.refresh()
         assert await chosen(world, body) == ("everybody-else", "tbank", ("stripe", "yandex-pay"))
 
 
 async def test_a_named_provider_is_asked_and_nobody_else(serve, rules, body):
-    async with serve(registry.build, routes_file=rules) as world:
+    async with serve(VERIFIERS, routes_file=rules) as world:
         world.reads.unavailable_now = frozenset({"yandex-pay"})
         await world.dependencies.selector.health.refresh()
         assert (await world.create(body)).status == 202
@@ -97,7 +98,7 @@ async def test_a_named_provider_is_asked_and_nobody_else(serve, rules, body):
 async def test_a_payment_that_nobody_takes_is_refused_and_leaves_no_trace(serve, tmp_path, body):
     path = tmp_path / "routes.toml"
     path.write_text('[[rule]]\nname = "home"\ncurrencies = ["RUB"]\nproviders = ["yandex-pay"]\n')
-    async with serve(registry.build, routes_file=path) as world:
+    async with serve(VERIFIERS, routes_file=path) as world:
         del body["provider"]
         (await world.create(body | {"currency": "EUR"})).is_problem(422, "no-provider")
         assert world.writer.records == []
@@ -112,7 +113,7 @@ async def test_a_repeat_is_the_same_command_whatever_the_rules_say_by_then(serve
     del body["provider"]
     fingerprints = set()
     for settings in ({"routes_file": rules}, {}):
-        async with serve(registry.build, **settings) as world:
+        async with serve(VERIFIERS, **settings) as world:
             await world.create(body)
             fingerprints.add(world.writer.commands[0].fingerprint)
     assert len(fingerprints) == 1

@@ -74,4 +74,4 @@ async def test_a_provider_that_is_not_set_up_has_no_webhook(world) -> None:
 async def test_who_calls_back_is_told_by_the_connection_or_by_a_proxy_of_ours(proxies, forwarded, peer) -> None:
     async with serving(ingest_trusted_proxies=proxies) as world:
         await world.callback(BODY, **{"X-Signature": "good", "X-Forwarded-For": forwarded})
-        assert world.dependencies.providers["yandex-pay"].peers == [peer]
+        assert world.dependencies.verifiers["yandex-pay"].peers == [peer]

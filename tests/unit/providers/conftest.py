@@ -1,7 +1,7 @@
 """A provider that answers by script with an adapter that calls it, and one that signs with a verifier of its tokens."""
 
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from providers.yandex_pay.keys import Keys
@@ -45,8 +45,8 @@ async def verifier(provider, clock):
     app.router.add_get("/jwks", provider.publish)
     server = TestServer(app)
     await server.start_server()
-    async with ClientSession() as session:
-        keys = Keys(str(server.make_url("/jwks")), clock)
-        keys.session = session
-        yield WebhookVerifier(keys, MERCHANT, lambda: NOW)
+    verifier = WebhookVerifier(Keys(str(server.make_url("/jwks")), clock), MERCHANT, lambda: NOW)
+    await verifier.start()
+    yield verifier
+    await verifier.close()
     await server.close()

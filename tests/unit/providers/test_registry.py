@@ -1,24 +1,27 @@
 """The providers we have, each under its name."""
 
-from ingest_api.webhooks.endpoint import CALLBACK_PATHS
+from pathlib import Path
+
+from providers import registry
 from providers.base import Provider
-from providers.registry import build
-from providers.sandbox.stripe import StripeImitation
-from providers.sandbox.tbank import TBankImitation
-from providers.sandbox.yandex_pay import YandexPayImitation
-from providers.sandbox.yookassa import YooKassaImitation
-from runtime.settings import Settings
+from providers.http import CallLimits
+from providers.sandbox.context import SandboxContext
+from providers.sandbox.faults import Faults
+from providers.sandbox.ledger import ProviderLedger
 
 
 def test_every_provider_is_found_by_its_name() -> None:
-    providers = build(Settings())
+    providers = registry.build_providers(registry.read_settings(), CallLimits(1.0, 1))
 
     assert set(providers) == {"yandex-pay", "yookassa", "stripe", "tbank"}
     assert all(isinstance(provider, Provider) and provider.name == name for name, provider in providers.items())
 
 
-def test_every_provider_is_imitated_and_is_called_back_where_ingest_listens() -> None:
-    imitations = (YandexPayImitation, YooKassaImitation, StripeImitation, TBankImitation)
-    appended = {cls.name: cls.callback_path for cls in imitations}
-    assert set(appended) == set(build(Settings()))
-    assert appended == CALLBACK_PATHS
+def test_every_provider_is_imitated_and_calls_back_where_ingest_listens(tmp_path: Path) -> None:
+    ledger = ProviderLedger(tmp_path / "book.sqlite")
+    context = SandboxContext(ledger, Faults(), lambda _: None, lambda _: None, str)
+    for name, settings in registry.read_settings().items():
+        plugin = registry.PLUGINS[name]
+        imitation = plugin.imitation(settings, context)
+        assert (imitation.name, imitation.callback_path) == (name, plugin.callback.path)
+    ledger.close()

@@ -11,9 +11,10 @@ from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
 from billing.vocabulary import Outcome
+from providers.http import CallLimits
 from providers.stripe import Stripe
 from providers.stripe.responses import refused
-from runtime.settings import Settings
+from providers.stripe.settings import StripeSettings
 
 OPENED_AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -47,7 +48,8 @@ async def adapter(account):
     app.router.add_route("*", "/{path:.*}", account.handle)
     server = TestServer(app)
     await server.start_server()
-    adapter = Stripe(Settings(stripe_url=str(server.make_url("/")), stripe_secret_key=SecretStr("sk_test")))
+    settings = StripeSettings(url=str(server.make_url("/")), secret_key=SecretStr("sk_test"))
+    adapter = Stripe(settings, CallLimits(15.0, 64))
     await adapter.start()
     yield adapter
     await adapter.close()

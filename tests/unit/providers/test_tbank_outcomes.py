@@ -9,10 +9,11 @@ from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
 from billing.vocabulary import Action, Outcome
+from providers.http import CallLimits
 from providers.tbank import TBank
 from providers.tbank.responses import refused
+from providers.tbank.settings import TBankSettings
 from providers.tbank.tokens import is_signed
-from runtime.settings import Settings
 from tests.support.sandbox import a_request
 
 
@@ -45,10 +46,8 @@ async def adapter(bank):
     app.router.add_route("*", "/{path:.*}", bank.handle)
     server = TestServer(app)
     await server.start_server()
-    settings = Settings(
-        tbank_url=str(server.make_url("/")), tbank_terminal_key="terminal", tbank_password=SecretStr("password")
-    )
-    adapter = TBank(settings)
+    settings = TBankSettings(url=str(server.make_url("/")), terminal_key="terminal", password=SecretStr("password"))
+    adapter = TBank(settings, CallLimits(15.0, 64))
     await adapter.start()
     yield adapter
     await adapter.close()

@@ -12,27 +12,27 @@ from tests.support.signed_tokens import rejection
 
 async def test_keys_are_fetched_once(provider, verifier):
     for _ in range(3):
-        await verifier.verify(provider.token())
+        await verifier.verify({}, provider.token())
     assert provider.fetches == 1
 
 
 async def test_a_known_key_with_a_bad_signature_is_refused_without_fetching(provider, verifier):
     provider.keys["key-2"] = ec.generate_private_key(ec.SECP256R1())
-    await verifier.verify(provider.token())
+    await verifier.verify({}, provider.token())
     assert (await rejection(verifier, provider.token("key-1", signed_by="key-2"))).status == 403
     assert provider.fetches == 1
 
 
 async def test_a_new_key_is_fetched_when_it_is_first_seen(provider, verifier, clock):
-    await verifier.verify(provider.token())
+    await verifier.verify({}, provider.token())
     provider.keys["key-2"] = ec.generate_private_key(ec.SECP256R1())
     clock.now = PAUSE_S
-    await verifier.verify(provider.token("key-2"))
+    await verifier.verify({}, provider.token("key-2"))
     assert provider.fetches == 2
 
 
 async def test_a_flood_of_unknown_keys_causes_one_fetch(provider, verifier, clock):
-    await verifier.verify(provider.token())
+    await verifier.verify({}, provider.token())
     clock.now = PAUSE_S
     for number in range(50):
         assert (await rejection(verifier, provider.token(f"unknown-{number}", signed_by="key-1"))).status == 403
@@ -40,10 +40,10 @@ async def test_a_flood_of_unknown_keys_causes_one_fetch(provider, verifier, cloc
 
 
 async def test_expired_keys_are_fetched_again_and_kept_while_the_provider_is_away(provider, verifier, clock):
-    await verifier.verify(provider.token())
+    await verifier.verify({}, provider.token())
     clock.now = TTL_S
     provider.is_away = True
-    await verifier.verify(provider.token())
+    await verifier.verify({}, provider.token())
     assert provider.fetches == 2
 
 
@@ -67,31 +67,31 @@ async def test_a_token_that_names_a_key_of_another_kind_is_refused(provider, ver
     ]
     for kid in ("rsa", "p-384"):
         assert (await rejection(verifier, provider.token(kid, signed_by="key-1"))).status == 403
-    await verifier.verify(provider.token())
+    await verifier.verify({}, provider.token())
 
 
 async def test_the_first_calls_wait_for_one_fetch(provider, verifier):
-    await asyncio.gather(*(verifier.verify(provider.token()) for _ in range(20)))
+    await asyncio.gather(*(verifier.verify({}, provider.token()) for _ in range(20)))
     assert provider.fetches == 1
 
 
 async def test_keys_fetched_again_replace_the_old_ones(provider, verifier, clock):
-    await verifier.verify(provider.token())
+    await verifier.verify({}, provider.token())
     withdrawn = provider.token()
     provider.keys = {"key-2": ec.generate_private_key(ec.SECP256R1())}
     clock.now = TTL_S
     assert (await rejection(verifier, withdrawn)).status == 403
-    await verifier.verify(provider.token("key-2"))
+    await verifier.verify({}, provider.token("key-2"))
 
 
 async def test_keys_are_not_believed_for_ever_while_the_provider_is_away(provider, verifier, clock):
-    await verifier.verify(provider.token())
+    await verifier.verify({}, provider.token())
     provider.is_away = True
     clock.now = BELIEVED_S
     assert (await rejection(verifier, provider.token())).status == 503
     provider.is_away = False
     clock.now += FAILED_PAUSE_S
-    await verifier.verify(provider.token())
+    await verifier.verify({}, provider.token())
 
 
 async def test_a_fetch_that_failed_is_soon_repeated_but_not_at_once(provider, verifier, clock):
@@ -101,34 +101,34 @@ async def test_a_fetch_that_failed_is_soon_repeated_but_not_at_once(provider, ve
     assert provider.fetches == 1
     provider.is_away = False
     clock.now = FAILED_PAUSE_S
-    await verifier.verify(provider.token())
+    await verifier.verify({}, provider.token())
 
 
 async def test_an_unknown_key_is_not_judged_while_keys_cannot_be_fetched(provider, verifier, clock):
-    await verifier.verify(provider.token())
+    await verifier.verify({}, provider.token())
     provider.keys["key-2"] = ec.generate_private_key(ec.SECP256R1())
     provider.is_away = True
     clock.now = PAUSE_S
     assert (await rejection(verifier, provider.token("key-2"))).status == 503
-    await verifier.verify(provider.token("key-1"))
+    await verifier.verify({}, provider.token("key-1"))
 
 
 async def test_a_known_key_does_not_wait_for_the_fetch_of_an_unknown_one(provider, verifier, clock):
-    await verifier.verify(provider.token())
+    await verifier.verify({}, provider.token())
     clock.now = PAUSE_S
     provider.is_answering.clear()
     forged = asyncio.create_task(rejection(verifier, provider.token("unknown", signed_by="key-1")))
     async with asyncio.timeout(10):
         while provider.fetches == 1:
             await asyncio.sleep(0)
-    await verifier.verify(provider.token())
+    await verifier.verify({}, provider.token())
     assert not forged.done()
     provider.is_answering.set()
     assert (await forged).reason == "unknown key"
 
 
 async def test_a_flood_at_once_causes_one_fetch_too(provider, verifier, clock):
-    await verifier.verify(provider.token())
+    await verifier.verify({}, provider.token())
     clock.now = PAUSE_S
     tokens = [provider.token(f"unknown-{number}", signed_by="key-1") for number in range(200)]
     rejected = await asyncio.gather(*(rejection(verifier, token) for token in tokens))

@@ -12,6 +12,7 @@ from billing.messages import Observation, ProviderRequest
 from billing.orders import Cart, Item, Order
 from billing.reasons import Reason, Recovery
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus, Tax
+from providers.http import CallLimits
 from tests.support.factories import an_order
 from tests.support.sandbox import a_request
 from tests.support.scripted_provider import an_adapter
@@ -180,7 +181,7 @@ async def test_a_redirect_is_not_followed_with_money(adapter, script):
 
 async def test_no_answer_in_time_is_unknown(script):
     script.answer = script.silent
-    async with an_adapter(script.url, provider_timeout_s=0.2) as adapter:
+    async with an_adapter(script.url, CallLimits(0.2, 64)) as adapter:
         result = await adapter.perform(a_request())
     assert (result.outcome, result.reason) == (Outcome.UNKNOWN, "timeout")
     assert len(script.heard) == 1
@@ -210,9 +211,9 @@ async def test_a_provider_that_cannot_be_found_is_not_sent_to(url):
 
 async def test_a_call_that_finds_no_free_connection_in_time_is_not_sent(script):
     script.answer = script.silent
-    async with an_adapter(script.url, provider_concurrency=1, provider_timeout_s=30.0) as adapter:
+    async with an_adapter(script.url, CallLimits(30.0, 1)) as adapter:
         # The deadline of the call stays far away: only the wait for a connection ends.
-        adapter._session._timeout = aiohttp.ClientTimeout(total=30.0, connect=0.05)
+        adapter._api.session._timeout = aiohttp.ClientTimeout(total=30.0, connect=0.05)
         first = asyncio.create_task(adapter.perform(a_request(Action.ROLLBACK)))
         async with asyncio.timeout(10):
             while not script.heard:
@@ -249,6 +250,6 @@ async def test_what_the_api_cannot_express_is_declined_without_a_call(
 
 
 async def test_a_new_tax_is_a_setting(script):
-    async with an_adapter(script.url, yandex_pay_tax_codes={"vat22": 1}) as adapter:
+    async with an_adapter(script.url, tax_codes={"vat22": 1}) as adapter:
         assert (await adapter.perform(a_request(order=taxed(Tax.VAT_22)))).outcome is Outcome.PENDING
     assert script.bodies[0]["cart"]["items"][0]["receipt"]["tax"] == 1

@@ -147,7 +147,8 @@ async def test_logs_carry_neither_the_key_nor_the_customer_nor_the_cart(script: 
         async with an_adapter(script.url) as provider:
             await provider.perform(a_request(Action.CREATE, order=order))
 
-    [logged] = [entry for entry in logs if entry["event"] == "yandex-pay"]
+    [logged] = [entry for entry in logs if entry["event"] == "provider call ended"]
+    assert logged["provider"] == "yandex-pay"
     assert (logged["outcome"], logged["reason"]) == (Outcome.DECLINED, "invalid_request")
     text = json.dumps(logged, default=str)
     for secret in ("Api-Key", "person@example.com", "+79990000000", order.customer_id, "Film 1"):

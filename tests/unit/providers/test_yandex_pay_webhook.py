@@ -14,7 +14,7 @@ from tests.support.signed_tokens import NOW, Provider, rejection
 
 
 async def test_a_token_signed_by_the_provider_is_believed(provider, verifier):
-    verified = await verifier.verify(provider.token())
+    verified = await verifier.verify({}, provider.token())
     assert (verified.order_ref, verified.response) == ("order-1", b'{"status":"success"}')
 
 
@@ -67,7 +67,7 @@ async def test_times_in_the_payload_do_not_stand_in_for_those_in_the_header(prov
 
 @pytest.mark.parametrize("header", [{"exp": NOW - LEEWAY_S}, {"iat": NOW + LEEWAY_S}], ids=["expired", "issued"])
 async def test_clocks_that_differ_a_little_do_no_harm(provider, verifier, header):
-    await verifier.verify(provider.token(**header))
+    await verifier.verify({}, provider.token(**header))
 
 
 def test_an_order_event_is_read():

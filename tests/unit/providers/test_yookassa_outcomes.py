@@ -8,8 +8,9 @@ from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
 from billing.vocabulary import Action, CaptureMode, Outcome, PaymentStatus
+from providers.http import CallLimits
 from providers.yookassa import YooKassa
-from runtime.settings import Settings
+from providers.yookassa.settings import YooKassaSettings
 from tests.support.sandbox import a_request
 from tests.support.scripted_provider import Script
 
@@ -34,11 +35,8 @@ async def script():
 
 @pytest.fixture
 async def adapter(script):
-    adapter = YooKassa(
-        Settings(
-            yookassa_url=script.url, yookassa_shop_id="1", yookassa_secret_key=SecretStr("s"), provider_timeout_s=1.0
-        )
-    )
+    settings = YooKassaSettings(url=script.url, shop_id="1", secret_key=SecretStr("s"))
+    adapter = YooKassa(settings, CallLimits(1.0, 64))
     await adapter.start()
     yield adapter
     await adapter.close()
@@ -84,7 +82,7 @@ async def test_a_call_without_an_answer_leaves_all_open(script, adapter, behavio
 
 
 async def test_a_slow_list_does_not_outlast_the_deadline_of_the_inquiry(script, adapter, monkeypatch):
-    monkeypatch.setattr(adapter, "_timeout_s", 0.1)
+    monkeypatch.setattr(adapter, "_limits", CallLimits(0.1, 64))
     script.answer = script.silent
     result = await adapter.perform(a_request(Action.INQUIRE, order_ref="another"))
     assert (result.outcome, result.reason) == (Outcome.UNKNOWN, "timeout")

@@ -8,9 +8,9 @@ import pytest
 from billing.errors import InvalidMessage
 from billing.messages import Observation
 from providers.base import CallbackRejected
-from providers.yookassa import YooKassa
-from providers.yookassa.webhook import PUBLISHED, Addresses
-from runtime.settings import Settings
+from providers.yookassa import PLUGIN
+from providers.yookassa.settings import YooKassaCallbackSettings
+from providers.yookassa.webhook import PUBLISHED, WebhookVerifier, parse
 
 PAYMENT = "2f1c7a5e-000f-5000-8000-1c0d3b6e9a11"
 OURS = "7f000000-0000-4000-8000-000000000001"
@@ -34,7 +34,7 @@ def a_notification(event: str = "payment.succeeded", **changes: Any) -> bytes:
     ],
 )
 async def test_a_notification_from_a_published_address_is_stored_under_its_payment(peer):
-    verified = await YooKassa(Settings()).verify_callback({}, a_notification(), peer)
+    verified = await WebhookVerifier(PUBLISHED).verify({}, a_notification(), peer)
     assert verified.order_ref == PAYMENT
 
 
@@ -54,20 +54,20 @@ async def test_a_notification_from_a_published_address_is_stored_under_its_payme
 )
 async def test_a_notification_from_anywhere_else_is_refused(peer):
     with pytest.raises(CallbackRejected) as rejected:
-        await YooKassa(Settings()).verify_callback({"x-forwarded-for": "185.71.76.1"}, a_notification(), peer)
+        await WebhookVerifier(PUBLISHED).verify({"x-forwarded-for": "185.71.76.1"}, a_notification(), peer)
     assert rejected.value.status == 403
 
 
 async def test_a_setting_replaces_the_list():
-    provider = YooKassa(Settings(yookassa_addresses=["127.0.0.0/8"]))
-    assert (await provider.verify_callback({}, a_notification(), "127.0.0.1")).order_ref == PAYMENT
+    provider = PLUGIN.verifier(YooKassaCallbackSettings(addresses=["127.0.0.0/8"]))
+    assert (await provider.verify({}, a_notification(), "127.0.0.1")).order_ref == PAYMENT
     with pytest.raises(CallbackRejected):
-        await provider.verify_callback({}, a_notification(), "185.71.76.1")
+        await provider.verify({}, a_notification(), "185.71.76.1")
 
 
 def test_a_list_that_is_not_one_of_addresses_is_refused_at_the_start():
     with pytest.raises(ValueError, match="yookassa.ru"):
-        YooKassa(Settings(yookassa_addresses=["yookassa.ru"]))
+        PLUGIN.verifier(YooKassaCallbackSettings(addresses=["yookassa.ru"]))
 
 
 @pytest.mark.parametrize(
@@ -75,27 +75,28 @@ def test_a_list_that_is_not_one_of_addresses_is_refused_at_the_start():
 )
 async def test_what_is_no_notification_is_refused(body):
     with pytest.raises(CallbackRejected) as rejected:
-        await YooKassa(Settings()).verify_callback({}, body, "185.71.76.1")
+        await WebhookVerifier(PUBLISHED).verify({}, body, "185.71.76.1")
     assert rejected.value.status == 400
 
 
 def test_a_notification_says_only_that_there_is_news():
-    said = YooKassa(Settings()).parse_callback(a_notification())
+    said = parse(a_notification())
     assert (said.ask, said.observed) == (True, Observation())
     assert (said.references, said.dedupe) == ((PAYMENT, OURS), f"payment.succeeded/{PAYMENT}")
 
 
 def test_a_refund_is_news_of_its_payment():
     body = a_notification("refund.succeeded", id="refund-1", payment_id=PAYMENT, metadata=None)
-    said = YooKassa(Settings()).parse_callback(body)
+    said = parse(body)
     assert (said.references, said.dedupe) == ((PAYMENT,), "refund.succeeded/refund-1")
 
 
 @pytest.mark.parametrize("body", [b"{", a_notification("payment_method.active"), a_notification("payout.succeeded")])
 def test_what_is_not_about_a_payment_cannot_be_understood(body):
     with pytest.raises(InvalidMessage):
-        YooKassa(Settings()).parse_callback(body)
+        parse(body)
 
 
-def test_the_published_list_is_one():
-    assert Addresses(PUBLISHED).has("77.75.156.35")
+async def test_without_a_setting_the_published_list_holds():
+    verified = await PLUGIN.verifier(YooKassaCallbackSettings()).verify({}, a_notification(), "77.75.156.35")
+    assert verified.order_ref == PAYMENT

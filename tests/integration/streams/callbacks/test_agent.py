@@ -1,6 +1,6 @@
 """Callbacks find their payment, or wait for it."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from datetime import date, datetime
 from typing import ClassVar
 from uuid import UUID
@@ -13,7 +13,7 @@ from billing.messages import Observation, ProviderCallback, ProviderRequest, dec
 from billing.messages.topics import CALLBACK_PROVIDER, CE_ID, CE_TIME
 from billing.payments.decide import decide
 from billing.vocabulary import PaymentStatus
-from providers.base import CallResult, ParsedCallback, Provider, StatementLine, VerifiedCallback
+from providers.base import CallResult, ParsedCallback, Provider, StatementLine
 from runtime.kafka.record import Incoming
 from streams.callbacks.agent import CallbacksAgent
 from tests.support.factories import NOW, a_create, later, opened
@@ -29,11 +29,6 @@ class Plain(Provider):
         raise NotImplementedError
 
     async def perform(self, request: ProviderRequest) -> CallResult:
-        raise NotImplementedError
-
-    async def verify_callback(
-        self, headers: Mapping[str, str], body: bytes, peer: str | None = None
-    ) -> VerifiedCallback:
         raise NotImplementedError
 
     def parse_callback(self, body: bytes) -> ParsedCallback:

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from datetime import date
 from typing import Any, ClassVar
 from uuid import uuid4
@@ -8,7 +8,7 @@ import pytest
 
 from billing.messages import Envelope, ProviderRequest, ProviderResult, decode_envelope
 from billing.vocabulary import Action, CaptureMode, Outcome
-from providers.base import CallResult, ParsedCallback, Provider, StatementLine, VerifiedCallback
+from providers.base import CallResult, ParsedCallback, Provider, StatementLine
 from runtime.kafka.record import Incoming
 from storage.providers.switches import Switch
 from streams.provider_calls import agent as provider_agent
@@ -42,11 +42,6 @@ class Scripted(Provider):
         await self.gate.wait()
         self.at_once -= 1
         return self._answer(request)
-
-    async def verify_callback(
-        self, headers: Mapping[str, str], body: bytes, peer: str | None = None
-    ) -> VerifiedCallback:
-        raise NotImplementedError
 
     def parse_callback(self, body: bytes) -> ParsedCallback:
         raise NotImplementedError

@@ -1,0 +1,22 @@
+"""Stripe's settings."""
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from providers.settings import ProviderSettings
+
+
+class StripeCallbackSettings(ProviderSettings):
+    """What verifies Stripe's events."""
+
+    model_config = SettingsConfigDict(env_prefix="BILLING_STRIPE_")
+
+    webhook_secrets: list[SecretStr] = Field(default_factory=list)
+    """Signing secrets of the webhook endpoint, as JSON: while one is being replaced, the old and the new."""
+
+
+class StripeSettings(StripeCallbackSettings):
+    """One account at Stripe."""
+
+    url: str = "https://api.stripe.com"
+    secret_key: SecretStr = SecretStr("")

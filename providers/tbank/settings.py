@@ -1,0 +1,27 @@
+"""T-Bank's settings."""
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from providers.settings import ProviderSettings
+
+
+class TBankCallbackSettings(ProviderSettings):
+    """What verifies T-Bank's notifications. One password signs both ways."""
+
+    model_config = SettingsConfigDict(env_prefix="BILLING_TBANK_")
+
+    terminal_key: str = ""
+    password: SecretStr = SecretStr("")
+
+
+class TBankSettings(TBankCallbackSettings):
+    """One terminal at T-Bank."""
+
+    url: str = "https://securepay.tinkoff.ru"
+    registers_url: str = ""
+    """Base URL of the console's registers, ``<url>/<YYYY-MM-DD>.csv``. Empty: there are none."""
+    taxation: str = "osn"
+    """The shop's system of taxation, as receipts name it: osn, usn_income, usn_income_outcome, envd, esn, patent."""
+    tax_codes: dict[str, str] = Field(default_factory=dict)
+    """Overrides and additions to the tax code table, as JSON: {"vat22": "vat22"}."""

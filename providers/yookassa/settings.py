@@ -1,0 +1,25 @@
+"""YooKassa's settings."""
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from providers.settings import ProviderSettings
+
+
+class YooKassaCallbackSettings(ProviderSettings):
+    """What verifies YooKassa's notifications."""
+
+    model_config = SettingsConfigDict(env_prefix="BILLING_YOOKASSA_")
+
+    addresses: list[str] = Field(default_factory=list)
+    """Who may send notifications, as JSON: addresses and networks. Empty: the list that YooKassa publishes."""
+
+
+class YooKassaSettings(YooKassaCallbackSettings):
+    """One shop at YooKassa."""
+
+    url: str = "https://api.yookassa.ru/v3"
+    shop_id: str = ""
+    secret_key: SecretStr = SecretStr("")
+    tax_codes: dict[str, int] = Field(default_factory=dict)
+    """Overrides and additions to the tax code table, as JSON. The codes published to us end at 7 %."""
