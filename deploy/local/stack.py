@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from deploy.local import kafka, postgres, rabbitmq
 from deploy.local.layout import Layout, Memory
 from deploy.local.part import Part, Stage, answers, beats
-from providers import registry
-from providers.plugin import SandboxAddress
-from providers.settings import environment as variables
 from runtime.settings import Settings
 
 
@@ -88,10 +85,15 @@ def compose(settings: Settings, layout: Layout, memory: Memory, workers: int) ->
 
 def _provider_environment(sandbox_url: str, memory: Memory) -> dict[str, str]:
     """Settings with which the sandbox stands for every provider."""
+    # Adapters and their libraries take a second to load; commands that start nothing do not need them.
+    from providers import registry
+    from providers.plugin import SandboxAddress
+    from providers.settings import environment
+
     address = SandboxAddress(sandbox_url, memory.secret, ("127.0.0.0/8",))
     found: dict[str, str] = {}
     for settings in registry.sandbox_settings(address).values():
-        found |= variables(settings)
+        found |= environment(settings)
     return found
 
 

@@ -28,7 +28,7 @@ def draft(node: Any, *, is_part: bool = False) -> Any:
 def check(schema: Any, value: Any, whole: dict[str, Any]) -> None:
     rooted = {**draft(schema), "components": draft(whole.get("components", {}))}
     errors = [f"{error.json_path}: {error.message}" for error in Draft202012Validator(rooted).iter_errors(value)]
-    assert not errors
+    assert not errors, errors
 
 
 def operation(whole: dict[str, Any], method: str, path: str) -> dict[str, Any]:

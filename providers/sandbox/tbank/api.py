@@ -81,7 +81,7 @@ class TBankApi:
         return self._answer(self._payments.charge(self._order(body), str(body.get("RebillId"))))
 
     def _confirm(self, body: Body) -> Body:
-        return self._answer(self._payments.confirm(self._order(body), body))
+        return serializers.confirmed(self._payments.confirm(self._order(body), body), self._terminal_key)
 
     def _cancel(self, body: Body) -> Body:
         order = self._order(body)

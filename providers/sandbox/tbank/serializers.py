@@ -27,8 +27,8 @@ def status(order: Order) -> str:
     return _STATUSES[order.status]
 
 
-def answer(order: Order, terminal_key: str) -> dict[str, Any]:
-    """What every call is answered with."""
+def confirmed(order: Order, terminal_key: str) -> dict[str, Any]:
+    """Confirm's answer."""
     return {
         "TerminalKey": terminal_key,
         "OrderId": order.details["order_id"],
@@ -36,14 +36,19 @@ def answer(order: Order, terminal_key: str) -> dict[str, Any]:
         "Status": status(order),
         "PaymentId": order.order_id,
         "ErrorCode": FINE,
-        "Amount": order.amount,
     }
+
+
+def answer(order: Order, terminal_key: str) -> dict[str, Any]:
+    """The answer of Init, Charge and GetState."""
+    return {**confirmed(order, terminal_key), "Amount": order.amount}
 
 
 def canceled(order: Order, terminal_key: str, before: int) -> dict[str, Any]:
     """Cancel's answer. ``before``: kopecks held or taken until then."""
     kept = 0 if order.status == "VOIDED" else order.captured - order.refunded
-    return {**answer(order, terminal_key), "OriginalAmount": before, "NewAmount": kept}
+    named = {"PaymentId": int(order.order_id)}  # a number here and in notifications, a string elsewhere
+    return {**confirmed(order, terminal_key), **named, "OriginalAmount": before, "NewAmount": kept}
 
 
 def found(order: Order) -> dict[str, Any]:
@@ -52,8 +57,8 @@ def found(order: Order) -> dict[str, Any]:
         "PaymentId": order.order_id,
         "Amount": order.amount,
         "Status": status(order),
-        "Success": order.status != "FAILED",
-        "ErrorCode": order.reason or FINE,
+        "Success": str(order.status != "FAILED").lower(),
+        "ErrorCode": int(order.reason or FINE),
     }
 
 
@@ -73,5 +78,5 @@ def notification(order: Order, terminal_key: str) -> bytes:
         "Data": {"Source": "cards"},
     }
     if "rebill_id" in order.details and told in ("AUTHORIZED", "CONFIRMED"):
-        fields["RebillId"] = order.details["rebill_id"]
+        fields["RebillId"] = int(order.details["rebill_id"])
     return msgspec.json.encode(fields)
