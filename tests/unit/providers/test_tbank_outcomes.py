@@ -3,17 +3,20 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
-from billing.vocabulary import Action, Outcome
+from billing.orders import Cart, Contact, Item
+from billing.vocabulary import Action, Outcome, PaymentStatus, Tax
 from providers.http import CallLimits
 from providers.tbank import TBank
 from providers.tbank.responses import refused
 from providers.tbank.settings import TBankSettings
 from providers.tbank.tokens import is_signed
+from tests.support.factories import an_order
 from tests.support.sandbox import a_request
 
 
@@ -128,3 +131,69 @@ async def test_a_refund_of_a_part_is_made_when_what_is_kept_can_mean_nothing_els
 def test_a_refusal_is_read_by_its_code(code, outcome, reason):
     result = refused(code)
     assert (result.outcome, result.reason) == (outcome, reason)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"[]", b"{}", b'{"Success":true}', b'{"Success":"yes","ErrorCode":"0"}']
+)
+@pytest.mark.parametrize("action", list(Action))
+async def test_an_answer_that_is_not_the_apis_own_leaves_all_open(adapter, bank, action, body):
+    bank.answers = dict.fromkeys(("Init", "Confirm", "Cancel", "GetState", "CheckOrder", "Charge"), (200, body))
+    request = msgspec.structs.replace(a_request(action, order_ref="100", saved_method="1"), order=an_order(500))
+    result = await adapter.perform(request)
+    assert (result.outcome, result.reason) == (Outcome.UNKNOWN, "unreadable_answer")
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "reason"),
+    [
+        (500, Outcome.UNKNOWN, "http_500"),
+        (404, Outcome.UNKNOWN, "http_404"),
+        (429, Outcome.NOT_SENT, "rate_limited"),
+        (403, Outcome.NOT_SENT, "credentials"),
+    ],
+)
+async def test_a_status_that_the_document_does_not_know_decides_nothing(adapter, bank, status, outcome, reason):
+    bank.says("Cancel", status, Success=False, ErrorCode="1051")
+    result = await adapter.perform(a_request(Action.REFUND, order_ref="100"))
+    assert (result.outcome, result.reason) == (outcome, reason)
+
+
+@pytest.mark.parametrize("lacks", ["PaymentId", "PaymentURL"])
+async def test_a_payment_without_its_name_or_its_page_is_not_open(adapter, bank, lacks):
+    bank.says("Init", **({"PaymentURL": "https://p"} | {lacks: None}))
+    result = await adapter.perform(a_request())
+    assert (result.outcome, result.reason) == (Outcome.UNKNOWN, "unreadable_answer")
+
+
+async def test_of_an_orders_payments_the_one_that_was_begun_counts(adapter, bank):
+    payments = [{"PaymentId": "1", "Status": "NEW"}, {"PaymentId": "2", "Status": "CONFIRMED"}]
+    bank.says("CheckOrder", Payments=payments)
+    bank.says("GetState", Status="CONFIRMED", PaymentId="2")
+    observed = (await adapter.perform(a_request(Action.INQUIRE))).observed
+    assert observed is not None
+    assert (observed.status, observed.order_ref) == (PaymentStatus.CAPTURED, "2")
+
+
+async def test_a_charge_under_way_is_not_made_again(adapter, bank):
+    bank.says("CheckOrder", Payments=[{"PaymentId": "2", "Status": "AUTHORIZING"}])
+    bank.says("GetState", Status="AUTHORIZING", PaymentId="2")
+    request = msgspec.structs.replace(a_request(Action.RECUR, saved_method="1"), order=an_order(500))
+    result = await adapter.perform(request)
+    assert (result.outcome, result.provider_ref) == (Outcome.PENDING, "2")
+    assert [method for method, _ in bank.asked] == ["CheckOrder", "GetState"]
+
+
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        (Item("film", "Film", 1, 500, tax=Tax.VAT_22), "unsupported_tax"),
+        (Item("film", "Film", 1, 500, subject=20), "invalid_request"),
+        (Item("film", "Film", 1, 500, method=0), "invalid_request"),
+    ],
+)
+async def test_a_receipt_that_cannot_be_expressed_is_declined_without_a_call(adapter, bank, item, reason):
+    order = msgspec.structs.replace(an_order(500), cart=Cart((item,)), contact=Contact(phone="+79001234567"))
+    result = await adapter.perform(a_request(order=order))
+    assert (result.outcome, result.reason) == (Outcome.DECLINED, reason)
+    assert bank.asked == []
