@@ -45,6 +45,7 @@ async def world(tmp_path):
 @pytest.fixture
 async def between(world: TBankWorld):
     """A relay between adapter and sandbox that checks what passes against the document."""
+    document()  # reading it takes longer than a call may
     seen: list[str] = []
 
     async def relay(request: web.Request) -> web.Response:

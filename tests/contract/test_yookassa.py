@@ -66,6 +66,7 @@ async def world(tmp_path):
 @pytest.fixture
 async def between(world: YooKassaWorld):
     """A relay between adapter and sandbox that checks what passes against the document."""
+    document()  # reading it takes longer than a call may
     seen: list[str] = []
 
     async def relay(request: web.Request) -> web.Response:
