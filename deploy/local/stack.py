@@ -86,9 +86,9 @@ def compose(settings: Settings, layout: Layout, memory: Memory, workers: int) ->
 def _provider_environment(sandbox_url: str, memory: Memory) -> dict[str, str]:
     """Settings with which the sandbox stands for every provider."""
     # Adapters and their libraries take a second to load; commands that start nothing do not need them.
-    from providers import registry
-    from providers.plugin import SandboxAddress
-    from providers.settings import environment
+    from providers import registry  # noqa: PLC0415
+    from providers.plugin import SandboxAddress  # noqa: PLC0415
+    from providers.settings import environment  # noqa: PLC0415
 
     address = SandboxAddress(sandbox_url, memory.secret, ("127.0.0.0/8",))
     found: dict[str, str] = {}

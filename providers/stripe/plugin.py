@@ -17,7 +17,7 @@ def _verifier(settings: StripeCallbackSettings) -> WebhookVerifier:
 
 
 def _imitation(settings: StripeSettings, context: SandboxContext) -> Imitation:
-    from providers.sandbox.stripe import StripeImitation
+    from providers.sandbox.stripe import StripeImitation  # noqa: PLC0415 - only the sandbox loads it
 
     return StripeImitation(settings, context)
 

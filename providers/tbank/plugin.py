@@ -20,7 +20,7 @@ def _verifier(settings: TBankCallbackSettings) -> WebhookVerifier:
 
 
 def _imitation(settings: TBankSettings, context: SandboxContext) -> Imitation:
-    from providers.sandbox.tbank import TBankImitation
+    from providers.sandbox.tbank import TBankImitation  # noqa: PLC0415 - only the sandbox loads it
 
     return TBankImitation(settings, context)
 

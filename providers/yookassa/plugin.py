@@ -20,7 +20,7 @@ def _verifier(settings: YooKassaCallbackSettings) -> WebhookVerifier:
 
 
 def _imitation(settings: YooKassaSettings, context: SandboxContext) -> Imitation:
-    from providers.sandbox.yookassa import YooKassaImitation
+    from providers.sandbox.yookassa import YooKassaImitation  # noqa: PLC0415 - only the sandbox loads it
 
     return YooKassaImitation(settings, context)
 
