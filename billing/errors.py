@@ -23,3 +23,7 @@ class InvariantBroken(BillingError, AssertionError):
 
 class InvalidMessage(BillingError, ValueError):
     """A message that can never be applied."""
+
+
+class UnknownMessageType(InvalidMessage):
+    """A message of a type that this release does not know; a later one may."""

@@ -215,6 +215,24 @@ PARKED_CALLBACKS: Final = Table(
     Index("parked_callbacks_due", "next_try_at"),
 )
 
+PARKED_MESSAGES: Final = Table(
+    "parked_messages",
+    METADATA,
+    Column("topic", Text, primary_key=True),
+    Column("stream_partition", Integer, primary_key=True, autoincrement=False),
+    Column("stream_offset", BigInteger, primary_key=True, autoincrement=False),
+    Column("consumer", Text, primary_key=True),
+    _required("message_id", Text()),
+    _required("type", Text()),
+    Column("key", LargeBinary),
+    _required("value", LargeBinary()),
+    _required("parked_at", _TIME),
+    Column("resolution", Text),
+    Column("resolved_at", _TIME),
+    Index("parked_messages_open", "parked_at", postgresql_where=text("resolution IS NULL")),
+    Index("parked_messages_id", "message_id"),
+)
+
 DEAD_LETTER_RESOLUTIONS: Final = Table(
     "dead_letter_resolutions",
     METADATA,

@@ -10,6 +10,7 @@ from typing import Any, Final, NoReturn
 
 import structlog
 
+from billing.messages import MESSAGE_TYPES
 from billing.messages.topics import CALLBACKS, INBOX, REQUESTS
 from providers import registry
 from providers.http import CallLimits
@@ -23,6 +24,7 @@ from runtime.settings import Settings
 from streams.callbacks.agent import CallbacksAgent
 from streams.delivery.aggregate_agent import AggregateAgent
 from streams.delivery.ordered_feed import OrderedFeed
+from streams.delivery.parked_messages import ParkedMessages
 from streams.payments.agent import Payments
 from streams.payments.follow_ups import FollowUps
 from streams.provider_calls.agent import ProviderAgent
@@ -89,6 +91,7 @@ class Agents:
         self._spawn(availability.keep_looking())
         self._spawn(callbacks.retry_parked())
         self._spawn(FollowUps(self._engine, publisher, availability.returned).run())
+        self._spawn(ParkedMessages(self._engine, publisher, dead_letters, MESSAGE_TYPES.keys()).run())
         self._spawn(self._watch())
         self._started = True
 

@@ -1,11 +1,12 @@
 """The envelope of every message: CloudEvents 1.0, structured mode, JSON."""
 
+import re
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import msgspec
 
-from billing.errors import InvalidMessage
+from billing.errors import InvalidMessage, UnknownMessageType
 from billing.messages.base import Message
 from billing.messages.catalogue import MESSAGE_TYPES
 
@@ -49,10 +50,12 @@ class Envelope(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         )
 
     def open(self) -> Message:
-        """The typed message; :class:`InvalidMessage` when its type is unknown or its data does not fit."""
+        """The typed message. Raises :class:`UnknownMessageType` for a type that may be a later release's, and
+        :class:`InvalidMessage` for any other, or when the data does not fit."""
         decoder = _decoders.get(self.type)
         if decoder is None:
-            raise InvalidMessage(f"unknown message type {self.type!r}")
+            kind = UnknownMessageType if _OURS.fullmatch(self.type) else InvalidMessage
+            raise kind(f"unknown message type {self.type!r}")
         try:
             message: Message = decoder.decode(self.data)
         except (msgspec.MsgspecError, ValueError) as error:
@@ -63,6 +66,8 @@ class Envelope(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         return _encoder.encode(self)
 
 
+#: How the types of our messages look, those of later releases included.
+_OURS: Final = re.compile(r"billing\.[a-z0-9_.]+\.v[0-9]+")
 _encoder = msgspec.json.Encoder()
 _envelopes = msgspec.json.Decoder(Envelope)
 _decoders: dict[str, msgspec.json.Decoder[Any]] = {

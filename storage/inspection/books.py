@@ -116,6 +116,8 @@ _UNJOURNALLED = text(
     """
     SELECT n FROM generate_series(CAST(:start AS bigint), CAST(:until AS bigint) - 1) AS n
     WHERE NOT EXISTS (SELECT FROM journal WHERE topic = :topic AND stream_partition = :partition AND stream_offset = n)
+      AND NOT EXISTS (SELECT FROM parked_messages WHERE topic = :topic AND stream_partition = :partition
+                      AND stream_offset = n)
     ORDER BY n
     """
 )
@@ -233,7 +235,7 @@ async def positions(connection: AsyncConnection) -> list[tuple[str, str, int, in
 async def journal_gaps(
     connection: AsyncConnection, topic: str, partition: int, start: int, until: int
 ) -> tuple[list[int], list[tuple[int, int]]]:
-    """Of an inbox's offsets from ``start`` up to, not including, ``until``: those not journalled, and those journalled more
+    """Of an inbox's offsets from ``start`` up to, not including, ``until``: those neither journalled nor parked, and those journalled more
     than once with how often."""
     where: Mapping[str, Any] = {"topic": topic, "partition": partition, "start": start, "until": until}
     rows, different = (await connection.execute(_JOURNALLED, where)).one()

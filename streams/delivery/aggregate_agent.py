@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from billing.errors import BillingError
+from billing.errors import BillingError, UnknownMessageType
 from billing.messages import Envelope, Message, decode_envelope
 from runtime.kafka.dead_letters import DeadLetterWriter
 from runtime.kafka.publisher import OutboundMessage, Publisher
@@ -26,6 +26,7 @@ from storage.journal import records
 from storage.journal.records import JournalRow
 from storage.streams.positions import LostPartition, Move, advance, load_positions, mark_published
 from streams.delivery.aggregate import Aggregate, Change, Decided, State
+from streams.delivery.parked_messages import park
 
 log = structlog.get_logger(__name__)
 
@@ -182,14 +183,19 @@ class AggregateAgent(Generic[State, Change]):
             self._cache.popitem(last=False)
 
     async def _set_aside(self, message: Incoming, cause: Exception) -> None:
-        self._dead_letter_run += 1
-        if self._dead_letter_run >= DEAD_LETTER_RUN:
-            self._exit_process(f"{self._dead_letter_run} dead letters in a row, the last: {cause!r}")
-        await self._dead_letters.write(self._consumer, self._topic, message, cause)
+        """Park a message of an unknown type, write any other to the dead letters; move the position past it."""
+        unknown = isinstance(cause, UnknownMessageType)
+        if not unknown:
+            self._dead_letter_run += 1
+            if self._dead_letter_run >= DEAD_LETTER_RUN:
+                self._exit_process(f"{self._dead_letter_run} dead letters in a row, the last: {cause!r}")
+            await self._dead_letters.write(self._consumer, self._topic, message, cause)
         following = message.offset + 1
         async with self._engine.begin() as connection:
             moves = {message.partition: (self._next[message.partition], following)}
             await advance(connection, self._consumer, self._topic, moves, self._published)
+            if unknown:
+                await park(connection, self._consumer, self._topic, message, self._now())
         self._next[message.partition] = following
         self._published[message.partition] = following
 

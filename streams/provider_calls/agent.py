@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from billing.errors import BillingError, InvalidMessage
+from billing.errors import BillingError, InvalidMessage, UnknownMessageType
 from billing.messages import Envelope, ProviderRequest, ProviderResult, decode_envelope
 from billing.messages.topics import INBOX, REQUESTS
 from billing.reasons import Reason
@@ -24,7 +24,10 @@ from providers.base import CallResult, Provider
 from runtime.kafka.dead_letters import DeadLetterWriter
 from runtime.kafka.publisher import OutboundMessage, Publisher
 from runtime.kafka.record import Incoming
+from runtime.postgres import POSTGRES_ERRORS
+from runtime.retry import Retry
 from storage.streams.positions import Consumer, LostPartition, advance, load
+from streams.delivery.parked_messages import park
 from streams.provider_calls.availability import Availability
 from streams.provider_calls.watermarks import Watermarks
 
@@ -120,6 +123,8 @@ class ProviderAgent:
             request = envelope.open()
             if not isinstance(request, ProviderRequest) or request.provider not in self._providers:
                 raise InvalidMessage(f"not a request to a provider we have: {envelope.type}")
+        except UnknownMessageType:
+            await Retry("park message", POSTGRES_ERRORS).run(lambda: self._park(incoming))
         except BillingError as error:
             await self._dead_letters.write(CONSUMER, REQUESTS.name, incoming, error)
         else:
@@ -128,6 +133,10 @@ class ProviderAgent:
             duration_ms = (time.perf_counter() - started) * 1000
             await self._publisher.publish([self._report(envelope, request, result, duration_ms)])
         marks.finish(incoming.partition, incoming.offset)
+
+    async def _park(self, incoming: Incoming) -> None:
+        async with self._engine.begin() as connection:
+            await park(connection, CONSUMER, REQUESTS.name, incoming, self._now())
 
     async def _call(self, request: ProviderRequest) -> CallResult:
         name = request.provider

@@ -1,6 +1,7 @@
 """A payments agent on a real database, with Kafka imitated at its edges: a log of messages in, a list of outputs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -86,7 +87,9 @@ class World:
         self.log = Log()
         self.publisher = Publisher()
 
-    async def agent(self, publisher: Publisher | None = None) -> AggregateAgent[Payment, PaymentChange]:
+    async def agent(
+        self, publisher: Publisher | None = None, now: Callable[[], datetime] = lambda: NOW
+    ) -> AggregateAgent[Payment, PaymentChange]:
         """A worker that was just given the partition."""
         publisher = publisher or self.publisher
         agent = AggregateAgent(
