@@ -1,6 +1,7 @@
 """What commands write: JSON on standard output, tables and progress for people, and one line when they cannot work."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from backoffice.operators import ActionRefused, InvalidArgument
 from deploy.local.connect import NoRunningStack, settings_of_running_stack
+from runtime.logging.setup import configure
 from runtime.settings import Settings
 
 T = TypeVar("T")
@@ -86,7 +88,9 @@ def exit_on_unavailable() -> Iterator[None]:
 
 
 def on_running_stack(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
-    """Run ``work`` with the settings of the running stack; exits like :func:`exit_on_unavailable`."""
+    """Run ``work`` with the settings of the running stack; exits like :func:`exit_on_unavailable`. Its warnings are
+    JSON lines on standard error."""
+    configure(logging.WARNING)
     with exit_on_unavailable():
         return asyncio.run(work(settings_of_running_stack()))
 

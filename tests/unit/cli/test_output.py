@@ -17,6 +17,7 @@ from runtime.settings import Settings
 
 @pytest.fixture(autouse=True)
 def no_service_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.output.configure", lambda _level: None)  # it is for a whole process
     monkeypatch.setenv("BILLING_POSTGRES_URL", "postgresql://nobody@127.0.0.1:1/none")
     monkeypatch.setenv("BILLING_KAFKA_URL", "127.0.0.1:1")
     monkeypatch.setenv("BILLING_CLICKHOUSE_URL", "http://127.0.0.1:1/none")
