@@ -76,9 +76,12 @@ def clickhouse() -> None:
 
 def migrate() -> None:
     """Migrate Postgres, Kafka, RabbitMQ and ClickHouse to this release."""
+    import structlog
+
     from backoffice.migration import migrate as migrate_stores
 
-    asyncio.run(migrate_stores(_settings()))
+    for topic, problem in asyncio.run(migrate_stores(_settings())).items():
+        structlog.get_logger(__name__).warning("topic does not fit", topic=topic, problem=problem)
 
 
 def _settings() -> Settings:

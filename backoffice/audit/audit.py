@@ -13,6 +13,7 @@ from backoffice.audit import analytics, provider, signals, streams
 from backoffice.audit.findings import Findings
 from billing.messages.topics import INBOX
 from runtime.kafka.reader import TopicReader
+from runtime.kafka.topic_admin import topic_problems
 from runtime.settings import Settings
 from storage.inspection import books as sql
 from storage.streams.positions import Consumer
@@ -80,6 +81,8 @@ async def _check(
         starts = {partition: first for partition, (first, _) in (await log.bounds(INBOX.name)).items()}
         buried = await streams.buried(log, findings)
         processed = await streams.check_journal(connection, starts, buried, findings)
+        for topic, problem in (await topic_problems(settings)).items():
+            findings.found("topic_unfit", topic, problem)
         on_progress("Kafka: accepted requests")
         await streams.check_requests(connection, log, processed, buried, findings)
         on_progress("Kafka: published events")

@@ -12,6 +12,7 @@ Postgres
     ``version_disorder``     versions in a payment's journal do not ascend
     ``version_unjournalled`` the journal does not end with the payment's version
 Kafka
+    ``topic_unfit``          min.insync.replicas or the replicas of a topic do not fit: a confirmed message may be lost
     ``offset_unaccounted``   a skipped message: neither journalled nor dead-lettered
     ``offset_doubled``       a message applied twice
     ``position_beyond_log``  a position past the end of the topic

@@ -1,10 +1,11 @@
-"""Creates the Kafka topics."""
+"""Creates the Kafka topics, and finds those whose durability does not fit."""
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from aiokafka.admin import NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from billing.messages.topics import TOPICS
@@ -14,6 +15,14 @@ from runtime.settings import Settings
 #: How often a new topic is looked at until its partitions can be written to.
 LEADERS_EVERY_S: Final = 0.1
 LEADERS_PATIENCE_S: Final = 30.0
+#: Replicas that must have a message before ``acks=all`` confirms it.
+MIN_INSYNC: Final = "min.insync.replicas"
+_TOPIC_RESOURCE: Final = ConfigResourceType.TOPIC
+
+
+def min_insync_replicas(replicas: int) -> int:
+    """All but one: a confirmed message outlives the loss of a broker, and the topic can be written to without one."""
+    return max(1, replicas - 1)
 
 
 async def create_topics(settings: Settings) -> list[str]:
@@ -27,7 +36,11 @@ async def create_topics(settings: Settings) -> list[str]:
                 topic.name,
                 num_partitions=settings.kafka_partitions,
                 replication_factor=settings.kafka_replication,
-                topic_configs={"retention.ms": str(topic.retention_ms), "cleanup.policy": "delete"},
+                topic_configs={
+                    "retention.ms": str(topic.retention_ms),
+                    "cleanup.policy": "delete",
+                    MIN_INSYNC: str(min_insync_replicas(settings.kafka_replication)),
+                },
             )
             for topic in TOPICS
             if topic.name not in existing
@@ -42,6 +55,32 @@ async def create_topics(settings: Settings) -> list[str]:
         return [topic.name for topic in missing]
     finally:
         await admin.close()
+
+
+async def topic_problems(settings: Settings) -> dict[str, str]:
+    """Topic → what makes a confirmed message less durable, or the topic less available, than it should be. Existing
+    topics are not changed: an operator must (docs/operations.md). A broker that does not report the setting is skipped."""
+    admin = new_admin_client(settings)
+    await admin.start()
+    try:
+        names = sorted({topic.name for topic in TOPICS} & set(await admin.list_topics()))
+        described = await admin.describe_topics(names)
+        replicas = {t["topic"]: min((len(p["replicas"]) for p in t["partitions"]), default=0) for t in described}
+        configs = await admin.describe_configs([ConfigResource(_TOPIC_RESOURCE, name) for name in names])
+    finally:
+        await admin.close()
+    problems = {}
+    for name, minimum in _min_insync(configs).items():
+        if replicas[name] < settings.kafka_replication:
+            problems[name] = f"{replicas[name]} replicas, the settings ask for {settings.kafka_replication}"
+        elif minimum != (wanted := min_insync_replicas(replicas[name])):
+            problems[name] = f"{MIN_INSYNC} is {minimum}, with {replicas[name]} replicas it must be {wanted}"
+    return problems
+
+
+def _min_insync(responses: Sequence[Any]) -> dict[str, int]:
+    resources = [resource for response in responses for resource in response.resources if resource[0] == 0]
+    return {name: int(entry[1]) for _, _, _, name, entries in resources for entry in entries if entry[0] == MIN_INSYNC}
 
 
 async def _wait_for_leaders(admin: AdminClient, topics: Sequence[str]) -> None:
