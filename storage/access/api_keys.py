@@ -1,4 +1,4 @@
-"""API clients and their keys. Of a key only its SHA-256 is stored."""
+"""API clients and their keys. Only the SHA-256 of a key is stored."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,16 +8,16 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-#: Live keys of one client: the one in use and the one that takes over.
+#: Live keys of one client: the one in use and its replacement.
 MAX_LIVE: Final = 2
 
 
 class KeyRefused(Exception):
-    """What was asked for cannot be; the message says why."""
+    """The change is not possible; the message says why."""
 
 
 class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key on record. ``rate_per_s``: requests its client may make, ``None`` for the default."""
+    """A stored key. ``rate_per_s``: requests per second that its client may make, ``None`` for the default."""
 
     id: str
     client: str
@@ -38,7 +38,7 @@ _LIVE = text(f"{_KEYS} WHERE k.revoked_at IS NULL ORDER BY k.client, k.created_a
 _CLIENT = text(
     "INSERT INTO api_clients (name, rate_per_s, created_at) VALUES (:name, :rate_per_s, :at) ON CONFLICT DO NOTHING RETURNING name"
 )
-# The lock on the client makes two rotations at once one after the other.
+# The lock on the client serialises two rotations at the same time.
 _LOCK = text("SELECT name FROM api_clients WHERE name = :client FOR UPDATE")
 _SCOPES = text("SELECT scopes FROM api_keys WHERE client = :client ORDER BY created_at DESC LIMIT 1")
 _COUNT = text("SELECT count(*) FROM api_keys WHERE client = :client AND revoked_at IS NULL")
@@ -54,28 +54,28 @@ _USED = text(
 
 
 async def all_keys(connection: AsyncConnection) -> list[StoredKey]:
-    """Every key there ever was."""
+    """Every key, revoked ones included."""
     return [StoredKey(**row) for row in (await connection.execute(_ALL)).mappings()]
 
 
 async def live_keys(connection: AsyncConnection) -> list[StoredKey]:
-    """Those that open the door."""
+    """The keys that are not revoked."""
     return [StoredKey(**row) for row in (await connection.execute(_LIVE)).mappings()]
 
 
 async def create_client(connection: AsyncConnection, name: str, rate_per_s: int | None, at: datetime) -> None:
-    """A new API client, without a key yet; :class:`KeyRefused` when there is one of this name."""
+    """Create an API client, without a key yet. Raises :class:`KeyRefused` if the name is taken."""
     made = await connection.execute(_CLIENT, {"name": name, "rate_per_s": rate_per_s, "at": at})
     if made.first() is None:
-        raise KeyRefused(f"there is an API client {name} already: rotate its key")
+        raise KeyRefused(f"API client {name} exists already: rotate its key")
 
 
 async def add_key(
     connection: AsyncConnection, client: str, id: str, hash: bytes, scopes: list[str] | None, at: datetime
 ) -> list[str]:
-    """One more key of a client; its scopes, those of its latest key where ``scopes`` is ``None``.
+    """Add a key to a client and return its scopes: those of its latest key if ``scopes`` is ``None``.
 
-    :class:`KeyRefused` when there is no such client, or it has as many as it may.
+    Raises :class:`KeyRefused` if there is no such client, or it already has :data:`MAX_LIVE` live keys.
     """
     if (await connection.execute(_LOCK, {"client": client})).first() is None:
         raise KeyRefused(f"there is no API client {client}")
@@ -88,7 +88,7 @@ async def add_key(
 
 
 async def revoke_key(connection: AsyncConnection, id: str, at: datetime) -> str:
-    """Its client; :class:`KeyRefused` when there is no live key with this id."""
+    """Revoke a key and return its client. Raises :class:`KeyRefused` if there is no live key with this id."""
     client: str | None = (await connection.execute(_REVOKE, {"id": id, "at": at})).scalar_one_or_none()
     if client is None:
         raise KeyRefused(f"there is no live key {id}")
@@ -96,6 +96,6 @@ async def revoke_key(connection: AsyncConnection, id: str, at: datetime) -> str:
 
 
 async def note_use(connection: AsyncConnection, used: Mapping[str, datetime]) -> None:
-    """Key id → when it was used last."""
+    """Record when keys were last used: key id → time (UTC)."""
     if used:
         await connection.execute(_USED, {"ids": list(used), "times": list(used.values())})

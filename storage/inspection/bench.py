@@ -1,4 +1,4 @@
-"""Reads and writes for the benchmark."""
+"""Queries of the benchmark: counts of what it made, and copies of payments that fill the database."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-# By the index of a client's list: what is stored from earlier is not looked at.
+# Uses the index of a client's list: earlier payments are not read.
 _SINCE = text(
     """
     WITH recent AS MATERIALIZED (
@@ -26,7 +26,7 @@ _PROVIDER_MS = text(
     """
 ).bindparams(bindparam("ids", type_=ARRAY(Uuid)))
 
-#: Captured payments that are copied to fill the books.
+#: Captured payments that are copied to fill the database.
 SAMPLE: Final = 1000
 _SAMPLE = text(
     "CREATE TEMPORARY TABLE sample ON COMMIT PRESERVE ROWS AS SELECT id, order_id FROM payments"
@@ -36,7 +36,7 @@ _COLUMNS = text(
     "SELECT column_name FROM information_schema.columns WHERE table_name = :table AND table_schema = current_schema()"
     " ORDER BY ordinal_position"
 )
-# By table: how a copy differs, and which rows of the sample's payments are copied. Ids stay as random as the real ones.
+# Table → how a copy differs, and which rows of the sampled payments are copied. Ids are as random as real ones.
 _ID: Final = "md5({0}::text || '/' || n)::uuid"
 _COPIES: Final[dict[str, tuple[dict[str, str], str]]] = {
     "orders": ({"id": _ID, "created_at": "{0} - age"}, "JOIN sample ON sample.order_id = t.id"),
@@ -52,7 +52,7 @@ _COPIES: Final[dict[str, tuple[dict[str, str], str]]] = {
         "JOIN sample ON sample.id = t.payment_id",
     ),
     "journal": (
-        # No partition of the stream has a negative number: positions and republication never meet a copy.
+        # Stream partitions are never negative: positions and republication never find a copy.
         {"payment_id": _ID, "recorded_at": "{0} - age", "stream_partition": "-1 - {0}", "stream_offset": "{0} + n * 1000000000000"},
         "JOIN sample ON sample.id = t.payment_id",
     ),
@@ -76,13 +76,13 @@ async def provider_ms(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[
 
 
 async def take_sample(connection: AsyncConnection) -> int:
-    """Choose the captured payments that :func:`copy_sample` copies on this connection; how many."""
+    """Choose the captured payments that :func:`copy_sample` copies on this connection; returns how many."""
     return (await connection.execute(_SAMPLE, {"sample": SAMPLE})).rowcount
 
 
 async def copy_sample(connection: AsyncConnection, number: int) -> None:
-    """Store one copy of each sampled payment with all its rows, 30 days older. ``number`` must not come twice."""
-    # Copies of rows that were checked: checking a million postings again would only measure the trigger.
+    """Store one copy of each sampled payment with all its rows, 30 days older. ``number`` must differ in every call."""
+    # Copies of checked rows: checking a million postings again would only measure the trigger.
     await connection.execute(text("SET LOCAL session_replication_role = replica"))
     for table, (changed, join) in _COPIES.items():
         columns = list((await connection.execute(_COLUMNS, {"table": table})).scalars())

@@ -1,4 +1,4 @@
-"""What the auditor asks Postgres. It shares nothing with the code that writes what it checks."""
+"""The auditor's queries. They share nothing with the code that writes what they check."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from runtime.postgres import asyncpg_target
 from runtime.settings import Settings
 
-#: Seconds for one question: it may read everything there is.
+#: Seconds for one query: it may read whole tables.
 QUESTION_TIMEOUT_S: Final = 900
 CONNECT_TIMEOUT_S: Final = 5
-#: Rows reported of one kind. Where there are more, the first ones tell what is wrong.
+#: Violations reported of one kind: the first ones show what is wrong.
 REPORTED_MAX: Final = 1000
 #: Payments fetched at once.
 CHUNK: Final = 5000
@@ -44,7 +44,7 @@ BOOKS: Final[dict[str, str]] = {
                    sum(amount) FILTER (WHERE status IN ('PENDING', 'UNKNOWN') AND type = 'REFUND') AS reserved
             FROM operations GROUP BY 1, 2
         )
-        SELECT p.id, format('authorized, captured, refunded, reserved: the payment says %s %s %s %s, its operations '
+        SELECT p.id, format('authorized, captured, refunded, reserved: the payment has %s %s %s %s, its operations '
                             '%s %s %s %s, of %s', p.authorized, p.captured, p.refunded, p.refund_pending,
                             coalesce(d.authorized, 0), coalesce(d.captured, 0), coalesce(d.refunded, 0),
                             coalesce(d.reserved, 0), p.amount)
@@ -54,7 +54,7 @@ BOOKS: Final[dict[str, str]] = {
            OR p.authorized NOT BETWEEN 0 AND p.amount OR p.captured NOT BETWEEN 0 AND p.authorized
            OR p.refunded < 0 OR p.refunded + p.refund_pending > p.captured
     """,
-    # A posting and its reversal add up to nothing, so only what stands is compared.
+    # A posting and its reversal add up to zero, so only postings that were not reversed are compared.
     "operation_unposted": """
         SELECT o.id, format('%s of %s succeeded, %s posted', o.type, o.amount, coalesce(p.posted, 0))
         FROM operations o LEFT JOIN LATERAL (
@@ -149,7 +149,7 @@ _CHARGES = text(
            EXISTS (SELECT FROM operations o WHERE o.payment_id = p.id AND o.status IN ('PENDING', 'UNKNOWN')) AS open
     FROM payments p WHERE p.provider = :provider
     UNION ALL
-    -- An order that its payment left for another provider: what was taken there after all was given back there.
+    -- An order abandoned for another provider: money taken there after all was given back there.
     SELECT p.id, coalesce(opened.provider_ref, opened.id::text), opened.amount,
            coalesce(sum(o.amount) FILTER (WHERE o.type = 'CAPTURE' AND o.status = 'SUCCESS'), 0)::bigint,
            coalesce(sum(o.amount) FILTER (WHERE o.type = 'REFUND' AND o.status = 'SUCCESS'), 0)::bigint,
@@ -178,7 +178,7 @@ _OPERATIONS_OF_HOUR = text(
 
 
 class Charge(NamedTuple):
-    """What our books say of an order at a provider; amounts in minor units. ``open``: an operation is not final."""
+    """An order at a provider as we have it; amounts in minor units. ``open``: an operation is not final."""
 
     payment_id: UUID
     order_ref: str
@@ -189,7 +189,7 @@ class Charge(NamedTuple):
 
 
 def auditing_engine(settings: Settings) -> AsyncEngine:
-    """An engine whose transactions only read, all from the state of one moment."""
+    """An engine whose transactions are read-only, each on one snapshot."""
     url, tls = asyncpg_target(settings.postgres_url)
     return create_async_engine(
         url,
@@ -210,7 +210,7 @@ def auditing_engine(settings: Settings) -> AsyncEngine:
 
 @asynccontextmanager
 async def moment(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """A connection that sees the books as they are now, for as long as it is open."""
+    """A connection with one snapshot of the database, for as long as it is open."""
     async with engine.connect() as connection:
         await connection.execute(text("SELECT 1"))
         yield connection
@@ -235,8 +235,8 @@ async def positions(connection: AsyncConnection) -> list[tuple[str, str, int, in
 async def journal_gaps(
     connection: AsyncConnection, topic: str, partition: int, start: int, until: int
 ) -> tuple[list[int], list[tuple[int, int]]]:
-    """Of an inbox's offsets from ``start`` up to, not including, ``until``: those neither journalled nor parked, and those journalled more
-    than once with how often."""
+    """Of an inbox's offsets from ``start`` up to, not including, ``until``: those neither journalled nor parked, and those
+    with more than one row in the journal, with their number of rows."""
     where: Mapping[str, Any] = {"topic": topic, "partition": partition, "start": start, "until": until}
     rows, different = (await connection.execute(_JOURNALLED, where)).one()
     missing = [] if different == until - start else [row[0] for row in await connection.execute(_UNJOURNALLED, where)]

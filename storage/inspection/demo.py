@@ -1,4 +1,4 @@
-"""Reads for those who check the books from outside: the demo, the auditor."""
+"""Reads for the demo, which compares Postgres with what its customers did."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 class PaymentFacts(msgspec.Struct, frozen=True):
-    """A payment in the books. Amounts in minor units; ``operations`` counts them, ``captures`` the successful ones."""
+    """A stored payment. Amounts in minor units; ``operations`` counts them, ``captures`` the successful ones."""
 
     id: UUID
     order_ref: str

@@ -1,4 +1,4 @@
-"""The books as ClickHouse should have them: counts and sums per group, and the single rows of a day."""
+"""What ClickHouse should hold: counts and sums per group, and the single rows of a day."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import Date, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-#: What is compared → counts and sums per (day, provider, currency, state). The day (UTC) is that of creation; of the
-#: ledger that of posting, its state the account. ``:day`` NULL: all days.
+#: What is compared → counts and sums per (day, provider, currency, state). The day (UTC) is the day of creation. For the
+#: ledger it is the day of posting, and the state is the account. ``:day`` NULL: all days.
 _GROUPS: Final[dict[str, str]] = {
     "payments": """
         SELECT (created_at AT TIME ZONE 'UTC')::date, provider, trim(currency), status,
@@ -29,7 +29,7 @@ _GROUPS: Final[dict[str, str]] = {
         WHERE cast(:day AS date) IS NULL OR (e.posted_at AT TIME ZONE 'UTC')::date = :day GROUP BY 1, 2, 3, 4
     """,
 }
-#: What is compared → (key, payment, what it says), of one day.
+#: What is compared → (key, payment, the compared values), of one day.
 _ROWS: Final[dict[str, str]] = {
     "payments": """
         SELECT id::text, id, concat_ws('|', version, status, amount, authorized, captured, refunded, provider,
@@ -59,7 +59,7 @@ async def groups(connection: AsyncConnection, kind: str, day: date | None) -> di
 
 
 async def rows_of(connection: AsyncConnection, kind: str, day: date) -> Mapping[str, tuple[UUID, str]]:
-    """Key → payment and what the row says."""
+    """Key → payment, and the compared values of the row."""
     found = await connection.execute(text(_ROWS[kind]).bindparams(bindparam("day", type_=Date)), {"day": day})
     return {row[0]: (row[1], row[2]) for row in found}
 

@@ -1,4 +1,4 @@
-"""Reads for a storm: its payments, and what the ledger says of them."""
+"""Reads for a storm: its payments, and what the ledger holds of them."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -15,7 +15,7 @@ _MINE = """
 """
 _STATUSES = text(_MINE + "SELECT status, count(*) FROM mine GROUP BY status")  # noqa: S608
 _CAPTURED = text(_MINE + "SELECT id FROM mine WHERE status = 'CAPTURED' ORDER BY id")  # noqa: S608
-# What is open and was not touched lately: a call that is under way is left alone.
+# Open operations; those changed recently may have a call in flight.
 _OPEN = text(
     _MINE  # noqa: S608
     + """
@@ -40,8 +40,8 @@ _SUMS = text(
 
 
 class LedgerSums(NamedTuple):
-    """What the ledger says of a storm's orders at a provider: minor units taken and given back. ``order_refs``: the
-    provider's names of them."""
+    """The ledger's sums of a storm's orders at a provider, in minor units: taken and given back. ``order_refs``: the
+    provider's ids of the orders."""
 
     provider: str
     orders: int
@@ -51,7 +51,7 @@ class LedgerSums(NamedTuple):
 
 
 class Storm(NamedTuple):
-    """The payments of one run: those with it in their metadata, created since then."""
+    """The payments of one run: those with the run in their metadata, created since ``since`` (UTC)."""
 
     run: str
     since: datetime
@@ -63,18 +63,19 @@ async def statuses(connection: AsyncConnection, storm: Storm) -> dict[str, int]:
 
 
 async def captured(connection: AsyncConnection, storm: Storm) -> list[UUID]:
-    """Payments that are captured."""
+    """The ids of the captured payments."""
     return list((await connection.execute(_CAPTURED, storm._asdict())).scalars())
 
 
 async def open_operations(
     connection: AsyncConnection, storm: Storm, quiet_s: float
 ) -> list[tuple[UUID, UUID, int, bool]]:
-    """(payment id, operation id, chases so far, quiet for ``quiet_s`` seconds) of what is not final."""
+    """(payment id, operation id, follow-ups so far, unchanged for ``quiet_s`` seconds) of the operations that are not
+    final."""
     rows = await connection.execute(_OPEN, {**storm._asdict(), "quiet_s": quiet_s})
     return [(payment, operation, chases, quiet) for payment, operation, chases, quiet in rows]
 
 
 async def ledger_sums(connection: AsyncConnection, storm: Storm) -> list[LedgerSums]:
-    """By provider."""
+    """The sums of each provider."""
     return [LedgerSums(*row) for row in await connection.execute(_SUMS, storm._asdict())]

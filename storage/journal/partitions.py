@@ -1,4 +1,4 @@
-"""The journal's monthly partitions: it grows without end, so coming months are made and old ones taken off."""
+"""The journal's monthly partitions: coming months are created ahead, old months are detached."""
 
 from datetime import date
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-#: Months made ahead: a worker that nobody maintained for a quarter still writes where it should.
+#: Months created ahead: rows of a quarter without `billing migrate` still go to their own partitions.
 AHEAD: Final = 3
 
 _PARTITIONS = text(
@@ -15,30 +15,30 @@ _PARTITIONS = text(
     WHERE i.inhparent = 'journal'::regclass ORDER BY c.relname
     """
 )
-#: Partitions are made one at a time, whoever asks (a Postgres advisory lock).
+#: Serialises changes of the partitions (a Postgres advisory lock).
 PARTITIONS_LOCK: Final = 0x6A6F7572
 
 
 def month_after(day: date, months: int = 1) -> date:
-    """The first day of the month so many months after ``day``'s."""
+    """The first day of the month ``months`` months after that of ``day``."""
     number = day.year * 12 + day.month - 1 + months
     return date(number // 12, number % 12 + 1, 1)
 
 
 def name_of(month: date) -> str:
-    """The partition of a month."""
+    """The name of a month's partition."""
     return f"journal_{month:%Y_%m}"
 
 
 async def partitions(connection: AsyncConnection) -> list[str]:
-    """The partitions that are attached, by name."""
+    """The names of the attached partitions, in order."""
     return [row[0] for row in await connection.execute(_PARTITIONS)]
 
 
 async def create_partitions(connection: AsyncConnection, today: date, ahead: int = AHEAD) -> list[str]:
-    """Make the partitions of this month and the coming ones that are missing; returns their names.
+    """Create the missing partitions of this month and the ``ahead`` next ones; returns their names.
 
-    Rows that were written meanwhile into the default partition stay there: a month that has some is left to it.
+    A month whose rows are already in the default partition gets no partition: its rows stay there.
     """
     await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": PARTITIONS_LOCK})
     existing, made = set(await partitions(connection)), []
@@ -58,8 +58,8 @@ async def create_partitions(connection: AsyncConnection, today: date, ahead: int
 
 
 async def detach_partitions(connection: AsyncConnection, before: date) -> list[str]:
-    """Take off the partitions of months that ended before ``before``; they stay as tables of their own, to be
-    archived and dropped by hand. Returns their names."""
+    """Detach the partitions of months that ended before ``before``; returns their names. They stay as separate tables,
+    to be archived and dropped by an operator."""
     await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": PARTITIONS_LOCK})
     limit = name_of(before)
     old = [name for name in await partitions(connection) if name != "journal_default" and name < limit]

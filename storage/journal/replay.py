@@ -1,4 +1,4 @@
-"""Payments as their journal makes them: replayed through ``decide`` and compared with what is stored."""
+"""Rebuilds payments from their journal: replays it through ``decide`` and compares the result with what is stored."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -41,8 +41,7 @@ _JOURNALS = text(
 
 
 class Recorded(msgspec.Struct, frozen=True):
-    """A message in the journal. ``recorded_at`` is the moment (UTC) at which it was decided; ``message`` its
-    encoded envelope."""
+    """A journalled message. ``recorded_at``: when it was decided (UTC); ``message``: its encoded envelope."""
 
     recorded_at: datetime
     partition: int
@@ -51,14 +50,14 @@ class Recorded(msgspec.Struct, frozen=True):
 
 
 class Unreplayable(Exception):
-    """A journalled message is refused today, or cannot be read: the code or the journal has changed since."""
+    """A journalled message cannot be decided again, or cannot be read: the code or the journal has changed since."""
 
     def __init__(self, recorded: Recorded, cause: BillingError) -> None:
         super().__init__(f"{recorded.partition}/{recorded.offset}: {type(cause).__name__}: {cause}")
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """A field that is stored otherwise than the journal makes it."""
+    """A field whose stored value differs from the rebuilt one."""
 
     field: str
     stored: Any
@@ -82,7 +81,7 @@ def replay(journal: Iterable[Recorded]) -> Iterator[Decision]:
 
 
 def rebuilt(journal: Iterable[Recorded]) -> Payment | None:
-    """The payment that one payment's journal leads to. Raises :class:`Unreplayable`."""
+    """The payment that its journal leads to. Raises :class:`Unreplayable`."""
     payment = None
     for decision in replay(journal):
         payment = decision.payment
@@ -90,7 +89,7 @@ def rebuilt(journal: Iterable[Recorded]) -> Payment | None:
 
 
 def differences(stored: Payment | None, journal: Sequence[Recorded]) -> list[Difference]:
-    """Where the stored payment is not what its journal makes of it; operations are matched by their ids."""
+    """The fields in which the stored payment differs from the rebuilt one; operations are matched by their ids."""
     try:
         other = rebuilt(journal)
     except Unreplayable as error:
@@ -115,7 +114,7 @@ async def check_payments(
 ) -> AsyncIterator[list[tuple[UUID, list[Difference]]]]:
     """Every payment, or the first ``limit`` by id, with its differences, ``batch`` at a time.
 
-    Each batch is read at one moment, so payments may change meanwhile.
+    Each batch is read on one snapshot, so payments may change meanwhile.
     """
     after, left = UUID(int=0), limit
     async with engine.connect() as connection:
@@ -128,7 +127,7 @@ async def check_payments(
                 return
             stored = await load_payments(connection, ids)
             journals = await _journals(connection, ids)
-            await connection.rollback()  # the next batch looks at a moment of its own
+            await connection.rollback()  # the next batch gets a new snapshot
             yield [(id, differences(stored.get(id), journals.get(id, []))) for id in ids]
             after, left = ids[-1], None if left is None else left - len(ids)
 

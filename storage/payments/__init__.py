@@ -1,1 +1,2 @@
-"""Payments as rows: written by the batch statement, read one by one and in lists."""
+"""Payments as rows: written by the batch statement, read singly and in lists. Journal rows are read in
+``storage.journal``."""

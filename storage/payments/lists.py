@@ -13,7 +13,8 @@ from storage.payments.rows import load_payments
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
-    """Which payments; ``None`` and ``{}`` for whichever. ``created_from`` is within, ``created_to`` is not (UTC)."""
+    """Which payments to list; ``None`` and ``{}`` do not filter. ``created_from`` is inclusive, ``created_to`` exclusive
+    (UTC)."""
 
     customer_id: str | None = None
     status: str | None = None
@@ -24,27 +25,27 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cursor(msgspec.Struct, frozen=True):
-    """A payment's place in the list: the next page begins after it."""
+    """A payment's position in the list: the next page begins after it."""
 
     created_at: datetime
     id: UUID
 
 
-#: Filter → its condition. A condition that is not asked for is not in the statement: each statement then has a plan
-#: of its own, which an ``OR :x IS NULL`` would spoil.
+#: Filter → its condition. The statement holds only the conditions in use, so that each combination has its own plan;
+#: an ``OR :x IS NULL`` would prevent that.
 _CONDITIONS = {
     "customer_id": "o.customer_id = :customer_id",
     "status": "p.status = :status",
     "provider": "p.provider = :provider",
     "created_from": "p.created_at >= :created_from",
     "created_to": "p.created_at < :created_to",
-    # The second says that the partial index will do.
+    # The second condition lets Postgres use the partial index.
     "metadata": "o.metadata @> CAST(:metadata AS jsonb) AND o.metadata <> '{}'",
 }
 
 
 def statement(filters: Filters, client_id: str, after: Cursor | None, limit: int) -> tuple[str, dict[str, Any]]:
-    """The statement that finds one page's ids, and its parameters."""
+    """The statement that selects the ids of one page, and its parameters."""
     asked = {name: value for name in _CONDITIONS if (value := getattr(filters, name))}
     conditions = ["p.client_id = :client_id", *(_CONDITIONS[name] for name in asked)]
     parameters = {**asked, "client_id": client_id, "limit": limit}
@@ -64,7 +65,7 @@ def statement(filters: Filters, client_id: str, after: Cursor | None, limit: int
 async def list_payments(
     connection: AsyncConnection, client_id: str, filters: Filters, after: Cursor | None, limit: int
 ) -> list[Payment]:
-    """At most ``limit`` payments of the client, newest first, from behind ``after`` on."""
+    """At most ``limit`` payments of the client, newest first, starting after ``after``."""
     sql, parameters = statement(filters, client_id, after, limit)
     ids = [row[0] for row in await connection.execute(text(sql), parameters)]
     payments = await load_payments(connection, ids)

@@ -1,4 +1,4 @@
-"""Finding the payment that a provider speaks of."""
+"""Finds the payments that a provider's references belong to."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -18,7 +18,7 @@ _BY_REF = text(
 
 
 async def find_payments(connection: AsyncConnection, provider: str, references: Iterable[str]) -> dict[str, UUID]:
-    """Reference → payment id, for those known. A reference is an operation's id or the provider's own name."""
+    """Reference → payment id, for the known ones. A reference is the id of our operation or the provider's own id."""
     ids: set[UUID] = set()
     refs: set[str] = set()
     for reference in references:

@@ -1,1 +1,2 @@
-"""Whether a provider may be called: the operators' switches."""
+"""Whether a provider may be called: operators' switches and open circuit breakers. The breakers themselves run in
+``streams.provider_calls``."""

@@ -1,4 +1,4 @@
-"""Which providers may be called: switches that operators turn, and breakers that workers report."""
+"""Whether a provider may be called: operators' switches, and the circuit breakers that workers report as open."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -8,12 +8,12 @@ import msgspec
 from sqlalchemy import ARRAY, DateTime, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-#: An open breaker whose worker has not been heard of for this long is no longer counted.
+#: An open breaker that its worker has not reported for this long no longer counts.
 BREAKER_FORGOTTEN: Final = timedelta(seconds=10)
 
 
 class Switch(msgspec.Struct, frozen=True):
-    """An operator's word on a provider. ``switched_at``: UTC."""
+    """An operator's decision on whether a provider may be called. ``switched_at``: UTC."""
 
     enabled: bool
     reason: str
@@ -22,7 +22,7 @@ class Switch(msgspec.Struct, frozen=True):
 
 
 class OpenBreaker(msgspec.Struct, frozen=True):
-    """A breaker that holds calls back in one worker. ``reason``: how the last call failed; ``opened_at``: UTC."""
+    """A breaker that blocks calls in one worker. ``reason``: how the last call failed; ``opened_at``: UTC."""
 
     provider: str
     worker: str
@@ -65,12 +65,12 @@ _BREAKERS = text(
 
 
 async def turn(connection: AsyncConnection, provider: str, switch: Switch) -> None:
-    """Put an operator's word on record, in the caller's transaction. Earlier ones stay."""
+    """Record an operator's decision, in the caller's transaction. Earlier ones stay."""
     await connection.execute(_TURN, {"provider": provider, **msgspec.structs.asdict(switch)})
 
 
 async def switches(connection: AsyncConnection) -> dict[str, Switch]:
-    """The last word on each provider that there was one on; the others are enabled."""
+    """The latest decision on each provider that has one; the others are enabled."""
     rows = await connection.execute(_SWITCHES)
     return {row[0]: Switch(row[1], row[2], row[3], row[4]) for row in rows}
 
@@ -78,7 +78,7 @@ async def switches(connection: AsyncConnection) -> dict[str, Switch]:
 async def report_breakers(
     connection: AsyncConnection, worker: str, opened: Mapping[str, tuple[str, datetime]], now: datetime
 ) -> None:
-    """Say which breakers of a worker are open: provider → (reason, since). Replaces what it said before."""
+    """Record the open breakers of a worker: provider → (reason, since). Replaces its previous report."""
     providers = sorted(opened)
     await connection.execute(
         _REPORT,
@@ -94,6 +94,6 @@ async def report_breakers(
 
 
 async def open_breakers(connection: AsyncConnection, now: datetime) -> list[OpenBreaker]:
-    """The breakers that hold calls back now, by provider and worker."""
+    """The breakers that are open now, ordered by provider and worker."""
     rows = await connection.execute(_BREAKERS, {"since": now - BREAKER_FORGOTTEN})
     return [OpenBreaker(*row) for row in rows]

@@ -1,1 +1,2 @@
-"""State of the streams: consumer positions, parked callbacks, resolved dead letters."""
+"""State of the streams: consumer positions, parked messages, resolutions of dead letters. The messages themselves are in
+Kafka."""

@@ -1,4 +1,4 @@
-"""What became of the dead letters: the letters are in Kafka, their resolutions here."""
+"""Resolutions of dead letters. The letters are in Kafka."""
 
 from datetime import datetime
 from typing import Literal
@@ -12,7 +12,7 @@ DeadLetterId = tuple[int, int]
 
 
 class Resolution(msgspec.Struct, frozen=True):
-    """Who did what with a dead letter, when (UTC), and why. A discard always has a ``reason``."""
+    """What an operator did with a dead letter, when (UTC), and why. A discard always has a ``reason``."""
 
     action: Literal["replayed", "discarded"]
     actor: str
@@ -37,6 +37,6 @@ async def resolutions(connection: AsyncConnection) -> dict[DeadLetterId, Resolut
 
 
 async def resolve(connection: AsyncConnection, place: DeadLetterId, resolution: Resolution) -> bool:
-    """Record a resolution in the caller's transaction; ``False`` when somebody else's is on record already."""
+    """Record a resolution in the caller's transaction; ``False`` if the letter already has one."""
     values = {"partition": place[0], "offset": place[1], **msgspec.structs.asdict(resolution)}
     return (await connection.execute(_RESOLVE, values)).first() is not None

@@ -1,4 +1,4 @@
-"""Callbacks that came before their payment was known: kept, and tried again."""
+"""Callbacks received before their payment was known: stored, and tried again."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -36,18 +36,18 @@ _DROP = text("DELETE FROM parked_callbacks WHERE id = ANY(:ids)").bindparams(bin
 
 
 async def park(connection: AsyncConnection, callbacks: Sequence[ParkedCallback]) -> None:
-    """Keep these, or note their next try."""
+    """Store callbacks; for those already stored, their number of tries and next try."""
     if callbacks:
         await connection.execute(_PARK, [msgspec.structs.asdict(callback) for callback in callbacks])
 
 
 async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[ParkedCallback]:
-    """Those whose time has come, locked until the transaction ends."""
+    """The callbacks that are due, locked until the transaction ends."""
     rows = await connection.execute(_DUE, {"now": now, "limit": limit})
     return [ParkedCallback(**row) for row in rows.mappings()]
 
 
 async def unpark(connection: AsyncConnection, ids: Sequence[str]) -> None:
-    """These have found their payment."""
+    """Delete the callbacks whose payment was found."""
     if ids:
         await connection.execute(_DROP, {"ids": list(ids)})

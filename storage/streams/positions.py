@@ -1,4 +1,5 @@
-"""Where every consumer of a Kafka topic stands. Postgres holds it; what Kafka remembers is a hint (ADR 0003)."""
+"""The positions of every consumer of a Kafka topic. Postgres holds them; the offsets committed to Kafka are a hint
+(ADR 0003)."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -62,7 +63,7 @@ class Consumer(StrEnum):
 
 
 class LostPartition(Exception):
-    """Another process has moved a position since we read it: it owns the partition, we must not write."""
+    """Another process moved a position after this one read it: it owns the partition, and this process must not write."""
 
 
 class Move(msgspec.Struct, frozen=True):
@@ -87,7 +88,7 @@ class Position(NamedTuple):
 async def load_positions(
     connection: AsyncConnection, consumer: str, topic: str, partitions: Sequence[int]
 ) -> dict[int, Position]:
-    """Both positions of each partition; zero, and a row for it, where there was none."""
+    """Both positions of each partition. A partition without a row gets one, with both at zero."""
     rows = await connection.execute(
         _LOAD, {"consumer": consumer, "topic": topic, "partitions": sorted(set(partitions))}
     )
@@ -95,7 +96,7 @@ async def load_positions(
 
 
 async def load(connection: AsyncConnection, consumer: str, topic: str, partitions: Sequence[int]) -> dict[int, int]:
-    """The next offset of each partition; zero, and a row for it, where there was none."""
+    """The next offset of each partition. A partition without a row gets one, at zero."""
     positions = await load_positions(connection, consumer, topic, partitions)
     return {partition: position.next_offset for partition, position in positions.items()}
 
@@ -109,9 +110,9 @@ async def advance(
 ) -> None:
     """Move each partition from the expected next offset to a new one.
 
-    ``published``: below which offset all outputs are in Kafka; a consumer that publishes before it advances leaves
-    it out. Raises :class:`LostPartition` when a row is not where expected: what the transaction, if there is one, did
-    for that partition must be rolled back.
+    ``published``: the offset below which all outputs are in Kafka; omitted by a consumer that publishes before it
+    advances. Raises :class:`LostPartition` if a position is not the expected one: the caller must roll back what its
+    transaction did for that partition.
     """
     partitions = sorted(moves)
     following = [moves[p][1] for p in partitions]
@@ -127,11 +128,11 @@ async def advance(
         },
     )
     if result.rowcount != len(partitions):
-        raise LostPartition(f"{consumer}: {topic} {partitions} moved on without us")
+        raise LostPartition(f"{consumer}: {topic} {partitions} were moved by another process")
 
 
 async def mark_published(connection: AsyncConnection, consumer: str, topic: str, offsets: Mapping[int, int]) -> None:
-    """Everything below these offsets has its outputs in Kafka. Never moves back."""
+    """Record that all outputs of the messages below these offsets are in Kafka. Never moves back."""
     partitions = sorted(offsets)
     await connection.execute(
         _PUBLISHED,
@@ -150,5 +151,5 @@ async def is_known(connection: AsyncConnection, consumer: str) -> bool:
 
 
 async def forget(connection: AsyncConnection, consumer: str) -> None:
-    """Let a consumer start over: its positions are gone."""
+    """Delete a consumer's positions: it starts over from the first offset."""
     await connection.execute(_FORGET, {"consumer": consumer})

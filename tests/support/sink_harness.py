@@ -123,7 +123,7 @@ class FakePositions:
     async def advance(self, moves: Mapping[int, tuple[int, int]]) -> None:
         self.fail("advance")
         if any(self.stored[partition] != expected for partition, (expected, _) in moves.items()):
-            raise LostPartition("moved on without us")
+            raise LostPartition("moved by another process")
         self.stored.update({partition: following for partition, (_, following) in moves.items()})
         self.fail("advanced")
 

@@ -45,6 +45,7 @@ async def test_an_existing_topic_that_does_not_fit_is_reported_and_left_as_it_is
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_url)
     await admin.start()
     await admin.create_topics([NewTopic(topic, 1, 1, topic_configs={"min.insync.replicas": minimum})])
+    await topic_admin._wait_for_leaders(admin, [topic])
     await admin.close()
     settings = settings.model_copy(update={"kafka_replication": replication})
     assert await create_topics(settings) == []

@@ -62,7 +62,7 @@ async def test_a_batch_is_written_only_where_its_positions_are_as_expected(datab
         await advance(connection, "payments", TOPIC, {1: (0, 3)})
     late = [Move("payments", TOPIC, 0, 0, 2, 0), Move("payments", TOPIC, 1, 0, 4, 0)]
     async with database.connect() as connection:
-        with pytest.raises(LostPartition, match="moved on without us"):
+        with pytest.raises(LostPartition, match="moved by another process"):
             await save(connection, changes, late)
         await connection.rollback()
         assert (await connection.exec_driver_sql("SELECT count(*) FROM payments")).scalar_one() == 0

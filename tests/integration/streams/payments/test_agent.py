@@ -84,7 +84,7 @@ async def test_a_zombie_that_wakes_after_losing_its_partition_cannot_write(world
     create = a_create()
     batch = world.log.write(create)
     await (await world.agent(Publisher())).process(batch)
-    with pytest.raises(ProcessExited, match="moved on without us"):
+    with pytest.raises(ProcessExited, match="moved by another process"):
         await zombie.process(batch)
     assert await world.rows("SELECT count(*), max(version) FROM payments") == [(1, 1)]
     assert world.publisher.published == []
