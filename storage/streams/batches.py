@@ -79,5 +79,7 @@ async def save_batch(
         )
     except DBAPIError as error:
         if sqlstate(error) == _NOT_MOVED:
-            raise LostPartition(f"{[(m.consumer, m.topic, m.partition) for m in moves]} moved on without us") from error
+            raise LostPartition(
+                f"{[(m.consumer, m.topic, m.partition) for m in moves]} were moved by another process"
+            ) from error
         raise

@@ -161,7 +161,7 @@ async def test_a_rival_on_the_same_partition_is_fenced_off(world):
     zombie = await tallies(world, Publisher())
     batch = log.write(Add(id, 1))
     await (await tallies(world, Publisher())).process(batch)
-    with pytest.raises(ProcessExited, match="moved on without us"):
+    with pytest.raises(ProcessExited, match="moved by another process"):
         await zombie.process(batch)
     assert await world.rows("SELECT total FROM tallies") == [(1,)]
 
