@@ -1,4 +1,4 @@
-"""The Faust app: one consumer group, one Faust agent per topic, each feeding an feed of :class:`Agents`."""
+"""The Faust app: one consumer group, one Faust agent per topic, each filling an ordered feed of :class:`Agents`."""
 
 from typing import Any, Final, cast
 
@@ -11,16 +11,20 @@ from billing.messages.topics import CALLBACKS, INBOX, REQUESTS
 from runtime.kafka.clients import security
 from runtime.kafka.record import Incoming
 from runtime.settings import Settings
+from streams.delivery.ordered_feed import GAP_PATIENCE_S
 from streams.worker_agents import Agents
 
 log = structlog.get_logger(__name__)
 
 GROUP: Final = "billing-streams"
-#: A worker that dies is noticed after this; its partitions move then.
+#: A worker that stopped sending heartbeats loses its partitions after this.
 SESSION_TIMEOUT_S: Final = 10.0
 HEARTBEAT_S: Final = 2.0
-#: Longer than any batch may take: past it a worker would leave the group and stay alive, silent (faust-notes).
+#: Longer than any batch may take: past it Faust would leave the group and the process would live on without work.
 MAX_POLL_INTERVAL_S: Final = 86_400.0
+# Two heartbeats may be lost. A missing offset ends the process before a rebalance would move its partitions.
+assert 3 * HEARTBEAT_S < SESSION_TIMEOUT_S < MAX_POLL_INTERVAL_S
+assert GAP_PATIENCE_S < SESSION_TIMEOUT_S
 
 
 class SeekingConsumer(driver.Consumer):
@@ -70,7 +74,7 @@ class BillingApp(faust.App):
         return Transport(self.conf.broker_consumer, self)
 
     def _highwater(self, topic: str, partition: int) -> int:
-        """The end of a partition as the consumer last heard of it."""
+        """The end of a partition as of the consumer's last fetch."""
         return self.consumer.highwater(TP(topic, partition)) or 0
 
     async def on_start(self) -> None:
@@ -79,7 +83,7 @@ class BillingApp(faust.App):
         await self.billing.start()
 
     async def on_stop(self) -> None:
-        """Finish what is under way."""
+        """Finish the batches in progress."""
         await self.billing.stop()
         await super().on_stop()
 

@@ -1,4 +1,4 @@
-"""A worker process: the Faust app until it is told to stop."""
+"""A worker process: runs the Faust app until SIGTERM."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from streams.app import build_app
 
 
 def run(settings: Settings) -> None:
-    """Run the agents; returns after SIGTERM, with everything under way finished."""
+    """Run the agents; returns after SIGTERM, once the batches in progress are finished."""
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)

@@ -18,7 +18,14 @@ from runtime.kafka.clients import new_producer
 from runtime.kafka.dead_letters import DeadLetterWriter
 from runtime.kafka.publisher import Publisher
 from runtime.kafka.record import Incoming
-from runtime.postgres import EXIT_SCHEMA_MISMATCH, POSTGRES_ERRORS, SchemaMismatch, create_engine
+from runtime.postgres import (
+    COMMAND_TIMEOUT_S,
+    CONNECT_TIMEOUT_S,
+    EXIT_SCHEMA_MISMATCH,
+    POSTGRES_ERRORS,
+    SchemaMismatch,
+    create_engine,
+)
 from runtime.retry import Retry
 from runtime.settings import Settings
 from streams.callbacks.agent import CallbacksAgent
@@ -37,6 +44,8 @@ RESTORE_PATIENCE_S: Final = 30.0
 STOP_PATIENCE_S: Final = 10.0
 BEAT_EVERY_S: Final = 1.0
 EXIT_UNTRUSTED: Final = 70
+# A statement that hangs is given up, and tried again, while the restore still waits.
+assert CONNECT_TIMEOUT_S < COMMAND_TIMEOUT_S <= RESTORE_PATIENCE_S
 
 Restore = Callable[[Sequence[int]], Awaitable[Mapping[int, int]]]
 
@@ -48,8 +57,8 @@ def exit_process(reason: str, code: int = EXIT_UNTRUSTED) -> NoReturn:
 
 
 class Agents:
-    """Payments, provider and callbacks agents with an feed each. ``highwater(topic, partition)`` tells the end of
-    a partition as far as it is known."""
+    """The agents of one worker, each with its feed. ``highwater(topic, partition)``: the end of a partition as of the last
+    fetch."""
 
     def __init__(self, settings: Settings, highwater: Callable[[str, int], int]) -> None:
         self.feeds: dict[str, OrderedFeed] = {}
@@ -96,13 +105,13 @@ class Agents:
         self._started = True
 
     async def stop(self) -> None:
-        """Finish what is under way, note it, disconnect."""
+        """Finish the batches and calls in progress, record their positions, disconnect."""
         if not self._started:
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_PATIENCE_S):
                 for feed in self.feeds.values():
-                    await feed.lock.acquire()  # the batch in hand is done, and no other starts
+                    await feed.lock.acquire()  # the batch in progress is done, and no other starts
                 await self._calls.finish()
                 await self._payments.flush()
         for task in self._tasks:
@@ -113,7 +122,7 @@ class Agents:
         await self._engine.dispose()
 
     async def restore(self, assignment: Mapping[str, Sequence[int]]) -> dict[str, Mapping[int, int]]:
-        """Start every inlet over from the positions in Postgres of the partitions that are ours now."""
+        """Reset every feed to the positions in Postgres of the partitions that are now assigned."""
         positions: dict[str, Mapping[int, int]] = {}
 
         async def restore_missing() -> None:
@@ -155,12 +164,11 @@ class Agents:
         if isinstance(error, SchemaMismatch):
             exit_process(str(error), EXIT_SCHEMA_MISMATCH)
         else:
-            log.critical("a part of the worker failed", exc_info=error)
+            log.critical("a task of the worker failed", exc_info=error)
             exit_process(repr(error))
 
     async def _watch(self) -> None:
-        """Say that we are alive; leave when messages wait in Kafka and none arrives: Faust is stuck, or dropped the
-        last event of a partition."""
+        """Beat. Exit when Kafka has messages and none arrives: Faust hangs, or dropped the last event of a partition."""
         seen: dict[tuple[str, int], int] = {}
         progress = time.monotonic()
         while True:

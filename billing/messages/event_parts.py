@@ -1,4 +1,4 @@
-"""Parts of the event of a changed payment, for those who keep analytics and access."""
+"""Parts of the event of a changed payment, for analytics and access."""
 
 from datetime import datetime
 from uuid import UUID
@@ -18,7 +18,7 @@ class Entitlement(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class LineView(msgspec.Struct, frozen=True):
-    """What one product brought in so far: minor units ``captured`` and given back. Over all lines they add up to the
+    """What one product brought in so far: minor units ``captured`` and ``refunded``. Over all lines they add up to the
     payment's; a refund that names no items is spread over the lines."""
 
     product_id: str

@@ -12,8 +12,8 @@ from billing.vocabulary import CaptureMode, OperationStatus, OperationType, Paym
 
 
 class OperationView(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An operation as others see it. ``amount``: minor units of the payment's currency. ``provider``: who was asked
-    for it; missing in events of earlier releases, where it is the payment's."""
+    """An operation as others see it. ``amount``: minor units of the payment's currency. ``provider``: the provider
+    that carries it out; missing in events of earlier releases, where it is the payment's."""
 
     id: UUID
     type: OperationType

@@ -11,9 +11,10 @@ from billing.vocabulary import CaptureMode
 
 
 class CreatePayment(PaymentMessage, frozen=True, omit_defaults=True):
-    """Open a payment. ``fingerprint``: SHA-256 of the canonical request body, to tell a repeat from a misuse.
+    """Open a payment. ``fingerprint``: SHA-256 of the canonical request body; it distinguishes a repeat from another request
+    under the same key.
 
-    ``payment_ttl_s``: seconds an unpaid payment stays open; ``hold_s``: seconds after which a hold is looked after.
+    ``payment_ttl_s``: seconds an unpaid payment stays open; ``hold_s``: seconds after which a hold is followed up.
     ``save_method``: let the customer's method be charged again; ``saved_method``: charge this one, saved before, the
     customer absent (the provider's reference, from an earlier payment). ``alternatives``: providers to ask, in this
     order, where ``provider`` does not take it; ``route``: the rule that chose them, where one did.
@@ -36,9 +37,9 @@ class CreatePayment(PaymentMessage, frozen=True, omit_defaults=True):
 
 
 class CapturePayment(PaymentMessage, frozen=True, omit_defaults=True):
-    """Take what is held. ``amount``: minor units, ``None`` for all of it; a smaller one gives the rest back and
-    needs ``cart``, what is sold after all. ``operation_id`` is derived from the client's idempotency key;
-    ``fingerprint``, here and below, is the SHA-256 of the canonical request, to tell a repeat from a misuse."""
+    """Capture the held amount. ``amount``: minor units, ``None`` for all of it; a smaller one releases the rest and
+    needs ``cart``, the items that are sold. ``operation_id`` is derived from the client's idempotency key;
+    ``fingerprint``, here and below, is the SHA-256 of the canonical request."""
 
     TYPE: ClassVar[str] = "billing.payment.capture.v1"
 
@@ -50,7 +51,7 @@ class CapturePayment(PaymentMessage, frozen=True, omit_defaults=True):
 
 
 class VoidPayment(PaymentMessage, frozen=True, omit_defaults=True):
-    """Give back what is held."""
+    """Release the held amount."""
 
     TYPE: ClassVar[str] = "billing.payment.void.v1"
 
@@ -61,14 +62,14 @@ class VoidPayment(PaymentMessage, frozen=True, omit_defaults=True):
 
 
 class RefundLine(msgspec.Struct, frozen=True):
-    """So many units of a product in the cart."""
+    """A number of units of a product in the cart."""
 
     product_id: str
     quantity: int
 
 
 class RefundPayment(PaymentMessage, frozen=True, omit_defaults=True):
-    """Give back what was taken: by ``items``, or an ``amount`` in minor units, or all that is left."""
+    """Refund what was captured: by ``items``, or an ``amount`` in minor units, or all that is left."""
 
     TYPE: ClassVar[str] = "billing.payment.refund.v1"
 
@@ -81,8 +82,7 @@ class RefundPayment(PaymentMessage, frozen=True, omit_defaults=True):
 
 
 class RollbackPayment(PaymentMessage, frozen=True, omit_defaults=True):
-    """Close the payment whatever its state: unpaid it can no longer be paid, held it is released, taken it is
-    given back."""
+    """Close the payment in any state: an unpaid one can no longer be paid, a hold is released, a capture is refunded."""
 
     TYPE: ClassVar[str] = "billing.payment.rollback.v1"
 
@@ -93,14 +93,14 @@ class RollbackPayment(PaymentMessage, frozen=True, omit_defaults=True):
 
 
 class ExpirePayment(PaymentMessage, frozen=True, omit_defaults=True):
-    """The time to pay, or to capture what is held, is over: ask the provider, and close on its word."""
+    """The time to pay, or to capture a hold, is over: query the provider, and close by its answer."""
 
     TYPE: ClassVar[str] = "billing.payment.expire.v1"
 
 
 class CorrectPayment(PaymentMessage, frozen=True, omit_defaults=True):
-    """An operator's word on how an operation ended, against what the books say. ``operator`` and ``reason`` stay on
-    record; what was posted otherwise is reversed."""
+    """An operator's correction of how an operation ended. ``operator`` and ``reason`` stay on record; ledger entries that
+    contradict it are reversed."""
 
     TYPE: ClassVar[str] = "billing.payment.correct.v1"
 

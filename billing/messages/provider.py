@@ -40,7 +40,7 @@ class Observation(msgspec.Struct, frozen=True, omit_defaults=True):
 class ProviderResult(PaymentMessage, frozen=True, omit_defaults=True):
     """How a provider call ended. ``provider_ref``: the provider's id of the order (CREATE, RECUR) or operation.
     ``reason``: a :class:`~billing.reasons.Reason`; ``duration_ms``: time spent in the provider; ``retry_after_s``: how long
-    the provider asked to be left alone, seconds."""
+    the provider wants no requests, seconds."""
 
     TYPE: ClassVar[str] = "billing.provider.result.v1"
 
@@ -59,7 +59,7 @@ class ProviderResult(PaymentMessage, frozen=True, omit_defaults=True):
 
 class ProviderCallback(PaymentMessage, frozen=True, omit_defaults=True):
     """A verified provider callback for a payment we know. ``dedupe``: the provider's own identity of the event.
-    ``ask``: it is no evidence, or not enough of it; the provider is asked instead."""
+    ``ask``: it is not sufficient evidence; query the provider instead."""
 
     TYPE: ClassVar[str] = "billing.provider.callback.v1"
 
@@ -70,11 +70,11 @@ class ProviderCallback(PaymentMessage, frozen=True, omit_defaults=True):
 
 
 class ProviderRequest(PaymentMessage, frozen=True, omit_defaults=True):
-    """One thing to ask of one provider, self-contained: the provider agent reads nothing else.
+    """One request to one provider, self-contained: the provider agent reads nothing else.
 
     ``operation_id`` is the idempotency key sent to the provider. ``order_ref``: the provider's name of the order;
-    until a provider that names orders itself has told it, and for good where the merchant names them, the id of the
-    operation that opened it. ``opened_at``: when the payment was recorded (UTC). ``amount``: minor units.
+    the id of the operation that opened it until a provider that names orders itself has named it, and forever where the
+    merchant names them. ``opened_at``: when the payment was recorded (UTC). ``amount``: minor units.
     ``cart``: for CREATE and RECUR what is bought; for CAPTURE and REFUND the cart that remains *after* it;
     ``contact``: where the receipt goes. For REFUND: ``refunded_cart`` (``returned`` in JSON) holds the items given
     back, where it names items; ``refundable_before`` (``kept``) is what the provider holds by our books, minor units,

@@ -1,1 +1,3 @@
-"""The callbacks agent: parses stored provider callbacks and finds their payment."""
+"""The callbacks agent: finds the payment of each verified callback. Signatures were checked when the callback was
+received; what a callback changes is decided by its payment.
+"""

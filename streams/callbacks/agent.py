@@ -1,6 +1,6 @@
-"""The callbacks agent: reads verified callbacks, finds their payments, passes them on to the payments inbox.
+"""The callbacks agent: reads verified callbacks, finds their payments, forwards them to the payments inbox.
 
-A callback for a payment that is not known yet is parked in Postgres and tried again; none is dropped.
+A callback whose payment is not known yet is parked in Postgres and retried; none is dropped.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +29,7 @@ from storage.streams.positions import Consumer, LostPartition, advance, load
 log = structlog.get_logger(__name__)
 
 CONSUMER: Final = Consumer.CALLBACKS
-#: When a parked callback is tried again; after these, daily.
+#: When a parked callback is retried; after these, daily.
 PARKED_AGAIN: Final = tuple(timedelta(seconds=s) for s in (1, 5, 30, 300, 3600))
 PARKED_LIMIT: Final = 200
 PARKED_EVERY_S: Final = 1.0
@@ -57,7 +57,7 @@ class CallbacksAgent:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._engine = engine
-        # Each statement its own transaction: a crash between two of them passes callbacks on twice, as it may anyway.
+        # Each statement its own transaction: a crash between two of them forwards callbacks twice, as it may anyway.
         self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._publisher = publisher
         self._dead_letters = dead_letters
@@ -73,7 +73,7 @@ class CallbacksAgent:
         return self._next
 
     async def process(self, batch: list[Incoming]) -> None:
-        """Pass a batch on, then move the position. A crash in between passes it on twice, under the same ids."""
+        """Forward a batch, then move the position. A crash in between forwards it twice, under the same ids."""
         received = []
         for incoming in batch:
             try:
@@ -87,31 +87,33 @@ class CallbacksAgent:
             first = moves.get(incoming.partition, (self._next[incoming.partition], 0))[0]
             moves[incoming.partition] = (first, incoming.offset + 1)
 
-        async def pass_on() -> None:
+        async def forward() -> None:
             async with self._statements.connect() as connection:
-                await self._pass_on(connection, received)
+                await self._forward(connection, received)
                 await advance(connection, CONSUMER, CALLBACKS.name, moves)
 
         try:
-            await Retry("apply callbacks", POSTGRES_ERRORS).run(pass_on, callbacks=len(batch))
+            await Retry("apply callbacks", POSTGRES_ERRORS).run(forward, callbacks=len(batch))
         except LostPartition as error:
             self._exit_process(str(error))
         self._next.update({partition: following for partition, (_, following) in moves.items()})
 
     async def retry_parked(self) -> None:
-        """Try the parked callbacks again when their time comes, for ever."""
-        await run_periodically(PARKED_EVERY_S, self.retry_parked_once, "postgres is away, parked callbacks wait")
+        """Retry parked callbacks when they are due, forever."""
+        await run_periodically(
+            PARKED_EVERY_S, self.retry_parked_once, "postgres is unavailable, parked callbacks are late"
+        )
 
     async def retry_parked_once(self) -> None:
-        """Pass on those that are due and whose payment is known by now; note the try of the others."""
+        """Forward those that are due and whose payment is known now; record the try of the others."""
         async with self._engine.begin() as connection:
             parked = await due(connection, self._now(), PARKED_LIMIT)
             if parked:
-                known = await self._pass_on(connection, [self._reread(callback) for callback in parked])
+                known = await self._forward(connection, [self._reread(callback) for callback in parked])
                 await unpark(connection, known)
 
-    async def _pass_on(self, connection: AsyncConnection, received: Sequence[_Received]) -> list[str]:
-        """Send on what has a payment, park the rest; returns the ids of those sent on."""
+    async def _forward(self, connection: AsyncConnection, received: Sequence[_Received]) -> list[str]:
+        """Forward the callbacks that have a payment, park the rest; returns the ids of those forwarded."""
         now = self._now()
         outputs: list[OutboundMessage] = []
         unknown: list[_Received] = []
@@ -128,7 +130,7 @@ class CallbacksAgent:
                     outputs.append(_output(callback, payment_id, now))
                     known.append(callback.id)
         if unknown:
-            log.warning("callbacks for payments not known yet are parked", callbacks=len(unknown))
+            log.warning("callbacks parked: their payments are not known yet", callbacks=len(unknown))
             await park(connection, [_parked(callback, now) for callback in unknown])
         await self._publisher.publish(outputs)
         return known

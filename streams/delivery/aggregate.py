@@ -1,4 +1,4 @@
-"""What an aggregate tells the delivery machinery about itself: its inbox, and how to load, decide and save."""
+"""The binding of an aggregate to the delivery machinery: its inbox, and how to load, decide and save."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

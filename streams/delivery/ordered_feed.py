@@ -1,9 +1,9 @@
-"""How a message gets from Faust to an agent exactly in order, whatever Faust forgets.
+"""Messages from Faust to an agent, in order and without gaps.
 
 Faust acknowledges what it hands out, processed or not, and may drop an event on a cancellation. So its offsets are a
 hint: Postgres holds the position (storage.streams.positions). An :class:`OrderedFeed` stands between a Faust agent and the code
-that does the work. It knows which offset of each partition must come next, skips what came before, and when an
-offset is missing and stays missing, gives the process up: the restart resumes from Postgres.
+that does the work. It knows the next offset of each partition and skips earlier ones. When an offset stays missing it
+ends the process: the restart resumes from Postgres.
 """
 
 import asyncio
@@ -17,16 +17,16 @@ from runtime.kafka.record import Incoming
 
 log = structlog.get_logger(__name__)
 
-#: Messages held between Faust and the agent; beyond it Faust is made to wait. Bounds memory and replay.
+#: Messages held between Faust and the agent; beyond it Faust is blocked. Bounds memory and replay.
 CAPACITY = 4096
-#: A missing offset may still be on its way behind events fetched before a seek; after this it is lost.
+#: A missing offset may still arrive after events that were fetched before a seek; after this it is lost.
 GAP_PATIENCE_S = 5.0
 
 
 class OrderedFeed:
     """The ordered, gap-free feed of one topic to one consumer.
 
-    ``exit_process`` is called with a reason when the feed cannot be trusted any more; it must not return.
+    ``exit_process`` is called with a reason when an offset is lost; it must not return.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class OrderedFeed:
     ) -> None:
         self.consumer = consumer
         self.topic = topic
-        #: Held while a batch is being worked on and while positions are (re)loaded: never both.
+        #: Held while a batch is processed and while positions are loaded: never both.
         self.lock = asyncio.Lock()
         self._exit_process = exit_process
         self._clock = clock
@@ -59,7 +59,7 @@ class OrderedFeed:
         return self._expected
 
     async def restore(self, load: Callable[[], Awaitable[Mapping[int, int]]]) -> Mapping[int, int]:
-        """Start over from the positions that ``load`` reads, once the batch in hand is done."""
+        """Start over from the positions that ``load`` reads, once the batch in progress is done."""
         async with self.lock:
             positions = await load()
             self._expected = dict(positions)
@@ -69,13 +69,13 @@ class OrderedFeed:
         return positions
 
     async def offer(self, message: Incoming) -> None:
-        """Take one message from Faust; waits while the agent is behind."""
+        """Take one message from Faust; blocks while :data:`CAPACITY` messages wait."""
         while len(self._buffer) >= CAPACITY:
             self._drained.clear()
             await self._drained.wait()
         expected = self._expected.get(message.partition)
         if expected is None or message.offset < expected:
-            return  # not ours any more, or a repeat
+            return  # not assigned any more, or a repeat
         if message.offset > expected:
             self._note_gap(message, expected)
             return
@@ -94,7 +94,7 @@ class OrderedFeed:
         return taken
 
     async def work(self, limit: int, process: Callable[[list[Incoming]], Awaitable[None]]) -> None:
-        """Feed ``process`` batch after batch, for ever. ``process`` must not raise: what it raises ends the process."""
+        """Feed batches to ``process``, forever. An exception that it raises ends the worker."""
         while True:
             while not self._buffer:
                 self._filled.clear()

@@ -1,1 +1,3 @@
-"""The payments agent, the one writer of payments, and the follow-ups of its open operations."""
+"""The payments agent, the only writer of payments, and the follow-ups of its open operations. The rules of a payment are
+in `billing.payments`.
+"""

@@ -1,1 +1,3 @@
-"""The provider agent: bounded calls, circuit breaker, switches, positions of unordered work."""
+"""The provider agent: calls providers within bounds, switches and circuit breakers. How a provider is called is in
+`providers`; what a result changes is decided by its payment.
+"""

@@ -1,6 +1,6 @@
-"""The provider agent: makes the calls that the payments agent recorded, and reports how each ended.
+"""The provider agent: makes the calls that the payments agent recorded, and reports the result of each.
 
-Calls run side by side, bounded per provider, so that a slow provider holds up nobody else. A request is done when
+Calls run concurrently, bounded per provider, so that a slow provider does not delay the others. A request is done when
 its result is in Kafka; a crash before that delivers it again, and it is sent again with the same idempotency key.
 """
 
@@ -34,12 +34,12 @@ from streams.provider_calls.watermarks import Watermarks
 log = structlog.get_logger(__name__)
 
 CONSUMER: Final = Consumer.PROVIDER
-#: Requests of one provider that may wait for a free place; those beyond are reported as not sent, and chased later,
-#: rather than hold up the other providers' requests behind them.
+#: Requests of one provider that may wait for a call to end; those beyond are reported as not sent and followed up later,
+#: rather than delay other providers' requests behind them.
 QUEUE_PER_PROVIDER: Final = 1000
 #: How often the position is written.
 STORE_EVERY_S: Final = 0.25
-#: The adapter keeps its own deadline; this much later the call is given up from outside.
+#: The adapter keeps its own deadline; this much later the call is cancelled.
 GRACE_S: Final = 5.0
 
 
@@ -67,14 +67,14 @@ class ProviderAgent:
         self._exit_process = exit_process
         self._deadline_s = timeout_s + GRACE_S
         self._now = now
-        self._places = {name: asyncio.Semaphore(concurrency) for name in providers}
+        self._slots = {name: asyncio.Semaphore(concurrency) for name in providers}
         self._waiting = dict.fromkeys(providers, 0)
         self._marks = Watermarks({})
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def restore(self, partitions: Sequence[int]) -> Mapping[int, int]:
-        """Take over partitions. Calls under way for earlier ones end and report; their positions are not ours."""
-        await self._availability.look()  # no call before we know who may be called
+        """Take over partitions. Calls in progress for earlier ones end and report; their positions are not written."""
+        await self._availability.look()  # no call before the switches are known
         async with self._engine.begin() as connection:
             positions = await load(connection, CONSUMER, REQUESTS.name, partitions)
         self._marks = Watermarks(positions)
@@ -89,13 +89,13 @@ class ProviderAgent:
             task.add_done_callback(self._tasks.discard)
 
     async def keep_position(self) -> None:
-        """Write the position now and then, for ever."""
+        """Write the position every :data:`STORE_EVERY_S`, forever."""
         while True:
             await asyncio.sleep(STORE_EVERY_S)
             await self.store_position()
 
     async def store_position(self) -> None:
-        """Write how far everything is done. Postgres away: the next time does it."""
+        """Write the offset below which everything is done. Without Postgres the next time writes it."""
         marks = self._marks
         moves = marks.moves()
         if not moves:
@@ -107,12 +107,12 @@ class ProviderAgent:
             if marks is self._marks:
                 self._exit_process(str(error))
         except (DBAPIError, OSError, TimeoutError) as error:
-            log.warning("postgres is away, the position waits", consumer=CONSUMER, error=repr(error))
+            log.warning("postgres is unavailable, the position is late", consumer=CONSUMER, error=repr(error))
         else:
             marks.store(moves)
 
     async def finish(self) -> None:
-        """Let the calls under way end, then write the position."""
+        """Let the calls in progress end, then write the position."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._deadline_s)
         await self.store_position()
@@ -122,7 +122,7 @@ class ProviderAgent:
             envelope = decode_envelope(incoming.value)
             request = envelope.open()
             if not isinstance(request, ProviderRequest) or request.provider not in self._providers:
-                raise InvalidMessage(f"not a request to a provider we have: {envelope.type}")
+                raise InvalidMessage(f"not a request to a configured provider: {envelope.type}")
         except UnknownMessageType:
             await Retry("park message", POSTGRES_ERRORS).run(lambda: self._park(incoming))
         except BillingError as error:
@@ -143,7 +143,7 @@ class ProviderAgent:
         if self._waiting[name] >= QUEUE_PER_PROVIDER:
             return CallResult(Outcome.NOT_SENT, reason=Reason.QUEUE_FULL)
         self._waiting[name] += 1
-        async with self._places[name]:
+        async with self._slots[name]:
             self._waiting[name] -= 1
             if (refusal := self._availability.refusal(name)) is not None:
                 return CallResult(Outcome.NOT_SENT, reason=refusal)
@@ -158,7 +158,7 @@ class ProviderAgent:
         except TimeoutError:
             return CallResult(Outcome.UNKNOWN, reason=Reason.DEADLINE)
         except Exception:
-            # An adapter's defect must not lose the request: whether it was sent, we do not know.
+            # A defect of the adapter must not lose the request: it may have been sent.
             log.exception("adapter failed", provider=name, operation=str(request.operation_id))
             return CallResult(Outcome.UNKNOWN, reason=Reason.ADAPTER_ERROR)
 

@@ -1,4 +1,4 @@
-"""Whether a provider may be called now: an operator's switch (Postgres, all workers) and a breaker (this worker)."""
+"""Whether a provider may be called: an operator's switch (Postgres, all workers) and a breaker (this worker)."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -15,12 +15,12 @@ from streams.provider_calls.breaker import Breaker, State
 
 log = structlog.get_logger(__name__)
 
-#: How soon a worker sees that a switch was turned, seconds.
+#: Maximum delay before a worker follows a switch, seconds.
 LOOK_EVERY_S: Final = 1.0
 
 
 class Availability:
-    """The availability of all providers in one worker. ``worker`` names the process where its breakers are shown."""
+    """The availability of all providers in one worker. ``worker`` names the process where its breakers are listed."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Availability:
         self._breakers = {name: breaker() for name in providers}
         self._switches: Mapping[str, Switch] = {}
         self._opened: dict[str, tuple[str, datetime]] = {}
-        #: Providers that answer again, since when. Whoever sends what they were not sent takes them out.
+        #: Providers that answer again → since when (UTC). Removed once their held-back requests are sent.
         self.returned: dict[str, datetime] = {}
         self._reported = False
 
@@ -49,19 +49,19 @@ class Availability:
         return None if self._breakers[provider].admit() else Reason.BREAKER_OPEN
 
     def note(self, provider: str, result: CallResult) -> None:
-        """A call that was let through has ended."""
+        """Record how an admitted call ended."""
         breaker = self._breakers[provider]
         breaker.note(result)
         if breaker.state is State.CLOSED:
             if self._opened.pop(provider, None) is not None:
-                log.warning("breaker closed, the provider answers again", provider=provider)
+                log.warning("breaker closed: the provider answers again", provider=provider)
                 self.returned[provider] = self._now()
         elif provider not in self._opened:
             self._opened[provider] = (breaker.reason, self._now())
-            log.error("breaker open, the provider is not called", provider=provider, reason=breaker.reason)
+            log.error("breaker open: the provider is not called", provider=provider, reason=breaker.reason)
 
     async def look(self) -> None:
-        """Read the switches, and say which breakers are open."""
+        """Read the switches and report the open breakers."""
         async with self._engine.begin() as connection:
             self._switches = await switches(connection)
             if self._opened or self._reported:
@@ -69,5 +69,7 @@ class Availability:
                 self._reported = bool(self._opened)
 
     async def keep_looking(self) -> None:
-        """Look now and then, for ever. Postgres away: what was read last holds."""
-        await run_periodically(LOOK_EVERY_S, self.look, "postgres is away, provider switches are as they were")
+        """Look every :data:`LOOK_EVERY_S`, forever. Without Postgres the last known switches hold."""
+        await run_periodically(
+            LOOK_EVERY_S, self.look, "postgres is unavailable, the last known provider switches hold"
+        )

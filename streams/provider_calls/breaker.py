@@ -1,4 +1,4 @@
-"""A circuit breaker: where a provider has failed almost every call lately, the next ones are not made for a while.
+"""A circuit breaker: while a provider fails almost every call, it is not called.
 
 Own code, because what counts is a call's outcome and not an exception; see docs/adr/0008.
 """
@@ -13,15 +13,15 @@ from billing.reasons import Reason
 from billing.vocabulary import Outcome
 from providers.base import CallResult
 
-#: Calls looked back on, and how many there must be before they are judged.
+#: Recent calls that count, and how many there must be before the breaker can open.
 WINDOW: Final = 50
 JUDGED_FROM: Final = 20
-#: The share of failed calls among them that opens the breaker. While one call in twenty tells something, calling helps.
+#: The share of failed calls among them that opens the breaker. While one call in twenty succeeds, calling helps.
 FAILED_SHARE: Final = 0.95
-#: Seconds before one call is let through to see whether the provider is back.
+#: Seconds before one call is admitted to test whether the provider is back.
 OPEN_S: Final = 10.0
 
-#: Failures that say nothing of the provider's health: it answered.
+#: Failures in which the provider answered: no sign of an outage.
 ANSWERED: Final = frozenset({Reason.ALREADY_KNOWN, Reason.PROVIDER_BUSY})
 
 
@@ -52,7 +52,7 @@ class Breaker:
         return self.state is State.CLOSED
 
     def note(self, result: CallResult) -> None:
-        """A call that was admitted has ended."""
+        """Record how an admitted call ended."""
         failed = is_failure(result)
         if failed:
             self.reason = result.reason or result.outcome
@@ -70,5 +70,5 @@ class Breaker:
 
 
 def is_failure(result: CallResult) -> bool:
-    """Whether a call's end speaks against the provider's health: no answer, or none that tells anything."""
+    """Whether the result is a sign of an outage: no answer, or an answer without information."""
     return result.outcome in (Outcome.UNKNOWN, Outcome.NOT_SENT) and result.reason not in ANSWERED

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 
 class Watermarks:
-    """Per partition, the offset below which everything is done. Messages start in order and end in any."""
+    """Per partition, the offset below which every message is done. Messages start in order and end in any order."""
 
     def __init__(self, start: Mapping[int, int]) -> None:
         #: What Postgres holds.
@@ -13,7 +13,7 @@ class Watermarks:
         self._under_way: dict[int, dict[int, None]] = {partition: {} for partition in start}
 
     def begin(self, partition: int, offset: int) -> None:
-        """A message is taken on; offsets of a partition come in order."""
+        """A message is started; offsets of a partition arrive in order."""
         self._under_way[partition][offset] = None
         self._next[partition] = offset + 1
 
@@ -23,7 +23,7 @@ class Watermarks:
 
     @property
     def under_way(self) -> int:
-        """Messages taken on and not done."""
+        """Messages started and not done."""
         return sum(map(len, self._under_way.values()))
 
     def moves(self) -> dict[int, tuple[int, int]]:
@@ -36,5 +36,5 @@ class Watermarks:
         return moves
 
     def store(self, moves: Mapping[int, tuple[int, int]]) -> None:
-        """Postgres took ``moves``."""
+        """Postgres has written ``moves``."""
         self.stored.update({partition: following for partition, (_, following) in moves.items()})
