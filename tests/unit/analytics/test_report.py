@@ -88,6 +88,6 @@ def test_a_wrong_parameter_is_told(given: dict[str, str]) -> None:
         bind(parse("how_many", TEXT), given, TODAY)
 
 
-def test_a_report_that_is_none_is_told_with_those_that_are() -> None:
+def test_the_error_for_an_unknown_report_lists_the_known_ones() -> None:
     with pytest.raises(ReportError, match="funnel"):
         find_report("nonsense")

@@ -59,7 +59,7 @@ def test_a_change_that_leaves_the_status_tells_nothing(status: PaymentStatus) ->
     assert signals_for(a_change(status, previous_status=status)) == ()
 
 
-def test_each_further_partial_refund_is_told_though_the_status_stays() -> None:
+def test_each_further_partial_refund_is_notified_though_the_status_stays() -> None:
     refund = an_operation(OperationType.REFUND, amount=5_000)
     change = a_change(S.PARTIALLY_REFUNDED, previous_status=S.PARTIALLY_REFUNDED, refunded=15_000, operations=(refund,))
 

@@ -57,7 +57,7 @@ def test_an_order_that_does_not_add_up_is_refused_and_leaves_no_payment():
     assert decision.reply.refusal.code == "invalid_order"
 
 
-def test_the_provider_answer_brings_the_payment_url_to_who_waits():
+def test_the_provider_answer_brings_the_payment_url_to_the_waiting_caller():
     payment = a_payment()
     decision = decide(payment, opened(payment, reply_to=REPLY_TO), NOW)
     assert decision.payment.payment_url == "https://pay.example/1"
@@ -103,7 +103,7 @@ def test_callbacks_out_of_order_converge():
     assert forward.captured == backward.captured == 59_900
 
 
-def test_a_capture_in_one_stage_that_nobody_told_us_of_is_asked_about():
+def test_a_capture_in_one_stage_that_is_not_reported_is_inquired_about():
     payment = a_payment()
     held = apply(payment, told(payment, PaymentStatus.AUTHORIZED))
     look = held.operations[0].next_follow_up_at
@@ -325,9 +325,9 @@ def test_a_payment_that_was_paid_twice_goes_aside_for_an_operator():
 
 def test_the_order_goes_by_the_name_of_the_page_that_the_customer_gets():
     payment = a_payment()
-    heard = apply(payment, told(payment, PaymentStatus.PENDING, order_ref="first"))
-    assert heard.order_ref == "first"
-    assert named(heard, "second").order_ref == "second"
+    observed_first = apply(payment, told(payment, PaymentStatus.PENDING, order_ref="first"))
+    assert observed_first.order_ref == "first"
+    assert named(observed_first, "second").order_ref == "second"
 
 
 @pytest.mark.parametrize(("asked_for", "kept"), [(True, "method-1"), (False, None)])

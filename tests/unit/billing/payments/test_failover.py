@@ -76,7 +76,7 @@ def test_the_next_provider_is_asked_with_an_operation_of_its_own(outcome: Outcom
     (request,) = decision.requests
     assert (request.provider, request.action, request.operation_id) == (SECOND, Action.CREATE, asked.id)
     assert request.order_ref == str(asked.id)
-    assert request.reply_to == REPLY_TO, "who waits is answered when the next provider has"
+    assert request.reply_to == REPLY_TO, "the reply follows the next provider's answer"
     assert decision.reply is None
 
 

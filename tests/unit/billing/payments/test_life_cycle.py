@@ -86,7 +86,9 @@ class LifeCycle(RuleBasedStateMachine):
         for request in decision.requests:
             assert after.operation(request.operation_id) is not None, "asked before it was on record"
         if getattr(message, "reply_to", None) is not None:
-            assert decision.reply is not None or decision.requests, "who waits is answered, now or by the provider"
+            assert decision.reply is not None or decision.requests, (
+                "the caller gets a reply, now or after the provider's answer"
+            )
         self.payment = after
         self.requests += decision.requests
         self.history.append(message)
