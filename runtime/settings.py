@@ -120,7 +120,7 @@ class Settings(BaseSettings):
     # sinks
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(0, ge=0, le=65_535)
-    """Where a sink tells its numbers to Prometheus, at `/metrics`; 0: nowhere. Ingest does so at its own port."""
+    """Port of the Prometheus endpoint of a worker or sink, at `/metrics`; 0 disables it. Ingest serves it at its own port."""
 
     # streams
     batch_max: int = Field(500, ge=1, le=10_000)

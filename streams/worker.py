@@ -5,6 +5,7 @@ import asyncio
 import uvloop
 from faust.worker import Worker
 
+from runtime.metrics import served
 from runtime.settings import Settings
 from streams.app import build_app
 
@@ -16,4 +17,6 @@ def run(settings: Settings) -> None:
     asyncio.set_event_loop(loop)
     app = build_app(settings)
     # Logging is set up before: Faust's own would let every library build its debug records, to turn a spinner.
-    Worker(app, loop=loop, quiet=True, override_logging=False, redirect_stdouts=False).execute_from_commandline()
+    worker = Worker(app, loop=loop, quiet=True, override_logging=False, redirect_stdouts=False)
+    with served(app.billing.metrics.registry, settings.metrics_host, settings.metrics_port):
+        worker.execute_from_commandline()

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import socket
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, NoReturn
@@ -14,10 +13,12 @@ from billing.messages import MESSAGE_TYPES
 from billing.messages.topics import CALLBACKS, INBOX, REQUESTS
 from providers import registry
 from providers.http import CallLimits
+from runtime.clock import utc_now
 from runtime.kafka.clients import new_producer
 from runtime.kafka.dead_letters import DeadLetterWriter
 from runtime.kafka.publisher import Publisher
 from runtime.kafka.record import Incoming
+from runtime.periodic import run_periodically
 from runtime.postgres import (
     COMMAND_TIMEOUT_S,
     CONNECT_TIMEOUT_S,
@@ -28,12 +29,15 @@ from runtime.postgres import (
 )
 from runtime.retry import Retry
 from runtime.settings import Settings
+from storage.streams.backlog import count_parked_callbacks, open_operations, stored_positions
 from streams.callbacks.agent import CallbacksAgent
 from streams.delivery.aggregate_agent import AggregateAgent
 from streams.delivery.ordered_feed import OrderedFeed
 from streams.delivery.parked_messages import ParkedMessages
+from streams.metrics import Metrics
 from streams.payments.agent import Payments
 from streams.payments.follow_ups import FollowUps
+from streams.progress import Progress
 from streams.provider_calls.agent import ProviderAgent
 from streams.provider_calls.availability import Availability
 
@@ -43,6 +47,11 @@ log = structlog.get_logger(__name__)
 RESTORE_PATIENCE_S: Final = 30.0
 STOP_PATIENCE_S: Final = 10.0
 BEAT_EVERY_S: Final = 1.0
+#: A statement that Postgres does not answer becomes a known outage at its timeout: only what lasts longer hangs.
+BEAT_PATIENCE_S: Final = COMMAND_TIMEOUT_S + 5.0
+#: How often the metrics read Postgres, seconds: positions, and the backlog of all workers.
+READ_POSITIONS_S: Final = 1.0
+READ_BACKLOG_S: Final = 15.0
 EXIT_UNTRUSTED: Final = 70
 # A statement that hangs is given up, and tried again, while the restore still waits.
 assert CONNECT_TIMEOUT_S < COMMAND_TIMEOUT_S <= RESTORE_PATIENCE_S
@@ -67,6 +76,7 @@ class Agents:
         self._restores: dict[str, Restore] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._assigned = False
+        self.metrics = Metrics()
         self._started = False
 
     async def start(self) -> None:
@@ -80,8 +90,12 @@ class Agents:
         for provider in self._providers.values():
             await provider.start()
         publisher, dead_letters = Publisher(self._producer), DeadLetterWriter(self._producer)
-        self._payments = AggregateAgent(Payments(), self._engine, publisher, dead_letters, exit_process)
-        availability = Availability(self._engine, self._providers, f"{socket.gethostname()}:{os.getpid()}")
+        self._payments = AggregateAgent(
+            Payments(), self._engine, publisher, dead_letters, exit_process, on_committed=self.metrics.decided
+        )
+        availability = self._availability = Availability(
+            self._engine, self._providers, f"{socket.gethostname()}:{os.getpid()}"
+        )
         self._calls = ProviderAgent(
             self._engine,
             publisher,
@@ -91,6 +105,7 @@ class Agents:
             exit_process,
             concurrency=settings.provider_concurrency,
             timeout_s=settings.provider_timeout_s,
+            on_ended=self.metrics.call_ended,
         )
         callbacks = CallbacksAgent(self._engine, publisher, dead_letters, self._providers, exit_process)
         self._feed("payments", INBOX.name, self._payments.restore, self._payments.process)
@@ -101,6 +116,8 @@ class Agents:
         self._spawn(callbacks.retry_parked())
         self._spawn(FollowUps(self._engine, publisher, availability.returned).run())
         self._spawn(ParkedMessages(self._engine, publisher, dead_letters, MESSAGE_TYPES.keys()).run())
+        self._spawn(run_periodically(READ_POSITIONS_S, self._read_positions, "positions cannot be read for metrics"))
+        self._spawn(run_periodically(READ_BACKLOG_S, self._read_backlog, "the backlog cannot be read for metrics"))
         self._spawn(self._watch())
         self._started = True
 
@@ -150,7 +167,7 @@ class Agents:
     ) -> None:
         feed = self.feeds[topic] = OrderedFeed(consumer, topic, exit_process)
         self._restores[topic] = restore
-        self._spawn(feed.work(self._settings.batch_max, process))
+        self._spawn(feed.work(self._settings.batch_max, self.metrics.measured(consumer, process)))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -168,16 +185,28 @@ class Agents:
             exit_process(repr(error))
 
     async def _watch(self) -> None:
-        """Beat. Exit when Kafka has messages and none arrives: Faust hangs, or dropped the last event of a partition."""
-        seen: dict[tuple[str, int], int] = {}
-        progress = time.monotonic()
+        """Touch the heartbeat while there is progress or a known outage; exit when a feed is stuck: Faust hangs or has
+        dropped the last event of a partition, or an agent hangs."""
+        progress = Progress(self.feeds, self._highwater)
         while True:
             await asyncio.sleep(BEAT_EVERY_S)
-            if self._assigned and self._settings.heartbeat_file is not None:
+            stalled = progress.stalled_s()
+            topic, longest_s = max(stalled.items(), key=lambda item: item[1])
+            if self._assigned and self._settings.heartbeat_file is not None and longest_s < BEAT_PATIENCE_S:
                 self._settings.heartbeat_file.touch()
-            now = {(topic, p): offset for topic, feed in self.feeds.items() for p, offset in feed.expected.items()}
-            behind = [place for place, offset in now.items() if self._highwater(*place) > offset]
-            if now != seen or not behind or any(feed.waiting for feed in self.feeds.values()):
-                seen, progress = now, time.monotonic()
-            elif time.monotonic() - progress > self._settings.stall_s:
-                exit_process(f"no progress for {self._settings.stall_s} s with messages waiting in {behind[:5]}")
+            if longest_s > self._settings.stall_s:
+                exit_process(f"no progress for {self._settings.stall_s} s with messages waiting in {topic}")
+
+    def _end(self, topic: str, partition: int) -> int | None:
+        feed = self.feeds.get(topic)
+        return self._highwater(topic, partition) if feed is not None and partition in feed.expected else None
+
+    async def _read_positions(self) -> None:
+        async with self._engine.connect() as connection:
+            self.metrics.positions(await stored_positions(connection), self._end)
+        self.metrics.breakers(self._availability.breakers)
+
+    async def _read_backlog(self) -> None:
+        async with self._engine.connect() as connection:
+            parked, operations = await count_parked_callbacks(connection), await open_operations(connection)
+        self.metrics.backlog(parked, operations, utc_now())

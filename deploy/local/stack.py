@@ -76,7 +76,7 @@ def compose(settings: Settings, layout: Layout, memory: Memory, workers: int) ->
         if embedded[name] == "process":
             parts.append(_serving(name, memory.port(name), health))
     beating = [f"worker-{n}" for n in range(1, workers + 1)] if not chosen or "worker" in chosen else []
-    parts.extend(_beating(layout, name) for name in beating)
+    parts.extend(_beating(layout, name, memory.port(name)) for name in beating)
     sinks = [name for name in ("signals", "analytics") if not chosen or name in chosen]
     parts.extend(_beating(layout, name, memory.port(name)) for name in sinks)
     migrates = all(urls[name] for name in ("postgres", "kafka", "rabbitmq", "clickhouse"))
@@ -128,13 +128,11 @@ def _serving(name: str, port: int, health: str) -> Part:
     )
 
 
-def _beating(layout: Layout, name: str, metrics_port: int | None = None) -> Part:
+def _beating(layout: Layout, name: str, metrics_port: int) -> Part:
     """One of our processes that shows its health by touching a file, and perhaps its numbers at a port."""
     beat = layout.beats / name
-    kind, _, index = name.partition("-")
-    env = {"BILLING_HEARTBEAT_FILE": str(beat)} | ({"BILLING_WORKER_INDEX": index} if index else {})
-    if metrics_port is not None:
-        env["BILLING_METRICS_PORT"] = str(metrics_port)
+    kind, _, _ = name.partition("-")
+    env = {"BILLING_HEARTBEAT_FILE": str(beat), "BILLING_METRICS_PORT": str(metrics_port)}
 
     async def forget() -> None:
         beat.unlink(missing_ok=True)

@@ -51,7 +51,8 @@ class _Poison(Exception):
 
 
 class AggregateAgent(Generic[State, Change]):
-    """The only writer of the aggregates of its partitions. ``exit_process`` ends the process and does not return."""
+    """The only writer of the aggregates of its partitions. ``exit_process`` ends the process and does not return;
+    ``on_committed`` gets the type and the outcome (changed, unchanged, refused) of each message that is committed."""
 
     def __init__(
         self,
@@ -61,8 +62,10 @@ class AggregateAgent(Generic[State, Change]):
         dead_letters: DeadLetterWriter,
         exit_process: Callable[[str], None],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        on_committed: Callable[[str, str], None] = lambda _type, _outcome: None,
     ) -> None:
         self._aggregate = aggregate
+        self._on_committed = on_committed
         self._consumer = aggregate.consumer
         self._topic = aggregate.inbox.name
         self._engine = engine
@@ -146,6 +149,7 @@ class AggregateAgent(Generic[State, Change]):
         now = self._now()
         work: _Work[State, Change] = _Work(now.isoformat(), self._topic)
         decide = self._aggregate.decide
+        outcomes: list[tuple[str, str]] = []
         async with self._statements.connect() as connection:
             states = await self._load(connection, [message.subject_id for _, message in opened])
             for index, (incoming, (envelope, message)) in enumerate(zip(batch, opened, strict=True)):
@@ -157,11 +161,14 @@ class AggregateAgent(Generic[State, Change]):
                 if decided.state is not None:
                     states[id] = decided.state
                 work.add(incoming, envelope, id, decided)
+                outcomes.append((envelope.type, _outcome(decided)))
             following = {incoming.partition: incoming.offset + 1 for incoming in batch}
             moves = [self._move(partition, to) for partition, to in following.items()]
             await self._aggregate.save(connection, states, work.changes, work.journal, moves)
         self._next.update(following)
         self._remember(states)
+        for type, outcome in outcomes:
+            self._on_committed(type, outcome)
         await self._publisher.publish(work.outputs)
         self._published.update(following)
 
@@ -244,6 +251,13 @@ class _Work(Generic[State, Change]):
         self.outputs += decided.outputs
         if decided.reply is not None:
             self.outputs.append(decided.reply)
+
+
+def _outcome(decided: Decided[State, Change]) -> str:
+    """For the metrics."""
+    if decided.refusal is not None:
+        return "refused"
+    return "unchanged" if decided.change is None else "changed"
 
 
 def _open(index: int, incoming: Incoming) -> tuple[Envelope, Message]:

@@ -47,6 +47,9 @@ class OrderedFeed:
         self._buffer: deque[Incoming] = deque()
         self._filled = asyncio.Event()
         self._drained = asyncio.Event()
+        #: Messages processed so far, and whether a batch is being processed now.
+        self.processed = 0
+        self.working = False
 
     @property
     def waiting(self) -> int:
@@ -101,7 +104,11 @@ class OrderedFeed:
                 await self._filled.wait()
             async with self.lock:
                 if self._buffer:  # a restore may have emptied it while we waited for the lock
-                    await process(await self.take(limit))
+                    batch = await self.take(limit)
+                    self.working = True
+                    await process(batch)
+                    self.working = False
+                    self.processed += len(batch)
 
     def _note_gap(self, message: Incoming, expected: int) -> None:
         now = self._clock()

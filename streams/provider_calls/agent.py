@@ -19,7 +19,7 @@ from billing.errors import BillingError, InvalidMessage, UnknownMessageType
 from billing.messages import Envelope, ProviderRequest, ProviderResult, decode_envelope
 from billing.messages.topics import INBOX, REQUESTS
 from billing.reasons import Reason
-from billing.vocabulary import Outcome
+from billing.vocabulary import Action, Outcome
 from providers.base import CallResult, Provider
 from runtime.kafka.dead_letters import DeadLetterWriter
 from runtime.kafka.publisher import OutboundMessage, Publisher
@@ -58,7 +58,9 @@ class ProviderAgent:
         concurrency: int,
         timeout_s: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        on_ended: Callable[[str, Action, Outcome, float], None] = lambda *_: None,
     ) -> None:
+        self._on_ended = on_ended
         self._engine = engine
         self._publisher = publisher
         self._dead_letters = dead_letters
@@ -131,6 +133,7 @@ class ProviderAgent:
             started = time.perf_counter()
             result = await self._call(request)
             duration_ms = (time.perf_counter() - started) * 1000
+            self._on_ended(request.provider, request.action, result.outcome, duration_ms / 1000)
             await self._publisher.publish([self._report(envelope, request, result, duration_ms)])
         marks.finish(incoming.partition, incoming.offset)
 

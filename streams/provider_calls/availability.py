@@ -68,6 +68,11 @@ class Availability:
                 await report_breakers(connection, self._worker, self._opened, self._now())
                 self._reported = bool(self._opened)
 
+    @property
+    def breakers(self) -> dict[str, State]:
+        """Provider → the state of its breaker in this worker."""
+        return {provider: breaker.state for provider, breaker in self._breakers.items()}
+
     async def keep_looking(self) -> None:
         """Look every :data:`LOOK_EVERY_S`, forever. Without Postgres the last known switches hold."""
         await run_periodically(
