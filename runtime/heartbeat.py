@@ -1,4 +1,4 @@
-"""Shows the supervisor that a sink is at work."""
+"""The heartbeat file of a sink: its age shows a supervisor whether the sink hangs."""
 
 import asyncio
 import time
@@ -11,15 +11,15 @@ import structlog
 log = structlog.get_logger(__name__)
 
 EVERY_S: Final = 1.0
-#: A loop without a step for this long hangs. Above every deadline inside a step (a delivery, a query): a sink whose
-#: destination is away takes a step per try, and so shows alive.
+#: A loop without a step for this long hangs. Longer than every deadline inside a step (a delivery, a query). A sink
+#: whose destination is unavailable takes a step per attempt, so an outage does not stop the heartbeat.
 HUNG_AFTER_S: Final = 60.0
 
 
 async def beat(
     path: Path, ready: Callable[[], bool], stepped_at: Callable[[], float], clock: Callable[[], float] = time.monotonic
 ) -> None:
-    """Touch ``path`` every second, for ever, while ``ready()`` and the last step (by ``clock``) is not long ago."""
+    """Touch ``path`` every second while ``ready()`` and the last step (by ``clock``) is recent. Never returns."""
     while True:
         if ready():
             idle_s = clock() - stepped_at()

@@ -16,7 +16,7 @@ from runtime.settings import Settings
 POSTGRES_ERRORS: Final = (DBAPIError, OSError, TimeoutError)
 #: A process needs few connections: one per agent that writes, some for reads.
 POOL_SIZE = 5
-#: Seconds before a statement or a connection attempt is given up: Postgres away must be noticed, not waited out.
+#: Seconds before a statement or a connection attempt is given up, so that an outage of Postgres is noticed.
 COMMAND_TIMEOUT_S = 30
 CONNECT_TIMEOUT_S = 5
 #: Exit code of a process whose release does not fit the schema: a configuration error (EX_CONFIG of sysexits.h).

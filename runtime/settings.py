@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     """API client name → SHA-256 (hex) of its key, as JSON: keys of our own, with all scopes and no rate limit.
     Clients' keys are made by `billing api-keys`."""
     api_keys_refresh_s: float = Field(5.0, gt=0, le=300)
-    """How soon a new key opens the door, and a revoked one does not any more."""
+    """Maximum delay before a new or revoked key takes effect."""
     client_rate_per_s: float = Field(200.0, gt=0)
     """Requests a second of an API client without a rate of its own."""
     ingest_processes: int = Field(1, ge=1)

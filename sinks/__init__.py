@@ -1,4 +1,5 @@
-"""What others are told: signals over RabbitMQ, operations into ClickHouse. Driven by ``billing.events``.
+"""Delivers ``billing.events`` to others: signals to RabbitMQ, rows to ClickHouse. Each sink is a process of its own
+around one :class:`sinks.delivery.Delivery`.
 
-Each sink is a process of its own (``signals_worker``, ``analytics_worker``) around one :class:`sinks.delivery.Delivery`.
+Not here: the contents of signals (``billing.signals``) and of rows (``analytics.translate``).
 """

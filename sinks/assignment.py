@@ -1,4 +1,4 @@
-"""Which partitions are ours and where each of them stands. Kafka assigns, Postgres knows the position."""
+"""The partitions of a sink and their positions. Kafka assigns the partitions, Postgres holds the positions."""
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -14,18 +14,18 @@ from sinks.positions import Positions
 
 log = structlog.get_logger(__name__)
 
-#: How long a rebalance waits for the batch in hand, seconds. Past it the batch is dropped and delivered again by the
-#: next owner. Well inside the group's rebalance timeout.
+#: How long a rebalance waits for the current batch, seconds. After that the batch is dropped, and the next owner
+#: delivers it again. Well inside the group's rebalance timeout.
 BATCH_PATIENCE_S: Final = 5.0
 
 
 class PositionBeyondLog(Exception):
-    """Postgres says we are further than the topic goes: the topic was made anew or has lost its end. Going on would
-    skip what comes next, so an operator must decide (reset the position, or restore the topic)."""
+    """The position in Postgres is beyond the end of the topic: the topic was recreated or has lost its end. To continue
+    would skip messages, so an operator must decide (reset the position, or restore the topic)."""
 
 
 class Consumer(Protocol):
-    """What we use of ``aiokafka.AIOKafkaConsumer``."""
+    """The methods of ``aiokafka.AIOKafkaConsumer`` that a sink uses."""
 
     def assignment(self) -> Collection[TopicPartition]: ...
     def seek(self, partition: TopicPartition, offset: int) -> None: ...
@@ -38,11 +38,11 @@ class Consumer(Protocol):
 
 
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """The partitions we hold.
+    """The partitions of this process.
 
-    ``lock`` is held while a batch is in hand. ``disturbed`` is set while the positions must be read before anything
-    else is done: from the start, when partitions come or go, when a position turns out not to be ours.
-    ``generation`` changes when partitions have come or gone: a batch of an earlier one must not move positions.
+    ``lock`` is held during a batch. ``disturbed`` is set while the positions have to be read before anything else:
+    at the start, after partitions were assigned or revoked, and after another process moved a position of ours.
+    ``generation`` changes with every reassignment: a batch of an earlier generation must not move positions.
     """
 
     def __init__(self, consumer: Consumer, positions: Positions, metrics: Metrics) -> None:
@@ -57,16 +57,16 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self._next: dict[int, int] = {}
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        """Let the batch in hand end, for a while; it must not move positions after this."""
+        """Wait a while for the current batch; it must not move positions after this."""
         if not revoked:
-            return  # before the first assignment, or between two empty ones
+            return  # before the first assignment, or between two empty assignments
         self.disturbed.set()
         held = False
         try:
             async with asyncio.timeout(BATCH_PATIENCE_S):
                 held = await self.lock.acquire()
         except TimeoutError:
-            log.warning("partitions are taken away from a batch in hand", partitions=sorted(p for _, p in revoked))
+            log.warning("partitions revoked during a batch", partitions=sorted(p for _, p in revoked))
         self._change()
         if held:
             self.lock.release()
@@ -82,11 +82,11 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
 
     @property
     def settled(self) -> bool:
-        """We know what is ours, be it nothing, and where it stands."""
+        """Partitions are assigned (possibly none) and their positions loaded."""
         return self.generation > 0 and not self.disturbed.is_set()
 
     async def restore(self) -> None:
-        """Seek every partition to its position in Postgres. ``disturbed`` stays set when partitions came or went
+        """Seek every partition to its position in Postgres. ``disturbed`` stays set when partitions were reassigned
         meanwhile. Raises :class:`~runtime.retry.DependencyUnavailable` and :class:`PositionBeyondLog`."""
         generation = self.generation
         assigned = sorted(self._consumer.assignment())
@@ -101,7 +101,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
             for tp in assigned:
                 self._consumer.seek(tp, start[tp.partition])
         except IllegalStateError:
-            return  # taken away between the check and the seek; the listener is about to hear of it
+            return  # revoked between the check and the seek; the listener will be called
         self._stored = stored
         self._next = start
         self.disturbed.clear()
@@ -124,10 +124,10 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         return start
 
     def accept(self, records: Sequence[ConsumerRecord]) -> dict[int, tuple[int, int]]:
-        """The ranges ``{partition: (next offset, offset after the last)}`` of records that continue where we are.
+        """The ranges ``{partition: (next offset, offset after the last)}`` of records that continue at our positions.
 
-        Empty, and ``disturbed``, when a record is behind that or of a partition that is not ours. Offsets that Kafka
-        leaves out are gone (retention), which is never normal: they are told loudly and passed over.
+        Empty, and ``disturbed``, when a record is before its position or of a partition that is not ours. Missing
+        offsets were deleted by retention, which is never normal: they are logged as critical and skipped.
         """
         ranges: dict[int, tuple[int, int]] = {}
         for record in records:
@@ -152,4 +152,4 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
 
     def _miss(self, topic: str, partition: int, expected: int, found: int) -> None:
         self._metrics.missing_offsets.inc(found - expected)
-        log.critical("kafka has lost messages", topic=topic, partition=partition, expected=expected, found=found)
+        log.critical("kafka lost messages", topic=topic, partition=partition, expected=expected, found=found)

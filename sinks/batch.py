@@ -1,4 +1,4 @@
-"""One message of ``billing.events`` as a sink gets it, and the batch it is delivered in."""
+"""A message of ``billing.events`` as a sink reads it, and the batch in which it is delivered."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A payment's change, where it stands in the topic and the trace it belongs to (W3C ``traceparent``)."""
+    """A payment's change, its position in the topic and its trace (W3C ``traceparent``)."""
 
     partition: int
     offset: int
@@ -25,20 +25,20 @@ class Event:
 def read_event(record: ConsumerRecord) -> Event:
     """Decode a record; :class:`~billing.errors.InvalidMessage` when it can never be read."""
     if record.value is None:
-        raise InvalidMessage("a message without a value")
+        raise InvalidMessage("the message has no value")
     envelope = decode_envelope(record.value)
     change = envelope.open()
     if not isinstance(change, PaymentChanged):
-        raise InvalidMessage(f"{envelope.type} does not belong here")
+        raise InvalidMessage(f"{envelope.type} is not an event")
     return Event(record.partition, record.offset, change, envelope.traceparent)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch(Generic[T]):
-    """What is delivered at once: the events in the order of their partitions, each translated for the destination.
+    """The events of one delivery, in the order of their partitions, each translated for the destination.
 
-    ``ranges``: partition → (first offset, offset after the last) that the batch stands for. They cover messages put
-    aside too, so equal ranges mean an equal batch.
+    ``ranges``: partition → (first offset, offset after the last) that the batch covers, dead letters included: equal
+    ranges mean an equal batch.
     """
 
     topic: str
@@ -47,7 +47,7 @@ class Batch(Generic[T]):
     contents: tuple[T, ...]
 
     def halves(self) -> "tuple[Batch[T], Batch[T]]":
-        """The same in two parts, each standing for the offsets of its own events."""
+        """Two batches, each covering the offsets of its own events."""
         middle = len(self.events) // 2
         return self._part(slice(middle)), self._part(slice(middle, None))
 
@@ -64,11 +64,11 @@ class PayloadRejected(Exception):
 
 
 class Destination(Protocol[T]):
-    """Where a sink delivers to."""
+    """Receives the batches of a sink."""
 
     async def deliver(self, batch: Batch[T]) -> None:
         """Return once all of the batch is safe there. Raises :class:`~runtime.retry.DependencyUnavailable` to be tried again with
         the same batch, :class:`PayloadRejected` for one that will never be taken; must end in bounded time."""
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Disconnect."""

@@ -1,8 +1,8 @@
-"""The loop of every sink: events out of Kafka, batches to a destination, the position into Postgres.
+"""The loop of every sink: read events from Kafka, deliver batches to a destination, store the position in Postgres.
 
 At least once, nothing skipped: a batch is delivered, then its position is stored in Postgres on the condition that
-nobody else has moved it, then Kafka is told too, as a hint for those who look at the lag. A crash between the two
-delivers again what was delivered, with the same ids.
+no other process has moved it, then committed to Kafka as a hint for tools that show the lag. After a crash between
+delivery and position the batch is delivered again, with the same ids.
 """
 
 import asyncio
@@ -31,25 +31,25 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 Poison = tuple[ConsumerRecord, InvalidMessage]
 
-#: Longest wait for the first message of a batch, milliseconds: how soon a stop or a rebalance is seen when idle.
+#: Longest wait for the first message of a batch, milliseconds: an idle sink notices a stop or a rebalance within it.
 IDLE_MS: Final = 500
-#: Dead letters in a row after which something is wrong with us rather than with the messages.
+#: Dead letters in a row after which the fault is more likely ours than the messages'.
 DEAD_LETTER_RUN: Final = 100
-#: The hint to Kafka: at most this often, and given up after this. Seconds.
-HINT_EVERY_S: Final = 1.0
-HINT_TIMEOUT_S: Final = 2.0
+#: The commit to Kafka: at most this often, and abandoned after this. Seconds.
+COMMIT_EVERY_S: Final = 1.0
+COMMIT_TIMEOUT_S: Final = 2.0
 
 
 class TooManyDeadLetters(Exception):
-    """So many messages in a row cannot be read that the fault must be ours: a person must look."""
+    """So many messages in a row cannot be delivered that the fault is ours: an operator must look."""
 
 
 @dataclass(frozen=True, slots=True)
 class SinkSpec(Generic[T]):
-    """What makes one sink different from another. ``consumer``: its name in ``stream_positions`` and its group.
+    """What distinguishes one sink from another. ``consumer``: its name in ``stream_positions`` and its group.
 
-    ``translate`` is pure and raises :class:`~billing.errors.InvalidMessage` for an event the destination can never
-    take. A batch closes at ``batch_max`` events or when its first event is ``linger_s`` old.
+    ``translate`` is pure and raises :class:`~billing.errors.InvalidMessage` for an event that the destination can never
+    accept. A batch closes at ``batch_max`` events or when its first event is ``linger_s`` old.
     """
 
     consumer: str
@@ -61,7 +61,7 @@ class SinkSpec(Generic[T]):
 
 
 class Delivery(Generic[T]):
-    """Delivers one spec until stopped. ``random`` spreads retries; ``now`` is the wall clock, ``clock`` monotonic."""
+    """Runs one sink until stopped. ``random`` spreads retries; ``now`` is the wall clock (UTC), ``clock`` monotonic."""
 
     def __init__(
         self,
@@ -85,24 +85,24 @@ class Delivery(Generic[T]):
         self._clock = clock
         self._stopped = asyncio.Event()
         self._dead_run = 0
-        self._hinted_at = clock()
-        #: When the loop last took a step (monotonic): a waiting loop steps, a hung one does not.
+        self._committed_at = clock()
+        #: When the loop last took a step (monotonic). Every attempt of a retry is a step.
         self.stepped_at = clock()
-        #: The positions have been read at least once.
+        #: Whether the positions have been read at least once.
         self.ready = False
 
     def stop(self) -> None:
-        """Finish the batch in hand and end; one that cannot be delivered now is left for the next start."""
+        """Finish the current batch and end; a batch that cannot be delivered now is left for the next start."""
         self._stopped.set()
         self._assignment.disturbed.set()
 
     async def run(self) -> None:
-        """Until :meth:`stop`. What it raises must end the process: :class:`TooManyDeadLetters`,
-        :class:`~sinks.assignment.PositionBeyondLog`, or a bug."""
+        """Deliver until :meth:`stop`. Any exception must end the process: :class:`TooManyDeadLetters`,
+        :class:`~sinks.assignment.PositionBeyondLog`, or a defect."""
         while not self._stopped.is_set():
             self.stepped_at = self._clock()
             if self._assignment.disturbed.is_set():
-                await self._insist("restore", self._assignment.restore)
+                await self._retried("restore", self._assignment.restore)
                 self.ready = self.ready or self._assignment.settled
                 continue
             records = await self._collect()
@@ -113,7 +113,7 @@ class Delivery(Generic[T]):
                     await self._work(records)
 
     async def _collect(self) -> list[ConsumerRecord]:
-        """The next records: at most ``batch_max``, and waiting for more no longer than ``linger_s``."""
+        """The next records: at most ``batch_max``, waiting for more for at most ``linger_s``."""
         records: list[ConsumerRecord] = []
         timeout_ms, deadline = IDLE_MS, 0.0
         while timeout_ms > 0 and len(records) < self._spec.batch_max and not self._assignment.disturbed.is_set():
@@ -127,7 +127,7 @@ class Delivery(Generic[T]):
         return records
 
     async def _work(self, records: list[ConsumerRecord]) -> None:
-        """Deliver and advance, or leave everything as it was and ask for the positions to be read again."""
+        """Deliver and advance, or change nothing and have the positions read again."""
         ranges = self._assignment.accept(records)
         if not ranges:
             return
@@ -136,14 +136,14 @@ class Delivery(Generic[T]):
         batch, poison, dead_run = self._translate(records, ranges)
         try:
             done = (
-                await self._bury(poison)
+                await self._write_dead_letters(poison)
                 and (not batch.events or await self._deliver(batch, records))
                 and generation == self._assignment.generation
-                and await self._insist("advance", partial(self._assignment.advance, ranges))
+                and await self._retried("advance", partial(self._assignment.advance, ranges))
             )
         except LostPartition as error:
-            # Another process owns a partition of ours, and Kafka is about to tell us so; or our own earlier move
-            # was stored though its answer was lost. Reading the positions again is right for both.
+            # Another process owns a partition of ours and the revocation will follow, or our earlier move was stored
+            # and its confirmation lost. Reading the positions again is right in both cases.
             log.warning("lost partition, batch dropped", consumer=self._spec.consumer, error=str(error))
             self._metrics.lost_partitions.inc()
             done = False
@@ -156,12 +156,12 @@ class Delivery(Generic[T]):
         now = self._now()
         for event in batch.events:
             self._metrics.lag_seconds.observe(max(0.0, (now - event.change.changed_at).total_seconds()))
-        await self._hint(ranges)
+        await self._commit(ranges)
 
     def _translate(
         self, records: list[ConsumerRecord], ranges: Mapping[int, tuple[int, int]]
     ) -> tuple[Batch[T], list[Poison], int]:
-        """The batch, what cannot be in it, and the dead letters in a row at its end."""
+        """The batch, the messages that cannot be in it, and the dead letters in a row at its end."""
         events: list[Event] = []
         contents: list[T] = []
         poison: list[Poison] = []
@@ -182,13 +182,13 @@ class Delivery(Generic[T]):
         return Batch(self._spec.topic, ranges, tuple(events), tuple(contents)), poison, dead_run
 
     async def _deliver(self, batch: Batch[T], records: list[ConsumerRecord]) -> bool:
-        """All of it; what the destination refuses is looked for by halves, and put aside."""
+        """Deliver the batch. What the destination rejects is found by halves and written to the dead letters."""
         refused = 0
         parts = [batch]
         while parts:
             part = parts.pop()
             try:
-                if not await self._insist("deliver", partial(self._spec.destination.deliver, part)):
+                if not await self._retried("deliver", partial(self._spec.destination.deliver, part)):
                     return False
             except PayloadRejected as error:
                 if len(part.events) > 1:
@@ -199,18 +199,18 @@ class Delivery(Generic[T]):
                     raise TooManyDeadLetters(f"{refused} in a batch, the last: {error}") from error
                 (event,) = part.events
                 record = next(r for r in records if (r.partition, r.offset) == (event.partition, event.offset))
-                if not await self._bury([(record, InvalidMessage(str(error)))]):
+                if not await self._write_dead_letters([(record, InvalidMessage(str(error)))]):
                     return False
         return True
 
-    async def _bury(self, poison: list[Poison]) -> bool:
+    async def _write_dead_letters(self, poison: list[Poison]) -> bool:
         for record, error in poison:
-            if not await self._insist("dead letter", partial(self._dead_letters.put, record, error)):
+            if not await self._retried("dead letter", partial(self._dead_letters.put, record, error)):
                 return False
             self._metrics.dead_letters.inc()
         return True
 
-    async def _insist(self, step: str, action: Callable[[], Awaitable[None]]) -> bool:
+    async def _retried(self, step: str, action: Callable[[], Awaitable[None]]) -> bool:
         """Retry until ``action`` succeeds. ``False`` when interrupted: stopping, or partitions are reassigned."""
         # Restoring is the reaction to a disturbance, so only a stop ends it.
         stop = self._stopped if step == "restore" else self._assignment.disturbed
@@ -232,13 +232,13 @@ class Delivery(Generic[T]):
         self._metrics.stuck_seconds.set(0)
         return True
 
-    async def _hint(self, ranges: Mapping[int, tuple[int, int]]) -> None:
-        if self._clock() - self._hinted_at < HINT_EVERY_S:
+    async def _commit(self, ranges: Mapping[int, tuple[int, int]]) -> None:
+        if self._clock() - self._committed_at < COMMIT_EVERY_S:
             return
-        self._hinted_at = self._clock()
+        self._committed_at = self._clock()
         offsets = {TopicPartition(self._spec.topic, p): following for p, (_, following) in ranges.items()}
         try:
-            async with asyncio.timeout(HINT_TIMEOUT_S):
+            async with asyncio.timeout(COMMIT_TIMEOUT_S):
                 await self._consumer.commit(offsets)
         except (KafkaError, TimeoutError) as error:
-            log.debug("kafka did not take the hint", error=repr(error))
+            log.debug("kafka did not accept the commit", error=repr(error))

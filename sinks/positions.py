@@ -1,4 +1,4 @@
-"""Where a sink stands, in Postgres."""
+"""A sink's positions in Postgres."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -15,7 +15,7 @@ class Positions(Protocol):
     """The positions of one consumer in one topic. Both raise :class:`~runtime.retry.DependencyUnavailable`."""
 
     async def load(self, partitions: Sequence[int]) -> dict[int, int]:
-        """The next offset of each partition; 0 where it has never been."""
+        """The next offset of each partition; 0 for a partition that was never processed."""
 
     async def advance(self, moves: Mapping[int, tuple[int, int]]) -> None:
         """Partition → (expected, new) next offset; raises :class:`~storage.streams.positions.LostPartition` and moves
@@ -40,8 +40,8 @@ class PostgresPositions:
             raise DependencyUnavailable(f"postgres: {error!r}") from error
 
     async def advance(self, moves: Mapping[int, tuple[int, int]]) -> None:
-        # A connection that breaks during the commit leaves it open whether the move was made. Trying again then
-        # ends in LostPartition, and the position is read anew: right either way.
+        # If the connection breaks during the commit, the move may have been made or not. A retry then raises
+        # LostPartition and the position is read again, which is right in both cases.
         try:
             async with self._engine.begin() as connection:
                 await advance(connection, self._consumer, self._topic, moves)

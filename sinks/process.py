@@ -1,4 +1,4 @@
-"""The process around a sink: connections, signals of the operating system, heartbeat, an orderly end."""
+"""The process of a sink: connections, signals of the operating system, heartbeat, orderly shutdown."""
 
 import asyncio
 import random
@@ -26,23 +26,23 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-#: A sink that dies is noticed after this; its partitions move then.
+#: After this a dead sink is noticed and its partitions are reassigned.
 SESSION_TIMEOUT_MS: Final = 10_000
 HEARTBEAT_MS: Final = 2_000
-#: How long the group waits for its members to come back when partitions move.
+#: How long the group waits for its members during a rebalance.
 REBALANCE_TIMEOUT_MS: Final = 10_000
-#: Longer than any outage of a destination: past it a sink that waits would leave the group.
+#: Longer than any outage of a destination: a sink that waits longer than this leaves the group.
 MAX_POLL_INTERVAL_MS: Final = 7 * 24 * 3_600_000
 REQUEST_TIMEOUT_MS: Final = 10_000
-#: A fetch waits for so many bytes, or so long: one fetch an event costs the broker and the sink more than the event.
+#: A fetch waits for this many bytes, or this long: one fetch per event would cost more than the event.
 FETCH_MIN_BYTES: Final = 64 * 1024
 FETCH_MAX_WAIT_MS: Final = 100
-#: Positions are read and written by one loop.
+#: One loop reads and writes positions.
 POOL_SIZE: Final = 1
 
 
 def run_sink(settings: Settings, spec: SinkSpec[T]) -> None:
-    """Run a sink until SIGTERM or SIGINT; the batch in hand is finished first. Exits with code 78 where the schema
+    """Run a sink until SIGTERM or SIGINT; the current batch is finished first. Exits with code 78 where the schema
     does not fit."""
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -98,7 +98,7 @@ def consumer_options(group: str) -> dict[str, Any]:
     """Options of a sink's consumer. The group assigns; Postgres holds the position."""
     return {
         "group_id": group,
-        # Where a fetch starts before the first seek; what comes from there is not accepted.
+        # Where a fetch starts before the first seek; records from there are not accepted.
         "auto_offset_reset": "earliest",
         "session_timeout_ms": SESSION_TIMEOUT_MS,
         "heartbeat_interval_ms": HEARTBEAT_MS,
@@ -120,7 +120,7 @@ async def _start(consumer: Consumer, stopped: asyncio.Event) -> bool:
 
 
 async def _close(*closers: Callable[[], Awaitable[None]]) -> None:
-    """Close all of them, whatever one of them says."""
+    """Close all of them, even if one fails."""
     for closed in await asyncio.gather(*(close() for close in closers), return_exceptions=True):
         if isinstance(closed, BaseException):
-            log.warning("not closed in order", error=repr(closed))
+            log.warning("closing failed", error=repr(closed))

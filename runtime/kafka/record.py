@@ -4,7 +4,7 @@ import msgspec
 
 
 class Incoming(msgspec.Struct, frozen=True):
-    """One Kafka message as it came."""
+    """One Kafka message, unchanged."""
 
     partition: int
     offset: int

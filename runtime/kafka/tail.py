@@ -1,4 +1,4 @@
-"""Following a topic from its end on: what was written before has nobody here who waits for it."""
+"""Following a topic from its end. Older messages are skipped: no caller in this process can be waiting for them."""
 
 from collections.abc import Sequence
 from typing import Final, Protocol
@@ -15,28 +15,28 @@ from runtime.settings import Settings
 log = structlog.get_logger(__name__)
 
 RECONNECT_MAX_S: Final = 2.0
-#: Milliseconds a fetch may stay open at the broker when there is nothing to fetch.
+#: Milliseconds that the broker may hold a fetch open when there are no messages.
 POLL_MS: Final = 1000
 
 
 class Follower(Protocol):
-    """Who follows a topic."""
+    """Receives the new messages of a topic."""
 
     @property
     def wanted(self) -> bool:
-        """Whether to go on."""
+        """Whether to continue."""
 
     def choose(self, partitions: Sequence[int]) -> Sequence[int]:
         """Which of the topic's partitions to read."""
 
     def live(self, partitions: Sequence[int]) -> None:
-        """From now on nothing is missed."""
+        """Every message from now on is received."""
 
     def lost(self) -> None:
-        """From now on messages are missed, until :meth:`live` again."""
+        """Messages are missed from now on, until the next :meth:`live`."""
 
     def take(self, key: bytes | None, value: bytes | None) -> None:
-        """A message came."""
+        """Receive a message."""
 
 
 async def follow(settings: Settings, topic: Topic, follower: Follower) -> None:

@@ -12,7 +12,7 @@ from billing.messages.topics import TOPICS
 from runtime.kafka.clients import AdminClient, new_admin_client
 from runtime.settings import Settings
 
-#: How often a new topic is looked at until its partitions can be written to.
+#: Interval of the checks whether the partitions of a new topic can be written to.
 LEADERS_EVERY_S: Final = 0.1
 LEADERS_PATIENCE_S: Final = 30.0
 #: Replicas that must have a message before ``acks=all`` confirms it.
@@ -84,7 +84,7 @@ def _min_insync(responses: Sequence[Any]) -> dict[str, int]:
 
 
 async def _wait_for_leaders(admin: AdminClient, topics: Sequence[str]) -> None:
-    """A partition without a leader refuses messages, and new ones have none for a moment."""
+    """Wait until every partition has a leader: without one it refuses messages, and new partitions have none at first."""
     async with asyncio.timeout(LEADERS_PATIENCE_S):
         while True:
             described = await admin.describe_topics(list(topics))

@@ -1,10 +1,10 @@
-"""Payment card numbers, which must not be where we are: found by their form, their issuer and their check digit."""
+"""Finds and masks payment card numbers, which this service must never hold: by form, issuer and check digit."""
 
 import re
 from typing import Final
 
-#: Digits in a row, or in groups with one sign between: nothing else is printed on cards. What is part of a longer
-#: word (a hash, a UUID) is none.
+#: Digits in a row, or in groups separated by one character, as cards print them. Digits that are part of a longer
+#: word (a hash, a UUID) are no card number.
 _SEPARATORS: Final = r"[ .\-\u00a0\u2009\u2010-\u2014]"
 _GROUPED: Final = (
     rf"\d{{4}}(?:{_SEPARATORS}\d{{4}}){{3}}(?:{_SEPARATORS}\d{{1,3}})?|\d{{4}}{_SEPARATORS}\d{{6}}{_SEPARATORS}\d{{5}}"
@@ -13,14 +13,14 @@ _CANDIDATE: Final = re.compile(
     rf"(?<![0-9A-Za-z])(?:\d{{13,19}}|(?<!\d{_SEPARATORS})(?:{_GROUPED})(?!{_SEPARATORS}\d))(?![0-9A-Za-z])"
 )
 
-# What most texts do not get past, and at a twentieth of the price: thirteen digits with nothing but separators between.
+# A pre-check at a twentieth of the cost, which most texts fail: thirteen digits with only separators between them.
 _FEWEST: Final = b"0" * 13
 _DIGITS_ALIKE: Final = bytes.maketrans(b"123456789", b"0" * 9)
 _ASCII: Final = bytes(range(128))
 _BETWEEN: Final = b" .-" + bytes(range(128, 256))
 _DIGIT: Final = re.compile(r"\d")
 
-#: First digits by issuer, which spare times in milliseconds and most order numbers: Visa, American Express, Diners,
+#: First digits by issuer, which exclude times in milliseconds and most order numbers: Visa, American Express, Diners,
 #: JCB, Maestro and UnionPay, Mir, Mastercard of both ranges.
 _ISSUER: Final = re.compile(r"4|3[0-9]|5[0-9]|6[0-9]|220[0-4]|22[2-9]|2[3-6]|27[01]|2720")
 
@@ -28,12 +28,12 @@ MASK: Final = "***"
 
 
 def holds_card_number(text: str) -> bool:
-    """Whether a card number stands anywhere in ``text``, in the digits of any script."""
+    """Whether ``text`` contains a card number, in the digits of any script."""
     return any(_is_card(match[0]) for match in _CANDIDATE.finditer(text))
 
 
 def may_hold_card_number(raw: bytes) -> bool:
-    """``False`` when no card number can stand in a text encoded in UTF-8: for those who look at thousands a second."""
+    """``False`` when a text encoded in UTF-8 cannot contain a card number: a cheap check before the exact one."""
     if _FEWEST in raw.translate(_DIGITS_ALIKE, _BETWEEN):
         return True
     others = raw.translate(None, _ASCII)

@@ -1,6 +1,6 @@
-"""The journal's events once more into ClickHouse: for a backfill, and for the repair of what is missing.
+"""Sends the journal's events to ClickHouse again: for a backfill, and to repair missing rows.
 
-Rows are versioned, so what is there already is replaced by itself, while the sink runs.
+Rows are versioned, so a row that is there already is replaced by an equal one, also while the sink runs.
 """
 
 import asyncio
@@ -19,19 +19,19 @@ from sinks.clickhouse.inserter import ClickHouseInserter
 from storage.journal import records
 from storage.streams.positions import Consumer, advance, forget, load
 
-#: Name of the backfill in ``stream_positions``: where it stands in the journal.
+#: The consumer in ``stream_positions`` that holds the backfill's position in the journal.
 BACKFILL: Final = Consumer.BACKFILL
 #: ``stream_partition`` of a row that was sent from the journal: its offset is that of the inbox.
 FROM_JOURNAL: Final = 2**32 - 1
 #: Messages per insert, and payments per repair.
 CHUNK: Final = 10_000
 PAYMENTS_CHUNK: Final = 1_000
-#: Partitions under way at once: one is read and translated while ClickHouse takes in the others.
+#: Partitions sent at once: one is read and translated while ClickHouse inserts the others.
 SIDE_BY_SIDE: Final = 3
 
 
 class _Published(msgspec.Struct):
-    """Of an envelope what a row needs: nothing but changes is published as an event."""
+    """The fields of an envelope that a row needs. Every published event is a change."""
 
     type: Literal["billing.payment.changed.v1"]
     data: PaymentChanged
@@ -48,7 +48,7 @@ def rows_in(published: Iterable[tuple[int, str]]) -> list[EventRows]:
         for envelope in _read(offset, envelopes):
             event = envelope.data
             if (earlier := last.get(event.payment_id)) is not None:
-                # What a product brought in is told anew by every change: of those that travel together, the last.
+                # Every change repeats the products of its payment: of the changes in one insert, only the last keeps them.
                 found[earlier] = found[earlier]._replace(items=())
             if event.lines:
                 last[event.payment_id] = len(found)
@@ -64,18 +64,18 @@ def _read(offset: int, envelopes: str) -> list[_Published]:
 
 
 async def backfill(
-    engine: AsyncEngine, inserter: ClickHouseInserter, told: Callable[[int, int], None], *, chunk: int = CHUNK
+    engine: AsyncEngine, inserter: ClickHouseInserter, on_progress: Callable[[int, int], None], *, chunk: int = CHUNK
 ) -> None:
-    """Send everything in the journal, from where a run that did not finish stopped.
+    """Send everything in the journal, from where an unfinished run stopped.
 
-    ``told(messages, operations)``: so many more are done; the first call tells what earlier runs did. The position
-    follows each insert: a run that dies repeats one chunk. Raises :class:`~runtime.retry.DependencyUnavailable` and
+    ``on_progress(messages, operations)`` gets the numbers sent since its last call; the first call gets those of
+    earlier runs. The position follows each insert: a run that dies repeats one chunk. Raises :class:`~runtime.retry.DependencyUnavailable` and
     :class:`~storage.streams.positions.LostPartition`, when two run at once.
     """
     async with engine.begin() as connection:
         extents = await records.extents(connection, INBOX.name)
         positions = await load(connection, BACKFILL, INBOX.name, list(extents)) if extents else {}
-    told(sum(min(max(positions[p] - extent.first, 0), extent.rows) for p, extent in extents.items()), 0)
+    on_progress(sum(min(max(positions[p] - extent.first, 0), extent.rows) for p, extent in extents.items()), 0)
     slots = asyncio.Semaphore(SIDE_BY_SIDE)
 
     async def send(partition: int, at: int, end: int) -> None:
@@ -91,15 +91,15 @@ async def backfill(
                 async with engine.begin() as connection:
                     await advance(connection, BACKFILL, INBOX.name, {partition: (at, following)})
                 at = following
-                told(len(published), sum(len(event.operations) for event in rows))
+                on_progress(len(published), sum(len(event.operations) for event in rows))
 
     await asyncio.gather(*(send(p, positions[p], extent.end) for p, extent in sorted(extents.items())))
     async with engine.begin() as connection:
-        await forget(connection, BACKFILL)  # done: the next run is a new one
+        await forget(connection, BACKFILL)  # finished: the next run starts from the beginning
 
 
 async def resend(engine: AsyncEngine, inserter: ClickHouseInserter, payment_ids: Sequence[UUID]) -> None:
-    """Send everything that ever happened to these payments."""
+    """Send every event of these payments."""
     for start in range(0, len(payment_ids), PAYMENTS_CHUNK):
         async with engine.begin() as connection:
             ids = payment_ids[start : start + PAYMENTS_CHUNK]

@@ -1,4 +1,4 @@
-"""Payments and what belongs to them into ClickHouse."""
+"""Inserts payments, operations and items into ClickHouse."""
 
 import asyncio
 import hashlib
@@ -19,7 +19,7 @@ from sinks.batch import Batch, Event, PayloadRejected
 
 #: One batch, all tables.
 DELIVER_TIMEOUT_S: Final = 40.0
-#: A materialized view gets a block again even where its table had it: the first try may have ended between the two.
+#: A materialized view gets a block again even if its table has it: the first attempt may have ended between the two.
 #: On a cluster an insert returns once the shards have it.
 _INSERT_SETTINGS: Final = {
     "deduplicate_blocks_in_dependent_materialized_views": 1,
@@ -28,11 +28,11 @@ _INSERT_SETTINGS: Final = {
 }
 
 _CODE: Final = re.compile(r"code: (\d+)")
-#: The server's errors that speak of a value: it cannot be parsed (6, 26, 27, 38, 41, 72, 376), is out of its column's
+#: The server's errors about a value: it cannot be parsed (6, 26, 27, 38, 41, 72, 376), is out of its column's
 #: range (69, 321, 407), of another kind (53, 70, 117, 691), too long (131) or violates a constraint (469).
 _REFUSALS: Final = frozenset({6, 26, 27, 38, 41, 53, 69, 70, 72, 117, 131, 321, 376, 407, 469, 691})
 
-#: Rows travel as a JSON array each: encoded in C, and read by the server more quickly than columns are made in Python.
+#: A row is a JSON array: encoding it in C and parsing it in the server is faster than building columns in Python.
 _encoder = msgspec.json.Encoder()
 
 
@@ -42,7 +42,7 @@ def translate(event: Event) -> EventRows:
 
 
 def deduplication_token(batch: Batch[Any], table: str) -> str:
-    """The same for the same ranges of the same topic: ClickHouse drops an insert that it has seen before."""
+    """Equal for equal ranges of a topic, so that ClickHouse drops an insert that it has seen before."""
     ranges = ",".join(f"{partition}:{first}-{after}" for partition, (first, after) in sorted(batch.ranges.items()))
     return hashlib.sha256(f"{table}/{batch.topic}/{ranges}".encode()).hexdigest()
 
@@ -62,14 +62,14 @@ class ClickHouseInserter:
         tables = by_table(batch.contents)
         tokens = {table: deduplication_token(batch, table) for table in tables}
         await self.insert(tables, tokens)
-        # Last, so that the time it states is one at which the rows above could be read.
+        # Last, so that the rows above can be read at the time that it states.
         await self.insert({"stream_metric_versions": stream_rows(batch, self._now())}, {})
 
     async def insert(self, tables: Mapping[str, Sequence[Row]], tokens: Mapping[str, str]) -> None:
         """Insert the rows of each table, with the deduplication token it has in ``tokens``, if any.
 
-        Raises :class:`~runtime.retry.DependencyUnavailable` while ClickHouse is away, or its tables are not what this release needs,
-        and :class:`~sinks.batch.PayloadRejected` for a value that a column will not have.
+        Raises :class:`~runtime.retry.DependencyUnavailable` while ClickHouse does not answer or its tables do not fit this release,
+        and :class:`~sinks.batch.PayloadRejected` for a value that a column does not accept.
         """
         try:
             async with asyncio.timeout(DELIVER_TIMEOUT_S):
@@ -78,7 +78,7 @@ class ClickHouseInserter:
                     if rows:
                         await _insert(client, table, rows, tokens.get(table))
         except (DataError, ProgrammingError):
-            raise  # what we sent is wrong, and will be the next time: a bug, not an outage
+            raise  # our request is wrong and would be again: a defect, not an outage
         except (ClickHouseError, OSError, TimeoutError) as error:
             code = _CODE.search(str(error)) if isinstance(error, DatabaseError) else None
             if code is not None and int(code[1]) in _REFUSALS:
@@ -86,7 +86,7 @@ class ClickHouseInserter:
             raise DependencyUnavailable(f"clickhouse: {error!r}") from error
 
     async def _connected(self) -> AsyncClient:
-        async with self._connecting:  # inserts side by side share one client
+        async with self._connecting:  # concurrent inserts share one client
             if self._client is None:
                 self._client = await connect(self._url)
             return self._client
@@ -98,7 +98,7 @@ class ClickHouseInserter:
 
 
 def stream_rows(batch: Batch[EventRows], now: datetime) -> list[StreamRow]:
-    """How old the batch's changes were when their rows could be read, partition by partition."""
+    """The age of the batch's changes when their rows became readable, by partition."""
     rows = []
     for partition, (first, following) in sorted(batch.ranges.items()):
         times = [event.change.changed_at for event in batch.events if event.partition == partition]

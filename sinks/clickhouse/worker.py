@@ -12,16 +12,16 @@ from storage.streams.positions import Consumer
 
 CONSUMER: Final = Consumer.ANALYTICS
 #: Few large inserts rather than many small ones: each becomes a part that ClickHouse must merge. Events per batch,
-#: and how old the first may get, seconds: half of the lag we promise is left for the rest of the way.
+#: and the greatest age of its first event, seconds: half of the promised lag.
 BATCH_MAX: Final = 5_000
 LINGER_S: Final = 1.0
 
 
 def spec(settings: Settings) -> SinkSpec[EventRows]:
-    """Events to rows to ClickHouse."""
+    """What this sink reads, translates and writes."""
     return SinkSpec(CONSUMER, EVENTS.name, translate, ClickHouseInserter(settings.clickhouse_url), BATCH_MAX, LINGER_S)
 
 
 def run(settings: Settings) -> None:
-    """Run until SIGTERM."""
+    """Run until SIGTERM or SIGINT."""
     run_sink(settings, spec(settings))

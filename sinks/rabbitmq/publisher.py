@@ -1,4 +1,4 @@
-"""Signals into RabbitMQ: the topology, and the destination that publishes."""
+"""Publishes signals to RabbitMQ, and declares the exchange and queues for them."""
 
 import asyncio
 from collections.abc import Sequence
@@ -19,23 +19,23 @@ from sinks.batch import Batch, Event
 log = structlog.get_logger(__name__)
 
 EXCHANGE: Final = "billing.signals"
-#: A message that its consumer gives back this often goes to the dead letters: it would block the queue for ever.
+#: A message that its consumer returns this often is dead-lettered: otherwise it would block the queue.
 DELIVERY_LIMIT: Final = 20
 
-#: Signals under way at once: enough to hide the round trip, few enough to bound what an outage repeats.
+#: Unconfirmed signals at once: enough to hide the round trip, few enough to bound the repeats after an outage.
 MAX_IN_FLIGHT: Final = 256
 CONNECT_TIMEOUT_S: Final = 5.0
 #: One batch, declarations included. RabbitMQ confirms a burst within milliseconds.
 DELIVER_TIMEOUT_S: Final = 20.0
 
 #: PayloadRejected, returned as unroutable, cut off or too slow: all are tried again. aiormq tells a channel that closed
-#: under way by a RuntimeError of its own.
-TROUBLE: Final = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError)
+#: that closes during a publish.
+PUBLISH_ERRORS: Final = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError)
 
 
 class Topology(msgspec.Struct, frozen=True):
-    """The exchange that signals are published to, and who hears of them: ``queues`` maps a queue to its binding.
-    Each queue has a ``.dead`` one beside it, bound to the same on the dead-letter exchange."""
+    """The exchange for signals and its queues: ``queues`` maps a queue to its binding. Each queue has a ``.dead`` queue
+    with the same binding to the dead-letter exchange."""
 
     exchange: str
     dead_letter_exchange: str
@@ -92,7 +92,7 @@ def translate(event: Event) -> tuple[Outgoing, ...]:
 
 
 def message_of(outgoing: Outgoing) -> aio_pika.Message:
-    """A signal on the wire: persistent, JSON, with the ids that tell a repeat and a conversation."""
+    """A signal as a message: persistent JSON with the ids for deduplication and correlation."""
     signal = outgoing.signal
     return aio_pika.Message(
         msgspec.json.encode(signal.body),
@@ -111,8 +111,8 @@ def message_of(outgoing: Outgoing) -> aio_pika.Message:
 class SignalPublisher:
     """Publishes signals with confirms; a batch is delivered when the broker has confirmed each of them.
 
-    Any failure drops the connection and is an :class:`~runtime.retry.DependencyUnavailable`: the next try connects anew and declares
-    the topology, so that a queue that was deleted is there again.
+    Any failure closes the connection and raises :class:`~runtime.retry.DependencyUnavailable`. The next attempt
+    reconnects and declares the topology again, so that a deleted queue is restored.
     """
 
     def __init__(self, url: str, topology: Topology = SIGNALS) -> None:
@@ -128,7 +128,7 @@ class SignalPublisher:
         try:
             async with asyncio.timeout(DELIVER_TIMEOUT_S):
                 await self._publish(self._exchange or await self._connect(), outgoing)
-        except TROUBLE as error:
+        except PUBLISH_ERRORS as error:
             await self.close()
             raise DependencyUnavailable(f"rabbitmq: {error!r}") from error
 
@@ -139,8 +139,8 @@ class SignalPublisher:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 await connection.close()
-        except TROUBLE as error:
-            log.debug("rabbitmq connection was already gone", error=repr(error))
+        except PUBLISH_ERRORS as error:
+            log.debug("the rabbitmq connection was already closed", error=repr(error))
 
     async def _connect(self) -> AbstractExchange:
         self._connection = await aio_pika.connect(

@@ -10,15 +10,15 @@ from sinks.rabbitmq.publisher import Outgoing, SignalPublisher, translate
 from storage.streams.positions import Consumer
 
 CONSUMER: Final = Consumer.SIGNALS
-#: Events in one batch, each worth two signals at most. No lingering: a customer waits for the film.
+#: Events per batch, with at most two signals each. No lingering: a customer waits for access.
 BATCH_MAX: Final = 500
 
 
 def spec(settings: Settings) -> SinkSpec[tuple[Outgoing, ...]]:
-    """Events to signals to RabbitMQ."""
+    """What this sink reads, translates and publishes."""
     return SinkSpec(CONSUMER, EVENTS.name, translate, SignalPublisher(settings.rabbitmq_url), BATCH_MAX)
 
 
 def run(settings: Settings) -> None:
-    """Run until SIGTERM."""
+    """Run until SIGTERM or SIGINT."""
     run_sink(settings, spec(settings))

@@ -162,7 +162,7 @@ async def test_a_position_whose_stored_answer_was_lost_is_not_delivered_again() 
 
 
 async def test_the_hint_to_kafka_may_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "HINT_EVERY_S", 0.0)
+    monkeypatch.setattr(delivery, "COMMIT_EVERY_S", 0.0)
     world = World()
     world.log.write(0)
 
