@@ -1,8 +1,11 @@
 """The whole flow, as the README's first command plays it."""
 
+import asyncio
 import json
 import subprocess
 import time
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import aio_pika
@@ -114,3 +117,38 @@ async def test_what_a_sink_delivered_and_how_late_can_be_read(stack, sink):
     assert samples["sink_delivered_total"] > 0
     assert samples["sink_lag_seconds_count"] > 0
     assert samples["sink_stuck_seconds"] == 0
+
+
+async def test_the_metrics_of_the_workers_agree_with_what_was_paid(running: Stack, stack):
+    """Counted over one demo: every accepted payment is a decision, every call to a provider ended, nothing lags."""
+
+    async def read() -> Counter[tuple[str, frozenset[tuple[str, str]]]]:
+        found: Counter[tuple[str, frozenset[tuple[str, str]]]] = Counter()
+        ports = [process["port"] for process in stack["processes"] if process["name"].startswith("worker")]
+        async with aiohttp.ClientSession() as http:
+            for port in ports:
+                async with http.get(f"http://127.0.0.1:{port}/metrics") as answer:
+                    for family in text_string_to_metric_families(await answer.text()):
+                        for sample in family.samples:
+                            found[sample.name, frozenset(sample.labels.items())] += sample.value
+        return found
+
+    def total(found: Mapping[tuple[str, frozenset[tuple[str, str]]], float], name: str, **labels: str) -> float:
+        return sum(value for (n, given), value in found.items() if n == name and labels.items() <= dict(given).items())
+
+    before = await read()
+    demo = await asyncio.to_thread(running.billing, "demo", "--payments", str(PAYMENTS), "--json")
+    assert demo.returncode == 0, demo.stderr
+    after = await read()
+
+    def grown(name: str, **labels: str) -> float:
+        return total(after, name, **labels) - total(before, name, **labels)
+
+    created = grown("payments_decisions_total", type="billing.payment.create.v1", outcome="changed")
+    assert created == PAYMENTS
+    assert grown("provider_calls_total", outcome="succeeded") + grown("provider_calls_total", outcome="pending") > 0
+    assert grown("provider_call_seconds_count") == grown("provider_calls_total") >= PAYMENTS
+    assert grown("stream_batch_messages_sum", consumer="payments") >= 2 * PAYMENTS, "commands and results"
+    assert total(after, "stream_lag_messages", consumer="payments") == 0
+    assert total(after, "provider_breaker", state="open") == 0
+    assert grown("dead_letters_total") == 0
