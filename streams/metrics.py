@@ -90,7 +90,7 @@ class Metrics:
         )
         self._calls = Counter(
             "provider_calls",
-            "Provider calls that ended, by provider, action and outcome; `not_sent` includes those held back by us.",
+            "Provider calls that ended, by provider, action and outcome; NOT_SENT includes those that the worker held back.",
             ("provider", "action", "outcome"),
             registry=registry,
         )

@@ -146,7 +146,7 @@ async def test_the_metrics_of_the_workers_agree_with_what_was_paid(running: Stac
 
     created = grown("payments_decisions_total", type="billing.payment.create.v1", outcome="changed")
     assert created == PAYMENTS
-    assert grown("provider_calls_total", outcome="succeeded") + grown("provider_calls_total", outcome="pending") > 0
+    assert grown("provider_calls_total", outcome="SUCCEEDED") + grown("provider_calls_total", outcome="PENDING") > 0
     assert grown("provider_call_seconds_count") == grown("provider_calls_total") >= PAYMENTS
     assert grown("stream_batch_messages_sum", consumer="payments") >= 2 * PAYMENTS, "commands and results"
     assert total(after, "stream_lag_messages", consumer="payments") == 0
