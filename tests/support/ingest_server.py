@@ -1,21 +1,23 @@
-"""A real server on a free port, with fakes where Kafka, Postgres and a provider would be."""
+"""The ingest API with fakes around it: in the process of the test (:func:`ingest`), or on a port (:func:`serving`)."""
 
 import asyncio
 import hashlib
 import itertools
 import json
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 from uuid import UUID, uuid5
 
 import aiohttp
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp
+from starlette.types import Message as AsgiMessage
 
-from billing.messages import CreatePayment, Message, PaymentChanged, Refusal, Reply, decode_envelope
-from billing.messages.topics import CALLBACKS, INBOX
+from billing.messages import CreatePayment, Message, PaymentChanged, Refusal, Reply
 from billing.payments.decide import decide
 from billing.payments.decision import snapshot
 from billing.payments.model import Payment
@@ -25,149 +27,48 @@ from ingest_api.auth.admission import Admission, RateLimits
 from ingest_api.dependencies import Dependencies
 from ingest_api.edge.idempotency import RecentKeys
 from ingest_api.edge.uvicorn_server import IngestServer, server_config
-from ingest_api.kafka.change_streams import ChangeStreams
 from ingest_api.kafka.replies import WaitingRequests
-from ingest_api.kafka.writer import NotStored
 from ingest_api.metrics import Metrics
 from ingest_api.routing.provider_health import ProviderHealth
 from ingest_api.routing.selection import ProviderSelector, read_rules
-from providers.base import CallbackRejected, CallbackVerifier, VerifiedCallback
+from providers.base import CallbackVerifier
 from providers.registry import PLUGINS
 from runtime.settings import Settings
-from storage.access.api_keys import StoredKey
-from storage.access.key_ring import KeyRing, KeysUnavailable
-from storage.journal.story import TimelineEntry
-from storage.payments.lists import Cursor, Filters
+from storage.access.key_ring import KeyRing
+from tests.support.ingest_fakes import (
+    NOW,
+    FakeKeyStore,
+    FakeReads,
+    FakeReplies,
+    FakeVerifier,
+    NoKafkaChanges,
+    RecordingWriter,
+)
 
 SITE_KEY = "site-key-1"
 SHOP_KEY = "shop-key-1"
-NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+Verifiers = Mapping[str, CallbackVerifier]
 
 
-class FakeVerifier(CallbackVerifier):
-    """Accepts a callback with the header ``x-signature: good``."""
-
-    def __init__(self) -> None:
-        self.peers: list[str | None] = []
-
-    async def verify(self, headers: Mapping[str, str], body: bytes, peer: str | None = None) -> VerifiedCallback:
-        self.peers.append(peer)
-        if headers.get("x-signature") != "good":
-            raise CallbackRejected(403, b'{"status":"fail","reasonCode":"FORBIDDEN"}', "bad signature")
-        return VerifiedCallback(order_ref="order-1", response=b'{"status":"success"}')
-
-
-@dataclass
-class Record:
-    topic: str
-    key: bytes
-    value: bytes
-    headers: dict[str, bytes]
-
-
-class RecordingWriter:
-    """Remembers what was produced; ``away`` imitates a broker that is gone; ``on_store`` imitates the agents."""
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-        self.away = False
-        self.on_store: Callable[[Message], None] | None = None
-
-    async def start(self) -> None: ...
-
-    async def close(self) -> None: ...
-
-    async def unready(self) -> str | None:
-        return "not connected to Kafka" if self.away else None
-
-    async def store(self, topic: str, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
-        if self.away:
-            raise NotStored("no broker")
-        self.records.append(Record(topic, key, value, dict(headers)))
-        if topic == INBOX.name and self.on_store is not None:
-            self.on_store(decode_envelope(value).open())
-
-    @property
-    def messages(self) -> list[Message]:
-        return [decode_envelope(r.value).open() for r in self.records if r.topic == INBOX.name]
-
-    @property
-    def commands(self) -> list[CreatePayment]:
-        return [message for message in self.messages if isinstance(message, CreatePayment)]
-
-    @property
-    def callbacks(self) -> list[Record]:
-        return [r for r in self.records if r.topic == CALLBACKS.name]
-
-
-@dataclass
-class FakeReplies:
-    partition: int | None = 3
-
-    async def start(self) -> None: ...
-
-    async def close(self) -> None: ...
-
-
-@dataclass
-class FakeReads:
-    payments_of: dict[UUID, Payment] = field(default_factory=dict)
-    filters: Filters | None = None
-    refusals: dict[tuple[UUID, UUID | None], Refusal] = field(default_factory=dict)
-    journal: list[PaymentChanged] = field(default_factory=list)
-    journal_reads: int = 0
-    entries: list[TimelineEntry] = field(default_factory=list)
-    error: Exception | None = None
-    unavailable_now: frozenset[str] = frozenset()
-
-    async def payment(self, client_id: str, payment_id: UUID) -> Payment | None:
-        if self.error is not None:
-            raise self.error
-        found = self.payments_of.get(payment_id)
-        return found if found is not None and found.client_id == client_id else None
-
-    async def refusal(self, client_id: str, payment_id: UUID, operation_id: UUID | None) -> Refusal | None:
-        return self.refusals.get((payment_id, operation_id))
-
-    async def payments(self, client_id: str, filters: Filters, after: Cursor | None, limit: int) -> list[Payment]:
-        self.filters = filters
-        mine = [payment for payment in self.payments_of.values() if payment.client_id == client_id]
-        mine.sort(key=lambda p: (p.created_at, p.id), reverse=True)
-        return [p for p in mine if after is None or (p.created_at, p.id) < (after.created_at, after.id)][:limit]
-
-    async def changes(self, payment_id: UUID, version: int, limit: int) -> list[PaymentChanged]:
-        self.journal_reads += 1
-        return [change for change in self.journal if change.version > version][:limit]
-
-    async def timeline(self, payment_id: UUID) -> list[TimelineEntry]:
-        return self.entries
-
-    async def unavailable_providers(self) -> frozenset[str]:
-        return self.unavailable_now
-
-    async def close(self) -> None: ...
-
-
-class FakeKeyStore:
-    """Keys on record, as the test wants them."""
-
-    def __init__(self) -> None:
-        self.keys: list[StoredKey] = []
-        self.used: dict[str, datetime] = {}
-        self.away = False
-
-    async def exchange(self, used: Mapping[str, datetime]) -> list[StoredKey]:
-        if self.away:
-            raise KeysUnavailable("no database")
-        self.used.update(used)
-        return self.keys
-
-
-class NoKafkaChanges(ChangeStreams):
-    """Streams that the test feeds."""
-
-    async def start(self) -> None:
-        self.live([])
+def valid_body() -> dict[str, Any]:
+    """A valid request for a payment."""
+    return {
+        "customer_id": "c-1842",
+        "currency": "RUB",
+        "amount": 129700,
+        "provider": "yandex-pay",
+        "capture_mode": "ONE_STAGE",
+        "cart": {
+            "items": [
+                {"product_id": "film-77", "title": "Сталкер", "quantity": 1, "unit_price": 49900, "tax": "vat20"},
+                {"product_id": "pass-1", "title": "Pass", "quantity": 2, "unit_price": 39900, "type": "DIGITAL"},
+            ]
+        },
+        "return_urls": {"success": "https://cinema.example/ok", "failure": "https://cinema.example/no?a=1"},
+        "contact": {"email": "viewer@example.com", "phone": "+79001234567"},
+        "metadata": {"campaign": "spring"},
+    }
 
 
 def payment_of(command: CreatePayment, **changes: Any) -> PaymentChanged:
@@ -197,7 +98,7 @@ def payment_of(command: CreatePayment, **changes: Any) -> PaymentChanged:
 
 @dataclass
 class World:
-    """One running API and everything around it."""
+    """The API of one test, and the fakes around it."""
 
     settings: Settings
     writer: RecordingWriter
@@ -207,9 +108,7 @@ class World:
     waiting: WaitingRequests
     metrics: Metrics
     dependencies: Dependencies
-    server: IngestServer
-    url: str
-    http: aiohttp.ClientSession
+    app: ASGIApp
     key: str = "order-1842"
 
     def headers(self, **changes: str | None) -> dict[str, str]:
@@ -225,17 +124,20 @@ class World:
                 headers[name.replace("_", "-")] = value
         return headers
 
+    async def send(
+        self, method: str, path: str, headers: Iterable[tuple[str, str]] = (), body: bytes | None = None
+    ) -> "Answer":
+        """One request, without a socket in between."""
+        return await request(self.app, method, path, headers, body)
+
     async def create(self, body: Any, **headers: str | None) -> "Answer":
-        if not isinstance(body, (bytes, str)):
-            body = _json(body)
-        async with self.http.post(f"{self.url}/v1/payments", data=body, headers=self.headers(**headers)) as response:
-            return await Answer.of(response)
+        sent = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else _json(body)
+        return await self.send("POST", "/v1/payments", self.headers(**headers).items(), sent)
 
     async def act(self, payment_id: UUID, name: str, body: Any, **headers: str | None) -> "Answer":
         """Capture, void, refund or cancel."""
-        url = f"{self.url}/v1/payments/{payment_id}/{name}"
-        async with self.http.post(url, data=_json(body), headers=self.headers(**headers)) as response:
-            return await Answer.of(response)
+        path = f"/v1/payments/{payment_id}/{name}"
+        return await self.send("POST", path, self.headers(**headers).items(), _json(body))
 
     def keep(self, payment: Payment) -> UUID:
         """Put a payment into the books."""
@@ -260,13 +162,10 @@ class World:
         self.writer.on_store = answer
 
     async def get(self, path: str, **headers: str) -> "Answer":
-        async with self.http.get(self.url + path, headers=headers) as response:
-            return await Answer.of(response)
+        return await self.send("GET", path, headers.items())
 
     async def callback(self, body: bytes, **headers: str) -> "Answer":
-        url = f"{self.url}/webhooks/yandex-pay/v1/webhook"
-        async with self.http.post(url, data=body, headers=headers) as response:
-            return await Answer.of(response)
+        return await self.send("POST", "/webhooks/yandex-pay/v1/webhook", headers.items(), body)
 
     def replying(self, **changes: Any) -> None:
         """From now on every command is answered at once with its payment."""
@@ -296,10 +195,6 @@ class Answer:
     headers: Mapping[str, str]
     raw: bytes
 
-    @classmethod
-    async def of(cls, response: aiohttp.ClientResponse) -> "Answer":
-        return cls(response.status, response.headers, await response.read())
-
     @property
     def json(self) -> Any:
         return json.loads(self.raw)
@@ -317,30 +212,29 @@ def _json(document: Any) -> bytes:
     return json.dumps(document).encode()
 
 
-@asynccontextmanager
-async def serving(verifiers: Mapping[str, CallbackVerifier] | None = None, **overrides: Any) -> AsyncIterator[World]:
-    """Serve the API on a free port; ``overrides`` change settings. Without ``verifiers`` there is one
+def world(verifiers: Verifiers | None = None, **overrides: Any) -> World:
+    """An API of its own, nothing started; ``overrides`` change settings. Without ``verifiers`` there is one
     provider, with a fake."""
     hashes = {name: hashlib.sha256(key.encode()).hexdigest() for name, key in (("site", SITE_KEY), ("shop", SHOP_KEY))}
     settings = Settings(**{"api_keys": hashes, "wait_default_s": 5.0, "body_limit_bytes": 8192, **overrides})
     metrics = Metrics()
     waiting = WaitingRequests(metrics, limit=200)
-    writer, replies, reads = RecordingWriter(), FakeReplies(), FakeReads()
-    book = FakeKeyStore()
-    keys = KeyRing(settings.api_keys, book, clock=lambda: NOW, refresh_s=300, default_rate_per_s=0.001)
-    changes = NoKafkaChanges(settings, metrics, limit=3)
+    writer, replies, reads, book = RecordingWriter(), FakeReplies(), FakeReads(), FakeKeyStore()
     ids = itertools.count()
     verifiers = {"yandex-pay": FakeVerifier()} if verifiers is None else verifiers
     known = {name: PLUGINS[name] for name in verifiers}
     dependencies = Dependencies(
         settings=settings,
         metrics=metrics,
-        admission=Admission(keys, RateLimits(settings.ingest_processes)),
+        admission=Admission(
+            KeyRing(settings.api_keys, book, clock=lambda: NOW, refresh_s=300, default_rate_per_s=0.001),
+            RateLimits(settings.ingest_processes),
+        ),
         writer=writer,
         replies=replies,
         waiting=waiting,
         recent_keys=RecentKeys(limit=1_000),
-        changes=changes,
+        changes=NoKafkaChanges(settings, metrics, limit=3),
         reads=reads,
         providers=known,
         verifiers=verifiers,
@@ -348,17 +242,86 @@ async def serving(verifiers: Mapping[str, CallbackVerifier] | None = None, **ove
         clock=lambda: NOW,
         new_id=lambda: uuid5(UUID(int=0), str(next(ids))).hex,
     )
+    app = create_app(dependencies)
+    return World(settings, writer, replies, reads, book, waiting, metrics, dependencies, app)
+
+
+@asynccontextmanager
+async def ingest(verifiers: Verifiers | None = None, **overrides: Any) -> AsyncIterator[World]:
+    """The API in the process of the test, its keys loaded."""
+    made = world(verifiers, **overrides)
+    await made.dependencies.admission.keys.refresh()
+    yield made
+
+
+async def request(
+    app: ASGIApp, method: str, path: str, headers: Iterable[tuple[str, str]], body: bytes | None
+) -> Answer:
+    """One request to an ASGI application, from a client that stays connected."""
+    url, _, query = path.partition("?")
+    sent: list[AsgiMessage] = [{"type": "http.request", "body": body or b"", "more_body": False}]
+    received: list[AsgiMessage] = []
+
+    async def receive() -> AsgiMessage:
+        return sent.pop() if sent else await asyncio.Future()
+
+    async def send(message: AsgiMessage) -> None:
+        received.append(message)
+
+    raw = [(b"host", b"billing"), *((name.lower().encode(), value.encode()) for name, value in headers)]
+    if body is not None:
+        raw.append((b"content-length", b"%d" % len(body)))
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": unquote(url),
+        "raw_path": url.encode(),
+        "query_string": query.encode(),
+        "root_path": "",
+        "headers": raw,
+        "client": ("127.0.0.1", 50_000),
+        "server": ("billing", 80),
+    }
+    await app(scope, receive, send)
+    start, *parts = received
+    content = b"".join(part.get("body", b"") for part in parts)
+    return Answer(start["status"], Headers(raw=start["headers"]), content)
+
+
+@dataclass(kw_only=True)
+class Served(World):
+    """The API on a port of its own."""
+
+    server: IngestServer
+    url: str
+    http: aiohttp.ClientSession
+
+    async def send(
+        self, method: str, path: str, headers: Iterable[tuple[str, str]] = (), body: bytes | None = None
+    ) -> Answer:
+        async with self.http.request(method, self.url + path, data=body, headers=list(headers)) as response:
+            return Answer(response.status, response.headers, await response.read())
+
+
+@asynccontextmanager
+async def serving(verifiers: Verifiers | None = None, **overrides: Any) -> AsyncIterator[Served]:
+    """Serve the API on a free port."""
+    made = world(verifiers, **overrides)
+    dependencies = made.dependencies
     async with AsyncExitStack() as stack:
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))
-        server = IngestServer(server_config(dependencies, create_app(dependencies), "127.0.0.1", 0), (waiting, changes))
+        config = server_config(dependencies, made.app, "127.0.0.1", 0)
+        server = IngestServer(config, (dependencies.waiting, dependencies.changes))
         task = asyncio.create_task(server._serve(sockets=[listener]))
         await until(lambda: _started(server, task))
         stack.push_async_callback(_stop, server, task)
         connector = aiohttp.TCPConnector(limit=0)
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        yield World(settings, writer, replies, reads, book, waiting, metrics, dependencies, server, url, http)
+        yield Served(**vars(made), server=server, url=url, http=http)
 
 
 def _started(server: IngestServer, task: "asyncio.Task[None]") -> bool:

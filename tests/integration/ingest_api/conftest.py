@@ -1,6 +1,7 @@
-"""The ingest API's parts on the stack's Kafka."""
+"""The ingest API on a port, with fakes around it; and what it is made of, on the stack's Kafka."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -10,6 +11,30 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 from billing.messages.topics import CALLBACKS, INBOX, REPLIES
 from runtime.kafka.clients import new_admin_client
 from runtime.settings import Settings
+from tests.support.ingest_server import Served, serving, until, valid_body
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[Served]:
+    async with serving() as served:
+        yield served
+
+
+@pytest.fixture
+def serve() -> Callable[..., Any]:
+    """Another API, with its own providers or settings."""
+    return serving
+
+
+@pytest.fixture
+def eventually() -> Callable[[Callable[[], bool]], Awaitable[None]]:
+    return until
+
+
+@pytest.fixture
+def body() -> dict[str, Any]:
+    """A valid request for a payment."""
+    return valid_body()
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ from runtime.postgres import create_engine
 from runtime.settings import Settings
 from storage.access.key_ring import KeyRing
 from tests.support.factories import NOW
-from tests.support.ingest_server import FakeKeyStore
+from tests.support.ingest_fakes import FakeKeyStore
 
 KEY = "finance-key-1"
 TODAY = date(2026, 11, 23)

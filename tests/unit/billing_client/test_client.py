@@ -33,7 +33,7 @@ from billing_client.errors import problem_error
 from billing.messages import Envelope, PaymentChanged, PaymentSnapshot
 from billing.payments.decision import snapshot
 from tests.support.factories import NOW, authorized, captured, unpaid
-from tests.support.ingest_server import SITE_KEY, World, serving, until
+from tests.support.ingest_server import SITE_KEY, Served, serving, until
 
 ORDER = NewPayment(
     customer_id="c-1842",
@@ -47,29 +47,19 @@ ORDER = NewPayment(
 ONCE = Repeats(patience_s=0)
 
 
-@pytest.fixture(scope="module")
-async def shared() -> AsyncIterator[World]:
-    async with serving() as world:
-        yield world
+@pytest.fixture
+async def world() -> AsyncIterator[Served]:
+    async with serving() as served:
+        yield served
 
 
 @pytest.fixture
-async def world(shared: World) -> World:
-    shared.writer.records.clear()
-    shared.writer.away = False
-    shared.writer.on_store = None
-    shared.reads.payments_of.clear()
-    shared.reads.journal.clear()
-    return shared
-
-
-@pytest.fixture
-async def billing(world: World) -> AsyncIterator[BillingClient]:
+async def billing(world: Served) -> AsyncIterator[BillingClient]:
     async with BillingClient(world.url, SITE_KEY, repeats=Repeats(first_s=0.01)) as client:
         yield client
 
 
-async def test_a_payment_is_opened_with_all_that_was_said_of_it(world: World, billing: BillingClient) -> None:
+async def test_a_payment_is_opened_with_all_that_was_said_of_it(world: Served, billing: BillingClient) -> None:
     world.replying()
     opened = await billing.create_payment(ORDER)
 
@@ -81,7 +71,7 @@ async def test_a_payment_is_opened_with_all_that_was_said_of_it(world: World, bi
     assert (opened.payment.status, opened.payment.created_at.tzinfo) == (PaymentStatus.PENDING, NOW.tzinfo)
 
 
-async def test_a_payment_whose_outcome_is_to_come_has_only_its_id(world: World, billing: BillingClient) -> None:
+async def test_a_payment_whose_outcome_is_to_come_has_only_its_id(world: Served, billing: BillingClient) -> None:
     opened = await billing.create_payment(ORDER, wait_s=0)
 
     assert opened.id == world.writer.commands[0].payment_id
@@ -89,7 +79,7 @@ async def test_a_payment_whose_outcome_is_to_come_has_only_its_id(world: World, 
 
 
 async def test_a_repeat_with_its_key_finds_the_same_payment_and_another_body_is_refused(
-    world: World, billing: BillingClient
+    world: Served, billing: BillingClient
 ) -> None:
     first = await billing.create_payment(ORDER, idempotency_key="order-1", wait_s=0)
     again = await billing.create_payment(ORDER, idempotency_key="order-1", wait_s=0)
@@ -111,13 +101,13 @@ async def test_what_is_not_valid_names_its_fields(billing: BillingClient) -> Non
     assert caught.value.request_id
 
 
-async def test_a_wrong_key_is_told(world: World) -> None:
+async def test_a_wrong_key_is_told(world: Served) -> None:
     async with BillingClient(world.url, "nobody's") as stranger:
         with pytest.raises(Unauthorized):
             await stranger.payment(uuid4())
 
 
-async def test_a_service_that_cannot_store_is_asked_again_until_it_can(world: World, billing: BillingClient) -> None:
+async def test_a_service_that_cannot_store_is_asked_again_until_it_can(world: Served, billing: BillingClient) -> None:
     world.writer.away = True
     asked = world.metrics.problems.labels("service-unavailable")
     before = asked._value.get()
@@ -128,7 +118,7 @@ async def test_a_service_that_cannot_store_is_asked_again_until_it_can(world: Wo
     assert (await opening).id == world.writer.commands[0].payment_id
 
 
-async def test_patience_has_an_end(world: World) -> None:
+async def test_patience_has_an_end(world: Served) -> None:
     world.writer.away = True
     async with BillingClient(world.url, SITE_KEY, repeats=ONCE) as billing:
         with pytest.raises(Unavailable) as caught:
@@ -171,7 +161,7 @@ async def test_nobody_there_is_told_as_no_answer() -> None:
     assert len(keys) == 1
 
 
-async def test_what_was_taken_is_given_back(world: World, billing: BillingClient) -> None:
+async def test_what_was_taken_is_given_back(world: Served, billing: BillingClient) -> None:
     paid = captured()
     world.keep(paid)
     world.deciding()
@@ -186,7 +176,7 @@ async def test_what_was_taken_is_given_back(world: World, billing: BillingClient
 
 
 async def test_what_is_held_is_taken_or_given_back_and_what_is_unpaid_is_cancelled(
-    world: World, billing: BillingClient
+    world: Served, billing: BillingClient
 ) -> None:
     held, other, open_ = authorized(), authorized(), unpaid()
     for payment in (held, other, open_):
@@ -197,7 +187,7 @@ async def test_what_is_held_is_taken_or_given_back_and_what_is_unpaid_is_cancell
     assert (await billing.cancel(open_.id, "the customer left", wait_s=0)).payment is None
 
 
-async def test_payments_are_read_with_their_order_and_cart(world: World, billing: BillingClient) -> None:
+async def test_payments_are_read_with_their_order_and_cart(world: Served, billing: BillingClient) -> None:
     paid = captured()
     world.keep(paid)
     shown = await billing.payment(paid.id, expand=("order", "cart"))
@@ -210,7 +200,7 @@ async def test_payments_are_read_with_their_order_and_cart(world: World, billing
     assert await billing.timeline(paid.id) == ()
 
 
-async def test_lists_go_on_from_page_to_page(world: World, billing: BillingClient) -> None:
+async def test_lists_go_on_from_page_to_page(world: Served, billing: BillingClient) -> None:
     for n in range(5):
         world.keep(msgspec.structs.replace(captured(), created_at=NOW + timedelta(seconds=n)))
     seen = [payment.id async for payment in billing.payments(customer_id="customer-1", limit="2")]
@@ -224,7 +214,7 @@ def change(payment: PaymentSnapshot, version: int) -> PaymentChanged:
     return PaymentChanged(**msgspec.structs.asdict(payment) | {"version": version})
 
 
-def publish(world: World, changed: PaymentChanged) -> None:
+def publish(world: Served, changed: PaymentChanged) -> None:
     id = str(changed.payment_id)
     world.dependencies.changes.take(
         id.encode(), Envelope.wrap(changed, id="e", source="/t", subject=id, time=NOW).encode()

@@ -220,14 +220,6 @@ async def test_a_refusal_becomes_its_problem(world, body, code: str, status: int
     assert answer.json["detail"] == "because"
 
 
-async def test_a_client_that_leaves_frees_its_place(world, body, eventually) -> None:
-    request = asyncio.create_task(world.create(body, Prefer="wait=30"))  # longer than `eventually` waits
-    await eventually(lambda: len(world.waiting) == 1)
-    request.cancel()
-
-    await eventually(lambda: len(world.waiting) == 0)
-
-
 async def test_many_wait_at_once_and_each_gets_its_own_payment(world, body) -> None:
     def request(number: int) -> Any:
         return world.create({**body, "customer_id": f"c-{number}"}, Idempotency_Key=f"many-{number}", Prefer="wait=20")
@@ -254,42 +246,6 @@ async def test_when_all_places_are_taken_the_command_is_accepted_without_waiting
     for request in requests:
         request.cancel()
     await eventually(lambda: len(world.waiting) == 0)
-
-
-async def test_who_waits_when_the_process_leaves_is_answered_at_once(serve, body, eventually) -> None:
-    async with serve() as world:
-        request = asyncio.create_task(world.create(body, Prefer="wait=30"))
-        await eventually(lambda: len(world.waiting) == 1)
-        world.server.should_exit = True
-
-        answer = await request
-
-        assert answer.status == 202
-        assert UUID(answer.json["id"]) == world.writer.commands[0].payment_id
-
-
-async def test_what_is_being_stored_when_the_process_leaves_is_stored_and_answered(
-    serve, body, eventually, monkeypatch
-) -> None:
-    async with serve() as world:
-        acknowledged, store, under_way = asyncio.Event(), world.writer.store, []
-
-        async def slowly(*message: Any) -> None:
-            under_way.append(message)
-            await acknowledged.wait()
-            await store(*message)
-
-        monkeypatch.setattr(world.writer, "store", slowly)
-        request = asyncio.create_task(world.create(body))
-        await eventually(lambda: len(under_way) == 1)
-        world.server.should_exit = True
-        await eventually(lambda: not world.server.servers[0].is_serving())
-        acknowledged.set()
-
-        answer = await request
-
-        assert answer.status == 202
-        assert UUID(answer.json["id"]) == world.writer.commands[0].payment_id
 
 
 async def test_a_broker_that_is_gone_is_a_503_that_asks_to_come_back(world, body) -> None:

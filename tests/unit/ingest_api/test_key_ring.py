@@ -1,7 +1,6 @@
 """Which API clients may be set up, and what their keys open."""
 
 import hashlib
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from uuid import uuid4
 
@@ -12,7 +11,8 @@ from ingest_api.auth.admission import RateLimits
 from ingest_api.problems import ProblemError
 from storage.access.api_keys import StoredKey
 from storage.access.key_ring import KeyRing, KeysUnavailable
-from tests.support.ingest_server import NOW, FakeKeyStore, World
+from tests.support.ingest_fakes import NOW, FakeKeyStore
+from tests.support.ingest_server import World
 
 
 def a_book_of(hashes: dict[str, SecretStr]) -> KeyRing:
@@ -46,13 +46,11 @@ def on_record(key: str, *scopes: str, id: str = "k1", rate_per_s: int | None = 1
 
 
 @pytest.fixture
-async def kiosk(world) -> AsyncIterator[World]:
+async def kiosk(world) -> World:
     """An API client that may read and write payments."""
     world.book.keys = [on_record("kiosk-key", "payments:read", "payments:write")]
     await world.dependencies.admission.keys.refresh()
-    yield world
-    world.book.keys, world.book.away = [], False
-    await world.dependencies.admission.keys.refresh()
+    return world
 
 
 KIOSK = "Bearer kiosk-key"

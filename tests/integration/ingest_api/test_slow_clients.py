@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
-from tests.support.ingest_server import SITE_KEY, World, serving
+from tests.support.ingest_server import SITE_KEY, Served, serving
 
 HEAD = (
     f"POST /v1/payments HTTP/1.1\r\nHost: billing\r\nAuthorization: Bearer {SITE_KEY}\r\nIdempotency-Key: slow\r\n"
@@ -54,7 +54,7 @@ class Dripping:
 
 
 @asynccontextmanager
-async def dripping(world: World, *beginnings: bytes) -> AsyncIterator[list[Dripping]]:
+async def dripping(world: Served, *beginnings: bytes) -> AsyncIterator[list[Dripping]]:
     """A slow client for each beginning of a request."""
     port = int(world.url.rpartition(":")[2])
     clients = []

@@ -19,7 +19,7 @@ from providers.stripe.settings import StripeCallbackSettings
 from providers.tbank.settings import TBankCallbackSettings
 from providers.yandex_pay.settings import YandexPayCallbackSettings
 from providers.yookassa.settings import YooKassaCallbackSettings
-from tests.support.ingest_server import Answer, World, serving
+from tests.support.ingest_server import Answer, Served, serving
 from tests.support.signed_tokens import MERCHANT, Provider
 
 WHSEC, PASSWORD, TERMINAL = "whsec_1", "password-1", "1700000000000DEMO"
@@ -39,11 +39,9 @@ class Sent:
     refusal: int = 403
     """What the same callback is answered when its sender is not proven."""
 
-    async def to(self, world: World, body: bytes | None = None, **headers: str) -> Answer:
-        url = f"{world.url}/webhooks/{self.provider}{self.path}"
+    async def to(self, world: Served, body: bytes | None = None, **headers: str) -> Answer:
         sent = self.body if body is None else body
-        async with world.http.post(url, data=sent, headers=self.headers | headers) as response:
-            return await Answer.of(response)
+        return await world.send("POST", f"/webhooks/{self.provider}{self.path}", (self.headers | headers).items(), sent)
 
 
 def of_yandex_pay(keys: Provider) -> Sent:
@@ -97,7 +95,7 @@ async def keys() -> Provider:
 
 
 @pytest.fixture(scope="module")
-async def shop(keys: Provider) -> AsyncIterator[World]:
+async def shop(keys: Provider) -> AsyncIterator[Served]:
     app = web.Application()
     app.router.add_get("/api/jwks", keys.publish)
     async with (
@@ -118,12 +116,12 @@ async def shop(keys: Provider) -> AsyncIterator[World]:
 
 
 @pytest.fixture(autouse=True)
-def quiet(shop: World) -> None:
+def quiet(shop: Served) -> None:
     shop.writer.records.clear()
     shop.writer.away = False
 
 
-async def test_its_bytes_are_in_kafka_as_they_came_before_it_hears_what_it_wants(shop: World, sent: Sent) -> None:
+async def test_its_bytes_are_in_kafka_as_they_came_before_it_hears_what_it_wants(shop: Served, sent: Sent) -> None:
     answer = await sent.to(shop)
 
     assert (answer.status, answer.raw) == (200, sent.answer)
@@ -136,7 +134,7 @@ async def test_its_bytes_are_in_kafka_as_they_came_before_it_hears_what_it_wants
     assert sent.headers.get("Stripe-Signature", "-").encode() not in record.headers.values()
 
 
-async def test_a_sender_that_is_not_proven_is_refused_and_nothing_is_stored(shop: World, sent: Sent) -> None:
+async def test_a_sender_that_is_not_proven_is_refused_and_nothing_is_stored(shop: Served, sent: Sent) -> None:
     forged = b"forged" if sent.provider == "yandex-pay" else sent.body.replace(b"1", b"2").replace(b"C", b"D")
     stranger = {"X-Forwarded-For": "203.0.113.9"} if sent.provider == "yookassa" else {}
     answer = await sent.to(shop, forged, **stranger)
@@ -145,7 +143,7 @@ async def test_a_sender_that_is_not_proven_is_refused_and_nothing_is_stored(shop
     assert shop.writer.records == []
 
 
-async def test_while_kafka_is_away_it_is_asked_to_come_back(shop: World, sent: Sent) -> None:
+async def test_while_kafka_is_away_it_is_asked_to_come_back(shop: Served, sent: Sent) -> None:
     shop.writer.away = True
     answer = await sent.to(shop)
 
@@ -153,6 +151,6 @@ async def test_while_kafka_is_away_it_is_asked_to_come_back(shop: World, sent: S
     assert answer.headers["Retry-After"] == "1"
 
 
-async def test_more_than_any_callback_has_is_refused(shop: World, sent: Sent) -> None:
+async def test_more_than_any_callback_has_is_refused(shop: Served, sent: Sent) -> None:
     (await sent.to(shop, sent.body + b" " * 65_536)).is_problem(413, "body-too-large")
     assert shop.writer.records == []

@@ -1,0 +1,76 @@
+"""What only a connection shows: bodies that are cut off or too large, clients that disconnect, addresses of senders."""
+
+import asyncio
+
+import pytest
+
+from tests.support.ingest_server import serving
+
+BODY = b"header.payload.signature"
+
+
+async def test_a_body_over_the_limit_by_its_announced_length(world) -> None:
+    reader, writer = await _send_head(world, Content_Length="8193")
+
+    answer = await reader.read()  # to the end: the connection is closed, nobody waits for the body
+
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b'"type":"/problems/body-too-large"' in answer
+    assert b'"limit_bytes":8192' in answer
+    writer.close()
+
+
+async def _send_head(world, **headers: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    host, port = world.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = "".join(f"{name}: {value}\r\n" for name, value in world.headers(**headers).items())
+    writer.write(f"POST /v1/payments HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode())
+    await writer.drain()
+    return reader, writer
+
+
+async def test_a_body_over_the_limit_by_its_counted_chunks(world) -> None:
+    reader, writer = await _send_head(world, Transfer_Encoding="chunked")
+    for _ in range(9):
+        writer.write(b"400\r\n" + b" " * 1024 + b"\r\n")
+
+    answer = await reader.read()
+
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b'"type":"/problems/body-too-large"' in answer
+    writer.close()
+
+
+async def test_a_client_that_leaves_in_the_middle_of_its_body(world, eventually) -> None:
+    gone = world.metrics.requests.labels("/v1/payments", "POST", 499)
+    before = gone._value.get()
+    _, writer = await _send_head(world, Content_Length="100")
+    writer.write(b"{")
+    await writer.drain()
+    writer.close()
+
+    await eventually(lambda: gone._value.get() == before + 1)
+
+
+async def test_a_client_that_leaves_frees_its_place(world, body, eventually) -> None:
+    request = asyncio.create_task(world.create(body, Prefer="wait=30"))  # longer than `eventually` waits
+    await eventually(lambda: len(world.waiting) == 1)
+    request.cancel()
+
+    await eventually(lambda: len(world.waiting) == 0)
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "peer"),
+    [
+        ([], "185.71.76.1", "127.0.0.1"),
+        (["127.0.0.0/8"], "185.71.76.1", "185.71.76.1"),
+        (["127.0.0.0/8"], "185.71.76.1, 203.0.113.9", "203.0.113.9"),
+        (["10.0.0.0/8"], "185.71.76.1", "127.0.0.1"),
+    ],
+    ids=["no proxy", "a proxy of ours", "forged before the proxy", "not our proxy"],
+)
+async def test_who_calls_back_is_told_by_the_connection_or_by_a_proxy_of_ours(proxies, forwarded, peer) -> None:
+    async with serving(ingest_trusted_proxies=proxies) as world:
+        await world.callback(BODY, **{"X-Signature": "good", "X-Forwarded-For": forwarded})
+        assert world.dependencies.verifiers["yandex-pay"].peers == [peer]

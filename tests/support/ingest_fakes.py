@@ -1,0 +1,145 @@
+"""Fakes of what the ingest API depends on: a provider, Kafka, committed payments, API keys."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from uuid import UUID
+
+from billing.messages import CreatePayment, Message, PaymentChanged, Refusal, decode_envelope
+from billing.messages.topics import CALLBACKS, INBOX
+from billing.payments.model import Payment
+from ingest_api.kafka.change_streams import ChangeStreams
+from ingest_api.kafka.writer import NotStored
+from providers.base import CallbackRejected, CallbackVerifier, VerifiedCallback
+from storage.access.api_keys import StoredKey
+from storage.access.key_ring import KeysUnavailable
+from storage.journal.story import TimelineEntry
+from storage.payments.lists import Cursor, Filters
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+class FakeVerifier(CallbackVerifier):
+    """Accepts a callback with the header ``x-signature: good``."""
+
+    def __init__(self) -> None:
+        self.peers: list[str | None] = []
+
+    async def verify(self, headers: Mapping[str, str], body: bytes, peer: str | None = None) -> VerifiedCallback:
+        self.peers.append(peer)
+        if headers.get("x-signature") != "good":
+            raise CallbackRejected(403, b'{"status":"fail","reasonCode":"FORBIDDEN"}', "bad signature")
+        return VerifiedCallback(order_ref="order-1", response=b'{"status":"success"}')
+
+
+@dataclass
+class Record:
+    topic: str
+    key: bytes
+    value: bytes
+    headers: dict[str, bytes]
+
+
+class RecordingWriter:
+    """Remembers what was produced; ``away`` imitates a broker that is gone; ``on_store`` imitates the agents."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.away = False
+        self.on_store: Callable[[Message], None] | None = None
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def unready(self) -> str | None:
+        return "not connected to Kafka" if self.away else None
+
+    async def store(self, topic: str, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
+        if self.away:
+            raise NotStored("no broker")
+        self.records.append(Record(topic, key, value, dict(headers)))
+        if topic == INBOX.name and self.on_store is not None:
+            self.on_store(decode_envelope(value).open())
+
+    @property
+    def messages(self) -> list[Message]:
+        return [decode_envelope(r.value).open() for r in self.records if r.topic == INBOX.name]
+
+    @property
+    def commands(self) -> list[CreatePayment]:
+        return [message for message in self.messages if isinstance(message, CreatePayment)]
+
+    @property
+    def callbacks(self) -> list[Record]:
+        return [r for r in self.records if r.topic == CALLBACKS.name]
+
+
+@dataclass
+class FakeReplies:
+    partition: int | None = 3
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass
+class FakeReads:
+    payments_of: dict[UUID, Payment] = field(default_factory=dict)
+    filters: Filters | None = None
+    refusals: dict[tuple[UUID, UUID | None], Refusal] = field(default_factory=dict)
+    journal: list[PaymentChanged] = field(default_factory=list)
+    journal_reads: int = 0
+    entries: list[TimelineEntry] = field(default_factory=list)
+    error: Exception | None = None
+    unavailable_now: frozenset[str] = frozenset()
+
+    async def payment(self, client_id: str, payment_id: UUID) -> Payment | None:
+        if self.error is not None:
+            raise self.error
+        found = self.payments_of.get(payment_id)
+        return found if found is not None and found.client_id == client_id else None
+
+    async def refusal(self, client_id: str, payment_id: UUID, operation_id: UUID | None) -> Refusal | None:
+        return self.refusals.get((payment_id, operation_id))
+
+    async def payments(self, client_id: str, filters: Filters, after: Cursor | None, limit: int) -> list[Payment]:
+        self.filters = filters
+        mine = [payment for payment in self.payments_of.values() if payment.client_id == client_id]
+        mine.sort(key=lambda p: (p.created_at, p.id), reverse=True)
+        return [p for p in mine if after is None or (p.created_at, p.id) < (after.created_at, after.id)][:limit]
+
+    async def changes(self, payment_id: UUID, version: int, limit: int) -> list[PaymentChanged]:
+        self.journal_reads += 1
+        return [change for change in self.journal if change.version > version][:limit]
+
+    async def timeline(self, payment_id: UUID) -> list[TimelineEntry]:
+        return self.entries
+
+    async def unavailable_providers(self) -> frozenset[str]:
+        return self.unavailable_now
+
+    async def close(self) -> None: ...
+
+
+class FakeKeyStore:
+    """Keys on record, as the test wants them."""
+
+    def __init__(self) -> None:
+        self.keys: list[StoredKey] = []
+        self.used: dict[str, datetime] = {}
+        self.away = False
+
+    async def exchange(self, used: Mapping[str, datetime]) -> list[StoredKey]:
+        if self.away:
+            raise KeysUnavailable("no database")
+        self.used.update(used)
+        return self.keys
+
+
+class NoKafkaChanges(ChangeStreams):
+    """Streams that the test feeds."""
+
+    async def start(self) -> None:
+        self.live([])
