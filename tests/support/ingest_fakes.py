@@ -41,11 +41,11 @@ class Record:
 
 
 class RecordingWriter:
-    """Remembers what was produced; ``away`` imitates a broker that is gone; ``on_store`` imitates the agents."""
+    """Remembers what was produced; ``unavailable`` imitates a lost broker; ``on_store`` imitates the agents."""
 
     def __init__(self) -> None:
         self.records: list[Record] = []
-        self.away = False
+        self.unavailable = False
         self.on_store: Callable[[Message], None] | None = None
 
     async def start(self) -> None: ...
@@ -53,10 +53,10 @@ class RecordingWriter:
     async def close(self) -> None: ...
 
     async def unready(self) -> str | None:
-        return "not connected to Kafka" if self.away else None
+        return "not connected to Kafka" if self.unavailable else None
 
     async def store(self, topic: str, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
-        if self.away:
+        if self.unavailable:
             raise NotStored("no broker")
         self.records.append(Record(topic, key, value, dict(headers)))
         if topic == INBOX.name and self.on_store is not None:
@@ -129,10 +129,10 @@ class FakeKeyStore:
     def __init__(self) -> None:
         self.keys: list[StoredKey] = []
         self.used: dict[str, datetime] = {}
-        self.away = False
+        self.unavailable = False
 
     async def exchange(self, used: Mapping[str, datetime]) -> list[StoredKey]:
-        if self.away:
+        if self.unavailable:
             raise KeysUnavailable("no database")
         self.used.update(used)
         return self.keys

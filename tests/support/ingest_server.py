@@ -184,7 +184,7 @@ class World:
         self.writer.on_store = lambda command: self.refuse(command, code, detail)
 
     def refuse(self, command: Any, code: str, detail: str) -> None:
-        """Answer who waits for ``command`` that it is refused."""
+        """Answer the caller that waits for ``command`` with a refusal."""
         refusal = Refusal(code, detail)
         self.waiting.resolve(Reply(command.payment_id, command.reply_to.correlation_id, refusal=refusal))
 

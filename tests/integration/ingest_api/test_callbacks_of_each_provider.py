@@ -1,4 +1,4 @@
-"""What each provider sends, and what it hears: with the real adapters and signatures."""
+"""The callbacks of each provider and their responses, with the real verification and signatures."""
 
 import hashlib
 import json
@@ -71,9 +71,9 @@ def of_stripe(_keys: Provider) -> Sent:
 
 
 def of_tbank(_keys: Provider) -> Sent:
-    told = {"TerminalKey": TERMINAL, "OrderId": "21050", "Success": True, "Status": "CONFIRMED", "PaymentId": 1}
-    told |= {"ErrorCode": "0", "Amount": 100}
-    body = json.dumps({**told, "Token": token(told, PASSWORD)}).encode()
+    sent = {"TerminalKey": TERMINAL, "OrderId": "21050", "Success": True, "Status": "CONFIRMED", "PaymentId": 1}
+    sent |= {"ErrorCode": "0", "Amount": 100}
+    body = json.dumps({**sent, "Token": token(sent, PASSWORD)}).encode()
     return Sent("tbank", body, {"Content-Type": "application/json"}, b"21050", b"OK", type="text/plain")
 
 
@@ -118,10 +118,12 @@ async def shop(keys: Provider) -> AsyncIterator[Served]:
 @pytest.fixture(autouse=True)
 def quiet(shop: Served) -> None:
     shop.writer.records.clear()
-    shop.writer.away = False
+    shop.writer.unavailable = False
 
 
-async def test_its_bytes_are_in_kafka_as_they_came_before_it_hears_what_it_wants(shop: Served, sent: Sent) -> None:
+async def test_its_bytes_are_in_kafka_unchanged_before_it_gets_the_response_it_expects(
+    shop: Served, sent: Sent
+) -> None:
     answer = await sent.to(shop)
 
     assert (answer.status, answer.raw) == (200, sent.answer)
@@ -143,8 +145,8 @@ async def test_a_sender_that_is_not_proven_is_refused_and_nothing_is_stored(shop
     assert shop.writer.records == []
 
 
-async def test_while_kafka_is_away_it_is_asked_to_come_back(shop: Served, sent: Sent) -> None:
-    shop.writer.away = True
+async def test_while_kafka_is_unavailable_it_is_asked_to_retry(shop: Served, sent: Sent) -> None:
+    shop.writer.unavailable = True
     answer = await sent.to(shop)
 
     answer.is_problem(503, "service-unavailable")

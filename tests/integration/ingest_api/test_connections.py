@@ -41,7 +41,7 @@ async def test_a_body_over_the_limit_by_its_counted_chunks(world) -> None:
     writer.close()
 
 
-async def test_a_client_that_leaves_in_the_middle_of_its_body(world, eventually) -> None:
+async def test_a_client_that_disconnects_in_the_middle_of_its_body_is_counted(world, eventually) -> None:
     gone = world.metrics.requests.labels("/v1/payments", "POST", 499)
     before = gone._value.get()
     _, writer = await _send_head(world, Content_Length="100")
@@ -52,7 +52,7 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body(world, eventually)
     await eventually(lambda: gone._value.get() == before + 1)
 
 
-async def test_a_client_that_leaves_frees_its_place(world, body, eventually) -> None:
+async def test_a_client_that_disconnects_stops_waiting(world, body, eventually) -> None:
     request = asyncio.create_task(world.create(body, Prefer="wait=30"))  # longer than `eventually` waits
     await eventually(lambda: len(world.waiting) == 1)
     request.cancel()
@@ -70,7 +70,9 @@ async def test_a_client_that_leaves_frees_its_place(world, body, eventually) -> 
     ],
     ids=["no proxy", "a proxy of ours", "forged before the proxy", "not our proxy"],
 )
-async def test_who_calls_back_is_told_by_the_connection_or_by_a_proxy_of_ours(proxies, forwarded, peer) -> None:
+async def test_the_address_of_a_sender_is_that_of_the_connection_or_given_by_a_trusted_proxy(
+    proxies, forwarded, peer
+) -> None:
     async with serving(ingest_trusted_proxies=proxies) as world:
         await world.callback(BODY, **{"X-Signature": "good", "X-Forwarded-For": forwarded})
         assert world.dependencies.verifiers["yandex-pay"].peers == [peer]

@@ -27,7 +27,7 @@ async def send(producer: AIOKafkaProducer, topic: str, change: PaymentChanged) -
     await producer.send_and_wait(topic, envelope.encode(), key=id.encode())
 
 
-async def test_changes_reach_who_listens_and_the_topic_is_read_only_while_somebody_does(
+async def test_changes_reach_their_followers_and_the_topic_is_consumed_only_while_there_are_any(
     settings: Settings, topic: str
 ) -> None:
     streams = ChangeStreams(settings, Metrics(), topic=replace(EVENTS, name=topic))

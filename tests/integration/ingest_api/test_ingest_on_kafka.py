@@ -94,17 +94,17 @@ async def until_ready(writer: KafkaWriter) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_broker_that_cannot_be_reached_is_told_at_once(settings: Settings) -> None:
+async def test_an_unreachable_broker_is_reported_at_once(settings: Settings) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
-        away = settings.model_copy(update={"kafka_url": f"127.0.0.1:{nobody.getsockname()[1]}"})
-        async with writing(away) as writer:
+        unavailable = settings.model_copy(update={"kafka_url": f"127.0.0.1:{nobody.getsockname()[1]}"})
+        async with writing(unavailable) as writer:
             assert await writer.unready() == "not connected to Kafka"
             with pytest.raises(NotStored):
                 await writer.store("any", b"key", b"value")
 
 
-async def test_a_reply_reaches_who_waits_on_its_partition_only(settings: Settings, producer) -> None:
+async def test_a_reply_reaches_the_waiting_request_on_its_partition_only(settings: Settings, producer) -> None:
     async with (
         listening(settings, instance=4) as (four, here, _),
         listening(settings, instance=settings.kafka_partitions + 5) as (five, there, _),
@@ -120,7 +120,7 @@ async def test_a_reply_reaches_who_waits_on_its_partition_only(settings: Setting
             assert not theirs.done()
 
 
-async def test_replies_of_before_are_not_heard_and_garbage_stops_nothing(settings: Settings, producer) -> None:
+async def test_earlier_replies_are_skipped_and_garbage_stops_nothing(settings: Settings, producer) -> None:
     await send_reply(producer, 6, "a")
     async with listening(settings, instance=6) as (_, waiting, metrics):
         with waiting.register("a") as old, waiting.register("b") as new:
@@ -133,7 +133,7 @@ async def test_replies_of_before_are_not_heard_and_garbage_stops_nothing(setting
         assert metrics.replies_invalid._value.get() == 1
 
 
-async def test_the_process_becomes_ready_and_leaves_with_zero_on_sigterm(settings: Settings) -> None:
+async def test_the_process_becomes_ready_and_exits_with_zero_on_sigterm(settings: Settings) -> None:
     environment = {
         "BILLING_KAFKA_URL": settings.kafka_url,
         "BILLING_POSTGRES_URL": settings.postgres_url,

@@ -131,7 +131,7 @@ async def test_listeners_share_one_feed_and_do_not_poll(world, payment) -> None:
     assert world.reads.journal_reads == 2, "each looked once, when it came"
 
 
-async def test_who_may_listen(world, payment) -> None:
+async def test_only_the_client_of_a_payment_may_follow_it(world, payment) -> None:
     path = f"/v1/payments/{payment.payment_id}/events"
     (await world.get(path)).is_problem(401, "unauthorized")
     (await world.get(path, Authorization="Bearer shop-key-1")).is_problem(404, "payment-not-found")
@@ -150,7 +150,7 @@ async def test_places_are_bounded_and_given_back(world, payment, eventually) -> 
     await eventually(lambda: not world.dependencies.changes.wanted)
 
 
-async def test_streams_end_when_the_process_leaves(serve) -> None:
+async def test_streams_end_when_the_process_shuts_down(serve) -> None:
     async with serve() as world, listening(world, world.keep(captured())) as client:
         await client.event()
         world.server.should_exit = True

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 
-async def test_who_waits_when_the_process_leaves_is_answered_at_once(serve, body, eventually) -> None:
+async def test_a_waiting_request_is_answered_at_once_when_the_process_shuts_down(serve, body, eventually) -> None:
     async with serve() as world:
         request = asyncio.create_task(world.create(body, Prefer="wait=30"))
         await eventually(lambda: len(world.waiting) == 1)
@@ -17,7 +17,7 @@ async def test_who_waits_when_the_process_leaves_is_answered_at_once(serve, body
         assert UUID(answer.json["id"]) == world.writer.commands[0].payment_id
 
 
-async def test_what_is_being_stored_when_the_process_leaves_is_stored_and_answered(
+async def test_a_command_that_is_being_stored_at_shutdown_is_stored_and_answered(
     serve, body, eventually, monkeypatch
 ) -> None:
     async with serve() as world:

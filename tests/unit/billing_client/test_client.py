@@ -101,25 +101,25 @@ async def test_what_is_not_valid_names_its_fields(billing: BillingClient) -> Non
     assert caught.value.request_id
 
 
-async def test_a_wrong_key_is_told(world: Served) -> None:
+async def test_a_wrong_key_is_unauthorized(world: Served) -> None:
     async with BillingClient(world.url, "nobody's") as stranger:
         with pytest.raises(Unauthorized):
             await stranger.payment(uuid4())
 
 
 async def test_a_service_that_cannot_store_is_asked_again_until_it_can(world: Served, billing: BillingClient) -> None:
-    world.writer.away = True
+    world.writer.unavailable = True
     asked = world.metrics.problems.labels("service-unavailable")
     before = asked._value.get()
     opening = asyncio.create_task(billing.create_payment(ORDER, wait_s=0))
     await until(lambda: asked._value.get() > before)
-    world.writer.away = False
+    world.writer.unavailable = False
 
     assert (await opening).id == world.writer.commands[0].payment_id
 
 
 async def test_patience_has_an_end(world: Served) -> None:
-    world.writer.away = True
+    world.writer.unavailable = True
     async with BillingClient(world.url, SITE_KEY, repeats=ONCE) as billing:
         with pytest.raises(Unavailable) as caught:
             await billing.create_payment(ORDER)
@@ -153,7 +153,7 @@ async def test_a_request_without_an_answer_is_repeated_with_the_same_key() -> No
     assert len(set(keys)) == 1
 
 
-async def test_nobody_there_is_told_as_no_answer() -> None:
+async def test_an_unreachable_service_is_no_answer() -> None:
     keys: list[str] = []
     async with dropping(9, keys) as url, BillingClient(url, SITE_KEY, repeats=ONCE) as billing:
         with pytest.raises(NoAnswer):
@@ -246,7 +246,7 @@ async def test_changes_are_followed_across_a_stream_that_ends() -> None:
     assert seen[0].status is PaymentStatus.CAPTURED
 
 
-async def test_changes_of_a_payment_nobody_has_are_refused(billing: BillingClient) -> None:
+async def test_changes_of_an_unknown_payment_are_refused(billing: BillingClient) -> None:
     with pytest.raises(NotFound):
         await anext(billing.changes(uuid4()))
 

@@ -38,7 +38,9 @@ async def test_an_accepted_command_is_in_kafka_before_the_answer(world, name, pa
 
 
 @EACH
-async def test_who_waits_gets_the_outcome_and_the_payment_after_it(world, name, payment, body, command, action) -> None:
+async def test_a_waiting_caller_gets_the_outcome_and_the_payment_after_it(
+    world, name, payment, body, command, action
+) -> None:
     kept: Payment = payment()
     world.keep(kept)
     operation = (await world.act(kept.id, name, body)).json["id"]
@@ -54,7 +56,7 @@ async def test_who_waits_gets_the_outcome_and_the_payment_after_it(world, name, 
 
 
 @EACH
-async def test_a_repeat_is_answered_from_the_books_and_another_body_is_refused(
+async def test_a_repeat_is_answered_from_the_committed_payment_and_another_body_is_refused(
     world, name, payment, body, command, action
 ) -> None:
     id = world.keep(payment())
@@ -87,7 +89,7 @@ async def test_what_every_command_needs(world, name, payment, body, command, act
     (await world.act(id, name, body, Authorization=None)).is_problem(401, "unauthorized")
     (await world.act(id, name, body, Content_Type="text/plain")).is_problem(415, "unsupported-media-type")
     (await world.act(id, name, {**body, "unknown": 1})).is_problem(422, "invalid-request")
-    world.writer.away = True
+    world.writer.unavailable = True
     (await world.act(id, name, body)).is_problem(503, "service-unavailable")
     assert world.writer.records == []
 
@@ -128,7 +130,7 @@ def lines(*quantities: int) -> dict[str, Any]:
         ("cancel", captured, REASON, 409, "payment-already-paid"),
     ],
 )
-async def test_what_the_books_refuse_is_refused_at_once(
+async def test_what_the_committed_payment_does_not_allow_is_refused_at_once(
     world, name: str, payment: Any, body: Any, status: int, problem: str
 ) -> None:
     (await world.act(world.keep(payment()), name, body)).is_problem(status, problem)
@@ -143,7 +145,7 @@ async def test_a_capture_under_way_holds_up_another(world) -> None:
     (await world.act(id, "void", REASON, Idempotency_Key="other")).is_problem(409, "operation-in-progress")
 
 
-async def test_what_the_agent_refuses_in_its_turn_is_told_to_who_waits(world) -> None:
+async def test_what_the_agent_refuses_later_reaches_the_waiting_caller(world) -> None:
     id = world.keep(captured())
 
     def another_was_faster(command: Any) -> None:

@@ -108,14 +108,14 @@ async def test_another_body_with_the_same_key_is_refused_without_waiting_for_the
 
 
 async def test_a_command_that_was_not_stored_does_not_take_its_key(world, body) -> None:
-    world.writer.away = True
+    world.writer.unavailable = True
     assert (await world.create({**body, "metadata": {}})).status == 503
-    world.writer.away = False
+    world.writer.unavailable = False
 
     assert (await world.create(body)).status == 202
 
 
-async def test_another_process_leaves_another_body_to_the_agent(world, serve, body) -> None:
+async def test_another_body_at_another_process_is_for_the_agent_to_refuse(world, serve, body) -> None:
     async with serve() as another:
         another.key = world.key
         other = {**body, "metadata": {}}
@@ -195,7 +195,7 @@ async def test_a_late_reply_is_answered_with_202(serve, body) -> None:
         assert world.writer.commands[0].reply_to is not None
 
 
-async def test_nobody_is_made_to_wait_before_replies_are_listened_to(world, body) -> None:
+async def test_no_request_waits_before_replies_are_consumed(world, body) -> None:
     world.replies.partition = None
     answer = await world.create(body, Prefer="wait=20")
 
@@ -248,8 +248,8 @@ async def test_when_all_places_are_taken_the_command_is_accepted_without_waiting
     await eventually(lambda: len(world.waiting) == 0)
 
 
-async def test_a_broker_that_is_gone_is_a_503_that_asks_to_come_back(world, body) -> None:
-    world.writer.away = True
+async def test_an_unavailable_broker_is_a_503_with_retry_after(world, body) -> None:
+    world.writer.unavailable = True
     answer = await world.create(body, Prefer="wait=20")
 
     answer.is_problem(503, "service-unavailable")

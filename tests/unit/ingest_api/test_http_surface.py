@@ -17,11 +17,11 @@ from ingest_api.problems import Problem
 PROBLEMS_PAGE = Path(__file__).parents[3] / "docs" / "problems.md"
 
 
-async def test_a_path_nobody_serves(world) -> None:
+async def test_an_unknown_path(world) -> None:
     (await world.get("/v2/payments")).is_problem(404, "not-found")
 
 
-async def test_a_method_nobody_serves(world) -> None:
+async def test_an_unsupported_method(world) -> None:
     answer = await world.get("/v1/payments/1/capture")
 
     answer.is_problem(405, "method-not-allowed")
@@ -31,7 +31,7 @@ async def test_a_method_nobody_serves(world) -> None:
 @pytest.mark.parametrize(
     ("path", "methods"), [("/v1/payments", "POST, GET"), ("/v1/payments/1", "GET"), ("/livez", "GET")]
 )
-async def test_a_method_nobody_serves_is_told_all_that_are_served(world, path: str, methods: str) -> None:
+async def test_an_unsupported_method_gets_the_supported_ones(world, path: str, methods: str) -> None:
     answer = await world.send("DELETE", path)
 
     assert (answer.status, answer.headers["Allow"]) == (405, methods)
@@ -92,7 +92,7 @@ async def test_the_docs_page_needs_nothing_from_elsewhere_and_says_everything(wo
 
 async def test_ready_says_why_not(world) -> None:
     assert ((await world.get("/readyz")).status, (await world.get("/livez")).status) == (200, 200)
-    world.writer.away = True
+    world.writer.unavailable = True
     world.replies.partition = None
 
     answer = await world.get("/readyz")

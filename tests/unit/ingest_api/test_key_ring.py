@@ -56,7 +56,7 @@ async def kiosk(world) -> World:
 KIOSK = "Bearer kiosk-key"
 
 
-async def test_a_key_on_record_opens_the_door_and_its_use_is_noted(kiosk, body) -> None:
+async def test_a_key_on_record_is_admitted_and_its_use_recorded(kiosk, body) -> None:
     assert (await kiosk.create(body, Authorization=KIOSK)).status == 202
     assert kiosk.writer.commands[0].client_id == "kiosk"
 
@@ -82,7 +82,7 @@ async def test_a_revoked_key_is_refused_after_the_next_look(kiosk, body) -> None
 
 
 async def test_while_the_keys_cannot_be_read_those_known_stay_good(kiosk, body) -> None:
-    kiosk.book.away = True
+    kiosk.book.unavailable = True
     with pytest.raises(KeysUnavailable):
         await kiosk.dependencies.admission.keys.refresh()
 
@@ -122,7 +122,7 @@ async def test_before_the_keys_were_read_once_an_unknown_key_is_not_called_wrong
         assert "API keys are not loaded" in (await world.get("/readyz")).json["reasons"]
 
 
-async def test_a_client_that_is_too_fast_is_told_when_to_come_back(kiosk, body) -> None:
+async def test_a_client_that_exceeds_its_rate_learns_when_to_retry(kiosk, body) -> None:
     kiosk.book.keys = [on_record("kiosk-key", "payments:write", rate_per_s=None)]  # 0.001 a second here: one at once
     await kiosk.dependencies.admission.keys.refresh()
     first = await kiosk.create(body, Authorization=KIOSK)

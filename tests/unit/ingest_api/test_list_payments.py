@@ -30,7 +30,7 @@ async def test_pages_follow_each_other_and_show_every_payment_once(world) -> Non
     assert seen == sorted(seen, reverse=True)
 
 
-async def test_every_filter_reaches_the_books(world) -> None:
+async def test_every_filter_reaches_the_query(world) -> None:
     query = (
         "customer_id=c-1&status=CAPTURED&provider=yandex-pay&created_from=2026-01-01T03:00:00%2B03:00"
         "&created_to=2026-02-01T00:00:00Z&metadata[campaign]=spring&metadata[shop]="

@@ -39,7 +39,7 @@ async def test_another_clients_payment_is_not_there(world, stored: UUID) -> None
 
 
 @pytest.mark.parametrize("id", ["7b0c57d2-1f0e-4d83-9a53-5f8b7f3a9b0c", "not-a-uuid", "1"])
-async def test_a_payment_nobody_has(world, id: str) -> None:
+async def test_an_unknown_payment(world, id: str) -> None:
     (await world.get(f"/v1/payments/{id}", **AUTH)).is_problem(404, "payment-not-found")
 
 
@@ -47,13 +47,13 @@ async def test_reading_needs_an_api_key(world, stored: UUID) -> None:
     (await world.get(f"/v1/payments/{stored}")).is_problem(401, "unauthorized")
 
 
-async def test_books_that_are_away_are_a_503(world, stored: UUID) -> None:
+async def test_an_unavailable_database_is_a_503(world, stored: UUID) -> None:
     world.reads.error = unavailable("payments cannot be read now")
 
     (await world.get(f"/v1/payments/{stored}", **AUTH)).is_problem(503, "service-unavailable")
 
 
-async def test_a_postgres_that_refuses_connections_is_told_as_a_problem() -> None:
+async def test_a_postgres_that_refuses_connections_is_a_problem() -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         url = f"postgresql://u:p@127.0.0.1:{nobody.getsockname()[1]}/billing"
@@ -108,7 +108,7 @@ async def test_operations_are_listed_and_read_one_by_one(world, stored: UUID) ->
         (await world.get(f"/v1/payments/{stored}/{path}", **foreign)).is_problem(404, "payment-not-found")
 
 
-async def test_what_was_accepted_and_refused_in_its_turn_is_answered_with_the_reason(world, stored: UUID) -> None:
+async def test_a_command_that_was_accepted_and_then_refused_is_answered_with_the_reason(world, stored: UUID) -> None:
     operation, opening = uuid4(), uuid4()
     world.reads.refusals = {
         (stored, operation): Refusal("amount_exceeds_refundable", "30000 cannot be refunded: 19900 is left"),

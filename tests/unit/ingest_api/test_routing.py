@@ -86,7 +86,7 @@ async def test_a_provider_that_is_not_called_now_is_asked_last(serve, rules, bod
         assert await chosen(world, body) == ("everybody-else", "tbank", ("stripe", "yandex-pay"))
 
 
-async def test_a_named_provider_is_asked_and_nobody_else(serve, rules, body):
+async def test_only_the_named_provider_is_tried(serve, rules, body):
     async with serve(VERIFIERS, routes_file=rules) as world:
         world.reads.unavailable_now = frozenset({"yandex-pay"})
         await world.dependencies.selector.health.refresh()
@@ -95,7 +95,7 @@ async def test_a_named_provider_is_asked_and_nobody_else(serve, rules, body):
         assert (command.route, command.provider, command.alternatives) == (None, "yandex-pay", ())
 
 
-async def test_a_payment_that_nobody_takes_is_refused_and_leaves_no_trace(serve, tmp_path, body):
+async def test_a_payment_that_no_provider_accepts_is_refused_and_not_stored(serve, tmp_path, body):
     path = tmp_path / "routes.toml"
     path.write_text('[[rule]]\nname = "home"\ncurrencies = ["RUB"]\nproviders = ["yandex-pay"]\n')
     async with serve(VERIFIERS, routes_file=path) as world:

@@ -44,8 +44,8 @@ async def test_a_callback_over_64_kib_is_refused_before_it_is_checked(world) -> 
     assert world.writer.records == []
 
 
-async def test_a_callback_is_sent_again_when_the_broker_is_gone(world) -> None:
-    world.writer.away = True
+async def test_a_callback_is_to_be_sent_again_when_the_broker_is_unavailable(world) -> None:
+    world.writer.unavailable = True
     answer = await world.callback(BODY, **{"X-Signature": "good"})
 
     answer.is_problem(503, "service-unavailable")
