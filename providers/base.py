@@ -16,7 +16,7 @@ from billing.messages import Observation, ProviderRequest
 from billing.reasons import Reason
 from billing.vocabulary import Action, Outcome
 
-#: Where the business day of Russian providers is, east of UTC.
+#: Offset of Russian providers' business day from UTC.
 MOSCOW: Final = timedelta(hours=3)
 
 
@@ -25,8 +25,8 @@ class CallResult(msgspec.Struct, frozen=True):
 
     ``provider_ref``: the provider's id of the order or operation. ``reason``: a
     :class:`~billing.reasons.Reason`, or :func:`~billing.reasons.http_reason` of a status.
-    ``observed``: what the answer tells of the order, if anything. ``retry_after_s``: how long the provider asked to be
-    left alone, seconds.
+    ``observed``: the state of the order in the answer, if any. ``retry_after_s``: the pause that the provider asked
+    for, seconds.
     """
 
     outcome: Outcome
@@ -40,9 +40,9 @@ class CallResult(msgspec.Struct, frozen=True):
 class StatementLine(msgspec.Struct, frozen=True):
     """One movement of money in the provider's own record.
 
-    ``references``: provider or own ids by which the payment can be found, the surest first. ``provider_ref``: the
-    provider's id of the movement, by which a line that is read twice is known. ``amount``: minor units, positive for
-    both kinds; ``fee``: what the provider kept of it, minor units; ``None``: it does not tell. ``at``: when, with its
+    ``references``: provider or own ids that identify the payment, the most reliable first. ``provider_ref``: the
+    provider's id of the movement, which identifies a line that is read twice. ``amount``: minor units, positive for
+    both kinds; ``fee``: what the provider kept of it, minor units; ``None``: not reported. ``at``: the time with its
     zone.
     """
 
@@ -56,7 +56,7 @@ class StatementLine(msgspec.Struct, frozen=True):
 
 
 class StatementUnavailable(Exception):
-    """A day's statement cannot be had, or not be read, now; ``reason`` says why. It says nothing about money."""
+    """A day's statement cannot be fetched or read now, for ``reason``. This is no evidence about money."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -68,7 +68,8 @@ class Capabilities(msgspec.Struct, frozen=True):
 
     ``currencies``: those it accepts; ``None``: every one we know. ``minimum``: currency → the smallest amount of a
     payment, minor units. ``day``: offset of its business day from UTC. ``declines_are_final``: a declined card ends the
-    payment, instead of leaving the page open to another card. ``reports_failed_refunds``: it says which refund failed;
+    payment, instead of leaving the page open to another card. ``reports_failed_refunds``: it reports which refund
+    failed;
     without, an operator has to look it up.
     """
 
@@ -98,7 +99,7 @@ class Capabilities(msgspec.Struct, frozen=True):
 
 
 class Unsupported(Exception):
-    """A provider's API has no words for a request; ``reason`` is a decline reason."""
+    """A provider's API cannot express a request; ``reason`` is a decline reason."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -106,7 +107,7 @@ class Unsupported(Exception):
 
 
 class CallbackRejected(Exception):
-    """A callback that cannot be believed. ``status`` and ``body`` are the answer the provider's document asks for."""
+    """A callback that cannot be verified. ``status`` and ``body`` are the answer that the provider's document requires."""
 
     def __init__(self, status: int, body: bytes, reason: str) -> None:
         super().__init__(reason)
@@ -116,8 +117,8 @@ class CallbackRejected(Exception):
 
 
 class VerifiedCallback(msgspec.Struct, frozen=True):
-    """A callback whose sender is proven. ``order_ref`` (or, where the provider names only the operation, its id)
-    keys the Kafka message; ``response`` is what the provider expects to hear once it is stored."""
+    """A callback whose sender is verified. ``order_ref`` (or the operation's id, where the provider gives only that)
+    keys the Kafka message; ``response`` is the body that the provider expects once the callback is stored."""
 
     order_ref: str
     response: bytes
@@ -125,11 +126,10 @@ class VerifiedCallback(msgspec.Struct, frozen=True):
 
 
 class ParsedCallback(msgspec.Struct, frozen=True):
-    """What a callback says. ``references``: provider or own ids by which the payment can be found; without any it is of
-    no payment, and nothing follows from it.
-    ``dedupe``: the provider's identity of the event, the same for every redelivery of it. ``ask``: the callback
-    says no more than that there is news, be it that it is not signed or that it leaves out what matters: ``observed``
-    stays empty, and the provider is asked."""
+    """The content of a callback. ``references``: provider or own ids that identify the payment; a callback without any
+    concerns no payment and is ignored. ``dedupe``: the provider's identity of the event, the same for every redelivery.
+    ``ask``: the callback proves only that something changed, because it is not signed or lacks the result: ``observed``
+    is empty, and the provider is queried."""
 
     references: tuple[str, ...]
     dedupe: str

@@ -1,7 +1,7 @@
-"""What was said on the wire, for a log that may be read by anybody who runs the service.
+"""HTTP exchanges of a provider call, masked for the log.
 
-Every HTTP exchange of a call is kept until the call ends, as it went out and came in; only what is logged is read and
-masked. Headers are never kept: ours carry the key.
+Every exchange is kept until the call ends, as it was sent and received; it is parsed and masked only when it is logged.
+Headers are never kept, because ours carry the key.
 """
 
 import re
@@ -18,7 +18,7 @@ from runtime.logging.redaction import redact
 
 #: Characters of a body that are shown.
 SHOWN: Final = 2_000
-#: Providers' names for saved methods, customers, cards and what was bought, in any of their spellings.
+#: Providers' field names for saved methods, customers, cards and products, in every spelling.
 _PRIVATE: Final = re.compile(
     r"rebill_?id|parent_?order_?id|customer(_?key|_?id|_details)?|payment_?method(_?id|_data|_details)?"
     r"|billing_details|pan|exp_?date|card|title|name|purpose|description|product_?id",
@@ -28,7 +28,7 @@ _BRACKETS: Final = re.compile(r"[\[\]]+")
 
 
 class Exchange(msgspec.Struct):
-    """One request and its answer. ``status`` stays 0 where none came."""
+    """One request and its answer. ``status`` is 0 without an answer."""
 
     call: str
     sent: bytes = b""
@@ -36,7 +36,7 @@ class Exchange(msgspec.Struct):
     received: bytes = b""
 
     def masked(self) -> dict[str, Any]:
-        """For a log: without keys, contacts, customers, cards, saved methods, and names of what was bought."""
+        """For a log: without keys, contacts, customers, cards, saved methods and product names."""
         return {
             "call": self.call,
             "sent": _shown(self.sent),
@@ -56,7 +56,7 @@ def record() -> list[Exchange]:
 
 
 def tracing() -> aiohttp.TraceConfig:
-    """What a session needs for its exchanges to be heard."""
+    """The trace configuration with which a session records its exchanges."""
     trace = aiohttp.TraceConfig()
     trace.on_request_start.append(_started)
     trace.on_request_chunk_sent.append(_sent)
@@ -70,28 +70,28 @@ def masked(exchanges: Sequence[Exchange]) -> list[dict[str, Any]]:
     return [exchange.masked() for exchange in exchanges]
 
 
-async def _started(_session: object, _context: object, told: aiohttp.TraceRequestStartParams) -> None:
+async def _started(_session: object, _context: object, params: aiohttp.TraceRequestStartParams) -> None:
     if (exchanges := _current.get()) is not None:
-        exchanges.append(Exchange(f"{told.method} {told.url.path}"))
+        exchanges.append(Exchange(f"{params.method} {params.url.path}"))
 
 
-async def _sent(_session: object, _context: object, told: aiohttp.TraceRequestChunkSentParams) -> None:
+async def _sent(_session: object, _context: object, params: aiohttp.TraceRequestChunkSentParams) -> None:
     if exchanges := _current.get():
-        exchanges[-1].sent += told.chunk
+        exchanges[-1].sent += params.chunk
 
 
-async def _received(_session: object, _context: object, told: aiohttp.TraceResponseChunkReceivedParams) -> None:
+async def _received(_session: object, _context: object, params: aiohttp.TraceResponseChunkReceivedParams) -> None:
     if exchanges := _current.get():
-        exchanges[-1].received += told.chunk
+        exchanges[-1].received += params.chunk
 
 
-async def _ended(_session: object, _context: object, told: aiohttp.TraceRequestEndParams) -> None:
+async def _ended(_session: object, _context: object, params: aiohttp.TraceRequestEndParams) -> None:
     if exchanges := _current.get():
-        exchanges[-1].status = told.response.status
+        exchanges[-1].status = params.response.status
 
 
 def _shown(body: bytes) -> Any:
-    """JSON and forms by their names; anything else as a text, by its looks."""
+    """JSON and forms are masked by field name; any other text by pattern."""
     if not body:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Words of the fiscal data format (54-FZ) that providers share. Their numbers are our items' codes."""
+"""Terms of the fiscal data format (54-FZ) that providers share, in the order of their codes, which our items carry."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Providers behind HTTP APIs: the client, what a status says before the body is read, and the outcome of every error."""
+"""Providers behind HTTP APIs: the client, the outcome that a status implies, and the outcome of every error."""
 
 import asyncio
 import logging
@@ -20,20 +20,20 @@ from providers import exchanges
 from providers.base import CallResult, Provider, StatementLine, StatementUnavailable, Unsupported
 from providers.exchanges import Exchange
 
-#: What a call may raise that says something of the network, not of us.
+#: Exceptions of a call that the network caused.
 NETWORK_ERRORS: Final = (aiohttp.ClientError, OSError, TimeoutError)
 
 OK: Final = range(200, 300)
 REFUSED: Final = range(400, 500)
-#: The provider, or a proxy before it, gave up waiting: it may have acted all the same.
+#: The provider, or a proxy before it, stopped waiting: the provider may have acted.
 REQUEST_TIMEOUT: Final = 408
 TOO_MANY_REQUESTS: Final = 429
-#: Our key is wrong or may not do this. An operator mends it, and then the call may be made.
+#: Our key is wrong or lacks the permission. An operator has to correct it; then the call can be repeated.
 UNAUTHORIZED: Final = (401, 403)
 
-#: However long a provider asks to be left alone: we ask again after that, seconds.
+#: Upper bound of the pause that a provider may ask for, seconds.
 RETRY_AFTER_MAX_S: Final = 3600
-#: Getting a connection must not eat up the deadline of the call, seconds.
+#: Connecting must leave time for the call, seconds.
 CONNECT_TIMEOUT_S: Final = 5.0
 #: A provider's clock and ours may differ by this much: a search for a payment starts so much earlier.
 CLOCKS_DIFFER: Final = timedelta(minutes=1)
@@ -98,8 +98,8 @@ def log_call(provider: str, request: ProviderRequest, result: CallResult, record
 def network_failure(error: Exception) -> CallResult:
     """The outcome of a call that got no answer.
 
-    NOT_SENT only where no connection was had: refused, unknown host, TLS failed, no free connection in time.
-    Everything later is UNKNOWN, a connection that the other side closed included.
+    NOT_SENT only without a connection: refused, unknown host, TLS failed, no free connection in time. Everything
+    later is UNKNOWN, including a connection that the other side closed.
     """
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL):
         return CallResult(Outcome.NOT_SENT, reason=Reason.UNREACHABLE)
@@ -124,14 +124,14 @@ def by_status(status: int, headers: Mapping[str, str]) -> CallResult | None:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> int | None:
-    """The seconds that ``Retry-After`` asks for, within what a provider may ask; ``None`` without, and for a date: our
-    own schedule is as good as its clock."""
+    """The seconds in ``Retry-After``, at most :data:`RETRY_AFTER_MAX_S`; ``None`` without the header, and for a date:
+    our own schedule serves as well."""
     text = headers.get("Retry-After", "")
     return min(int(text), RETRY_AFTER_MAX_S) if text.isascii() and text.isdecimal() else None
 
 
 class CallEnded(Exception):
-    """A call ended without what was asked for; ``result`` is its outcome."""
+    """A call ended without the requested object; ``result`` is its outcome."""
 
     def __init__(self, result: CallResult) -> None:
         super().__init__(result.reason)
@@ -209,7 +209,7 @@ class ApiClient(ABC):
 
 
 class HttpProvider(Provider):
-    """A provider behind an HTTP API. A subclass says which calls an action takes and how a statement is read; deadline,
+    """A provider behind an HTTP API. A subclass defines which calls an action takes and how a statement is read; deadline,
     outcomes of exceptions and the log are here."""
 
     def __init__(self, client: ApiClient, limits: CallLimits) -> None:

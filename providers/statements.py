@@ -1,7 +1,7 @@
-"""Registers: the CSV files by which providers without list calls settle a day.
+"""Registers: the CSV files that are the statements of providers without list calls.
 
-Yandex Pay and T-Bank give theirs in their consoles, in columns that neither publishes. We read the columns below, from
-``<registers url>/<YYYY-MM-DD>.csv``: what brings the files there also brings their columns into this order.
+Yandex Pay and T-Bank offer theirs in their consoles, in columns that neither publishes. We read the columns below, from
+``<registers url>/<YYYY-MM-DD>.csv``: the job that copies the files there also converts their columns.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""Delivers callbacks to the merchant: made anew at each try, until they are acknowledged."""
+"""Delivers callbacks to the merchant: signed again at each attempt, until they are acknowledged."""
 
 import asyncio
 import time
@@ -13,24 +13,24 @@ from providers.sandbox.ledger import Delivery, ProviderLedger
 
 log = structlog.get_logger(__name__)
 
-#: Deliveries under way at once.
+#: Concurrent deliveries.
 CONCURRENCY: Final = 64
-#: The first pause between tries, as Yandex Pay documents it; it doubles from there.
+#: The first pause between attempts, as Yandex Pay documents it; it doubles each time.
 FIRST_PAUSE_S: Final = 0.005
-#: 2**20 times the first pause is beyond any setting: the power must not grow without end.
+#: 2**20 times the first pause exceeds any setting: the power must be bounded.
 MAX_DOUBLINGS: Final = 20
 TIMEOUT_S: Final = 10.0
-#: Acknowledged deliveries are crossed out together this often: one that is not yet, when the process dies, is
-#: delivered once more, as callbacks may be. Seconds.
-CROSS_OUT_S: Final = 0.05
+#: Acknowledged deliveries are deleted together this often, seconds. If the process dies before, they are delivered
+#: again, as callbacks may be.
+DELETE_S: Final = 0.05
 
 
 class Callbacks:
     """The queue of one merchant's callbacks, to ``<url>/<provider>`` and what the provider appends. Undelivered ones
     survive a restart in the ledger.
 
-    ``pause_max_s``: the longest pause between two tries. Real providers give up after a day or some; this one never
-    does.
+    ``pause_max_s``: the longest pause between two attempts. Real providers give up after about a day; this one does
+    not.
     """
 
     def __init__(self, ledger: ProviderLedger, url: str, pause_max_s: float) -> None:
@@ -44,7 +44,7 @@ class Callbacks:
         self._acknowledged: list[int] = []
 
     async def start(self, imitations: Mapping[str, Imitation]) -> None:
-        """Deliver for these, first of all what a former process left."""
+        """Deliver for these, beginning with what a former process left."""
         self._imitations = imitations
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=CONCURRENCY),
@@ -58,7 +58,7 @@ class Callbacks:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._cross_out()
+        self._delete_acknowledged()
         if self._session is not None:
             await self._session.close()
 
@@ -74,20 +74,20 @@ class Callbacks:
             await asyncio.sleep(max(0.0, delivery.due - time.time()))
             if await self._try(delivery):
                 if not self._acknowledged:
-                    asyncio.get_running_loop().call_later(CROSS_OUT_S, self._cross_out)
+                    asyncio.get_running_loop().call_later(DELETE_S, self._delete_acknowledged)
                 self._acknowledged.append(delivery.id)
                 return
             pause = min(FIRST_PAUSE_S * 2 ** min(delivery.tries, MAX_DOUBLINGS), self._pause_max_s)
             delivery.tries, delivery.due = delivery.tries + 1, time.time() + pause
             self._ledger.postpone(delivery)
 
-    def _cross_out(self) -> None:
+    def _delete_acknowledged(self) -> None:
         if self._acknowledged:
             self._ledger.delivered(self._acknowledged)
             self._acknowledged.clear()
 
     async def _try(self, delivery: Delivery) -> bool:
-        """One try; whether it was acknowledged."""
+        """One attempt; whether it was acknowledged."""
         assert self._session is not None
         imitation = self._imitations[delivery.provider]
         url = f"{self._url}/{imitation.name}{imitation.callback_path}"

@@ -1,4 +1,4 @@
-"""How an imitated provider changes its orders: everything that belongs together is written down together."""
+"""How an imitated provider changes its orders: an order, its operation and its callbacks are written in one transaction."""
 
 import time
 import uuid
@@ -28,7 +28,7 @@ class Changes:
             self._ledger.put(order)
 
     def index(self, order: Order, key: str) -> None:
-        """Let an order be found by the key that opened it."""
+        """Index an order by the key that opened it."""
         with self._ledger.change():
             self._ledger.index(order, key)
 
@@ -40,8 +40,8 @@ class Changes:
         return True
 
     def commit(self, order: Order, cause: str, events: Sequence[bytes], operation: Operation | None = None) -> None:
-        """Write the order, its new or changed operation and its callbacks down, then deliver them. ``cause``: what
-        was asked for, or ``pay``; faults that strike it lose, double or hold back the callbacks."""
+        """Write the order, its new or changed operation and its callbacks, then deliver them. ``cause``: the requested
+        operation, or ``pay``; faults on it drop, double or delay the callbacks."""
         deliveries = []
         with self._ledger.change():
             self._ledger.put(order)
@@ -61,10 +61,10 @@ class Changes:
         self._deliver(deliveries)
 
     def unfinished(self) -> list[tuple[str, str]]:
-        """(order id, operation id) of what goes on, after a restart."""
+        """(order id, operation id) of the open operations, after a restart."""
         return self._ledger.unfinished(self._provider)
 
 
 def new_operation(type: str, status: str, amount: int, now: float, reason: str | None = None) -> Operation:
-    """An operation with an id of the provider's own. ``amount``: minor units; ``now``: Unix seconds."""
+    """An operation with an id made by the provider. ``amount``: minor units; ``now``: Unix seconds."""
     return Operation(str(uuid.uuid4()), type, status, amount, reason=reason, created=now, updated=now)

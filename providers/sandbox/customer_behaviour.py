@@ -1,4 +1,4 @@
-"""Customers: what people do on a payment page, over HTTP, or inside the sandbox for benchmarks."""
+"""Customers on a payment page, over HTTP, or inside the sandbox for benchmarks."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,7 +14,7 @@ CustomerAction = Literal["pay", "decline", "walk_away"]
 async def visit(session: aiohttp.ClientSession, payment_url: str, action: str, reason: str | None = None) -> str:
     """Open the payment page and do ``action`` there; returns the order's status at the provider.
 
-    Raises :class:`aiohttp.ClientError` when the page cannot be reached. Doing it twice changes nothing.
+    Raises :class:`aiohttp.ClientError` when the page cannot be reached. A repeat changes nothing.
     """
     async with session.get(payment_url) as page:
         page.raise_for_status()
@@ -27,8 +27,8 @@ async def visit(session: aiohttp.ClientSession, payment_url: str, action: str, r
 
 
 class CustomerBehaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the sandbox' own customers behave: in ``auto`` mode every new order gets one, after ``delay_ms``. What they
-    do is drawn by weight: ``pay``, ``decline``, ``walk_away``."""
+    """How the sandbox' own customers behave: in ``auto`` mode every new order gets one, after ``delay_ms``. The action
+    is drawn by weight: ``pay``, ``decline``, ``walk_away``."""
 
     mode: Literal["manual", "auto"] = "manual"
     pay: float = 1.0
@@ -40,11 +40,11 @@ class CustomerBehaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     def __post_init__(self) -> None:
         weights = (self.pay, self.decline, self.walk_away)
         if min(weights) < 0 or sum(weights) <= 0 or self.delay_ms < 0:
-            raise ValueError("weights and delay_ms are not negative, and some customer must come")
+            raise ValueError("weights and delay_ms must not be negative, and one weight must be positive")
 
 
 class AutomaticCustomers:
-    """Sends a customer to every new order. ``act(order_id, action)`` does what they do."""
+    """Sends a customer to every new order. ``act(order_id, action)`` performs the action."""
 
     def __init__(self, behaviour: CustomerBehaviour, act: Callable[[str, CustomerAction], None]) -> None:
         self._act = act
@@ -56,7 +56,7 @@ class AutomaticCustomers:
         self._chance = Random(behaviour.seed)  # noqa: S311
 
     def on_opened(self, order_id: str) -> None:
-        """An order can be paid."""
+        """Called when an order can be paid."""
         behaviour = self.behaviour
         if behaviour.mode == "manual":
             return

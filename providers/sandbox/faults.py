@@ -1,4 +1,4 @@
-"""What a provider does to us on a bad day, on demand."""
+"""Faults of providers, on demand."""
 
 import asyncio
 from random import Random
@@ -9,36 +9,36 @@ from aiohttp import web
 
 from providers.sandbox.imitation import Imitation
 
-#: What a fault strikes: a call, what a customer does (``pay``: the callbacks it causes), or all of them.
+#: The target of a fault: a call, a customer's action (``pay``: the callbacks it causes), or all of them.
 OPERATIONS: Final = ("*", "create", "recur", "pay", "capture", "void", "refund", "rollback", "inquire", "statement")
 BEFORE: Final = ("error_500_before_commit", "rate_limited", "connection_reset")
 AFTER: Final = ("timeout_after_commit", "error_500_after_commit", "callback_before_answer")
 CALLBACK: Final = ("callback_lost", "callback_twice", "callback_reordered")
-#: What strikes the statement of a day, or the lists that stand for one.
+#: Faults of a day's statement, or of the lists that serve as one.
 REGISTER: Final = ("register_missing", "register_extra", "register_amount")
-#: What strikes what is done, where the provider can do it.
+#: Faults of an operation itself, where the provider has them.
 DEED: Final = ("method_revoked", "refund_later", "refund_fails_later")
-#: ``decline:<reason>``, the reason in the provider's words: the next charge of a saved method is declined.
+#: ``decline:<reason>``, the reason as the provider's code: the next charge of a saved method is declined.
 DECLINE: Final = "decline:"
 KNOWN: Final = (*BEFORE, *AFTER, *CALLBACK, *DEED, *REGISTER, "slow")
 #: Longer than any client waits, milliseconds.
 TIMEOUT_MS: Final = 60_000
 SLOW_MS: Final = 1_000
-#: How long a callback is held back for later ones to overtake it, milliseconds.
+#: The delay of a callback that later ones overtake, milliseconds.
 OVERTAKEN_MS: Final = 700
-#: How far callbacks run ahead of the answer, milliseconds.
+#: How much earlier than the answer callbacks are sent, milliseconds.
 HEAD_START_MS: Final = 300
 
 
 class Fault(msgspec.Struct, forbid_unknown_fields=True):
     """A fault on an operation, by ``rate`` (0..1, repeatable by its ``seed``) or for the next ``count`` calls.
 
-    ``timeout_after_commit``, ``error_500_after_commit``, ``error_500_before_commit``: what was asked is done, or not,
-    and the answer does not tell. ``rate_limited``: 429 with Retry-After. ``connection_reset``: before anything is
+    ``timeout_after_commit``, ``error_500_after_commit``, ``error_500_before_commit``: the operation is done, or not,
+    and the answer does not show it. ``rate_limited``: 429 with Retry-After. ``connection_reset``: before anything is
     done. ``slow``: the answer takes ``delay_ms`` longer. ``callback_lost``, ``callback_twice``: never sent, sent
-    twice. ``callback_reordered``: held back for ``delay_ms``, so that later ones overtake it.
+    twice. ``callback_reordered``: delayed by ``delay_ms``, so that later ones overtake it.
     ``callback_before_answer``: the answer waits ``delay_ms`` while the callbacks go out. ``method_revoked``,
-    ``decline:<reason>``: of a charge of a saved method. ``refund_later``, ``refund_fails_later``: it is under way for a
+    ``decline:<reason>``: of a charge of a saved method. ``refund_later``, ``refund_fails_later``: it is pending for a
     while. ``register_missing``, ``register_extra``, ``register_amount``: of a movement in the statement of a day, the
     same at every reading.
     """
@@ -82,7 +82,7 @@ class Faults:
         self._marked.clear()
 
     def draw(self, provider: str, operation: str, *names: str) -> Fault | None:
-        """The first of these faults that strikes now."""
+        """The first of these faults that applies now."""
         for fault, chance in self._active:
             name = DECLINE if fault.fault.startswith(DECLINE) else fault.fault
             if name not in names or fault.provider not in ("*", provider):
@@ -98,7 +98,7 @@ class Faults:
         return None
 
     def marks(self, provider: str, name: str, id: str) -> bool:
-        """Whether a fault of statements strikes the movement ``id``: decided once."""
+        """Whether a fault of statements applies to the movement ``id``; decided once."""
         known = (provider, name, id)
         if not self._active:
             return False
@@ -107,12 +107,12 @@ class Faults:
         return self._marked[known]
 
     def overtaken_s(self, provider: str, operation: str) -> float:
-        """How long a callback is held back, seconds."""
+        """The delay of a callback, seconds."""
         fault = self.draw(provider, operation, "callback_reordered")
         return 0.0 if fault is None else _ms(fault, OVERTAKEN_MS) / 1000
 
     async def before(self, request: web.Request, imitation: Imitation, operation: str) -> web.StreamResponse | None:
-        """Strike before the provider does anything; the answer, if that is the end of it."""
+        """Apply a fault before the provider acts; the answer, if that ends the call."""
         if (slow := self.draw(imitation.name, operation, "slow")) is not None:
             await _wait(slow, SLOW_MS)
         fault = self.draw(imitation.name, operation, *BEFORE)
@@ -123,10 +123,10 @@ class Faults:
             return imitation.failure(429, "slow down", retry_s)
         if fault.fault == "connection_reset" and request.transport is not None:
             request.transport.abort()
-        return imitation.failure(500, "nothing was done")
+        return imitation.failure(500, "not done")
 
     async def after(self, imitation: Imitation, operation: str) -> web.StreamResponse | None:
-        """Strike after the provider did what was asked; the answer, if it is another one."""
+        """Apply a fault after the provider acted; the answer, if the fault replaces it."""
         fault = self.draw(imitation.name, operation, *AFTER)
         if fault is None:
             return None
@@ -135,7 +135,7 @@ class Faults:
             return None
         if fault.fault == "timeout_after_commit":
             await _wait(fault, TIMEOUT_MS)
-        return imitation.failure(500, "it was done, but you will not know")
+        return imitation.failure(500, "done, but not answered")
 
 
 async def _wait(fault: Fault, default_ms: int) -> None:

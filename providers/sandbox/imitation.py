@@ -1,5 +1,5 @@
-"""The abstract class every imitated provider implements. The server, the customers, the callbacks and the faults
-know a provider only by it."""
+"""The abstract class every imitated provider implements. Server, customers, callbacks and faults know a
+provider only by it."""
 
 import time
 from abc import ABC, abstractmethod
@@ -13,7 +13,7 @@ from providers.sandbox.ledger import Order
 
 
 class CallbackRequest(msgspec.Struct, frozen=True):
-    """One try to deliver a callback."""
+    """One attempt to deliver a callback."""
 
     headers: Mapping[str, str]
     body: bytes
@@ -29,20 +29,20 @@ class Line(msgspec.Struct, frozen=True):
 class Imitation(ABC):
     """One provider, imitated for one merchant.
 
-    Its orders are in the shared ledger, under its ``name``, in the ledger's words (:class:`~providers.sandbox.ledger.Order`);
+    Its orders are in the shared ledger, under its ``name``, in the ledger's terms (:class:`~providers.sandbox.ledger.Order`);
     every change is on disk, with its callbacks, before a method returns (:class:`~providers.sandbox.changes.Changes`).
     """
 
     #: The provider's name in our API and books; its routes begin with ``/<name>/``.
     name: ClassVar[str]
-    #: What the provider, or the merchant in its console, appends to our ``/webhooks/<name>``.
+    #: The path that the provider, or the merchant in its console, appends to our ``/webhooks/<name>``.
     callback_path: ClassVar[str] = ""
     #: How long an idempotency key is remembered, as documented, seconds; ``None``: as long as the order.
     idempotency_s: ClassVar[float | None] = None
 
     @abstractmethod
     def routes(self) -> list[web.RouteDef]:
-        """The provider's API, and what else can be set up of it below ``/_sandbox/``."""
+        """The provider's API, and its own settings below ``/_sandbox/``."""
 
     @abstractmethod
     def pay(self, order: Order) -> bool:
@@ -50,15 +50,15 @@ class Imitation(ABC):
 
     @abstractmethod
     def decline(self, order: Order, reason: str | None) -> bool:
-        """The customer's bank says no, and why, in the provider's words; whether it was asked."""
+        """The customer's bank declines, with the provider's code; whether the order could be paid."""
 
     @abstractmethod
     def abandon_checkout(self, order: Order) -> bool:
-        """The customer closes the page. They may come back and pay."""
+        """The customer closes the page. They may return and pay."""
 
     @abstractmethod
     def callback(self, payload: bytes) -> CallbackRequest:
-        """A callback's headers and body, made anew for each try."""
+        """A callback's headers and body, signed again for each attempt."""
 
     @abstractmethod
     def failure(self, status: int, reason: str, retry_s: int | None = None) -> web.Response:
@@ -73,11 +73,11 @@ class Imitation(ABC):
         return status == web.HTTPOk.status_code
 
     def expire(self, order: Order) -> bool:  # noqa: ARG002
-        """The time of an order that is unpaid or held is over at once; whether it ended by that."""
+        """End the time of an unpaid or held order at once; whether the order ended."""
         return False
 
     def resume(self) -> None:
-        """Go on with what a former process left under way. Called once, inside the event loop."""
+        """Resume what a former process left open. Called once, inside the event loop."""
 
 
 def is_payable(order: Order) -> bool:

@@ -9,12 +9,12 @@ T = TypeVar("T")
 
 
 def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    """An answer."""
+    """A JSON answer."""
     return web.Response(status=status, body=msgspec.json.encode(body), content_type="application/json", headers=headers)
 
 
 async def read(request: web.Request, type: type[T]) -> T:
-    """What the sandbox itself is told. 400 for what cannot be understood."""
+    """A request to the sandbox itself. 400 for an invalid one."""
     try:
         return msgspec.json.decode(await request.read(), type=type)
     except msgspec.MsgspecError as error:

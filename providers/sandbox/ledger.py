@@ -1,6 +1,6 @@
-"""The sandbox' own ledger: what really happened at the provider. This is the truth that tests compare with.
+"""The providers' own record of orders, which tests and the audit compare with.
 
-Kept in SQLite so that it survives the process; every change is committed before it is answered.
+It is kept in SQLite and survives the process; every change is committed before the call is answered.
 """
 
 import sqlite3
@@ -11,14 +11,14 @@ from typing import Any, Final
 
 import msgspec
 
-#: A checkpoint waits for the disk, and every call with it: a seldom one costs less than many. Pages of 4 KB.
+#: A checkpoint makes every call wait for the disk: rare ones cost less. Pages of 4 KB.
 CHECKPOINT_PAGES: Final = 10_000
 
 
 class Operation(msgspec.Struct):
     """One operation at the provider. ``amount``: minor units; ``key``: the merchant's idempotency key; ``request``:
-    the id of the request that asked for it; ``arguments``: a digest of what was asked; ``target``: the cart after a
-    refund, ``details``: what else the provider knows of it, both in the provider's words."""
+    the id of the request; ``arguments``: a digest of its body; ``target``: the cart after a refund, ``details``: further
+    data, both as the provider has them."""
 
     id: str
     type: str
@@ -35,10 +35,10 @@ class Operation(msgspec.Struct):
 
 
 class Order(msgspec.Struct):
-    """An order at a provider. Amounts in minor units, times in Unix seconds. ``status``: in the words of
-    :class:`billing.vocabulary.PaymentStatus`, whatever the provider's own. ``customer``: what they did. ``redirect``:
-    where they go then, ``onSuccess`` and ``onError``. ``requests`` counts what was asked, ``keys`` holds every request
-    id seen. ``blocked``: can no longer be paid. ``details``: what else the provider knows of it, in its own words."""
+    """An order at a provider. Amounts in minor units, times in Unix seconds. ``status``: one of
+    :class:`billing.vocabulary.PaymentStatus`. ``customer``: the customer's action. ``redirect``: where they return to,
+    ``onSuccess`` and ``onError``. ``requests`` counts calls by operation, ``keys`` holds every request id. ``blocked``:
+    can no longer be paid. ``details``: further data as the provider has them."""
 
     order_id: str
     provider: str
@@ -63,7 +63,7 @@ class Order(msgspec.Struct):
     details: dict[str, Any] = {}
 
     def note(self, operation: str, request_id: str | None) -> None:
-        """Count what was asked, and with which request id."""
+        """Count a call and keep its request id."""
         self.requests[operation] = self.requests.get(operation, 0) + 1
         if request_id and request_id not in self.keys:
             self.keys.append(request_id)
@@ -81,7 +81,7 @@ class Delivery(msgspec.Struct):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What an idempotency key was answered with. ``digest``: of what was asked; ``given``: Unix seconds."""
+    """The answer to an idempotency key. ``digest``: of the request; ``given``: Unix seconds."""
 
     digest: bytes
     status: int
@@ -148,13 +148,13 @@ _decode = msgspec.json.Decoder(Order).decode
 
 
 class ProviderLedger:
-    """Orders, callbacks still to deliver, and what a provider's setting was."""
+    """Orders, undelivered callbacks, and providers' settings."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
-        # Survives the process; a machine that loses power may lose the last moments, not the file.
+        # Survives the process; a power failure may lose the last changes, not the file.
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         self._db.executescript(_SCHEMA)
@@ -200,20 +200,20 @@ class ProviderLedger:
         )  # fmt: skip
 
     def index(self, order: Order, *keys: str | None) -> None:
-        """Let an order be found by ids of its operations, the merchant's and the provider's."""
+        """Index an order by ids of its operations, the merchant's and the provider's."""
         rows = [(key, order.order_id) for key in keys if key]
         self._db.executemany("INSERT OR REPLACE INTO operations VALUES (?, ?)", rows)
 
     def begin(self, order: Order, operation: Operation) -> None:
-        """An operation goes on after its call was answered."""
+        """An operation stays open after its call was answered."""
         self._db.execute("INSERT INTO unfinished VALUES (?, ?)", (operation.id, order.order_id))
 
     def end(self, operation: Operation) -> None:
-        """It is over."""
+        """The operation has ended."""
         self._db.execute("DELETE FROM unfinished WHERE operation_id = ?", (operation.id,))
 
     def unfinished(self, provider: str) -> list[tuple[str, str]]:
-        """(order id, operation id) of what goes on at a provider, after a restart."""
+        """(order id, operation id) of a provider's open operations, after a restart."""
         return list(self._db.execute(_UNFINISHED, (provider,)))
 
     def select(self, since: float, limit: int) -> list[Order]:
@@ -226,8 +226,8 @@ class ProviderLedger:
         return (_decode(row[0]) for row in rows)
 
     def json(self, order_ids: Sequence[str] | None, since: float, limit: int) -> bytes:
-        """Orders by id, or the newest created since then, as a JSON array: as they are written, so that reading many
-        costs little."""
+        """Orders by id, or the newest created since then, as a JSON array, without decoding them, so that
+        reading many is cheap."""
         if order_ids is None:
             return b"[" + b",".join(self._bodies(since, limit)) + b"]"
         return _encode([order for id in order_ids if (order := self.find(id)) is not None])
@@ -252,7 +252,7 @@ class ProviderLedger:
         return Delivery(int(cursor.lastrowid or 0), order.provider, order.order_id, payload, due, 0)
 
     def postpone(self, delivery: Delivery) -> None:
-        """Note a failed try."""
+        """Record a failed attempt."""
         self._db.execute(
             "UPDATE deliveries SET due = ?, tries = ? WHERE id = ?", (delivery.due, delivery.tries, delivery.id)
         )
@@ -263,7 +263,7 @@ class ProviderLedger:
             self._db.executemany("DELETE FROM deliveries WHERE id = ?", [(id,) for id in ids])
 
     def undelivered(self) -> list[Delivery]:
-        """What is left to deliver, after a restart."""
+        """The undelivered callbacks, after a restart."""
         return [Delivery(*row) for row in self._db.execute(_UNDELIVERED)]
 
     def answered(self, provider: str, key: str) -> Answer | None:
@@ -281,10 +281,10 @@ class ProviderLedger:
         )
 
     def recall(self, name: str) -> bytes | None:
-        """Something remembered across restarts."""
+        """A value kept across restarts."""
         row = self._db.execute("SELECT value FROM memory WHERE name = ?", (name,)).fetchone()
         return None if row is None else row[0]
 
     def remember(self, name: str, value: bytes) -> None:
-        """Remember something across restarts."""
+        """Keep a value across restarts."""
         self._db.execute("INSERT OR REPLACE INTO memory VALUES (?, ?)", (name, value))

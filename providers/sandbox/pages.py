@@ -42,8 +42,8 @@ def payment(order: Order, lines: Sequence[Line]) -> str:
     amount = _money(order.amount, order.currency)
     head = f"<h1>Cinema</h1><p>Sandbox: no real money moves here.</p><ul>{shown}</ul><div class=sum>{amount}</div>"
     if not is_payable(order):
-        told = order.status.lower().replace("_", " ") if order.status != "PENDING" else "past its time"
-        return _page("Payment", f"{head}<p class={order.status}>This order is {told}.</p>")
+        state = order.status.lower().replace("_", " ") if order.status != "PENDING" else "expired"
+        return _page("Payment", f"{head}<p class={order.status}>This order is {state}.</p>")
     buttons = "".join(
         f'<button name=outcome value={value} class="{value}">{text}</button>'
         for value, text in (("pay", f"Pay {amount}"), ("decline", "Let the bank decline"), ("walk_away", "Walk away"))
@@ -56,7 +56,7 @@ def _money(amount: int, currency: str) -> str:
 
 
 def orders(found: Sequence[Order]) -> str:
-    """The newest orders, to try things by hand."""
+    """The newest orders, for manual tests."""
     rows = []
     for order in found:
         buttons = ""

@@ -1,4 +1,4 @@
-"""Idempotency keys that answer a repeat with the first answer, for as long as the provider documents it."""
+"""Idempotency keys: a repeat gets the first answer, for the time that the provider documents."""
 
 import hashlib
 import time
@@ -26,7 +26,7 @@ class Replays:
         self._now = now
 
     def find(self, key: str, asked: bytes) -> Answer | None:
-        """The answer that a repeat gets. Raises :class:`KeyReused` where ``asked`` is the digest of another request."""
+        """The answer to a repeat. Raises :class:`KeyReused` where ``asked`` is the digest of another request."""
         known = self._ledger.answered(self._provider, key)
         if known is None or self._now() - known.given >= self._window_s:
             return None
@@ -35,10 +35,10 @@ class Replays:
         return known
 
     def keep(self, key: str, asked: bytes, status: int, body: bytes) -> None:
-        """Remember an answer. Inside :meth:`ProviderLedger.change` together with what was done, neither is without the other."""
+        """Keep an answer. Called inside :meth:`ProviderLedger.change`, so that it is committed with the operation."""
         self._ledger.keep_answer(self._provider, key, Answer(asked, status, body, self._now()))
 
 
 def digest(asked: Any) -> bytes:
-    """What a request asked for, to tell a repeat from another request."""
+    """A digest of a request, which distinguishes a repeat from another request."""
     return hashlib.sha256(msgspec.json.encode(asked, order="sorted")).digest()

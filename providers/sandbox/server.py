@@ -25,20 +25,20 @@ from runtime.settings import Settings
 LIMIT: Final = 100
 LIMIT_MAX: Final = 100_000
 BODY_LIMIT_BYTES: Final = 8 * 1024 * 1024
-#: How long open connections may go on after SIGTERM, seconds.
+#: How long open connections may last after SIGTERM, seconds.
 SHUTDOWN_S: Final = 1.0
 _CUSTOMERS: Final = "customers"
 
 
 class Payment(msgspec.Struct):
-    """What a customer does on the payment page. ``reason``: why the bank declines, in the provider's words."""
+    """What a customer does on the payment page. ``reason``: of a decline, as the provider's code."""
 
     outcome: CustomerAction
     reason: str | None = None
 
 
 class Sandbox:
-    """Everything behind the sandbox' own routes (``/_sandbox``, ``/pay``, ``/``)."""
+    """The handlers of the sandbox' own routes (``/_sandbox``, ``/pay``, ``/``)."""
 
     def __init__(self, settings: Settings, providers: Mapping[str, ProviderSettings]) -> None:
         public_url = settings.sandbox_url or f"http://{settings.sandbox_host}:{settings.sandbox_port}"
@@ -150,13 +150,13 @@ class Sandbox:
         return answer(self._ledger.summary())
 
     async def _expire(self, request: web.Request) -> web.Response:
-        """Time passes for one order: an unpaid one closes, a hold is released."""
+        """End one order's time: an unpaid one closes, a hold is released."""
         order = self._order(request)
         done = self._imitations[order.provider].expire(order)
         return answer({"status": order.status, "done": done})
 
     async def _register(self, request: web.Request) -> web.Response:
-        """The register of a day, Moscow time: what the provider's console gives as a file."""
+        """The register of a day, Moscow time: the file that the provider's console offers."""
         provider = request.match_info["provider"]
         try:
             day = date.fromisoformat(request.match_info["day"])

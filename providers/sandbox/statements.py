@@ -17,15 +17,15 @@ from providers.sandbox.faults import Faults
 from providers.sandbox.ledger import Operation, Order, ProviderLedger
 from providers.statements import COLUMNS
 
-#: What money moves by.
+#: The operations that move money.
 MOVES: Final = ("CAPTURE", "REFUND")
-#: How much ``register_amount`` is off, minor units.
+#: The error of ``register_amount``, minor units.
 OFF: Final = 100
-#: The sandbox' price of a payment; refunds give none of it back.
+#: The sandbox' fee of a payment; refunds return none of it.
 FEE_PER_MILLE: Final = 28
 #: Above every id.
 _LAST: Final = "~"
-_STRANGERS: Final = uuid.UUID("6f1c2a52-6a4e-4c0f-9f0b-8d6d1a3b7c11")
+_INVENTED: Final = uuid.UUID("6f1c2a52-6a4e-4c0f-9f0b-8d6d1a3b7c11")
 
 
 class Movement(NamedTuple):
@@ -46,15 +46,15 @@ def movements(orders: Iterable[Order], types: tuple[str, ...] = MOVES) -> Iterat
 
 
 def with_statement_faults(found: Iterable[Movement], provider: str, faults: Faults) -> Iterator[Movement]:
-    """What the statement says of them, the same at every reading: without those that ``register_missing`` strikes, by
-    another amount with ``register_amount``, and with a stranger beside those that ``register_extra`` strikes."""
+    """The movements as the statement shows them, the same at every reading: ``register_missing`` removes one,
+    ``register_amount`` changes its amount, ``register_extra`` adds an invented one beside it."""
     for movement in found:
         id = movement.operation.id
         if faults.marks(provider, "register_extra", id):
-            yield _stranger(movement)
+            yield _invented(movement)
         if faults.marks(provider, "register_missing", id):
             continue
-        yield _misquoted(movement) if faults.marks(provider, "register_amount", id) else movement
+        yield _with_wrong_amount(movement) if faults.marks(provider, "register_amount", id) else movement
 
 
 def register(ledger: ProviderLedger, faults: Faults, provider: str, day: date) -> str:
@@ -84,7 +84,7 @@ def register(ledger: ProviderLedger, faults: Faults, provider: str, day: date) -
     return text.getvalue()
 
 
-def _misquoted(movement: Movement) -> Movement:
+def _with_wrong_amount(movement: Movement) -> Movement:
     order, operation = movement
     wrong = msgspec.structs.replace(operation, amount=operation.amount + OFF)
     if operation.type == "REFUND":
@@ -92,17 +92,17 @@ def _misquoted(movement: Movement) -> Movement:
     return Movement(msgspec.structs.replace(order, captured=order.captured + OFF), wrong)
 
 
-def _stranger(movement: Movement) -> Movement:
-    """The same of an order that nobody opened, with nothing that names ours."""
+def _invented(movement: Movement) -> Movement:
+    """An invented movement like this one, of an order that does not exist."""
     order, operation = movement
     unnamed = {**operation.details, "metadata": {}}
-    stranger = msgspec.structs.replace(operation, id=_another(operation.id), key=None, details=unnamed)
+    invented = msgspec.structs.replace(operation, id=_another(operation.id), key=None, details=unnamed)
     id = _another(order.order_id)
     details = {**order.details, "metadata": {}, "charge_metadata": {}, "client_reference_id": None, "order_id": id}
-    return Movement(msgspec.structs.replace(order, order_id=id, operations=[stranger], details=details), stranger)
+    return Movement(msgspec.structs.replace(order, order_id=id, operations=[invented], details=details), invented)
 
 
 def _another(id: str) -> str:
     """An id like this one; the same each time."""
     kind, underscore, _ = id.rpartition("_")
-    return f"{kind}{underscore}{uuid.uuid5(_STRANGERS, id)}"
+    return f"{kind}{underscore}{uuid.uuid5(_INVENTED, id)}"

@@ -22,11 +22,11 @@ INTENT: Final = "pi_"
 class Stripe(HttpProvider):
     """One account at Stripe.
 
-    A PaymentIntent alone has no page: it is paid with Stripe's script on a page of the shop. A ``payment_url`` that any
-    customer can open comes only with a Checkout Session, so that is what CREATE opens, and its id (``cs_…``) is the
-    order's name. Checkout makes the PaymentIntent (``pi_…``), which is captured, canceled and refunded, when the
-    customer first tries to pay; so each later call first reads the session. A charge of a saved method has no page,
-    and its name is that of its PaymentIntent.
+    A PaymentIntent alone has no page: it is paid with Stripe's script on a page of the shop. Only a Checkout Session has a
+    ``payment_url`` that any customer can open, so CREATE opens one, and its id (``cs_…``) is the order's id. Checkout
+    makes the PaymentIntent (``pi_…``), which is captured, canceled and refunded, when the customer first tries to pay; so
+    each later call first reads the session. A charge of a saved method has no page, and its id is that of its
+    PaymentIntent.
 
     ========  ==========================================  =========================================================
     CREATE    POST checkout/sessions                      PENDING with ``payment_url``; a declined card leaves it open
@@ -41,11 +41,11 @@ class Stripe(HttpProvider):
               refunds                                     ``order_not_found``, for what Stripe does not have
     ========  ==========================================  =========================================================
 
-    ``Idempotency-Key`` is our operation's id, the same on every attempt; a rollback, whose call depends on how the
-    payment stands, adds what it asks for, since Stripe refuses a key that comes again for another call. Stripe gives
-    a repeat the first answer, an error 500 too: that stays UNKNOWN until an inquiry tells. Until a session's name has
-    reached us it is looked for in the list of sessions by our operation's id, and not by the search call, which lags
-    behind. A saved method is ``customer/payment_method``: Stripe charges one only with the other.
+    ``Idempotency-Key`` is our operation's id, the same on every attempt; a rollback, whose call depends on the state of the
+    payment, appends the name of the call, since Stripe refuses a key that is repeated for another call. Stripe answers a
+    repeat with the first answer, even an error 500: that stays UNKNOWN until an inquiry. Until a session's id has reached
+    us it is found in the list of sessions by our operation's id, not by the search call, which lags behind. A saved
+    method is ``customer/payment_method``: Stripe charges one only with the other.
     """
 
     name: ClassVar[str] = "stripe"
@@ -109,7 +109,7 @@ class Stripe(HttpProvider):
         if intent is not None and intent.amount_received:
             body = requests.refund_rest(request, intent.id)
             result = responses.refunded(await self._api.post("/v1/refunds", f"{key}/refund", body, Refund))
-            # Other refunds may be under way: the list of them says when everything is given back.
+            # Other refunds may be open: the list of refunds shows when everything is refunded.
             return CallResult(Outcome.PENDING, result.provider_ref) if result.outcome is Outcome.SUCCEEDED else result
         if intent is not None and intent.status != "canceled" and (session is None or session.status == "complete"):
             path = f"/v1/payment_intents/{intent.id}/cancel"
@@ -127,7 +127,7 @@ class Stripe(HttpProvider):
         return intent
 
     async def _find(self, request: ProviderRequest) -> tuple[Session | None, PaymentIntent | None]:
-        """The payment by its name or, until we know that, by the operation that opened it."""
+        """The payment by its id or, until we know that, by the operation that opened it."""
         name = request.order_ref
         try:
             if name.startswith(INTENT):

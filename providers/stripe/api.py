@@ -25,7 +25,7 @@ class Api(ApiClient):
         return responses.refused(status, headers, body)
 
     async def post(self, path: str, key: str, body: Mapping[str, Any], type: type[T]) -> T:
-        """Ask for something once, however often it is asked with this key."""
+        """A write, done once however often it is repeated with this key."""
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Idempotency-Key": key}
         return await self._call("POST", path, type, data=encode(body).encode(), headers=headers)
 
@@ -42,14 +42,14 @@ class Api(ApiClient):
         return [refund async for refund in self._list("/v1/refunds", {"payment_intent": payment_intent}, Page, Refund)]
 
     async def find_session(self, operation_id: str, since: int) -> Session | None:
-        """The session that an operation of ours opened at ``since`` (Unix seconds) or later."""
+        """The session that our operation opened at ``since`` (Unix seconds) or later."""
         async for session in self._list("/v1/checkout/sessions", {"created[gte]": str(since)}, Page, Session):
             if session.client_reference_id == operation_id:
                 return session
         return None
 
     async def find_intent(self, operation_id: str, since: int) -> PaymentIntent | None:
-        """The PaymentIntent that an operation of ours made at ``since`` (Unix seconds) or later."""
+        """The PaymentIntent that our operation made at ``since`` (Unix seconds) or later."""
         async for intent in self._list("/v1/payment_intents", {"created[gte]": str(since)}, Page, PaymentIntent):
             if intent.metadata.get(OPERATION) == operation_id:
                 return intent

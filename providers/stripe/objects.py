@@ -1,4 +1,4 @@
-"""Stripe's objects, as far as we read them."""
+"""The fields of Stripe's objects that we read."""
 
 from typing import Literal
 
@@ -14,7 +14,7 @@ class Failure(msgspec.Struct):
 
 
 class PaymentIntent(msgspec.Struct):
-    """A payment. Amounts in minor units. ``latest_charge`` is there once a bank was asked."""
+    """A payment. Amounts in minor units. ``latest_charge`` exists after the first attempt to charge."""
 
     id: str
     object: Literal["payment_intent"]
@@ -40,7 +40,7 @@ class Session(msgspec.Struct):
 
     @property
     def intent(self) -> PaymentIntent | None:
-        """Where it was asked to be shown, or there is none yet."""
+        """The PaymentIntent, where it was expanded; ``None`` before there is one."""
         return self.payment_intent if isinstance(self.payment_intent, PaymentIntent) else None
 
 
@@ -57,7 +57,7 @@ class Refund(msgspec.Struct):
 
 
 class Charge(msgspec.Struct):
-    """What a bank was asked; carries the metadata that its PaymentIntent had then."""
+    """An attempt to charge; carries the metadata that its PaymentIntent had then."""
 
     id: str
     object: Literal["charge"]
@@ -66,7 +66,7 @@ class Charge(msgspec.Struct):
 
 
 class Source(msgspec.Struct):
-    """What moved the balance: a charge or a refund; something else may lack what those have."""
+    """The cause of a movement: a charge or a refund; other causes may lack their fields."""
 
     id: str
     payment_intent: str | None = None
@@ -74,7 +74,7 @@ class Source(msgspec.Struct):
 
 
 class BalanceTransaction(msgspec.Struct):
-    """A movement on the balance. ``amount`` and ``fee``: minor units, what leaves us negative; ``created``: Unix
+    """A movement on the balance. ``amount`` and ``fee``: minor units, debits negative; ``created``: Unix
     seconds."""
 
     id: str

@@ -1,4 +1,4 @@
-"""Our requests in Stripe's words. Amounts are integers of the currency's minor unit, as ours are."""
+"""Bodies of Stripe's requests. Amounts are integers of the currency's minor unit, as ours are."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -11,19 +11,19 @@ from billing.reasons import Reason
 from billing.vocabulary import Action, CaptureMode
 from providers.base import Unsupported
 
-#: Metadata by which our operations are found again: the one that opened the payment or made the refund, what was
-#: asked for, and the one that captured.
+#: Metadata that identifies our operations: the one that opened the payment or made the refund, its action, and the one
+#: that captured.
 OPERATION: Final = "operation"
 ACTION: Final = "action"
 CAPTURE: Final = "capture_operation"
 
-#: A Checkout Session can be paid for 30 minutes to 24 hours after it is created, says its reference.
+#: A Checkout Session can be paid for 30 minutes to 24 hours after it is created, by Stripe's reference.
 MIN_TTL: Final = timedelta(minutes=30)
 MAX_TTL: Final = timedelta(hours=24)
 #: ``expires_at`` must be the same on every attempt, so it counts from when the payment was recorded: a call that goes
 #: out this much later still leaves the least time that Stripe takes.
 LEEWAY: Final = timedelta(minutes=10)
-#: Stripe takes three-decimal currencies with a last digit of zero only.
+#: Stripe accepts three-decimal amounts only with a last digit of zero.
 THREE_DECIMALS: Final = 3
 #: Characters of a product's name.
 MAX_NAME: Final = 250
@@ -32,7 +32,7 @@ _SEPARATOR: Final = "/"
 
 
 def checkout(request: ProviderRequest) -> dict[str, Any]:
-    """POST /v1/checkout/sessions: a page to pay on. ``client_reference_id`` is our operation."""
+    """POST /v1/checkout/sessions: a checkout page. ``client_reference_id`` is our operation."""
     order = request.order
     if order is None or order.return_urls is None:
         raise Unsupported(Reason.INVALID_REQUEST)
@@ -92,18 +92,18 @@ def capture(request: ProviderRequest) -> dict[str, Any]:
 
 
 def refund(request: ProviderRequest, payment_intent: str) -> dict[str, Any]:
-    """POST /v1/refunds. Our free text of why has no field; the customer's wish is the nearest of Stripe's reasons."""
+    """POST /v1/refunds. There is no field for our free-text reason; of Stripe's reasons the customer's request is the nearest."""
     given_back = amount(request.amount, request.currency)
     return {**refund_rest(request, payment_intent), "amount": given_back}
 
 
 def refund_rest(request: ProviderRequest, payment_intent: str) -> dict[str, Any]:
-    """POST /v1/refunds without an amount: all that is left."""
+    """POST /v1/refunds without an amount: the whole remainder."""
     return {"payment_intent": payment_intent, "reason": "requested_by_customer", "metadata": _named(request)}
 
 
 def amount(minor: int, currency: str) -> int:
-    """An amount as Stripe takes it: our minor units, zero-decimal currencies included. Raises
+    """An amount as Stripe accepts it: our minor units, zero-decimal currencies included. Raises
     :class:`Unsupported`."""
     if exponent(currency) == THREE_DECIMALS and minor % 10:
         raise Unsupported(Reason.INVALID_REQUEST)
@@ -111,7 +111,7 @@ def amount(minor: int, currency: str) -> int:
 
 
 def method_ref(customer: str, payment_method: str) -> str:
-    """Our reference of a saved method: Stripe charges one only together with its customer."""
+    """Our reference of a saved method: Stripe charges it only together with its customer."""
     return f"{customer}{_SEPARATOR}{payment_method}"
 
 

@@ -1,4 +1,4 @@
-"""Stripe's answers in our words: outcomes and observations."""
+"""Stripe's answers as outcomes and observations."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ NOT_FOUND: Final = 404
 CONFLICT: Final = 409
 SHOULD_RETRY: Final = "Stripe-Should-Retry"
 
-#: ``decline_code``, and where there is none ``code``, of a card error → our decline reason. What is not here is
+#: ``decline_code``, and where there is none ``code``, of a card error → our decline reason. Others are
 #: ``declined``.
 DECLINES: Final[dict[str, Reason]] = {
     "authentication_required": Reason.AUTHENTICATION_REQUIRED,
@@ -82,15 +82,15 @@ _refusal = msgspec.json.Decoder(Refusal)
 def refused(status: int, headers: Mapping[str, str], body: bytes) -> CallResult | None:
     """The outcome of an answer that is no success; ``None`` for one that is.
 
-    Only the API's own envelope is evidence. 409 and an ``idempotency_error`` say that a call with this key was made
-    before, so the outcome is open; ``Stripe-Should-Retry: true`` on another refusal says that nothing was done.
+    Only the API's own envelope is evidence. 409 and an ``idempotency_error`` mean that a call with this key was made
+    before, so the outcome is unknown; ``Stripe-Should-Retry: true`` on another refusal means that nothing was done.
     """
     if status in OK:
         return None
     if status == CONFLICT:
         return CallResult(Outcome.UNKNOWN, reason=Reason.IN_PROGRESS)
-    if (told := by_status(status, headers)) is not None:
-        return told
+    if (outcome := by_status(status, headers)) is not None:
+        return outcome
     try:
         error = _refusal.decode(body).error
     except msgspec.MsgspecError:
@@ -105,36 +105,36 @@ def refused(status: int, headers: Mapping[str, str], body: bytes) -> CallResult 
 
 
 def reason_of(failure: Failure) -> str:
-    """Why, in our vocabulary."""
+    """The reason of a failure."""
     if failure.type == "card_error":
         return DECLINES.get(failure.decline_code or failure.code or "", Reason.DECLINED)
     return REFUSALS.get(failure.code or "", Reason.INVALID_REQUEST)
 
 
 def opened(session: Session) -> CallResult:
-    """A page to pay on was asked for."""
+    """A checkout page was opened."""
     return CallResult(Outcome.PENDING, session.id, session.url)
 
 
 def charged(intent: PaymentIntent) -> CallResult:
-    """A saved method was charged; what was declined comes as a refusal."""
+    """A saved method was charged; a decline comes as a refusal."""
     if intent.status == "succeeded":
         return CallResult(Outcome.SUCCEEDED, intent.id, observed=observation(None, intent, ()))
     return CallResult(Outcome.PENDING, intent.id)
 
 
 def captured(intent: PaymentIntent) -> CallResult:
-    """A hold was to be taken."""
+    """A hold was captured."""
     return CallResult(Outcome.SUCCEEDED if intent.status == "succeeded" else Outcome.PENDING)
 
 
 def canceled(intent: PaymentIntent) -> CallResult:
-    """A hold was to be released."""
+    """A hold was released."""
     return CallResult(Outcome.SUCCEEDED if intent.status == "canceled" else Outcome.PENDING)
 
 
 def refunded(refund: Refund) -> CallResult:
-    """Money was to be given back: at once by card, later by other methods."""
+    """A refund was made: at once by card, later by other methods."""
     match _REFUND_STATUSES.get(refund.status):
         case OperationStatus.SUCCESS:
             return CallResult(Outcome.SUCCEEDED, refund.id)
@@ -145,18 +145,18 @@ def refunded(refund: Refund) -> CallResult:
 
 
 def observation(session: Session | None, intent: PaymentIntent | None, refunds: Iterable[Refund]) -> Observation:
-    """How a payment stands. A payment given back in part is CAPTURED, its refunds are the operations."""
-    told = tuple(refunds)
+    """The state of a payment. A partly refunded payment is CAPTURED; its refunds are the operations."""
+    listed = tuple(refunds)
     name = None if session is None else session.id
     if intent is None or (session is not None and session.status != "complete"):
         if session is not None and session.status == "expired":
             return Observation(PaymentStatus.FAILED, reason=_last_failure(intent) or Reason.EXPIRED, order_ref=name)
         return Observation(PaymentStatus.PENDING, order_ref=name)
     recurring = intent.metadata.get(requests.ACTION) == Action.RECUR
-    status = _status(intent, told, recurring=recurring)
+    status = _status(intent, listed, recurring=recurring)
     return Observation(
         status,
-        operations=(*_captures(intent), *(observed_refund(refund) for refund in told)),
+        operations=(*_captures(intent), *(observed_refund(refund) for refund in listed)),
         reason=(_last_failure(intent) or Reason.EXPIRED) if status is PaymentStatus.FAILED else None,
         method_ref=_method(intent),
         order_ref=intent.id if recurring else name,
@@ -164,7 +164,7 @@ def observation(session: Session | None, intent: PaymentIntent | None, refunds: 
 
 
 def observed_refund(refund: Refund) -> ObservedOperation:
-    """A refund as an operation of ours, where it is one."""
+    """A refund as our operation, where it is ours."""
     status = _REFUND_STATUSES.get(refund.status, OperationStatus.PENDING)
     return ObservedOperation(
         OperationType.REFUND,
@@ -184,10 +184,10 @@ def _status(intent: PaymentIntent, refunds: Iterable[Refund], *, recurring: bool
         case "requires_capture":
             return PaymentStatus.AUTHORIZED
         case "canceled":
-            # Without a charge nothing was ever held: the page went out of date.
+            # Without a charge nothing was ever held: the page expired.
             return PaymentStatus.FAILED if intent.latest_charge is None else PaymentStatus.VOIDED
         case "requires_payment_method" if recurring and intent.last_payment_error is not None:
-            return PaymentStatus.FAILED  # nobody is there to try another card
+            return PaymentStatus.FAILED  # the customer is absent and cannot try another card
         case _:
             return PaymentStatus.PENDING
 

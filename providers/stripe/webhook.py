@@ -1,8 +1,8 @@
 """Stripe's webhook: JSON events, signed in the header ``Stripe-Signature``.
 
 ``t=<Unix seconds>,v1=<hex>``, where v1 is HMAC-SHA256 of ``<t>.<raw body>`` under the endpoint's secret. While a secret
-is being replaced there are several signatures and several secrets, and one that matches is enough; schemes other than
-v1 count for nothing.
+is being replaced there are several signatures and several secrets, and one match is enough; schemes other than v1 are
+ignored.
 """
 
 import hashlib
@@ -21,12 +21,12 @@ from providers.stripe.objects import Charge, PaymentIntent, Refund, Session
 
 SIGNATURE: Final = "stripe-signature"
 SCHEME: Final = "v1"
-#: How old a signature may be, seconds: what Stripe's own libraries allow.
+#: Maximum age of a signature, seconds, as in Stripe's own libraries.
 TOLERANCE_S: Final = 300
 BAD_REQUEST: Final = 400
 RESPONSE: Final = b'{"received":true}'
 
-#: The events to subscribe to. The rest tell nothing that these do not.
+#: The events to subscribe to. The others add nothing.
 EVENTS: Final = (
     "checkout.session.completed",
     "checkout.session.expired",
@@ -71,7 +71,7 @@ class WebhookVerifier(CallbackVerifier):
         """Raises :class:`CallbackRejected` with 400."""
         at, signatures = _read(headers.get(SIGNATURE))
         expected = [hmac.new(secret, b"%d." % at + body, hashlib.sha256).digest() for secret in self._secrets]
-        # Every pair is compared: how long it takes does not tell which secret or signature came near.
+        # Every pair is compared, so that the time does not depend on which one matches.
         if not sum(hmac.compare_digest(mine, theirs) for mine in expected for theirs in signatures):
             raise _rejected("no signature matches")
         if abs(self._now() - at) > TOLERANCE_S:
@@ -82,12 +82,12 @@ class WebhookVerifier(CallbackVerifier):
         except msgspec.MsgspecError:
             raise _rejected("not an event") from None
         except InvalidMessage:
-            references = ()  # stored all the same: what it was is told where it is read
+            references = ()  # stored all the same: the worker that reads it reports it
         return VerifiedCallback(references[0] if references else event.id, RESPONSE)
 
 
 def parse(body: bytes) -> ParsedCallback:
-    """Read a verified event. Raises :class:`InvalidMessage`, also for one that nobody subscribed to."""
+    """Read a verified event. Raises :class:`InvalidMessage`, also for one that we did not subscribe to."""
     try:
         event = _events.decode(body)
         return _parsed(event)
@@ -105,7 +105,7 @@ def _parsed(event: _Event) -> ParsedCallback:
         return _callback(event, (intent.metadata.get(requests.OPERATION), intent.id), observed)
     if event.type.startswith("checkout.session."):
         session = msgspec.json.decode(raw, type=Session)
-        # A completed session does not say whether money is held or taken: the event of its PaymentIntent does.
+        # A completed session does not show whether money is held or captured; the event of its PaymentIntent does.
         is_expired = session.status == "expired"
         observed = responses.observation(session, None, ()) if is_expired else Observation(order_ref=session.id)
         return _callback(event, (session.client_reference_id, session.id), observed)
@@ -114,7 +114,7 @@ def _parsed(event: _Event) -> ParsedCallback:
         observed = Observation(operations=(responses.observed_refund(refund),))
         return _callback(event, (refund.metadata.get(requests.OPERATION), refund.payment_intent), observed)
     charge = msgspec.json.decode(raw, type=Charge)
-    # Given back, perhaps not by us, and perhaps not yet for good: the refunds tell.
+    # Refunded, perhaps not by us, and perhaps not finally: the refunds have to be queried.
     return _callback(event, (charge.metadata.get(requests.OPERATION), charge.payment_intent), Observation(), ask=True)
 
 

@@ -26,7 +26,7 @@ from providers.tbank.settings import TBankSettings
 class TBank(HttpProvider):
     """One terminal at T-Bank.
 
-    ``OrderId`` is our operation's id, ``PaymentId`` T-Bank's name of the payment.
+    ``OrderId`` is our operation's id, ``PaymentId`` T-Bank's id of the payment.
 
     ========  ==========================  =========================================================================
     CREATE    Init                        PENDING with ``payment_url``
@@ -37,23 +37,22 @@ class TBank(HttpProvider):
                                           UNKNOWN for a part
     ROLLBACK  GetState, Cancel            as VOID and REFUND
     INQUIRE   GetState, or CheckOrder     SUCCEEDED with the observation; without one, and with reason
-              while the name is not known ``order_not_found``, for what T-Bank does not have
+              while the id is not known   ``order_not_found``, for what T-Bank does not have
     ========  ==========================  =========================================================================
 
-    What is idempotent here is Cancel, by ``ExternalRequestId``, our operation's id. The others are made so:
+    Only Cancel is idempotent, by ``ExternalRequestId``, our operation's id. The adapter makes the others so:
 
-    - Init asked for twice makes two payments. Only one page ever reaches the customer, the other goes out of date. A
-      payment whose page got lost with the answer is of no use, so an inquiry does not count it while it is NEW, and
-      the domain asks again.
-    - Confirm asked for twice is refused for the state that the first one brought about. Whose it was, the refusal does
-      not say: UNKNOWN, and an inquiry tells.
-    - Charge needs a payment made by Init. It is looked for by our operation first and charged if it is there, so that
-      a repeat finds what the first attempt made.
+    - A repeated Init makes a second payment. Only one page reaches the customer; the other expires. A payment whose page
+      was lost with the answer cannot be used, so an inquiry ignores it while it is NEW, and the domain repeats Init.
+    - A repeated Confirm is refused because of the state that the first one caused. The refusal does not show which call
+      caused it: UNKNOWN, and an inquiry resolves it.
+    - Charge needs a payment made by Init. The adapter first looks for it by our operation's id and charges it if it
+      exists, so that a repeat finds what the first attempt made.
 
-    A refund that T-Bank is slow with (``ASYNC_REFUNDING``) has no name in its notifications, and the payment's status
-    ``PARTIAL_REFUNDED`` may be another one's doing. So the call is repeated with its key until what T-Bank says it
-    keeps (``NewAmount``) can only mean that this refund was made. One that fails later leaves no such sign: it stays
-    UNKNOWN until the payment is REFUNDED whole, or until an operator's word.
+    Notifications do not identify a slow refund (``ASYNC_REFUNDING``), and another refund may have caused the payment's
+    status ``PARTIAL_REFUNDED``. So the call is repeated with its key until the amount that T-Bank still holds
+    (``NewAmount``) can only mean that this refund was made. One that fails later leaves no such sign: it stays UNKNOWN
+    until the payment is REFUNDED whole, or until an operator corrects it.
     """
 
     name: ClassVar[str] = "tbank"
@@ -109,7 +108,7 @@ class TBank(HttpProvider):
         if state.status in responses.DONE[Action.ROLLBACK] | responses.FAILED:
             return CallResult(Outcome.SUCCEEDED)
         body = requests.cancel(request, payment_id, self._receipts)
-        del body["Amount"]  # without it Cancel takes all that is left
+        del body["Amount"]  # without it Cancel refunds the whole remainder
         return responses.operated(Action.ROLLBACK, await self._done("Cancel", body))
 
     async def _charge(self, request: ProviderRequest) -> CallResult:
@@ -142,7 +141,7 @@ class TBank(HttpProvider):
         return responses.inquired(state, payment_id, request.order_ref)
 
     async def _payment_id(self, request: ProviderRequest) -> str:
-        """T-Bank's name of the payment, also where it has not reached us yet."""
+        """T-Bank's id of the payment, also where it has not reached us yet."""
         if request.order_ref.isdecimal():
             return request.order_ref
         found = responses.foremost((await self._order(request.order_ref)).payments)

@@ -1,4 +1,4 @@
-"""Our requests in T-Bank's words. Amounts are integers, in kopecks."""
+"""Bodies of T-Bank's requests. Amounts are integers, in kopecks."""
 
 from collections.abc import Mapping
 from datetime import timedelta, timezone
@@ -12,7 +12,7 @@ from providers.base import Unsupported
 from providers.fiscal import MAX_NAME, SUBJECTS
 
 CURRENCY: Final = "RUB"
-#: Receipt tax codes as published; rates that came later are added by the setting ``tbank_tax_codes``.
+#: Receipt tax codes as published; later rates are added by the setting ``tax_codes``.
 TAX_CODES: Final[dict[str, str]] = {
     Tax.NONE: "none",
     Tax.VAT_0: "vat0",
@@ -23,7 +23,7 @@ TAX_CODES: Final[dict[str, str]] = {
     Tax.VAT_10_110: "vat110",
     Tax.VAT_20_120: "vat120",
 }
-#: Of the payment subjects T-Bank knows the first so many.
+#: T-Bank accepts this many payment subjects, the first of all.
 SUBJECTS_KNOWN: Final = 13
 #: Tag 1214, from 1.
 METHODS: Final = (
@@ -32,19 +32,19 @@ METHODS: Final = (
 #: Characters.
 MAX_DESCRIPTION: Final = 140
 MAX_CUSTOMER_KEY: Final = 36
-#: Moscow's time, in which the document gives its sample.
+#: Moscow's time, as in the document's sample.
 MOSCOW: Final = timezone(timedelta(hours=3))
 
 
 class Receipts:
-    """Fiscal receipts of one shop. ``taxation``: its system; ``taxes``: rate → T-Bank's word for it."""
+    """Fiscal receipts of one shop. ``taxation``: its system; ``taxes``: rate → T-Bank's code."""
 
     def __init__(self, taxation: str, taxes: Mapping[str, str]) -> None:
         self._taxation = taxation
         self._taxes = taxes
 
     def of(self, cart: Cart | None, contact: Contact | None) -> dict[str, Any]:
-        """``{"Receipt": …}``, or nothing where there is nowhere to send one or nothing to list."""
+        """``{"Receipt": …}``, or nothing without an address to send it to or items to list."""
         to = {} if contact is None else {"Email": contact.email, "Phone": contact.phone}
         to = {name: value for name, value in to.items() if value}
         if cart is None or not to:
@@ -69,7 +69,7 @@ class Receipts:
 
 
 def init(request: ProviderRequest, receipts: Receipts) -> dict[str, Any]:
-    """Init: a payment, and a page to pay it on. ``OrderId`` is our operation."""
+    """Init: a payment and its page. ``OrderId`` is our operation."""
     order = request.order
     if order is None:
         raise Unsupported(Reason.INVALID_REQUEST)
@@ -77,7 +77,7 @@ def init(request: ProviderRequest, receipts: Receipts) -> dict[str, Any]:
         "OrderId": str(request.operation_id),
         "Amount": request.amount,
         "Description": order.cart.items[0].title[:MAX_DESCRIPTION],
-        # A charge of a saved method is whole: holding it first is a setting of the terminal.
+        # A saved method is charged in one stage: holding first is a setting of the terminal.
         "PayType": "T" if request.capture_mode is CaptureMode.TWO_STAGE and request.saved_method is None else "O",
         **receipts.of(order.cart, order.contact),
     }
@@ -99,8 +99,8 @@ def confirm(request: ProviderRequest, payment_id: str, receipts: Receipts) -> di
 
 
 def cancel(request: ProviderRequest, payment_id: str, receipts: Receipts) -> dict[str, Any]:
-    """Cancel: releases a hold, gives back what was taken. A repeat with the same ``ExternalRequestId`` is told how the
-    payment stands instead of canceling more."""
+    """Cancel: releases a hold, or refunds. A repeat with the same ``ExternalRequestId`` is answered with the state of
+    the payment and cancels no more."""
     return {
         "PaymentId": payment_id,
         "Amount": request.amount,

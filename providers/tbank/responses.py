@@ -1,6 +1,6 @@
-"""T-Bank's answers in our words: outcomes and observations.
+"""T-Bank's answers as outcomes and observations.
 
-An answer is HTTP 200 whatever it says: ``Success`` and ``ErrorCode`` tell.
+Every answer is HTTP 200: ``Success`` and ``ErrorCode`` carry the result.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from providers.base import CallResult
 
 #: No error.
 FINE: Final = "0"
-#: ErrorCode → our decline reason, after the document's table of errors. What is not here is ``declined``.
+#: ErrorCode → our decline reason, after the document's table of errors. Others are ``declined``.
 DECLINES: Final[dict[str, Reason]] = {
     "8": Reason.INVALID_STATE,
     "9": Reason.INVALID_REQUEST,
@@ -46,14 +46,14 @@ DECLINES: Final[dict[str, Reason]] = {
     "1091": Reason.ISSUER_UNAVAILABLE,
     "1096": Reason.ISSUER_UNAVAILABLE,
 }
-#: Our terminal or password is wrong: nothing was done. An operator mends it, and then the call may be made.
+#: Our terminal or password is wrong: nothing was done. An operator has to correct it; then the call can be repeated.
 CREDENTIALS: Final = frozenset({"202", "204", "205"})
-#: T-Bank's own trouble: it may have happened.
+#: Errors of T-Bank's own: the operation may have happened.
 TROUBLE: Final = frozenset({"9999", "1099"})
-#: The payment is not in a state for this, be it because the same call came before.
+#: The payment's state does not allow the call, possibly because the same call came before.
 WRONG_STATE: Final = "8"
 
-#: The statuses in our words. Those on the way to the next one are still what they come from.
+#: T-Bank's status → ours. A transitional status counts as the one before it.
 STATUSES: Final[dict[str, PaymentStatus]] = {
     "NEW": PaymentStatus.PENDING,
     "FORM_SHOWED": PaymentStatus.PENDING,
@@ -71,7 +71,7 @@ STATUSES: Final[dict[str, PaymentStatus]] = {
     "CONFIRMED": PaymentStatus.CAPTURED,
     "REFUNDING": PaymentStatus.CAPTURED,
     "ASYNC_REFUNDING": PaymentStatus.CAPTURED,
-    # Which refund it was is not said: the call's own answer does.
+    # The status does not identify the refund; the answer of the call does.
     "PARTIAL_REFUNDED": PaymentStatus.CAPTURED,
     "REFUNDED": PaymentStatus.REFUNDED,
     "CANCELED": PaymentStatus.VOIDED,
@@ -80,23 +80,23 @@ STATUSES: Final[dict[str, PaymentStatus]] = {
     "ATTEMPTS_EXPIRED": PaymentStatus.FAILED,
     "REJECTED": PaymentStatus.FAILED,
 }
-#: Why a payment failed, where its status says it.
+#: Status → reason of a failed payment.
 FAILURES: Final[dict[str, Reason]] = {"DEADLINE_EXPIRED": Reason.EXPIRED}
-#: More refunds than this under way at once are not told apart.
+#: More open refunds than this are not distinguished.
 MANY: Final = 10
-#: What ends an operation well.
+#: Statuses in which an operation has succeeded.
 DONE: Final[dict[Action, frozenset[str]]] = {
     Action.CAPTURE: frozenset({"CONFIRMED"}),
     Action.VOID: frozenset({"REVERSED", "CANCELED"}),
     Action.ROLLBACK: frozenset({"REVERSED", "CANCELED", "REFUNDED"}),
     Action.RECUR: frozenset({"CONFIRMED"}),
 }
-#: What ends it badly.
+#: Statuses in which it has failed.
 FAILED: Final = frozenset({"REJECTED", "DEADLINE_EXPIRED", "ATTEMPTS_EXPIRED", "AUTH_FAIL"})
 
 
 class Answer(msgspec.Struct, rename="pascal"):
-    """What every call is answered with."""
+    """The answer of every call."""
 
     success: bool
     error_code: str
@@ -107,7 +107,7 @@ class Answer(msgspec.Struct, rename="pascal"):
 
     @property
     def id(self) -> str | None:
-        """T-Bank's name of the payment."""
+        """T-Bank's id of the payment."""
         return None if self.payment_id is None else str(self.payment_id)
 
 
@@ -119,7 +119,7 @@ class Found(msgspec.Struct, rename="pascal"):
 
     @property
     def id(self) -> str:
-        """T-Bank's name of the payment."""
+        """T-Bank's id of the payment."""
         return str(self.payment_id)
 
 
@@ -142,14 +142,14 @@ def refused(error_code: str) -> CallResult:
 
 
 def opened(answer: Answer) -> CallResult:
-    """Init: without both its name and its page a payment is of no use."""
+    """Init: without its id or its page a payment cannot be used."""
     if answer.id is None or answer.payment_url is None:
         return CallResult(Outcome.UNKNOWN, reason=Reason.UNREADABLE_ANSWER)
     return CallResult(Outcome.PENDING, answer.id, answer.payment_url)
 
 
 def operated(action: Action, answer: Answer) -> CallResult:
-    """Confirm, Cancel and Charge: the payment's status tells."""
+    """Confirm, Cancel and Charge: the payment's status is the result."""
     ref = answer.id if action is Action.RECUR else None
     if answer.status in DONE[action]:
         return CallResult(Outcome.SUCCEEDED, ref)
@@ -159,12 +159,12 @@ def operated(action: Action, answer: Answer) -> CallResult:
 
 
 def refunded(request: ProviderRequest, answer: Answer) -> CallResult:
-    """Cancel of what was taken. ``PARTIAL_REFUNDED`` is the payment's status, be it by this refund or by another:
-    what T-Bank still keeps must tell."""
+    """Cancel of what was taken. ``PARTIAL_REFUNDED`` is the payment's status, whichever refund caused it: only the
+    amount that T-Bank still holds identifies this one."""
     if answer.status == "REFUNDED":
         return CallResult(Outcome.SUCCEEDED)
     if request.amount == request.refundable_before and answer.status != "PARTIAL_REFUNDED":
-        return CallResult(Outcome.PENDING)  # REFUNDED will say that all is given back
+        return CallResult(Outcome.PENDING)  # REFUNDED will confirm it
     if answer.status == "PARTIAL_REFUNDED" and request.refundable_before is not None and answer.new_amount is not None:
         given_back = request.refundable_before - answer.new_amount
         others = _together(request.open_refund_amounts)
@@ -174,7 +174,7 @@ def refunded(request: ProviderRequest, answer: Answer) -> CallResult:
 
 
 def _together(amounts: Sequence[int]) -> set[int]:
-    """What any of the amounts may come to together; of very many, only all of them."""
+    """Every sum of some of the amounts; of very many, only the sum of all."""
     if len(amounts) > MANY:
         return {sum(amounts)}
     totals = {0}
@@ -194,18 +194,18 @@ def inquired(answer: Answer, payment_id: str, order_ref: str) -> CallResult:
 
 
 def observation(status: str, error_code: str) -> Observation:
-    """How a payment stands; without a status for one that we do not know."""
-    told = STATUSES.get(status)
+    """The state of a payment; without a status where we do not know T-Bank's."""
+    found = STATUSES.get(status)
     reason = FAILURES.get(status) or DECLINES.get(error_code, Reason.DECLINED)
-    return Observation(told, reason=reason if told is PaymentStatus.FAILED else None)
+    return Observation(found, reason=reason if found is PaymentStatus.FAILED else None)
 
 
 def not_found() -> CallResult:
-    """An inquiry about what T-Bank does not have."""
+    """An inquiry about an unknown payment."""
     return CallResult(Outcome.SUCCEEDED, reason=Reason.ORDER_NOT_FOUND, observed=Observation())
 
 
 def foremost(payments: Sequence[Found]) -> Found | None:
-    """Of an order's payments the one that came furthest: one that nobody has begun to pay moves no money."""
+    """Of an order's payments the one that advanced most: a NEW one moves no money."""
     begun = [payment for payment in payments if payment.status != "NEW"]
     return next(iter(begun or payments), None)

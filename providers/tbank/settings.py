@@ -22,6 +22,6 @@ class TBankSettings(TBankCallbackSettings):
     registers_url: str = ""
     """Base URL of the console's registers, ``<url>/<YYYY-MM-DD>.csv``. Empty: there are none."""
     taxation: str = "osn"
-    """The shop's system of taxation, as receipts name it: osn, usn_income, usn_income_outcome, envd, esn, patent."""
+    """The shop's system of taxation, as receipts name it: osn, usn_income, usn_income_outcome, esn, patent."""
     tax_codes: dict[str, str] = Field(default_factory=dict)
     """Overrides and additions to the tax code table, as JSON: {"vat22": "vat22"}."""

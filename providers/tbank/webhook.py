@@ -1,7 +1,7 @@
 """T-Bank's notifications: JSON with a token among its fields, acknowledged by the text ``OK``.
 
-They come in any order, AUTHORIZED and CONFIRMED of a payment in one stage at the same time, and again every hour, then
-every day, until they are acknowledged.
+They come in any order, AUTHORIZED and CONFIRMED of a one-stage payment at the same time, and are repeated every hour,
+then every day, until they are acknowledged.
 """
 
 from collections.abc import Mapping
@@ -61,17 +61,17 @@ class WebhookVerifier(CallbackVerifier):
 def parse(body: bytes) -> ParsedCallback:
     """Read a verified notification. Raises :class:`InvalidMessage`."""
     try:
-        told = _notifications.decode(body)
+        notification = _notifications.decode(body)
     except msgspec.MsgspecError as error:
         raise InvalidMessage(f"not a T-Bank notification: {error}") from error
     observed = msgspec.structs.replace(
-        responses.observation(told.status, told.error_code),
-        method_ref=None if told.rebill_id is None else str(told.rebill_id),
-        order_ref=str(told.payment_id),
+        responses.observation(notification.status, notification.error_code),
+        method_ref=None if notification.rebill_id is None else str(notification.rebill_id),
+        order_ref=str(notification.payment_id),
     )
     return ParsedCallback(
-        references=(told.order_id, str(told.payment_id)),
-        dedupe=f"{told.payment_id}/{told.status}/{told.amount}",
+        references=(notification.order_id, str(notification.payment_id)),
+        dedupe=f"{notification.payment_id}/{notification.status}/{notification.amount}",
         observed=observed,
     )
 

@@ -30,19 +30,18 @@ class YandexPay(HttpProvider):
 
     ========  =====================================  ==========================================================
     CREATE    POST v1/orders, or v1/subscriptions    PENDING with ``payment_url``
-    RECUR     POST v1/subscriptions/recur            PENDING: a callback or an inquiry tells
+    RECUR     POST v1/subscriptions/recur            PENDING until a callback or an inquiry
     CAPTURE   POST v1/orders/{id}/capture            as the operation in the answer: SUCCEEDED, PENDING, DECLINED
     VOID      POST v1/orders/{id}/cancel             likewise
-    REFUND    POST v2/orders/{id}/refund             PENDING: asynchronous, a callback or an inquiry tells
+    REFUND    POST v2/orders/{id}/refund             PENDING until a callback or an inquiry
     ROLLBACK  POST v1/orders/{id}/rollback           SUCCEEDED
     INQUIRE   GET v1/orders/{id}                     SUCCEEDED with the observation; for an order that Yandex Pay does
                                                      not have, one without a status, and reason ``order_not_found``
     ========  =====================================  ==========================================================
 
     Two stages are a setting of the merchant at Yandex Pay, so ``request.capture_mode`` is not sent. A method is saved by
-    opening the order as a subscription, and goes by the id of that order from then on; until its customer has paid it
-    there is nothing to charge, and a charge is declined. Outcomes of calls
-    without a usable answer: :mod:`providers.http`; of refusals: :mod:`providers.yandex_pay.responses`.
+    opening the order as a subscription, and the id of that order identifies it. Until its customer has paid, a charge is
+    declined. Outcomes of calls without a usable answer: :mod:`providers.http`; of refusals: :mod:`providers.yandex_pay.responses`.
     """
 
     name: ClassVar[str] = "yandex-pay"

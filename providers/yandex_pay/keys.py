@@ -16,25 +16,24 @@ log = structlog.get_logger(__name__)
 
 #: How long fetched keys are kept, seconds.
 TTL_S: Final = 3600.0
-#: How long they are believed, while newer ones cannot be fetched, seconds: an outage of the key server must not stop
-#: the callbacks, and a key that was withdrawn must not be believed for ever.
+#: How long they are trusted while newer ones cannot be fetched, seconds: an outage of the key server must not stop
+#: callbacks, and a withdrawn key must not be trusted for ever.
 BELIEVED_S: Final = 86_400.0
-#: The shortest time between two fetches, whoever asks: a flood of unknown key ids must not become a flood of
-#: fetches. A key published in between is found by the provider's next delivery. Seconds.
+#: Minimum pause between two fetches, seconds: a flood of unknown key ids must not become a flood of fetches. The
+#: provider's next delivery finds a key that was published meanwhile.
 PAUSE_S: Final = 10.0
-#: The same after a fetch that failed: deliveries are put off until one succeeds. Seconds.
+#: The same after a failed fetch, seconds: deliveries are postponed until one succeeds.
 FAILED_PAUSE_S: Final = 1.0
-#: Deliveries wait for the fetch, seconds.
+#: Deadline of a fetch, for which deliveries wait, seconds.
 TIMEOUT_S: Final = 5.0
 
 
 class KeysUnavailable(Exception):
-    """The keys cannot be had now, so nothing can be judged."""
+    """The keys cannot be fetched now, so no signature can be verified."""
 
 
 class Keys:
-    """The keys by their id. Fetched when the cache is empty or expired, or does not have the id asked for; one fetch
-    at a time. ``clock``: monotonic seconds."""
+    """The keys by their id. Fetched when the cache is empty or expired, or lacks the requested id; one fetch at a time. ``clock``: monotonic seconds."""
 
     def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._session: aiohttp.ClientSession | None = None
@@ -86,9 +85,9 @@ class Keys:
                 response.raise_for_status()
                 published = jwt.PyJWKSet.from_json(await response.text()).keys
         except (*NETWORK_ERRORS, jwt.PyJWKSetError, jwt.InvalidKeyError, ValueError, AttributeError) as error:
-            log.warning("yandex pay's keys cannot be fetched", error=repr(error))
+            log.warning("keys of yandex pay cannot be fetched", error=repr(error))
             return
-        # Keys of other kinds may stand in the set; to a token that names one they are unknown.
+        # The set may hold keys of other kinds; a token that names one has an unknown key.
         self._keys = {
             jwk.key_id: jwk.key
             for jwk in published

@@ -1,4 +1,4 @@
-"""Our requests in Yandex Pay's words (merchant API, OpenAPI 3.0.3). Amounts are decimal strings."""
+"""Bodies of Yandex Pay's requests (merchant API, OpenAPI 3.0.3). Amounts are decimal strings."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -10,7 +10,7 @@ from billing.reasons import Reason
 from billing.vocabulary import Tax
 from providers.base import Unsupported
 
-#: Receipt tax codes as published; rates that came later are added by the setting ``yandex_pay_tax_codes``.
+#: Receipt tax codes as published; later rates are added by the setting ``tax_codes``.
 TAX_CODES: Final[dict[str, int]] = {
     Tax.VAT_20: 1,
     Tax.VAT_10: 2,
@@ -26,7 +26,7 @@ MAX_PURPOSE: Final = 30
 
 
 def create(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]:
-    """POST /v1/orders. Every item carries its receipt; for the customer's contact the document has no field."""
+    """POST /v1/orders. Every item carries its receipt; the document has no field for the customer's contact."""
     order = request.order
     if order is None:
         raise Unsupported(Reason.INVALID_REQUEST)
@@ -38,8 +38,8 @@ def create(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]
 
 
 def subscribe(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]:
-    """POST /v1/subscriptions: an order whose card may be charged again. ``isBinding``: when, and how much, is up to
-    us, so there is no interval."""
+    """POST /v1/subscriptions: an order whose card may be charged again. ``isBinding``: we choose time and amount, so
+    there is no interval."""
     order = request.order
     if order is None:
         raise Unsupported(Reason.INVALID_REQUEST)

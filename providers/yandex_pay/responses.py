@@ -1,4 +1,4 @@
-"""Yandex Pay's answers in our words: outcomes and observations."""
+"""Yandex Pay's answers as outcomes and observations."""
 
 from collections.abc import Mapping
 from typing import Final, Literal
@@ -15,7 +15,7 @@ from providers.http import OK, by_status
 
 NOT_FOUND: Final = 404
 
-#: reasonCode of a refusal → our decline reason. What is not here is ``declined``.
+#: reasonCode of a refusal → our decline reason. Others are ``declined``.
 DECLINES: Final[dict[str, Reason]] = {
     "INSUFFICIENT_FUNDS": Reason.INSUFFICIENT_FUNDS,
     "CARD_EXPIRED": Reason.CARD_EXPIRED,
@@ -30,10 +30,10 @@ DECLINES: Final[dict[str, Reason]] = {
     "INCORRECT_ORDER_STATUS": Reason.INVALID_STATE,
     "ORDER_NOT_FOUND": Reason.ORDER_NOT_FOUND,
 }
-#: Refusals that say nothing happened *this time*: the same call may be made again later.
+#: Refusals after which nothing happened *this time*: the same call can be repeated later.
 BUSY: Final = frozenset({"ANOTHER_OPERATION_IN_PROGRESS"})
-#: Refusals that say it may have happened before: an inquiry tells. A refund that was asked for again after it went
-#: through is answered with the first; an order opened again, with the second.
+#: Refusals that mean it may have happened before; an inquiry resolves them. The first answers a repeated refund after it
+#: succeeded, the second an order that is opened again.
 ALREADY: Final = frozenset({"DUPLICATE_EXTERNAL_OPERATION_ID", "ORDER_ALREADY_EXISTS"})
 
 #: Newer documents call a finished capture CONFIRMED.
@@ -127,7 +127,7 @@ def inquired(data: Data, request: ProviderRequest) -> CallResult:
     observed = Observation(
         status=status,
         operations=tuple(_observed(o, request.currency) for o in data.operations or () if _is_known(o)),
-        # Of a VOIDED order ``reason`` is what we said when we cancelled it.
+        # Of a VOIDED order ``reason`` is the one that we sent.
         reason=DECLINES.get(order.reason, Reason.DECLINED) if order.reason and status is PaymentStatus.FAILED else None,
         method_ref=saved_method(request.order_ref, status) if request.save_method else None,
     )
@@ -169,13 +169,12 @@ def _observed(operation: _Operation, currency: str) -> ObservedOperation:
 
 
 def status_of(text: str | None) -> PaymentStatus | None:
-    """The order's status in our words; ``None`` for one we do not know."""
+    """The order's status; ``None`` for one we do not know."""
     return _STATUSES.get(text or "")
 
 
 def saved_method(order_id: str, status: PaymentStatus | None) -> str | None:
-    """By what name the method of an order can be charged again, if the order was opened for that: the order's own,
-    once it is paid."""
+    """The id of an order's saved method: the order's own, once it is paid."""
     return order_id if status in (PaymentStatus.AUTHORIZED, PaymentStatus.CAPTURED) else None
 
 

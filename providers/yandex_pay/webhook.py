@@ -1,7 +1,7 @@
 """Yandex Pay's webhook: a compact ES256 JWT as the whole body.
 
-The times of validity, ``iat`` and ``exp``, sit in the JOSE header, where JWT libraries do not look. A delivery that
-is repeated comes with a new token, and there is no event id: the same event is known by its content.
+The validity, ``iat`` and ``exp``, is in the JOSE header, which JWT libraries do not check. A repeated delivery has a new
+token, and there is no event id: an event is identified by its content.
 """
 
 import time
@@ -20,7 +20,7 @@ from providers.yandex_pay import responses
 from providers.yandex_pay.keys import Keys, KeysUnavailable
 
 ALGORITHM: Final = "ES256"
-#: Clocks differ, seconds.
+#: Tolerance for clocks that differ, seconds.
 LEEWAY_S: Final = 30
 RESPONSE: Final = b'{"status":"success"}'
 FORBIDDEN: Final = 403
@@ -55,7 +55,7 @@ class _Event(msgspec.Struct, rename="camel"):
 
 
 _events = msgspec.json.Decoder(_Event)
-#: Only the first part of a token is needed to choose the key; the library reads all of it when it checks it.
+#: The first part of a token is enough to choose the key; the library reads the rest when it verifies.
 _headers: Final = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -80,8 +80,8 @@ class WebhookVerifier(CallbackVerifier):
         body: bytes,
         peer: str | None = None,  # noqa: ARG002
     ) -> VerifiedCallback:
-        """Algorithm and signature, then type and times, then the merchant. Raises :class:`CallbackRejected`: 403 in
-        the words of the document; 503 when the keys cannot be had, so that the provider comes back."""
+        """Algorithm and signature, then type and times, then the merchant. Raises :class:`CallbackRejected`: 403 as
+        the document requires; 503 when the keys cannot be fetched, so that the provider retries."""
         header, payload = await self._check_signature(body)
         self._check_header(header)
         try:
@@ -134,11 +134,11 @@ def parse(body: bytes) -> ParsedCallback:
         order = event.order
         status = responses.status_of(order.payment_status)
         saved = responses.saved_method(order.order_id, status)
-        # Why a payment failed the event does not say, the order does.
+        # The event lacks the reason of a failure; the order has it.
         ask = status is PaymentStatus.FAILED
-        said = Observation() if ask else Observation(status, method_ref=saved)
+        observation = Observation() if ask else Observation(status, method_ref=saved)
         dedupe = f"{event.event}/{order.order_id}/{order.payment_status}"
-        return ParsedCallback((order.order_id,), dedupe, said, ask)
+        return ParsedCallback((order.order_id,), dedupe, observation, ask)
     if event.operation is not None:
         operation = event.operation
         observed = responses.operation_of(
@@ -151,7 +151,7 @@ def parse(body: bytes) -> ParsedCallback:
             observed=Observation(operations=(observed,) if observed else ()),
         )
     if event.subscription is not None:
-        # It names no order of ours, and a charge tells itself whether its method still works.
+        # It names no order of ours, and a charge shows by itself whether its method still works.
         return ParsedCallback((), f"{event.event}/{event.subscription.customer_subscription_id}")
     raise InvalidMessage(f"a Yandex Pay event without an order: {event.event}")
 

@@ -26,9 +26,9 @@ from providers.yookassa.settings import YooKassaSettings
 class YooKassa(HttpProvider):
     """One shop at YooKassa.
 
-    ``Idempotence-Key`` is our operation's id, the same on every attempt; YooKassa remembers it for 24 hours. It is
-    YooKassa that names the payment. Until its name has reached us it is found by our operation's id, which it carries
-    in its metadata; so is a refund.
+    ``Idempotence-Key`` is our operation's id, the same on every attempt; YooKassa remembers it for 24 hours. YooKassa
+    makes the payment's id. Until that has reached us the payment is found by our operation's id, which it carries in its
+    metadata; so is a refund.
 
     ========  =================================  ==================================================================
     CREATE    POST /payments                     PENDING with ``payment_url`` and the payment's id; needs return URLs
@@ -110,14 +110,14 @@ class YooKassa(HttpProvider):
         result = responses.refunded(await self._api.post("/refunds", key, {**body, "payment_id": payment.id}, Refund))
         if result.outcome is not Outcome.SUCCEEDED:
             return result
-        # Success would say that everything is given back; other refunds may be under way. This one is done.
+        # Success would mean that everything is refunded; other refunds may be open. This one is done.
         done = ObservedOperation(
             OperationType.REFUND, OperationStatus.SUCCESS, request.operation_id, result.provider_ref, request.amount
         )
         return CallResult(Outcome.PENDING, result.provider_ref, observed=Observation(operations=(done,)))
 
     async def _find(self, request: ProviderRequest) -> Payment | None:
-        """The payment, by its name or, until we know that, by the operation that opened it."""
+        """The payment, by its id or, until we know that, by the operation that opened it."""
         if request.order_ref != str(request.operation_id):
             try:
                 return await self._api.payment(request.order_ref)

@@ -27,7 +27,7 @@ class Api(ApiClient):
         return responses.refused(status, headers, body)
 
     async def post(self, path: str, key: str, body: dict[str, Any], type: type[T]) -> T:
-        """Ask for something once, however often it is asked with this key."""
+        """A write, done once however often it is repeated with this key."""
         return await self._call("POST", path, type, data=_encode(body), headers={"Idempotence-Key": key})
 
     async def payment(self, payment_id: str) -> Payment:
@@ -39,7 +39,7 @@ class Api(ApiClient):
         return [refund async for refund in self._list("/refunds", {"payment_id": payment_id}, Page, Refund)]
 
     async def find_payment(self, operation_id: str, since: datetime) -> Payment | None:
-        """The payment that an operation of ours opened at ``since`` or later; ``None``: there is none."""
+        """The payment that our operation opened at ``since`` or later; ``None``: there is none."""
         async for payment in self._list("/payments", {"created_at.gte": rfc3339(since)}, Page, Payment):
             if responses.opened_by(payment, operation_id):
                 return payment
@@ -50,7 +50,7 @@ class Api(ApiClient):
         return self._list("/payments", _between("captured_at", start, end), Page, Payment, whole=True)
 
     def refunded(self, start: datetime, end: datetime) -> AsyncIterator[Refund]:
-        """Every refund asked for from ``start`` on and before ``end``."""
+        """Every refund requested from ``start`` on and before ``end``."""
         return self._list("/refunds", _between("created_at", start, end), Page, Refund, whole=True)
 
 

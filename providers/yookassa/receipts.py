@@ -1,4 +1,4 @@
-"""Fiscal receipts in YooKassa's words (54-FZ). The codes of the fiscal data format stand for words there."""
+"""YooKassa's fiscal receipts (54-FZ), with terms in place of the codes of the fiscal data format."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -10,7 +10,7 @@ from billing.vocabulary import Tax
 from providers.base import Unsupported
 from providers.fiscal import MAX_NAME, SUBJECTS
 
-#: Receipt tax codes as published; rates that came later are added by the setting ``yookassa_tax_codes``.
+#: Receipt tax codes as published; later rates are added by the setting ``tax_codes``.
 TAX_CODES: Final[dict[str, int]] = {
     Tax.NONE: 1,
     Tax.VAT_0: 2,
@@ -35,7 +35,7 @@ MEASURES: Final = {
 
 
 def receipt(cart: Cart | None, contact: Contact | None, currency: str, taxes: Mapping[str, int]) -> dict[str, Any]:
-    """``{"receipt": …}``, or nothing where there is nowhere to send one or nothing to list."""
+    """``{"receipt": …}``, or nothing without an address to send it to or items to list."""
     customer = _customer(contact)
     if cart is None or not customer:
         return {}

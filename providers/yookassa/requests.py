@@ -1,4 +1,4 @@
-"""Our requests in YooKassa's words (API v3, OpenAPI 3.0.2). Amounts are decimal strings."""
+"""Bodies of YooKassa's requests (API v3, OpenAPI 3.0.2). Amounts are decimal strings."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -10,7 +10,7 @@ from billing.vocabulary import CaptureMode
 from providers.base import Unsupported
 from providers.yookassa.receipts import receipt
 
-#: By this field of its metadata a payment or refund is found whose answer was lost.
+#: The field of its metadata by which a payment or refund is found when its answer was lost.
 OPERATION: Final = "operation_id"
 PAYMENT: Final = "payment_id"
 #: Characters.
@@ -19,7 +19,7 @@ MAX_REFUND_DESCRIPTION: Final = 250
 
 
 def create(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]:
-    """POST /payments. The customer is sent back to one address, whatever came of it: that of success."""
+    """POST /payments. The customer returns to one address, whatever the result: that of success."""
     order = request.order
     if order is None or order.return_urls is None:
         raise Unsupported(Reason.INVALID_REQUEST)
@@ -32,7 +32,7 @@ def create(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]
 
 
 def recur(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]:
-    """POST /payments with a method saved before, the customer absent. Taken at once."""
+    """POST /payments with a saved method, the customer absent. Captured at once."""
     if request.saved_method is None:
         raise Unsupported(Reason.INVALID_REQUEST)
     return {**_charge(request, taxes), "capture": True, "payment_method_id": request.saved_method}
@@ -44,7 +44,7 @@ def capture(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any
 
 
 def refund(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]:
-    """POST /refunds. By items it carries a receipt of them; a whole one is receipted by YooKassa itself."""
+    """POST /refunds. A refund by items carries their receipt; YooKassa itself receipts a whole one."""
     body = {
         "payment_id": request.order_ref,
         "amount": amount(request),

@@ -1,4 +1,4 @@
-"""YooKassa's answers in our words: outcomes and observations."""
+"""YooKassa's answers as outcomes and observations."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -16,10 +16,10 @@ from providers.http import OK, RETRY_AFTER_MAX_S, by_status
 from providers.yookassa.requests import OPERATION
 
 NOT_FOUND: Final = 404
-#: YooKassa is at work on it still; the same request with the same key gets the result.
+#: YooKassa is still processing; the same request with the same key gets the result.
 PROCESSING: Final = 202
 
-#: cancellation_details.reason → our decline reason. What is not here is ``declined``.
+#: cancellation_details.reason → our decline reason. Others are ``declined``.
 DECLINES: Final[dict[str, Reason]] = {
     "3d_secure_failed": Reason.AUTHENTICATION_FAILED,
     "call_issuer": Reason.CALL_ISSUER,
@@ -37,9 +37,9 @@ DECLINES: Final[dict[str, Reason]] = {
 }
 #: error.code of a refusal → our decline reason.
 ERRORS: Final[dict[str, Reason]] = {"invalid_request": Reason.INVALID_REQUEST, "not_found": Reason.ORDER_NOT_FOUND}
-#: A hold that ended without being taken, by us or by time: nothing was declined.
+#: A hold that ended without a capture, by us or by time: nothing was declined.
 RELEASED: Final = frozenset({"canceled_by_merchant", "expired_on_capture"})
-#: The parameter that an error names when a key came again with another request.
+#: The parameter that an error names when a key is repeated with another request.
 KEY: Final = "idempotence-key"
 
 
@@ -122,10 +122,10 @@ _error = msgspec.json.Decoder(_Error)
 def refused(status: int, headers: Mapping[str, str], body: bytes) -> CallResult | None:
     """The outcome of an answer that is no success; ``None`` for one that is.
 
-    Only the API's own envelope is evidence; what a gateway between us says in its own words leaves all open.
+    Only the API's own envelope is evidence; an answer that a gateway made leaves the outcome unknown.
     """
-    if (told := by_status(status, headers)) is not None:
-        return told
+    if (outcome := by_status(status, headers)) is not None:
+        return outcome
     if status == PROCESSING:
         return CallResult(Outcome.UNKNOWN, reason=Reason.PROCESSING)
     if status in OK:
@@ -145,7 +145,7 @@ def refused(status: int, headers: Mapping[str, str], body: bytes) -> CallResult 
 
 
 def opened(payment: Payment) -> CallResult:
-    """A payment that was asked for, with the customer or without."""
+    """A payment was requested, with the customer or without."""
     url = None if payment.confirmation is None else payment.confirmation.confirmation_url
     match payment.status:
         case "canceled":
@@ -158,7 +158,7 @@ def opened(payment: Payment) -> CallResult:
 
 
 def captured(payment: Payment) -> CallResult:
-    """A hold that was to be taken."""
+    """A hold was captured."""
     match payment.status:
         case "succeeded":
             return CallResult(Outcome.SUCCEEDED)
@@ -169,12 +169,12 @@ def captured(payment: Payment) -> CallResult:
 
 
 def canceled(payment: Payment) -> CallResult:
-    """A hold that was to be released."""
+    """A hold was released."""
     return CallResult(Outcome.SUCCEEDED if payment.status == "canceled" else Outcome.PENDING)
 
 
 def refunded(refund: Refund) -> CallResult:
-    """Money that was to be given back."""
+    """A refund was requested."""
     match refund.status:
         case "succeeded":
             return CallResult(Outcome.SUCCEEDED, refund.id)
@@ -185,7 +185,7 @@ def refunded(refund: Refund) -> CallResult:
 
 
 def observation(payment: Payment, refunds: Iterable[Refund]) -> Observation:
-    """What YooKassa says of a payment."""
+    """The state of a payment at YooKassa."""
     reason = None if payment.cancellation_details is None else payment.cancellation_details.reason
     status = _status(payment, reason)
     method = payment.payment_method
@@ -199,7 +199,7 @@ def observation(payment: Payment, refunds: Iterable[Refund]) -> Observation:
 
 
 def opened_by(thing: Payment | Refund, operation_id: str) -> bool:
-    """Whether an operation of ours asked for it."""
+    """Whether our operation requested it."""
     return (thing.metadata or {}).get(OPERATION) == operation_id
 
 
@@ -212,7 +212,7 @@ def _status(payment: Payment, reason: str | None) -> PaymentStatus:
         case "canceled":
             return PaymentStatus.VOIDED if reason in RELEASED else PaymentStatus.FAILED
     returned = 0 if payment.refunded_amount is None else payment.refunded_amount.minor
-    # A part given back is told by its refund; that the money was taken is told by this.
+    # A partial refund is reported by the refund; this reports the capture.
     return PaymentStatus.REFUNDED if 0 < returned == payment.amount.minor else PaymentStatus.CAPTURED
 
 
@@ -234,7 +234,7 @@ def _declined(details: _Cancellation | None, ref: str) -> CallResult:
 
 
 def charge_line(payment: Payment) -> StatementLine | None:
-    """What was taken; ``None``: nothing was. The fee is what does not reach us of it."""
+    """A capture; ``None`` without one. The fee is the part that does not reach us."""
     if payment.captured_at is None or payment.status != "succeeded":
         return None
     amount, income = payment.amount.minor, payment.income_amount
@@ -250,7 +250,7 @@ def charge_line(payment: Payment) -> StatementLine | None:
 
 
 def refund_line(refund: Refund) -> StatementLine | None:
-    """What was given back; ``None``: not yet, or never. The list knows when it was asked for, not when it ended."""
+    """A refund that succeeded; ``None`` otherwise. The list has the time of the request, not of the end."""
     if refund.status != "succeeded":
         return None
     return StatementLine(

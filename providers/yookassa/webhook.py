@@ -1,7 +1,7 @@
 """YooKassa's notifications: JSON without a signature.
 
-The sender's address is checked, and that is not proof enough to move money: a notification says only that there is
-news of a payment, and YooKassa's API is asked what. Any status but 200 brings it again, for 24 hours.
+The sender's address is checked, which is not proof enough to move money: a notification means only that a payment
+changed, and YooKassa's API is queried. Any status but 200 makes YooKassa repeat it, for 24 hours.
 """
 
 from collections.abc import Iterable, Mapping
@@ -84,7 +84,7 @@ def parse(body: bytes) -> ParsedCallback:
     kind, about = notification.event.partition(".")[0], notification.object
     if kind not in ("payment", "refund"):
         raise InvalidMessage(f"a YooKassa notification without a payment: {notification.event}")
-    # Our operation's id finds the payment before YooKassa's answer has told us its own.
+    # Our operation's id identifies the payment before YooKassa's answer has brought its own.
     references = (about.payment_id if kind == "refund" else about.id, (about.metadata or {}).get(OPERATION))
     return ParsedCallback(
         references=tuple(reference for reference in references if reference),

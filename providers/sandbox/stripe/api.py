@@ -1,4 +1,4 @@
-"""Stripe's API over HTTP, as its reference says: keys, forms, idempotency, errors, lists."""
+"""Stripe's API over HTTP, by its reference: keys, forms, idempotency, errors, lists."""
 
 import math
 import uuid
@@ -34,7 +34,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class StripeApi:
-    """The API's handlers, in front of the ``payments``."""
+    """The API's handlers over the ``payments``."""
 
     def __init__(
         self, imitation: Imitation, payments: Payments, settings: StripeSettings, context: SandboxContext
@@ -83,8 +83,8 @@ class StripeApi:
         return handle
 
     def _writes(self, name: str | None, act: Write) -> Handler:
-        """What is the same for all writes: the credentials, the key, the faults. ``name``: what faults and the ledger
-        call it; ``None``: a charge, with the customer or without."""
+        """Common to all writes: the credentials, the key, the faults. ``name``: its name in faults and the
+        ledger; ``None``: a charge, with the customer or without."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
             if request.headers.get("Authorization") != self._authorization:
@@ -125,15 +125,15 @@ class StripeApi:
         with self._ledger.change():
             answer, kept = self._act(request, params, key, act)
             if kept and self._faults.draw(PROVIDER, operation, "error_500_after_commit") is not None:
-                # What went wrong after it was done is the answer to the key from now on.
-                answer = error(500, _error("api_error", "it was done, but you will not know"), {SHOULD_RETRY: "false"})
+                # The error after the operation is the answer to the key from now on.
+                answer = error(500, _error("api_error", "done, but not answered"), {SHOULD_RETRY: "false"})
             if kept and key is not None:
                 assert isinstance(answer.body, bytes)
                 self._replays.keep(key, asked, answer.status, answer.body)
         return answer
 
     def _act(self, request: web.Request, params: Params, key: str | None, act: Write) -> tuple[web.Response, bool]:
-        """The answer, and whether it is kept: a refusal before the call began is not."""
+        """The answer, and whether it is kept: a refusal of an invalid request is not."""
         try:
             return json_http.answer(act(request, params, key), headers=_named()), True
         except Refused as refused:

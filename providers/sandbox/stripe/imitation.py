@@ -1,4 +1,4 @@
-"""Stripe to the rest of the sandbox."""
+"""Stripe as the rest of the sandbox sees it."""
 
 import time
 from collections.abc import Sequence

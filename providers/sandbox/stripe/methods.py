@@ -1,4 +1,4 @@
-"""Saved methods, Stripe's cards for testing, and what the bank says when one is charged."""
+"""Saved methods, Stripe's test cards, and the bank's answer to a charge."""
 
 from typing import Any, Final
 

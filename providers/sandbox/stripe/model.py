@@ -1,5 +1,4 @@
-"""What becomes of payments at Stripe, by its rules: what the merchant asks for, what customers do, and what the
-merchant is told of it."""
+"""Payments at Stripe, by its rules: the merchant's calls, customers' actions, and the callbacks they cause."""
 
 import asyncio
 import time
@@ -18,7 +17,7 @@ from providers.sandbox.stripe.requests import PROVIDER
 
 #: How long a card's hold lasts, seconds.
 HOLD_S: Final = 7 * 86_400.0
-#: How long a refund is under way that is not done at once, seconds.
+#: How long a refund is open that is not done at once, seconds.
 REFUND_TAKES_S: Final = 0.05
 
 
@@ -34,7 +33,7 @@ class Payments:
         self._methods = Methods(context.ledger, context.faults)
 
     def session(self, order: Order, *, expanded: bool = False) -> dict[str, Any]:
-        """A Checkout Session in Stripe's words."""
+        """A Checkout Session as Stripe shows it."""
         return serializers.session(order, self._payment_url(order.order_id), expanded=expanded)
 
     def find(self, id: str, param: str) -> Order:
@@ -91,7 +90,7 @@ class Payments:
         return True
 
     def decline(self, order: Order, reason: str) -> bool:
-        """The customer's bank says no, and why; whether it was asked."""
+        """The customer's bank declines, for ``reason``; whether the payment could be paid."""
         if not is_payable(order):
             return False
         order.customer = "declines"
@@ -127,7 +126,7 @@ class Payments:
         return order
 
     def refund(self, params: Mapping[str, Any], key: str | None) -> tuple[Order, Operation]:
-        """POST /v1/refunds: done at once, unless a fault says otherwise."""
+        """POST /v1/refunds: done at once, without a fault."""
         order = self.find(parameters.text(params, "payment_intent"), "payment_intent")
         order.note("refund", key)
         if not order.captured:
@@ -145,15 +144,15 @@ class Payments:
         for fault in ("refund_later", "refund_fails_later"):
             if self._faults.draw(PROVIDER, "refund", fault) is not None:
                 operation.details["ends"] = fault
-                self._tell_refund(order, operation, "refund.created", key)
+                self._commit_refund(order, operation, "refund.created", key)
                 self._finish_later(order.order_id, operation.id)
                 return order, operation
         self._give_back(order, operation)
-        self._tell_refund(order, operation, "refund.created", key)
+        self._commit_refund(order, operation, "refund.created", key)
         return order, operation
 
     def expire(self, order: Order, key: str | None = None, cause: str = "expire") -> bool:
-        """The time to pay or to capture is over; whether it ended by that."""
+        """End the time to pay or to capture; whether the payment ended."""
         if order.status == "PENDING" and serializers.is_session(order):
             order.status, order.blocked = "FAILED", True
             event = serializers.event("checkout.session.expired", self.session(order), key)
@@ -167,7 +166,7 @@ class Payments:
         return True
 
     def resume(self) -> None:
-        """Go on with the refunds that a former process left under way."""
+        """Resume the refunds that a former process left open."""
         for order_id, operation_id in self.changes.unfinished():
             self._finish_later(order_id, operation_id)
 
@@ -213,7 +212,7 @@ class Payments:
         assert order.refunded <= order.captured, order.order_id
         order.status = "REFUNDED" if order.refunded == order.captured else "PARTIALLY_REFUNDED"
 
-    def _tell_refund(self, order: Order, operation: Operation, event: str, key: str | None) -> None:
+    def _commit_refund(self, order: Order, operation: Operation, event: str, key: str | None) -> None:
         events = [serializers.event(event, serializers.refund(order, operation), key)]
         if event == "refund.created":
             events.append(serializers.event("charge.refunded", serializers.charge(order), key))
@@ -227,10 +226,10 @@ class Payments:
         operation = next(o for o in order.operations if o.id == operation_id)
         if operation.details["ends"] == "refund_later":
             self._give_back(order, operation)
-            self._tell_refund(order, operation, "refund.updated", None)
+            self._commit_refund(order, operation, "refund.updated", None)
             return
         operation.status, operation.updated, operation.reason = "FAIL", time.time(), "expired_or_canceled_card"
-        self._tell_refund(order, operation, "refund.failed", None)
+        self._commit_refund(order, operation, "refund.failed", None)
 
     def _later(self, delay_s: float, order_id: str) -> None:
         asyncio.get_running_loop().call_later(delay_s, self._expire_overdue, order_id)

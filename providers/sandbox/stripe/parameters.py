@@ -9,7 +9,7 @@ from billing.money import exponent
 
 
 class Refused(Exception):
-    """The API says no. ``kept``: the refusal is the answer to the idempotency key from now on, since the call had
+    """A refusal. ``kept``: it is the answer to the idempotency key from now on, since the call had
     begun; ``more``: further fields of the error."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What Stripe accepts in a request that opens a payment, and what it says to the rest."""
+"""Which requests open a payment at Stripe, and its refusals of the others."""
 
 import time
 import uuid
@@ -12,7 +12,7 @@ from providers.sandbox.stripe.parameters import invalid
 PROVIDER: Final = "stripe"
 #: How long a session can be paid, seconds from now.
 TTL_S: Final = range(30 * 60, 24 * 3600 + 1)
-#: The least amount of a payment, minor units, of the currencies whose least Stripe publishes and we take.
+#: The minimum amount of a payment, minor units, of the currencies whose minimum Stripe publishes and that we support.
 MINIMUMS: Final = {"USD": 50, "EUR": 50, "GBP": 30, "JPY": 50}
 MAX_LINES: Final = 100
 

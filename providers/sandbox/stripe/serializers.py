@@ -1,6 +1,6 @@
-"""The sandbox' orders in Stripe's words: what its answers and its events say.
+"""The sandbox' orders as Stripe shows them: answers and events.
 
-An order is a Checkout Session with its PaymentIntent, or a PaymentIntent alone: the ids tell.
+An order is a Checkout Session with its PaymentIntent, or a PaymentIntent alone; the id shows which.
 """
 
 import time
@@ -128,7 +128,7 @@ def refund(order: Order, operation: Operation) -> dict[str, Any]:
 
 
 def charge(order: Order) -> dict[str, Any]:
-    """What the bank was asked, as the event of a refund shows it."""
+    """The charge, as the event of a refund shows it."""
     refunds = [o.amount for o in order.operations if o.type == "REFUND" and o.status != "FAIL"]
     return {
         "id": _charge_id(order),

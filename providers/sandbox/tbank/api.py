@@ -1,4 +1,4 @@
-"""T-Bank's API over HTTP, as its document says: tokens, one envelope, HTTP 200 for refusals too."""
+"""T-Bank's API over HTTP, by its document: tokens, one envelope, HTTP 200 for refusals too."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -24,7 +24,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class TBankApi:
-    """The API's handlers, in front of the ``payments``."""
+    """The API's handlers over the ``payments``."""
 
     def __init__(
         self, imitation: Imitation, payments: Payments, settings: TBankSettings, context: SandboxContext
@@ -48,8 +48,8 @@ class TBankApi:
         ]
 
     def _guard(self, name: str | None, act: Act) -> Handler:
-        """What is the same for all calls: the token, the envelope, the faults. ``name``: what faults and the ledger call
-        it; ``None``: Cancel, which the payment's state tells."""
+        """Common to all calls: the token, the envelope, the faults. ``name``: its name in faults and the
+        ledger; ``None``: Cancel, which the payment's state decides."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
             try:

@@ -1,4 +1,4 @@
-"""When T-Bank's API says no."""
+"""Refusals of T-Bank's API."""
 
 from typing import Final
 
@@ -13,7 +13,7 @@ TROUBLE: Final = "9999"
 
 
 class Refused(Exception):
-    """Nothing was done, but for a declined charge, whose ``status`` says so."""
+    """A refusal. Nothing was done, except a declined charge, which has a ``status``."""
 
     def __init__(self, code: str, message: str, status: str | None = None) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""T-Bank to the rest of the sandbox."""
+"""T-Bank as the rest of the sandbox sees it."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Final

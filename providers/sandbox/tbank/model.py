@@ -1,5 +1,4 @@
-"""What becomes of payments at T-Bank, by its rules: what the shop asks for, what customers do, and what the shop is
-told of it."""
+"""Payments at T-Bank, by its rules: the shop's calls, customers' actions, and the callbacks they cause."""
 
 import asyncio
 import time
@@ -35,9 +34,9 @@ DEFAULT_TTL_S: Final = 86_400.0
 MIN_TTL_S: Final = 60.0
 #: How long a hold lasts, seconds.
 HOLD_S: Final = 7 * 86_400.0
-#: How long a refund is under way that is not done at once, seconds.
+#: How long a refund is open that is not done at once, seconds.
 REFUND_TAKES_S: Final = 0.05
-#: What a charge is answered with whose method was revoked: the bank says no and does not say why.
+#: The code of a charge whose method was revoked: the bank declines without a reason.
 REVOKED: Final = "1005"
 
 
@@ -101,7 +100,7 @@ class Payments:
         return True
 
     def decline(self, order: Order, code: str, cause: str = "pay") -> bool:
-        """The bank says no, and why; whether it was asked."""
+        """The bank declines with ``code``; whether the payment could be paid."""
         if not is_payable(order):
             return False
         order.status, order.reason = "FAILED", code
@@ -123,7 +122,7 @@ class Payments:
             return order
         code = REVOKED if fault.fault == "method_revoked" else fault.fault.removeprefix(DECLINE)
         self.decline(order, code, "recur")
-        raise Refused(code, "the bank says no", serializers.status(order))
+        raise Refused(code, "declined by the bank", serializers.status(order))
 
     def confirm(self, order: Order, body: Mapping[str, Any]) -> Order:
         """Confirm: a smaller amount releases the rest."""
@@ -141,8 +140,8 @@ class Payments:
         return order
 
     def cancel(self, order: Order, body: Mapping[str, Any]) -> Order:
-        """Cancel: what nobody paid, what is held, or what was taken. A repeat with the same ``ExternalRequestId`` is
-        told how the payment stands."""
+        """Cancel: an unpaid payment, a hold, or what was captured. A repeat with the same ``ExternalRequestId`` is
+        answered with the state of the payment."""
         key = str(body.get("ExternalRequestId") or "") or None
         cause = cancels(order)
         order.note(cause, key)
@@ -158,7 +157,7 @@ class Payments:
         return order
 
     def expire(self, order: Order) -> bool:
-        """The time to pay or to confirm is over; whether it ended by that."""
+        """End the time to pay or to confirm; whether the payment ended."""
         if order.status == "AUTHORIZED":
             self._add(order, "VOID", "SUCCESS", order.authorized)
             order.status = "VOIDED"
@@ -170,7 +169,7 @@ class Payments:
         return True
 
     def resume(self) -> None:
-        """Go on with the refunds that a former process left under way."""
+        """Resume the refunds that a former process left open."""
         for order_id, operation_id in self.changes.unfinished():
             self._finish_later(order_id, operation_id)
 

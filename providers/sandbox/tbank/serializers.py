@@ -1,4 +1,4 @@
-"""The sandbox' orders in T-Bank's words: what its answers and its notifications say."""
+"""The sandbox' orders as T-Bank shows them: answers and notifications."""
 
 from typing import Any, Final
 
@@ -64,19 +64,19 @@ def found(order: Order) -> dict[str, Any]:
 
 def notification(order: Order, terminal_key: str) -> bytes:
     """A notification's fields, without the token."""
-    told = status(order)
+    shown = status(order)
     fields: dict[str, Any] = {
         "TerminalKey": terminal_key,
         "OrderId": order.details["order_id"],
         "Success": order.status != "FAILED",
-        "Status": told,
+        "Status": shown,
         "PaymentId": int(order.order_id),
         "ErrorCode": (order.reason if order.status == "FAILED" else None) or FINE,
-        "Amount": order.amount if told == "AUTHORIZED" else max(order.captured - order.refunded, 0) or order.amount,
+        "Amount": order.amount if shown == "AUTHORIZED" else max(order.captured - order.refunded, 0) or order.amount,
         "Pan": "430000******0777",
         "ExpDate": "1230",
         "Data": {"Source": "cards"},
     }
-    if "rebill_id" in order.details and told in ("AUTHORIZED", "CONFIRMED"):
+    if "rebill_id" in order.details and shown in ("AUTHORIZED", "CONFIRMED"):
         fields["RebillId"] = int(order.details["rebill_id"])
     return msgspec.json.encode(fields)

@@ -1,4 +1,4 @@
-"""Yandex Pay's merchant API over HTTP, as its document says: keys, envelopes, statuses."""
+"""Yandex Pay's merchant API over HTTP, by its document: keys, envelopes, statuses."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -24,7 +24,7 @@ Act = Callable[[web.Request, dict[str, Any]], dict[str, Any]]
 
 
 class YandexPayApi:
-    """The API's handlers, in front of the ``orders``."""
+    """The API's handlers over the ``orders``."""
 
     def __init__(
         self, imitation: Imitation, orders: Orders, signer: Signer, settings: YandexPaySettings, context: SandboxContext
@@ -56,7 +56,7 @@ class YandexPayApi:
         ]
 
     def _guard(self, operation: str, act: Act) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        """What is the same for all calls: the key, the body, the envelopes, the faults. ``act`` gives the data."""
+        """Common to all calls: the key, the body, the envelopes, the faults. ``act`` gives the data."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
             if request.headers.get("Authorization") != self._authorization:

@@ -1,4 +1,4 @@
-"""Carts in Yandex Pay's words: whether they add up, and what a refund leaves of them."""
+"""Yandex Pay's carts: whether they add up, and what a refund leaves of them."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -15,14 +15,14 @@ def check(cart: Mapping[str, Any], amount: int) -> None:
     """Raise :class:`CartProblem` unless the lines add up to the cart's total, and that to ``amount`` (kopecks)."""
     items = cart["items"]
     if not items or len({item["productId"] for item in items}) != len(items):
-        raise CartProblem("no items, or a product stands in the cart twice")
+        raise CartProblem("no items, or a product twice")
     for item in items:
         price, total = item.get("discountedUnitPrice", item.get("unitPrice")), _kopecks(item["total"])
         if price is not None and Decimal(item["quantity"]["count"]) * _kopecks(price) != total:
             raise CartProblem(f"{item['productId']}: the total is not count times price")
     lines, total = sum(_kopecks(item["total"]) for item in items), _kopecks(cart["total"]["amount"])
     if not lines == total == amount:
-        raise CartProblem(f"lines come to {lines}, the cart says {total}, the amount is {amount}")
+        raise CartProblem(f"lines come to {lines}, the cart has {total}, the amount is {amount}")
 
 
 def after_refund(cart: Mapping[str, Any], target: Mapping[str, Any] | None) -> dict[str, Any]:

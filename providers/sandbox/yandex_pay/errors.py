@@ -2,7 +2,7 @@
 
 
 class Refused(Exception):
-    """The API says no. The order is as it was."""
+    """A refusal. The order is unchanged."""
 
     def __init__(self, status: int, code: str, reason: str) -> None:
         super().__init__(reason)

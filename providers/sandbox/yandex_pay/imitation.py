@@ -1,4 +1,4 @@
-"""Yandex Pay to the rest of the sandbox."""
+"""Yandex Pay as the rest of the sandbox sees it."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Final

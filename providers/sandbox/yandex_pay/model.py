@@ -1,5 +1,4 @@
-"""What becomes of orders at Yandex Pay, by its rules: what the merchant asks for, what customers do, and what the
-merchant is told of it."""
+"""Orders at Yandex Pay, by its rules: the merchant's calls, customers' actions, and the callbacks they cause."""
 
 import asyncio
 import time
@@ -25,7 +24,7 @@ INTERVALS: Final = ("SECOND", "DAY", "WEEK", "MONTH", "YEAR")
 MAX_TITLE: Final = 30
 TTL_S: Final = range(180, 604_801)
 DEFAULT_TTL_S: Final = 1800
-#: How long a refund is under way, seconds.
+#: How long a refund is open, seconds.
 REFUND_TAKES_S: Final = 0.05
 _TWO_STAGE: Final = "yandex-pay/two-stage"
 
@@ -34,8 +33,8 @@ class Orders:
     """The orders of one merchant. Every change is in the ledger, with its callbacks, before a method returns.
 
     A write that is repeated, by ``externalOperationId`` or by ``X-Request-Id``, gets the same operation; with other
-    arguments it is refused. An unpaid order that is past its time stays PENDING and can no longer be paid; nobody is
-    told of it, since no document says that anybody would be.
+    arguments it is refused. An expired unpaid order stays PENDING and can no longer be paid; no callback is sent,
+    since no document describes one.
     """
 
     def __init__(self, merchant_id: str, context: SandboxContext) -> None:
@@ -133,7 +132,7 @@ class Orders:
         return True
 
     def decline(self, order: Order, reason: str) -> bool:
-        """The customer's bank says no, and why; whether it was asked."""
+        """The customer's bank declines, for ``reason``; whether the order could be paid."""
         if not is_payable(order):
             return False
         order.customer, order.status, order.reason = "declines", "FAILED", reason
@@ -170,7 +169,7 @@ class Orders:
         return operation
 
     def refund(self, order: Order, body: dict[str, Any], request_id: str | None) -> Operation:
-        """POST /v2/orders/{id}/refund: under way for a while, then a callback."""
+        """POST /v2/orders/{id}/refund: open for a while, then a callback."""
         if (known := self._asked_before(order, "refund", body, request_id)) is not None:
             return known
         amount, left = _amount(body["refundAmount"]), order.captured - order.refunded
@@ -193,14 +192,14 @@ class Orders:
         return operation
 
     def rollback(self, order: Order, request_id: str | None) -> None:
-        """POST /v1/orders/{id}/rollback: never to be paid; what was held is released, what was taken given back."""
+        """POST /v1/orders/{id}/rollback: no longer payable; a hold is released, a capture refunded."""
         order.note("rollback", request_id)
         if order.blocked:
             self.changes.put(order)
             return
         now, events = time.time(), []
         for operation in order.operations:
-            if operation.status == "PENDING":  # a refund under way: everything is given back at once instead
+            if operation.status == "PENDING":  # an open refund: everything is refunded at once instead
                 operation.status, operation.updated = "FAIL", now
                 events.append(self._operation(order, operation))
         if left := order.captured - order.refunded:
@@ -213,7 +212,7 @@ class Orders:
         self.changes.commit(order, "rollback", [*events, self._status(order)] if changed else [])
 
     def resume(self) -> None:
-        """Go on with the refunds that a former process left under way."""
+        """Resume the refunds that a former process left open."""
         for order_id, operation_id in self.changes.unfinished():
             self._finish_later(order_id, operation_id)
 
@@ -245,7 +244,7 @@ class Orders:
     def _asked_before(
         self, order: Order, operation: str, body: dict[str, Any], request_id: str | None
     ) -> Operation | None:
-        """Note the request; the operation it asked for at another time."""
+        """Record the request; the operation that an earlier one with the same id made."""
         order.note(operation, request_id)
         self.changes.put(order)
         key = body.get("externalOperationId")

@@ -1,4 +1,4 @@
-"""The sandbox' orders in Yandex Pay's words: what its answers and its events say."""
+"""The sandbox' orders as Yandex Pay shows them: answers and events."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -43,7 +43,7 @@ def operation(order: Order, operation: Operation) -> dict[str, Any]:
 
 
 def status_event(order: Order, merchant_id: str, at: float) -> bytes:
-    """ORDER_STATUS_UPDATED. It does not say why: the reason is in the order."""
+    """ORDER_STATUS_UPDATED. Without a reason: that is in the order."""
     what = {"orderId": order.order_id, "paymentStatus": order.status}
     return _event("ORDER_STATUS_UPDATED", merchant_id, at, order=what)
 

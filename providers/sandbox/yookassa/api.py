@@ -1,4 +1,4 @@
-"""YooKassa's API v3 over HTTP, as its document says: credentials, idempotency keys, errors, lists."""
+"""YooKassa's API v3 over HTTP, by its document: credentials, idempotency keys, errors, lists."""
 
 import uuid
 from collections.abc import Awaitable, Callable
@@ -30,7 +30,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class YooKassaApi:
-    """The API's handlers, in front of the ``payments``."""
+    """The API's handlers over the ``payments``."""
 
     def __init__(
         self, imitation: Imitation, payments: Payments, settings: YooKassaSettings, context: SandboxContext
@@ -73,8 +73,8 @@ class YooKassaApi:
         return handle
 
     def _writes(self, name: str | None, act: Act) -> Handler:
-        """What is the same for all writes: the credentials, the key, the faults. ``name``: what faults and the ledger
-        call it; ``None``: a payment, with the customer or without."""
+        """Common to all writes: the credentials, the key, the faults. ``name``: its name in faults and the
+        ledger; ``None``: a payment, with the customer or without."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
             if not self._knows(request):

@@ -1,4 +1,4 @@
-"""When YooKassa's API says no."""
+"""Refusals of YooKassa's API."""
 
 from typing import Final
 
@@ -13,7 +13,7 @@ CODES: Final = {
 
 
 class Refused(Exception):
-    """Nothing was done. ``parameter``: what of the request is wrong."""
+    """Nothing was done. ``parameter``: the invalid part of the request."""
 
     def __init__(self, status: int, description: str, parameter: str | None = None) -> None:
         super().__init__(description)

@@ -1,4 +1,4 @@
-"""YooKassa to the rest of the sandbox."""
+"""YooKassa as the rest of the sandbox sees it."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Final

@@ -23,14 +23,14 @@ LAST: Final = "~"
 def payments(
     ledger: ProviderLedger, faults: Faults, query: Mapping[str, str], view: Callable[[Order], dict[str, Any]]
 ) -> dict[str, Any]:
-    """GET /payments, the newest first. By the time of capture it is what clearing reads: a statement."""
+    """GET /payments, the newest first. By time of capture it is a statement."""
     before = _cursor(query)
     orders: Iterable[Order] = ledger.newest(PROVIDER, before)
     if any(name.startswith("captured_at.") for name in query):
-        told = with_statement_faults(
+        stated = with_statement_faults(
             movements(ledger.newest(PROVIDER, (math.inf, LAST)), ("CAPTURE",)), PROVIDER, faults
         )
-        by_time = sorted((order for order, _ in told), key=lambda o: (o.created, o.order_id), reverse=True)
+        by_time = sorted((order for order, _ in stated), key=lambda o: (o.created, o.order_id), reverse=True)
         orders = (order for order in by_time if (order.created, order.order_id) < before)
     found = (
         order
@@ -43,7 +43,7 @@ def payments(
 
 
 def refunds(ledger: ProviderLedger, faults: Faults, query: Mapping[str, str]) -> dict[str, Any]:
-    """GET /refunds, the newest first. Of no payment in particular it is a statement."""
+    """GET /refunds, the newest first. Without a payment it is a statement."""
     before = _cursor(query)
     all_of_them: Iterable[Movement] = _refunds(ledger, query.get("payment_id"))
     if "payment_id" not in query:
@@ -95,7 +95,7 @@ def _cursor(query: Mapping[str, str]) -> tuple[float, str]:
     try:
         return float(created), id
     except ValueError:
-        raise Refused(400, "not a cursor of ours", "cursor") from None
+        raise Refused(400, "not a cursor", "cursor") from None
 
 
 def _in_time(query: Mapping[str, str], name: str, at: float | None) -> bool:

@@ -1,5 +1,4 @@
-"""What becomes of payments at YooKassa, by its rules: what the shop asks for, what customers do, and what the shop is
-told of it."""
+"""Payments at YooKassa, by its rules: the shop's calls, customers' actions, and the callbacks they cause."""
 
 import asyncio
 import time
@@ -19,7 +18,7 @@ PROVIDER: Final = "yookassa"
 CONFIRM_S: Final = 3600.0
 #: How long a bank card's hold lasts, seconds.
 HOLD_S: Final = 7 * 86_400.0
-#: How long a refund is under way that is not done at once, seconds.
+#: How long a refund is open that is not done at once, seconds.
 REFUND_TAKES_S: Final = 0.05
 
 
@@ -34,7 +33,7 @@ class Payments:
         self._shop_id = shop_id
 
     def view(self, order: Order) -> dict[str, Any]:
-        """A payment in YooKassa's words."""
+        """A payment as YooKassa shows it."""
         return serializers.payment(order, self._shop_id, self._payment_url(order.order_id))
 
     def find(self, payment_id: str) -> Order:
@@ -70,7 +69,7 @@ class Payments:
         else:
             self._close(order, "FAILED", "payment_network", reason)
             order.operations.append(new_operation("AUTHORIZE", "FAIL", order.amount, time.time(), reason))
-        self._tell(order, "recur")
+        self._commit(order, "recur")
         return order
 
     def pay(self, order: Order) -> bool:
@@ -79,17 +78,17 @@ class Payments:
             return False
         order.customer = "pays"
         self._take(order)
-        self._tell(order, "pay")
+        self._commit(order, "pay")
         return True
 
     def decline(self, order: Order, reason: str) -> bool:
-        """The customer's bank says no, and why; whether it was asked."""
+        """The customer's bank declines, for ``reason``; whether the payment could be paid."""
         if not is_payable(order):
             return False
         order.customer = "declines"
         self._close(order, "FAILED", "payment_network", reason)
         order.operations.append(new_operation("AUTHORIZE", "FAIL", order.amount, time.time(), reason))
-        self._tell(order, "pay")
+        self._commit(order, "pay")
         return True
 
     def capture(self, order: Order, body: dict[str, Any], key: str) -> Order:
@@ -101,7 +100,7 @@ class Payments:
         if amount > order.authorized:
             raise Refused(400, "more than is held", "amount")
         self._captured(order, amount, key)
-        self._tell(order, "capture")
+        self._commit(order, "capture")
         return order
 
     def cancel(self, order: Order, key: str) -> Order:
@@ -112,11 +111,11 @@ class Payments:
         operation.key = key
         order.operations.append(operation)
         self._close(order, "VOIDED", "merchant", "canceled_by_merchant")
-        self._tell(order, "void")
+        self._commit(order, "void")
         return order
 
     def refund(self, order: Order, body: dict[str, Any], key: str) -> Operation:
-        """POST /refunds: done at once, unless a fault says otherwise."""
+        """POST /refunds: done at once, without a fault."""
         order.note("refund", key)
         amount = requests.amount(body)
         requests.receipt(body, amount)
@@ -138,7 +137,7 @@ class Payments:
         return operation
 
     def expire(self, order: Order) -> bool:
-        """The time to confirm or to capture is over; whether the payment ended by that."""
+        """End the time to confirm or to capture; whether the payment ended."""
         if order.status == "AUTHORIZED":
             order.operations.append(new_operation("VOID", "SUCCESS", order.authorized, time.time()))
             self._close(order, "VOIDED", "yoo_money", "expired_on_capture")
@@ -146,11 +145,11 @@ class Payments:
             self._close(order, "FAILED", "yoo_money", "expired_on_confirmation")
         else:
             return False
-        self._tell(order, "expire")
+        self._commit(order, "expire")
         return True
 
     def resume(self) -> None:
-        """Go on with the refunds that a former process left under way."""
+        """Resume the refunds that a former process left open."""
         for order_id, operation_id in self.changes.unfinished():
             self._finish_later(order_id, operation_id)
 
@@ -168,7 +167,7 @@ class Payments:
         return order
 
     def _declined(self) -> str | None:
-        """Why the bank declines a charge without the customer, if it does."""
+        """The reason with which the bank declines a charge without the customer; ``None``: it accepts."""
         fault = self._faults.draw(PROVIDER, "recur", "method_revoked", DECLINE)
         if fault is None:
             return None
@@ -193,7 +192,7 @@ class Payments:
     def _close(self, order: Order, status: str, party: str, reason: str) -> None:
         order.status, order.reason, order.details["party"] = status, reason, party
 
-    def _tell(self, order: Order, cause: str) -> None:
+    def _commit(self, order: Order, cause: str) -> None:
         view = self.view(order)
         self.changes.commit(order, cause, [serializers.notification(f"payment.{view['status']}", view)])
 

@@ -1,4 +1,4 @@
-"""What YooKassa accepts in a request, and what it says to the rest."""
+"""Which requests YooKassa accepts, and its refusals of the others."""
 
 from typing import Any, Final
 
@@ -60,7 +60,7 @@ def receipt(body: dict[str, Any], total: int) -> dict[str, Any]:
     if given is None:
         return {}
     if not isinstance(given, dict) or not given.get("items") or not given.get("customer"):
-        raise Refused(400, "no items, or nobody to send it to", "receipt")
+        raise Refused(400, "no items, or no customer", "receipt")
     try:
         lines = sum(from_decimal_string(i["amount"]["value"], CURRENCY) * i["quantity"] for i in given["items"])
     except (InvalidMoney, LookupError, TypeError) as error:

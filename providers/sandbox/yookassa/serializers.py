@@ -1,4 +1,4 @@
-"""The sandbox' orders in YooKassa's words: payments, refunds, notifications."""
+"""The sandbox' orders as YooKassa shows them: payments, refunds, notifications."""
 
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -8,7 +8,7 @@ import msgspec
 from billing.money import to_decimal_string
 from providers.sandbox.ledger import Operation, Order
 
-#: The ledger's word → YooKassa's. What was given back does not show in the status.
+#: The ledger's status → YooKassa's. Refunds do not change it.
 STATUSES: Final = {
     "PENDING": "pending",
     "AUTHORIZED": "waiting_for_capture",
@@ -19,7 +19,7 @@ STATUSES: Final = {
     "FAILED": "canceled",
 }
 REFUND_STATUSES: Final = {"PENDING": "pending", "SUCCESS": "succeeded", "FAIL": "canceled"}
-#: What YooKassa keeps of what it takes, in thousandths.
+#: YooKassa's fee, in thousandths.
 FEE_PERMILLE: Final = 28
 #: The one card that customers have.
 CARD: Final = {
