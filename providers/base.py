@@ -69,8 +69,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     ``currencies``: those it accepts; ``None``: every one we know. ``minimum``: currency → the smallest amount of a
     payment, minor units. ``day``: offset of its business day from UTC. ``declines_are_final``: a declined card ends the
     payment, instead of leaving the page open to another card. ``reports_failed_refunds``: it reports which refund
-    failed;
-    without, an operator has to look it up.
+    failed; otherwise an operator has to find out.
     """
 
     currencies: frozenset[str] | None

@@ -12,7 +12,8 @@ import pytest
 from billing.vocabulary import Action, Outcome
 from providers.sandbox.ledger import ProviderLedger
 from providers.sandbox.yandex_pay import Orders
-from tests.support.sandbox import API_KEY, MERCHANT, PATIENCE_S, ProviderWorld, a_request, about
+from providers.settings import environment as variables
+from tests.support.sandbox import PATIENCE_S, ProviderWorld, a_request, about
 
 
 async def test_the_keys_and_the_settings_survive_a_restart(tmp_path):
@@ -87,9 +88,8 @@ async def start(world: ProviderWorld, state_dir: Path) -> asyncio.subprocess.Pro
         "BILLING_SANDBOX_PORT": str(world.sandbox_port),
         "BILLING_SANDBOX_CALLBACK_URL": f"http://127.0.0.1:{world.shop_port}",
         "BILLING_SANDBOX_RETRY_MAX_S": "0.1",
-        "BILLING_YANDEX_PAY_API_KEY": API_KEY,
-        "BILLING_YANDEX_PAY_MERCHANT_ID": MERCHANT,
     }
+    environment |= variables(world.provider_settings[world.provider])
     code = "from runtime.settings import Settings; from providers.sandbox.server import run; run(Settings())"
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, env=environment)
     async with asyncio.timeout(PATIENCE_S):

@@ -4,6 +4,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from pydantic import SecretStr
 
 from billing.orders import Cart, Item
 from billing.vocabulary import Action, Outcome, PaymentStatus
@@ -158,8 +159,10 @@ async def test_an_operation_is_found_by_our_id(world: ProviderWorld):
 
 
 async def test_a_wrong_api_key_is_turned_away_before_anything_happens(world: ProviderWorld):
-    world.adapter._headers["Authorization"] = "Api-Key wrong"
-    result = await world.adapter.perform(a_request())
+    adapter = world.make_adapter(api_key=SecretStr("wrong"))
+    await adapter.start()
+    result = await adapter.perform(a_request())
+    await adapter.close()
     assert (result.outcome, result.reason) == (Outcome.NOT_SENT, "credentials")
     assert (await world.ask("GET", "/_sandbox/book"))["orders"] == []
 

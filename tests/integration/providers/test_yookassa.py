@@ -181,7 +181,7 @@ async def test_a_payment_whose_name_was_lost_is_found_by_our_operation(tmp_path,
 
 
 async def test_a_search_reads_page_after_page_and_only_then_says_that_there_is_none(world: YooKassaWorld, monkeypatch):
-    monkeypatch.setattr("providers.yookassa.api.PAGE", 2)
+    monkeypatch.setattr("providers.http.PAGE", 2)
     requests = [await world.open() for _ in range(5)]
     found = await world.adapter.perform(unnamed(requests[0]))
     assert found.observed.order_ref == requests[0].order_ref
@@ -189,7 +189,7 @@ async def test_a_search_reads_page_after_page_and_only_then_says_that_there_is_n
     assert (none.outcome, none.reason, none.observed.status) == (Outcome.SUCCEEDED, "order_not_found", None)
     late = await world.adapter.perform(unnamed(requests[0], since=datetime.now(UTC) + 2 * MINUTE))
     assert late.reason == "order_not_found"
-    monkeypatch.setattr("providers.yookassa.api.PAGES_MAX", 2)
+    monkeypatch.setattr("providers.http.PAGES_MAX", 2)
     assert (await world.adapter.perform(unnamed(requests[0]))).reason == "search_too_long"
 
 
