@@ -6,9 +6,12 @@ from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import pytest
+from clickhouse_connect.driver.asyncclient import AsyncClient
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from analytics.clickhouse import connect
+from analytics.migrate import migrate as migrate_clickhouse
 from runtime.postgres import create_engine
 from runtime.settings import Settings
 from storage.migrate import migrate
@@ -48,3 +51,24 @@ async def _run(server: AsyncEngine, statement: str) -> None:
     async with server.connect() as connection:
         raw = await connection.execution_options(isolation_level="AUTOCOMMIT")
         await raw.execute(text(statement))
+
+
+@pytest.fixture
+async def own_clickhouse(stack: dict[str, Any]) -> AsyncIterator[AsyncClient]:
+    """A migrated ClickHouse database of the test's own."""
+    name = f"test_{uuid4().hex}"
+    url = urlunsplit(urlsplit(stack["urls"]["clickhouse"])._replace(path=f"/{name}"))
+    await migrate_clickhouse(Settings(clickhouse_url=url))
+    client = await connect(url)
+    yield client
+    await client.command(f"DROP DATABASE `{name}`")
+    await client.close()
+
+
+@pytest.fixture
+def own(stack: dict[str, Any], own_clickhouse: AsyncClient, database: AsyncEngine) -> Settings:
+    """Settings of the test's own Postgres and ClickHouse."""
+    return Settings(
+        postgres_url=database.url.set(drivername="postgresql").render_as_string(hide_password=False),
+        clickhouse_url=urlunsplit(urlsplit(stack["urls"]["clickhouse"])._replace(path=f"/{own_clickhouse.database}")),
+    )

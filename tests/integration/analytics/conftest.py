@@ -7,8 +7,6 @@ from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import pytest
-from clickhouse_connect.driver.asyncclient import AsyncClient
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from analytics.clickhouse import connect
 from analytics.migrate import migrate
@@ -58,24 +56,3 @@ async def ask(clickhouse_url: str, days: Days) -> AsyncIterator[Ask]:
 
     yield rows
     await client.close()
-
-
-@pytest.fixture
-async def own_clickhouse(stack: dict[str, Any]) -> AsyncIterator[AsyncClient]:
-    """A migrated database of the test's own."""
-    name = f"test_{uuid4().hex}"
-    url = urlunsplit(urlsplit(stack["urls"]["clickhouse"])._replace(path=f"/{name}"))
-    await migrate(Settings(clickhouse_url=url))
-    client = await connect(url)
-    yield client
-    await client.command(f"DROP DATABASE `{name}`")
-    await client.close()
-
-
-@pytest.fixture
-def own(stack: dict[str, Any], own_clickhouse: AsyncClient, database: AsyncEngine) -> Settings:
-    """Settings of the test's own Postgres and ClickHouse."""
-    return Settings(
-        postgres_url=database.url.set(drivername="postgresql").render_as_string(hide_password=False),
-        clickhouse_url=urlunsplit(urlsplit(stack["urls"]["clickhouse"])._replace(path=f"/{own_clickhouse.database}")),
-    )
