@@ -95,12 +95,12 @@ async def test_a_revoked_key_is_refused_and_while_keys_cannot_be_read_the_known_
     )  # fmt: skip
     world.keys.keys = [key]
     await world.access.keys.refresh()
-    world.keys.away = True
+    world.keys.unavailable = True
     with pytest.raises(KeysUnavailable):
         await world.access.keys.refresh()
     assert (await world.get("/v1/analytics", Authorization="Bearer a key")).status == 200
 
-    world.keys.away, world.keys.keys = False, []
+    world.keys.unavailable, world.keys.keys = False, []
     await world.access.keys.refresh()
     assert (await world.get("/v1/analytics", Authorization="Bearer a key")).status == 401
 
