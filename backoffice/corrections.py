@@ -8,14 +8,16 @@ from uuid import UUID, uuid4
 import msgspec
 from aiokafka import TopicPartition
 
-from backoffice.operators import Operator, recorded
+from backoffice.operators import ActionRefused, Operator, recorded
 from billing.messages import CorrectPayment, Envelope, Reply, ReplyTo, decode_envelope
+from billing.messages.catalogue import BASELINE_TYPES
 from billing.messages.topics import INBOX, REPLIES
 from runtime.clock import utc_now
 from runtime.kafka.clients import new_consumer, new_producer
 from runtime.postgres import connected
 from runtime.settings import Settings
 from storage.operator_actions import Outcome
+from storage.streams.worker_beats import is_understood
 
 #: Seconds to wait for the payment's reply.
 REPLY_TIMEOUT_S: Final = 30.0
@@ -45,6 +47,9 @@ async def correct(
             correction=command.correction_id,
         ) as record,
     ):
+        async with engine.connect() as connection:
+            if command.TYPE not in BASELINE_TYPES and not await is_understood(connection, command.TYPE):
+                raise ActionRefused("upgrade-in-progress: a running worker does not know this command yet")
         reply = await _send(settings, command)
         if reply is None:
             record.outcome = Outcome.UNANSWERED

@@ -68,6 +68,9 @@ class Reads(Protocol):
     async def timeline(self, payment_id: UUID) -> list[TimelineEntry]:
         """Everything that happened to a payment, in order."""
 
+    async def is_understood(self, type: str) -> bool:
+        """Whether every running worker knows this type of message."""
+
     async def close(self) -> None: ...
 
 

@@ -233,6 +233,14 @@ PARKED_MESSAGES: Final = Table(
     Index("parked_messages_id", "message_id"),
 )
 
+WORKER_BEATS: Final = Table(
+    "worker_beats",
+    METADATA,
+    Column("worker", Text, primary_key=True),
+    _required("understood", ARRAY(Text)),
+    _required("beat_at", _TIME),
+)
+
 DEAD_LETTER_RESOLUTIONS: Final = Table(
     "dead_letter_resolutions",
     METADATA,

@@ -29,6 +29,7 @@ from runtime.postgres import (
 )
 from runtime.retry import Retry
 from runtime.settings import Settings
+from storage.streams import worker_beats
 from storage.streams.backlog import count_parked_callbacks, open_operations, stored_positions
 from streams.callbacks.agent import CallbacksAgent
 from streams.delivery.aggregate_agent import AggregateAgent
@@ -47,6 +48,7 @@ log = structlog.get_logger(__name__)
 RESTORE_PATIENCE_S: Final = 30.0
 STOP_PATIENCE_S: Final = 10.0
 BEAT_EVERY_S: Final = 1.0
+RECORD_BEAT_EVERY_S: Final = 5.0
 #: A statement that Postgres does not answer becomes a known outage at its timeout: only what lasts longer hangs.
 BEAT_PATIENCE_S: Final = COMMAND_TIMEOUT_S + 5.0
 #: How often the metrics read Postgres, seconds: positions, and the backlog of all workers.
@@ -54,6 +56,7 @@ READ_POSITIONS_S: Final = 1.0
 READ_BACKLOG_S: Final = 15.0
 EXIT_UNTRUSTED: Final = 70
 # A statement that hangs is given up, and tried again, while the restore still waits.
+assert 3 * RECORD_BEAT_EVERY_S < worker_beats.GONE_AFTER_S
 assert CONNECT_TIMEOUT_S < COMMAND_TIMEOUT_S <= RESTORE_PATIENCE_S
 
 Restore = Callable[[Sequence[int]], Awaitable[Mapping[int, int]]]
@@ -93,9 +96,8 @@ class Agents:
         self._payments = AggregateAgent(
             Payments(), self._engine, publisher, dead_letters, exit_process, on_committed=self.metrics.decided
         )
-        availability = self._availability = Availability(
-            self._engine, self._providers, f"{socket.gethostname()}:{os.getpid()}"
-        )
+        self._worker = f"{socket.gethostname()}:{os.getpid()}"
+        availability = self._availability = Availability(self._engine, self._providers, self._worker)
         self._calls = ProviderAgent(
             self._engine,
             publisher,
@@ -118,6 +120,7 @@ class Agents:
         self._spawn(ParkedMessages(self._engine, publisher, dead_letters, MESSAGE_TYPES.keys()).run())
         self._spawn(run_periodically(READ_POSITIONS_S, self._read_positions, "positions cannot be read for metrics"))
         self._spawn(run_periodically(READ_BACKLOG_S, self._read_backlog, "the backlog cannot be read for metrics"))
+        self._spawn(self._beat())
         self._spawn(self._watch())
         self._started = True
 
@@ -131,6 +134,8 @@ class Agents:
                     await feed.lock.acquire()  # the batch in progress is done, and no other starts
                 await self._calls.finish()
                 await self._payments.flush()
+                async with self._engine.begin() as connection:
+                    await worker_beats.stopped(connection, self._worker)
         for task in self._tasks:
             task.cancel()
         await self._producer.stop()
@@ -183,6 +188,16 @@ class Agents:
         else:
             log.critical("a task of the worker failed", exc_info=error)
             exit_process(repr(error))
+
+    async def _beat(self) -> None:
+        """Record in Postgres, forever, that this worker runs and which messages it knows."""
+
+        async def record() -> None:
+            async with self._engine.begin() as connection:
+                await worker_beats.beat(connection, self._worker, MESSAGE_TYPES.keys())
+
+        await Retry("first beat", POSTGRES_ERRORS).run(record)
+        await run_periodically(RECORD_BEAT_EVERY_S, record, "postgres is unavailable, the worker's beat is late")
 
     async def _watch(self) -> None:
         """Touch the heartbeat while there is progress or a known outage; exit when a feed is stuck: Faust hangs or has

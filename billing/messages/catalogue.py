@@ -45,6 +45,26 @@ MESSAGE_TYPES: Final[MappingProxyType[str, type[Message]]] = MappingProxyType(
     {message.TYPE: message for messages in TOPIC_MESSAGES.values() for message in messages}
 )
 
+#: Types that the workers of the last release know too. A writer checks any other type before it writes it: a type joins
+#: this set one release after the catalogue.
+BASELINE_TYPES: Final = frozenset(
+    (
+        "billing.payment.create.v1",
+        "billing.payment.capture.v1",
+        "billing.payment.void.v1",
+        "billing.payment.refund.v1",
+        "billing.payment.rollback.v1",
+        "billing.payment.expire.v1",
+        "billing.payment.correct.v1",
+        "billing.payment.chase.v1",
+        "billing.provider.result.v1",
+        "billing.provider.callback.v1",
+        "billing.provider.request.v1",
+        "billing.payment.changed.v1",
+        "billing.reply.v1",
+    )
+)
+
 #: Topics whose values are somebody else's bytes: what they are stands in the headers, all of them texts.
 RAW_TOPICS: Final[MappingProxyType[Topic, tuple[str, ...]]] = MappingProxyType(
     {

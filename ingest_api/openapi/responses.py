@@ -22,6 +22,7 @@ COMMAND: Final = (
     Problem.MALFORMED_JSON,
     Problem.INVALID_IDEMPOTENCY_KEY,
     *ADMISSION,
+    Problem.UPGRADE_IN_PROGRESS,
     Problem.SLOW_REQUEST,
     Problem.BODY_TOO_LARGE,
     Problem.UNSUPPORTED_MEDIA_TYPE,

@@ -16,6 +16,7 @@ from storage.journal.story import TimelineEntry, timeline_entries
 from storage.journal.timeline import changes_after, find_refusal, journal_of, postings_of
 from storage.payments.lists import Cursor, Filters, find_payment, list_payments
 from storage.providers.switches import open_breakers, switches
+from storage.streams.worker_beats import is_understood
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +54,11 @@ class PostgresReads:
             journal = await journal_of(connection, payment_id)
             postings = await postings_of(connection, payment_id)
         return timeline_entries(journal, postings)
+
+    async def is_understood(self, type: str) -> bool:
+        """Whether every running worker knows this type of message."""
+        async with self._connected() as connection:
+            return await is_understood(connection, type)
 
     async def unavailable_providers(self) -> frozenset[str]:
         """The providers that are switched off, or whose circuit breaker is open in a worker."""

@@ -16,9 +16,11 @@ from billing.messages import (
     RollbackPayment,
     VoidPayment,
 )
+from billing.messages.catalogue import BASELINE_TYPES
 from billing.messages.topics import INBOX
 from ingest_api.dependencies import Dependencies, Injected
 from ingest_api.edge.prefer import Preference, preference
+from ingest_api.problems import RETRY_AFTER_S, Problem, ProblemError
 from runtime.settings import Settings
 
 Command = CreatePayment | CapturePayment | VoidPayment | RefundPayment | RollbackPayment
@@ -65,8 +67,11 @@ async def submit(
     """Store ``command`` and wait for its reply until ``deadline`` (:func:`time.monotonic`).
 
     Returns the reply, ``None`` if there is none in time, and the preference that was applied. ``id`` is the
-    envelope's, the same for every repeat. Raises :class:`~ingest_api.kafka.writer.NotStored`.
+    envelope's, the same for every repeat. Raises :class:`~ingest_api.kafka.writer.NotStored`, and 503 while a worker
+    runs that does not know the command.
     """
+    if command.TYPE not in BASELINE_TYPES and not await dependencies.reads.is_understood(command.TYPE):
+        raise ProblemError(Problem.UPGRADE_IN_PROGRESS, headers={"Retry-After": str(RETRY_AFTER_S)})
 
     async def store(command: Command) -> None:
         subject = str(command.payment_id)

@@ -245,6 +245,13 @@ class Problem(ProblemType):
         "An unexpected error; it is logged under 'request_id'.",
         "Repeat the request with the same Idempotency-Key. If the error persists, report the request id.",
     )
+    UPGRADE_IN_PROGRESS = (
+        "upgrade-in-progress",
+        503,
+        "An upgrade is in progress",
+        "A part of the service does not know this command yet. The request was not accepted.",
+        "Repeat the request after Retry-After seconds, with the same Idempotency-Key.",
+    )
     UNAVAILABLE = (
         "service-unavailable",
         503,

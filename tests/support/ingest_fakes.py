@@ -91,6 +91,7 @@ class FakeReads:
     refusals: dict[tuple[UUID, UUID | None], Refusal] = field(default_factory=dict)
     journal: list[PaymentChanged] = field(default_factory=list)
     journal_reads: int = 0
+    not_understood: set[str] = field(default_factory=set)
     entries: list[TimelineEntry] = field(default_factory=list)
     error: Exception | None = None
     unavailable_now: frozenset[str] = frozenset()
@@ -100,6 +101,9 @@ class FakeReads:
             raise self.error
         found = self.payments_of.get(payment_id)
         return found if found is not None and found.client_id == client_id else None
+
+    async def is_understood(self, type: str) -> bool:
+        return type not in self.not_understood
 
     async def refusal(self, client_id: str, payment_id: UUID, operation_id: UUID | None) -> Refusal | None:
         return self.refusals.get((payment_id, operation_id))

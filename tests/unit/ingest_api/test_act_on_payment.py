@@ -8,6 +8,7 @@ import pytest
 from billing.messages import CapturePayment, ProviderResult, RefundPayment, RollbackPayment, VoidPayment
 from billing.payments.model import Payment
 from billing.vocabulary import Action, Outcome
+from ingest_api.payments import submit
 from tests.support.factories import authorized, captured, unpaid
 
 REASON = {"reason": "changed their mind"}
@@ -35,6 +36,23 @@ async def test_an_accepted_command_is_in_kafka_before_the_answer(world, name, pa
     assert answer.headers["Retry-After"] == "1"
     assert answer.headers["Preference-Applied"] == "respond-async"
     assert world.writer.records[0].key == str(id).encode()
+
+
+@EACH
+async def test_a_command_that_a_running_worker_does_not_know_yet_is_not_accepted(
+    world, name, payment, body, command, action, monkeypatch
+) -> None:
+    id = world.keep(payment())
+    monkeypatch.setattr(submit, "BASELINE_TYPES", submit.BASELINE_TYPES - {command.TYPE})
+    world.reads.not_understood.add(command.TYPE)
+    answer = await world.act(id, name, body)
+    answer.is_problem(503, "upgrade-in-progress")
+    assert answer.headers["Retry-After"] == "1"
+    assert world.writer.records == []
+
+    world.reads.not_understood.clear()
+    assert (await world.act(id, name, body)).status == 202
+    assert len(world.writer.records) == 1
 
 
 @EACH

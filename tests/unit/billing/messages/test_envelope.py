@@ -1,7 +1,8 @@
 import pytest
 
 from billing.errors import InvalidMessage
-from billing.messages import Envelope, decode_envelope
+from billing.messages import MESSAGE_TYPES, Envelope, decode_envelope
+from billing.messages.catalogue import BASELINE_TYPES
 from tests.support.factories import NOW, a_create
 
 
@@ -36,3 +37,7 @@ def test_data_that_does_not_fit_its_type_is_refused():
     raw = wrapped().encode().replace(b'"amount":59900', b'"amount":"59900"')
     with pytest.raises(InvalidMessage, match="amount"):
         decode_envelope(raw).open()
+
+
+def test_types_of_the_last_release_can_still_be_read() -> None:
+    assert set(MESSAGE_TYPES) >= BASELINE_TYPES
