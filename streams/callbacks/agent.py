@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 import structlog
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.errors import BillingError, InvalidMessage
@@ -20,7 +21,7 @@ from runtime.kafka.dead_letters import DeadLetterWriter
 from runtime.kafka.publisher import OutboundMessage, Publisher
 from runtime.kafka.record import Incoming
 from runtime.periodic import run_periodically
-from runtime.postgres import POSTGRES_ERRORS
+from runtime.postgres import POSTGRES_ERRORS, is_refusal
 from runtime.retry import Retry
 from storage.payments.references import find_payments
 from storage.streams.parked_callbacks import ParkedCallback, due, park, unpark
@@ -74,12 +75,12 @@ class CallbacksAgent:
 
     async def process(self, batch: list[Incoming]) -> None:
         """Forward a batch, then move the position. A crash in between forwards it twice, under the same ids."""
-        received = []
+        received: list[tuple[Incoming, _Received]] = []
         for incoming in batch:
             try:
                 callback = self._read(incoming)
                 if callback.parsed.references:
-                    received.append(callback)
+                    received.append((incoming, callback))
             except BillingError as error:
                 await self._dead_letters.write(CONSUMER, CALLBACKS.name, incoming, error)
         moves: dict[int, tuple[int, int]] = {}
@@ -89,7 +90,12 @@ class CallbacksAgent:
 
         async def forward() -> None:
             async with self._statements.connect() as connection:
-                await self._forward(connection, received)
+                try:
+                    await self._forward(connection, [callback for _, callback in received])
+                except DBAPIError as error:
+                    if not is_refusal(error):
+                        raise
+                    await self._forward_singly(connection, received)
                 await advance(connection, CONSUMER, CALLBACKS.name, moves)
 
         try:
@@ -111,6 +117,18 @@ class CallbacksAgent:
             if parked:
                 known = await self._forward(connection, [self._reread(callback) for callback in parked])
                 await unpark(connection, known)
+
+    async def _forward_singly(
+        self, connection: AsyncConnection, received: Sequence[tuple[Incoming, _Received]]
+    ) -> None:
+        """Forward a batch of which Postgres refuses the data of a callback: that one becomes a dead letter."""
+        for incoming, callback in received:
+            try:
+                await self._forward(connection, [callback])
+            except DBAPIError as error:
+                if not is_refusal(error):
+                    raise
+                await self._dead_letters.write(CONSUMER, CALLBACKS.name, incoming, error)
 
     async def _forward(self, connection: AsyncConnection, received: Sequence[_Received]) -> list[str]:
         """Forward the callbacks that have a payment, park the rest; returns the ids of those forwarded."""

@@ -161,3 +161,15 @@ async def test_an_unsigned_callback_about_an_order_that_the_provider_named_makes
     asked = requests(world.publisher.published)[-1]
     assert (asked["action"], asked["order_ref"]) == ("INQUIRE", theirs)
     assert (await world.payment(create.payment_id)).status is PaymentStatus.PENDING
+
+
+async def test_a_callback_whose_data_postgres_refuses_is_a_dead_letter_and_costs_no_other_one(world):
+    create = a_create()
+    await world.deliver(await world.agent(), create)
+    ((operation_id,),) = await world.rows("SELECT id::text FROM operations")
+    publisher = Publisher()
+    agent = await an_agent(world, publisher)
+    await agent.process([callback("a\x00b", 0), callback(operation_id, 1)])
+    assert [incoming.offset for incoming, _ in publisher.dead_letters.written] == [0]
+    assert len(publisher.published) == 1
+    assert await world.rows("SELECT next_offset FROM stream_positions WHERE consumer = 'callbacks'") == [(2,)]
