@@ -141,7 +141,9 @@ class ProviderWorld:
         app.router.add_post(f"/{self.provider}{self.plugin.callback.path}", self._hear)
         server = TestServer(app, port=self.shop_port)
         await server.start_server()
+        await self.verifier.start()
         yield
+        await self.verifier.close()
         await server.close()
 
     async def _hear(self, request: web.Request) -> web.Response:
@@ -192,10 +194,8 @@ async def a_world(state_dir: Path, timeout_s: float = 5.0) -> AsyncIterator[Prov
 async def running(world: AnyWorld) -> AsyncIterator[AnyWorld]:
     """A world with everything started."""
     await world.adapter.start()
-    await world.verifier.start()
     try:
         async with world.sandbox(), world.shop():
             yield world
     finally:
         await world.adapter.close()
-        await world.verifier.close()

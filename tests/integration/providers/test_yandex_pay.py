@@ -268,12 +268,10 @@ async def test_a_refused_callback_is_delivered_again_with_a_new_token(world):
 async def test_a_restarted_provider_keeps_its_book_and_delivers_what_was_left(tmp_path):
     world = ProviderWorld(tmp_path)
     await world.adapter.start()
-    await world.verifier.start()
     async with world.sandbox():
         request, url = await opened(world)
         await act(url, "pay")  # nobody listens
     async with world.shop(), world.sandbox():
         assert (await world.book(request.order_ref))["captured"] == 59_900
         await world.until(lambda: world.statuses() == ["CAPTURED"])
-    await world.verifier.close()
     await world.adapter.close()
