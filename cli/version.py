@@ -1,9 +1,7 @@
 """``billing version``: which release this is, and which schema and messages it knows."""
 
 import subprocess
-from importlib.metadata import version as version_of
 from pathlib import Path
-from typing import Final
 
 import msgspec
 import typer
@@ -11,10 +9,9 @@ import typer
 from billing.messages import MESSAGE_TYPES
 from cli.arguments import AsJson
 from cli.output import write_json
+from runtime import release
 from runtime.settings import Settings
 from storage.schema import REVISION
-
-DISTRIBUTION: Final = "cinema-billing"
 
 
 class Version(msgspec.Struct, frozen=True):
@@ -29,7 +26,7 @@ class Version(msgspec.Struct, frozen=True):
 def version(as_json: AsJson = False) -> None:
     """Print version, source revision, schema and message types."""
     this = Version(
-        version=version_of(DISTRIBUTION),
+        version=release.version(),
         revision=Settings().revision or _revision_of_checkout() or "unknown",
         schema=REVISION,
         message_types=sorted(MESSAGE_TYPES),
@@ -37,7 +34,7 @@ def version(as_json: AsJson = False) -> None:
     if as_json:
         write_json(this)
         return
-    typer.echo(f"{DISTRIBUTION} {this.version}, revision {this.revision}, schema {this.schema}")
+    typer.echo(f"{release.DISTRIBUTION} {this.version}, revision {this.revision}, schema {this.schema}")
     typer.echo("message types:")
     for type in this.message_types:
         typer.echo(f"  {type}")

@@ -13,6 +13,7 @@ from ingest_api import health
 from ingest_api.dependencies import Dependencies, Replies, Writer
 from ingest_api.edge.fast_path import DirectRoute, FastPath
 from ingest_api.edge.request_context import RequestContext
+from ingest_api.instance import Instance
 from ingest_api.kafka.change_streams import ChangeStreams
 from ingest_api.openapi import page
 from ingest_api.openapi.document import DESCRIPTION, complete
@@ -92,7 +93,8 @@ def _lifespan(dependencies: Dependencies) -> Callable[[FastAPI], AbstractAsyncCo
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(dependencies.reads.close)
-            started: list[CallbackVerifier | Writer | Replies | ChangeStreams | KeyRing | ProviderHealth] = [
+            started: list[Instance | CallbackVerifier | Writer | Replies | ChangeStreams | KeyRing | ProviderHealth] = [
+                dependencies.instance,
                 *dependencies.verifiers.values(),
                 dependencies.writer,
                 dependencies.replies,

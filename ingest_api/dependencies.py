@@ -12,6 +12,7 @@ from billing.messages import PaymentChanged, Refusal
 from billing.payments.model import Payment
 from ingest_api.auth.admission import Admission
 from ingest_api.edge.idempotency import RecentKeys
+from ingest_api.instance import Instance
 from ingest_api.kafka.change_streams import ChangeStreams
 from ingest_api.kafka.replies import WaitingRequests
 from ingest_api.metrics import Metrics
@@ -79,6 +80,7 @@ class Dependencies:
     """``clock`` gives the time in UTC; ``new_id`` an id that is never given twice."""
 
     settings: Settings
+    instance: Instance
     metrics: Metrics
     admission: Admission
     writer: Writer

@@ -14,6 +14,7 @@ from ingest_api.auth.admission import Admission, RateLimits
 from ingest_api.dependencies import Dependencies
 from ingest_api.edge.idempotency import RecentKeys
 from ingest_api.edge.uvicorn_server import IngestServer, server_config
+from ingest_api.instance import Instance
 from ingest_api.kafka.change_streams import ChangeStreams
 from ingest_api.kafka.replies import ReplyListener, WaitingRequests
 from ingest_api.kafka.writer import KafkaWriter
@@ -59,12 +60,14 @@ def build_dependencies(settings: Settings) -> Dependencies:
     providers = registry.PLUGINS
     reads = PostgresReads(engine)
     rules = read_rules(settings.routes_file, providers)
+    instance = Instance(settings, engine.begin)
     return Dependencies(
         settings=settings,
+        instance=instance,
         metrics=metrics,
-        admission=Admission(keys, RateLimits(settings.ingest_processes)),
+        admission=Admission(keys, RateLimits(lambda: instance.processes)),
         writer=KafkaWriter(settings, metrics),
-        replies=ReplyListener(settings, waiting, metrics),
+        replies=ReplyListener(settings, lambda: instance.slot, waiting, metrics),
         waiting=waiting,
         recent_keys=RecentKeys(),
         changes=ChangeStreams(settings, metrics),

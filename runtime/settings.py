@@ -1,16 +1,22 @@
-"""Every setting of the service, in one place. Read from the environment with the prefix ``BILLING_``."""
+"""Every setting of the service, in one place. Read from the environment with the prefix ``BILLING_``, else from files
+below ``/run/secrets``."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+#: Where Docker, Podman and Kubernetes mount secrets: a file for each setting, its name in lower case.
+SECRETS_DIR: Final = Path("/run/secrets")
 
 
 class Settings(BaseSettings):
     """Times end in their unit (``_s``, ``_ms``); URLs left empty are filled in by the local stack."""
 
-    model_config = SettingsConfigDict(env_prefix="BILLING_", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="BILLING_", extra="ignore", secrets_dir=SECRETS_DIR if SECRETS_DIR.is_dir() else None
+    )
 
     # where things are
     state_dir: Path = Path(".billing")
@@ -65,8 +71,8 @@ class Settings(BaseSettings):
     ingest_trusted_proxies: list[str] = Field(default_factory=list)
     """Addresses and networks of the proxies before ingest, as JSON: their ``X-Forwarded-For`` tells who calls. The
     callbacks of a provider that does not sign are judged by that."""
-    ingest_instance: int = Field(0, ge=0)
-    """Picks this process' own partition of the replies topic."""
+    ingest_instance: int | None = Field(None, ge=0)
+    """Picks this process' own partition of the replies topic. Unset: the lease in Postgres does."""
     api_keys: dict[str, SecretStr] = Field(default_factory=dict)
     """API client name → SHA-256 (hex) of its key, as JSON: keys of our own, with all scopes and no rate limit.
     Clients' keys are made by `billing api-keys`."""
@@ -74,8 +80,8 @@ class Settings(BaseSettings):
     """Maximum delay before a new or revoked key takes effect."""
     client_rate_per_s: float = Field(200.0, gt=0)
     """Requests a second of an API client without a rate of its own."""
-    ingest_processes: int = Field(1, ge=1)
-    """How many ingest processes share the clients' rates."""
+    ingest_processes: int | None = Field(None, ge=1)
+    """How many ingest processes share the clients' rates. Unset: as many as hold a lease in Postgres."""
     ingest_head_timeout_s: float = Field(10.0, gt=0, le=60)
     """Seconds a client has to send a request's head."""
     ingest_body_timeout_s: float = Field(30.0, gt=0, le=300)

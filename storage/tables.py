@@ -296,6 +296,16 @@ API_KEYS: Final = Table(
     Index("api_keys_client", "client"),
 )
 
+PROCESS_LEASES: Final = Table(
+    "process_leases",
+    METADATA,
+    Column("kind", Text, primary_key=True),
+    Column("slot", SmallInteger, primary_key=True, autoincrement=False),
+    _required("holder", Text()),
+    _required("version", Text()),
+    _required("until", _TIME),
+)
+
 OPERATOR_ACTIONS: Final = Table(
     "operator_actions",
     METADATA,

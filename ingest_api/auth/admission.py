@@ -1,6 +1,7 @@
 """Admits a client's request: API key, scope and rate limit."""
 
 import math
+from collections.abc import Callable
 from typing import Final
 
 from starlette.requests import Request
@@ -19,13 +20,14 @@ BURST_S: Final = 2
 
 
 class RateLimits:
-    """Limits the rate of each client in this process to its share: the client's rate divided by ``processes``.
+    """Limits the rate of each client in this process to its share: the client's rate divided by ``processes()``, the
+    number of processes now.
 
     Together the processes never admit more than the rate. A client that uses only one of them gets only that share.
     See ADR 0009.
     """
 
-    def __init__(self, processes: int) -> None:
+    def __init__(self, processes: Callable[[], int]) -> None:
         self._processes = processes
         self._storage = MemoryStorage()
         self._limiters: dict[str, tuple[float, Limiter, int]] = {}
@@ -35,10 +37,10 @@ class RateLimits:
         client exceeded its rate."""
         if math.isinf(rate_per_s):
             return []
-        share = rate_per_s / self._processes
+        share = rate_per_s / self._processes()
         capacity = max(1, math.ceil(share * BURST_S))
         known = self._limiters.get(client)
-        if known is None or known[0] != share:  # the first request, or the rate was changed
+        if known is None or known[0] != share:  # the first request, or the rate or the number of processes changed
             known = self._limiters[client] = (share, Limiter(share, capacity, self._storage), capacity)
         admitted = known[1].consume(client)
         left = self._storage.get_token_count(client)

@@ -95,8 +95,9 @@ class ReplyListener:
 
     wanted: Final = True
 
-    def __init__(self, settings: Settings, waiting: WaitingRequests, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, slot: Callable[[], int], waiting: WaitingRequests, metrics: Metrics) -> None:
         self._settings = settings
+        self._slot = slot
         self._waiting = waiting
         self._metrics = metrics
         self._task: asyncio.Task[None] | None = None
@@ -118,8 +119,9 @@ class ReplyListener:
             await asyncio.gather(self._task, return_exceptions=True)
 
     def choose(self, partitions: Sequence[int]) -> Sequence[int]:
-        """The partition of this process."""
-        return [self._settings.ingest_instance % len(partitions)]
+        """The partition of this process. A slot that changes later counts from the next connection on: processes may share
+        a partition, for each ignores replies to the others' requests."""
+        return [self._slot() % len(partitions)]
 
     def live(self, partitions: Sequence[int]) -> None:
         """From now on, requests can wait."""

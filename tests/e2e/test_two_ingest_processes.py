@@ -1,4 +1,5 @@
-"""Two ingest processes behind one load balancer: they agree on idempotency, and on how fast a client may be."""
+"""Ingest processes behind one load balancer, two beside the stack's own: they agree on idempotency, and on how fast a
+client may be."""
 
 import asyncio
 import json
@@ -24,7 +25,7 @@ Answer = tuple[int, Any]
 
 
 class Two:
-    """The processes, as a client sees them."""
+    """The processes, as a client sees them. The last one is the stack's own."""
 
     def __init__(self, http: aiohttp.ClientSession, urls: list[str], api_key: str) -> None:
         self._http = http
@@ -36,6 +37,12 @@ class Two:
         async with self._http.post(f"{self.urls[process]}/v1/payments", json=body, headers=headers) as answer:
             return answer.status, await answer.json()
 
+    async def policy(self, process: int, key: str) -> str | None:
+        """What the process says it grants the client."""
+        headers = {"Authorization": f"Bearer {key}"}
+        async with self._http.get(f"{self.urls[process]}/v1/payments/{uuid4()}", headers=headers) as answer:
+            return answer.headers.get("RateLimit-Policy")
+
     async def get(self, process: int, path: str, key: str | None = None) -> Answer:
         headers = {"Authorization": f"Bearer {key or self.api_key}"}
         async with self._http.get(self.urls[process] + path, headers=headers) as answer:
@@ -46,17 +53,15 @@ class Two:
 async def two(running: Stack, stack) -> AsyncIterator[Two]:
     status = read_status(Layout(running.state_dir))
     assert status is not None
-    environment = {**status["environment"], "BILLING_INGEST_PROCESSES": "2", "BILLING_API_KEYS_REFRESH_S": "0.2"}
+    environment = {**status["environment"], "BILLING_API_KEYS_REFRESH_S": "0.2"}
     async with AsyncExitStack() as opened:
         timeout = aiohttp.ClientTimeout(total=60)
         http = await opened.enter_async_context(
             aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0))
         )
-        processes = [
-            await opened.enter_async_context(ingest_process(http, {**environment, "BILLING_INGEST_INSTANCE": number}))
-            for number in ("3", "4")
-        ]
-        yield Two(http, [process.url for process in processes], stack["api_key"])
+        processes = [await opened.enter_async_context(ingest_process(http, environment)) for _ in range(2)]
+        urls = [*(process.url for process in processes), stack["urls"]["ingest"]]
+        yield Two(http, urls, stack["api_key"])
 
 
 async def test_the_same_command_to_both_at_once_is_one_payment(two: Two) -> None:
@@ -91,7 +96,7 @@ async def test_another_body_with_the_same_key_is_refused_by_whichever_process_it
             assert (await two.post(process, key, bodies[1 - won]))[0] == 422
 
 
-async def test_a_clients_rate_holds_across_both(running: Stack, two: Two) -> None:
+async def test_a_clients_rate_holds_across_all(running: Stack, two: Two) -> None:
     made = running.billing(
         "api-keys",
         "create",
@@ -112,8 +117,9 @@ async def test_a_clients_rate_holds_across_both(running: Stack, two: Two) -> Non
     async def ask(process: int) -> int:
         return (await two.get(process, f"/v1/payments/{uuid4()}", key))[0]
 
-    for process in (0, 1):
-        while await ask(process) == 401:  # until it has read the new key
+    share = RATE // 3
+    for process in (0, 1, 2):
+        while await two.policy(process, key) != f'"client";q={2 * share};w=2':  # until it knows the key and the others
             await asyncio.sleep(0.05)
         while await ask(process) != 429:  # until the burst is spent
             pass
@@ -126,6 +132,6 @@ async def test_a_clients_rate_holds_across_both(running: Stack, two: Two) -> Non
             admitted += await ask(process) == 404
         return admitted
 
-    admitted = sum(await asyncio.gather(*(keep_asking(process) for process in (0, 1, 0, 1))))
+    admitted = sum(await asyncio.gather(*(keep_asking(process) for process in (0, 1, 2, 0, 1, 2))))
     rate = admitted / (time.monotonic() - started)
     assert RATE * 0.8 <= rate <= RATE * 1.2

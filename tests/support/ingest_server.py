@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import unquote
 from uuid import UUID, uuid5
 
@@ -27,6 +27,7 @@ from ingest_api.auth.admission import Admission, RateLimits
 from ingest_api.dependencies import Dependencies
 from ingest_api.edge.idempotency import RecentKeys
 from ingest_api.edge.uvicorn_server import IngestServer, server_config
+from ingest_api.instance import Instance
 from ingest_api.kafka.replies import WaitingRequests
 from ingest_api.metrics import Metrics
 from ingest_api.routing.provider_health import ProviderHealth
@@ -212,11 +213,25 @@ def _json(document: Any) -> bytes:
     return json.dumps(document).encode()
 
 
+def no_postgres() -> NoReturn:
+    """The settings say which instance this is: no lease is needed."""
+    raise AssertionError
+
+
 def world(verifiers: Verifiers | None = None, **overrides: Any) -> World:
     """An API of its own, nothing started; ``overrides`` change settings. Without ``verifiers`` there is one
     provider, with a fake."""
     hashes = {name: hashlib.sha256(key.encode()).hexdigest() for name, key in (("site", SITE_KEY), ("shop", SHOP_KEY))}
-    settings = Settings(**{"api_keys": hashes, "wait_default_s": 5.0, "body_limit_bytes": 8192, **overrides})
+    settings = Settings(
+        **{
+            "api_keys": hashes,
+            "ingest_instance": 0,
+            "ingest_processes": 1,
+            "wait_default_s": 5.0,
+            "body_limit_bytes": 8192,
+            **overrides,
+        }
+    )
     metrics = Metrics()
     waiting = WaitingRequests(metrics, limit=200)
     writer, replies, reads, book = RecordingWriter(), FakeReplies(), FakeReads(), FakeKeyStore()
@@ -225,10 +240,11 @@ def world(verifiers: Verifiers | None = None, **overrides: Any) -> World:
     known = {name: PLUGINS[name] for name in verifiers}
     dependencies = Dependencies(
         settings=settings,
+        instance=Instance(settings, no_postgres),
         metrics=metrics,
         admission=Admission(
             KeyRing(settings.api_keys, book, clock=lambda: NOW, refresh_s=300, default_rate_per_s=0.001),
-            RateLimits(settings.ingest_processes),
+            RateLimits(lambda: 1),
         ),
         writer=writer,
         replies=replies,

@@ -42,7 +42,7 @@ async def writing(settings: Settings) -> AsyncIterator[KafkaWriter]:
 async def listening(settings: Settings, instance: int) -> AsyncIterator[tuple[ReplyListener, WaitingRequests, Metrics]]:
     metrics = Metrics()
     waiting = WaitingRequests(metrics)
-    listener = ReplyListener(settings.model_copy(update={"ingest_instance": instance}), waiting, metrics)
+    listener = ReplyListener(settings, lambda: instance, waiting, metrics)
     await listener.start()
     try:
         await until(lambda: listener.ready)
@@ -110,7 +110,7 @@ async def test_a_reply_reaches_the_waiting_request_on_its_partition_only(setting
         listening(settings, instance=settings.kafka_partitions + 5) as (five, there, _),
     ):
         assert (four.partition, five.partition) == (4, 5)
-        with here.place("a") as ours, there.place("a") as theirs:
+        with here.register("a") as ours, there.register("a") as theirs:
             assert ours is not None
             assert theirs is not None
             await send_reply(producer, 4, "a")

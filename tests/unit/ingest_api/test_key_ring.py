@@ -139,10 +139,18 @@ async def test_a_client_that_exceeds_its_rate_learns_when_to_retry(kiosk, body) 
 
 def test_the_processes_together_never_give_more_than_the_rate() -> None:
     admitted = 0
-    for process in (RateLimits(processes=2), RateLimits(processes=2)):
+    for process in (RateLimits(lambda: 2), RateLimits(lambda: 2)):
         for _ in range(100):
             with suppress(ProblemError):
                 process.take("kiosk", 10)
                 admitted += 1
 
     assert 20 <= admitted <= 24, "two seconds' worth at once, whoever is asked"
+
+
+def test_the_share_of_a_rate_follows_the_number_of_processes() -> None:
+    processes = 1
+    limits = RateLimits(lambda: processes)
+    assert (b"ratelimit-policy", b'"client";q=20;w=2') in limits.take("kiosk", 10)
+    processes = 2
+    assert (b"ratelimit-policy", b'"client";q=10;w=2') in limits.take("kiosk", 10)
