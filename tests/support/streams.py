@@ -92,9 +92,7 @@ class World:
     ) -> AggregateAgent[Payment, PaymentChange]:
         """A worker that was just given the partition."""
         publisher = publisher or self.publisher
-        agent = AggregateAgent(
-            Payments(), self.engine, publisher, publisher.dead_letters, exit_process, now=lambda: NOW
-        )  # type: ignore[arg-type]
+        agent = AggregateAgent(Payments(), self.engine, publisher, publisher.dead_letters, exit_process, now=now)  # type: ignore[arg-type]
         await agent.restore([0])
         return agent
 
