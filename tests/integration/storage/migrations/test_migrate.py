@@ -29,7 +29,7 @@ async def behind(database):
     """A database whose next migration has a table to change."""
     async with database.begin() as connection:
         await connection.execute(text("ALTER TABLE journal ADD CONSTRAINT journal_pkey UNIQUE (recorded_at, type)"))
-        await connection.execute(text("DROP TABLE parked_messages, worker_beats"))  # of the later ones
+        await connection.execute(text("DROP TABLE parked_messages, worker_beats, process_leases"))  # of the later ones
     await set_revision(database, "0007")
     return database
 
