@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import count, cycle
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -26,17 +27,19 @@ FINAL = {"CAPTURED", "REFUNDED", "FAILED", "VOIDED", "EXPIRED"}
 class Shop:
     """Payments of one test, and what became of them at the provider and in our books."""
 
-    def __init__(self, stack: dict[str, Any], http: aiohttp.ClientSession) -> None:
+    def __init__(self, stack: dict[str, Any], http: aiohttp.ClientSession, ingest: Sequence[str] = ()) -> None:
         self.payments: list[str] = []
         self._urls = stack["urls"]
+        self._ingest = cycle(ingest or (self._urls["ingest"],))
+        self._numbers = count()
         self._key = stack["api_key"]
         self._http = http
         self._run = uuid4().hex
 
-    async def sell(self, count: int, pause_s: float = 0.0) -> None:
+    async def sell(self, payments: int, pause_s: float = 0.0) -> None:
         """Post payments one after another; tries again until the service takes each."""
-        for number in range(count):
-            self.payments.append(await self._sell(number))
+        for _ in range(payments):
+            self.payments.append(await self._sell(next(self._numbers)))
             await asyncio.sleep(pause_s)
 
     async def refund(self, payments: Sequence[str]) -> None:
@@ -96,7 +99,7 @@ class Shop:
         deadline = time.monotonic() + PATIENCE_S
         while True:
             try:
-                async with self._http.post(f"{self._urls['ingest']}/v1/payments", json=BODY, headers=headers) as answer:
+                async with self._http.post(f"{next(self._ingest)}/v1/payments", json=BODY, headers=headers) as answer:
                     if answer.status in (201, 202):
                         return str((await answer.json())["id"])
                     assert answer.status == 503, await answer.text()
@@ -107,10 +110,10 @@ class Shop:
 
 
 @asynccontextmanager
-async def a_shop(stack: dict[str, Any]) -> AsyncIterator[Shop]:
-    """A shop whose customers pay as soon as they can."""
+async def a_shop(stack: dict[str, Any], ingest: Sequence[str] = ()) -> AsyncIterator[Shop]:
+    """A shop whose customers pay as soon as they can. ``ingest``: addresses of the service, used in turn."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
-        shop = Shop(stack, http)
+        shop = Shop(stack, http, ingest)
         await shop.customers("auto")
         try:
             yield shop
