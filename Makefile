@@ -48,6 +48,10 @@ demo: setup ## Start everything and watch 200 customers buy
 test: setup chromium ## Run all tests, on real servers
 	@$(VENV)/bin/pytest --numprocesses 2 --dist loadgroup
 
+.PHONY: check
+check: lint ## Check style, types, layers, and run the unit and contract tests: no server needed
+	@$(VENV)/bin/pytest --numprocesses 2 --dist loadgroup tests/unit tests/contract
+
 .PHONY: bench
 bench: setup ## Measure full payments per second beside what the machine can do at all
 	@$(BILLING) bench

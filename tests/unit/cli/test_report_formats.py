@@ -38,7 +38,7 @@ def test_json_is_an_object_per_row() -> None:
 def test_a_table_shows_the_question_and_every_row() -> None:
     text = encoded(REPORT, RESULT, Format.TABLE).decode()
 
-    assert "What came in and went out each day" in text
+    assert "What are gross revenue, refunds, fees and net revenue of each day" in " ".join(text.split())
     assert "2026-11-22" in text
 
 
