@@ -11,13 +11,13 @@ from admin.report_store import ReportStore
 from admin.sessions import Sessions
 from runtime.clock import utc_now
 from runtime.postgres import create_engine
-from runtime.settings import Settings
+from runtime.settings import AdminSettings
 from storage.access.key_ring import KeyRing, PostgresKeyStore
 
 log = structlog.get_logger(__name__)
 
 
-def run(settings: Settings) -> None:
+def run(settings: AdminSettings) -> None:
     """Serve on ``settings.admin_host:admin_port`` until SIGTERM or SIGINT."""
     secret = settings.admin_secret.get_secret_value()
     if not secret:

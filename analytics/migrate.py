@@ -13,7 +13,7 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 
 from analytics.clickhouse import DEFAULT_DATABASE, connect, database_of
 from analytics.cluster import on_cluster
-from runtime.settings import Settings
+from runtime.settings import ClickHouseSettings
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +74,7 @@ def read_migrations(folder: Traversable | None = None) -> list[Migration]:
     return migrations
 
 
-async def migrate(settings: Settings) -> None:
+async def migrate(settings: ClickHouseSettings) -> None:
     """Create the database if it is missing and run the missing migrations; several processes may do so at once.
     Raises :class:`MigrationChanged` before it changes anything."""
     cluster = settings.clickhouse_cluster

@@ -12,7 +12,7 @@ from billing.access.scopes import Scope
 from runtime.clock import utc_now
 from runtime.new_keys import is_client_name, new_key
 from runtime.postgres import connected
-from runtime.settings import Settings
+from runtime.settings import PostgresSettings
 from storage.access import api_keys
 from storage.access.api_keys import KeyRefused, StoredKey
 
@@ -30,7 +30,7 @@ class IssuedKey(msgspec.Struct, frozen=True):
 
 
 async def create_client(
-    settings: Settings, operator: Operator, client: str, scopes: Iterable[Scope], rate_per_s: int | None
+    settings: PostgresSettings, operator: Operator, client: str, scopes: Iterable[Scope], rate_per_s: int | None
 ) -> IssuedKey:
     """Create an API client and its first key. ``rate_per_s``: requests per second, ``None`` for the default.
 
@@ -46,13 +46,13 @@ async def create_client(
     return IssuedKey(client, key.id, granted, key.secret)
 
 
-async def list_keys(settings: Settings, *, include_revoked: bool = False) -> list[StoredKey]:
+async def list_keys(settings: PostgresSettings, *, include_revoked: bool = False) -> list[StoredKey]:
     """The live keys, or all keys ever issued, by client and age."""
     async with connected(settings) as engine, engine.connect() as connection:
         return await (api_keys.all_keys if include_revoked else api_keys.live_keys)(connection)
 
 
-async def rotate_key(settings: Settings, operator: Operator, client: str) -> IssuedKey:
+async def rotate_key(settings: PostgresSettings, operator: Operator, client: str) -> IssuedKey:
     """Issue another key with the scopes of the client's latest. The old one stays valid until it is revoked.
 
     Raises :class:`ActionRefused` if there is no such client, or it has two live keys already.
@@ -64,7 +64,7 @@ async def rotate_key(settings: Settings, operator: Operator, client: str) -> Iss
     return IssuedKey(client, key.id, granted, key.secret)
 
 
-async def revoke_key(settings: Settings, operator: Operator, key_id: str) -> str:
+async def revoke_key(settings: PostgresSettings, operator: Operator, key_id: str) -> str:
     """Revoke a key; returns its client. Ingest refuses the key within ``BILLING_API_KEYS_REFRESH_S`` seconds.
 
     Raises :class:`ActionRefused` if there is no live key with this id.
@@ -77,7 +77,7 @@ async def revoke_key(settings: Settings, operator: Operator, key_id: str) -> str
 
 @asynccontextmanager
 async def _changing(
-    settings: Settings, operator: Operator, action: str, subject_kind: str, subject_id: str
+    settings: PostgresSettings, operator: Operator, action: str, subject_kind: str, subject_id: str
 ) -> AsyncIterator[tuple[AsyncConnection, dict[str, Any]]]:
     """A transaction that changes keys, with the details of its record."""
     async with (

@@ -15,7 +15,7 @@ from billing.messages.topics import INBOX, REPLIES
 from runtime.clock import utc_now
 from runtime.kafka.clients import new_consumer, new_producer
 from runtime.postgres import connected
-from runtime.settings import Settings
+from runtime.settings import KafkaSettings, Settings
 from storage.operator_actions import Outcome
 from storage.streams.worker_beats import is_understood
 
@@ -59,7 +59,7 @@ async def correct(
     return reply
 
 
-async def _send(settings: Settings, command: CorrectPayment) -> Reply | None:
+async def _send(settings: KafkaSettings, command: CorrectPayment) -> Reply | None:
     """Store the command in Kafka and wait for its reply."""
     correlation_id, subject = str(uuid4()), str(command.payment_id)
     command = msgspec.structs.replace(command, reply_to=ReplyTo(REPLY_PARTITION, correlation_id))

@@ -8,7 +8,7 @@ from runtime.clock import utc_now
 from runtime.kafka.clients import new_producer
 from runtime.kafka.publisher import Publisher
 from runtime.postgres import connected
-from runtime.settings import Settings
+from runtime.settings import KafkaSettings, Settings
 from storage.payments.follow_ups import open_operations
 from streams.payments.follow_ups import follow_up_message
 
@@ -27,7 +27,7 @@ async def query_provider(settings: Settings, operator: Operator, payment_id: UUI
     return len(operations)
 
 
-async def send_follow_ups(settings: Settings, operations: Iterable[tuple[UUID, UUID, int]]) -> None:
+async def send_follow_ups(settings: KafkaSettings, operations: Iterable[tuple[UUID, UUID, int]]) -> None:
     """Store a follow-up in Kafka for each operation: (payment id, operation id, follow-ups so far). Returns once the
     broker has all of them."""
     messages = [follow_up_message(*operation, utc_now()) for operation in operations]

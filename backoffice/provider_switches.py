@@ -9,7 +9,7 @@ from backoffice.operators import InvalidArgument, Operator, recorded
 from providers import registry
 from runtime.clock import utc_now
 from runtime.postgres import connected
-from runtime.settings import Settings
+from runtime.settings import PostgresSettings, Settings
 from storage.payments.follow_ups import held_back
 from storage.providers.switches import OpenBreaker, Switch, open_breakers, switches, turn
 from streams.provider_calls.availability import LOOK_EVERY_S
@@ -26,7 +26,7 @@ class ProviderState(msgspec.Struct, frozen=True):
     waiting: int
 
 
-async def list_providers(settings: Settings) -> list[ProviderState]:
+async def list_providers(settings: PostgresSettings) -> list[ProviderState]:
     """Every configured provider, and every one that was ever switched, by name."""
     now = utc_now()
     async with connected(settings) as engine, engine.connect() as connection:
@@ -44,7 +44,7 @@ async def list_providers(settings: Settings) -> list[ProviderState]:
         ]
 
 
-async def disable(settings: Settings, operator: Operator, provider: str) -> int:
+async def disable(settings: PostgresSettings, operator: Operator, provider: str) -> int:
     """Stop calling a provider; returns how many operations wait for it once every worker has seen the switch.
 
     Operations wait, callbacks are still accepted. Raises :class:`InvalidArgument` for an unknown provider.
@@ -67,7 +67,7 @@ async def enable(settings: Settings, operator: Operator, provider: str) -> int:
     return len(waiting)
 
 
-async def _switch(settings: Settings, operator: Operator, provider: str, *, enabled: bool) -> None:
+async def _switch(settings: PostgresSettings, operator: Operator, provider: str, *, enabled: bool) -> None:
     """Return once every worker has seen the switch."""
     known = sorted(registry.PLUGINS)
     if provider not in known:

@@ -10,7 +10,7 @@ import msgspec
 from runtime.logging.card_numbers import MASK
 from runtime.logging.redaction import redact
 from runtime.postgres import connected
-from runtime.settings import Settings
+from runtime.settings import PostgresSettings
 from storage.journal.replay import Difference, check_payments, count_payments
 
 #: Payments that are listed; all that differ are counted.
@@ -32,7 +32,9 @@ class RebuildReport(msgspec.Struct):
     payments: list[RebuiltPayment] = []
 
 
-async def check(settings: Settings, limit: int | None, on_progress: Callable[[int, int], None]) -> RebuildReport:
+async def check(
+    settings: PostgresSettings, limit: int | None, on_progress: Callable[[int, int], None]
+) -> RebuildReport:
     """Compare every payment, or the first ``limit`` by id. ``on_progress(checked, total)`` follows each batch."""
     report = RebuildReport()
     async with connected(settings) as engine:

@@ -8,7 +8,7 @@ import msgspec
 
 from runtime.logging.redaction import redact
 from runtime.postgres import connected
-from runtime.settings import Settings
+from runtime.settings import PostgresSettings
 from storage.journal.replay import Unreplayable, rebuilt
 from storage.journal.story import TimelineEntry, timeline_entries
 from storage.journal.timeline import journal_of, postings_of
@@ -25,7 +25,7 @@ class Timeline(msgspec.Struct, frozen=True):
     entries: list[TimelineEntry]
 
 
-async def read_timeline(settings: Settings, payment_id: UUID, at: datetime | None) -> Timeline | None:
+async def read_timeline(settings: PostgresSettings, payment_id: UUID, at: datetime | None) -> Timeline | None:
     """The timeline up to ``at`` (UTC), or all of it; ``None`` if there is no such payment."""
     async with connected(settings) as engine, engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ")

@@ -19,7 +19,7 @@ from ingest_api.metrics import Metrics
 from ingest_api.routing.selection import ProviderSelector
 from providers.base import CallbackVerifier
 from providers.plugin import ProviderPlugin
-from runtime.settings import Settings
+from runtime.settings import IngestSettings
 from storage.journal.story import TimelineEntry
 from storage.payments.lists import Cursor, Filters
 
@@ -79,7 +79,7 @@ class Reads(Protocol):
 class Dependencies:
     """``clock`` gives the time in UTC; ``new_id`` an id that is never given twice."""
 
-    settings: Settings
+    settings: IngestSettings
     instance: Instance
     metrics: Metrics
     admission: Admission

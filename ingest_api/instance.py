@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from runtime import release
 from runtime.periodic import run_periodically
-from runtime.settings import Settings
+from runtime.settings import IngestSettings
 from storage.processes import leases
 
 log = structlog.get_logger(__name__)
@@ -35,7 +35,7 @@ class Instance:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: IngestSettings,
         connect: Callable[[], AbstractAsyncContextManager[AsyncConnection]],
         renewals: int = RENEWALS,
     ) -> None:

@@ -24,11 +24,11 @@ from ingest_api.routing.provider_health import ProviderHealth
 from ingest_api.routing.selection import ProviderSelector, read_rules
 from providers import registry
 from runtime.postgres import create_engine
-from runtime.settings import Settings
+from runtime.settings import IngestSettings
 from storage.access.key_ring import KeyRing, PostgresKeyStore
 
 
-def run(settings: Settings) -> None:
+def run(settings: IngestSettings) -> None:
     """Serve on ``settings.ingest_host:ingest_port`` until SIGTERM or SIGINT, then finish the accepted requests and exit
     with code 0."""
     serve(build_dependencies(settings))
@@ -45,7 +45,7 @@ def serve(dependencies: Dependencies) -> None:
     IngestServer(config, (dependencies.waiting, dependencies.changes)).run()
 
 
-def build_dependencies(settings: Settings) -> Dependencies:
+def build_dependencies(settings: IngestSettings) -> Dependencies:
     """The dependencies for the Kafka, the Postgres and the providers of ``settings``. Connects to nothing yet."""
     metrics = Metrics()
     waiting = WaitingRequests(metrics)

@@ -11,6 +11,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from runtime.kafka import dead_letters
 from runtime.retry import OUTAGES, RETRIES
+from runtime.settings import MetricsSettings
 
 #: Buckets for anything that takes from a millisecond to half a minute.
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -29,12 +30,12 @@ def new_registry() -> CollectorRegistry:
 
 
 @contextmanager
-def served(registry: CollectorRegistry, host: str, port: int) -> Iterator[None]:
-    """Serve the registry at ``http://host:port/metrics``; not at all on port 0."""
-    if port == 0:
+def served(registry: CollectorRegistry, settings: MetricsSettings) -> Iterator[None]:
+    """Serve the registry at ``http://<metrics_host>:<metrics_port>/metrics``; not at all on port 0."""
+    if settings.metrics_port == 0:
         yield
         return
-    server, thread = start_http_server(port, host, registry)
+    server, thread = start_http_server(settings.metrics_port, settings.metrics_host, registry)
     try:
         yield
     finally:

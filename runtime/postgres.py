@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from runtime.settings import Settings
+from runtime.settings import PostgresSettings
 
 #: What a statement raises while Postgres does not answer, among other things.
 POSTGRES_ERRORS: Final = (DBAPIError, OSError, TimeoutError)
@@ -65,7 +65,7 @@ def _raise_mismatch(context: ExceptionContext) -> None:
 
 
 def create_engine(
-    settings: Settings, *, pool_size: int = POOL_SIZE, command_timeout_s: float | None = COMMAND_TIMEOUT_S
+    settings: PostgresSettings, *, pool_size: int = POOL_SIZE, command_timeout_s: float | None = COMMAND_TIMEOUT_S
 ) -> AsyncEngine:
     """An engine on ``settings.postgres_url``. Opens nothing yet. Its statements raise :class:`SchemaMismatch` where
     they do not fit the schema."""
@@ -101,7 +101,7 @@ def asyncpg_target(postgres_url: str) -> tuple[URL, dict[str, Any]]:
 
 @asynccontextmanager
 async def connected(
-    settings: Settings, *, command_timeout_s: float | None = COMMAND_TIMEOUT_S
+    settings: PostgresSettings, *, command_timeout_s: float | None = COMMAND_TIMEOUT_S
 ) -> AsyncIterator[AsyncEngine]:
     """An engine for one piece of work."""
     engine = create_engine(settings, command_timeout_s=command_timeout_s)

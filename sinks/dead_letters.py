@@ -7,7 +7,7 @@ from aiokafka import ConsumerRecord
 from runtime.kafka import dead_letters
 from runtime.kafka.clients import KAFKA_ERRORS, Producer, new_producer
 from runtime.retry import DependencyUnavailable
-from runtime.settings import Settings
+from runtime.settings import KafkaSettings
 
 
 class DeadLetters(Protocol):
@@ -23,7 +23,7 @@ class DeadLetters(Protocol):
 class KafkaDeadLetters:
     """:class:`DeadLetters` in ``billing.dead-letters``. Connects at the first letter."""
 
-    def __init__(self, settings: Settings, consumer: str) -> None:
+    def __init__(self, settings: KafkaSettings, consumer: str) -> None:
         self._settings = settings
         self._consumer = consumer
         self._producer: Producer | None = None

@@ -15,7 +15,7 @@ from runtime.kafka.clients import KAFKA_ERRORS, Consumer, new_consumer
 from runtime.metrics import served
 from runtime.postgres import EXIT_SCHEMA_MISMATCH, SchemaMismatch, create_engine
 from runtime.retry import Retry, RetryStopped
-from runtime.settings import Settings
+from runtime.settings import SinkSettings
 from sinks.assignment import Assignment
 from sinks.dead_letters import KafkaDeadLetters
 from sinks.delivery import Delivery, SinkSpec
@@ -41,7 +41,7 @@ FETCH_MAX_WAIT_MS: Final = 100
 POOL_SIZE: Final = 1
 
 
-def run_sink(settings: Settings, spec: SinkSpec[T]) -> None:
+def run_sink(settings: SinkSettings, spec: SinkSpec[T]) -> None:
     """Run a sink until SIGTERM or SIGINT; the current batch is finished first. Exits with code 78 where the schema
     does not fit."""
     try:
@@ -52,14 +52,14 @@ def run_sink(settings: Settings, spec: SinkSpec[T]) -> None:
         raise SystemExit(EXIT_SCHEMA_MISMATCH) from error
 
 
-async def serve(settings: Settings, spec: SinkSpec[T]) -> None:
+async def serve(settings: SinkSettings, spec: SinkSpec[T]) -> None:
     """The same inside a running loop."""
     metrics = Metrics(spec.consumer)
-    with served(metrics.registry, settings.metrics_host, settings.metrics_port):
+    with served(metrics.registry, settings):
         await _deliver(settings, spec, metrics)
 
 
-async def _deliver(settings: Settings, spec: SinkSpec[T], metrics: Metrics) -> None:
+async def _deliver(settings: SinkSettings, spec: SinkSpec[T], metrics: Metrics) -> None:
     engine = create_engine(settings, pool_size=POOL_SIZE)
     consumer = new_consumer(settings, **consumer_options(spec.consumer))
     dead_letters = KafkaDeadLetters(settings, spec.consumer)

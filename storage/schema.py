@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from runtime.postgres import POSTGRES_ERRORS, SchemaMismatch, connected
-from runtime.settings import Settings
+from runtime.settings import PostgresSettings
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +24,7 @@ async def stored_revision(connection: AsyncConnection) -> str | None:
     return revision
 
 
-async def require_schema(settings: Settings) -> None:
+async def require_schema(settings: PostgresSettings) -> None:
     """Raise :class:`~runtime.postgres.SchemaMismatch` where the schema is older than this release needs; a newer one is
     accepted, because releases only add to it. Where Postgres does not answer nothing is raised: ingest accepts payments
     without it, and the first statement of the others finds a schema that does not fit."""

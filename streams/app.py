@@ -10,7 +10,7 @@ from faust.types import TP
 from billing.messages.topics import CALLBACKS, INBOX, REQUESTS
 from runtime.kafka.clients import security
 from runtime.kafka.record import Incoming
-from runtime.settings import Settings
+from runtime.settings import KafkaSettings, WorkerSettings
 from streams.delivery.ordered_feed import GAP_PATIENCE_S
 from streams.worker_agents import Agents
 
@@ -47,7 +47,7 @@ class Transport(driver.Transport):
 class BillingApp(faust.App):
     """A Faust app whose agents start before it consumes and stop after."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: WorkerSettings) -> None:
         super().__init__(
             GROUP,
             **kafka_options(settings),
@@ -96,7 +96,7 @@ class BillingApp(faust.App):
         return {TP(topic, p): offset for topic, offsets in positions.items() for p, offset in offsets.items()}
 
 
-def kafka_options(settings: Settings) -> dict[str, Any]:
+def kafka_options(settings: KafkaSettings) -> dict[str, Any]:
     """How a ``faust.App`` connects: with the brokers, TLS and credentials of our other Kafka clients."""
     options = security(settings)
     credentials: Any = None
@@ -113,7 +113,7 @@ def kafka_options(settings: Settings) -> dict[str, Any]:
     return {"broker": brokers, "broker_credentials": credentials}
 
 
-def build_app(settings: Settings) -> BillingApp:
+def build_app(settings: WorkerSettings) -> BillingApp:
     """The app with its agents; nothing is connected yet."""
     app = BillingApp(settings)
     for topic in (INBOX, REQUESTS, CALLBACKS):

@@ -28,7 +28,7 @@ from runtime.postgres import (
     create_engine,
 )
 from runtime.retry import Retry
-from runtime.settings import Settings
+from runtime.settings import WorkerSettings
 from storage.streams import worker_beats
 from storage.streams.backlog import count_parked_callbacks, open_operations, stored_positions
 from streams.callbacks.agent import CallbacksAgent
@@ -72,7 +72,7 @@ class Agents:
     """The agents of one worker, each with its feed. ``highwater(topic, partition)``: the end of a partition as of the last
     fetch."""
 
-    def __init__(self, settings: Settings, highwater: Callable[[str, int], int]) -> None:
+    def __init__(self, settings: WorkerSettings, highwater: Callable[[str, int], int]) -> None:
         self.feeds: dict[str, OrderedFeed] = {}
         self._settings = settings
         self._highwater = highwater

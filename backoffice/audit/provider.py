@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backoffice.audit.findings import Findings
 from providers.registry import PLUGINS
-from runtime.settings import Settings
+from runtime.settings import SandboxSettings
 from storage.inspection import books as sql
 from storage.inspection.books import Charge
 
@@ -69,7 +69,9 @@ class Record:
             return _decode(await response.read()).orders
 
 
-async def check_charges(connection: AsyncConnection, settings: Settings, findings: Findings, *, settled: bool) -> None:
+async def check_charges(
+    connection: AsyncConnection, settings: SandboxSettings, findings: Findings, *, settled: bool
+) -> None:
     """Every charge has its payment and every payment its charge. Checks nothing without a sandbox."""
     if not settings.sandbox_url:
         return

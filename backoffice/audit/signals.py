@@ -11,14 +11,14 @@ from typing import Final
 import aio_pika
 
 from backoffice.audit.findings import Findings
-from runtime.settings import Settings
+from runtime.settings import RabbitmqSettings
 
 #: Queues of signals that a consumer rejected for good.
 DEAD_QUEUES: Final = ("auth.access.dead", "notify.customer.dead")
 TIMEOUT_S: Final = 10.0
 
 
-async def count_dead(settings: Settings, queues: tuple[str, ...] = DEAD_QUEUES) -> dict[str, int]:
+async def count_dead(settings: RabbitmqSettings, queues: tuple[str, ...] = DEAD_QUEUES) -> dict[str, int]:
     """Queue → messages in it; raises ``ChannelNotFoundEntity`` for a missing queue."""
     counts = {}
     async with await aio_pika.connect(settings.rabbitmq_url, timeout=TIMEOUT_S) as connection:

@@ -6,7 +6,7 @@ from backoffice.operators import ActionRefused
 from billing.messages.topics import DEAD_LETTERS, TOPICS
 from runtime.kafka.clients import new_producer
 from runtime.kafka.dead_letters import Letter
-from runtime.settings import Settings
+from runtime.settings import KafkaSettings
 
 
 class NotReplayable(ActionRefused):
@@ -16,7 +16,7 @@ class NotReplayable(ActionRefused):
 class Replayer:
     """Produces messages unchanged. ``async with`` connects."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: KafkaSettings) -> None:
         self._producer = new_producer(settings)
 
     async def __aenter__(self) -> Self:

@@ -10,7 +10,7 @@ from backoffice.operators import ActionRefused, Operator, recorded
 from runtime.clock import utc_now
 from runtime.kafka.dead_letters import Letter, letter_at, read_letters
 from runtime.postgres import connected
-from runtime.settings import Settings
+from runtime.settings import PostgresSettings, Settings
 from storage.streams.dead_letter_resolutions import DeadLetterId, Resolution, resolutions, resolve
 
 
@@ -119,6 +119,6 @@ async def _open_letter(settings: Settings, place: DeadLetterId) -> Letter:
     return found.letter
 
 
-async def _resolutions(settings: Settings) -> dict[DeadLetterId, Resolution]:
+async def _resolutions(settings: PostgresSettings) -> dict[DeadLetterId, Resolution]:
     async with connected(settings) as engine, engine.connect() as connection:
         return await resolutions(connection)

@@ -9,7 +9,7 @@ import asyncpg
 
 from billing.messages.topics import REPLIES
 from runtime.kafka.clients import new_producer
-from runtime.settings import Settings
+from runtime.settings import KafkaSettings
 
 SECONDS: Final = 3.0
 CONCURRENCY: Final = 64
@@ -58,7 +58,7 @@ async def postgres_rows(postgres_url: str) -> float:
         await connection.close()
 
 
-async def kafka_messages(settings: Settings) -> float:
+async def kafka_messages(settings: KafkaSettings) -> float:
     """Bare aiokafka messages of 1 KB per second, all acknowledged."""
     producer = new_producer(settings)
     await producer.start()

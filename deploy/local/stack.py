@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from deploy.local import kafka, postgres, rabbitmq
 from deploy.local.layout import Layout, Memory
 from deploy.local.part import Part, Stage, answers, beats
-from runtime.settings import Settings
+from runtime.settings import LocalStackSettings, Settings
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _provider_environment(sandbox_url: str, memory: Memory) -> dict[str, str]:
     return found
 
 
-def _broker(settings: Settings) -> str:
+def _broker(settings: LocalStackSettings) -> str:
     if settings.local_kafka != "auto":
         return settings.local_kafka
     return "apache" if kafka.has_java() else "tansu"

@@ -14,7 +14,7 @@ from billing.messages import PaymentChanged, decode_envelope
 from billing.messages.topics import EVENTS, Topic
 from ingest_api.metrics import Metrics
 from runtime.kafka.tail import follow
-from runtime.settings import Settings
+from runtime.settings import KafkaSettings
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +73,9 @@ class ChangeStreams:
     """All streams of this process. The topic is consumed only while there is a stream, so that other requests do not pay
     for it."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, limit: int = MAX_STREAMS, topic: Topic = EVENTS) -> None:
+    def __init__(
+        self, settings: KafkaSettings, metrics: Metrics, limit: int = MAX_STREAMS, topic: Topic = EVENTS
+    ) -> None:
         self._settings = settings
         self._topic = topic
         self._metrics = metrics

@@ -13,7 +13,7 @@ from billing.messages import Reply, decode_envelope
 from billing.messages.topics import REPLIES
 from ingest_api.metrics import Metrics
 from runtime.kafka.tail import follow
-from runtime.settings import Settings
+from runtime.settings import KafkaSettings
 
 #: Requests that wait at once; when there are more, a command is answered without waiting. A waiting request
 #: costs a few KB: this bounds them to tens of MB.
@@ -95,7 +95,9 @@ class ReplyListener:
 
     wanted: Final = True
 
-    def __init__(self, settings: Settings, slot: Callable[[], int], waiting: WaitingRequests, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: KafkaSettings, slot: Callable[[], int], waiting: WaitingRequests, metrics: Metrics
+    ) -> None:
         self._settings = settings
         self._slot = slot
         self._waiting = waiting

@@ -13,7 +13,7 @@ from ingest_api.metrics import Metrics
 from ingest_api.problems import RETRY_AFTER_S, Problem, ProblemError
 from runtime.kafka.clients import KAFKA_ERRORS, Producer, new_producer
 from runtime.retry import Retry
-from runtime.settings import Settings
+from runtime.settings import IngestSettings
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +51,7 @@ class KafkaWriter:
     No linger: while a request to the broker is in progress, messages collect for the next one. See ADR 0013.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: IngestSettings, metrics: Metrics) -> None:
         self._settings = settings
         self._metrics = metrics
         self._producer: Producer | None = None

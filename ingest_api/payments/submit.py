@@ -21,14 +21,14 @@ from billing.messages.topics import INBOX
 from ingest_api.dependencies import Dependencies, Injected
 from ingest_api.edge.prefer import Preference, preference
 from ingest_api.problems import RETRY_AFTER_S, Problem, ProblemError
-from runtime.settings import Settings
+from runtime.settings import IngestSettings
 
 Command = CreatePayment | CapturePayment | VoidPayment | RefundPayment | RollbackPayment
 
 _TRACEPARENT: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-def preferred_wait(request: Request, settings: Settings) -> Preference:
+def preferred_wait(request: Request, settings: IngestSettings) -> Preference:
     """How long the client wants to wait for the outcome, within the bounds of the settings."""
     return preference(request.headers.getlist("prefer"), settings.wait_default_s, settings.wait_max_s)
 

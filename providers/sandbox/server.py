@@ -19,7 +19,7 @@ from providers.sandbox.json_http import answer, read
 from providers.sandbox.ledger import Order, ProviderLedger
 from providers.sandbox.statements import register
 from providers.settings import ProviderSettings
-from runtime.settings import Settings
+from runtime.settings import SandboxSettings
 
 #: Orders in an answer, and at most.
 LIMIT: Final = 100
@@ -40,7 +40,7 @@ class Payment(msgspec.Struct):
 class Sandbox:
     """The handlers of the sandbox' own routes (``/_sandbox``, ``/pay``, ``/``)."""
 
-    def __init__(self, settings: Settings, providers: Mapping[str, ProviderSettings]) -> None:
+    def __init__(self, settings: SandboxSettings, providers: Mapping[str, ProviderSettings]) -> None:
         public_url = settings.sandbox_url or f"http://{settings.sandbox_host}:{settings.sandbox_port}"
         callback_url = settings.sandbox_callback_url or f"http://127.0.0.1:{settings.ingest_port}/webhooks"
         self._faults = Faults()
@@ -198,7 +198,7 @@ def _payment(form: Mapping[str, Any]) -> Payment:
         raise web.HTTPBadRequest(text=str(error)) from None
 
 
-def run(settings: Settings) -> None:
+def run(settings: SandboxSettings) -> None:
     """Serve until SIGTERM."""
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)

@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer as Producer
 from aiokafka.admin import AIOKafkaAdminClient as AdminClient
 from aiokafka.errors import KafkaError
 
-from runtime.settings import Settings
+from runtime.settings import KafkaSettings
 
 __all__ = [
     "KAFKA_ERRORS",
@@ -34,7 +34,7 @@ REQUEST_TIMEOUT_MS: Final = 10_000
 RETRY_BACKOFF_MS: Final = 100
 
 
-def new_producer(settings: Settings, **options: Any) -> Producer:
+def new_producer(settings: KafkaSettings, **options: Any) -> Producer:
     """A producer whose acknowledgement means stored: every replica in sync has the message, and the producer's own
     retries do not double it. Not connected yet."""
     defaults = {
@@ -48,17 +48,17 @@ def new_producer(settings: Settings, **options: Any) -> Producer:
     return Producer(**_connection(settings), **defaults | options)
 
 
-def new_consumer(settings: Settings, *topics: str, **options: Any) -> Consumer:
+def new_consumer(settings: KafkaSettings, *topics: str, **options: Any) -> Consumer:
     """A consumer that commits nothing by itself: positions are in Postgres. Not connected yet."""
     return Consumer(*topics, **_connection(settings), **{"enable_auto_commit": False} | options)
 
 
-def new_admin_client(settings: Settings) -> AdminClient:
+def new_admin_client(settings: KafkaSettings) -> AdminClient:
     """A client for topics and groups. Not connected yet."""
     return AdminClient(**_connection(settings))
 
 
-def security(settings: Settings) -> dict[str, Any]:
+def security(settings: KafkaSettings) -> dict[str, Any]:
     """Keyword arguments of aiokafka's clients for TLS and SASL; empty where neither is set."""
     found: dict[str, Any] = {}
     if settings.kafka_tls_ca:
@@ -74,5 +74,5 @@ def security(settings: Settings) -> dict[str, Any]:
     return found
 
 
-def _connection(settings: Settings) -> dict[str, Any]:
+def _connection(settings: KafkaSettings) -> dict[str, Any]:
     return {"bootstrap_servers": settings.kafka_url, **security(settings)}

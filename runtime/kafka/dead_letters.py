@@ -16,7 +16,7 @@ from billing.messages.topics import DEAD_LETTERS
 from runtime.kafka.clients import KAFKA_ERRORS, Producer
 from runtime.kafka.reader import TopicReader
 from runtime.retry import Retry
-from runtime.settings import Settings
+from runtime.settings import KafkaSettings
 
 log = structlog.get_logger(__name__)
 
@@ -129,7 +129,7 @@ def parse(record: Any) -> Letter:
     return Letter(record.partition, record.offset, at, added, headers, record.key, record.value or b"")
 
 
-async def read_letters(settings: Settings) -> AsyncIterator[Letter]:
+async def read_letters(settings: KafkaSettings) -> AsyncIterator[Letter]:
     """Every letter that the topic still holds, by partition and offset."""
     async with TopicReader.open(settings) as reader:
         for partition, bounds in (await reader.bounds(DEAD_LETTERS.name)).items():
@@ -138,7 +138,7 @@ async def read_letters(settings: Settings) -> AsyncIterator[Letter]:
                     yield parse(record)
 
 
-async def letter_at(settings: Settings, partition: int, offset: int) -> Letter | None:
+async def letter_at(settings: KafkaSettings, partition: int, offset: int) -> Letter | None:
     """One letter; ``None`` if the topic does not hold it, or not any more."""
     async with TopicReader.open(settings) as reader:
         first, end = (await reader.bounds(DEAD_LETTERS.name)).get(partition, (0, 0))

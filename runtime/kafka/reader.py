@@ -9,7 +9,7 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 
 from billing.messages.topics import TOPICS
 from runtime.kafka.clients import Consumer, new_admin_client, new_consumer
-from runtime.settings import Settings
+from runtime.settings import KafkaSettings
 
 #: Messages fetched at once.
 FETCH: Final = 5000
@@ -24,7 +24,7 @@ class TopicReader:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings) -> "AsyncIterator[TopicReader]":
+    async def open(cls, settings: KafkaSettings) -> "AsyncIterator[TopicReader]":
         """Connect. Raises ``UnknownTopicOrPartitionError`` where one of our topics is not there."""
         partitions = await _partitions(settings)
         consumer = new_consumer(settings, auto_offset_reset="none")
@@ -58,7 +58,7 @@ class TopicReader:
                     del until[tp]
 
 
-async def _partitions(settings: Settings) -> dict[str, list[int]]:
+async def _partitions(settings: KafkaSettings) -> dict[str, list[int]]:
     """The partitions of each of our topics."""
     admin = new_admin_client(settings)
     await admin.start()

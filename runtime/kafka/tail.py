@@ -10,7 +10,7 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 from billing.messages.topics import Topic
 from runtime.kafka.clients import KAFKA_ERRORS, Consumer, new_consumer
 from runtime.retry import Retry
-from runtime.settings import Settings
+from runtime.settings import KafkaSettings
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +39,7 @@ class Follower(Protocol):
         """Receive a message."""
 
 
-async def follow(settings: Settings, topic: Topic, follower: Follower) -> None:
+async def follow(settings: KafkaSettings, topic: Topic, follower: Follower) -> None:
     """Pass new messages to ``follower`` for as long as it is ``wanted``; reconnects after a failure."""
     reconnect = Retry("follow topic", KAFKA_ERRORS, pause_max_s=RECONNECT_MAX_S)
 

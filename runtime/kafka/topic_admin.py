@@ -10,7 +10,7 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from billing.messages.topics import TOPICS
 from runtime.kafka.clients import AdminClient, new_admin_client
-from runtime.settings import Settings
+from runtime.settings import KafkaSettings
 
 #: Interval of the checks whether the partitions of a new topic can be written to.
 LEADERS_EVERY_S: Final = 0.1
@@ -25,7 +25,7 @@ def min_insync_replicas(replicas: int) -> int:
     return max(1, replicas - 1)
 
 
-async def create_topics(settings: Settings) -> list[str]:
+async def create_topics(settings: KafkaSettings) -> list[str]:
     """Create the topics that are missing; returns their names. Existing ones are left as they are."""
     admin = new_admin_client(settings)
     await admin.start()
@@ -57,7 +57,7 @@ async def create_topics(settings: Settings) -> list[str]:
         await admin.close()
 
 
-async def topic_problems(settings: Settings) -> dict[str, str]:
+async def topic_problems(settings: KafkaSettings) -> dict[str, str]:
     """Topic → what makes a confirmed message less durable, or the topic less available, than it should be. Existing
     topics are not changed: an operator must (docs/operations.md). A broker that does not report the setting is skipped."""
     admin = new_admin_client(settings)

@@ -4,7 +4,7 @@ from typing import Final
 
 from analytics.translate import EventRows
 from billing.messages.topics import EVENTS
-from runtime.settings import Settings
+from runtime.settings import AnalyticsSettings, ClickHouseSettings
 from sinks.clickhouse.inserter import ClickHouseInserter, translate
 from sinks.delivery import SinkSpec
 from sinks.process import run_sink
@@ -17,11 +17,11 @@ BATCH_MAX: Final = 5_000
 LINGER_S: Final = 1.0
 
 
-def spec(settings: Settings) -> SinkSpec[EventRows]:
+def spec(settings: ClickHouseSettings) -> SinkSpec[EventRows]:
     """What this sink reads, translates and writes."""
     return SinkSpec(CONSUMER, EVENTS.name, translate, ClickHouseInserter(settings.clickhouse_url), BATCH_MAX, LINGER_S)
 
 
-def run(settings: Settings) -> None:
+def run(settings: AnalyticsSettings) -> None:
     """Run until SIGTERM or SIGINT."""
     run_sink(settings, spec(settings))

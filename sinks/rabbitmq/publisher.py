@@ -13,7 +13,7 @@ from aiormq.exceptions import ChannelInvalidStateError
 
 from billing.signals import Signal, signals_for
 from runtime.retry import DependencyUnavailable
-from runtime.settings import Settings
+from runtime.settings import RabbitmqSettings
 from sinks.batch import Batch, Event
 
 log = structlog.get_logger(__name__)
@@ -80,7 +80,7 @@ async def declare_topology(channel: AbstractChannel, topology: Topology = SIGNAL
     return exchange
 
 
-async def migrate(settings: Settings) -> None:
+async def migrate(settings: RabbitmqSettings) -> None:
     """Declare the topology at ``settings.rabbitmq_url``."""
     async with await aio_pika.connect(settings.rabbitmq_url, timeout=CONNECT_TIMEOUT_S) as connection:
         await declare_topology(await connection.channel())

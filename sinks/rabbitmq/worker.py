@@ -3,7 +3,7 @@
 from typing import Final
 
 from billing.messages.topics import EVENTS
-from runtime.settings import Settings
+from runtime.settings import RabbitmqSettings, SignalsSettings
 from sinks.delivery import SinkSpec
 from sinks.process import run_sink
 from sinks.rabbitmq.publisher import Outgoing, SignalPublisher, translate
@@ -14,11 +14,11 @@ CONSUMER: Final = Consumer.SIGNALS
 BATCH_MAX: Final = 500
 
 
-def spec(settings: Settings) -> SinkSpec[tuple[Outgoing, ...]]:
+def spec(settings: RabbitmqSettings) -> SinkSpec[tuple[Outgoing, ...]]:
     """What this sink reads, translates and publishes."""
     return SinkSpec(CONSUMER, EVENTS.name, translate, SignalPublisher(settings.rabbitmq_url), BATCH_MAX)
 
 
-def run(settings: Settings) -> None:
+def run(settings: SignalsSettings) -> None:
     """Run until SIGTERM or SIGINT."""
     run_sink(settings, spec(settings))

@@ -9,7 +9,7 @@ from sqlalchemy import ARRAY, BigInteger, Integer, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from runtime.postgres import asyncpg_target
-from runtime.settings import Settings
+from runtime.settings import PostgresSettings
 
 #: Seconds for one query: it may read whole tables.
 QUESTION_TIMEOUT_S: Final = 900
@@ -188,7 +188,7 @@ class Charge(NamedTuple):
     open: bool
 
 
-def auditing_engine(settings: Settings) -> AsyncEngine:
+def auditing_engine(settings: PostgresSettings) -> AsyncEngine:
     """An engine whose transactions are read-only, each on one snapshot."""
     url, tls = asyncpg_target(settings.postgres_url)
     return create_async_engine(

@@ -1,0 +1,48 @@
+"""Every setting of the service, by component. A function takes the class of what it uses, an entry point that of its
+process. Not here: the settings of one provider, which are in its folder."""
+
+from runtime.settings.base import ComponentSettings, MetricsSettings, ProcessSettings
+from runtime.settings.consumers import (
+    AnalyticsSettings,
+    ProviderCallSettings,
+    SignalsSettings,
+    SinkSettings,
+    WorkerSettings,
+)
+from runtime.settings.dependencies import ClickHouseSettings, KafkaSettings, PostgresSettings, RabbitmqSettings
+from runtime.settings.http import AdminSettings, ApiKeySettings, IngestAddressSettings, IngestSettings
+from runtime.settings.local_stack import LocalStackSettings, SandboxSettings
+
+__all__ = [
+    "AdminSettings",
+    "AnalyticsSettings",
+    "ApiKeySettings",
+    "ClickHouseSettings",
+    "ComponentSettings",
+    "IngestAddressSettings",
+    "IngestSettings",
+    "KafkaSettings",
+    "LocalStackSettings",
+    "MetricsSettings",
+    "PostgresSettings",
+    "ProcessSettings",
+    "ProviderCallSettings",
+    "RabbitmqSettings",
+    "SandboxSettings",
+    "Settings",
+    "SignalsSettings",
+    "SinkSettings",
+    "WorkerSettings",
+]
+
+
+class Settings(
+    IngestSettings,
+    AdminSettings,
+    WorkerSettings,
+    SignalsSettings,
+    AnalyticsSettings,
+    SandboxSettings,
+    LocalStackSettings,
+):
+    """The settings of all components: what a process or a command reads."""

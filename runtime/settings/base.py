@@ -1,0 +1,39 @@
+"""What all settings have in common, and those that every process has."""
+
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+#: Where Docker, Podman and Kubernetes mount secrets: a file for each setting, its name in lower case.
+SECRETS_DIR: Final = Path("/run/secrets")
+
+
+class ComponentSettings(BaseSettings):
+    """The settings of one component. They are read from the environment with the prefix ``BILLING_``, else from files
+    below ``/run/secrets``. Times end in their unit (``_s``, ``_ms``)."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="BILLING_", extra="ignore", secrets_dir=SECRETS_DIR if SECRETS_DIR.is_dir() else None
+    )
+
+
+class ProcessSettings(ComponentSettings):
+    """Any process: its files, its log, its health."""
+
+    state_dir: Path = Path(".billing")
+    revision: str = ""
+    """Source revision that the image was built from; the image sets it."""
+    log_level: Literal["debug", "info", "warning"] = "info"
+    """``debug``: what is said to providers and by them too, masked; by default only of calls that went wrong."""
+    heartbeat_file: Path | None = None
+    """Touched every second by a worker or sink that is at work; the supervisor reads its age."""
+
+
+class MetricsSettings(ComponentSettings):
+    """The Prometheus endpoint of a process that serves no HTTP otherwise."""
+
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(0, ge=0, le=65_535)
+    """Port of the Prometheus endpoint of a worker or sink, at `/metrics`; 0 disables it. Ingest serves it at its own port."""

@@ -1,0 +1,68 @@
+"""Settings of the processes that serve HTTP to clients: ingest and admin."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from runtime.settings.base import ComponentSettings, ProcessSettings
+from runtime.settings.dependencies import ClickHouseSettings, KafkaSettings, PostgresSettings
+
+
+class ApiKeySettings(ComponentSettings):
+    """The keys that API clients authenticate with."""
+
+    api_keys: dict[str, SecretStr] = Field(default_factory=dict)
+    """API client name → SHA-256 (hex) of its key, as JSON: keys of our own, with all scopes and no rate limit.
+    Clients' keys are made by `billing api-keys`."""
+    api_keys_refresh_s: float = Field(5.0, gt=0, le=300)
+    """Maximum delay before a new or revoked key takes effect."""
+
+
+class IngestAddressSettings(ComponentSettings):
+    """Where ingest is, and what is in front of it."""
+
+    ingest_url: str = ""
+    """Base URL of our own REST API."""
+    ingest_host: str = "127.0.0.1"
+    ingest_port: int = 8080
+    ingest_trusted_proxies: list[str] = Field(default_factory=list)
+    """Addresses and networks of the proxies before ingest, as JSON: their ``X-Forwarded-For`` tells who calls. The
+    callbacks of a provider that does not sign are judged by that."""
+
+
+class IngestSettings(ProcessSettings, PostgresSettings, KafkaSettings, ApiKeySettings, IngestAddressSettings):
+    """The ingest process."""
+
+    ingest_instance: int | None = Field(None, ge=0)
+    """Picks this process' own partition of the replies topic. Unset: the lease in Postgres does."""
+    client_rate_per_s: float = Field(200.0, gt=0)
+    """Requests a second of an API client without a rate of its own."""
+    ingest_processes: int | None = Field(None, ge=1)
+    """How many ingest processes share the clients' rates. Unset: as many as hold a lease in Postgres."""
+    ingest_head_timeout_s: float = Field(10.0, gt=0, le=60)
+    """Seconds a client has to send a request's head."""
+    ingest_body_timeout_s: float = Field(30.0, gt=0, le=300)
+    """Seconds it has to send the body: with the head's, what a slow writer can hold a connection for."""
+    ingest_connections: int = Field(4_096, ge=1)
+    """Connections of clients at once; beyond them 503. Lowered to what the limit of open files leaves."""
+    body_limit_bytes: int = Field(256 * 1024, ge=1024)
+    ingest_ack_timeout_s: float = Field(1.5, gt=0, le=30)
+    """How long a request waits for Kafka's acknowledgement before it is answered with 503."""
+    wait_default_s: float = Field(10.0, ge=0, le=60)
+    wait_max_s: float = Field(30.0, ge=0, le=60)
+    routes_file: Path | None = None
+    """TOML with the rules that choose the provider of a payment which names none; docs/providers.md. Empty: all of
+    them, in the order in which they are registered."""
+    payment_ttl_s: int = Field(1800, ge=180, le=604_800)
+    """How long an unpaid payment stays open."""
+
+
+class AdminSettings(ProcessSettings, PostgresSettings, ClickHouseSettings, ApiKeySettings, IngestAddressSettings):
+    """The admin process: reports in a browser, the analytics API. It is behind the same proxies as ingest."""
+
+    admin_host: str = "127.0.0.1"
+    admin_port: int = 8070
+    admin_secret: SecretStr = SecretStr("")
+    """Signs the cookies of who is signed in; the same for all processes. Empty: a new one at every start."""
+    admin_session_s: int = Field(8 * 3600, ge=60, le=30 * 86_400)
+    """How long somebody stays signed in."""
