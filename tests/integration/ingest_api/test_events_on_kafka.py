@@ -33,7 +33,7 @@ async def test_changes_reach_their_followers_and_the_topic_is_consumed_only_whil
     streams = ChangeStreams(settings, Metrics(), topic=replace(EVENTS, name=topic))
     await streams.start()
     payment = captured()
-    change = snapshot(payment, payment.operations)
+    change = PaymentChanged(**msgspec.structs.asdict(snapshot(payment, payment.operations)))
     producer = new_producer(settings)
     await producer.start()
     try:

@@ -49,7 +49,7 @@ class SinkProcess:
 
     async def waits(self) -> bool:
         """It has logged that a dependency does not answer."""
-        return await self.said('"event": "retrying"')
+        return await self.said("retrying")
 
     async def said(self, words: str) -> bool:
         """Whether its log has these words."""

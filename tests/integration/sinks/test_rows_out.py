@@ -104,7 +104,7 @@ async def test_what_no_column_can_hold_and_what_a_later_release_says_goes_aside_
 
     assert await sql.ask("SELECT count() FROM payments") == [["20"]]
     letter = await dead_letters(bench.consumer)
-    assert b"InvalidMessage" in dict(letter.headers)["cause"]
+    assert b"UnknownMessageType" in dict(letter.headers)["cause"]
 
 
 async def test_what_the_server_refuses_goes_aside_and_its_neighbours_arrive(

@@ -97,7 +97,7 @@ async def test_every_process_exits_with_its_code_where_the_schema_is_older(datab
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode == EXIT_SCHEMA_MISMATCH, done.stdout + done.stderr
