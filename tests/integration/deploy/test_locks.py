@@ -1,45 +1,19 @@
 """The production lock: enough for every process, of wheels only, and a part of what developers install."""
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
-UV = Path(sys.executable).parent / "uv"
-PATIENCE_S = 180
+from tests.integration.deploy.conftest import ROOT, UV, run
+
 #: What has no wheel for Linux on ARM. Faust publishes none: an image for ARM has to compile it.
 WITHOUT_ARM_WHEEL = {"faust-streaming"}
-PARTS = ("requirements.lock", "requirements-charts.lock", "requirements-build.lock")
-
-
-def run(*command: str | Path, **options) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE_S, **options
-    )
-    if "Failed to fetch" in done.stdout or "error sending request" in done.stdout:
-        pytest.skip("the package index cannot be reached")
-    return done
+PARTS = ("requirements.lock", "requirements-charts.lock", "requirements-local.lock", "requirements-build.lock")
 
 
 def pinned(lock: str) -> set[str]:
     """`name==version` of a lock, without markers."""
     return set(re.findall(r"(?m)^[a-z0-9-]+==[^ ;]+", (ROOT / lock).read_text()))
-
-
-@pytest.fixture(scope="module")
-def production(tmp_path_factory) -> Path:
-    """The interpreter of an environment that holds the production lock and nothing else."""
-    folder = tmp_path_factory.mktemp("production")
-    run(UV, "venv", "--quiet", "--python", sys.executable, folder)
-    done = run(
-        UV, "pip", "install", "--quiet", "--system-certs", "--python", folder,
-        "--require-hashes", "--only-binary", ":all:", "-r", ROOT / "requirements.lock",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout
-    return folder / "bin" / "python"
 
 
 def test_every_process_starts_with_the_production_lock_alone(production):

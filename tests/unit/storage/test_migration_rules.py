@@ -29,6 +29,13 @@ def test_a_migration_can_run_while_the_last_release_writes(name):
     assert violations(sql_of(importlib.import_module(f"storage.migrations.versions.{name}"))) == []
 
 
+def test_each_migration_follows_the_one_before_it():
+    modules = [importlib.import_module(f"storage.migrations.versions.{name}") for name in MIGRATIONS]
+    assert [(module.down_revision, module.revision) for module in modules] == [
+        (before and before[:4], name[:4]) for before, name in zip([None, *MIGRATIONS], MIGRATIONS, strict=False)
+    ]
+
+
 def test_the_revision_that_processes_require_is_that_of_the_last_migration():
     assert MIGRATIONS[-1][:4] == REVISION
 
