@@ -46,7 +46,15 @@ demo: setup ## Start everything and watch 200 customers buy
 
 .PHONY: test
 test: setup chromium ## Run all tests, on real servers
-	@$(VENV)/bin/pytest --numprocesses 2 --dist loadgroup
+	@$(VENV)/bin/pytest -m "not compose" --numprocesses 2 --dist loadgroup
+
+.PHONY: compose-test
+compose-test: setup ## Build the images and start docker-compose.yml with Podman, in a network of its own
+	@for package in buildah podman runc catatonit iptables mmdebstrap; do \
+		deploy/local/install-package.sh $$package $$package "let the test be skipped" || true; done
+	@for program in netavark aardvark-dns; do \
+		deploy/local/install-package.sh $$program /usr/lib/podman/$$program "let the test be skipped" || true; done
+	@tests/compose/run.sh
 
 .PHONY: check
 check: lint ## Check style, types, layers, and run the unit and contract tests: no server needed
@@ -82,6 +90,7 @@ PART := $(LOCK) --no-build --constraint requirements-dev.lock --no-annotate
 lock: $(VENV)/.installed ## Resolve the dependencies anew into the requirements*.lock files
 	@$(LOCK) --upgrade --all-extras --group pyproject.toml:dev pyproject.toml -o requirements-dev.lock
 	@$(PART) pyproject.toml -o requirements.lock
+	@$(PART) --extra local pyproject.toml -o requirements-local.lock
 	@$(PART) --extra charts pyproject.toml -o requirements-charts.lock
 	@$(PART) --group pyproject.toml:build -o requirements-build.lock
 

@@ -19,11 +19,7 @@ if docker info >/dev/null 2>&1; then
 elif command -v buildah >/dev/null; then
     config=$(mktemp)
     trap 'rm -f "$config"' EXIT
-    {
-        echo "[global]"
-        python3 -m pip config list | sed -nE "s/^(global|:env:)\.(cert|index-url|extra-index-url)='(.*)'$/\2 = \3/p" \
-            | sort -u -t= -k1,1
-    } >"$config"
+    deploy/pip-settings.sh >"$config"
     build=(buildah bud --layers --isolation chroot --volume "$config:/etc/pip.conf:ro")
     certificates=$(sed -n 's/^cert = //p' "$config")
     if [ -n "$certificates" ]; then

@@ -46,7 +46,8 @@ log = structlog.get_logger(__name__)
 
 #: Without Postgres the positions cannot be read; past this the process exits and is started again.
 RESTORE_PATIENCE_S: Final = 30.0
-STOP_PATIENCE_S: Final = 10.0
+#: On stopping, beside the deadline of a provider call: for its result to be stored.
+STOP_MARGIN_S: Final = 10.0
 BEAT_EVERY_S: Final = 1.0
 RECORD_BEAT_EVERY_S: Final = 5.0
 #: A statement that Postgres does not answer becomes a known outage at its timeout: only what lasts longer hangs.
@@ -129,7 +130,7 @@ class Agents:
         if not self._started:
             return
         with suppress(TimeoutError):
-            async with asyncio.timeout(STOP_PATIENCE_S):
+            async with asyncio.timeout(self._settings.provider_timeout_s + STOP_MARGIN_S):
                 for feed in self.feeds.values():
                     await feed.lock.acquire()  # the batch in progress is done, and no other starts
                 await self._calls.finish()

@@ -174,7 +174,7 @@ def _failure(code: int, text: str, status: int) -> web.Response:
     return web.Response(status=status, text=text + "\n", headers={"X-ClickHouse-Exception-Code": str(code)})
 
 
-def run(path: Path, port: int, user: str, password: str) -> None:
+def run(path: Path, port: int, user: str, password: str, host: str = "127.0.0.1") -> None:
     """Serve until SIGTERM."""
     app = Server(Engine(path), user, password).app()
-    web.run_app(app, host="127.0.0.1", port=port, access_log=None, print=None, shutdown_timeout=SHUTDOWN_S)
+    web.run_app(app, host=host, port=port, access_log=None, print=None, shutdown_timeout=SHUTDOWN_S)

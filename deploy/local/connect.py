@@ -8,6 +8,7 @@ from pydantic_settings import EnvSettingsSource
 
 from deploy.local.layout import Layout, read_status
 from runtime.settings import Settings
+from runtime.settings.base import SECRETS_DIR
 
 PREFIX = "BILLING_"
 
@@ -17,7 +18,7 @@ class NoRunningStack(Exception):
 
 
 def settings_of_running_stack(environment: Mapping[str, str] | None = None) -> Settings:
-    """Settings from the environment where it names Postgres, else those of the local stack in the state folder.
+    """Settings from the environment and the secrets where they name Postgres, else those of the local stack in the state folder.
 
     The environment takes precedence. Raises :class:`NoRunningStack` if neither has them.
     """
@@ -28,7 +29,7 @@ def environment_of_running_stack(environment: Mapping[str, str] | None = None) -
     """The same as variables, for a process to be started. Raises :class:`NoRunningStack`."""
     environment = os.environ if environment is None else environment
     own = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
-    if own.get("BILLING_POSTGRES_URL"):
+    if own.get("BILLING_POSTGRES_URL") or (SECRETS_DIR / "billing_postgres_url").exists():
         return own
     state_dir = Path(own.get("BILLING_STATE_DIR") or Settings.model_fields["state_dir"].default)
     status = read_status(Layout(state_dir))

@@ -6,11 +6,15 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from deploy.local import kafka, postgres, rabbitmq
 from deploy.local.layout import Layout, Memory
 from deploy.local.part import Part, Stage, answers, beats
 from runtime.settings import LocalStackSettings, Settings
+
+#: More than a worker gives the provider calls in progress, seconds.
+WORKER_STOP_S: Final = 30.0
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,14 @@ def _beating(layout: Layout, name: str, metrics_port: int) -> Part:
         beat.unlink(missing_ok=True)
 
     return Part(
-        name, (*_billing(), "run", kind), beats(beat), env=env, port=metrics_port, stage=Stage.OURS, prepare=forget
+        name,
+        (*_billing(), "run", kind),
+        beats(beat),
+        env=env,
+        port=metrics_port,
+        stage=Stage.OURS,
+        prepare=forget,
+        stop_s=WORKER_STOP_S,
     )
 
 

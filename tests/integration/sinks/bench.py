@@ -151,4 +151,4 @@ class Bench:
             yield sink
         finally:
             await sink.kill()
-            print(log.read_text())  # noqa: T201 — for pytest to show when the test fails
+            print(log.read_text())

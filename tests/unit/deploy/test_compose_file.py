@@ -18,11 +18,13 @@ ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docker-compose.yml").read_text()
 FILE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = FILE["services"]
-OURS = [name for name, service in SERVICES.items() if "build" in service]
+#: Run once, and end.
+ONCE = ("secrets", "migrate")
+OURS = [name for name, service in SERVICES.items() if "build" in service and name != "secrets"]
+SERVERS = ["postgres", "kafka", "rabbitmq", "clickhouse"]
 ENV_EXAMPLE = (ROOT / "deploy" / ".env.example").read_text().splitlines()
 #: Those that containers have addresses in.
 NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
-SERVERS = [name for name in SERVICES if name not in OURS]
 
 
 def test_every_process_of_the_service_runs_in_it():
@@ -53,11 +55,11 @@ def test_a_provider_is_the_sandbox_as_its_descriptor_says(name):
 def test_addresses_lead_to_services(name):
     environment = SERVICES[name]["environment"]
     assert environment["BILLING_KAFKA_URL"].partition(":")[0] in SERVICES
-    for key in ("POSTGRES", "RABBITMQ", "CLICKHOUSE", "INGEST", "SANDBOX"):
+    for key in ("INGEST", "SANDBOX"):
         assert urlsplit(environment[f"BILLING_{key}_URL"]).hostname in SERVICES
 
 
-@pytest.mark.parametrize("name", sorted(set(SERVICES) - {"migrate"}))
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - set(ONCE)))
 def test_every_service_says_whether_it_is_healthy(name):
     assert SERVICES[name]["healthcheck"]["test"]
 
@@ -66,6 +68,11 @@ def test_our_processes_wait_for_the_migrations_and_those_for_the_servers():
     after = {"migrate": {"condition": "service_completed_successfully"}}
     assert all(SERVICES[name]["depends_on"] == after for name in OURS if name not in ("migrate", "sandbox"))
     assert SERVICES["migrate"]["depends_on"] == {name: {"condition": "service_healthy"} for name in SERVERS}
+    assert all(
+        SERVICES[name]["depends_on"] == {"secrets": {"condition": "service_completed_successfully"}}
+        for name in SERVERS
+        if any("/run/secrets" in volume for volume in SERVICES[name]["volumes"])
+    )
 
 
 @pytest.mark.parametrize("name", SERVERS)
@@ -74,7 +81,7 @@ def test_servers_keep_their_data_in_volumes_and_a_chosen_version(name):
     assert volume.partition(":")[0] in FILE["volumes"]
     for file in files:  # of ours, read and never written
         path, _, rest = file.partition(":")
-        assert (ROOT / path).is_file()
+        assert path in FILE["volumes"] or (ROOT / path).is_file()
         assert rest.endswith(":ro")
     assert SERVICES[name]["image"].partition(":")[2] not in ("", "latest")
 
@@ -82,6 +89,48 @@ def test_servers_keep_their_data_in_volumes_and_a_chosen_version(name):
 @pytest.mark.parametrize("name", sorted(SERVICES))
 def test_ports_are_open_on_this_machine_only(name):
     assert all(port.startswith("127.0.0.1:") for port in SERVICES[name].get("ports", []))
+
+
+@pytest.mark.parametrize("name", [*OURS, "secrets", "proxy"])
+def test_what_we_run_has_a_read_only_root_and_no_privileges(name):
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["mem_limit"]
+    assert "cap_add" not in service
+    assert "privileged" not in service
+
+
+def test_our_processes_get_time_to_finish_and_one_folder_to_write_to():
+    assert {SERVICES[name]["stop_grace_period"] for name in OURS} == {"45s"}
+    assert {tuple(SERVICES[name]["tmpfs"]) for name in OURS} == {("/tmp:size=64m,mode=1777",)}
+
+
+def test_only_the_service_that_makes_secrets_may_write_them_and_it_has_no_network():
+    assert SERVICES["secrets"]["network_mode"] == "none"
+    assert SERVICES["secrets"]["entrypoint"][1:3] == ["-m", "deploy.compose_secrets"]
+    for name in set(SERVICES) - {"secrets"}:
+        mounts = [volume for volume in SERVICES[name].get("volumes", []) if volume.startswith("secrets-")]
+        assert all(mount.endswith(":/run/secrets:ro") for mount in mounts)
+        assert len(mounts) <= 1, "each sees its own"
+    assert not [volume for volume in SERVICES["sandbox"]["volumes"] if "secrets" in volume]
+
+
+def test_no_secret_has_a_value_here():
+    # The keys of the sandbox' accounts are no secrets: no money moves there.
+    suspicious = re.findall(r"(?im)^\s*(\w*(?:password|secret|token|_key)\w*): (\S+)$", TEXT)
+    assert {value for _, value in suspicious} <= {
+        "/run/secrets/password",
+        *(f"${{{name}:-sandbox}}" for name, _ in suspicious),
+        "${BILLING_TBANK_TERMINAL_KEY:-1700000000000DEMO}",
+        '${BILLING_STRIPE_WEBHOOK_SECRETS:-["sandbox"]}',
+    }
+    assert not re.search(r"\w+://\w+:[^/@\s]+@", TEXT), "a password in an address"
+
+
+def test_what_is_scaled_has_no_port_of_this_machine():
+    assert not any("ports" in SERVICES[name] for name in ("ingest", "worker"))
 
 
 def test_postgres_is_durable():
