@@ -16,7 +16,7 @@ from storage.access.key_ring import digest_of
 _BEARER: Final = "bearer "
 _EXAMPLE: Final = {
     "name": "books_by_day",
-    "question": "What came in and went out each day, as the ledger has it: gross, refunds, fees, net?",
+    "question": "What are gross revenue, refunds, fees and net revenue of each day, by the ledger?",
     "columns": ["day", "currency", "gross", "refunds", "fees", "net"],
     "money": ["gross", "refunds", "fees", "net"],
     "rows": [{"day": "2026-11-23", "currency": "RUB", "gross": 358800, "refunds": 29900, "fees": 0, "net": 328900}],
