@@ -109,6 +109,7 @@ async def selling(status: dict[str, Any]) -> AsyncIterator[Shop]:
             await work
 
 
+@pytest.mark.timeout(900)  # eighteen processes are replaced, one after another
 async def test_processes_roll_from_the_last_release_to_this_and_back_under_load(last: Release, tmp_path: Path) -> None:
     state = tmp_path / "state"
     with servers(last, state) as status:
