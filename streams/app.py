@@ -74,8 +74,11 @@ class BillingApp(faust.App):
         return Transport(self.conf.broker_consumer, self)
 
     def _highwater(self, topic: str, partition: int) -> int:
-        """The end of a partition as of the consumer's last fetch."""
-        return self.consumer.highwater(TP(topic, partition)) or 0
+        """The end of a partition as of the consumer's last fetch; 0 where a rebalance has just taken the partition."""
+        try:
+            return self.consumer.highwater(TP(topic, partition)) or 0
+        except AssertionError:  # how aiokafka says that the partition is not assigned
+            return 0
 
     async def on_start(self) -> None:
         """Start the agents before Faust consumes."""

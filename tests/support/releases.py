@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -9,12 +10,14 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution, distributions
 from pathlib import Path
 
 from deploy.local.part import Check
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 90
+EXIT_ABANDONED = 70
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,8 @@ def last_commit() -> str | None:
 
 
 def install(commit: str, folder: Path) -> Release:
-    """Build the wheel of a commit and install it into a folder of its own, on this release's dependencies."""
+    """Build the wheel of a commit and install it into a folder of its own, on this release's dependencies and those
+    that this release does without."""
     source, wheels, target = folder / "source", folder / "wheels", folder / "installed"
     source.mkdir(parents=True)
     archive = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=True)
@@ -61,11 +65,28 @@ def install(commit: str, folder: Path) -> Release:
     uv = [sys.executable, "-m", "uv"]
     subprocess.run([*uv, "build", "--quiet", "--system-certs", "--wheel", "--out-dir", wheels, source], check=True)
     (wheel,) = wheels.glob("*.whl")
-    install = [*uv, "pip", "install", "--quiet", "--no-deps", "--target", target, wheel]
-    subprocess.run([*install, "--python", sys.executable], check=True)
+    install = [*uv, "pip", "install", "--quiet", "--system-certs", "--no-deps", "--python", sys.executable]
+    subprocess.run([*install, "--target", target, wheel], check=True)
+    (package,) = distributions(path=[str(target)])
+    if gone := [name for name in map(_name_of, package.requires or ()) if not _is_installed(name)]:
+        subprocess.run([*install, "--target", target, *gone], check=True)
     # Kafka's jars come from Maven, not from the wheel.
     shutil.copytree(ROOT / "deploy/local/jars", target / "deploy/local/jars", copy_function=os.link)
     return Release(f"release {commit[:7]}", target)
+
+
+def _name_of(requirement: str) -> str:
+    name = re.match(r"[\w.-]+", requirement)
+    assert name is not None, requirement
+    return name.group()
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        distribution(name)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 class Process:
@@ -106,7 +127,8 @@ class Process:
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
         code = await asyncio.to_thread(self._process.wait, PATIENCE_S)
-        assert code == 0, f"{self._kind} left with {code}: see {self._log}"
+        # A worker may give up while partitions move (exit code 70): its supervisor starts it again.
+        assert code in (0, EXIT_ABANDONED), f"{self._kind} left with {code}: see {self._log}"
         await self.start(release)
 
     def kill(self) -> None:

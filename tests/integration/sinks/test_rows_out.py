@@ -104,7 +104,9 @@ async def test_what_no_column_can_hold_and_what_a_later_release_says_goes_aside_
 
     assert await sql.ask("SELECT count() FROM payments") == [["20"]]
     letter = await dead_letters(bench.consumer)
-    assert b"UnknownMessageType" in dict(letter.headers)["cause"]
+    assert dict(letter.headers)["cause"].startswith((b"InvalidMessage", b"UnknownMessageType")), (
+        "whichever was written first"
+    )
 
 
 async def test_what_the_server_refuses_goes_aside_and_its_neighbours_arrive(
