@@ -56,6 +56,10 @@ compose-test: setup ## Build the images and start docker-compose.yml with Podman
 		deploy/local/install-package.sh $$program /usr/lib/podman/$$program "let the test be skipped" || true; done
 	@tests/compose/run.sh
 
+.PHONY: upgrade-test
+upgrade-test: setup ## Roll from the last release to this one and back, under load; wants the machine for itself
+	@BILLING_UPGRADE_TEST=1 $(VENV)/bin/pytest tests/e2e/test_upgrade.py
+
 .PHONY: check
 check: lint ## Check style, types, layers, and run the unit and contract tests: no server needed
 	@$(VENV)/bin/pytest --numprocesses 2 --dist loadgroup tests/unit tests/contract
