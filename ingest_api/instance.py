@@ -20,8 +20,10 @@ from storage.processes import leases
 log = structlog.get_logger(__name__)
 
 KIND: Final = "ingest"
-#: Renewals that may fail in a row before another process may take the slot.
-RENEWALS: Final = 3
+#: A lease that is not renewed runs out after so many refreshes, and not before 15 s: a process that is slow for a
+#: moment would change every client's share.
+REFRESHES: Final = 3
+LEASE_MIN_S: Final = 15.0
 #: Seconds that starting and leaving wait for Postgres. Without it a process serves all the same.
 POSTGRES_WAIT_S: Final = 2.0
 
@@ -37,12 +39,12 @@ class Instance:
         self,
         settings: IngestSettings,
         connect: Callable[[], AbstractAsyncContextManager[AsyncConnection]],
-        renewals: int = RENEWALS,
+        lease_s: float | None = None,
     ) -> None:
         self._settings = settings
         self._connect = connect
         self._refresh_s = settings.api_keys_refresh_s
-        self._lease_s = renewals * settings.api_keys_refresh_s
+        self._lease_s = max(LEASE_MIN_S, REFRESHES * self._refresh_s) if lease_s is None else lease_s
         self._holder = f"{socket.gethostname()}-{secrets.token_hex(4)}"
         self._lease: leases.Lease | None = None
         self._drawn = random.randrange(leases.SLOTS)  # noqa: S311 - not a secret
@@ -84,7 +86,7 @@ class Instance:
             self._live = max(1, await leases.live(connection, KIND))
 
     async def close(self) -> None:
-        """Give the slot back; it is free after :data:`RENEWALS` refreshes where Postgres does not answer."""
+        """Give the slot back; where Postgres does not answer, it is free once the lease runs out."""
         if self._task is None:
             return
         self._task.cancel()

@@ -13,13 +13,11 @@ from ingest_api.instance import Instance
 from runtime.settings import Settings
 
 PATIENCE_S = 60
-#: Renewals that a process may miss: on a busy machine none of a test's leases runs out by itself.
-NEVER_LATE = 2_000
 
 
 @asynccontextmanager
 async def serving(database: AsyncEngine, **settings: Any) -> AsyncIterator[Instance]:
-    started = Instance(Settings(**{"api_keys_refresh_s": 0.05, **settings}), database.begin, NEVER_LATE)
+    started = Instance(Settings(**{"api_keys_refresh_s": 0.05, **settings}), database.begin)
     await started.start()
     try:
         yield started
@@ -49,14 +47,14 @@ async def test_a_process_that_leaves_is_not_counted_any_more(database: AsyncEngi
 
 async def test_a_process_that_died_is_not_counted_once_its_lease_ran_out(database: AsyncEngine) -> None:
     async with serving(database) as stays:
-        died = Instance(Settings(api_keys_refresh_s=1.0), database.begin, renewals=1)
+        died = Instance(Settings(), database.begin, lease_s=1.0)
         await died.refresh()
         assert died.processes == 2
         await becomes(1, lambda: stays.processes)
 
 
 async def test_a_process_whose_slot_was_taken_gets_another(database: AsyncEngine) -> None:
-    slept = Instance(Settings(), database.begin, renewals=0)
+    slept = Instance(Settings(), database.begin, lease_s=0.0)
     await slept.refresh()
     assert slept.slot == 0
     async with serving(database) as other:
