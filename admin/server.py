@@ -10,6 +10,7 @@ from admin.report_access import ReportAccess
 from admin.report_store import ReportStore
 from admin.sessions import Sessions
 from runtime.clock import utc_now
+from runtime.http.server import http_config, serve_http
 from runtime.postgres import create_engine
 from runtime.settings import AdminSettings
 from storage.access.key_ring import KeyRing, PostgresKeyStore
@@ -31,14 +32,6 @@ def run(settings: AdminSettings) -> None:
         ReportStore(settings.clickhouse_url),
         engine,
     )
-    uvicorn.run(
-        app,
-        host=settings.admin_host,
-        port=settings.admin_port,
-        loop="uvloop",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        proxy_headers=bool(settings.ingest_trusted_proxies),
-        forwarded_allow_ips=list(settings.ingest_trusted_proxies),
+    serve_http(
+        uvicorn.Server(http_config(app, settings.admin_host, settings.admin_port, settings.ingest_trusted_proxies))
     )

@@ -17,7 +17,7 @@ from runtime.kafka.clients import new_consumer, new_producer
 from runtime.postgres import connected
 from runtime.settings import KafkaSettings, Settings
 from storage.operator_actions import Outcome
-from storage.streams.worker_beats import is_understood
+from storage.processes.leases import is_understood
 
 #: Seconds to wait for the payment's reply.
 REPLY_TIMEOUT_S: Final = 30.0

@@ -5,6 +5,7 @@ A process loads only its own code, so its module is imported when it starts.
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 import typer
 
@@ -20,7 +21,7 @@ def ingest() -> None:
     """The REST API."""
     from ingest_api.server import run
 
-    run(_checked_settings())
+    _run(run)
 
 
 @app.command()
@@ -28,7 +29,7 @@ def worker() -> None:
     """The Faust agents: payments, provider calls, callbacks."""
     from streams.worker import run
 
-    run(_checked_settings())
+    _run(run)
 
 
 @app.command()
@@ -36,7 +37,7 @@ def signals() -> None:
     """The RabbitMQ sink."""
     from sinks.rabbitmq.worker import run
 
-    run(_checked_settings())
+    _run(run)
 
 
 @app.command()
@@ -44,7 +45,7 @@ def analytics() -> None:
     """The ClickHouse sink."""
     from sinks.clickhouse.worker import run
 
-    run(_checked_settings())
+    _run(run)
 
 
 @app.command()
@@ -52,7 +53,7 @@ def admin() -> None:
     """Reports in a browser, and the analytics API."""
     from admin.server import run
 
-    run(_checked_settings())
+    _run(run)
 
 
 @app.command()
@@ -91,17 +92,12 @@ def _settings() -> Settings:
     return settings
 
 
-def _checked_settings() -> Settings:
-    """The settings; the process exits where the Postgres schema is older than this release needs."""
-    import structlog
-
-    from runtime.postgres import EXIT_SCHEMA_MISMATCH, SchemaMismatch
+def _run(serve: Callable[[Settings], None]) -> None:
+    """Run a process; it ends at once where the Postgres schema is older than this release needs."""
+    from runtime.process import exit_codes
     from storage.schema import require_schema
 
     settings = _settings()
-    try:
+    with exit_codes():
         asyncio.run(require_schema(settings))
-    except SchemaMismatch as error:
-        structlog.get_logger(__name__).critical("schema mismatch", reason=str(error))
-        raise typer.Exit(EXIT_SCHEMA_MISMATCH) from error
-    return settings
+        serve(settings)

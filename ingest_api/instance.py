@@ -44,9 +44,12 @@ class Instance:
         self._settings = settings
         self._connect = connect
         self._refresh_s = settings.api_keys_refresh_s
-        self._lease_s = max(LEASE_MIN_S, REFRESHES * self._refresh_s) if lease_s is None else lease_s
-        self._holder = f"{socket.gethostname()}-{secrets.token_hex(4)}"
-        self._lease: leases.Lease | None = None
+        self._lease = leases.Lease(
+            KIND,
+            f"{socket.gethostname()}-{secrets.token_hex(4)}",
+            release.version(),
+            max(LEASE_MIN_S, REFRESHES * self._refresh_s) if lease_s is None else lease_s,
+        )
         self._drawn = random.randrange(leases.SLOTS)  # noqa: S311 - not a secret
         self._live = 1
         self._task: asyncio.Task[None] | None = None
@@ -56,7 +59,7 @@ class Instance:
         """0 for the first process, 1 for the second, and so on."""
         if self._settings.ingest_instance is not None:
             return self._settings.ingest_instance
-        return self._drawn if self._lease is None else self._lease.slot
+        return self._drawn if self._lease.slot is None else self._lease.slot
 
     @property
     def processes(self) -> int:
@@ -80,9 +83,8 @@ class Instance:
     async def refresh(self) -> None:
         """Renew the lease, or claim a slot; count the processes."""
         async with self._connect() as connection:
-            if self._lease is None or not await leases.renew(connection, self._lease, self._lease_s):
-                self._lease = await leases.claim(connection, KIND, self._holder, release.version(), self._lease_s)
-                log.info("lease claimed", slot=self.slot, holder=self._holder)
+            if await self._lease.refresh(connection):
+                log.info("lease claimed", slot=self.slot)
             self._live = max(1, await leases.live(connection, KIND))
 
     async def close(self) -> None:
@@ -91,10 +93,10 @@ class Instance:
             return
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        if self._lease is None:
+        if self._lease.slot is None:
             return
         try:
             async with asyncio.timeout(POSTGRES_WAIT_S), self._connect() as connection:
-                await leases.release(connection, self._lease)
+                await self._lease.release(connection)
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             log.warning("lease not given back: Postgres does not answer", error=repr(error))

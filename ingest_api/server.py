@@ -2,12 +2,9 @@
 
 import logging
 import secrets
-import signal
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import count
-from types import FrameType
-from typing import NoReturn
 
 from ingest_api.app import create_app
 from ingest_api.auth.admission import Admission, RateLimits
@@ -23,6 +20,7 @@ from ingest_api.payments.postgres_reads import PostgresReads
 from ingest_api.routing.provider_health import ProviderHealth
 from ingest_api.routing.selection import ProviderSelector, read_rules
 from providers import registry
+from runtime.http.server import serve_http
 from runtime.postgres import create_engine
 from runtime.settings import IngestSettings
 from storage.access.key_ring import KeyRing, PostgresKeyStore
@@ -38,11 +36,9 @@ def serve(dependencies: Dependencies) -> None:
     """Serve with these dependencies until a signal arrives."""
     # While no broker answers, aiokafka logs several lines an attempt; the writer and the listener log one.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _exit)  # uvicorn raises the signal again after its shutdown
     app = create_app(dependencies)
     config = server_config(dependencies, app, dependencies.settings.ingest_host, dependencies.settings.ingest_port)
-    IngestServer(config, (dependencies.waiting, dependencies.changes)).run()
+    serve_http(IngestServer(config, (dependencies.waiting, dependencies.changes)))
 
 
 def build_dependencies(settings: IngestSettings) -> Dependencies:
@@ -89,7 +85,3 @@ def _new_ids() -> Callable[[], str]:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _exit(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise SystemExit(0)

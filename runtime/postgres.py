@@ -19,8 +19,6 @@ POOL_SIZE = 5
 #: Seconds before a statement or a connection attempt is given up, so that an outage of Postgres is noticed.
 COMMAND_TIMEOUT_S = 30
 CONNECT_TIMEOUT_S = 5
-#: Exit code of a process whose release does not fit the schema: a configuration error (EX_CONFIG of sysexits.h).
-EXIT_SCHEMA_MISMATCH: Final = 78
 
 #: SQLSTATEs that are about the data: unique_violation, check_violation. With them class 22 and our own, class BL.
 _REFUSED: Final = ("23505", "23514")

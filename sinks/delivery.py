@@ -7,7 +7,7 @@ delivery and position the batch is delivered again, with the same ids.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -18,12 +18,13 @@ import structlog
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from billing.errors import InvalidMessage
+from billing.errors import InvalidMessage, UnknownMessageType
 from runtime.retry import DependencyUnavailable, Retry, RetryStopped
 from sinks.assignment import Assignment, Consumer
 from sinks.batch import Batch, Destination, Event, PayloadRejected, read_event
 from sinks.dead_letters import DeadLetters
 from sinks.metrics import Metrics
+from sinks.parking import Parking
 from sinks.positions import LostPartition
 
 log = structlog.get_logger(__name__)
@@ -31,8 +32,23 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 Poison = tuple[ConsumerRecord, InvalidMessage]
 
+
+@dataclass(frozen=True, slots=True)
+class Read(Generic[T]):
+    """What was read: the batch, the messages that can never be in it, those of a type that this release does not know,
+    and the dead letters in a row at its end."""
+
+    batch: "Batch[T]"
+    poison: Sequence[Poison]
+    unknown: Sequence[ConsumerRecord]
+    dead_run: int
+
+
 #: Longest wait for the first message of a batch, milliseconds: an idle sink notices a stop or a rebalance within it.
 IDLE_MS: Final = 500
+#: A loop without a step for this long hangs, seconds: longer than every deadline inside a step (a delivery, a query).
+#: Every attempt of a retry is a step, so an outage of the destination does not stop the heartbeat.
+HUNG_AFTER_S: Final = 60.0
 #: Dead letters in a row after which the fault is more likely ours than the messages'.
 DEAD_LETTER_RUN: Final = 100
 #: The commit to Kafka: at most this often, and abandoned after this. Seconds.
@@ -69,6 +85,7 @@ class Delivery(Generic[T]):
         consumer: Consumer,
         assignment: Assignment,
         dead_letters: DeadLetters,
+        parking: Parking,
         metrics: Metrics,
         *,
         random: Random,
@@ -79,6 +96,7 @@ class Delivery(Generic[T]):
         self._consumer = consumer
         self._assignment = assignment
         self._dead_letters = dead_letters
+        self._parking = parking
         self._metrics = metrics
         self._random = random
         self._now = now
@@ -86,10 +104,18 @@ class Delivery(Generic[T]):
         self._stopped = asyncio.Event()
         self._dead_run = 0
         self._committed_at = clock()
-        #: When the loop last took a step (monotonic). Every attempt of a retry is a step.
-        self.stepped_at = clock()
+        self._stepped_at = clock()
         #: Whether the positions have been read at least once.
         self.ready = False
+
+    def works(self) -> bool:
+        """Whether the positions are known and the loop does not hang."""
+        if not self.ready:
+            return False
+        idle_s = self._clock() - self._stepped_at
+        if idle_s >= HUNG_AFTER_S:
+            log.critical("the sink hangs", no_step_for_s=round(idle_s))
+        return idle_s < HUNG_AFTER_S
 
     def stop(self) -> None:
         """Finish the current batch and end; a batch that cannot be delivered now is left for the next start."""
@@ -100,7 +126,7 @@ class Delivery(Generic[T]):
         """Deliver until :meth:`stop`. Any exception must end the process: :class:`TooManyDeadLetters`,
         :class:`~sinks.assignment.PositionBeyondLog`, or a defect."""
         while not self._stopped.is_set():
-            self.stepped_at = self._clock()
+            self._stepped_at = self._clock()
             if self._assignment.disturbed.is_set():
                 await self._retried("restore", self._assignment.restore)
                 self.ready = self.ready or self._assignment.settled
@@ -133,10 +159,12 @@ class Delivery(Generic[T]):
             return
         started = self._clock()
         generation = self._assignment.generation
-        batch, poison, dead_run = self._translate(records, ranges)
+        read = self._translate(records, ranges)
+        batch = read.batch
         try:
             done = (
-                await self._write_dead_letters(poison)
+                await self._park(read.unknown)
+                and await self._write_dead_letters(read.poison)
                 and (not batch.events or await self._deliver(batch, records))
                 and generation == self._assignment.generation
                 and await self._retried("advance", partial(self._assignment.advance, ranges))
@@ -150,7 +178,7 @@ class Delivery(Generic[T]):
         if not done:
             self._assignment.disturbed.set()
             return
-        self._dead_run = dead_run
+        self._dead_run = read.dead_run
         self._metrics.batch_seconds.observe(self._clock() - started)
         self._metrics.delivered.inc(len(batch.events))
         now = self._now()
@@ -158,18 +186,18 @@ class Delivery(Generic[T]):
             self._metrics.lag_seconds.observe(max(0.0, (now - event.change.changed_at).total_seconds()))
         await self._commit(ranges)
 
-    def _translate(
-        self, records: list[ConsumerRecord], ranges: Mapping[int, tuple[int, int]]
-    ) -> tuple[Batch[T], list[Poison], int]:
-        """The batch, the messages that cannot be in it, and the dead letters in a row at its end."""
+    def _translate(self, records: list[ConsumerRecord], ranges: Mapping[int, tuple[int, int]]) -> Read[T]:
         events: list[Event] = []
         contents: list[T] = []
         poison: list[Poison] = []
+        unknown: list[ConsumerRecord] = []
         dead_run = self._dead_run
         for record in records:
             try:
                 event = read_event(record)
                 content = self._spec.translate(event)
+            except UnknownMessageType:
+                unknown.append(record)
             except InvalidMessage as error:
                 poison.append((record, error))
                 dead_run += 1
@@ -179,7 +207,8 @@ class Delivery(Generic[T]):
                 events.append(event)
                 contents.append(content)
                 dead_run = 0
-        return Batch(self._spec.topic, ranges, tuple(events), tuple(contents)), poison, dead_run
+        batch = Batch(self._spec.topic, ranges, tuple(events), tuple(contents))
+        return Read(batch, poison, unknown, dead_run)
 
     async def _deliver(self, batch: Batch[T], records: list[ConsumerRecord]) -> bool:
         """Deliver the batch. What the destination rejects is found by halves and written to the dead letters."""
@@ -203,7 +232,14 @@ class Delivery(Generic[T]):
                     return False
         return True
 
-    async def _write_dead_letters(self, poison: list[Poison]) -> bool:
+    async def _park(self, unknown: Sequence[ConsumerRecord]) -> bool:
+        for record in unknown:
+            if not await self._retried("park", partial(self._parking.put, record)):
+                return False
+            self._metrics.parked.inc()
+        return True
+
+    async def _write_dead_letters(self, poison: Sequence[Poison]) -> bool:
         for record, error in poison:
             if not await self._retried("dead letter", partial(self._dead_letters.put, record, error)):
                 return False
@@ -217,7 +253,7 @@ class Delivery(Generic[T]):
         retry = Retry(step, (DependencyUnavailable,), stop=stop, random=self._random)
 
         async def attempt() -> None:
-            self.stepped_at = self._clock()
+            self._stepped_at = self._clock()
             try:
                 await action()
             except DependencyUnavailable:

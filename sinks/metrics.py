@@ -18,6 +18,9 @@ class Metrics:
         self.dead_letters = self._counter(
             "sink_dead_letters", "Messages that can never be delivered, written to the dead letters.", sink
         )
+        self.parked = self._counter(
+            "sink_parked", "Messages of a type that this release does not know, parked in Postgres.", sink
+        )
         self.lost_partitions = self._counter(
             "sink_lost_partitions", "Batches dropped because another process had moved the position.", sink
         )

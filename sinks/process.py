@@ -1,25 +1,23 @@
-"""The process of a sink: connections, signals of the operating system, heartbeat, orderly shutdown."""
+"""The process of a sink: its connections and its end."""
 
 import asyncio
 import random
-import signal
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import structlog
 import uvloop
 
-from runtime.heartbeat import beat
 from runtime.kafka.clients import KAFKA_ERRORS, Consumer, new_consumer
 from runtime.metrics import served
-from runtime.postgres import EXIT_SCHEMA_MISMATCH, SchemaMismatch, create_engine
+from runtime.postgres import create_engine
+from runtime.process import BackgroundTasks, beat, close_all, on_stop
 from runtime.retry import Retry, RetryStopped
 from runtime.settings import SinkSettings
 from sinks.assignment import Assignment
 from sinks.dead_letters import KafkaDeadLetters
 from sinks.delivery import Delivery, SinkSpec
 from sinks.metrics import Metrics
+from sinks.parking import PostgresParking
 from sinks.positions import PostgresPositions
 
 log = structlog.get_logger(__name__)
@@ -42,14 +40,9 @@ POOL_SIZE: Final = 1
 
 
 def run_sink(settings: SinkSettings, spec: SinkSpec[T]) -> None:
-    """Run a sink until SIGTERM or SIGINT; the current batch is finished first. Exits with code 78 where the schema
-    does not fit."""
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(settings, spec))
-    except SchemaMismatch as error:
-        log.critical("schema mismatch", consumer=spec.consumer, reason=str(error))
-        raise SystemExit(EXIT_SCHEMA_MISMATCH) from error
+    """Run a sink until SIGTERM or SIGINT; the current batch is finished first."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(settings, spec))
 
 
 async def serve(settings: SinkSettings, spec: SinkSpec[T]) -> None:
@@ -64,8 +57,8 @@ async def _deliver(settings: SinkSettings, spec: SinkSpec[T], metrics: Metrics) 
     consumer = new_consumer(settings, **consumer_options(spec.consumer))
     dead_letters = KafkaDeadLetters(settings, spec.consumer)
     assignment = Assignment(consumer, PostgresPositions(engine, spec.consumer, spec.topic), metrics)
-    delivery = Delivery(spec, consumer, assignment, dead_letters, metrics, random=random.SystemRandom())
-    loop = asyncio.get_running_loop()
+    parking = PostgresParking(engine, settings, spec.consumer)
+    delivery = Delivery(spec, consumer, assignment, dead_letters, parking, metrics, random=random.SystemRandom())
     stopped = asyncio.Event()
 
     def stop() -> None:
@@ -73,24 +66,18 @@ async def _deliver(settings: SinkSettings, spec: SinkSpec[T], metrics: Metrics) 
         stopped.set()
         delivery.stop()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
-    heart = None
-    if settings.heartbeat_file is not None:
-        heart = asyncio.create_task(
-            beat(settings.heartbeat_file, lambda: delivery.ready, lambda: delivery.stepped_at), name="heartbeat"
-        )
+    on_stop(stop)
+    background = BackgroundTasks()
+    background.spawn(beat(settings.heartbeat_file, delivery.works))
+    background.spawn(parking.run())
     try:
         consumer.subscribe([spec.topic], listener=assignment)
         if await _start(consumer, stopped):
             log.info("started", consumer=spec.consumer, topic=spec.topic)
             await delivery.run()
     finally:
-        if heart is not None:
-            heart.cancel()
-            with suppress(asyncio.CancelledError):
-                await heart
-        await _close(consumer.stop, spec.destination.close, dead_letters.close, engine.dispose)
+        await background.cancel()
+        await close_all(consumer.stop, spec.destination.close, dead_letters.close, engine.dispose)
         log.info("stopped", consumer=spec.consumer)
 
 
@@ -117,10 +104,3 @@ async def _start(consumer: Consumer, stopped: asyncio.Event) -> bool:
     except RetryStopped:
         return False
     return not stopped.is_set()
-
-
-async def _close(*closers: Callable[[], Awaitable[None]]) -> None:
-    """Close all of them, even if one fails."""
-    for closed in await asyncio.gather(*(close() for close in closers), return_exceptions=True):
-        if isinstance(closed, BaseException):
-            log.warning("closing failed", error=repr(closed))

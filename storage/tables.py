@@ -233,14 +233,6 @@ PARKED_MESSAGES: Final = Table(
     Index("parked_messages_id", "message_id"),
 )
 
-WORKER_BEATS: Final = Table(
-    "worker_beats",
-    METADATA,
-    Column("worker", Text, primary_key=True),
-    _required("understood", ARRAY(Text)),
-    _required("beat_at", _TIME),
-)
-
 DEAD_LETTER_RESOLUTIONS: Final = Table(
     "dead_letter_resolutions",
     METADATA,
@@ -303,6 +295,7 @@ PROCESS_LEASES: Final = Table(
     Column("slot", SmallInteger, primary_key=True, autoincrement=False),
     _required("holder", Text()),
     _required("version", Text()),
+    _required("understood", ARRAY(Text), default="'{}'"),
     _required("until", _TIME),
 )
 

@@ -3,9 +3,9 @@
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final, NoReturn
+from typing import Final
 
 import structlog
 
@@ -13,6 +13,7 @@ from billing.messages import MESSAGE_TYPES
 from billing.messages.topics import CALLBACKS, INBOX, REQUESTS
 from providers import registry
 from providers.http import CallLimits
+from runtime import release
 from runtime.clock import utc_now
 from runtime.kafka.clients import new_producer
 from runtime.kafka.dead_letters import DeadLetterWriter
@@ -22,19 +23,19 @@ from runtime.periodic import run_periodically
 from runtime.postgres import (
     COMMAND_TIMEOUT_S,
     CONNECT_TIMEOUT_S,
-    EXIT_SCHEMA_MISMATCH,
     POSTGRES_ERRORS,
     SchemaMismatch,
     create_engine,
 )
+from runtime.process import EXIT_SCHEMA_MISMATCH, BackgroundTasks, beat, exit_process
 from runtime.retry import Retry
 from runtime.settings import WorkerSettings
-from storage.streams import worker_beats
+from storage.processes import leases
 from storage.streams.backlog import count_parked_callbacks, open_operations, stored_positions
+from storage.streams.parking import ParkedMessages
 from streams.callbacks.agent import CallbacksAgent
 from streams.delivery.aggregate_agent import AggregateAgent
 from streams.delivery.ordered_feed import OrderedFeed
-from streams.delivery.parked_messages import ParkedMessages
 from streams.metrics import Metrics
 from streams.payments.agent import Payments
 from streams.payments.follow_ups import FollowUps
@@ -48,25 +49,20 @@ log = structlog.get_logger(__name__)
 RESTORE_PATIENCE_S: Final = 30.0
 #: On stopping, beside the deadline of a provider call: for its result to be stored.
 STOP_MARGIN_S: Final = 10.0
-BEAT_EVERY_S: Final = 1.0
-RECORD_BEAT_EVERY_S: Final = 5.0
+WATCH_EVERY_S: Final = 1.0
+#: The lease that shows the others that this worker runs: how often it is renewed, and for how long it holds.
+RENEW_LEASE_S: Final = 5.0
+LEASE_S: Final = 30.0
 #: A statement that Postgres does not answer becomes a known outage at its timeout: only what lasts longer hangs.
 BEAT_PATIENCE_S: Final = COMMAND_TIMEOUT_S + 5.0
 #: How often the metrics read Postgres, seconds: positions, and the backlog of all workers.
 READ_POSITIONS_S: Final = 1.0
 READ_BACKLOG_S: Final = 15.0
-EXIT_UNTRUSTED: Final = 70
 # A statement that hangs is given up, and tried again, while the restore still waits.
-assert 3 * RECORD_BEAT_EVERY_S < worker_beats.GONE_AFTER_S
+assert 3 * RENEW_LEASE_S < LEASE_S
 assert CONNECT_TIMEOUT_S < COMMAND_TIMEOUT_S <= RESTORE_PATIENCE_S
 
 Restore = Callable[[Sequence[int]], Awaitable[Mapping[int, int]]]
-
-
-def exit_process(reason: str, code: int = EXIT_UNTRUSTED) -> NoReturn:
-    """End the process at once: Postgres knows where the next one resumes."""
-    log.critical("process exits", reason=reason, code=code)
-    os._exit(code)
 
 
 class Agents:
@@ -78,8 +74,9 @@ class Agents:
         self._settings = settings
         self._highwater = highwater
         self._restores: dict[str, Restore] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks()
         self._assigned = False
+        self._stalled_s = 0.0
         self.metrics = Metrics()
         self._started = False
 
@@ -98,6 +95,7 @@ class Agents:
             Payments(), self._engine, publisher, dead_letters, exit_process, on_committed=self.metrics.decided
         )
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
+        self._lease = leases.Lease(leases.WORKER, self._worker, release.version(), LEASE_S, MESSAGE_TYPES.keys())
         availability = self._availability = Availability(self._engine, self._providers, self._worker)
         self._calls = ProviderAgent(
             self._engine,
@@ -114,15 +112,22 @@ class Agents:
         self._feed("payments", INBOX.name, self._payments.restore, self._payments.process)
         self._feed("provider", REQUESTS.name, self._calls.restore, self._calls.process)
         self._feed("callbacks", CALLBACKS.name, callbacks.restore, callbacks.process)
-        self._spawn(self._calls.keep_position())
-        self._spawn(availability.keep_looking())
-        self._spawn(callbacks.retry_parked())
-        self._spawn(FollowUps(self._engine, publisher, availability.returned).run())
-        self._spawn(ParkedMessages(self._engine, publisher, dead_letters, MESSAGE_TYPES.keys()).run())
-        self._spawn(run_periodically(READ_POSITIONS_S, self._read_positions, "positions cannot be read for metrics"))
-        self._spawn(run_periodically(READ_BACKLOG_S, self._read_backlog, "the backlog cannot be read for metrics"))
-        self._spawn(self._beat())
-        self._spawn(self._watch())
+        self._tasks.spawn(self._calls.keep_position())
+        self._tasks.spawn(availability.keep_looking())
+        self._tasks.spawn(callbacks.retry_parked())
+        self._tasks.spawn(FollowUps(self._engine, publisher, availability.returned).run())
+        for feed in self.feeds.values():
+            parked = ParkedMessages(self._engine, publisher, dead_letters, feed.consumer, MESSAGE_TYPES.keys())
+            self._tasks.spawn(parked.run())
+        self._tasks.spawn(
+            run_periodically(READ_POSITIONS_S, self._read_positions, "positions cannot be read for metrics")
+        )
+        self._tasks.spawn(
+            run_periodically(READ_BACKLOG_S, self._read_backlog, "the backlog cannot be read for metrics")
+        )
+        self._tasks.spawn(self._hold_lease())
+        self._tasks.spawn(self._watch())
+        self._tasks.spawn(beat(settings.heartbeat_file, self._works))
         self._started = True
 
     async def stop(self) -> None:
@@ -136,9 +141,8 @@ class Agents:
                 await self._calls.finish()
                 await self._payments.flush()
                 async with self._engine.begin() as connection:
-                    await worker_beats.stopped(connection, self._worker)
-        for task in self._tasks:
-            task.cancel()
+                    await self._lease.release(connection)
+        await self._tasks.cancel()
         await self._producer.stop()
         for provider in self._providers.values():
             await provider.close()
@@ -173,45 +177,30 @@ class Agents:
     ) -> None:
         feed = self.feeds[topic] = OrderedFeed(consumer, topic, exit_process)
         self._restores[topic] = restore
-        self._spawn(feed.work(self._settings.batch_max, self.metrics.measured(consumer, process)))
+        self._tasks.spawn(feed.work(self._settings.batch_max, self.metrics.measured(consumer, process)))
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._on_done)
+    async def _hold_lease(self) -> None:
+        """Show the other processes, forever, that this worker runs and which messages it understands."""
 
-    def _on_done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if task.cancelled() or (error := task.exception()) is None:
-            return
-        if isinstance(error, SchemaMismatch):
-            exit_process(str(error), EXIT_SCHEMA_MISMATCH)
-        else:
-            log.critical("a task of the worker failed", exc_info=error)
-            exit_process(repr(error))
-
-    async def _beat(self) -> None:
-        """Record in Postgres, forever, that this worker runs and which messages it knows."""
-
-        async def record() -> None:
+        async def refresh() -> None:
             async with self._engine.begin() as connection:
-                await worker_beats.beat(connection, self._worker, MESSAGE_TYPES.keys())
+                await self._lease.refresh(connection)
 
-        await Retry("first beat", POSTGRES_ERRORS).run(record)
-        await run_periodically(RECORD_BEAT_EVERY_S, record, "postgres is unavailable, the worker's beat is late")
+        await Retry("first lease", POSTGRES_ERRORS).run(refresh)
+        await run_periodically(RENEW_LEASE_S, refresh, "postgres is unavailable, the worker's lease is late")
 
     async def _watch(self) -> None:
-        """Touch the heartbeat while there is progress or a known outage; exit when a feed is stuck: Faust hangs or has
-        dropped the last event of a partition, or an agent hangs."""
+        """Exit when a feed is stuck: Faust hangs or has dropped the last event of a partition, or an agent hangs."""
         progress = Progress(self.feeds, self._highwater)
         while True:
-            await asyncio.sleep(BEAT_EVERY_S)
-            stalled = progress.stalled_s()
-            topic, longest_s = max(stalled.items(), key=lambda item: item[1])
-            if self._assigned and self._settings.heartbeat_file is not None and longest_s < BEAT_PATIENCE_S:
-                self._settings.heartbeat_file.touch()
-            if longest_s > self._settings.stall_s:
+            await asyncio.sleep(WATCH_EVERY_S)
+            topic, self._stalled_s = max(progress.stalled_s().items(), key=lambda item: item[1])
+            if self._stalled_s > self._settings.stall_s:
                 exit_process(f"no progress for {self._settings.stall_s} s with messages waiting in {topic}")
+
+    def _works(self) -> bool:
+        """There is progress, nothing to do, or a known outage."""
+        return self._assigned and self._stalled_s < BEAT_PATIENCE_S
 
     def _end(self, topic: str, partition: int) -> int | None:
         feed = self.feeds.get(topic)

@@ -13,6 +13,7 @@ from ingest_api.dependencies import Dependencies
 from ingest_api.edge.connections import BoundedConnection, Bounds, connection_limit, refusal
 from ingest_api.edge.request_context import HEADERS, POLICY
 from ingest_api.problems.handlers import ErrorHandlers
+from runtime.http.server import http_config
 
 #: Seconds that requests in progress have at shutdown; more than a write to Kafka may take.
 GRACE_S: Final = 15
@@ -21,7 +22,7 @@ KEEP_ALIVE_S: Final = 75
 
 
 def server_config(dependencies: Dependencies, app: ASGIApp, host: str, port: int) -> uvicorn.Config:
-    """The configuration of uvicorn. ``X-Forwarded-For`` is trusted from the proxies in the settings only."""
+    """The configuration of uvicorn, with bounds for every connection."""
     settings = dependencies.settings
     headers = {name.decode(): value.decode() for name, value in (*HEADERS, POLICY)}
     bounds = Bounds(
@@ -30,19 +31,14 @@ def server_config(dependencies: Dependencies, app: ASGIApp, host: str, port: int
         connections=connection_limit(settings.ingest_connections),
         refusal=refusal(ErrorHandlers(dependencies.metrics, {}), dependencies.new_id, headers),
     )
-    return uvicorn.Config(
+    return http_config(
         app,
-        host=host,
-        port=port,
-        loop="uvloop",
+        host,
+        port,
+        settings.ingest_trusted_proxies,
         http=cast(type[asyncio.Protocol], partial(BoundedConnection, bounds)),
         ws="none",
         lifespan="on",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        proxy_headers=bool(settings.ingest_trusted_proxies),
-        forwarded_allow_ips=list(settings.ingest_trusted_proxies),
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
     )

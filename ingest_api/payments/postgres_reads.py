@@ -15,8 +15,8 @@ from ingest_api.problems import unavailable
 from storage.journal.story import TimelineEntry, timeline_entries
 from storage.journal.timeline import changes_after, find_refusal, journal_of, postings_of
 from storage.payments.lists import Cursor, Filters, find_payment, list_payments
+from storage.processes.leases import is_understood
 from storage.providers.switches import open_breakers, switches
-from storage.streams.worker_beats import is_understood
 
 log = structlog.get_logger(__name__)
 

@@ -1,5 +1,5 @@
-"""Messages of a type that the worker which met them does not know: kept until a worker that knows it returns them to
-their topic.
+"""Messages of a type that the consumer which met them does not know: kept until a process of that consumer that knows
+it returns them to their topic.
 
 Apart from parked callbacks, which wait for their payment and never expire: a message waits for a release, and its bytes
 are read by nobody before.
@@ -15,12 +15,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from runtime.kafka.record import Incoming
 
-#: A message of a type that no worker has learned by then becomes a dead letter.
+#: A message of a type that the consumer has not learned by then becomes a dead letter.
 PARKED_FOR: Final = timedelta(hours=1)
-#: One process returns messages at a time, so that they keep their order (a Postgres advisory lock).
+#: One process of a consumer returns messages at a time, so that they keep their order (a Postgres advisory lock).
 RETURN_LOCK: Final = 0x7061726B
 
-_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
+_LOCK = text("SELECT pg_try_advisory_xact_lock(:key, hashtext(:consumer))")
+_COUNT = text(
+    """
+    SELECT count(*) FROM parked_messages
+    WHERE consumer = :consumer AND resolution IS NULL AND (type = ANY(:types) OR parked_at <= :expired)
+    """
+).bindparams(bindparam("types", type_=ARRAY(Text)))
 # A message that was returned and met a worker of the old release again is still the same: its hour does not start over.
 _PARK = text(
     """
@@ -35,7 +41,7 @@ _PARK = text(
 _DUE = text(
     """
     SELECT consumer, topic, stream_partition, stream_offset, type, key, value, parked_at FROM parked_messages
-    WHERE resolution IS NULL AND (type = ANY(:types) OR parked_at <= :expired)
+    WHERE consumer = :consumer AND resolution IS NULL AND (type = ANY(:types) OR parked_at <= :expired)
     ORDER BY topic, stream_partition, stream_offset LIMIT :limit
     """
 ).bindparams(bindparam("types", type_=ARRAY(Text)))
@@ -85,8 +91,9 @@ async def insert(
             "topic": topic,
             "partition": incoming.partition,
             "offset": incoming.offset,
-            "message_id": message_id.replace("\0", ""),  # Postgres takes no such character
-            "type": type,
+            # Postgres takes no such character.
+            "message_id": message_id.replace("\0", ""),
+            "type": type.replace("\0", ""),
             "key": incoming.key,
             "value": incoming.value,
             "now": now,
@@ -95,12 +102,20 @@ async def insert(
     )
 
 
-async def due(connection: AsyncConnection, types: Collection[str], now: datetime, limit: int) -> list[ParkedMessage]:
-    """Parked messages of these types, and those parked for longer than :data:`PARKED_FOR`, in the order of their stream;
-    none while another process returns messages."""
-    if not (await connection.execute(_LOCK, {"key": RETURN_LOCK})).scalar_one():
+async def count_due(connection: AsyncConnection, consumer: str, types: Collection[str], now: datetime) -> int:
+    """How many messages of a consumer :func:`due` would find."""
+    values = {"consumer": consumer, "types": sorted(types), "expired": now - PARKED_FOR}
+    return int((await connection.execute(_COUNT, values)).scalar_one())
+
+
+async def due(
+    connection: AsyncConnection, consumer: str, types: Collection[str], now: datetime, limit: int
+) -> list[ParkedMessage]:
+    """The consumer's parked messages of these types, and those parked for longer than :data:`PARKED_FOR`, in the order
+    of their stream; none while another process returns its messages."""
+    if not (await connection.execute(_LOCK, {"key": RETURN_LOCK, "consumer": consumer})).scalar_one():
         return []
-    values = {"types": sorted(types), "expired": now - PARKED_FOR, "limit": limit}
+    values = {"consumer": consumer, "types": sorted(types), "expired": now - PARKED_FOR, "limit": limit}
     return [
         ParkedMessage(consumer, topic, Incoming(partition, offset, key, value), type, parked_at)
         for consumer, topic, partition, offset, type, key, value, parked_at in await connection.execute(_DUE, values)

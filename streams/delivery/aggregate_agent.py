@@ -24,9 +24,9 @@ from runtime.postgres import POSTGRES_ERRORS, is_refusal
 from runtime.retry import Retry
 from storage.journal import records
 from storage.journal.records import JournalRow
+from storage.streams.parking import park
 from storage.streams.positions import LostPartition, Move, advance, load_positions, mark_published
 from streams.delivery.aggregate import Aggregate, Change, Decided, State
-from streams.delivery.parked_messages import park
 
 log = structlog.get_logger(__name__)
 

@@ -26,8 +26,8 @@ from runtime.kafka.publisher import OutboundMessage, Publisher
 from runtime.kafka.record import Incoming
 from runtime.postgres import POSTGRES_ERRORS
 from runtime.retry import Retry
+from storage.streams.parking import park
 from storage.streams.positions import Consumer, LostPartition, advance, load
-from streams.delivery.parked_messages import park
 from streams.provider_calls.availability import Availability
 from streams.provider_calls.watermarks import Watermarks
 

@@ -169,6 +169,18 @@ class FakeDeadLetters:
         pass
 
 
+class FakeParking:
+    """Remembers what was parked. ``fail`` is asked before and may raise."""
+
+    def __init__(self) -> None:
+        self.parked: list[int] = []
+        self.fail: Callable[[], None] = lambda: None
+
+    async def put(self, record: Any) -> None:
+        self.fail()
+        self.parked.append(record.offset)
+
+
 class World:
     """One Kafka and one Postgres; :meth:`running` is a sink process over them, started as often as one likes."""
 
@@ -177,6 +189,7 @@ class World:
         self.positions = FakePositions()
         self.destination = FakeDestination()
         self.dead_letters = FakeDeadLetters()
+        self.parking = FakeParking()
         self.refused: set[int] = set()
         self._batch_max = batch_max
         self._linger_s = linger_s
@@ -217,7 +230,13 @@ class Process:
         self.metrics = Metrics(spec.consumer)
         self.assignment = Assignment(self.consumer, world.positions, self.metrics)
         self.delivery = Delivery(
-            spec, self.consumer, self.assignment, world.dead_letters, self.metrics, random=NoPause()
+            spec,
+            self.consumer,
+            self.assignment,
+            world.dead_letters,
+            world.parking,
+            self.metrics,
+            random=NoPause(),
         )
         self.task: asyncio.Task[None] | None = None
 

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.messages import PaymentChanged
 from runtime.settings import Settings
+from sinks.parking import PostgresParking
 from sinks.rabbitmq.publisher import Topology
 from tests.support.event_factories import as_message
 
@@ -103,6 +104,21 @@ class Bench:
         async with self._engine.connect() as connection:
             query = text("SELECT coalesce(sum(next_offset), 0) FROM stream_positions WHERE consumer = :consumer")
             return int((await connection.execute(query, {"consumer": self.consumer})).scalar_one())
+
+    async def parked(self) -> list[tuple[str, str | None]]:
+        """(type, resolution) of the messages that the sink has parked."""
+        async with self._engine.connect() as connection:
+            query = text("SELECT type, resolution FROM parked_messages WHERE consumer = :consumer")
+            return [tuple(row) for row in await connection.execute(query, {"consumer": self.consumer})]
+
+    async def return_parked(self) -> int:
+        """What a sink does every minute with the messages it has parked; how many it returned."""
+        return await PostgresParking(self._engine, self.settings, self.consumer).return_due()
+
+    async def execute(self, statement: str, **values: object) -> None:
+        """Change Postgres."""
+        async with self._engine.begin() as connection:
+            await connection.execute(text(statement), {"consumer": self.consumer, **values})
 
     async def drained(self, count: int) -> None:
         """Wait until the positions stand for ``count`` messages."""

@@ -11,7 +11,7 @@ from sinks import delivery
 from sinks.batch import PayloadRejected
 from sinks.delivery import TooManyDeadLetters
 from sinks.positions import LostPartition
-from tests.support.event_factories import payment_id
+from tests.support.event_factories import a_change, as_message, payment_id
 from tests.support.sink_harness import Crash, World, failing, until
 
 
@@ -191,6 +191,46 @@ async def test_a_message_that_cannot_be_read_goes_aside_and_the_rest_goes_on() -
         (2, None),
     ]
     assert "not a CloudEvent" in world.dead_letters.put_aside[0][2]
+
+
+def of_a_later_release() -> bytes:
+    _, value = as_message(a_change())
+    return value.replace(b"billing.payment.changed.v1", b"billing.payment.changed.v2")
+
+
+async def test_events_of_an_unknown_type_are_parked_and_are_no_dead_letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "DEAD_LETTER_RUN", 2)
+    world = World()
+    world.log.write(0)
+    for _ in range(4):
+        world.log.write_raw(of_a_later_release())
+    world.log.write(5)
+
+    async with world.running() as process:
+        await until(lambda: world.drained)
+        assert process.metric("sink_parked_total") == 4
+
+    assert world.destination.delivered == [0, 5]
+    assert (world.parking.parked, world.dead_letters.put_aside) == ([1, 2, 3, 4], [])
+
+
+async def test_no_position_moves_past_an_event_that_cannot_be_parked_yet() -> None:
+    world = World()
+    world.log.write_raw(of_a_later_release())
+    tries = 0
+
+    def fail() -> None:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            assert 0 not in world.positions.stored or world.positions.stored[0] == 0
+            raise DependencyUnavailable("postgres")
+
+    world.parking.fail = fail
+    async with world.running():
+        await until(lambda: world.drained)
+
+    assert world.parking.parked == [0]
 
 
 async def test_an_event_that_the_destination_can_never_take_goes_aside() -> None:

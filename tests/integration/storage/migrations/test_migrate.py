@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from runtime.postgres import EXIT_SCHEMA_MISMATCH, SchemaMismatch
+from runtime.postgres import SchemaMismatch
+from runtime.process import EXIT_SCHEMA_MISMATCH
 from runtime.settings import Settings
 from storage import migrate as module
 from storage.migrate import TableInUse, migrate
@@ -29,7 +30,7 @@ async def behind(database):
     """A database whose next migration has a table to change."""
     async with database.begin() as connection:
         await connection.execute(text("ALTER TABLE journal ADD CONSTRAINT journal_pkey UNIQUE (recorded_at, type)"))
-        await connection.execute(text("DROP TABLE parked_messages, worker_beats, process_leases"))  # of the later ones
+        await connection.execute(text("DROP TABLE parked_messages, process_leases"))  # of the later ones
     await set_revision(database, "0007")
     return database
 

@@ -18,8 +18,8 @@ from billing.messages import (
 from billing.vocabulary import OperationStatus, OperationType, PaymentStatus
 from runtime.kafka.publisher import OutboundMessage
 from storage.streams.parked_messages import PARKED_FOR
+from storage.streams.parking import ParkedMessages
 from streams.delivery.aggregate_agent import DEAD_LETTER_RUN
-from streams.delivery.parked_messages import ParkedMessages
 from tests.support.factories import NOW, a_create, a_payment, an_order, opened, told
 from tests.support.streams import Crash, Publisher, World, requests
 
@@ -54,7 +54,7 @@ def old(monkeypatch) -> pytest.MonkeyPatch:
 def returning(world: World, clock: Clock, publisher: Publisher | None = None, *, knows: bool = True) -> ParkedMessages:
     publisher = publisher or world.publisher
     understood = set(MESSAGE_TYPES) - (set() if knows else {RefundPayment.TYPE})
-    return ParkedMessages(world.engine, publisher, publisher.dead_letters, understood, clock)  # type: ignore[arg-type]
+    return ParkedMessages(world.engine, publisher, publisher.dead_letters, "payments", understood, clock)  # type: ignore[arg-type]
 
 
 def returned(publisher: Publisher) -> list[OutboundMessage]:
@@ -150,7 +150,7 @@ async def test_dying_after_a_message_was_returned_returns_it_again_and_refunds_o
         raise Crash
 
     with monkeypatch.context() as patch:
-        patch.setattr("streams.delivery.parked_messages.resolve", die)
+        patch.setattr("storage.streams.parking.resolve", die)
         with pytest.raises(Crash):
             await returning(world, clock).return_due()
     assert await returning(world, clock).return_due() == 1

@@ -1,12 +1,13 @@
 """Messages of an unknown type: a newer release wrote them, or nobody did.
 
-A worker that meets one parks it in Postgres and goes on. Each minute the messages whose type this worker knows are
-returned to the end of their topic, where they are processed like any other; what no worker has learned within an hour
-becomes a dead letter.
+A consumer that meets one parks it in Postgres and goes on. Each minute, a process of the same consumer that knows the
+type returns its messages to the end of their topic, where they are processed like any other; what the consumer has not
+learned within an hour becomes a dead letter. Other consumers of the topic see a returned message twice, under its id.
 
 Order: messages of unknown types keep theirs among each other, and later messages of types that are known go first. That
 harms nobody: an inbox has several writers, so a message is decided on the state it meets, whatever comes before it; and
-to hold back a payment's provider results and callbacks for a release would.
+to hold back a payment's provider results and callbacks for a release would. An event carries the version of what it
+tells of.
 """
 
 from collections.abc import Callable, Collection
@@ -39,20 +40,22 @@ async def park(connection: AsyncConnection, consumer: str, topic: str, incoming:
 
 
 class ParkedMessages:
-    """Returns parked messages of the types in ``understood``, and writes dead letters for those that expired. Several
-    workers may run it: one does it at a time. A crash returns a message twice, under the same id."""
+    """Returns one consumer's parked messages of the types in ``understood``, and writes dead letters for those that
+    expired. Several processes may run it: one does it at a time. A crash returns a message twice, under the same id."""
 
     def __init__(
         self,
         engine: AsyncEngine,
         publisher: Publisher,
         dead_letters: DeadLetterWriter,
+        consumer: str,
         understood: Collection[str],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._engine = engine
         self._publisher = publisher
         self._dead_letters = dead_letters
+        self._consumer = consumer
         self._understood = understood
         self._now = now
 
@@ -64,7 +67,7 @@ class ParkedMessages:
         """Return or expire at most :data:`LIMIT` messages; returns how many."""
         now = self._now()
         async with self._engine.begin() as connection:
-            messages = await due(connection, self._understood, now, LIMIT)
+            messages = await due(connection, self._consumer, self._understood, now, LIMIT)
             resolved: list[tuple[ParkedMessage, Resolution]] = []
             for message in messages:
                 if message.type in self._understood:
@@ -76,7 +79,7 @@ class ParkedMessages:
             await self._publisher.publish([_returned(m) for m, resolution in resolved if resolution == "returned"])
             await resolve(connection, resolved, now)
         if messages:
-            log.info("parked messages resolved", messages=len(messages))
+            log.info("parked messages resolved", consumer=self._consumer, messages=len(messages))
         return len(messages)
 
 

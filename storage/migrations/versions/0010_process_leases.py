@@ -1,9 +1,9 @@
-"""Places that the processes of one kind hold: who is one of how many."""
+"""The processes that run: the slot of each among its kind, and the types of messages that it understands."""
 
 from alembic import op
 
-revision = "0011"
-down_revision = "0010"
+revision = "0010"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
@@ -11,11 +11,12 @@ depends_on = None
 def upgrade() -> None:
     op.execute(
         """
-        CREATE TABLE IF NOT EXISTS process_leases (
+        CREATE TABLE process_leases (
             kind text NOT NULL,
             slot smallint NOT NULL CHECK (slot >= 0),
             holder text NOT NULL,
             version text NOT NULL,
+            understood text[] NOT NULL DEFAULT '{}',
             until timestamptz NOT NULL,
             PRIMARY KEY (kind, slot)
         )
