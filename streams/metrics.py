@@ -65,6 +65,13 @@ class Metrics:
             ("consumer", "partition"),
             registry=registry,
         )
+        self._stalled = Gauge(
+            "stream_stalled_seconds",
+            "For how long a consumer has had work and not moved while no outage was known; 0 otherwise. At"
+            " BILLING_STALL_S the worker exits.",
+            ("consumer",),
+            registry=registry,
+        )
         self._unpublished = Gauge(
             "outbox_unpublished_messages",
             "Journalled messages of this worker's partitions whose outputs are not known to be in Kafka. The last"
@@ -159,6 +166,10 @@ class Metrics:
             unpublished += max(0, position.next_offset - position.published_offset)
         self._ends = seen
         self._unpublished.set(unpublished)
+
+    def stalled(self, consumer: str, seconds: float) -> None:
+        """For how long a consumer has not moved although it could."""
+        self._stalled.labels(consumer).set(seconds)
 
     def backlog(self, parked: int, operations: Sequence[OpenOperations], now: datetime) -> None:
         """Parked callbacks and open operations; ``now`` in UTC."""

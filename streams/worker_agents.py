@@ -194,7 +194,10 @@ class Agents:
         progress = Progress(self.feeds, self._highwater)
         while True:
             await asyncio.sleep(WATCH_EVERY_S)
-            topic, self._stalled_s = max(progress.stalled_s().items(), key=lambda item: item[1])
+            stalled = progress.stalled_s()
+            for topic, seconds in stalled.items():
+                self.metrics.stalled(self.feeds[topic].consumer, seconds)
+            topic, self._stalled_s = max(stalled.items(), key=lambda item: item[1])
             if self._stalled_s > self._settings.stall_s:
                 exit_process(f"no progress for {self._settings.stall_s} s with messages waiting in {topic}")
 

@@ -1,6 +1,7 @@
 """docker-compose.yml names what exists: our commands, our settings, services that can become healthy."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,7 +12,7 @@ import yaml
 from cli import run
 from providers.plugin import SandboxAddress
 from providers.registry import PLUGINS
-from providers.settings import environment
+from providers.settings import ProviderSettings, environment
 from runtime.settings import Settings
 
 ROOT = Path(__file__).parents[3]
@@ -41,6 +42,25 @@ def test_our_settings_are_settings(name):
         prefix = plugin.settings.model_config["env_prefix"]
         fields |= {f"{prefix}{field}".upper() for field in plugin.settings.model_fields}
     assert {key for key in SERVICES[name]["environment"] if key.startswith("BILLING_")} <= fields
+
+
+def variables(settings: Iterable[type[ProviderSettings]]) -> set[str]:
+    """The environment variables of these settings."""
+    return {f"{each.model_config.get('env_prefix')}{field}".upper() for each in settings for field in each.model_fields}
+
+
+CALLBACKS = variables(plugin.callback_settings for plugin in PLUGINS.values())
+CALLS = variables(plugin.settings for plugin in PLUGINS.values())
+MAY_READ = {"ingest": CALLBACKS, "worker": CALLS, "sandbox": CALLS}
+
+
+@pytest.mark.parametrize("name", [*OURS, "secrets"])
+def test_a_service_gets_the_settings_of_providers_that_it_needs_and_no_more(name):
+    given = set(SERVICES[name]["environment"]) & CALLS
+    secrets = {variable for variable in CALLS if variable.endswith(("KEY", "PASSWORD", "SECRETS", "ADDRESSES"))}
+    allowed = MAY_READ.get(name, set())
+    assert given <= allowed
+    assert allowed & secrets <= given
 
 
 @pytest.mark.parametrize("name", sorted(PLUGINS))

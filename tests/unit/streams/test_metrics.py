@@ -97,3 +97,10 @@ def test_calls_and_breakers_are_counted_by_the_names_of_the_code(metrics: Metric
     assert value(metrics, "provider_calls_total", provider="stripe", action=action, outcome=outcome) == 1
     assert value(metrics, "provider_breaker", provider="stripe", state="open") == 1
     assert value(metrics, "provider_breaker", provider="stripe", state="closed") == 0
+
+
+def test_a_consumer_that_does_not_move_shows_for_how_long(metrics: Metrics) -> None:
+    metrics.stalled("payments", 12.5)
+    assert value(metrics, "stream_stalled_seconds", consumer="payments") == 12.5
+    metrics.stalled("payments", 0.0)
+    assert value(metrics, "stream_stalled_seconds", consumer="payments") == 0
