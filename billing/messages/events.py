@@ -90,10 +90,14 @@ class Refusal(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Reply(PaymentMessage, frozen=True, omit_defaults=True):
-    """The reply to a waiting caller: the payment after the command, or why the command was refused."""
+    """The reply to a waiting caller: the payment after the command, or why the command was refused.
+
+    ``replayed``: the command was processed before, so nothing followed from it now.
+    """
 
     TYPE: ClassVar[str] = "billing.reply.v1"
 
     correlation_id: str
     payment: PaymentSnapshot | None = None
     refusal: Refusal | None = None
+    replayed: bool = False

@@ -60,7 +60,9 @@ def _create(message: CreatePayment, payment: Payment | None, now: datetime) -> D
             detail = "this Idempotency-Key was used before with another body"
             return refuse(payment, payment.id, "idempotency_key_reused", detail, reply_to)
         return Decision(
-            payment, reply=answer(payment, reply_to), reply_partition=0 if reply_to is None else reply_to.partition
+            payment,
+            reply=answer(payment, reply_to, replayed=True),
+            reply_partition=0 if reply_to is None else reply_to.partition,
         )
     try:
         message.order.check()

@@ -182,11 +182,11 @@ class Draft:
         return self.now if self.before is None else max(self.now, self.before.updated_at + _TICK)
 
 
-def answer(payment: Payment, reply_to: ReplyTo | None) -> Reply | None:
-    """The reply with the payment's snapshot; ``None`` when no caller waits."""
+def answer(payment: Payment, reply_to: ReplyTo | None, *, replayed: bool = False) -> Reply | None:
+    """The reply with the payment's snapshot; ``None`` when no caller waits. ``replayed``: to a repeated command."""
     if reply_to is None:
         return None
-    return Reply(payment.id, reply_to.correlation_id, snapshot(payment, payment.operations))
+    return Reply(payment.id, reply_to.correlation_id, snapshot(payment, payment.operations), replayed=replayed)
 
 
 def refuse(payment: Payment | None, payment_id: UUID, code: str, detail: str, reply_to: ReplyTo | None) -> Decision:

@@ -64,6 +64,10 @@ class BoundedConnection(HttpToolsProtocol):
         elif self._late is None:
             self._expect(self._bounds.head_s)
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # The parser leaves the white space after a value, which is no part of it (RFC 9110, 5.5).
+        super().on_header(name, value.rstrip(b" \t"))
+
     def on_headers_complete(self) -> None:
         self._arrived()
         super().on_headers_complete()

@@ -25,7 +25,7 @@ def idempotency_key(request: Request) -> str:
     if len(keys) != 1 or not _KEY.fullmatch(keys[0]):
         raise ProblemError(Problem.INVALID_IDEMPOTENCY_KEY)
     if holds_card_number(keys[0]):
-        raise ProblemError(Problem.CARD_NUMBER)
+        raise ProblemError(Problem.CARD_NUMBER, "the Idempotency-Key contains it")
     return keys[0]
 
 
@@ -87,6 +87,10 @@ class RecentKeys:
     def conflicts(self, payment_id: UUID, fingerprint: str) -> bool:
         """Whether the payment is known to have been opened with another body."""
         return self._fingerprints.get(payment_id, fingerprint) != fingerprint
+
+    def is_known(self, payment_id: UUID) -> bool:
+        """Whether a command that opens the payment was stored here before."""
+        return payment_id in self._fingerprints
 
     def remember(self, payment_id: UUID, fingerprint: str) -> None:
         """A command was stored. The first with its key counts: the agent sees it first."""

@@ -57,6 +57,11 @@ class WaitingRequests:
         if future is not None and not future.done():
             future.set_result(reply)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the process is shutting down."""
+        return self._closed
+
     def release(self) -> None:
         """The process is shutting down: end all waits."""
         self._closed = True

@@ -5,7 +5,7 @@ from typing import Any, Final
 from pydantic.json_schema import models_json_schema
 
 from ingest_api.openapi.examples import EXAMPLES, problem_examples
-from ingest_api.payments.schemas import CancelIn, CaptureIn, CreatePaymentIn, RefundIn, VoidIn
+from ingest_api.payments.schemas import CancelIn, CaptureIn, CreatePaymentIn, RefundIn, VoidIn, leave_out_null
 from ingest_api.problems import ProblemDocument
 
 _REF_TEMPLATE: Final = "#/components/schemas/{model}"
@@ -45,7 +45,7 @@ def complete(document: Json) -> Json:
         if "422" in responses and "application/json" in responses["422"]["content"]:
             del responses["422"]
         for parameter in operation.get("parameters", ()):
-            _leave_out_null(parameter["schema"])
+            leave_out_null(parameter["schema"])
         for described in (operation.get("requestBody", {}), *responses.values()):
             _add_examples(described.get("content", {}))
     return document
@@ -56,11 +56,3 @@ def _add_examples(contents: Json) -> None:
         name = content["schema"].get("$ref", "").rpartition("/")[2]
         if name in EXAMPLES:
             content.setdefault("example", EXAMPLES[name])
-
-
-def _leave_out_null(schema: Json) -> None:
-    """A parameter is left out or has a value: it is never null."""
-    match schema.get("anyOf"):
-        case [present, {"type": "null"}]:
-            del schema["anyOf"]
-            schema |= present

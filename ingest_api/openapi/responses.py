@@ -54,6 +54,9 @@ def header(name: str, description: str, type: str = "string") -> dict[str, Any]:
 
 LOCATION: Final = header("Location", "where to read it")
 RETRY_AFTER: Final = header("Retry-After", "seconds", "integer")
+REPLAYED_HEADER: Final = header(
+    "Idempotent-Replayed", "`true`: this command was stored before, and is not executed again"
+)
 _ETAG: Final = header("ETag", "send it as If-None-Match")
 
 

@@ -24,6 +24,7 @@ from ingest_api.openapi.responses import (
     COMMAND,
     LOCATION,
     OWN_PAYMENT,
+    REPLAYED_HEADER,
     RETRY_AFTER,
     Responses,
     link,
@@ -32,7 +33,7 @@ from ingest_api.openapi.responses import (
 )
 from ingest_api.payments.read import find_payment
 from ingest_api.payments.schemas import CancelIn, CaptureIn, RefundIn, Strict, VoidIn, parse
-from ingest_api.payments.submit import Preferred, submit
+from ingest_api.payments.submit import REPLAYED, Preferred, outcome_of_first, submit
 from ingest_api.payments.views import OperationResult, operation_result
 from ingest_api.problems import RETRY_AFTER_S, Problem, ProblemError, refused
 
@@ -78,8 +79,9 @@ class Action:
         if not is_repeat:
             is_allowed(payment)
         foreseen = self._foreseen(payment, command)
+        metadata = payment.order.metadata
         if is_repeat:
-            return self._answer(operation_result(foreseen, self.operation_id, known=True), Preference(0))
+            return await self._repeated(payment)
         reply, applied = await submit(
             self.dependencies,
             self.request,
@@ -93,8 +95,31 @@ class Action:
         if reply is not None and reply.refusal is not None:
             raise refused(reply.refusal)
         if reply is None or reply.payment is None:
-            return self._answer(operation_result(foreseen, self.operation_id, known=False), applied)
-        return self._answer(operation_result(reply.payment, self.operation_id, known=True), applied)
+            return self._answer(operation_result(foreseen, self.operation_id, metadata, known=False), applied)
+        return self._answer(operation_result(reply.payment, self.operation_id, metadata, known=True), applied)
+
+    async def _repeated(self, payment: Payment) -> OperationResult:
+        """The outcome of the first command, waited for as long as this one's client prefers."""
+
+        def has_ended(now: Payment) -> bool:
+            operation = now.operation(self.operation_id)
+            return operation is not None and not operation.is_open
+
+        if not has_ended(payment):
+            ended = await outcome_of_first(
+                self.dependencies,
+                self.request,
+                self.client,
+                payment.id,
+                has_ended,
+                self.started + self.preferred.wait_s,
+            )
+            payment = payment if ended is None else ended
+        self.response.headers[REPLAYED] = "true"
+        shown = snapshot(payment, payment.operations)
+        return self._answer(
+            operation_result(shown, self.operation_id, payment.order.metadata, known=True), self.preferred
+        )
 
     def _foreseen(self, payment: Payment, command: ActionCommand) -> PaymentSnapshot:
         """The payment as it would be after ``command``; raises what the domain refuses."""
@@ -149,14 +174,14 @@ def _responses(*refusals: Problem) -> Responses:
     return {
         200: {
             "description": "The operation has ended: `status` is SUCCESS or FAIL",
-            "headers": LOCATION,
+            "headers": {**LOCATION, **REPLAYED_HEADER},
             "links": _NEXT,
         },
         202: {
             "model": OperationResult,
             "description": "The operation is accepted and in progress: read it at Location",
             "content": {"application/json": {"example": PENDING_RESULT}},
-            "headers": {**LOCATION, **RETRY_AFTER},
+            "headers": {**LOCATION, **RETRY_AFTER, **REPLAYED_HEADER},
             "links": _NEXT,
         },
         **problems(*COMMAND, *OWN_PAYMENT, Problem.REFUSED, *refusals),

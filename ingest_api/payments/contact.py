@@ -12,9 +12,9 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from ingest_api.texts import PHONE
+
 MAX_EMAIL: Final = 254
-#: E.164, which leaves one spelling for a number.
-_PHONE: Final = r"^\+[1-9][0-9]{6,14}$"
 #: RFC 5322, dot-atom-text of at most 64 characters: what nearly all local parts are.
 _PLAIN_LOCAL_PART: Final = re.compile(r"(?=.{1,64}$)[\w!#$%&'*+/=?^`{|}~-]+(\.[\w!#$%&'*+/=?^`{|}~-]+)*", re.ASCII)
 #: Domains whose check is remembered, some 200 bytes each. Few domains have nearly all addresses, and the check of a
@@ -56,4 +56,4 @@ def _phone(value: str) -> str:
 
 
 Email = Annotated[str, Field(max_length=MAX_EMAIL, json_schema_extra={"format": "email"}), AfterValidator(_email)]
-Phone = Annotated[str, Field(pattern=_PHONE), AfterValidator(_phone)]
+Phone = Annotated[str, Field(pattern=PHONE), AfterValidator(_phone)]

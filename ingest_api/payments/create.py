@@ -8,7 +8,9 @@ import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 
 from billing.access.scopes import Scope
-from billing.messages import CreatePayment, Reply
+from billing.messages import CreatePayment, PaymentSnapshot
+from billing.payments.decision import snapshot
+from billing.payments.model import Payment
 from billing.vocabulary import PaymentStatus
 from ingest_api.auth.client import writing_client
 from ingest_api.dependencies import Dependencies
@@ -16,9 +18,9 @@ from ingest_api.edge import idempotency
 from ingest_api.edge.bodies import json_body
 from ingest_api.edge.fast_path import DirectRoute
 from ingest_api.edge.prefer import Preference
-from ingest_api.openapi.responses import COMMAND, LOCATION, RETRY_AFTER, link, problems, request_body
+from ingest_api.openapi.responses import COMMAND, LOCATION, REPLAYED_HEADER, RETRY_AFTER, link, problems, request_body
 from ingest_api.payments.schemas import CreatePaymentIn, parse
-from ingest_api.payments.submit import documented_preference, preferred_wait, submit
+from ingest_api.payments.submit import REPLAYED, documented_preference, outcome_of_first, preferred_wait, submit
 from ingest_api.payments.views import AcceptedView, PaymentView, payment_view
 from ingest_api.problems import RETRY_AFTER_S, Problem, ProblemError, refused
 from ingest_api.routing.rules import ProviderChoice, RoutingCriteria
@@ -54,12 +56,16 @@ def create_router(dependencies: Dependencies) -> APIRouter:
         summary="Open a payment",
         dependencies=[Depends(writing_client), Depends(idempotency.documented_key), Depends(documented_preference)],
         responses={
-            201: {"description": "The payment is open, or already final", "headers": LOCATION, "links": _NEXT},
+            201: {
+                "description": "The payment is open, or already final",
+                "headers": {**LOCATION, **REPLAYED_HEADER},
+                "links": _NEXT,
+            },
             202: {
                 "model": AcceptedView,
                 "description": "The command is stored, its outcome is not known yet: read the payment at Location. "
                 "Carries the whole payment where that is known.",
-                "headers": {**LOCATION, **RETRY_AFTER},
+                "headers": {**LOCATION, **RETRY_AFTER, **REPLAYED_HEADER},
                 "links": _NEXT,
             },
             **problems(
@@ -108,8 +114,22 @@ class PaymentCreation:
             wanted=wanted,
             deadline=started + wanted.wait_s,
         )
+        replayed = dependencies.recent_keys.is_known(payment_id) or (reply is not None and reply.replayed)
         dependencies.recent_keys.remember(payment_id, command.fingerprint)
-        return _answer(payment_id, reply, applied)
+        if reply is not None and reply.refusal is not None:
+            raise refused(reply.refusal)
+        payment = None if reply is None else reply.payment
+        if reply is not None and reply.replayed and payment is not None and not _is_usable(payment):
+            first = await outcome_of_first(
+                dependencies,
+                request,
+                client,
+                payment_id,
+                _is_usable,
+                started + wanted.wait_s,
+            )
+            payment = payment if first is None else snapshot(first, first.operations)
+        return _answer(payment_id, payment, body.metadata, applied, replayed=replayed)
 
     def _command(self, client: str, payment_id: UUID, body: CreatePaymentIn) -> CreatePayment:
         choice = self._choice(body)
@@ -133,20 +153,25 @@ class PaymentCreation:
         )
 
 
-def _answer(payment_id: UUID, reply: Reply | None, wanted: Preference) -> Response:
-    if reply is not None and reply.refusal is not None:
-        raise refused(reply.refusal)
+def _is_usable(payment: PaymentSnapshot | Payment) -> bool:
+    """Without its URL a pending payment is of no use to a checkout yet."""
+    return payment.payment_url is not None or payment.status is not PaymentStatus.PENDING
+
+
+def _answer(
+    payment_id: UUID, payment: PaymentSnapshot | None, metadata: dict[str, str], wanted: Preference, *, replayed: bool
+) -> Response:
     headers = {"Location": f"{PATH}/{payment_id}"}
     if wanted.applied is not None:
         headers["Preference-Applied"] = wanted.applied
-    payment = None if reply is None else reply.payment
+    if replayed:
+        headers[REPLAYED] = "true"
     status = 202
     if payment is None:
         content = msgspec.json.encode(AcceptedView(id=payment_id))
     else:
-        content = msgspec.json.encode(payment_view(payment))
-        # Without its URL a pending payment is of no use to a checkout yet.
-        if payment.payment_url is not None or payment.status is not PaymentStatus.PENDING:
+        content = msgspec.json.encode(payment_view(payment, metadata))
+        if _is_usable(payment):
             status = 201
     if status == 202:  # noqa: PLR2004
         headers["Retry-After"] = str(RETRY_AFTER_S)

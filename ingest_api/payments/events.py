@@ -83,11 +83,11 @@ async def _events(dependencies: Dependencies, payment: Payment, last: int | None
         yield f"retry: {RETRY_MS}\n\n".encode()
         if last is None:
             last = payment.version
-            yield _event(snapshot(payment, payment.operations))
+            yield _event(snapshot(payment, payment.operations), payment.order.metadata)
         while not stream.closed:
             async for change in _due(dependencies, stream, payment, last):
                 last = change.version
-                yield _event(change)
+                yield _event(change, payment.order.metadata)
             if not await stream.wait(KEEP_ALIVE_S):
                 yield b": still here\n\n"
                 if not dependencies.changes.is_live:
@@ -126,6 +126,6 @@ async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byte
         yield part
 
 
-def _event(change: PaymentSnapshot) -> bytes:
-    data = msgspec.json.encode(payment_view(change))
+def _event(change: PaymentSnapshot, metadata: dict[str, str]) -> bytes:
+    data = msgspec.json.encode(payment_view(change, metadata))
     return b"event: payment.changed\nid: %d\ndata: %s\n\n" % (change.version, data)

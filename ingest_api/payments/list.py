@@ -26,6 +26,7 @@ from pydantic_core import PydanticCustomError
 from billing.vocabulary import PaymentStatus
 from ingest_api.auth.client import ReadingClient, reading_client
 from ingest_api.dependencies import Injected
+from ingest_api.edge.bodies import card_numbers
 from ingest_api.edge.etag import CONDITIONAL, ConditionalRoute
 from ingest_api.openapi.responses import ADMISSION, conditional, header, problems
 from ingest_api.payments.read import Expand
@@ -51,9 +52,12 @@ def encode_cursor(place: Cursor) -> str:
 
 def _decode_cursor(value: str) -> Cursor:
     try:
-        return _cursors.decode(base64.urlsafe_b64decode(value))
-    except (msgspec.MsgspecError, ValueError, binascii.Error):
-        raise PydanticCustomError("cursor", "Should be the next_cursor of a page") from None
+        place = _cursors.decode(base64.urlsafe_b64decode(value))
+        if place.created_at.tzinfo is not None:
+            return Cursor(place.created_at.astimezone(UTC), place.id)
+    except (msgspec.MsgspecError, ValueError, OverflowError, binascii.Error):
+        pass
+    raise PydanticCustomError("cursor", "Should be the next_cursor of a page")
 
 
 def _moment(value: str) -> datetime:
@@ -81,6 +85,7 @@ class PaymentFilters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     customer_id: Id | None = None
+    order_id: UUID | None = None
     status: PaymentStatus | None = None
     provider: Id | None = None
     created_from: _Time | None = Field(default=None, description="at or after this time")
@@ -102,12 +107,17 @@ class PaymentFilters(BaseModel):
 async def _single_values(request: Request) -> None:
     """422 for a card number in the query, and for a parameter that is in it twice: FastAPI would take the last."""
     items = request.query_params.multi_items()
-    if any(holds_card_number(part) for item in items for part in item):
-        raise ProblemError(Problem.CARD_NUMBER)
+    found = [name for name, value in items if _holds_card_number(name, value)]
+    if found:
+        raise card_numbers("" if holds_card_number(name) else f"/{name}" for name in found)
     repeated = [name for name, times in Counter(name for name, _ in items).items() if times > 1]
     if repeated:
         errors = [FieldError(f"/{name}"[:MAX_POINTER], "Is in the query twice") for name in repeated]
         raise ProblemError(Problem.INVALID_REQUEST, errors=errors)
+
+
+def _holds_card_number(name: str, value: str) -> bool:
+    return holds_card_number(name) or holds_card_number(value, may_be_trade_code=name.startswith("metadata["))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +156,7 @@ async def list_payments(
     """Newest first. For the next page, repeat the request with `cursor`, or follow the Link header."""
     filters = Filters(
         customer_id=query.customer_id,
+        order_id=query.order_id,
         status=query.status,
         provider=query.provider,
         created_from=query.created_from,

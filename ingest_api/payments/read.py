@@ -148,7 +148,8 @@ async def read_operation(
         if (refusal := await dependencies.reads.refusal(client, payment.id, operation_id)) is not None:
             raise refused(refusal)
         raise ProblemError(Problem.OPERATION_NOT_FOUND, Problem.OPERATION_NOT_FOUND.cause)
-    return operation_result(snapshot(payment, payment.operations), operation_id, known=True)
+    shown = snapshot(payment, payment.operations)
+    return operation_result(shown, operation_id, payment.order.metadata, known=True)
 
 
 @router.get(

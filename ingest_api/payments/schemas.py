@@ -1,11 +1,19 @@
 """Request bodies, validated strictly: unknown fields, floats and numeric strings are refused."""
 
 import re
-from typing import Annotated, Final, Protocol, Self, TypeVar
+from typing import Annotated, Any, Final, Protocol, Self, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from billing.money import EXPONENTS, MAX_AMOUNT
@@ -14,6 +22,7 @@ from billing.vocabulary import CaptureMode, ItemType, Tax
 from ingest_api.payments.contact import Email, Phone
 from ingest_api.problems import Problem, ProblemError, invalid_fields
 from ingest_api.routing.rules import Country, Method
+from ingest_api.texts import ASCII_ID, PRINTABLE, VISIBLE
 
 #: Maximum lengths in characters: the smallest that any provider or the fiscal receipt allows.
 MAX_ID: Final = 64
@@ -23,7 +32,6 @@ MAX_METADATA: Final = 16
 MAX_METADATA_KEY: Final = 32
 MAX_METADATA_VALUE: Final = 512
 
-PRINTABLE: Final = r"^[^\x00-\x1f\x7f]*$"
 _URL: Final = re.compile(r"[\x21-\x7e]+")
 
 
@@ -40,7 +48,7 @@ Line = TypeVar("Line", bound=HasProduct)
 
 def _supported_currency(value: str) -> str:
     if value not in EXPONENTS:
-        raise PydanticCustomError("currency", "The currency is not supported")
+        raise PydanticCustomError("currency", f"Should be one of {', '.join(sorted(EXPONENTS))}")
     return value
 
 
@@ -51,9 +59,28 @@ def _web_url(value: str) -> str:
         valid = valid and (parts.port is None or parts.port > 0)
     except ValueError:
         valid = False
-    if not valid or not _URL.fullmatch(value):
+    if not valid:
         raise PydanticCustomError("web_url", "Should be an absolute http or https URL without credentials")
+    if not _URL.fullmatch(value):
+        raise PydanticCustomError(
+            "web_url", "Should be ASCII without spaces: the host in punycode, other characters percent-encoded"
+        )
     return value
+
+
+def _not_null(value: object) -> object:
+    if value is None:
+        raise PydanticCustomError("null", "Should be left out, or have a value: null is refused")
+    return value
+
+
+def leave_out_null(schema: dict[str, Any]) -> None:
+    """A field or a parameter that is left out or has a value is never null."""
+    match schema.get("anyOf"):
+        case [present, {"type": "null"}]:
+            del schema["anyOf"]
+            schema.pop("default", None)
+            schema |= present
 
 
 def distinct_products(items: tuple[Line, ...]) -> tuple[Line, ...]:
@@ -63,7 +90,7 @@ def distinct_products(items: tuple[Line, ...]) -> tuple[Line, ...]:
     return items
 
 
-Id = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID, pattern=r"^[\x21-\x7e]+$")]
+Id = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID, pattern=ASCII_ID)]
 Minor = Annotated[int, Field(le=MAX_AMOUNT)]
 Currency = Annotated[
     str, Field(json_schema_extra={"enum": list[str | int | float | bool | None](sorted(EXPONENTS))}),
@@ -88,7 +115,7 @@ class ReceiptIn(Strict):
 
 class ItemIn(Strict):
     product_id: Id
-    title: str = Field(min_length=1, max_length=MAX_TITLE, pattern=PRINTABLE)
+    title: str = Field(min_length=1, max_length=MAX_TITLE, pattern=VISIBLE)
     quantity: int = Field(ge=1, le=MAX_QUANTITY)
     unit_price: Minor = Field(ge=0, description="minor units, tax included")
     type: ItemType = ItemType.DIGITAL
@@ -133,7 +160,7 @@ class ContactIn(Strict):
     phone: Phone | None = Field(default=None, description="E.164")
 
 
-MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=MAX_METADATA_KEY, pattern=PRINTABLE)]
+MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=MAX_METADATA_KEY, pattern=VISIBLE)]
 MetadataValue = Annotated[str, StringConstraints(max_length=MAX_METADATA_VALUE, pattern=PRINTABLE)]
 
 
@@ -190,33 +217,49 @@ def parse(model: type[Body], body: bytes) -> Body:
 
 def invalid(error: ValidationError) -> ProblemError:
     """The problem for a body that pydantic refused."""
-    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    faults = error.errors(include_url=False, include_input=False)
     if faults[0]["type"] == "json_invalid":
         return ProblemError(Problem.MALFORMED_JSON, faults[0]["msg"])
     return invalid_fields(faults)
 
 
-#: Characters. Providers print the reason on the customer's statement or receipt, and truncate it there.
-MAX_REASON: Final = 256
+#: Characters: what YooKassa takes for a refund's description, which is the least of all providers.
+MAX_REASON: Final = 250
 
-Reason = Annotated[str, Field(min_length=1, max_length=MAX_REASON, pattern=PRINTABLE)]
+Reason = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_REASON,
+        pattern=VISIBLE,
+        description="why, for people: the shop's, and the customer's where the provider shows it",
+    ),
+]
+
+#: Left out it means "all", so null, which a program sends for a value that it lost, is refused.
+_absent: Final = AfterValidator(_not_null)
 
 
 class CaptureIn(Strict):
     """Capture an authorized payment."""
 
-    amount: Minor | None = Field(
-        default=None, ge=1, description="minor units; the whole authorized amount when left out"
+    amount: Annotated[Minor | None, _absent] = Field(
+        default=None,
+        ge=1,
+        description="minor units; the whole authorized amount when left out",
+        json_schema_extra=leave_out_null,
     )
-    cart: CartIn | None = Field(
-        default=None, description="the items that are still sold; required for a partial capture"
+    cart: Annotated[CartIn | None, _absent] = Field(
+        default=None,
+        description="the items that are still sold; required for a partial capture",
+        json_schema_extra=leave_out_null,
     )
 
 
 class VoidIn(Strict):
     """Void an authorized payment."""
 
-    reason: Reason
+    reason: Reason = Field(default_factory=str)
 
 
 class RefundLineIn(Strict):
@@ -229,9 +272,13 @@ class RefundLineIn(Strict):
 class RefundIn(Strict):
     """Refund a captured payment: an amount, or items, or with neither everything that is left."""
 
-    reason: Reason
-    amount: Minor | None = Field(default=None, ge=1, description="minor units")
-    items: Annotated[tuple[RefundLineIn, ...], Field(max_length=MAX_ITEMS), AfterValidator(distinct_products)] = ()
+    reason: Reason = Field(default_factory=str)
+    amount: Annotated[Minor | None, _absent] = Field(
+        default=None, ge=1, description="minor units", json_schema_extra=leave_out_null
+    )
+    items: Annotated[
+        tuple[RefundLineIn, ...], Field(min_length=1, max_length=MAX_ITEMS), AfterValidator(distinct_products)
+    ] = Field(default_factory=tuple, description="products and how many units of each")
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
@@ -243,4 +290,4 @@ class RefundIn(Strict):
 class CancelIn(Strict):
     """Cancel an unpaid payment."""
 
-    reason: Reason
+    reason: Reason = Field(default_factory=str)

@@ -1,7 +1,11 @@
 """Submission of a command: it is stored in Kafka; then the request waits for its reply as long as the client prefers."""
 
+import asyncio
 import re
+from collections.abc import Callable
+from time import monotonic
 from typing import Annotated, Final
+from uuid import UUID
 
 import msgspec
 from fastapi import Depends, Header, Request
@@ -18,12 +22,20 @@ from billing.messages import (
 )
 from billing.messages.catalogue import BASELINE_TYPES
 from billing.messages.topics import INBOX
+from billing.payments.model import Payment
 from ingest_api.dependencies import Dependencies, Injected
 from ingest_api.edge.prefer import Preference, preference
 from ingest_api.problems import RETRY_AFTER_S, Problem, ProblemError
 from runtime.settings import IngestSettings
 
 Command = CreatePayment | CapturePayment | VoidPayment | RefundPayment | RollbackPayment
+
+#: A response to a repeat of a command that was stored before.
+REPLAYED: Final = "Idempotent-Replayed"
+
+#: Seconds between two reads for a repeat that waits: they double, so that a long wait costs few reads.
+READ_PAUSE_FIRST_S: Final = 0.1
+READ_PAUSE_MAX_S: Final = 1.0
 
 _TRACEPARENT: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -98,3 +110,29 @@ async def submit(
             return None, Preference(0)
         await store(msgspec.structs.replace(command, reply_to=ReplyTo(partition, correlation_id)))
         return await dependencies.waiting.wait(future, request.receive, deadline), wanted
+
+
+async def outcome_of_first(
+    dependencies: Dependencies,
+    request: Request,
+    client: str,
+    payment_id: UUID,
+    is_over: Callable[[Payment], bool],
+    deadline: float,
+) -> Payment | None:
+    """For a repeat: the committed payment once ``is_over``, ``None`` if it is not by ``deadline``
+    (:func:`time.monotonic`), the client disconnects or the process shuts down.
+
+    The payments agent replies to a repeat at once, and to the caller of the first command only when there is an
+    outcome.
+    """
+    pause_s = READ_PAUSE_FIRST_S
+    while not dependencies.waiting.is_closed and (left_s := deadline - monotonic()) > 0:
+        await asyncio.sleep(min(pause_s, left_s))
+        pause_s = min(2 * pause_s, READ_PAUSE_MAX_S)
+        payment = await dependencies.reads.payment(client, payment_id)
+        if payment is not None and is_over(payment):
+            return payment
+        if await request.is_disconnected():
+            return None
+    return None

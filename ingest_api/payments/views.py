@@ -83,6 +83,7 @@ class PaymentView:
     payment_url: str | None
     items: tuple[ItemView, ...]
     operations: tuple[OperationOut, ...]
+    metadata: dict[str, str]
     reason: FailureReason
     created_at: datetime
     updated_at: datetime
@@ -191,15 +192,15 @@ class ExpandedPayment(PaymentView):
     )
 
 
-def payment_view(payment: PaymentSnapshot) -> PaymentView:
-    """A payment as clients see it."""
-    return PaymentView(**_members(payment))
+def payment_view(payment: PaymentSnapshot, metadata: dict[str, str]) -> PaymentView:
+    """A payment as clients see it, with its order's metadata, which events and replies do not have."""
+    return PaymentView(**_members(payment, metadata))
 
 
 def expanded(payment: Payment, expand: AbstractSet[Expansion]) -> ExpandedPayment:
     """A payment as clients see it, with its order and its cart where ``expand`` names them."""
     return ExpandedPayment(
-        **_members(snapshot(payment, payment.operations)),
+        **_members(snapshot(payment, payment.operations), payment.order.metadata),
         order=_order(payment.order) if "order" in expand else None,
         cart=_cart(sold_cart(payment), refunded_quantities(payment)) if "cart" in expand else None,
     )
@@ -210,17 +211,19 @@ def operation_view(operation: OperationView) -> OperationOut:
     return OperationOut(**_operation_members(operation))
 
 
-def operation_result(payment: PaymentSnapshot, operation_id: UUID, *, known: bool) -> OperationResult:
-    """``known``: ``payment`` is committed, not foreseen."""
+def operation_result(
+    payment: PaymentSnapshot, operation_id: UUID, metadata: dict[str, str], *, known: bool
+) -> OperationResult:
+    """``metadata``: the order's. ``known``: ``payment`` is committed, not foreseen."""
     operation = next(o for o in payment.operations if o.id == operation_id)
     return OperationResult(
         payment_id=payment.payment_id,
-        payment=payment_view(payment) if known else None,
+        payment=payment_view(payment, metadata) if known else None,
         **_operation_members(operation),
     )
 
 
-def _members(payment: PaymentSnapshot) -> dict[str, Any]:
+def _members(payment: PaymentSnapshot, metadata: dict[str, str]) -> dict[str, Any]:
     return {
         "id": payment.payment_id,
         "status": payment.status,
@@ -246,6 +249,7 @@ def _members(payment: PaymentSnapshot) -> dict[str, Any]:
             for item in payment.items
         ),
         "operations": tuple(operation_view(operation) for operation in payment.operations),
+        "metadata": metadata,
         "reason": payment.reason,
         "created_at": payment.created_at,
         "updated_at": payment.changed_at,
@@ -260,7 +264,7 @@ def _operation_members(operation: OperationView) -> dict[str, Any]:
         "amount": operation.amount,
         "provider": operation.provider,
         "provider_ref": operation.provider_ref,
-        "reason": operation.reason,
+        "reason": operation.reason or None,
         "created_at": operation.created_at,
         "updated_at": operation.updated_at,
     }

@@ -9,15 +9,19 @@ from pydantic.json_schema import SkipJsonSchema
 
 from billing.messages import Refusal
 from ingest_api.problems.table import Problem
+from ingest_api.problems.words import in_words, told_once
 from runtime.http.problems import MEDIA_TYPE, FieldError, ProblemError, problem_response
 
 __all__ = [
+    "MAX_ERRORS",
+    "MAX_POINTER",
     "MEDIA_TYPE",
     "RETRY_AFTER_S",
     "FieldError",
     "Problem",
     "ProblemDocument",
     "ProblemError",
+    "escape_pointer",
     "invalid_fields",
     "problem_response",
     "refused",
@@ -81,11 +85,16 @@ def invalid_fields(faults: Sequence[Mapping[str, Any]]) -> ProblemError:
     secret."""
     return ProblemError(
         Problem.INVALID_REQUEST,
-        errors=[FieldError(_pointer(fault["loc"]), fault["msg"]) for fault in faults[:MAX_ERRORS]],
+        errors=[FieldError(_pointer(fault["loc"]), in_words(fault)) for fault in told_once(faults)[:MAX_ERRORS]],
     )
 
 
 def _pointer(location: Sequence[int | str]) -> str:
     """RFC 6901. ``[key]`` marks that a key, not its value, is at fault: the pointer is the same."""
     parts = [str(part) for part in location if part != "[key]"]
-    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)[:MAX_POINTER]
+    return "".join(f"/{escape_pointer(part)}" for part in parts)[:MAX_POINTER]
+
+
+def escape_pointer(name: str) -> str:
+    """A member's name as a pointer has it."""
+    return name.replace("~", "~0").replace("/", "~1")

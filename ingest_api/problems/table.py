@@ -24,7 +24,7 @@ class Problem(ProblemType):
         "malformed-json",
         400,
         "The body is not JSON",
-        "The body is empty, cut off, nested too deep or not JSON in UTF-8.",
+        "The body is empty, cut off, nested too deep, has a member twice in one object or is not JSON in UTF-8.",
         "Send one JSON object.",
     )
     INVALID_IDEMPOTENCY_KEY = (
@@ -165,7 +165,7 @@ class Problem(ProblemType):
         "card-number",
         422,
         "The request contains a card number",
-        "The request contains a number that can be a payment card's. It was neither stored nor logged.",
+        "The fields in 'errors', or the header in 'detail', contain a number that can be a payment card's. It was neither stored nor logged.",
         "Never send card numbers to this API: the customer gives them to the provider. Check what your system has logged.",
     )
     CART_REQUIRED = (

@@ -5,9 +5,11 @@ from typing import Annotated, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
-Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
-Method = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+from ingest_api.texts import COUNTRY, CURRENCY, METHOD
+
+Currency = Annotated[str, StringConstraints(pattern=CURRENCY)]
+Country = Annotated[str, StringConstraints(pattern=COUNTRY)]
+Method = Annotated[str, StringConstraints(pattern=METHOD)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 

@@ -17,6 +17,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     (UTC)."""
 
     customer_id: str | None = None
+    order_id: UUID | None = None
     status: str | None = None
     provider: str | None = None
     created_from: datetime | None = None
@@ -35,6 +36,7 @@ class Cursor(msgspec.Struct, frozen=True):
 #: an ``OR :x IS NULL`` would prevent that.
 _CONDITIONS = {
     "customer_id": "o.customer_id = :customer_id",
+    "order_id": "p.order_id = :order_id",
     "status": "p.status = :status",
     "provider": "p.provider = :provider",
     "created_from": "p.created_at >= :created_from",

@@ -91,12 +91,14 @@ class FakeReads:
     refusals: dict[tuple[UUID, UUID | None], Refusal] = field(default_factory=dict)
     journal: list[PaymentChanged] = field(default_factory=list)
     journal_reads: int = 0
+    reads: int = 0
     not_understood: set[str] = field(default_factory=set)
     entries: list[TimelineEntry] = field(default_factory=list)
     error: Exception | None = None
     unavailable_now: frozenset[str] = frozenset()
 
     async def payment(self, client_id: str, payment_id: UUID) -> Payment | None:
+        self.reads += 1
         if self.error is not None:
             raise self.error
         found = self.payments_of.get(payment_id)

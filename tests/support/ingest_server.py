@@ -168,14 +168,16 @@ class World:
     async def callback(self, body: bytes, **headers: str) -> "Answer":
         return await self.send("POST", "/webhooks/yandex-pay/v1/webhook", headers.items(), body)
 
-    def replying(self, **changes: Any) -> None:
+    def replying(self, *, replayed: bool = False, **changes: Any) -> None:
         """From now on every command is answered at once with its payment."""
 
         def answer(command: Message) -> None:
             assert isinstance(command, CreatePayment)
             if command.reply_to is not None:
                 payment = payment_of(command, **changes)
-                self.waiting.resolve(Reply(command.payment_id, command.reply_to.correlation_id, payment))
+                self.waiting.resolve(
+                    Reply(command.payment_id, command.reply_to.correlation_id, payment, replayed=replayed)
+                )
 
         self.writer.on_store = answer
 

@@ -132,6 +132,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
     order: dict[str, Any] | None = None
     cart: dict[str, Any] | None = None
+    metadata: Mapping[str, str] = {}
 
 
 class OperationResult(Operation, frozen=True, kw_only=True):

@@ -1,9 +1,11 @@
 """What only a connection shows: bodies that are cut off or too large, clients that disconnect, addresses of senders."""
 
 import asyncio
+import json
 
 import pytest
 
+from ingest_api.edge.idempotency import payment_id
 from tests.support.ingest_server import serving
 
 BODY = b"header.payload.signature"
@@ -17,6 +19,19 @@ async def test_a_body_over_the_limit_by_its_announced_length(world) -> None:
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b'"type":"/problems/body-too-large"' in answer
     assert b'"limit_bytes":8192' in answer
+    writer.close()
+
+
+@pytest.mark.parametrize("around", [" ", "\t", "  \t "])
+async def test_white_space_around_a_header_is_no_part_of_it(world, body, around: str) -> None:
+    """RFC 9110, 5.5: the parser takes it away before a field, and not after it."""
+    sent = json.dumps(body).encode()
+    spaced = {name: f"{around}{value}{around}" for name, value in world.headers(Idempotency_Key="abc").items()}
+    reader, writer = await _send_head(world, Content_Length=str(len(sent)), Connection="close", **spaced)
+    writer.write(sent)
+
+    assert (await reader.read()).startswith(b"HTTP/1.1 202 ")
+    assert str(world.writer.commands[-1].payment_id) == str(payment_id("site", "abc"))
     writer.close()
 
 

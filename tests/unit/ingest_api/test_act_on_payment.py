@@ -1,15 +1,17 @@
 """What a shop sees when it captures, voids, refunds or cancels."""
 
+import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from billing.messages import CapturePayment, ProviderResult, RefundPayment, RollbackPayment, VoidPayment
+from billing.payments.decide import decide
 from billing.payments.model import Payment
 from billing.vocabulary import Action, Outcome
 from ingest_api.payments import submit
-from tests.support.factories import authorized, captured, unpaid
+from tests.support.factories import NOW, authorized, captured, unpaid
 
 REASON = {"reason": "changed their mind"}
 ACTIONS: list[tuple[str, Any, Any, type, Action]] = [
@@ -84,10 +86,31 @@ async def test_a_repeat_is_answered_from_the_committed_payment_and_another_body_
 
     repeat = await world.act(id, name, body)
     assert (repeat.status, repeat.json["status"], repeat.json["payment"]["id"]) == (202, "PENDING", str(id))
+    assert repeat.headers["Idempotent-Replayed"] == "true"
 
     other = {"amount": 59_900} if name == "capture" else {"reason": "another"}
     (await world.act(id, name, other)).is_problem(422, "idempotency-key-reused")
     assert len(world.writer.records) == before
+
+
+@EACH
+async def test_a_repeat_that_waits_gets_the_outcome_of_the_first(world, name, payment, body, command, action) -> None:
+    kept: Payment = payment()
+    world.keep(kept)
+    world.deciding()
+    first = await world.act(kept.id, name, body)
+    repeat = asyncio.create_task(world.act(kept.id, name, body, Prefer="wait=5"))
+    seen = world.reads.reads
+    while world.reads.reads < seen + 2:
+        await asyncio.sleep(0)
+    result = ProviderResult(kept.id, UUID(first.json["id"]), kept.provider, action, Outcome.SUCCEEDED)
+    decision = decide(world.reads.payments_of[kept.id], result, NOW)
+    assert decision.payment is not None
+    world.keep(decision.payment)
+    answer = await repeat
+
+    assert (answer.status, answer.json["status"]) == (200, "SUCCESS")
+    assert answer.headers["Preference-Applied"] == "wait=5"
 
 
 @EACH
@@ -138,12 +161,18 @@ def lines(*quantities: int) -> dict[str, Any]:
         ("capture", authorized, {"amount": 100}, 422, "cart-required"),
         ("capture", authorized, {"amount": 100, "cart": part(99)}, 422, "cart-total-mismatch"),
         ("void", captured, REASON, 409, "payment-not-authorized"),
-        ("void", authorized, {}, 422, "invalid-request"),
+        ("void", authorized, {"reason": ""}, 422, "invalid-request"),
+        ("void", authorized, {"reason": " "}, 422, "invalid-request"),
+        ("capture", authorized, {"amount": None}, 422, "invalid-request"),
+        ("capture", authorized, {"cart": None}, 422, "invalid-request"),
         ("refund", unpaid, REASON, 409, "payment-not-captured"),
         ("refund", captured, {**REASON, "amount": 59_901}, 409, "amount-exceeds-refundable"),
         ("refund", captured, lines(2), 409, "items-not-refundable"),
         ("refund", captured, {**lines(1), "amount": 59_900}, 422, "invalid-request"),
         ("refund", captured, {**REASON, "amount": 0}, 422, "invalid-request"),
+        ("refund", captured, {**REASON, "amount": None}, 422, "invalid-request"),
+        ("refund", captured, {**REASON, "items": []}, 422, "invalid-request"),
+        ("refund", captured, {**REASON, "items": None}, 422, "invalid-request"),
         ("cancel", authorized, REASON, 409, "payment-already-paid"),
         ("cancel", captured, REASON, 409, "payment-already-paid"),
     ],
@@ -153,6 +182,14 @@ async def test_what_the_committed_payment_does_not_allow_is_refused_at_once(
 ) -> None:
     (await world.act(world.keep(payment()), name, body)).is_problem(status, problem)
     assert world.writer.records == []
+
+
+@pytest.mark.parametrize(("name", "payment"), [("void", authorized), ("refund", captured), ("cancel", unpaid)])
+async def test_a_reason_can_be_left_out(world, name: str, payment: Any) -> None:
+    answer = await world.act(world.keep(payment()), name, {})
+
+    assert (answer.status, answer.json["reason"]) == (202, None)
+    assert world.writer.messages[0].reason == ""
 
 
 async def test_a_capture_under_way_holds_up_another(world) -> None:

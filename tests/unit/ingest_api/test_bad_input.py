@@ -62,6 +62,12 @@ ITEM = "/cart/items/0"
         (f"{ITEM}/product_id", "a b"),
         (f"{ITEM}/title", "x" * 129),
         (f"{ITEM}/title", "null\x00byte"),
+        (f"{ITEM}/title", "   "),
+        (f"{ITEM}/title", "\u200b\u00a0\u3000"),
+        (f"{ITEM}/title", "next\u0085line"),
+        (f"{ITEM}/title", "not a character: \ufffe"),
+        (f"{ITEM}/title", "overridden \u202egnp.mlif"),
+        ("/metadata/campaign", "C1 \u0090"),
         (f"{ITEM}/type", "FOOD"),
         (f"{ITEM}/tax", "vat21"),
         (f"{ITEM}/discount", 1),
@@ -79,6 +85,8 @@ ITEM = "/cart/items/0"
         ("/return_urls/success", "https://user:pass@cinema.example"),
         ("/return_urls/success", "https://cinema.example/\n"),
         ("/return_urls/success", "https://"),
+        ("/return_urls/success", "https://кино.рф/ok"),
+        ("/return_urls/success", "https://cinema.example/спасибо"),
         ("/contact/email", "nobody"),
         ("/contact/email", "viewer@example"),
         ("/contact/email", "viewer..x@example.com"),
@@ -116,6 +124,60 @@ async def test_a_field_that_is_missing_is_named(world, body, field: str) -> None
 
     answer.is_problem(422, "invalid-request")
     assert [error["pointer"] for error in answer.json["errors"]] == [f"/{field}"]
+
+
+@pytest.mark.parametrize(
+    ("pointer", "value", "words"),
+    [
+        ("/amount", "129700", "Should be an integer"),
+        ("/amount", None, "Should be an integer"),
+        ("/amount", 0, "Should be at least 1"),
+        ("/amount", 10**12 + 1, "Should be at most 1000000000000"),
+        ("/cart/items", [], "Should have at least 1 entry"),
+        ("/cart/items", {}, "Should be a list"),
+        (f"{ITEM}/quantity", 0, "Should be at least 1"),
+        (f"{ITEM}/title", "", "Should have at least 1 character"),
+        (f"{ITEM}/title", "x" * 129, "Should have at most 128 characters"),
+        (f"{ITEM}/title", " ", "Should have a visible character, and no control characters"),
+        (f"{ITEM}/type", "FOOD", "Should be one of "),
+        (f"{ITEM}/product_id", "a b", "Should be ASCII characters without spaces"),
+        (f"{ITEM}/receipt", 4, "Should be an object"),
+        ("/customer_id", 1842, "Should be a text"),
+        ("/currency", "rub", "Should be one of AMD, AZN,"),
+        ("/country", "RUS", "Should be two capital letters"),
+        ("/coupon", "FREE", "Is not a field of this request"),
+        ("/return_urls/success", "https://кино.рф/ok", "Should be ASCII"),
+        ("/return_urls/success", "//cinema.example", "Should be an absolute http or https URL without credentials"),
+        ("/contact/phone", "89001234567", "Should be a phone number in E.164 form, like +79001234567"),
+        ("/metadata", {f"k{number}": "" for number in range(17)}, "Should have at most 16 entries"),
+    ],
+)
+async def test_a_fault_is_told_once_and_in_words(world, body, pointer: str, value: Any, words: str) -> None:
+    if pointer == "/country":
+        del body["provider"]
+    _put(body, pointer, value)
+    answer = await world.create(body)
+
+    answer.is_problem(422, "invalid-request")
+    (error,) = answer.json["errors"]
+    assert error["pointer"] == pointer
+    assert error["detail"].startswith(words), error
+    assert not any(sign in error["detail"] for sign in ("^", "\\", "Tuple", "dictionary", "validation")), error
+
+
+async def test_an_only_item_that_is_not_valid_is_one_fault(world, body) -> None:
+    body["cart"]["items"] = [{**body["cart"]["items"][0], "quantity": 0}]
+    answer = await world.create(body)
+
+    assert answer.json["errors"] == [{"pointer": "/cart/items/0/quantity", "detail": "Should be at least 1"}]
+
+
+async def test_a_member_that_is_in_an_object_twice_is_refused(world, body) -> None:
+    twice = json.dumps(body).replace('"amount": 129700', '"amount": 1, "amount": 129700')
+    answer = await world.create(twice)
+
+    answer.is_problem(400, "malformed-json")
+    assert answer.json["detail"] == "a member is in an object twice"
 
 
 async def test_a_product_stands_in_the_cart_once(world, body) -> None:
@@ -191,8 +253,17 @@ async def test_a_body_of_another_type(world, body, content_type: str) -> None:
 async def test_a_card_number_is_refused_wherever_it_stands(world, body, pointer: str, value: Any) -> None:
     _put(body, pointer, value)
 
-    (await world.create(body)).is_problem(422, "card-number")
+    answer = await world.create(body)
+    answer.is_problem(422, "card-number")
+    at = {"/unknown": "/unknown/0/deep"}.get(pointer, pointer)
+    assert answer.json["errors"] == [{"pointer": at, "detail": "Contains a card number"}]
     (await world.create(json.dumps(body, ensure_ascii=False))).is_problem(422, "card-number")
+
+
+async def test_a_card_number_in_a_trade_code_is_refused(world, body) -> None:
+    body["cart"]["items"][0]["product_id"] = "4222222222222"
+
+    (await world.create(body)).is_problem(422, "card-number")
 
 
 async def test_a_card_number_behind_escapes_is_refused(world, body) -> None:

@@ -2,14 +2,17 @@
 
 import asyncio
 import copy
+import time
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from billing.messages import decode_envelope
 from billing.vocabulary import CaptureMode, ItemType, PaymentStatus, Tax
 from ingest_api.edge.idempotency import RecentKeys
+from tests.support.factories import unpaid
 
 
 async def test_an_accepted_command_is_in_kafka_before_the_answer(world, body) -> None:
@@ -85,6 +88,13 @@ async def test_a_trace_that_is_none_is_left_out(world, body) -> None:
     assert decode_envelope(world.writer.records[0].value).traceparent is None
 
 
+async def test_trade_codes_and_device_numbers_are_no_card_numbers(world, body) -> None:
+    body["cart"]["items"][0]["product_id"] = "4607071000036"
+    body["metadata"] = {"imei": "354707071000036", "barcode": "4607071000036"}
+
+    assert (await world.create(body)).status == 202
+
+
 async def test_a_repeat_reaches_the_same_payment_with_the_same_fingerprint(world, body) -> None:
     await world.create(body)
     respelled = {key: body[key] for key in reversed(body)}
@@ -95,6 +105,40 @@ async def test_a_repeat_reaches_the_same_payment_with_the_same_fingerprint(world
     assert (first.payment_id, first.order.id, first.fingerprint) == (
         repeat.payment_id, repeat.order.id, repeat.fingerprint,
     )  # fmt: skip
+
+
+async def test_a_repeat_says_that_it_is_one(world, serve, body) -> None:
+    assert "Idempotent-Replayed" not in (await world.create(body)).headers
+    assert (await world.create(body)).headers["Idempotent-Replayed"] == "true"
+
+    async with serve() as another:  # it never saw the first: the payments agent's reply says so
+        another.replying(replayed=True)
+        assert (await another.create(body, Prefer="wait=5")).headers["Idempotent-Replayed"] == "true"
+
+
+async def test_a_repeat_that_waits_gets_the_payment_url_of_the_first(world, body) -> None:
+    world.replying(replayed=True, payment_url=None)
+    repeat = asyncio.create_task(world.create(body, Prefer="wait=5"))
+    while world.reads.reads < 2:
+        await asyncio.sleep(0)
+    (command,) = world.writer.commands
+    opened = msgspec.structs.replace(
+        unpaid(), id=command.payment_id, client_id="site", payment_url="https://pay.example/7"
+    )
+    world.keep(opened)
+    answer = await repeat
+
+    assert (answer.status, answer.json["payment_url"]) == (201, "https://pay.example/7")
+    assert answer.headers["Preference-Applied"] == "wait=5"
+
+
+async def test_a_repeat_waits_no_longer_than_it_prefers(world, body) -> None:
+    world.replying(replayed=True, payment_url=None)
+    began = time.monotonic()
+    answer = await world.create(body, Prefer="wait=1")
+
+    assert (answer.status, answer.json["payment_url"]) == (202, None)
+    assert time.monotonic() - began >= 1
 
 
 async def test_another_body_with_the_same_key_is_refused_without_waiting_for_the_agent(world, body) -> None:
@@ -159,7 +203,7 @@ async def test_a_reply_in_time_is_answered_with_the_payment_and_its_url(world, b
     assert payment["created_at"] == "2026-03-01T12:00:00Z"
     assert set(payment) == {
         "id", "status", "version", "amount", "currency", "authorized", "captured", "refunded", "provider",
-        "capture_mode", "customer_id", "order_id", "payment_url", "items", "operations", "reason", "created_at",
+        "capture_mode", "customer_id", "order_id", "payment_url", "items", "operations", "metadata", "reason", "created_at",
         "updated_at",
     }  # fmt: skip
     assert command.reply_to.partition == 3

@@ -1,6 +1,8 @@
 """What a shop sees when it lists its payments, and the timeline of one."""
 
+import base64
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -10,6 +12,12 @@ from storage.payments.lists import Filters
 from tests.support.factories import NOW, captured
 
 AUTH = {"Authorization": "Bearer site-key-1"}
+
+
+def cursor(moment: str) -> str:
+    """A cursor made by hand."""
+    place = f'{{"created_at":"{moment}","id":"00000000-0000-0000-0000-000000000001"}}'
+    return base64.urlsafe_b64encode(place.encode()).decode()
 
 
 async def test_pages_follow_each_other_and_show_every_payment_once(world) -> None:
@@ -34,10 +42,12 @@ async def test_every_filter_reaches_the_query(world) -> None:
     query = (
         "customer_id=c-1&status=CAPTURED&provider=yandex-pay&created_from=2026-01-01T03:00:00%2B03:00"
         "&created_to=2026-02-01T00:00:00Z&metadata[campaign]=spring&metadata[shop]="
+        "&order_id=00000000-0000-0000-0000-000000000007"
     )
     assert (await world.get(f"/v1/payments?{query}", **AUTH)).status == 200
     assert world.reads.filters == Filters(
         customer_id="c-1",
+        order_id=UUID(int=7),
         status="CAPTURED",
         provider="yandex-pay",
         created_from=datetime(2026, 1, 1, tzinfo=UTC),
@@ -54,6 +64,14 @@ async def test_every_filter_reaches_the_query(world) -> None:
         ("limit=ten", "/limit"),
         ("cursor=nonsense", "/cursor"),
         ("cursor=e30=", "/cursor"),
+        (f"cursor={cursor('0001-01-01T00:00:00+14:00')}", "/cursor"),
+        (f"cursor={cursor('9999-12-31T23:59:59-14:00')}", "/cursor"),
+        (f"cursor={cursor('2026-01-01T00:00:00')}", "/cursor"),
+        ("cursor=%00", "/cursor"),
+        ("created_from=0001-01-01T00:00:00%2B14:00", "/created_from"),
+        ("created_to=2026-02-30T00:00:00Z", "/created_to"),
+        ("created_to=10000-01-01T00:00:00Z", "/created_to"),
+        ("order_id=order-1", "/order_id"),
         ("status=PAID", "/status"),
         ("created_from=yesterday", "/created_from"),
         ("created_to=2026-01-01T00:00:00", "/created_to"),
@@ -70,6 +88,37 @@ async def test_a_parameter_that_is_not_valid_is_named(world, query: str, pointer
 
     answer.is_problem(422, "invalid-request")
     assert [error["pointer"] for error in answer.json["errors"]] == [pointer]
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ("2026-01-01T00:00:00Z", datetime(2026, 1, 1, tzinfo=UTC)),
+        ("2026-01-01T03:00:00%2B03:00", datetime(2026, 1, 1, tzinfo=UTC)),
+        ("2026-01-01T00:00:00.123456789Z", datetime(2026, 1, 1, 0, 0, 0, 123456, tzinfo=UTC)),
+        ("0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
+        ("9999-12-31T23:59:59Z", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
+    ],
+)
+async def test_a_time_filter_is_the_moment_that_it_names(world, sent: str, read: datetime) -> None:
+    assert (await world.get(f"/v1/payments?created_from={sent}", **AUTH)).status == 200
+    assert world.reads.filters.created_from == read
+
+
+async def test_a_period_that_ends_before_it_begins_has_no_payments(world) -> None:
+    query = "created_from=2027-01-01T00:00:00Z&created_to=2025-01-01T00:00:00Z"
+    answer = await world.get(f"/v1/payments?{query}", **AUTH)
+
+    assert (answer.status, answer.json["data"]) == (200, [])
+
+
+async def test_a_payment_shows_its_metadata(world) -> None:
+    payment = captured()
+    order = msgspec.structs.replace(payment.order, metadata={"order": "A-17"})
+    id = world.keep(msgspec.structs.replace(payment, order=order))
+
+    assert (await world.get("/v1/payments", **AUTH)).json["data"][0]["metadata"] == {"order": "A-17"}
+    assert (await world.get(f"/v1/payments/{id}", **AUTH)).json["metadata"] == {"order": "A-17"}
 
 
 async def test_a_list_is_a_clients_own(world) -> None:

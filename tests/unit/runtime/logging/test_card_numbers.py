@@ -37,10 +37,57 @@ def test_a_card_number_is_found_and_masked(card: str, around: str) -> None:
     assert without_card_numbers(text) == around.format("***")
 
 
+VISA = "4111111111111111"
+SEPARATORS = [
+    *" .-/_,:;|*+#=~'\\\t\n",
+    "  ", " - ", "\u00a0", "\u00ad", "\u00b7", "\u200b", "\u200d", "\u2060", "\u2013", "\u2022", "\ufeff",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("separator", SEPARATORS, ids=ascii)
+def test_whatever_separates_the_digits_a_card_number_is_found(separator: str) -> None:
+    groups = separator.join(VISA[at : at + 4] for at in range(0, 16, 4))
+    for text in (groups, separator.join(VISA), f"card {groups} 12/27 123", f"15: {groups}"):
+        assert holds_card_number(text)
+        assert may_hold_card_number(text.encode())
+        assert VISA[-4:] not in without_card_numbers(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "".join(f"%{ord(digit):02x}" for digit in VISA),
+        "".join(f"%25{ord(digit):02x}" for digit in VISA),
+        "4111%201111%201111%201111",
+        "".join(f"&#{ord(digit)};" for digit in VISA),
+        "".join(f"&#x{ord(digit):x};" for digit in VISA),
+        "4111&nbsp;1111&nbsp;1111&nbsp;1111",
+        "".join(chr(0x1D7CE + int(digit)) for digit in VISA),
+        "\u2074" + "\u00b9" * 15,
+        "\u2463" + "\u2460" * 15,
+    ],
+)
+def test_however_the_digits_are_encoded_a_card_number_is_found(text: str) -> None:
+    assert holds_card_number(text)
+    assert may_hold_card_number(text.encode())
+    assert without_card_numbers(text) == "***"
+
+
+def test_an_ean_is_no_card_number_where_trade_codes_are_expected() -> None:
+    assert holds_card_number("4607071000036")
+    assert not holds_card_number("4607071000036", may_be_trade_code=True)
+    assert holds_card_number("4222222222222", may_be_trade_code=True), "its check digit is not that of an EAN"
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "",
+        "354707071000036",
+        "867400020316620",
+        "410011234567897",
+        "4111 1111 1111 1112",
+        "55.75583, 37.61730",
         "4111111111111112",
         "+79001234567",
         "1795422252440",
