@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from admin.problems import Problem
-from admin.report_access import ReportAccess
+from admin.report_access import Reader, ReportAccess
 from admin.report_store import ReportStore
 from analytics.answer import as_csv, text
 from analytics.report import Report, read_reports
@@ -42,17 +42,18 @@ def analytics_api(access: ReportAccess, store: ReportStore) -> APIRouter:
     """The routes."""
     router = APIRouter(tags=["analytics"])
 
-    def admit(request: Request) -> None:
+    def admit(request: Request) -> Reader:
         header = request.headers.get("authorization", "")
         if header[: len(_BEARER)].lower() != _BEARER:
             raise ProblemError(Problem.UNAUTHORIZED)
-        access.client(digest_of(header[len(_BEARER) :]))
+        return access.reader(digest_of(header[len(_BEARER) :]))
 
     @router.get("/v1/analytics", operation_id="list_reports", response_model=None, responses=_problems(*_COMMON))
     async def list_reports(request: Request) -> dict[str, Any]:
-        """Every report: the question it answers, its parameters with defaults, its money columns."""
-        admit(request)
-        return {"data": [_described(report) for report in read_reports().values()]}
+        """Every report that the key may read: the question it answers, its parameters with defaults, its money columns."""
+        reader = admit(request)
+        reports = read_reports(of_client=reader.only is not None)
+        return {"data": [_described(report) for report in reports.values()]}
 
     @router.get(
         "/v1/analytics/{name}",
@@ -70,13 +71,14 @@ def analytics_api(access: ReportAccess, store: ReportStore) -> APIRouter:
         name: Annotated[str, Path(description="a report that `/v1/analytics` lists", examples=["books_by_day"])],
     ) -> Response | dict[str, Any]:
         """Run a report; the result has at most 100,000 rows. The report's parameters are query parameters with
-        defaults. Money columns are minor units of the row's currency. ``Accept: text/csv`` returns a file."""
-        admit(request)
+        defaults. With ``analytics:read`` a client sees its own payments, with ``analytics:all`` those of all clients.
+        Money columns are minor units of the row's currency. ``Accept: text/csv`` returns a file."""
+        reader = admit(request)
         accepted = request.headers.get("accept", "*/*")
         csv = "text/csv" in accepted
         if not csv and not any(type in accepted for type in ("application/json", "application/*", "*/*")):
             raise ProblemError(Problem.NOT_ACCEPTABLE)
-        report, result = await store.run(name, dict(request.query_params))
+        report, result = await store.run(name, dict(request.query_params), reader.only)
         if csv:
             return Response(as_csv(result), media_type="text/csv")
         rows = [dict(zip(result.columns, map(_plain, row), strict=True)) for row in result.rows]

@@ -22,7 +22,7 @@ from runtime.http.problems import ProblemError
 
 DESCRIPTION: Final = (
     "Named reports over ClickHouse, for programs; `/reports` shows the same to people. Keys are those of the "
-    "REST API, with the scope `analytics:read`."
+    "REST API, with the scope `analytics:read` (reports on the client's own payments) or `analytics:all`."
 )
 
 

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from admin import formatting
 from admin.overview import of_currency, overview
 from admin.problems import Problem
-from admin.report_access import ReportAccess
+from admin.report_access import Reader, ReportAccess
 from admin.report_store import ReportStore
 from admin.sessions import Sessions
 from analytics.answer import as_csv
@@ -97,7 +97,7 @@ class Pages:
                 return self._rendered("sign_in.html", 413, wrong="This is too long for an API key.")
         (key,) = parse_qs(body.decode("utf-8", "replace"), max_num_fields=4).get("key", [""])[:1]
         try:
-            self._access.client(digest_of(key))
+            self._access.reader(digest_of(key))
         except ProblemError as error:
             return self._rendered("sign_in.html", error.problem.status, wrong=error.problem.title)
         response = RedirectResponse(HOME, SEE_OTHER)
@@ -117,14 +117,20 @@ class Pages:
             if digest is None:
                 return RedirectResponse("/sign-in", SEE_OTHER)
             try:
-                self._access.client(digest)
-                return await page(request)
+                request.state.reader = self._access.reader(digest)
             except ProblemError as error:
                 if error.problem in (Problem.UNAUTHORIZED, Problem.FORBIDDEN):
                     return RedirectResponse("/sign-in", SEE_OTHER)
-                return self._rendered("problem.html", error.problem.status, problem=error.problem, detail=error.detail)
+                return self._problem(error)
+            try:
+                return await page(request)
+            except ProblemError as error:
+                return self._problem(error)
 
         return respond
+
+    def _problem(self, error: ProblemError) -> Response:
+        return self._rendered("problem.html", error.problem.status, problem=error.problem, detail=error.detail)
 
     async def _overview(self, request: Request) -> Response:
         query = request.query_params
@@ -133,9 +139,9 @@ class Pages:
             "from": query.get("from") or (today - timedelta(days=DEFAULT_DAYS)).isoformat(),
             "to": query.get("to") or today.isoformat(),
         }
-        figures = await overview(self._store, period, query.get("currency"))
+        figures = await overview(self._store, period, query.get("currency"), _only(request))
         link_query = urlencode({**period, "currency": figures.currency})
-        reports = read_reports()
+        reports = read_reports(of_client=_only(request) is not None)
         return self._rendered(
             "overview.html",
             200,
@@ -149,7 +155,7 @@ class Pages:
 
     async def _report(self, request: Request) -> Response:
         given, currency = self._parameters(request)
-        report, result = await self._store.run(request.path_params["name"], given)
+        report, result = await self._store.run(request.path_params["name"], given, _only(request))
         currencies = _currencies(result.columns, result.rows)
         chosen = currency if currency in currencies else next(iter(currencies), None)
         shown = of_currency(result, chosen)
@@ -171,14 +177,14 @@ class Pages:
     async def _chart(self, request: Request) -> Response:
         given, currency = self._parameters(request)
         dark = given.pop("theme", "") == "dark"
-        report, result = await self._store.run(request.path_params["name"], given)
+        report, result = await self._store.run(request.path_params["name"], given, _only(request))
         shown = of_currency(result, currency)
         chart = await to_thread.run_sync(lambda: svg(report, shown, dark=dark), limiter=self._drawing)
         return Response(chart, media_type="image/svg+xml", headers=HEADERS)
 
     async def _file(self, request: Request) -> Response:
         given, currency = self._parameters(request)
-        report, result = await self._store.run(request.path_params["name"], given)
+        report, result = await self._store.run(request.path_params["name"], given, _only(request))
         name = f'attachment; filename="{report.name}.csv"'
         body = as_csv(of_currency(result, currency))
         return Response(body, media_type="text/csv", headers={**HEADERS, "Content-Disposition": name})
@@ -195,6 +201,11 @@ class Pages:
 
     def _rendered(self, template: str, status: int, **values: Any) -> Response:
         return HTMLResponse(self._templates.get_template(template).render(values), status, HEADERS)
+
+
+def _only(request: Request) -> str | None:
+    reader: Reader = request.state.reader
+    return reader.only
 
 
 def _days(today: date, days: int) -> dict[str, str]:

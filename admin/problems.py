@@ -25,8 +25,8 @@ class Problem(ProblemType):
         403,
         "The API key does not allow this",
         (
-            "Use a key with the scope 'analytics:read': "
-            "`billing api-keys create NAME --scope analytics:read --reason WHY`."
+            "Use a key with the scope 'analytics:read' (its client's own payments) or 'analytics:all': "
+            "`billing api-keys create NAME --scope analytics:all --reason WHY`."
         ),
     )
     UNKNOWN_REPORT = (

@@ -1,9 +1,18 @@
-"""Who may read reports: API keys with the scope ``analytics:read``."""
+"""Who may read reports, and of which payments: API keys with the scope ``analytics:read`` or ``analytics:all``."""
+
+from typing import NamedTuple
 
 from admin.problems import Problem
 from billing.access.scopes import Scope
 from runtime.http.problems import ProblemError
 from storage.access.key_ring import KeyRing
+
+
+class Reader(NamedTuple):
+    """Who reads. ``only``: the API client whose payments the reader may see; ``None``: all payments."""
+
+    client: str
+    only: str | None
 
 
 class ReportAccess:
@@ -12,15 +21,16 @@ class ReportAccess:
     def __init__(self, keys: KeyRing) -> None:
         self.keys = keys
 
-    def client(self, digest: bytes) -> str:
-        """The API client whose key has this SHA-256. Raises :class:`ProblemError`: 401 for an unknown key, 403 for
+    def reader(self, digest: bytes) -> Reader:
+        """Who has the key with this SHA-256. Raises :class:`ProblemError`: 401 for an unknown key, 403 for
         one without the scope, 503 before the keys on record were read."""
         key = self.keys.find(digest)
         if key is None:
             if not self.keys.is_loaded:
                 raise ProblemError(Problem.UNAVAILABLE, "API keys cannot be checked yet")
             raise ProblemError(Problem.UNAUTHORIZED)
-        if not key.allows(Scope.ANALYTICS_READ):
+        sees_all = key.allows(Scope.ANALYTICS_ALL)
+        if not sees_all and not key.allows(Scope.ANALYTICS_READ):
             raise ProblemError(Problem.FORBIDDEN)
         self.keys.note_use(key)
-        return key.client
+        return Reader(key.client, None if sees_all else key.client)

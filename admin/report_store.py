@@ -27,8 +27,8 @@ class ReportStore:
         self._slots = asyncio.Semaphore(CONCURRENCY)
         self._pending = 0
 
-    async def run(self, name: str, given: Mapping[str, str]) -> tuple[Report, Result]:
-        """A report and its result. Raises :class:`ProblemError` for an unknown report or parameter, and while
+    async def run(self, name: str, given: Mapping[str, str], only: str | None) -> tuple[Report, Result]:
+        """A report and its result; ``only``: of this API client's payments. Raises :class:`ProblemError` for an unknown report or parameter, and while
         ClickHouse is unavailable or busy."""
         report = self.find(name)
         try:
@@ -42,7 +42,9 @@ class ReportStore:
             async with self._slots:
                 if self._client is None:
                     self._client = await connect(self._url)
-                return report, await run(self._client, report, values)
+                return report, await run(self._client, report, values, of=only)
+        except ReportError as error:
+            raise ProblemError(Problem.FORBIDDEN, str(error)) from error
         except (ClickHouseError, OSError, TimeoutError) as error:
             raise ProblemError(Problem.UNAVAILABLE, f"{name}: {type(error).__name__}") from error
         finally:

@@ -4,9 +4,12 @@ import csv
 import io
 import json
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from analytics.report import Result
+
+#: First characters that make a cell a formula (OWASP, CSV injection), in their full-width forms as well.
+_FORMULA: Final = frozenset("=+-@\t\r\uff1d\uff0b\uff0d\uff20")
 
 
 def as_json(result: Result) -> bytes:
@@ -16,12 +19,22 @@ def as_json(result: Result) -> bytes:
 
 
 def as_csv(result: Result) -> bytes:
-    """A line of column names, then one line per row (RFC 4180, with line feeds)."""
+    """A line of column names, then one line per row (RFC 4180, with line feeds).
+
+    A text that a spreadsheet would take for a formula begins with an apostrophe, which spreadsheets do not show.
+    """
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
     writer.writerow(result.columns)
-    writer.writerows([text(value) for value in row] for row in result.rows)
+    writer.writerows([_cell(value) for value in row] for row in result.rows)
     return lines.getvalue().encode()
+
+
+def _cell(value: Any) -> str:
+    shown = text(value)
+    return (
+        f"'{shown}" if isinstance(value, str) and (shown[:1] in _FORMULA or shown.lstrip()[:1] in _FORMULA) else shown
+    )
 
 
 def text(value: Any) -> str:

@@ -14,6 +14,8 @@ from typing import Any, Final, Literal
 
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
+from analytics.of_client import is_of_clients, of_client
+
 _PARAM: Final = re.compile(r"(\w+) (Date|String|UInt32) (\S+): (.+)")
 _CHART: Final = re.compile(r"(bar|line) x=(\w+) y=([\w,]+)(?: by=(\w+))?")
 _DAYS: Final = re.compile(r"-(\d{1,5})d")
@@ -73,12 +75,13 @@ class Result:
     rows: Sequence[Sequence[Any]]
 
 
-def read_reports() -> dict[str, Report]:
-    """Every report by its name, in alphabetical order."""
+def read_reports(*, of_client: bool = False) -> dict[str, Report]:
+    """Every report by its name, in alphabetical order; ``of_client``: those that one API client may have."""
     files = (resources.files("analytics") / "reports").iterdir()
     found = (file for file in files if file.name.endswith(".sql"))
     reports = [parse(file.name.removesuffix(".sql"), file.read_text("utf-8")) for file in found]
-    return {report.name: report for report in sorted(reports, key=lambda report: report.name)}
+    chosen = [report for report in reports if not of_client or is_of_clients(report.sql)]
+    return {report.name: report for report in sorted(chosen, key=lambda report: report.name)}
 
 
 def find_report(name: str) -> Report:
@@ -120,10 +123,19 @@ def bind(report: Report, given: Mapping[str, str], today: date) -> dict[str, Any
     return {p.name: _value(p, given.get(p.name, p.default), today) for p in report.parameters}
 
 
-async def run(client: AsyncClient, report: Report, values: Mapping[str, Any]) -> Result:
-    """Run the query. ``values`` come from :func:`bind`; times in the result are aware, in UTC."""
+async def run(client: AsyncClient, report: Report, values: Mapping[str, Any], *, of: str | None = None) -> Result:
+    """Run the query. ``values`` come from :func:`bind`; times in the result are aware, in UTC.
+
+    ``of``: only the payments of this API client. Raises :class:`ReportError` for a report that is of no client.
+    """
+    sql, parameters = report.sql, dict(values)
+    if of is not None:
+        if not is_of_clients(sql):
+            raise ReportError(f"{report.name} is about the service as a whole, not about one API client")
+        assert client.database is not None, "analytics.clickhouse.connect() always names one"
+        sql, parameters = of_client(sql, client.database), {**parameters, "client": of}
     answer = await client.query(
-        report.sql, parameters=dict(values), settings=dict(QUERY_SETTINGS), tz_mode="aware", query_tz="UTC"
+        sql, parameters=parameters, settings=dict(QUERY_SETTINGS), tz_mode="aware", query_tz="UTC"
     )
     return Result(tuple(answer.column_names), answer.result_rows)
 

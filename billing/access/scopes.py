@@ -9,5 +9,8 @@ class Scope(StrEnum):
     SUBSCRIPTIONS_READ = "subscriptions:read"
     SUBSCRIPTIONS_WRITE = "subscriptions:write"
     ANALYTICS_READ = "analytics:read"
+    """Reports on the client's own payments."""
+    ANALYTICS_ALL = "analytics:all"
+    """Reports on the payments of all clients, and on the service."""
     ADMIN = "admin"
     """All of them."""

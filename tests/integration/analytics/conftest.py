@@ -39,7 +39,8 @@ async def clickhouse_url(stack: dict[str, Any]) -> AsyncIterator[str]:
 
 @pytest.fixture(scope="session")
 async def ask(clickhouse_url: str, days: Days) -> AsyncIterator[Ask]:
-    """``await ask("funnel", provider="sandbox")``: a report's rows, on the generated days, some sent twice."""
+    """``await ask("funnel", provider="sandbox")``: a report's rows, on the generated days, some sent twice.
+    ``of``: of one API client."""
     inserter = ClickHouseInserter(clickhouse_url, now=lambda: FIRST_DAY + timedelta(days=3))
     events = tuple(Event(0, offset, event) for offset, event in enumerate(days.events))
     for first in (0, len(events) // 2):
@@ -50,9 +51,9 @@ async def ask(clickhouse_url: str, days: Days) -> AsyncIterator[Ask]:
     await inserter.close()
     client = await connect(clickhouse_url)
 
-    async def rows(name: str, **given: str) -> list[tuple[Any, ...]]:
+    async def rows(name: str, *, of: str | None = None, **given: str) -> list[tuple[Any, ...]]:
         report = find_report(name)
-        return [tuple(row) for row in (await run(client, report, bind(report, given, TODAY))).rows]
+        return [tuple(row) for row in (await run(client, report, bind(report, given, TODAY), of=of)).rows]
 
     yield rows
     await client.close()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from analytics.report import read_reports
+from analytics.report import ReportError, read_reports
 from billing.payments.allocation import lines
 from billing.payments.model import Operation, Payment
 from billing.payments.refundable_cart import sold_cart
@@ -306,6 +306,22 @@ async def test_a_report_says_what_plain_python_says(name: str, ask: Ask, days: D
 
     assert expected
     assert await ask(name) == expected
+
+
+@pytest.mark.parametrize("name", read_reports(of_client=True))
+async def test_a_report_of_one_client_counts_that_clients_payments_only(name: str, ask: Ask) -> None:
+    assert await ask(name, of="shop") == await ask(name), "all generated payments are the shop's"
+
+    assert not [row for row in await ask(name, of="another' OR '1' = '1") if any(map(_is_counted, row[1:]))]
+
+
+def _is_counted(value: Any) -> bool:
+    return isinstance(value, int | float) and value != 0
+
+
+async def test_a_report_of_the_service_is_of_no_client(ask: Ask) -> None:
+    with pytest.raises(ReportError, match="stream_lag is about the service as a whole"):
+        await ask("stream_lag", of="shop")
 
 
 async def test_a_report_looks_at_the_asked_days_only(ask: Ask, days: Days) -> None:

@@ -37,15 +37,17 @@ class FakeReportStore(ReportStore):
         super().__init__("")
         self.results: dict[str, Result] = {}
         self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.asked_for: list[str | None] = []
         self.unavailable = False
 
-    async def run(self, name: str, given: Mapping[str, str]) -> tuple[Report, Result]:
+    async def run(self, name: str, given: Mapping[str, str], only: str | None) -> tuple[Report, Result]:
         report = self.find(name)
         try:
             values = bind(report, given, TODAY)
         except Exception as error:
             raise ProblemError(Problem.INVALID_PARAMETER, str(error)) from error
         self.asked.append((name, values))
+        self.asked_for.append(only)
         if self.unavailable:
             raise ProblemError(Problem.UNAVAILABLE, name)
         return report, self.results.get(name, Result(("currency",), []))

@@ -70,6 +70,44 @@ async def test_unavailable_clickhouse_is_a_503_with_retry_after(world):
     assert (await world.get("/livez")).status == 200
 
 
+def key_of(client: str, *scopes: str) -> StoredKey:
+    return StoredKey(
+        id="k", client=client, hash=digest_of("a key"), scopes=list(scopes), rate_per_s=None, created_at=NOW,
+        revoked_at=None, last_used_at=None,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("scopes", "only"),
+    [
+        (["analytics:read"], "shop"),
+        (["analytics:read", "analytics:all"], None),
+        (["analytics:all"], None),
+        (["admin"], None),
+    ],
+)
+async def test_a_client_reads_its_own_payments_unless_it_may_read_all(world, scopes, only):
+    world.keys.keys = [key_of("shop", *scopes)]
+    await world.access.keys.refresh()
+
+    await world.get("/v1/analytics/funnel", Authorization="Bearer a key")
+    await world.get("/v1/analytics/funnel", Authorization="Bearer a key", Accept="text/csv")
+    assert world.store.asked_for == [only, only]
+
+    listed = (await (await world.get("/v1/analytics", Authorization="Bearer a key")).json())["data"]
+    assert ("stream_lag" in {report["name"] for report in listed}) == (only is None)
+
+
+async def test_a_page_shows_the_clients_own_payments(world):
+    world.keys.keys = [key_of("shop", "analytics:read")]
+    await world.access.keys.refresh()
+    await world.sign_in("a key")
+
+    for path in ("/reports", "/reports/funnel", "/reports/funnel.csv", "/reports/funnel.svg"):
+        assert (await world.http.get(world.url + path)).status == 200
+    assert set(world.store.asked_for) == {"shop"}
+
+
 @pytest.mark.parametrize(
     ("scopes", "status"), [(["analytics:read"], 200), (["admin"], 200), (["payments:read", "payments:write"], 403)]
 )

@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from analytics.of_client import of_client
 from analytics.report import Chart, Parameter, ReportError, bind, find_report, parse, read_reports
 
 TODAY = date(2026, 11, 23)
@@ -18,6 +19,18 @@ TEXT = """-- question: How many?
 --   1    2
 SELECT 1
 """
+
+
+def test_a_report_of_one_client_reads_that_clients_rows_only() -> None:
+    report = read_reports()["revenue_by_provider"]
+
+    assert of_client(report.sql, "billing").startswith(
+        "WITH payments AS (SELECT * FROM `billing`.payments WHERE client_id = {client:String})\nSELECT"
+    )
+
+
+def test_every_report_but_those_of_the_service_can_be_of_one_client() -> None:
+    assert read_reports().keys() - read_reports(of_client=True).keys() == {"stream_lag"}
 
 
 def test_the_header_says_what_a_report_answers_and_takes() -> None:

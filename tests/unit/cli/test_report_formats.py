@@ -29,6 +29,25 @@ def test_csv_has_a_header_and_whole_minor_units() -> None:
     assert lines[:2] == ["day,currency,gross,refunds,fees,net", "2026-11-22,RUB,1000,100,0,900"]
 
 
+@pytest.mark.parametrize(
+    ("product", "cell"),
+    [
+        ('=HYPERLINK("https://evil.example";"film")', '"\'=HYPERLINK(""https://evil.example"";""film"")"'),
+        ("+7", "'+7"),
+        ("-2+3", "'-2+3"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\tfilm", "'\tfilm"),
+        (" =1", "' =1"),
+        ("\uff1d1", "'\uff1d1"),
+        ("film-77", "film-77"),
+    ],
+)
+def test_a_text_of_a_client_is_no_formula_in_a_spreadsheet(product: str, cell: str) -> None:
+    result = Result(("product_id", "net", "share"), [(product, -100, -0.5)])
+
+    assert encoded(REPORT, result, Format.CSV).decode() == f"product_id,net,share\n{cell},-100,-0.5\n"
+
+
 def test_json_is_an_object_per_row() -> None:
     rows = json.loads(encoded(REPORT, RESULT, Format.JSON))
 
