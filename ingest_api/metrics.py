@@ -49,7 +49,8 @@ class Metrics:
         )
         self.event_streams = Gauge(
             "ingest_event_streams",
-            "Open streams of payment events.",
+            "Open streams of payment events, by API client.",
+            ("client",),
             registry=self.registry,
         )
         self.waits = Counter(

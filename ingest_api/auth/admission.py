@@ -64,10 +64,16 @@ class Admission:
     def admit(self, request: Request, scope: Scope) -> str:
         """The client's name; 401, 403 or 429."""
         key = self._authenticate(request, scope)
+        request.state.api_key = key
         headers = self._limits.take(key.client, key.rate_per_s)
         if headers:
             request.state.rate_limit = headers  # the request context adds them to the response
         return key.client
+
+    def is_valid(self, key: ApiKey, scope: Scope) -> bool:
+        """Whether a key that was admitted is still live and has the scope: of a request that goes on for long."""
+        found = self.keys.find(key.digest)
+        return found is not None and found.allows(scope)
 
     def _authenticate(self, request: Request, scope: Scope) -> ApiKey:
         """The key that was sent; 401 if it is missing or wrong, 403 if it does not allow ``scope``."""

@@ -41,10 +41,29 @@ class BoundedConnection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if len(self.connections) > self._bounds.connections:
+        if len(self.connections) > self._bounds.connections and not self._replaces_an_idle_one():
             self._refuse(unavailable("there are too many connections"))
         else:
             self._expect(self._bounds.head_s)
+
+    def _replaces_an_idle_one(self) -> bool:
+        """Close a connection that is only kept open for a next request, so that one client's idle connections cannot shut
+        out the others."""
+        for other in self.connections:
+            if isinstance(other, BoundedConnection) and other.is_idle:
+                other.shutdown()
+                return True
+        return False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has answered its last request, and nothing of a next one has arrived."""
+        return (
+            self.cycle is not None
+            and self.cycle.response_complete
+            and not self._head_bytes
+            and not self.transport.is_closing()
+        )
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._arrived()

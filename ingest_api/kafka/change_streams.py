@@ -1,7 +1,7 @@
 """Clients that follow a payment, and the one consumer of ``billing.events`` that serves them all."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -12,14 +12,16 @@ import structlog
 from billing.errors import InvalidMessage
 from billing.messages import PaymentChanged, decode_envelope
 from billing.messages.topics import EVENTS, Topic
+from ingest_api.edge.connections import connection_limit
 from ingest_api.metrics import Metrics
+from ingest_api.problems import Problem, ProblemError, unavailable
 from runtime.kafka.tail import follow
-from runtime.settings import KafkaSettings
+from runtime.settings import IngestSettings
 
 log = structlog.get_logger(__name__)
 
-#: Streams of one process at once; each costs a connection and some KB.
-MAX_STREAMS: Final = 2_000
+#: Seconds after which a client that has too many streams may try again.
+FULL_RETRY_AFTER_S: Final = 10
 #: Changes queued for a client that reads slowly. When there are more, the rest is read from the journal.
 QUEUE_MAX: Final = 32
 
@@ -74,41 +76,49 @@ class ChangeStreams:
     for it."""
 
     def __init__(
-        self, settings: KafkaSettings, metrics: Metrics, limit: int = MAX_STREAMS, topic: Topic = EVENTS
+        self, settings: IngestSettings, metrics: Metrics, *, connections: int | None = None, topic: Topic = EVENTS
     ) -> None:
+        """``connections``: of the process at once, by default as the settings and the limit of open files say."""
+        places = connection_limit(settings.ingest_connections) if connections is None else connections
         self._settings = settings
         self._topic = topic
         self._metrics = metrics
-        self._limit = limit
+        self._limit = min(settings.ingest_event_streams, max(1, places // 2))
+        self._client_limit = settings.ingest_event_streams_per_client
         self._streams: dict[UUID, set[ChangeStream]] = {}
-        self._count = 0
+        self._by_client: Counter[str] = Counter()
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
         self.is_live = False
 
     @contextmanager
-    def listen(self, payment_id: UUID) -> Iterator[ChangeStream | None]:
-        """A stream of the payment's changes; ``None`` when there are too many or the process is shutting down."""
-        if self._closed or self._count >= self._limit:
-            yield None
-            return
+    def listen(self, payment_id: UUID, client: str) -> Iterator[ChangeStream]:
+        """A stream of the payment's changes for an API client. Raises :class:`ProblemError`: 429 when the client has too
+        many, 503 when there are too many in all or the process is shutting down."""
+        if self._by_client[client] >= self._client_limit:
+            detail = f"{self._client_limit} streams are open here, more are not allowed to one API client"
+            raise ProblemError(Problem.TOO_MANY_STREAMS, detail, headers={"Retry-After": str(FULL_RETRY_AFTER_S)})
+        if self._closed or self._by_client.total() >= self._limit:
+            raise unavailable("no more clients can listen here")
         stream = ChangeStream()
         streams = self._streams.setdefault(payment_id, set())
         streams.add(stream)
-        self._counted(+1)
+        self._counted(client, +1)
         try:
             yield stream
         finally:
             streams.discard(stream)
             if not streams:
                 self._streams.pop(payment_id, None)
-            self._counted(-1)
+            self._counted(client, -1)
 
-    def _counted(self, by: int) -> None:
-        self._count += by
-        self._metrics.event_streams.set(self._count)
-        if self._count:
+    def _counted(self, client: str, by: int) -> None:
+        self._by_client[client] += by
+        self._metrics.event_streams.labels(client).set(self._by_client[client])
+        if not self._by_client[client]:
+            del self._by_client[client]
+        if self._by_client:
             self._wanted.set()
         else:
             self._wanted.clear()
@@ -138,7 +148,7 @@ class ChangeStreams:
     @property
     def wanted(self) -> bool:
         """Whether there is a stream."""
-        return self._count > 0
+        return bool(self._by_client)
 
     def choose(self, partitions: Sequence[int]) -> Sequence[int]:
         """All: a client may follow any payment."""

@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Final
 
 import msgspec
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Request
 from starlette.responses import StreamingResponse
 
+from billing.access.scopes import Scope
 from billing.messages import PaymentChanged, PaymentSnapshot
 from billing.payments.decision import snapshot
 from billing.payments.model import Payment
@@ -15,7 +16,8 @@ from ingest_api.kafka.change_streams import ChangeStream
 from ingest_api.openapi.responses import ADMISSION, OWN_PAYMENT, SCHEMA_REF, problems
 from ingest_api.payments.read import OwnPayment
 from ingest_api.payments.views import payment_view
-from ingest_api.problems import Problem, unavailable
+from ingest_api.problems import Problem
+from storage.access.key_ring import ApiKey
 
 router: Final = APIRouter(tags=["payments"])
 
@@ -58,10 +60,11 @@ _EVENT_EXAMPLE: Final = {
             "description": "A stream; this is one event of it",
             "content": {"text/event-stream": {"schema": _EVENT_SCHEMA, "example": _EVENT_EXAMPLE}},
         },
-        **problems(*ADMISSION, *OWN_PAYMENT, Problem.INVALID_REQUEST),
+        **problems(*ADMISSION, *OWN_PAYMENT, Problem.INVALID_REQUEST, Problem.TOO_MANY_STREAMS),
     },
 )
 async def payment_events(
+    request: Request,
     dependencies: Injected,
     payment: OwnPayment,
     last_event_id: Annotated[
@@ -70,25 +73,28 @@ async def payment_events(
 ) -> StreamingResponse:
     """Server-sent events. The first is the current payment or, with `Last-Event-ID`, the change after that version.
     Every version comes once and in order; `operations` holds those that the change created or changed. The stream ends
-    when the server stops: connect again, as an EventSource does by itself."""
-    events = _events(dependencies, payment, last_event_id)
+    when the server stops: connect again, as an EventSource does by itself. It ends when its API key is revoked."""
+    events = _events(dependencies, payment, request.state.api_key, last_event_id)
     first = await anext(events)  # a refusal has to come before the response begins
     return StreamingResponse(_chain(first, events), media_type="text/event-stream")
 
 
-async def _events(dependencies: Dependencies, payment: Payment, last: int | None) -> AsyncIterator[bytes]:
-    with dependencies.changes.listen(payment.id) as stream:
-        if stream is None:
-            raise unavailable("no more clients can listen here")
+async def _events(dependencies: Dependencies, payment: Payment, key: ApiKey, last: int | None) -> AsyncIterator[bytes]:
+    admission = dependencies.admission
+    look_s = min(KEEP_ALIVE_S, dependencies.settings.api_keys_refresh_s)
+    silent_s = 0.0
+    with dependencies.changes.listen(payment.id, key.client) as stream:
         yield f"retry: {RETRY_MS}\n\n".encode()
         if last is None:
             last = payment.version
             yield _event(snapshot(payment, payment.operations), payment.order.metadata)
-        while not stream.closed:
+        while not stream.closed and admission.is_valid(key, Scope.PAYMENTS_READ):
             async for change in _due(dependencies, stream, payment, last):
                 last = change.version
                 yield _event(change, payment.order.metadata)
-            if not await stream.wait(KEEP_ALIVE_S):
+            silent_s = 0.0 if await stream.wait(look_s) else silent_s + look_s
+            if silent_s >= KEEP_ALIVE_S:
+                silent_s = 0.0
                 yield b": still here\n\n"
                 if not dependencies.changes.is_live:
                     stream.fall_behind()

@@ -238,6 +238,13 @@ class Problem(ProblemType):
         "The API client exceeded its rate, which is in the RateLimit-Policy header.",
         "Repeat the request after Retry-After seconds, with the same Idempotency-Key.",
     )
+    TOO_MANY_STREAMS = (
+        "too-many-event-streams",
+        429,
+        "Too many event streams",
+        "The API client has as many event streams open as one process allows it.",
+        "Close streams of payments that are final, or read the payments instead.",
+    )
     INTERNAL = (
         "internal-error",
         500,

@@ -45,6 +45,11 @@ class IngestSettings(ProcessSettings, PostgresSettings, KafkaSettings, ApiKeySet
     """Seconds it has to send the body: with the head's, what a slow writer can hold a connection for."""
     ingest_connections: int = Field(4_096, ge=1)
     """Connections of clients at once; beyond them 503. Lowered to what the limit of open files leaves."""
+    ingest_event_streams: int = Field(2_000, ge=1)
+    """Event streams of one process at once; at most half of its connections, so that there are always places for
+    commands, callbacks and probes. Each costs a connection and some KB."""
+    ingest_event_streams_per_client: int = Field(500, ge=1)
+    """Of one API client; beyond them 429."""
     body_limit_bytes: int = Field(256 * 1024, ge=1024)
     ingest_ack_timeout_s: float = Field(1.5, gt=0, le=30)
     """How long a request waits for Kafka's acknowledgement before it is answered with 503."""

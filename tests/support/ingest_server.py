@@ -231,6 +231,8 @@ def world(verifiers: Verifiers | None = None, **overrides: Any) -> World:
             "ingest_processes": 1,
             "wait_default_s": 5.0,
             "body_limit_bytes": 8192,
+            "ingest_event_streams": 5,
+            "ingest_event_streams_per_client": 3,
             **overrides,
         }
     )
@@ -252,7 +254,7 @@ def world(verifiers: Verifiers | None = None, **overrides: Any) -> World:
         replies=replies,
         waiting=waiting,
         recent_keys=RecentKeys(limit=1_000),
-        changes=NoKafkaChanges(settings, metrics, limit=3),
+        changes=NoKafkaChanges(settings, metrics, connections=100),
         reads=reads,
         providers=known,
         verifiers=verifiers,

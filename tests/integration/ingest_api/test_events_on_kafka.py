@@ -38,8 +38,7 @@ async def test_changes_reach_their_followers_and_the_topic_is_consumed_only_whil
     await producer.start()
     try:
         assert not streams.is_live
-        with streams.listen(payment.id) as stream:
-            assert stream is not None
+        with streams.listen(payment.id, "site") as stream:
             await until(lambda: streams.is_live)
             await send(producer, topic, msgspec.structs.replace(change, payment_id=uuid4()))
             await producer.send_and_wait(topic, b"garbage", key=str(payment.id).encode())

@@ -12,6 +12,8 @@ import pytest
 
 from billing.messages import Envelope, PaymentChanged, PaymentSnapshot
 from billing.payments.decision import snapshot
+from storage.access.api_keys import StoredKey
+from storage.access.key_ring import digest_of
 from tests.support.factories import NOW, captured
 
 AUTH = {"Authorization": "Bearer site-key-1"}
@@ -138,16 +140,49 @@ async def test_only_the_client_of_a_payment_may_follow_it(world, payment) -> Non
     (await world.get(path, **AUTH, **{"Last-Event-ID": "newest"})).is_problem(422, "invalid-request")
 
 
-async def test_places_are_bounded_and_given_back(world, payment, eventually) -> None:
+async def test_places_are_bounded_for_each_client_and_given_back(world, payment, eventually) -> None:
     path = f"/v1/payments/{payment.payment_id}/events"
     id = payment.payment_id
+    others = world.keep(captured(client_id="shop"))
     async with listening(world, id), listening(world, id), listening(world, id):
         refused = await world.get(path, **AUTH)
-        refused.is_problem(503, "service-unavailable")
-        assert refused.headers["Retry-After"] == "1"
+        refused.is_problem(429, "too-many-event-streams")
+        assert refused.headers["Retry-After"] == "10"
+        async with listening(world, others, Authorization="Bearer shop-key-1"):
+            text = (await world.get("/metrics")).raw.decode()
+            assert 'ingest_event_streams{client="site"} 3.0' in text
+            assert 'ingest_event_streams{client="shop"} 1.0' in text
     # A client that is gone is noticed when something is sent to it.
     publish(world, *(at(payment, payment.version + n) for n in range(1, 4)))
     await eventually(lambda: not world.dependencies.changes.wanted)
+
+
+async def test_places_are_bounded_for_all_clients_together(serve) -> None:
+    async with serve(ingest_event_streams=2) as world:
+        own, others = world.keep(captured()), world.keep(captured(client_id="shop"))
+        shop = {"Authorization": "Bearer shop-key-1"}
+        async with listening(world, own), listening(world, others, **shop):
+            refused = await world.get(f"/v1/payments/{others}/events", **shop)
+            refused.is_problem(503, "service-unavailable")
+            assert refused.headers["Retry-After"] == "1"
+
+
+@pytest.mark.parametrize("then", [[], ["payments:write"]], ids=["revoked", "without the scope"])
+async def test_a_stream_ends_when_its_key_may_no_longer_read(serve, then: list[str]) -> None:
+    async with serve(api_keys_refresh_s=0.05) as world:
+        key = StoredKey(
+            id="k", client="site", hash=digest_of("site-key-2"), scopes=["payments:read"], rate_per_s=None,
+            created_at=NOW, revoked_at=None, last_used_at=None,
+        )  # fmt: skip
+        keys = world.dependencies.admission.keys
+        world.book.keys = [key]
+        await keys.refresh()
+        async with listening(world, world.keep(captured()), Authorization="Bearer site-key-2") as client:
+            await client.event()
+            world.book.keys = [msgspec.structs.replace(key, scopes=then)] if then else []
+            await keys.refresh()
+
+            assert await client.ends()
 
 
 async def test_streams_end_when_the_process_shuts_down(serve) -> None:

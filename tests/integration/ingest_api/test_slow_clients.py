@@ -53,6 +53,24 @@ class Dripping:
         self._writer.close()
 
 
+async def test_connections_kept_for_a_next_request_shut_nobody_out() -> None:
+    async with serving(ingest_connections=2) as world:
+        host, port = world.url.removeprefix("http://").split(":")
+        idle = [await asyncio.open_connection(host, int(port)) for _ in range(2)]
+        for reader, writer in idle:
+            writer.write(b"GET /livez HTTP/1.1\r\nHost: billing\r\n\r\n")
+            assert (await reader.readuntil(b'{"live":true}')).startswith(b"HTTP/1.1 200 ")
+
+        assert (await world.get("/livez")).status == 200
+        async with asyncio.timeout(20):
+            ended, _ = await asyncio.wait(
+                [asyncio.create_task(reader.read()) for reader, _ in idle], return_when=asyncio.FIRST_COMPLETED
+            )
+        assert len(ended) == 1
+        for _, writer in idle:
+            writer.close()
+
+
 @asynccontextmanager
 async def dripping(world: Served, *beginnings: bytes) -> AsyncIterator[list[Dripping]]:
     """A slow client for each beginning of a request."""
