@@ -8,6 +8,7 @@ from providers.base import CallbackVerifier, Provider
 from providers.http import CallLimits
 from providers.plugin import ProviderPlugin, SandboxAddress
 from providers.settings import ProviderSettings
+from providers.startup_check import require_one_world
 
 _ALL: Final[tuple[ProviderPlugin[Any, Any], ...]] = (
     yandex_pay.PLUGIN,
@@ -21,12 +22,17 @@ PLUGINS: Final[Mapping[str, ProviderPlugin[Any, Any]]] = {plugin.name: plugin fo
 
 def read_settings() -> dict[str, ProviderSettings]:
     """Every provider's settings from the environment: for a process that calls or imitates providers."""
-    return {plugin.name: plugin.settings() for plugin in _ALL}
+    return _in_one_world({plugin.name: plugin.settings() for plugin in _ALL})
 
 
 def read_callback_settings() -> dict[str, ProviderSettings]:
     """What verifies every provider's callbacks, from the environment: for a process that receives them."""
-    return {plugin.name: plugin.callback_settings() for plugin in _ALL}
+    return _in_one_world({plugin.name: plugin.callback_settings() for plugin in _ALL})
+
+
+def _in_one_world(settings: dict[str, ProviderSettings]) -> dict[str, ProviderSettings]:
+    require_one_world(PLUGINS, settings)
+    return settings
 
 
 def sandbox_settings(address: SandboxAddress) -> dict[str, ProviderSettings]:

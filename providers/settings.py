@@ -1,23 +1,68 @@
 """Settings of one provider, read from the environment; each provider's folder has its own."""
 
 import json
-from typing import Any
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from runtime.settings.base import SECRETS_DIR
+
 
 class ProviderSettings(BaseSettings):
-    """A subclass sets ``env_prefix``. A process reads the settings of what it does with a provider, and no others."""
+    """A subclass sets ``env_prefix``. A process reads the settings of what it does with a provider, and no others: from
+    the environment, else from files below ``/run/secrets``."""
 
-    model_config = SettingsConfigDict(extra="ignore")
+    model_config = SettingsConfigDict(extra="ignore", secrets_dir=SECRETS_DIR if SECRETS_DIR.is_dir() else None)
+
+    #: Hosts where the provider moves real money.
+    REAL_HOSTS: ClassVar[frozenset[str]] = frozenset()
+    #: The fields that name an account at the provider.
+    ACCOUNT: ClassVar[tuple[str, ...]] = ()
+
+    url: str = ""
+    """Base URL of the provider's API."""
+
+    @property
+    def is_set_up(self) -> bool:
+        """Whether there is an account or a secret."""
+        return any(self._text_of(name) for name in (*self.ACCOUNT, *self.secret_fields()))
+
+    @property
+    def takes_money(self) -> bool:
+        """Whether payments here are real: at the provider's own address, and not with an account for tests."""
+        return urlsplit(self.url).hostname in self.REAL_HOSTS and not self.is_for_tests
+
+    @property
+    def is_for_tests(self) -> bool:
+        """Whether the provider itself gives out the account or the secrets for tests."""
+        return False
+
+    @classmethod
+    def variable(cls, field: str) -> str:
+        """The environment variable of a field."""
+        return f"{cls.model_config.get('env_prefix', '')}{field}".upper()
+
+    @classmethod
+    def secret_fields(cls) -> dict[str, bool]:
+        """The fields that are secrets, and whether each is a list of them."""
+        annotations = {name: field.annotation for name, field in cls.model_fields.items()}
+        return {
+            name: annotation == list[SecretStr]
+            for name, annotation in annotations.items()
+            if annotation in (SecretStr, list[SecretStr])
+        }
+
+    def _text_of(self, field: str) -> str:
+        value = getattr(self, field)
+        return "".join(map(_text, value)) if isinstance(value, list) else _text(value)
 
 
 def environment(settings: ProviderSettings) -> dict[str, str]:
     """The environment variables that these settings were set by, or would be."""
-    prefix = settings.model_config.get("env_prefix", "")
     return {
-        f"{prefix}{name}".upper(): _text(getattr(settings, name))
+        settings.variable(name): _text(getattr(settings, name))
         for name in type(settings).model_fields
         if name in settings.model_fields_set
     }

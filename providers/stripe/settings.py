@@ -11,6 +11,9 @@ class StripeCallbackSettings(ProviderSettings):
 
     model_config = SettingsConfigDict(env_prefix="BILLING_STRIPE_")
 
+    REAL_HOSTS = frozenset({"api.stripe.com"})
+
+    url: str = "https://api.stripe.com"
     webhook_secrets: list[SecretStr] = Field(default_factory=list)
     """Signing secrets of the webhook endpoint, as JSON: while one is being replaced, the old and the new."""
 
@@ -18,5 +21,9 @@ class StripeCallbackSettings(ProviderSettings):
 class StripeSettings(StripeCallbackSettings):
     """One account at Stripe."""
 
-    url: str = "https://api.stripe.com"
     secret_key: SecretStr = SecretStr("")
+
+    @property
+    def is_for_tests(self) -> bool:
+        """Stripe's test mode."""
+        return self.secret_key.get_secret_value().startswith(("sk_test_", "rk_test_"))

@@ -11,14 +11,22 @@ class TBankCallbackSettings(ProviderSettings):
 
     model_config = SettingsConfigDict(env_prefix="BILLING_TBANK_")
 
+    REAL_HOSTS = frozenset({"securepay.tinkoff.ru"})
+    ACCOUNT = ("terminal_key",)
+
+    url: str = "https://securepay.tinkoff.ru"
     terminal_key: str = ""
     password: SecretStr = SecretStr("")
+
+    @property
+    def is_for_tests(self) -> bool:
+        """The bank's terminal for tests: its key ends in ``DEMO``."""
+        return self.terminal_key.endswith("DEMO")
 
 
 class TBankSettings(TBankCallbackSettings):
     """One terminal at T-Bank."""
 
-    url: str = "https://securepay.tinkoff.ru"
     registers_url: str = ""
     """Base URL of the console's registers, ``<url>/<YYYY-MM-DD>.csv``. Empty: there are none."""
     taxation: str = "osn"

@@ -11,6 +11,9 @@ class YandexPayCallbackSettings(ProviderSettings):
 
     model_config = SettingsConfigDict(env_prefix="BILLING_YANDEX_PAY_")
 
+    REAL_HOSTS = frozenset({"pay.yandex.ru"})
+    ACCOUNT = ("merchant_id",)
+
     url: str = "https://pay.yandex.ru"
     """Base URL of Yandex Pay (its sandbox: https://sandbox.pay.yandex.ru)."""
     merchant_id: str = ""

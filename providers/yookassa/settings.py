@@ -11,6 +11,11 @@ class YooKassaCallbackSettings(ProviderSettings):
 
     model_config = SettingsConfigDict(env_prefix="BILLING_YOOKASSA_")
 
+    REAL_HOSTS = frozenset({"api.yookassa.ru"})
+    ACCOUNT = ("shop_id",)
+
+    url: str = "https://api.yookassa.ru/v3"
+    shop_id: str = ""
     addresses: list[str] = Field(default_factory=list)
     """Who may send notifications, as JSON: addresses and networks. Empty: the list that YooKassa publishes."""
 
@@ -18,8 +23,11 @@ class YooKassaCallbackSettings(ProviderSettings):
 class YooKassaSettings(YooKassaCallbackSettings):
     """One shop at YooKassa."""
 
-    url: str = "https://api.yookassa.ru/v3"
-    shop_id: str = ""
     secret_key: SecretStr = SecretStr("")
     tax_codes: dict[str, int] = Field(default_factory=dict)
     """Overrides and additions to the tax code table, as JSON. The codes published to us end at 7 %."""
+
+    @property
+    def is_for_tests(self) -> bool:
+        """A shop for tests: its key begins with ``test_``."""
+        return self.secret_key.get_secret_value().startswith("test_")

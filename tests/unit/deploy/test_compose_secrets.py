@@ -6,9 +6,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from deploy.compose_secrets import make_secrets
+from providers.registry import PLUGINS
+from providers.startup_check import ProvidersRefused, require_one_world
 from runtime.settings import Settings
 
-FOLDERS = ("billing", "postgres", "rabbitmq", "clickhouse")
+FOLDERS = ("billing", "sandbox", "postgres", "rabbitmq", "clickhouse")
 
 
 @pytest.fixture
@@ -86,3 +88,14 @@ def test_no_two_secrets_are_the_same_and_no_two_runs_give_the_same(root, tmp_pat
 def test_files_can_be_read_by_the_users_of_the_images_and_written_by_nobody(root):
     make_secrets(root)
     assert {path.stat().st_mode & 0o777 for path in root.rglob("*") if path.is_file()} == {0o444}
+
+
+def test_the_sandbox_and_our_processes_share_secrets_that_are_known_as_the_sandboxs(root):
+    make_secrets(root)
+    for plugin in PLUGINS.values():
+        ours = plugin.settings(_secrets_dir=root / "billing")
+        its = plugin.settings(_secrets_dir=root / "sandbox")
+        assert ours == its
+        assert ours.is_set_up
+        with pytest.raises(ProvidersRefused, match="is the sandbox's"):
+            require_one_world(PLUGINS, {plugin.name: ours})  # at the real provider's address, which is the default
