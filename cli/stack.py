@@ -51,15 +51,19 @@ def down(
 ) -> None:
     """Stop everything, our own processes first."""
     layout = _layout()
+    running = control.supervisor_pid(layout) is not None
     with err.status("stopping…"):
         control.take_down(layout)
         if wipe:
             layout.wipe()
-    err.print("stopped, data removed" if wipe else "stopped; data kept, `billing down --wipe` removes it")
+    did = "stopped" if running else "nothing was running"
+    err.print(f"{did}, data removed" if wipe else f"{did}; data kept, `billing down --wipe` removes it")
 
 
 def status(as_json: AsJson = False) -> None:
-    """Show the processes of the local stack and their health. Exit 1 unless everything is healthy."""
+    """Show the processes of the local stack and their health. Exit 1 unless everything is healthy.
+
+    A process that hangs is `not answering` within 10 s."""
     layout = _layout()
     running = control.supervisor_pid(layout) is not None
     found = public((read_status(layout) if running else None) or STOPPED)
@@ -67,6 +71,8 @@ def status(as_json: AsJson = False) -> None:
         write_json(found)
     elif running:
         out.print(_table(found))
+        if found["problem"]:
+            out.print(f"[red]{found['problem']}[/]", soft_wrap=True)
         _print_addresses(found)
     else:
         err.print("nothing is running here: `billing up` starts the stack")
@@ -106,7 +112,11 @@ def public(found: Status) -> Status:
         }
         for process in found["processes"]
     ]
-    return {key: value for key, value in found.items() if key != "environment"} | {"processes": processes}
+    shown = {key: value for key, value in found.items() if key != "environment"} | {"processes": processes}
+    unwell = [process["name"] for process in processes if not process["healthy"]]
+    if found["phase"] == "ready" and unwell:
+        shown |= {"phase": "degraded", "problem": f"not healthy: {', '.join(unwell)}"}
+    return shown
 
 
 def resident_mb(pid: int | None) -> float:
@@ -151,9 +161,8 @@ def _table(found: Status) -> Table:
                             ("restarts", "right"), ("MB", "right")):  # fmt: skip
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
     for process in found["processes"]:
-        health = (
-            "[green]healthy[/]" if process["healthy"] else "[yellow]waiting[/]" if process["pid"] else "[red]down[/]"
-        )
+        colour = {"healthy": "green", "starting": "yellow"}.get(process["state"], "red")
+        health = f"[{colour}]{process['state']}[/]"
         uptime = str(timedelta(seconds=round(time.time() - process["started_at"]))) if process["pid"] else ""
         table.add_row(
             process["name"], health, str(process["pid"] or ""), str(process["port"] or ""), uptime,

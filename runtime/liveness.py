@@ -8,9 +8,9 @@ from typing import Final
 HEARTBEAT_LIMIT_S: Final = 10.0
 
 
-def is_fresh(heartbeat: Path) -> bool:
+def is_fresh(heartbeat: Path, limit_s: float = HEARTBEAT_LIMIT_S) -> bool:
     """Whether the heartbeat file was touched within the limit."""
     try:
-        return time.time() - heartbeat.stat().st_mtime < HEARTBEAT_LIMIT_S
+        return time.time() - heartbeat.stat().st_mtime < limit_s
     except FileNotFoundError:
         return False

@@ -11,6 +11,11 @@ import aiohttp
 from runtime.liveness import is_fresh
 
 PROBE_TIMEOUT_S = 2.0
+#: Length and NAMES_REQ of the protocol of Erlang's port mapper.
+NAMES_REQUEST = b"\x00\x01n"
+#: A heartbeat older than this is not fresh, seconds: less than :data:`runtime.liveness.HEARTBEAT_LIMIT_S`, since nothing
+#: is stopped for it.
+BEAT_LIMIT_S = 6.0
 
 Check = Callable[[], Awaitable[bool]]
 
@@ -63,6 +68,23 @@ def listens(port: int) -> Check:
     return check
 
 
+def maps_ports(port: int) -> Check:
+    """Erlang's port mapper lists its names. It logs a connection that asks nothing."""
+
+    async def check() -> bool:
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(NAMES_REQUEST)
+                answer = await reader.read()
+        except (OSError, TimeoutError):
+            return False
+        writer.close()
+        return answer[:4] == port.to_bytes(4)
+
+    return check
+
+
 def answers(url: str) -> Check:
     """A GET is answered with 200."""
 
@@ -81,6 +103,6 @@ def beats(path: Path) -> Check:
     """A worker touched its heartbeat file a moment ago."""
 
     async def check() -> bool:
-        return is_fresh(path)
+        return is_fresh(path, BEAT_LIMIT_S)
 
     return check

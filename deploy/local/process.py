@@ -23,8 +23,10 @@ log = structlog.get_logger(__name__)
 
 #: How soon a death is noticed, and how often a process that is not ready yet is asked whether it is.
 LOOK_S: Final = 0.2
-#: How often a healthy process is asked whether it still is.
-CHECK_S: Final = 5.0
+#: How often a healthy process is asked whether it still is, and how long it has to answer. A process that hangs is known
+#: within 10 s.
+CHECK_S: Final = 3.0
+ANSWER_S: Final = 3.0
 #: A part that dies again and again is started after these pauses, the last one for ever.
 BACKOFF_S: Final = (0.0, 1.0, 2.0, 5.0, 10.0)
 #: A part that lived this long has a clean record again.
@@ -45,6 +47,8 @@ class Process:
         self._starts = 0
         self._deaths = 0
         self._healthy = False
+        self._has_worked = False
+        self._answered_at: float | None = None
         self._problem = ""
         self._nudge = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -82,7 +86,8 @@ class Process:
 
     def facts(self) -> dict[str, Any]:
         """What ``stack.json`` says of it. Times are seconds since the epoch; ``looked_at`` is when the last look at
-        it began, ``deaths`` counts since it last did well or was told to hurry."""
+        it began, ``deaths`` counts since it last did well or was told to hurry. ``state``: ``healthy``, ``starting``,
+        ``not answering`` (it did since this start, the last time at ``answered_at``) or ``down``."""
         alive = self._popen is not None and self._popen.poll() is None
         return {
             "name": self.part.name,
@@ -92,10 +97,19 @@ class Process:
             "started_at": self._started_at if alive else None,
             "looked_at": self._looked_at,
             "healthy": self._healthy and alive,
+            "state": self._state(alive=alive),
+            "answered_at": self._answered_at,
             "restarts": max(self._starts - 1, 0),
             "deaths": self._deaths,
             "problem": self._problem,
         }
+
+    def _state(self, *, alive: bool) -> str:
+        if not alive:
+            return "down"
+        if self._healthy:
+            return "healthy"
+        return "not answering" if self._has_worked else "starting"
 
     async def _keep_running(self) -> None:
         while True:
@@ -129,6 +143,7 @@ class Process:
         self._started_at = time.time()
         self._starts += 1
         self._problem = ""
+        self._has_worked = False
         log.info("started", part=part.name, pid=self._popen.pid, start=self._starts)
         return self._popen
 
@@ -140,12 +155,24 @@ class Process:
             if time.monotonic() >= check_at or self._nudge.is_set():
                 self._nudge.clear()
                 looked_at = time.time()
-                self._healthy = await self.part.ready() and popen.poll() is None
+                self._healthy = await self._answers() and popen.poll() is None
+                if self._healthy:
+                    self._has_worked, self._answered_at = True, looked_at
                 self._looked_at = looked_at
                 check_at = time.monotonic() + (CHECK_S if self._healthy else LOOK_S)
             if time.monotonic() - started > SETTLED_S:
                 self._deaths = 0
             await self._wait(LOOK_S)
+
+    async def _answers(self) -> bool:
+        """What :attr:`Part.ready` says within :data:`ANSWER_S`. A check that hangs is left to itself: cancelling it may
+        hang as well, on the same server."""
+        check = asyncio.ensure_future(self.part.ready())
+        done, _ = await asyncio.wait({check}, timeout=ANSWER_S)
+        if not done:
+            check.cancel()
+            return False
+        return check.result()
 
     async def _pause(self) -> None:
         pause = BACKOFF_S[min(self._deaths, len(BACKOFF_S) - 1)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import aio_pika
 
 from deploy.local.layout import Layout, Memory
-from deploy.local.part import Part, PartUnavailable, Stage, listens
+from deploy.local.part import Part, PartUnavailable, Stage, listens, maps_ports
 
 USER = "billing"
 #: Debian's wrapper on the PATH changes user and folders; the script itself runs as we are.
@@ -70,7 +70,7 @@ def parts(layout: Layout, memory: Memory) -> tuple[Part, Part]:
     epmd = Part(
         "epmd",
         (_epmd(), "-port", str(mapper), "-address", "127.0.0.1"),
-        listens(mapper),
+        maps_ports(mapper),
         port=mapper,
         stage=Stage.GROUND,
     )

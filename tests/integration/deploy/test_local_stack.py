@@ -4,6 +4,7 @@ Erlang, one under another user, both with processes below them."""
 import asyncio
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,26 @@ def test_up_again_even_twice_at_once_changes_nothing_that_runs(small):
         found = json.loads(up.communicate(timeout=PATIENCE_S)[0])
         assert {process["pid"] for process in found["processes"]} < {process.pid for process in before}
     assert status(small)["supervisor_pid"] == before[0].pid
+
+
+@pytest.mark.parametrize("victim", ["postgres", "rabbitmq", "epmd"])
+def test_status_tells_a_part_that_hangs_within_ten_seconds(small, victim):
+    process = psutil.Process(small.pid(victim))
+    process.suspend()
+    try:
+        stopped_at = time.monotonic()
+        while (found := status(small))["phase"] == "ready":
+            assert time.monotonic() < stopped_at + 10
+            time.sleep(0.2)
+        assert (found["phase"], found["problem"]) == ("degraded", f"not healthy: {victim}")
+        assert {p["name"]: p["state"] for p in found["processes"]}[victim] == "not answering"
+        shown = small.billing("status")
+        assert shown.returncode == 1
+        assert f"not healthy: {victim}" in shown.stdout
+    finally:
+        process.resume()
+    small.up()
+    assert status(small)["phase"] == "ready"
 
 
 @pytest.mark.parametrize("victim", ["postgres", "rabbitmq"])

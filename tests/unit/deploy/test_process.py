@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from deploy.local import process as process_module
 from deploy.local.layout import Layout
 from deploy.local.part import Part, PartUnavailable
 from deploy.local.process import BACKOFF_S, Process
@@ -63,6 +64,29 @@ async def test_a_process_is_healthy_once_its_check_says_so(start):
     await wait_until(lambda: process.facts()["looked_at"])
     assert process.facts()["pid"]
     assert not process.healthy
+
+
+async def test_a_process_that_hangs_is_not_answering_within_ten_seconds(start, monkeypatch):
+    answers = asyncio.Event()
+    answers.set()
+
+    async def ready() -> bool:
+        await answers.wait()  # as a server that is stopped: it never answers
+        return True
+
+    assert process_module.CHECK_S + process_module.ANSWER_S + process_module.LOOK_S < 10
+    monkeypatch.setattr(process_module, "CHECK_S", 0.1)
+    monkeypatch.setattr(process_module, "ANSWER_S", 0.1)
+    process = start(WAITS, ready=ready)
+    assert process.facts()["state"] in ("down", "starting")
+    await wait_until(lambda: process.facts()["state"] == "healthy")
+    answers.clear()
+    await wait_until(lambda: process.facts()["state"] == "not answering")
+    assert not process.healthy
+    assert process.facts()["answered_at"]
+
+    answers.set()
+    await wait_until(lambda: process.facts()["state"] == "healthy")
 
 
 async def test_a_process_that_died_is_started_again(start):
