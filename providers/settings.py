@@ -1,7 +1,7 @@
 """Settings of one provider, read from the environment; each provider's folder has its own."""
 
 import json
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_origin
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -47,12 +47,9 @@ class ProviderSettings(BaseSettings):
     @classmethod
     def secret_fields(cls) -> dict[str, bool]:
         """The fields that are secrets, and whether each is a list of them."""
-        annotations = {name: field.annotation for name, field in cls.model_fields.items()}
-        return {
-            name: annotation == list[SecretStr]
-            for name, annotation in annotations.items()
-            if annotation in (SecretStr, list[SecretStr])
-        }
+        annotations: dict[str, Any] = {name: field.annotation for name, field in cls.model_fields.items()}
+        kinds: tuple[Any, ...] = (SecretStr, list[SecretStr])
+        return {name: get_origin(annotation) is list for name, annotation in annotations.items() if annotation in kinds}
 
     def _text_of(self, field: str) -> str:
         value = getattr(self, field)
