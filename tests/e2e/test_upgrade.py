@@ -5,7 +5,7 @@ import json
 import logging
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -90,26 +90,30 @@ def fleet(state: Path, status: dict[str, Any]) -> list[Process]:
     ]
 
 
-@asynccontextmanager
-async def selling(status: dict[str, Any]) -> AsyncIterator[Shop]:
-    """A shop that posts payments at :data:`RATE` until the block ends, at either ingest process."""
+def shop_of(status: dict[str, Any]) -> AbstractAsyncContextManager[Shop]:
+    """A shop that posts at either ingest process, and whose customers pay."""
     url = status["urls"]["ingest"]
     host, _, port = url.rpartition(":")
-    async with a_shop(status, ingest=(url, f"{host}:{int(port) + 1}")) as shop:
-        stop = asyncio.Event()
+    return a_shop(status, ingest=(url, f"{host}:{int(port) + 1}"))
 
-        async def sell() -> None:
-            async with asyncio.TaskGroup() as sales:
-                while not stop.is_set():
-                    sales.create_task(shop.sell(1))
-                    await asyncio.sleep(1 / RATE)
 
-        work = asyncio.create_task(sell())
-        try:
-            yield shop
-        finally:
-            stop.set()
-            await work
+@asynccontextmanager
+async def selling(shop: Shop) -> AsyncIterator[None]:
+    """Inside the block the shop posts payments at :data:`RATE`."""
+    stop = asyncio.Event()
+
+    async def sell() -> None:
+        async with asyncio.TaskGroup() as sales:
+            while not stop.is_set():
+                sales.create_task(shop.sell(1))
+                await asyncio.sleep(1 / RATE)
+
+    work = asyncio.create_task(sell())
+    try:
+        yield
+    finally:
+        stop.set()
+        await work
 
 
 @pytest.mark.timeout(900)  # eighteen processes are replaced, one after another
@@ -119,14 +123,15 @@ async def test_processes_roll_from_the_last_release_to_this_and_back_under_load(
         processes = fleet(state, status)
         try:
             await asyncio.gather(*(process.start(last) for process in processes))
-            async with selling(status) as shop:
-                await asyncio.to_thread(THIS.billing, environment_of(state), "migrate")
-                for release in (THIS, last, THIS):
-                    for process in processes:
-                        await process.replace(release)
-            sold = len(shop.payments)
-            assert await shop.settled("CAPTURED") == {"CAPTURED": sold}
-            orders = await shop.orders()
+            async with shop_of(status) as shop:
+                async with selling(shop):
+                    await asyncio.to_thread(THIS.billing, environment_of(state), "migrate")
+                    for release in (THIS, last, THIS):
+                        for process in processes:
+                            await process.replace(release)
+                sold = len(shop.payments)
+                assert await shop.settled("CAPTURED") == {"CAPTURED": sold}
+                orders = await shop.orders()
             assert len(orders) == sold
             assert all(order["captured"] == order["amount"] for order in orders)
             commands = {"BILLING_STATE_DIR": str(state)}
