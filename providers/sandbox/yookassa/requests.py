@@ -14,13 +14,16 @@ MAX_METADATA: Final = 16
 
 
 def amount(body: dict[str, Any]) -> int:
-    """``amount`` in kopecks."""
+    """``amount`` in kopecks. A number is taken for its text: clients of the real service send it so."""
     given = body.get("amount")
     if not isinstance(given, dict) or given.get("currency") != CURRENCY:
         raise Refused(400, "the currency is not the shop's", "amount.currency")
+    value = given.get("value", "")
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise Refused(400, "not an amount", "amount.value")
     try:
-        minor = from_decimal_string(given.get("value", ""), CURRENCY)
-    except (InvalidMoney, TypeError) as error:
+        minor = from_decimal_string(str(value), CURRENCY)
+    except InvalidMoney as error:
         raise Refused(400, str(error), "amount.value") from error
     if minor < MINIMUM:
         raise Refused(400, "less than a rouble", "amount.value")

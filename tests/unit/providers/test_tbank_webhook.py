@@ -71,12 +71,13 @@ async def test_a_token_in_capitals_is_the_same_token():
         notification(Token=None),
         notification(Token="0" * 64),
         notification("wrong password"),
+        notification("guessed", Password="guessed"),
         notification(Token=json.loads(notification())["Token"], Amount=100),
         notification(Token=json.loads(notification())["Token"], Status="REFUNDED"),
         notification(TerminalKey="AnotherTerminal"),
     ],
     ids=[
-        "empty", "a list", "no fields", "empty token", "no token", "forged", "re-keyed", "another amount",
+        "empty", "a list", "no fields", "empty token", "no token", "forged", "re-keyed", "its own password", "another amount",
         "another status", "another terminal",
     ],
 )  # fmt: skip
