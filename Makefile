@@ -46,7 +46,7 @@ demo: setup ## Start everything and watch 200 customers buy
 
 .PHONY: test
 test: setup chromium ## Run all tests, on real servers
-	@$(VENV)/bin/pytest -m "not compose" --numprocesses 2 --dist loadgroup
+	@$(VENV)/bin/pytest -m "not compose" --numprocesses 3 --dist loadgroup
 
 .PHONY: compose-test
 compose-test: setup ## Build the images and start docker-compose.yml with Podman, in a network of its own

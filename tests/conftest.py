@@ -17,10 +17,10 @@ REUSE = "BILLING_TEST_STATE_DIR"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where several processes run the tests: those that kill a stack's parts stay with one, the others go by file."""
+    """Where several processes run the tests, a file stays with one: each process has a stack of its own."""
     for item in items:
         file = item.path.relative_to(config.rootpath)
-        item.add_marker(pytest.mark.xdist_group("e2e" if "e2e" in file.parts else str(file)))
+        item.add_marker(pytest.mark.xdist_group(str(file)))
 
 
 class Stack:
