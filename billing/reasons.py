@@ -114,6 +114,19 @@ class Reason(StrEnum):
     VOIDED = "voided", Kind.CANCELLED, Recovery.NEVER, "The order was voided at the provider."
 
     # The provider does not take it.
+    ALREADY_REFUNDED = (
+        "already_refunded",
+        Kind.PROVIDER,
+        Recovery.NEVER,
+        "The provider has refunded all of it before.",
+    )
+    RETURN_URLS_REQUIRED = (
+        "return_urls_required",
+        Kind.PROVIDER,
+        Recovery.NEVER,
+        "The provider's page needs `return_urls`, and the payment has none.",
+        TRY_ELSEWHERE,
+    )
     AMOUNT_TOO_SMALL = (
         "amount_too_small",
         Kind.PROVIDER,
@@ -122,12 +135,39 @@ class Reason(StrEnum):
         TRY_ELSEWHERE,
     )
     UNSUPPORTED = "unsupported", Kind.PROVIDER, Recovery.NEVER, "The provider's API cannot express it.", TRY_ELSEWHERE
+    UNSUPPORTED_AMOUNT = (
+        "unsupported_amount",
+        Kind.PROVIDER,
+        Recovery.NEVER,
+        "The provider does not take an amount, or the price of an item, of so many decimals.",
+        TRY_ELSEWHERE,
+    )
+    UNSUPPORTED_CAPTURE_MODE = (
+        "unsupported_capture_mode",
+        Kind.PROVIDER,
+        Recovery.NEVER,
+        "The provider, as our merchant is set up there, does not take one-stage payments, or two-stage ones.",
+        TRY_ELSEWHERE,
+    )
     UNSUPPORTED_CURRENCY = (
         "unsupported_currency",
         Kind.PROVIDER,
         Recovery.NEVER,
         "The provider does not take the currency.",
         TRY_ELSEWHERE,
+    )
+    UNSUPPORTED_ITEM = (
+        "unsupported_item",
+        Kind.PROVIDER,
+        Recovery.NEVER,
+        "The provider's receipts have no such payment subject, payment method or measure of an item.",
+        TRY_ELSEWHERE,
+    )
+    UNSUPPORTED_REFUND = (
+        "unsupported_refund",
+        Kind.PROVIDER,
+        Recovery.NEVER,
+        "No cart of fewer units or lower prices, as the provider wants it, comes to this amount: refund items.",
     )
     UNSUPPORTED_TAX = (
         "unsupported_tax",

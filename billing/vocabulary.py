@@ -52,6 +52,8 @@ class Tax(StrEnum):
     VAT_10 = "vat10"
     VAT_20 = "vat20"
     VAT_22 = "vat22"
+    VAT_5_105 = "vat5_105"
+    VAT_7_107 = "vat7_107"
     VAT_10_110 = "vat10_110"
     VAT_20_120 = "vat20_120"
     VAT_22_122 = "vat22_122"

@@ -54,6 +54,7 @@ def build_dependencies(settings: IngestSettings) -> Dependencies:
         default_rate_per_s=settings.client_rate_per_s,
     )
     providers = registry.PLUGINS
+    of_providers = registry.read_callback_settings()
     reads = PostgresReads(engine)
     rules = read_rules(settings.routes_file, providers)
     instance = Instance(settings, engine.begin)
@@ -69,8 +70,8 @@ def build_dependencies(settings: IngestSettings) -> Dependencies:
         changes=ChangeStreams(settings, metrics),
         reads=reads,
         providers=providers,
-        verifiers=registry.build_verifiers(registry.read_callback_settings()),
-        selector=ProviderSelector(rules, providers, ProviderHealth(reads)),
+        verifiers=registry.build_verifiers(of_providers),
+        selector=ProviderSelector(rules, registry.read_capabilities(of_providers), ProviderHealth(reads)),
         clock=_now,
         new_id=_new_ids(),
     )

@@ -12,9 +12,10 @@ from uuid import UUID
 
 import msgspec
 
-from billing.messages import Observation, ProviderRequest
+from billing.messages import Observation, ProviderReason, ProviderRequest
 from billing.reasons import Reason
-from billing.vocabulary import Action, Outcome
+from billing.vocabulary import Action, CaptureMode, Outcome
+from providers.reading import check_texts
 
 #: Offset of Russian providers' business day from UTC.
 MOSCOW: Final = timedelta(hours=3)
@@ -26,7 +27,7 @@ class CallResult(msgspec.Struct, frozen=True):
     ``provider_ref``: the provider's id of the order or operation. ``reason``: a
     :class:`~billing.reasons.Reason`, or :func:`~billing.reasons.http_reason` of a status.
     ``observed``: the state of the order in the answer, if any. ``retry_after_s``: the pause that the provider asked
-    for, seconds.
+    for, seconds. ``provider_reason``: why, in the provider's own words.
     """
 
     outcome: Outcome
@@ -35,6 +36,7 @@ class CallResult(msgspec.Struct, frozen=True):
     reason: str | None = None
     observed: Observation | None = None
     retry_after_s: int | None = None
+    provider_reason: ProviderReason | None = None
 
 
 class StatementLine(msgspec.Struct, frozen=True):
@@ -67,29 +69,49 @@ class Capabilities(msgspec.Struct, frozen=True):
     """What a provider can do, as far as the service acts on it; docs/providers.md describes the rest.
 
     ``currencies``: those it accepts; ``None``: every one we know. ``minimum``: currency → the smallest amount of a
-    payment, minor units. ``day``: offset of its business day from UTC. ``declines_are_final``: a declined card ends the
+    payment, minor units; ``step``: currency → the minor units of which an amount must be a multiple. ``capture_modes``:
+    those that a payment may ask for. ``day``: offset of its business day from UTC. ``declines_are_final``: a declined card ends the
     payment, instead of leaving the page open to another card. ``reports_failed_refunds``: it reports which refund
     failed; otherwise an operator has to find out.
     """
 
     currencies: frozenset[str] | None
     minimum: Mapping[str, int] = {}
+    step: Mapping[str, int] = {}
+    capture_modes: frozenset[CaptureMode] = frozenset(CaptureMode)
     day: timedelta = timedelta(0)
     declines_are_final: bool = True
     reports_failed_refunds: bool = True
 
     def request_refusal(self, request: ProviderRequest) -> Reason | None:
         """The decline reason with which the provider would refuse a request, where that is known before the call."""
-        opens = request.action in (Action.CREATE, Action.RECUR)
-        return self.refusal(request.currency, request.amount if opens else None)
+        match request.action:
+            case Action.CREATE:
+                return self.refusal(request.currency, request.amount, request.capture_mode)
+            case Action.RECUR:
+                return self.refusal(request.currency, request.amount)
+            case Action.CAPTURE | Action.REFUND:
+                return self._currency_refusal(request.currency) or self._step_refusal(request.currency, request.amount)
+            case _:
+                return self._currency_refusal(request.currency)
 
-    def refusal(self, currency: str, amount: int | None) -> Reason | None:
-        """The decline reason for a new payment of ``amount`` minor units; ``None`` for the amount of an existing one."""
-        if self.currencies is not None and currency not in self.currencies:
-            return Reason.UNSUPPORTED_CURRENCY
-        if amount is not None and amount < self.minimum.get(currency, 0):
-            return Reason.AMOUNT_TOO_SMALL
-        return None
+    def refusal(self, currency: str, amount: int, capture_mode: CaptureMode | None = None) -> Reason | None:
+        """The decline reason for a new payment of ``amount`` minor units; ``capture_mode``: ``None`` for a charge of a
+        saved method."""
+        if capture_mode is not None and capture_mode not in self.capture_modes:
+            return Reason.UNSUPPORTED_CAPTURE_MODE
+        if (reason := self._currency_refusal(currency)) is not None:
+            return reason
+        return (
+            Reason.AMOUNT_TOO_SMALL if amount < self.minimum.get(currency, 0) else self._step_refusal(currency, amount)
+        )
+
+    def _currency_refusal(self, currency: str) -> Reason | None:
+        known = self.currencies is None or currency in self.currencies
+        return None if known else Reason.UNSUPPORTED_CURRENCY
+
+    def _step_refusal(self, currency: str, amount: int) -> Reason | None:
+        return Reason.UNSUPPORTED_AMOUNT if amount % self.step.get(currency, 1) else None
 
     def business_day(self, day: date) -> tuple[datetime, datetime]:
         """The start and the end of a business day, UTC."""
@@ -117,7 +139,8 @@ class CallbackRejected(Exception):
 
 class VerifiedCallback(msgspec.Struct, frozen=True):
     """A callback whose sender is verified. ``order_ref`` (or the operation's id, where the provider gives only that)
-    keys the Kafka message; ``response`` is the body that the provider expects once the callback is stored."""
+    keys the Kafka message, and is empty where the callback names none; ``response`` is the body that the provider expects
+    once the callback is stored."""
 
     order_ref: str
     response: bytes
@@ -128,12 +151,16 @@ class ParsedCallback(msgspec.Struct, frozen=True):
     """The content of a callback. ``references``: provider or own ids that identify the payment; a callback without any
     concerns no payment and is ignored. ``dedupe``: the provider's identity of the event, the same for every redelivery.
     ``ask``: the callback proves only that something changed, because it is not signed or lacks the result: ``observed``
-    is empty, and the provider is queried."""
+    is empty, and the provider is queried. Raises :class:`~billing.errors.InvalidMessage` for a text that cannot be
+    stored."""
 
     references: tuple[str, ...]
     dedupe: str
     observed: Observation = Observation()
     ask: bool = False
+
+    def __post_init__(self) -> None:
+        check_texts(self)
 
 
 def own_id(text: str | None) -> UUID | None:
@@ -145,7 +172,11 @@ def own_id(text: str | None) -> UUID | None:
 
 
 class CallbackVerifier(ABC):
-    """Verifies who sent a provider's callbacks. Ingest needs no more of a provider, and holds no key to call it."""
+    """Verifies who sent a provider's callbacks. Ingest needs no more of a provider, and holds no key to call it.
+
+    A callback of a proven sender is stored whatever it says: the worker that reads it forwards it, or sets it aside with
+    the cause. A refusal would look like a forgery, and the provider would repeat it for days.
+    """
 
     @abstractmethod
     async def verify(self, headers: Mapping[str, str], body: bytes, peer: str | None = None) -> VerifiedCallback:
@@ -164,7 +195,7 @@ class Provider(ABC):
 
     #: The provider's name in our API, settings and records, e.g. ``yandex-pay``.
     name: ClassVar[str]
-    capabilities: ClassVar[Capabilities]
+    capabilities: Capabilities
 
     @abstractmethod
     async def perform(self, request: ProviderRequest) -> CallResult:

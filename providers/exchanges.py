@@ -13,11 +13,14 @@ from urllib.parse import parse_qsl
 import aiohttp
 import msgspec
 
+from providers.reading import read_json
 from runtime.logging.card_numbers import MASK
 from runtime.logging.redaction import redact
 
 #: Characters of a body that are shown.
 SHOWN: Final = 2_000
+#: Shown in place of JSON that is nested too deeply to be masked.
+TOO_DEEP: Final = "(nested too deeply)"
 #: Providers' field names for saved methods, customers, cards and products, in every spelling.
 _PRIVATE: Final = re.compile(
     r"rebill_?id|parent_?order_?id|customer(_?key|_?id|_details)?|payment_?method(_?id|_data|_details)?"
@@ -60,9 +63,14 @@ def tracing() -> aiohttp.TraceConfig:
     trace = aiohttp.TraceConfig()
     trace.on_request_start.append(_started)
     trace.on_request_chunk_sent.append(_sent)
-    trace.on_response_chunk_received.append(_received)
     trace.on_request_end.append(_ended)
     return trace
+
+
+def received(body: bytes) -> None:
+    """Record the answer of the last request."""
+    if exchanges := _current.get():
+        exchanges[-1].received = body
 
 
 def masked(exchanges: Sequence[Exchange]) -> list[dict[str, Any]]:
@@ -80,11 +88,6 @@ async def _sent(_session: object, _context: object, params: aiohttp.TraceRequest
         exchanges[-1].sent += params.chunk
 
 
-async def _received(_session: object, _context: object, params: aiohttp.TraceResponseChunkReceivedParams) -> None:
-    if exchanges := _current.get():
-        exchanges[-1].received += params.chunk
-
-
 async def _ended(_session: object, _context: object, params: aiohttp.TraceRequestEndParams) -> None:
     if exchanges := _current.get():
         exchanges[-1].status = params.response.status
@@ -95,11 +98,14 @@ def _shown(body: bytes) -> Any:
     if not body:
         return None
     try:
-        value = msgspec.json.decode(body)
+        value = read_json(body, object)
     except msgspec.DecodeError:
         text = body.decode(errors="replace")
         value = text if "=" not in text or "<" in text else dict(parse_qsl(text, keep_blank_values=True))
-    safe = redact(_without_private(value))
+    try:
+        safe = redact(_without_private(value))
+    except RecursionError:
+        return TOO_DEEP
     return safe if len(body) <= SHOWN else msgspec.json.encode(safe)[:SHOWN].decode(errors="replace")
 
 

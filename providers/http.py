@@ -12,13 +12,14 @@ import aiohttp
 import msgspec
 import structlog
 
-from billing.errors import InvalidMoney
+from billing.errors import InvalidMessage, InvalidMoney
 from billing.messages import ProviderRequest
 from billing.reasons import Reason, http_reason
 from billing.vocabulary import Outcome
 from providers import exchanges
 from providers.base import CallResult, Provider, StatementLine, StatementUnavailable, Unsupported
 from providers.exchanges import Exchange
+from providers.reading import AnswerTooLong, check_texts, read_answer, read_json
 
 #: Exceptions of a call that the network caused.
 NETWORK_ERRORS: Final = (aiohttp.ClientError, OSError, TimeoutError)
@@ -91,6 +92,7 @@ def log_call(provider: str, request: ProviderRequest, result: CallResult, record
         order=request.order_ref,
         outcome=result.outcome,
         reason=result.reason,
+        provider_reason=result.provider_reason and msgspec.structs.asdict(result.provider_reason),
         exchanges=exchanges.masked(recorded),
     )
 
@@ -186,10 +188,11 @@ class ApiClient(ABC):
             headers={**self._headers, **(headers or {})},
             allow_redirects=False,
         ) as response:
-            content = await response.read()
+            content = await read_answer(response)
+            exchanges.received(content)
         if (refused := self._refusal(response.status, response.headers, content)) is not None:
             raise CallEnded(refused)
-        return msgspec.json.decode(content, type=type)
+        return read_json(content, type)
 
     async def _list(
         self, path: str, query: Mapping[str, str], page: type[Page], item: type[T], *, whole: bool = False
@@ -200,7 +203,7 @@ class ApiClient(ABC):
         for _ in repeat(None) if whole else repeat(None, PAGES_MAX):
             found = await self._call("GET", path, page, query={**query, **position, "limit": str(PAGE)})
             for raw in found.items:
-                yield msgspec.json.decode(raw, type=item)
+                yield read_json(raw, item)
             following = found.next_query()
             if following is None:
                 return
@@ -231,11 +234,12 @@ class HttpProvider(Provider):
         try:
             async with asyncio.timeout(self._limits.timeout_s):
                 result = await self._perform(request)
+            check_texts(result)
         except Unsupported as unsupported:
             return CallResult(Outcome.DECLINED, reason=unsupported.reason)
         except CallEnded as ended:
             result = ended.result
-        except (msgspec.MsgspecError, InvalidMoney):
+        except (msgspec.MsgspecError, InvalidMoney, InvalidMessage, AnswerTooLong):
             result = CallResult(Outcome.UNKNOWN, reason=Reason.UNREADABLE_ANSWER)
         except NETWORK_ERRORS as error:
             result = network_failure(error)
@@ -249,7 +253,7 @@ class HttpProvider(Provider):
                 yield line
         except CallEnded as ended:
             raise StatementUnavailable(ended.result.reason or ended.result.outcome) from ended
-        except (msgspec.MsgspecError, InvalidMoney) as error:
+        except (msgspec.MsgspecError, InvalidMoney, AnswerTooLong) as error:
             raise StatementUnavailable(Reason.UNREADABLE_ANSWER) from error
         except NETWORK_ERRORS as error:
             raise StatementUnavailable(network_failure(error).reason or "network") from error

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from providers import stripe, tbank, yandex_pay, yookassa
-from providers.base import CallbackVerifier, Provider
+from providers.base import CallbackVerifier, Capabilities, Provider
 from providers.http import CallLimits
 from providers.plugin import ProviderPlugin, SandboxAddress
 from providers.settings import ProviderSettings
@@ -43,6 +43,11 @@ def sandbox_settings(address: SandboxAddress) -> dict[str, ProviderSettings]:
 def build_providers(settings: Mapping[str, ProviderSettings], limits: CallLimits) -> dict[str, Provider]:
     """Every provider by its name, not started."""
     return {name: PLUGINS[name].provider(given, limits) for name, given in settings.items()}
+
+
+def read_capabilities(settings: Mapping[str, ProviderSettings]) -> dict[str, Capabilities]:
+    """What every provider can do for our account there. ``settings``: those for callbacks suffice."""
+    return {name: given.narrow(PLUGINS[name].capabilities) for name, given in settings.items()}
 
 
 def build_verifiers(settings: Mapping[str, ProviderSettings]) -> dict[str, CallbackVerifier]:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from providers.base import Capabilities
 from runtime.settings.base import SECRETS_DIR
 
 
@@ -54,6 +55,10 @@ class ProviderSettings(BaseSettings):
     def _text_of(self, field: str) -> str:
         value = getattr(self, field)
         return "".join(map(_text, value)) if isinstance(value, list) else _text(value)
+
+    def narrow(self, capabilities: Capabilities) -> Capabilities:
+        """What of the provider's capabilities this account has."""
+        return capabilities
 
 
 def environment(settings: ProviderSettings) -> dict[str, str]:

@@ -15,12 +15,15 @@ import aiohttp
 from billing.money import from_decimal_string
 from billing.reasons import http_reason
 from providers.base import StatementLine, StatementUnavailable
+from providers.reading import read_answer
 
 #: ``merchant_operation_id``: our operation's id, where the provider knows it. Amounts are decimal strings.
 COLUMNS: Final = (
     "type", "order_id", "operation_id", "merchant_operation_id", "amount", "fee", "currency", "time",
 )  # fmt: skip
 _FOUND: Final = 200
+#: Bytes of a day's register: a line has about 200.
+REGISTER_LIMIT: Final = 256 * 1024 * 1024
 
 
 async def read(session: aiohttp.ClientSession, url: str, day: date) -> AsyncIterator[StatementLine]:
@@ -30,7 +33,7 @@ async def read(session: aiohttp.ClientSession, url: str, day: date) -> AsyncIter
     async with session.get(f"{url.rstrip('/')}/{day.isoformat()}.csv", allow_redirects=False) as response:
         if response.status != _FOUND:
             raise StatementUnavailable(http_reason(response.status))
-        text = await response.text()
+        text = (await read_answer(response, REGISTER_LIMIT)).decode("utf-8-sig")
     rows = csv.DictReader(io.StringIO(text))
     if rows.fieldnames is None or not set(COLUMNS) <= set(rows.fieldnames):
         raise StatementUnavailable("other_columns")

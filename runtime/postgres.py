@@ -20,8 +20,9 @@ POOL_SIZE = 5
 COMMAND_TIMEOUT_S = 30
 CONNECT_TIMEOUT_S = 5
 
-#: SQLSTATEs that are about the data: unique_violation, check_violation. With them class 22 and our own, class BL.
-_REFUSED: Final = ("23505", "23514")
+#: SQLSTATEs that are about the data: unique_violation, check_violation, program_limit_exceeded (a text too long for its
+#: index). With them class 22 and our own, class BL.
+_REFUSED: Final = ("23505", "23514", "54000")
 _REFUSED_CLASSES: Final = ("22", "BL")
 #: not_null_violation, foreign_key_violation; class 42: missing or changed tables, columns, functions.
 _MISMATCHED: Final = ("23502", "23503")

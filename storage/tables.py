@@ -136,6 +136,7 @@ OPERATIONS: Final = Table(
     _required("created_at", _TIME),
     _required("updated_at", _TIME),
     Column("fingerprint", Text),
+    Column("provider_reason", JSONB),
     Index("operations_payment", "payment_id"),
     Index("operations_chase", "next_chase_at", postgresql_where=text("next_chase_at IS NOT NULL")),
     Index(
@@ -212,6 +213,8 @@ PARKED_CALLBACKS: Final = Table(
     _required("received_at", _TIME),
     _required("tries", Integer(), default="0"),
     _required("next_try_at", _TIME),
+    Column("stream_partition", Integer),
+    Column("stream_offset", BigInteger),
     Index("parked_callbacks_due", "next_try_at"),
 )
 

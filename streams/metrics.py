@@ -52,6 +52,13 @@ class Metrics:
             ("type", "outcome"),
             registry=registry,
         )
+        self._other_modes = Counter(
+            "payments_other_capture_mode",
+            "Payments that a provider captures in another number of stages than they asked: its merchant is set up"
+            " otherwise than our settings say.",
+            ("provider",),
+            registry=registry,
+        )
         self._lag_messages = Gauge(
             "stream_lag_messages",
             "Messages of a partition of this worker after the position in Postgres.",
@@ -130,6 +137,10 @@ class Metrics:
     def decided(self, type: str, outcome: str) -> None:
         """The effects of a message are committed. ``type``: of our catalogue; ``outcome``: see the metric."""
         self._decisions.labels(type, outcome).inc()
+
+    def other_mode(self, provider: str) -> None:
+        """A payment is captured otherwise than it asked."""
+        self._other_modes.labels(provider).inc()
 
     def call_ended(self, provider: str, action: Action, outcome: Outcome, seconds: float) -> None:
         """A provider call ended, or was not made."""

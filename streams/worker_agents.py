@@ -92,7 +92,12 @@ class Agents:
             await provider.start()
         publisher, dead_letters = Publisher(self._producer), DeadLetterWriter(self._producer)
         self._payments = AggregateAgent(
-            Payments(), self._engine, publisher, dead_letters, exit_process, on_committed=self.metrics.decided
+            Payments(self.metrics.other_mode),
+            self._engine,
+            publisher,
+            dead_letters,
+            exit_process,
+            on_committed=self.metrics.decided,
         )
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
         self._lease = leases.Lease(leases.WORKER, self._worker, release.version(), LEASE_S, MESSAGE_TYPES.keys())

@@ -19,7 +19,14 @@ from billing.messages.payment_commands import (
     RollbackPayment,
     VoidPayment,
 )
-from billing.messages.provider import Observation, ObservedOperation, ProviderCallback, ProviderRequest, ProviderResult
+from billing.messages.provider import (
+    Observation,
+    ObservedOperation,
+    ProviderCallback,
+    ProviderReason,
+    ProviderRequest,
+    ProviderResult,
+)
 
 __all__ = [
     "MESSAGE_TYPES",
@@ -38,6 +45,7 @@ __all__ = [
     "PaymentMessage",
     "PaymentSnapshot",
     "ProviderCallback",
+    "ProviderReason",
     "ProviderRequest",
     "ProviderResult",
     "RefundLine",

@@ -58,7 +58,7 @@ class Envelope(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
             raise kind(f"unknown message type {self.type!r}")
         try:
             message: Message = decoder.decode(self.data)
-        except (msgspec.MsgspecError, ValueError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise InvalidMessage(f"{self.type}: {error}") from error
         return message
 
@@ -79,5 +79,5 @@ def decode_envelope(raw: bytes) -> Envelope:
     """Parse an envelope; :class:`InvalidMessage` when the bytes are not one."""
     try:
         return _envelopes.decode(raw)
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InvalidMessage(f"not a CloudEvent: {error}") from error

@@ -8,12 +8,14 @@ import msgspec
 
 from billing.messages.base import Message, PaymentMessage
 from billing.messages.event_parts import CallView, Entitlement, LineView, PostingView
+from billing.messages.provider import ProviderReason
 from billing.vocabulary import CaptureMode, OperationStatus, OperationType, PaymentStatus
 
 
 class OperationView(msgspec.Struct, frozen=True, omit_defaults=True):
     """An operation as others see it. ``amount``: minor units of the payment's currency. ``provider``: the provider
-    that carries it out; missing in events of earlier releases, where it is the payment's."""
+    that carries it out; missing in events of earlier releases, where it is the payment's. ``provider_reason``: why it
+    failed, in the provider's own words."""
 
     id: UUID
     type: OperationType
@@ -24,6 +26,7 @@ class OperationView(msgspec.Struct, frozen=True, omit_defaults=True):
     provider_ref: str | None = None
     reason: str | None = None
     provider: str | None = None
+    provider_reason: ProviderReason | None = None
 
 
 class ItemView(msgspec.Struct, frozen=True):

@@ -12,6 +12,13 @@ from billing.orders import Cart, Contact, Order
 from billing.vocabulary import Action, CaptureMode, OperationStatus, OperationType, Outcome, PaymentStatus
 
 
+class ProviderReason(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why something did not succeed, in the provider's own code and words; personal data are masked."""
+
+    code: str | None = None
+    message: str | None = None
+
+
 class ObservedOperation(msgspec.Struct, frozen=True, omit_defaults=True):
     """A provider's view of one operation. ``operation_id`` is ours where the provider echoes it.
     ``amount``: minor units, where the provider states it."""
@@ -22,6 +29,7 @@ class ObservedOperation(msgspec.Struct, frozen=True, omit_defaults=True):
     provider_ref: str | None = None
     amount: int | None = None
     reason: str | None = None
+    provider_reason: ProviderReason | None = None
 
 
 class Observation(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -35,6 +43,8 @@ class Observation(msgspec.Struct, frozen=True, omit_defaults=True):
     method_ref: str | None = None
     #: The provider's own name of the order, where it is the provider that names it.
     order_ref: str | None = None
+    #: The provider's own words for ``reason``.
+    provider_reason: ProviderReason | None = None
 
 
 class ProviderResult(PaymentMessage, frozen=True, omit_defaults=True):
@@ -55,6 +65,7 @@ class ProviderResult(PaymentMessage, frozen=True, omit_defaults=True):
     duration_ms: float = 0.0
     reply_to: ReplyTo | None = None
     retry_after_s: int | None = None
+    provider_reason: ProviderReason | None = None
 
 
 class ProviderCallback(PaymentMessage, frozen=True, omit_defaults=True):
@@ -76,8 +87,8 @@ class ProviderRequest(PaymentMessage, frozen=True, omit_defaults=True):
     the id of the operation that opened it until a provider that names orders itself has named it, and forever where the
     merchant names them. ``opened_at``: when the payment was recorded (UTC). ``amount``: minor units.
     ``cart``: for CREATE and RECUR what is bought; for CAPTURE and REFUND the cart that remains *after* it;
-    ``contact``: where the receipt goes. For REFUND: ``refunded_cart`` (``returned`` in JSON) holds the items given
-    back, where it names items; ``refundable_before`` (``kept``) is what the provider holds by our books, minor units,
+    ``contact``: where the receipt goes. For REFUND, and ROLLBACK where it refunds: ``refunded_cart`` (``returned`` in
+    JSON) holds the items given back, unless it undoes the whole payment. For REFUND: ``refundable_before`` (``kept``) is what the provider holds by our books, minor units,
     as if no refund were open; ``open_refund_amounts`` (``under_way``) are the amounts of the other open refunds.
     """
 

@@ -13,6 +13,7 @@ from billing.messages import (
     OperationView,
     PaymentChanged,
     PaymentSnapshot,
+    ProviderReason,
     ProviderRequest,
     Refusal,
     Reply,
@@ -101,10 +102,22 @@ class Draft:
         self.update(status=status)
         return True
 
-    def close(self, operation: Operation, status: OperationStatus, reason: str | None = None) -> Operation:
-        """Make an operation final."""
+    def close(
+        self,
+        operation: Operation,
+        status: OperationStatus,
+        reason: str | None = None,
+        provider_reason: ProviderReason | None = None,
+    ) -> Operation:
+        """Make an operation final. ``provider_reason``: the provider's own words for ``reason``."""
         return self.record_operation(
-            msgspec.structs.replace(operation, status=status, reason=reason or operation.reason, next_follow_up_at=None)
+            msgspec.structs.replace(
+                operation,
+                status=status,
+                reason=reason or operation.reason,
+                provider_reason=provider_reason,
+                next_follow_up_at=None,
+            )
         )
 
     def derive_status(self) -> None:
@@ -220,7 +233,16 @@ def snapshot(payment: Payment, operations: tuple[Operation, ...]) -> PaymentSnap
         items=tuple(ItemView(i.product_id, i.title, i.quantity, i.unit_price, i.type.value) for i in order.cart.items),
         operations=tuple(
             OperationView(
-                o.id, o.type, o.status, o.amount, o.created_at, o.updated_at, o.provider_ref, o.reason, o.provider
+                o.id,
+                o.type,
+                o.status,
+                o.amount,
+                o.created_at,
+                o.updated_at,
+                o.provider_ref,
+                o.reason,
+                o.provider,
+                o.provider_reason,
             )
             for o in operations
         ),

@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 
 from billing.errors import InvariantBroken
+from billing.messages import ProviderReason
 from billing.orders import Cart, Order
 from billing.vocabulary import Action, CaptureMode, OperationStatus, OperationType, Outcome, PaymentStatus
 
@@ -18,7 +19,8 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
     ``provider`` performs it by ``action``. ``outcome``: of the last call for it, ``None`` before the first;
     ``follow_ups``: how many were sent, ``next_follow_up_at``: when the next is due (UTC). ``cart``: the final cart of a
     capture, or the items of a refund. ``reason``: why it failed, the text of a :class:`~billing.reasons.Reason`; until
-    then the client's own reason for a void, refund or rollback. ``corrections``: ids of the operators' corrections
+    then the client's own reason for a void, refund or rollback. ``provider_reason``: the provider's own words for why it
+    failed. ``corrections``: ids of the operators' corrections
     applied to it. ``fingerprint``: of the command that requested it, ``None`` without an API client.
     """
 
@@ -38,6 +40,7 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
     cart: Cart | None = None
     corrections: tuple[UUID, ...] = ()
     fingerprint: str | None = None
+    provider_reason: ProviderReason | None = None
 
     @property
     def is_open(self) -> bool:

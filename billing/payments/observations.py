@@ -4,7 +4,7 @@ Evidence converges: the same observation twice, or an old one after a newer, cha
 """
 
 from billing.errors import InvalidMessage
-from billing.messages import Observation, ObservedOperation
+from billing.messages import Observation, ObservedOperation, ProviderReason
 from billing.payments.decision import Draft
 from billing.payments.settlement import charge_operation, fail, provider_initiated_operation, succeed
 from billing.reasons import Reason
@@ -27,7 +27,7 @@ def apply_observation(draft: Draft, observed: Observation) -> None:
         case PaymentStatus.VOIDED:
             _voided(draft)
         case PaymentStatus.FAILED:
-            _failed(draft, observed.reason or Reason.DECLINED)
+            _failed(draft, observed.reason or Reason.DECLINED, observed.provider_reason)
         case PaymentStatus.REFUNDED:
             _refunded(draft, Reason.REFUNDED_AT_PROVIDER)
         case _:
@@ -87,7 +87,7 @@ def _voided(draft: Draft) -> None:
     succeed(draft, operation)
 
 
-def _failed(draft: Draft, reason: str) -> None:
+def _failed(draft: Draft, reason: str, provider_reason: ProviderReason | None) -> None:
     """The order was declined, or rolled back: a hold is released, captured money is refunded."""
     payment = draft.payment
     if payment.authorized and not payment.captured:
@@ -97,7 +97,7 @@ def _failed(draft: Draft, reason: str) -> None:
     if payment.captured:
         _refunded(draft, Reason.ROLLED_BACK)
     else:
-        fail(draft, charge_operation(draft), reason)
+        fail(draft, charge_operation(draft), reason, provider_reason)
 
 
 def _refunded(draft: Draft, reason: str) -> None:
@@ -117,7 +117,7 @@ def _operation(draft: Draft, observed: ObservedOperation) -> None:
     if operation is None or operation.provider != draft.payment.provider or not operation.is_open:
         return
     if observed.status is OperationStatus.FAIL:
-        fail(draft, operation, observed.reason or Reason.DECLINED)
+        fail(draft, operation, observed.reason or Reason.DECLINED, observed.provider_reason)
     elif observed.status is OperationStatus.SUCCESS:
         succeed(draft, operation)
 

@@ -2,7 +2,7 @@
 
 from billing.messages import ProviderRequest, ReplyTo
 from billing.payments.model import Operation, Payment
-from billing.payments.refundable_cart import cart_after
+from billing.payments.refundable_cart import cart_after, returned_cart
 from billing.vocabulary import Action, OperationType
 
 
@@ -14,6 +14,11 @@ def build_request(
     cart = operation.cart
     refundable = None
     open_refunds: tuple[int, ...] = ()
+    refunded_cart = None
+    if operation.type is OperationType.REFUND and action in (Action.REFUND, Action.ROLLBACK):
+        # The provider itself makes the receipt of a refund that undoes the whole payment.
+        whole = operation.cart is None and operation.amount == payment.captured
+        refunded_cart = None if whole else returned_cart(payment, operation)
     if operation.type is OperationType.REFUND and action is Action.REFUND:
         refundable = payment.captured - payment.refunded
         open_refunds = tuple(o.amount for o in payment.open_refunds if o.id != operation.id)
@@ -35,7 +40,7 @@ def build_request(
         reason=operation.reason,
         opened_at=payment.created_at,
         contact=payment.order.contact,
-        refunded_cart=operation.cart if action is Action.REFUND else None,
+        refunded_cart=refunded_cart,
         refundable_before=refundable,
         open_refund_amounts=open_refunds,
         reply_to=reply_to,

@@ -55,10 +55,10 @@ def apply_result(message: ProviderResult, payment: Payment, now: datetime) -> De
 
 def _call(draft: Draft, operation: Operation, message: ProviderResult) -> None:
     if message.outcome is Outcome.DECLINED:
-        fail(draft, operation, message.reason or Reason.DECLINED)
+        fail(draft, operation, message.reason or Reason.DECLINED, message.provider_reason)
         return
     if never_sent(operation, message.outcome) and may_move_on(draft, operation):
-        draft.close(operation, OperationStatus.FAIL, message.reason or Reason.NOT_SENT)
+        draft.close(operation, OperationStatus.FAIL, message.reason or Reason.NOT_SENT, message.provider_reason)
         move_on(draft)
         return
     operation = draft.note_outcome(operation, message.outcome, message.provider_ref, message.retry_after_s)

@@ -1,6 +1,7 @@
-"""The cart that remains after refunds: providers require the remaining cart, not the refunded items."""
+"""The cart and refunds: what remains of it, which some providers require, and what is given back, which receipts list."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 import msgspec
 
@@ -8,6 +9,10 @@ from billing.messages import RefundLine
 from billing.orders import Cart, Item
 from billing.payments.model import Operation, Payment
 from billing.vocabulary import OperationStatus, OperationType
+
+#: Combinations of prices that are tried for a refund that names no items. A cart has few lines with several units; more
+#: tries would only help carts in which every line has many.
+TRIES: Final = 5_000
 
 
 def sold_cart(payment: Payment) -> Cart:
@@ -42,36 +47,93 @@ def refund_cart(payment: Payment, lines: Iterable[RefundLine]) -> Cart | None:
 
 
 def cart_after(payment: Payment, refund: Operation) -> Cart:
-    """The cart that the customer keeps once ``refund`` is done, after all earlier refunds.
+    """The cart that the customer keeps once ``refund`` is done, after all earlier refunds, one line a product.
 
-    A refund that names no items lowers the prices instead.
+    A refund that names no items lowers the prices instead. Where no prices come to what remains, the cart's total shows
+    it: the refund cannot be expressed by this cart.
     """
-    done = [
-        o
-        for o in payment.standing
-        if o.type is OperationType.REFUND and (o.status is OperationStatus.SUCCESS or o.id == refund.id)
-    ]
-    gone: dict[str, int] = {}
-    for operation in done:
-        for item in operation.cart.items if operation.cart else ():
-            gone[item.product_id] = gone.get(item.product_id, 0) + item.quantity
-    items = [
-        msgspec.structs.replace(item, quantity=item.quantity - gone.get(item.product_id, 0))
-        for item in sold_cart(payment).items
-        if item.quantity > gone.get(item.product_id, 0)
-    ]
-    return Cart(tuple(_lower(items, sum(o.amount for o in done if o.cart is None))))
+    items = list(sold_cart(payment).items)
+    for operation in payment.standing:
+        if operation.type is not OperationType.REFUND:
+            continue
+        if operation.status is OperationStatus.SUCCESS or operation.id == refund.id:
+            named = operation.cart
+            items = _lowered(items, operation.amount) if named is None else _without(items, named)[1]
+    return Cart(tuple(items))
 
 
-def _lower(items: list[Item], by: int) -> list[Item]:
-    """Lower the lines by ``by`` minor units, those with the fewest units first: a line with one unit can be lowered by
-    any amount, one with several only by multiples of their number. A remainder that no line can take stays in the
-    cart; from its total the adapter sees that the refund cannot be expressed."""
+def returned_cart(payment: Payment, refund: Operation) -> Cart | None:
+    """The items that ``refund`` gives back, for its receipt: those that it names, or as many units as its amount pays
+    for, and a part of one more. ``None`` where what is left of the cart does not come to the amount."""
+    items = list(sold_cart(payment).items)
+    for operation in payment.standing:
+        is_other = operation.type is OperationType.REFUND and operation.id != refund.id
+        if is_other and operation.status is not OperationStatus.FAIL:
+            items = _give_back(items, operation)[1]
+    returned, _ = _give_back(items, refund)
+    cart = Cart(tuple(returned))
+    return cart if cart.total == refund.amount else None
+
+
+def _give_back(items: list[Item], refund: Operation) -> tuple[list[Item], list[Item]]:
+    """What a refund gives back of these lines, and what remains of them."""
+    if refund.cart is not None:
+        return _without(items, refund.cart)
+    returned, remaining = [], []
+    left = refund.amount
+    for item in items:
+        units = min(item.quantity, left // item.unit_price) if item.unit_price else 0
+        left -= units * item.unit_price
+        returned += _line(item, units)
+        remaining += _line(item, item.quantity - units)
+    for index, item in enumerate(remaining):
+        if 0 < left < item.unit_price:
+            part, rest = (msgspec.structs.replace(item, unit_price=price) for price in (left, item.unit_price - left))
+            remaining[index : index + 1] = [*_line(item, item.quantity - 1), *_line(rest, 1)]
+            returned += _line(part, 1)
+            break
+    return returned, remaining
+
+
+def _without(items: list[Item], cart: Cart) -> tuple[list[Item], list[Item]]:
+    """The lines of ``cart``, and what remains of ``items`` without their units."""
+    gone = {item.product_id: item.quantity for item in cart.items}
+    remaining = []
+    for item in items:
+        units = min(item.quantity, gone.get(item.product_id, 0))
+        gone[item.product_id] = gone.get(item.product_id, 0) - units
+        remaining += _line(item, item.quantity - units)
+    return list(cart.items), remaining
+
+
+def _line(item: Item, quantity: int) -> list[Item]:
+    """A line with so many units of the item; none for no units."""
+    return [msgspec.structs.replace(item, quantity=quantity)] if quantity else []
+
+
+def _lowered(items: list[Item], by: int) -> list[Item]:
+    """The lines with prices that are ``by`` minor units lower in all: the price of a line with several units falls by
+    multiples of their number, so lines with many units take the most and those with few the remainder. Where no prices
+    fall by ``by``, they fall by less."""
+    order = sorted(range(len(items)), key=lambda n: -items[n].quantity)
+    falls = _falls([items[n] for n in order], by, iter(range(TRIES))) or [0] * len(items)
     lowered = list(items)
-    for index in sorted(range(len(lowered)), key=lambda n: lowered[n].quantity):
-        item = lowered[index]
-        off = min(by, item.total)
-        off -= off % item.quantity
-        lowered[index] = msgspec.structs.replace(item, unit_price=item.unit_price - off // item.quantity)
-        by -= off
+    for n, fall in zip(order, falls, strict=True):
+        lowered[n] = msgspec.structs.replace(items[n], unit_price=items[n].unit_price - fall)
     return [item for item in lowered if item.unit_price > 0]
+
+
+def _falls(items: list[Item], by: int, tries: Iterator[int]) -> list[int] | None:
+    """By how much the price of each line falls, so that the lines fall by ``by``; ``None`` where none is found before
+    the ``tries`` end."""
+    if not items:
+        return [] if by == 0 else None
+    first, *others = items
+    most = min(first.unit_price, by // first.quantity)
+    # Other numbers of units leave other remainders for the other lines.
+    for fall in range(most, max(-1, most - (others[0].quantity if others else 1)), -1):
+        if next(tries, None) is None:
+            return None
+        if (rest := _falls(others, by - fall * first.quantity, tries)) is not None:
+            return [fall, *rest]
+    return None

@@ -9,6 +9,7 @@ import msgspec
 from billing.errors import InvariantBroken
 from billing.ledger import postings
 from billing.ledger.postings import Posting
+from billing.messages import ProviderReason
 from billing.payments.decision import Draft
 from billing.payments.failover import may_move_on, move_on
 from billing.payments.lifecycle import Fact
@@ -61,12 +62,13 @@ def succeed(draft: Draft, operation: Operation) -> None:
         draft.postings.append(posting)
 
 
-def fail(draft: Draft, operation: Operation, reason: str) -> None:
+def fail(draft: Draft, operation: Operation, reason: str, provider_reason: ProviderReason | None = None) -> None:
     """The provider declined the operation, or never performed it: the payment moves on to the next provider, or fails.
-    Only an open operation can fail. ``reason``: the text of a :class:`~billing.reasons.Reason`."""
+    Only an open operation can fail. ``reason``: the text of a :class:`~billing.reasons.Reason`; ``provider_reason``: the
+    provider's own words for it."""
     if not operation.is_open:
         return
-    draft.close(operation, OperationStatus.FAIL, reason)
+    draft.close(operation, OperationStatus.FAIL, reason, provider_reason)
     known = Reason.of(reason)
     if known.try_elsewhere and may_move_on(draft, operation):
         move_on(draft)

@@ -37,6 +37,7 @@ _OPERATION: Final = {
     "provider": _PROVIDER,
     "provider_ref": None,
     "reason": "changed their mind",
+    "provider_reason": None,
     "created_at": "2026-03-02T12:00:00Z",
     "updated_at": "2026-03-02T12:00:01Z",
 }

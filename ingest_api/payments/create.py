@@ -149,7 +149,7 @@ class PaymentCreation:
         if body.provider is not None:
             return ProviderChoice(None, (body.provider,))
         return self._dependencies.selector.choose(
-            RoutingCriteria(body.currency, body.amount, body.country, body.method)
+            RoutingCriteria(body.currency, body.amount, body.country, body.method, body.capture_mode)
         )
 
 

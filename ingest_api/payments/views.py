@@ -50,6 +50,14 @@ class ItemView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderReasonOut:
+    """Why an operation failed, in the provider's own code and words, personal data masked."""
+
+    code: str | None
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OperationOut:
     """An operation of a payment: one call for money, done or tried."""
 
@@ -60,6 +68,7 @@ class OperationOut:
     provider: str | None
     provider_ref: str | None
     reason: FailureReason
+    provider_reason: ProviderReasonOut | None
     created_at: datetime
     updated_at: datetime
 
@@ -110,6 +119,7 @@ class OperationResult:
     provider: str | None
     provider_ref: str | None
     reason: FailureReason
+    provider_reason: ProviderReasonOut | None
     created_at: datetime
     updated_at: datetime
     payment: PaymentView | None
@@ -257,6 +267,7 @@ def _members(payment: PaymentSnapshot, metadata: dict[str, str]) -> dict[str, An
 
 
 def _operation_members(operation: OperationView) -> dict[str, Any]:
+    said = operation.provider_reason
     return {
         "id": operation.id,
         "type": operation.type,
@@ -265,6 +276,7 @@ def _operation_members(operation: OperationView) -> dict[str, Any]:
         "provider": operation.provider,
         "provider_ref": operation.provider_ref,
         "reason": operation.reason or None,
+        "provider_reason": None if said is None else ProviderReasonOut(code=said.code, message=said.message),
         "created_at": operation.created_at,
         "updated_at": operation.updated_at,
     }

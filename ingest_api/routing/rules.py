@@ -5,6 +5,7 @@ from typing import Annotated, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from billing.vocabulary import CaptureMode
 from ingest_api.texts import COUNTRY, CURRENCY, METHOD
 
 Currency = Annotated[str, StringConstraints(pattern=CURRENCY)]
@@ -14,13 +15,14 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 
 class RoutingCriteria(NamedTuple):
-    """The members of a payment that rules can use. ``amount``: minor units; ``country`` (ISO 3166-1) and ``method``
-    where the client gave them."""
+    """The members of a payment on which its provider depends. ``amount``: minor units; ``country`` (ISO 3166-1) and
+    ``method`` where the client gave them. Rules do not use ``capture_mode``."""
 
     currency: str
     amount: int
     country: str | None = None
     method: str | None = None
+    capture_mode: CaptureMode = CaptureMode.ONE_STAGE
 
 
 class ProviderChoice(NamedTuple):

@@ -3,14 +3,14 @@
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ingest_api.problems import Problem, ProblemError
 from ingest_api.routing.provider_health import ProviderHealth
 from ingest_api.routing.rules import ProviderChoice, RoutingCriteria, Rule, choose_providers
-from providers.plugin import ProviderPlugin
+from providers.base import Capabilities
 
 #: The only rule without a file of rules: every provider, in the order of registration.
 ANY: Final = "any"
@@ -55,18 +55,17 @@ def read_rules(path: Path | None, providers: Iterable[str]) -> tuple[Rule, ...]:
 class ProviderSelector:
     """Chooses by the rules, the capabilities of the providers, and their availability."""
 
-    def __init__(
-        self, rules: Sequence[Rule], providers: Mapping[str, ProviderPlugin[Any, Any]], health: ProviderHealth
-    ) -> None:
+    def __init__(self, rules: Sequence[Rule], capabilities: Mapping[str, Capabilities], health: ProviderHealth) -> None:
         self._rules = rules
-        self._providers = providers
+        self._capabilities = capabilities
         self.health = health
 
     def choose(self, criteria: RoutingCriteria) -> ProviderChoice:
         """The providers to try; 422 when none accepts the payment."""
 
         def accepts(name: str) -> bool:
-            return self._providers[name].capabilities.refusal(criteria.currency, criteria.amount) is None
+            capabilities = self._capabilities[name]
+            return capabilities.refusal(criteria.currency, criteria.amount, criteria.capture_mode) is None
 
         choice = choose_providers(self._rules, criteria, accepts, lambda name: name not in self.health.unavailable)
         if choice is None:

@@ -10,7 +10,7 @@ from billing.vocabulary import Action, Outcome
 from providers.base import CallResult, Capabilities, ParsedCallback, StatementLine
 from providers.http import CLOCKS_DIFFER, CallEnded, CallLimits, HttpProvider
 from providers.stripe import requests, responses
-from providers.stripe.api import Api
+from providers.stripe.api import Api, mode_of
 from providers.stripe.objects import PaymentIntent, Refund, Session
 from providers.stripe.settings import StripeSettings
 from providers.stripe.webhook import parse
@@ -49,14 +49,15 @@ class Stripe(HttpProvider):
     """
 
     name: ClassVar[str] = "stripe"
-    capabilities: ClassVar[Capabilities] = Capabilities(currencies=None, declines_are_final=False)
+    capabilities = Capabilities(currencies=None, step=requests.STEP, declines_are_final=False)
 
     def __init__(self, settings: StripeSettings, limits: CallLimits) -> None:
         self._api = Api(settings.url, settings.secret_key.get_secret_value(), limits)
+        self._live = mode_of(settings.secret_key.get_secret_value())
         super().__init__(self._api, limits)
 
     def parse_callback(self, body: bytes) -> ParsedCallback:
-        return parse(body)
+        return parse(body, live=self._live)
 
     async def _statement(self, day: date) -> AsyncIterator[StatementLine]:
         start, end = self.capabilities.business_day(day)
@@ -81,7 +82,6 @@ class Stripe(HttpProvider):
                 path = f"/v1/payment_intents/{(await self._paid(request)).id}/cancel"
                 return responses.canceled(await self._api.post(path, key, {}, PaymentIntent))
             case Action.REFUND:
-                requests.amount(request.amount, request.currency)
                 body = requests.refund(request, (await self._paid(request)).id)
                 return responses.refunded(await self._api.post("/v1/refunds", key, body, Refund))
             case Action.ROLLBACK:

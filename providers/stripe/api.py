@@ -9,8 +9,9 @@ from providers.stripe import responses
 from providers.stripe.objects import BalanceTransaction, Page, PaymentIntent, Refund, Session
 from providers.stripe.requests import OPERATION, encode
 
-#: The version that our structs are written for; without it the account's default answers.
-VERSION: Final = "2024-06-20"
+#: The version that our structs are written for; without it the account's default answers. Earlier ones make a Refund of
+#: what a partial capture releases.
+VERSION: Final = "2025-03-31.basil"
 
 T = TypeVar("T")
 
@@ -38,8 +39,10 @@ class Api(ApiClient):
         return await self._call("GET", f"/v1/payment_intents/{id}", PaymentIntent)
 
     async def refunds(self, payment_intent: str) -> list[Refund]:
-        """Every refund of a payment."""
-        return [refund async for refund in self._list("/v1/refunds", {"payment_intent": payment_intent}, Page, Refund)]
+        """Every refund of a payment; not what a partial capture released."""
+        query = {"payment_intent": payment_intent, "expand[]": "data.balance_transaction"}
+        listed = self._list("/v1/refunds", query, Page, Refund)
+        return [refund async for refund in listed if not refund.is_reversal]
 
     async def find_session(self, operation_id: str, since: int) -> Session | None:
         """The session that our operation opened at ``since`` (Unix seconds) or later."""
@@ -51,7 +54,7 @@ class Api(ApiClient):
     async def find_intent(self, operation_id: str, since: int) -> PaymentIntent | None:
         """The PaymentIntent that our operation made at ``since`` (Unix seconds) or later."""
         async for intent in self._list("/v1/payment_intents", {"created[gte]": str(since)}, Page, PaymentIntent):
-            if intent.metadata.get(OPERATION) == operation_id:
+            if intent.named(OPERATION) == operation_id:
                 return intent
         return None
 
@@ -59,3 +62,9 @@ class Api(ApiClient):
         """Every movement on the balance from ``start`` on and before ``end`` (Unix seconds), with its source."""
         query = {"created[gte]": str(start), "created[lt]": str(end), "expand[]": "data.source"}
         return self._list("/v1/balance_transactions", query, Page, BalanceTransaction, whole=True)
+
+
+def mode_of(secret_key: str) -> bool | None:
+    """Whether a key (``sk_live_…``, ``rk_test_…``) is of live mode; ``None`` for one that does not show it."""
+    mode = secret_key.partition("_")[2].partition("_")[0]
+    return mode == "live" if mode in ("live", "test") else None

@@ -1,8 +1,39 @@
 """The fields of Stripe's objects that we read."""
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
+
+from billing.messages import ProviderReason
+from providers.own_words import provider_reason
+
+#: ``reporting_category`` of what a partial capture released.
+PARTIAL_CAPTURE: Final = "partial_capture_reversal"
+
+
+class Named(msgspec.Struct):
+    """An object of which we need the id only."""
+
+    id: str
+
+
+Reference = str | Named | None
+"""Another object: its id, or all of it where the caller or the webhook endpoint expands it."""
+
+
+def id_of(reference: Reference) -> str | None:
+    """The id of the object that is referred to."""
+    return reference.id if isinstance(reference, Named) else reference
+
+
+class _WithMetadata(msgspec.Struct, kw_only=True):
+    """``metadata``: null is documented."""
+
+    metadata: dict[str, str] | None = None
+
+    def named(self, key: str) -> str | None:
+        """A value of the metadata."""
+        return None if self.metadata is None else self.metadata.get(key)
 
 
 class Failure(msgspec.Struct):
@@ -11,21 +42,26 @@ class Failure(msgspec.Struct):
     type: str
     code: str | None = None
     decline_code: str | None = None
+    message: str | None = None
+
+    @property
+    def in_own_words(self) -> ProviderReason | None:
+        """Stripe's most exact code, and its words for developers."""
+        return provider_reason(self.decline_code or self.code or self.type, self.message)
 
 
-class PaymentIntent(msgspec.Struct):
+class PaymentIntent(_WithMetadata):
     """A payment. Amounts in minor units. ``latest_charge`` exists after the first attempt to charge."""
 
     id: str
     object: Literal["payment_intent"]
     status: str
     amount_received: int = 0
-    customer: str | None = None
-    payment_method: str | None = None
+    customer: Reference = None
+    payment_method: Reference = None
     setup_future_usage: str | None = None
     last_payment_error: Failure | None = None
-    latest_charge: str | None = None
-    metadata: dict[str, str] = {}
+    latest_charge: Reference = None
 
 
 class Session(msgspec.Struct):
@@ -44,33 +80,43 @@ class Session(msgspec.Struct):
         return self.payment_intent if isinstance(self.payment_intent, PaymentIntent) else None
 
 
-class Refund(msgspec.Struct):
-    """A refund. ``amount``: minor units."""
+class _Movement(msgspec.Struct):
+    reporting_category: str | None = None
+
+
+class Refund(_WithMetadata):
+    """A refund. ``amount``: minor units; ``status``: null is documented; ``balance_transaction``: the movement on the
+    balance, where the caller expands it."""
 
     id: str
     object: Literal["refund"]
-    status: str
     amount: int
-    payment_intent: str | None = None
+    status: str | None = None
+    payment_intent: Reference = None
     failure_reason: str | None = None
-    metadata: dict[str, str] = {}
+    balance_transaction: _Movement | str | None = None
+
+    @property
+    def is_reversal(self) -> bool:
+        """It is no refund: Stripe made it of what a partial capture released. API versions before 2025-03-31.basil do
+        so, and what they made stays."""
+        movement = self.balance_transaction
+        return isinstance(movement, _Movement) and movement.reporting_category == PARTIAL_CAPTURE
 
 
-class Charge(msgspec.Struct):
+class Charge(_WithMetadata):
     """An attempt to charge; carries the metadata that its PaymentIntent had then."""
 
     id: str
     object: Literal["charge"]
-    payment_intent: str | None = None
-    metadata: dict[str, str] = {}
+    payment_intent: Reference = None
 
 
-class Source(msgspec.Struct):
+class Source(_WithMetadata):
     """The cause of a movement: a charge or a refund; other causes may lack their fields."""
 
     id: str
-    payment_intent: str | None = None
-    metadata: dict[str, str] = {}
+    payment_intent: Reference = None
 
 
 class BalanceTransaction(msgspec.Struct):
@@ -85,10 +131,7 @@ class BalanceTransaction(msgspec.Struct):
     currency: str
     created: int
     source: Source | None = None
-
-
-class _Named(msgspec.Struct):
-    id: str
+    reporting_category: str | None = None
 
 
 class Page(msgspec.Struct):
@@ -100,7 +143,7 @@ class Page(msgspec.Struct):
 
     def next_query(self) -> dict[str, str] | None:
         """The query parameters of the next page; ``None`` after the last one."""
-        return {"starting_after": msgspec.json.decode(self.items[-1], type=_Named).id} if self.has_more else None
+        return {"starting_after": msgspec.json.decode(self.items[-1], type=Named).id} if self.has_more else None
 
 
 class Refusal(msgspec.Struct):

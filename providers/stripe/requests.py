@@ -6,7 +6,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from billing.messages import ProviderRequest
-from billing.money import exponent
+from billing.money import EXPONENTS
 from billing.reasons import Reason
 from billing.vocabulary import Action, CaptureMode
 from providers.base import Unsupported
@@ -24,7 +24,7 @@ MAX_TTL: Final = timedelta(hours=24)
 #: out this much later still leaves the least time that Stripe takes.
 LEEWAY: Final = timedelta(minutes=10)
 #: Stripe accepts three-decimal amounts only with a last digit of zero.
-THREE_DECIMALS: Final = 3
+STEP: Final = {currency: 10 for currency, decimals in EXPONENTS.items() if decimals == 3}  # noqa: PLR2004
 #: Characters of a product's name.
 MAX_NAME: Final = 250
 #: Between customer and payment method in our reference of a saved method.
@@ -34,9 +34,10 @@ _SEPARATOR: Final = "/"
 def checkout(request: ProviderRequest) -> dict[str, Any]:
     """POST /v1/checkout/sessions: a checkout page. ``client_reference_id`` is our operation."""
     order = request.order
-    if order is None or order.return_urls is None:
+    if order is None:
         raise Unsupported(Reason.INVALID_REQUEST)
-    amount(request.amount, request.currency)
+    if order.return_urls is None:
+        raise Unsupported(Reason.RETURN_URLS_REQUIRED)
     intent: dict[str, Any] = {
         "capture_method": "manual" if request.capture_mode is CaptureMode.TWO_STAGE else "automatic",
         "metadata": _named(request),
@@ -49,7 +50,7 @@ def checkout(request: ProviderRequest) -> dict[str, Any]:
                 "quantity": item.quantity,
                 "price_data": {
                     "currency": request.currency.lower(),
-                    "unit_amount": amount(item.unit_price, request.currency),
+                    "unit_amount": _unit_price(item.unit_price, request.currency),
                     "product_data": {"name": item.title[:MAX_NAME]},
                 },
             }
@@ -74,7 +75,7 @@ def charge(request: ProviderRequest) -> dict[str, Any]:
     """POST /v1/payment_intents: a saved method is charged at once, the customer absent."""
     customer, method = _saved(request.saved_method)
     return {
-        "amount": amount(request.amount, request.currency),
+        "amount": request.amount,
         "currency": request.currency.lower(),
         "customer": customer,
         "payment_method": method,
@@ -87,14 +88,12 @@ def charge(request: ProviderRequest) -> dict[str, Any]:
 
 def capture(request: ProviderRequest) -> dict[str, Any]:
     """POST /v1/payment_intents/{id}/capture. A smaller amount releases the rest."""
-    taken = amount(request.amount, request.currency)
-    return {"amount_to_capture": taken, "metadata": {CAPTURE: str(request.operation_id)}}
+    return {"amount_to_capture": request.amount, "metadata": {CAPTURE: str(request.operation_id)}}
 
 
 def refund(request: ProviderRequest, payment_intent: str) -> dict[str, Any]:
     """POST /v1/refunds. There is no field for our free-text reason; of Stripe's reasons the customer's request is the nearest."""
-    given_back = amount(request.amount, request.currency)
-    return {**refund_rest(request, payment_intent), "amount": given_back}
+    return {**refund_rest(request, payment_intent), "amount": request.amount}
 
 
 def refund_rest(request: ProviderRequest, payment_intent: str) -> dict[str, Any]:
@@ -102,11 +101,10 @@ def refund_rest(request: ProviderRequest, payment_intent: str) -> dict[str, Any]
     return {"payment_intent": payment_intent, "reason": "requested_by_customer", "metadata": _named(request)}
 
 
-def amount(minor: int, currency: str) -> int:
-    """An amount as Stripe accepts it: our minor units, zero-decimal currencies included. Raises
-    :class:`Unsupported`."""
-    if exponent(currency) == THREE_DECIMALS and minor % 10:
-        raise Unsupported(Reason.INVALID_REQUEST)
+def _unit_price(minor: int, currency: str) -> int:
+    """The total may be a multiple of the step where the price of one is not."""
+    if minor % STEP.get(currency, 1):
+        raise Unsupported(Reason.UNSUPPORTED_AMOUNT)
     return minor
 
 

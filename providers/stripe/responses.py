@@ -6,13 +6,24 @@ from typing import Final, Literal
 
 import msgspec
 
-from billing.messages import Observation, ObservedOperation
+from billing.messages import Observation, ObservedOperation, ProviderReason
 from billing.reasons import Reason, http_reason
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
 from providers.base import CallResult, StatementLine, own_id
 from providers.http import OK, by_status
+from providers.own_words import provider_reason
+from providers.reading import read_json
 from providers.stripe import requests
-from providers.stripe.objects import BalanceTransaction, Failure, PaymentIntent, Refund, Refusal, Session
+from providers.stripe.objects import (
+    PARTIAL_CAPTURE,
+    BalanceTransaction,
+    Failure,
+    PaymentIntent,
+    Refund,
+    Refusal,
+    Session,
+    id_of,
+)
 
 #: ``type`` of a movement on the balance → what it is in a statement.
 STATEMENT_KINDS: Final[dict[str, Literal["charge", "refund"]]] = {
@@ -62,7 +73,7 @@ DECLINES: Final[dict[str, Reason]] = {
 REFUSALS: Final[dict[str, Reason]] = {
     "balance_insufficient": Reason.MERCHANT_BALANCE,
     "charge_already_captured": Reason.INVALID_STATE,
-    "charge_already_refunded": Reason.INVALID_STATE,
+    "charge_already_refunded": Reason.ALREADY_REFUNDED,
     "charge_disputed": Reason.INVALID_STATE,
     "charge_expired_for_capture": Reason.INVALID_STATE,
     "payment_intent_unexpected_state": Reason.INVALID_STATE,
@@ -76,7 +87,6 @@ _REFUND_STATUSES: Final = {
     "failed": OperationStatus.FAIL,
     "canceled": OperationStatus.FAIL,
 }
-_refusal = msgspec.json.Decoder(Refusal)
 
 
 def refused(status: int, headers: Mapping[str, str], body: bytes) -> CallResult | None:
@@ -92,16 +102,18 @@ def refused(status: int, headers: Mapping[str, str], body: bytes) -> CallResult 
     if (outcome := by_status(status, headers)) is not None:
         return outcome
     try:
-        error = _refusal.decode(body).error
+        error = read_json(body, Refusal).error
     except msgspec.MsgspecError:
         return CallResult(Outcome.UNKNOWN, reason=Reason.UNREADABLE_ANSWER)
+    said = error.in_own_words
     if error.type == "idempotency_error":
-        return CallResult(Outcome.UNKNOWN, reason=Reason.ALREADY_KNOWN)
+        return CallResult(Outcome.UNKNOWN, reason=Reason.ALREADY_KNOWN, provider_reason=said)
     if headers.get(SHOULD_RETRY) == "true":
-        return CallResult(Outcome.NOT_SENT, reason=Reason.PROVIDER_BUSY)
+        return CallResult(Outcome.NOT_SENT, reason=Reason.PROVIDER_BUSY, provider_reason=said)
     if error.type == "api_error":
-        return CallResult(Outcome.UNKNOWN, reason=http_reason(status))
-    return _declined(Reason.ORDER_NOT_FOUND if status == NOT_FOUND else reason_of(error))
+        return CallResult(Outcome.UNKNOWN, reason=http_reason(status), provider_reason=said)
+    reason = Reason.ORDER_NOT_FOUND if status == NOT_FOUND else reason_of(error)
+    return CallResult(Outcome.DECLINED, reason=reason, provider_reason=said)
 
 
 def reason_of(failure: Failure) -> str:
@@ -135,11 +147,12 @@ def canceled(intent: PaymentIntent) -> CallResult:
 
 def refunded(refund: Refund) -> CallResult:
     """A refund was made: at once by card, later by other methods."""
-    match _REFUND_STATUSES.get(refund.status):
+    match _REFUND_STATUSES.get(refund.status or ""):
         case OperationStatus.SUCCESS:
             return CallResult(Outcome.SUCCEEDED, refund.id)
         case OperationStatus.FAIL:
-            return _declined(Reason.DECLINED)
+            said = provider_reason(refund.failure_reason)
+            return CallResult(Outcome.DECLINED, refund.id, reason=Reason.DECLINED, provider_reason=said)
         case _:
             return CallResult(Outcome.PENDING, refund.id)
 
@@ -150,9 +163,14 @@ def observation(session: Session | None, intent: PaymentIntent | None, refunds: 
     name = None if session is None else session.id
     if intent is None or (session is not None and session.status != "complete"):
         if session is not None and session.status == "expired":
-            return Observation(PaymentStatus.FAILED, reason=_last_failure(intent) or Reason.EXPIRED, order_ref=name)
+            return Observation(
+                PaymentStatus.FAILED,
+                reason=_last_failure(intent) or Reason.EXPIRED,
+                order_ref=name,
+                provider_reason=_own_words(intent),
+            )
         return Observation(PaymentStatus.PENDING, order_ref=name)
-    recurring = intent.metadata.get(requests.ACTION) == Action.RECUR
+    recurring = intent.named(requests.ACTION) == Action.RECUR
     status = _status(intent, listed, recurring=recurring)
     return Observation(
         status,
@@ -160,19 +178,21 @@ def observation(session: Session | None, intent: PaymentIntent | None, refunds: 
         reason=(_last_failure(intent) or Reason.EXPIRED) if status is PaymentStatus.FAILED else None,
         method_ref=_method(intent),
         order_ref=intent.id if recurring else name,
+        provider_reason=_own_words(intent) if status is PaymentStatus.FAILED else None,
     )
 
 
 def observed_refund(refund: Refund) -> ObservedOperation:
     """A refund as our operation, where it is ours."""
-    status = _REFUND_STATUSES.get(refund.status, OperationStatus.PENDING)
+    status = _REFUND_STATUSES.get(refund.status or "", OperationStatus.PENDING)
     return ObservedOperation(
         OperationType.REFUND,
         status,
-        own_id(refund.metadata.get(requests.OPERATION)),
+        own_id(refund.named(requests.OPERATION)),
         refund.id,
         refund.amount,
         Reason.DECLINED if status is OperationStatus.FAIL else None,
+        provider_reason(refund.failure_reason) if status is OperationStatus.FAIL else None,
     )
 
 
@@ -193,16 +213,17 @@ def _status(intent: PaymentIntent, refunds: Iterable[Refund], *, recurring: bool
 
 
 def _captures(intent: PaymentIntent) -> Iterable[ObservedOperation]:
-    id = own_id(intent.metadata.get(requests.CAPTURE))
+    id = own_id(intent.named(requests.CAPTURE))
     if id is not None and intent.status == "succeeded":
         yield ObservedOperation(OperationType.CAPTURE, OperationStatus.SUCCESS, id, amount=intent.amount_received)
 
 
 def _method(intent: PaymentIntent) -> str | None:
     is_saved = intent.setup_future_usage == "off_session" and intent.status in ("succeeded", "requires_capture")
-    if not is_saved or intent.customer is None or intent.payment_method is None:
+    customer, method = id_of(intent.customer), id_of(intent.payment_method)
+    if not is_saved or customer is None or method is None:
         return None
-    return requests.method_ref(intent.customer, intent.payment_method)
+    return requests.method_ref(customer, method)
 
 
 def _last_failure(intent: PaymentIntent | None) -> str | None:
@@ -210,19 +231,20 @@ def _last_failure(intent: PaymentIntent | None) -> str | None:
     return None if failure is None else reason_of(failure)
 
 
-def _declined(reason: str) -> CallResult:
-    return CallResult(Outcome.DECLINED, reason=reason)
+def _own_words(intent: PaymentIntent | None) -> ProviderReason | None:
+    failure = None if intent is None else intent.last_payment_error
+    return None if failure is None else failure.in_own_words
 
 
 def line(transaction: BalanceTransaction) -> StatementLine | None:
-    """A movement that a payment made; ``None``: payouts, adjustments and the like."""
+    """A movement that a payment made; ``None``: payouts, adjustments, what a partial capture released and the like."""
     kind = STATEMENT_KINDS.get(transaction.type)
-    if kind is None or transaction.source is None:
+    if kind is None or transaction.source is None or transaction.reporting_category == PARTIAL_CAPTURE:
         return None
     source = transaction.source
     return StatementLine(
         kind=kind,
-        references=tuple(ref for ref in (source.metadata.get(requests.OPERATION), source.payment_intent) if ref),
+        references=tuple(ref for ref in (source.named(requests.OPERATION), id_of(source.payment_intent)) if ref),
         provider_ref=transaction.id,
         amount=abs(transaction.amount),
         fee=transaction.fee,

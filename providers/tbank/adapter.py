@@ -56,9 +56,7 @@ class TBank(HttpProvider):
     """
 
     name: ClassVar[str] = "tbank"
-    capabilities: ClassVar[Capabilities] = Capabilities(
-        currencies=frozenset({requests.CURRENCY}), day=MOSCOW, reports_failed_refunds=False
-    )
+    capabilities = Capabilities(currencies=frozenset({requests.CURRENCY}), day=MOSCOW, reports_failed_refunds=False)
 
     def __init__(self, settings: TBankSettings, limits: CallLimits) -> None:
         self._receipts = requests.Receipts(settings.taxation, requests.TAX_CODES | settings.tax_codes)
@@ -90,7 +88,7 @@ class TBank(HttpProvider):
     async def _confirm(self, request: ProviderRequest) -> CallResult:
         body = requests.confirm(request, await self._payment_id(request), self._receipts)
         answer = await self._api.call("Confirm", body)
-        if answer.error_code == responses.WRONG_STATE:
+        if answer.error_code in responses.WRONG_STATE:
             state = await self._done("GetState", {"PaymentId": body["PaymentId"]})
             if state.status in responses.DONE[Action.CAPTURE]:
                 return CallResult(Outcome.UNKNOWN, reason=Reason.ALREADY_KNOWN)
@@ -152,7 +150,7 @@ class TBank(HttpProvider):
     async def _order(self, order_id: str) -> responses.Order:
         order = await self._api.check_order(order_id)
         if not order.success:
-            raise CallEnded(responses.refused(order.error_code))
+            raise CallEnded(responses.refused(order))
         return order
 
     async def _done(self, method: str, body: Mapping[str, Any]) -> Answer:
@@ -161,5 +159,5 @@ class TBank(HttpProvider):
 
 def _checked(answer: Answer) -> Answer:
     if not answer.success:
-        raise CallEnded(responses.refused(answer.error_code))
+        raise CallEnded(responses.refused(answer))
     return answer

@@ -22,6 +22,11 @@ TAX_CODES: Final[dict[str, str]] = {
     Tax.VAT_20: "vat20",
     Tax.VAT_10_110: "vat110",
     Tax.VAT_20_120: "vat120",
+    Tax.VAT_5_105: "vat105",
+    Tax.VAT_7_107: "vat107",
+    # In force since 2026; the document of 2025 does not have them yet.
+    Tax.VAT_22: "vat22",
+    Tax.VAT_22_122: "vat122",
 }
 #: T-Bank accepts this many payment subjects, the first of all.
 SUBJECTS_KNOWN: Final = 13
@@ -56,7 +61,7 @@ class Receipts:
         if tax is None:
             raise Unsupported(Reason.UNSUPPORTED_TAX)
         if not 1 <= item.subject <= SUBJECTS_KNOWN or not 1 <= item.method <= len(METHODS):
-            raise Unsupported(Reason.INVALID_REQUEST)
+            raise Unsupported(Reason.UNSUPPORTED_ITEM)
         return {
             "Name": item.title[:MAX_NAME],
             "Price": item.unit_price,

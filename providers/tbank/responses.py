@@ -8,15 +8,17 @@ from typing import Final
 
 import msgspec
 
-from billing.messages import Observation, ProviderRequest
+from billing.messages import Observation, ProviderReason, ProviderRequest
 from billing.reasons import Reason
 from billing.vocabulary import Action, Outcome, PaymentStatus
 from providers.base import CallResult
+from providers.own_words import provider_reason
 
 #: No error.
 FINE: Final = "0"
 #: ErrorCode → our decline reason, after the document's table of errors. Others are ``declined``.
 DECLINES: Final[dict[str, Reason]] = {
+    "4": Reason.INVALID_STATE,
     "8": Reason.INVALID_STATE,
     "9": Reason.INVALID_REQUEST,
     "10": Reason.UNSUPPORTED,
@@ -51,7 +53,7 @@ CREDENTIALS: Final = frozenset({"202", "204", "205"})
 #: Errors of T-Bank's own: the operation may have happened.
 TROUBLE: Final = frozenset({"9999", "1099"})
 #: The payment's state does not allow the call, possibly because the same call came before.
-WRONG_STATE: Final = "8"
+WRONG_STATE: Final = frozenset({"4", "8"})
 
 #: T-Bank's status → ours. A transitional status counts as the one before it.
 STATUSES: Final[dict[str, PaymentStatus]] = {
@@ -104,6 +106,8 @@ class Answer(msgspec.Struct, rename="pascal"):
     payment_id: str | int | None = None
     payment_url: str | None = msgspec.field(default=None, name="PaymentURL")
     new_amount: int | None = None
+    message: str | None = None
+    details: str | None = None
 
     @property
     def id(self) -> str | None:
@@ -129,16 +133,23 @@ class Order(msgspec.Struct, rename="pascal"):
     success: bool
     error_code: str
     payments: list[Found] = []
+    message: str | None = None
+    details: str | None = None
 
 
-def refused(error_code: str) -> CallResult:
+def refused(answer: Answer | Order) -> CallResult:
     """A call that was not successful."""
-    if error_code in CREDENTIALS:
-        return CallResult(Outcome.NOT_SENT, reason=Reason.CREDENTIALS)
-    if error_code in TROUBLE:
-        return CallResult(Outcome.UNKNOWN, reason=Reason.PROVIDER_TROUBLE)
-    reason = DECLINES.get(error_code, Reason.DECLINED)
-    return CallResult(Outcome.DECLINED, reason=reason)
+    code, said = answer.error_code, in_own_words(answer.error_code, answer.message, answer.details)
+    if code in CREDENTIALS:
+        return CallResult(Outcome.NOT_SENT, reason=Reason.CREDENTIALS, provider_reason=said)
+    if code in TROUBLE:
+        return CallResult(Outcome.UNKNOWN, reason=Reason.PROVIDER_TROUBLE, provider_reason=said)
+    return CallResult(Outcome.DECLINED, reason=DECLINES.get(code, Reason.DECLINED), provider_reason=said)
+
+
+def in_own_words(error_code: str, message: str | None, details: str | None) -> ProviderReason | None:
+    """T-Bank's code and words; ``None`` without an error."""
+    return None if error_code == FINE else provider_reason(error_code, message, details)
 
 
 def opened(answer: Answer) -> CallResult:
@@ -154,7 +165,9 @@ def operated(action: Action, answer: Answer) -> CallResult:
     if answer.status in DONE[action]:
         return CallResult(Outcome.SUCCEEDED, ref)
     if action is Action.RECUR and answer.status in FAILED:
-        return CallResult(Outcome.DECLINED, ref, reason=Reason.DECLINED)
+        said = in_own_words(answer.error_code, answer.message, answer.details) or provider_reason(answer.status)
+        reason = DECLINES.get(answer.error_code, Reason.DECLINED)
+        return CallResult(Outcome.DECLINED, ref, reason=reason, provider_reason=said)
     return CallResult(Outcome.PENDING, ref)
 
 
@@ -185,7 +198,7 @@ def _together(amounts: Sequence[int]) -> set[int]:
 
 def inquired(answer: Answer, payment_id: str, order_ref: str) -> CallResult:
     """GetState. ``payment_id`` is given to the order if it went by another name."""
-    observed = observation(answer.status or "", answer.error_code)
+    observed = observation(answer.status or "", answer.error_code, answer.message, answer.details)
     if observed.status is None:
         return CallResult(Outcome.UNKNOWN, reason=Reason.UNKNOWN_STATUS)
     if payment_id != order_ref:
@@ -193,11 +206,14 @@ def inquired(answer: Answer, payment_id: str, order_ref: str) -> CallResult:
     return CallResult(Outcome.SUCCEEDED, observed=observed)
 
 
-def observation(status: str, error_code: str) -> Observation:
+def observation(status: str, error_code: str, message: str | None = None, details: str | None = None) -> Observation:
     """The state of a payment; without a status where we do not know T-Bank's."""
     found = STATUSES.get(status)
+    if found is not PaymentStatus.FAILED:
+        return Observation(found)
     reason = FAILURES.get(status) or DECLINES.get(error_code, Reason.DECLINED)
-    return Observation(found, reason=reason if found is PaymentStatus.FAILED else None)
+    said = in_own_words(error_code, message, details) or provider_reason(status)
+    return Observation(found, reason=reason, provider_reason=said)
 
 
 def not_found() -> CallResult:

@@ -11,6 +11,7 @@ import msgspec
 
 from billing.errors import InvalidMessage
 from providers.base import CallbackRejected, CallbackVerifier, ParsedCallback, VerifiedCallback
+from providers.reading import read_json
 from providers.tbank import responses
 from providers.tbank.tokens import is_signed
 
@@ -19,17 +20,19 @@ RESPONSE_TYPE: Final = "text/plain"
 FORBIDDEN: Final = 403
 
 
+#: Status of a notification about a fiscal receipt: nothing happened to the payment.
+RECEIPT: Final = "RECEIPT"
+
+
 class _Notification(msgspec.Struct, rename="pascal"):
-    terminal_key: str
     order_id: str
     payment_id: str | int
     status: str
     error_code: str = responses.FINE
     amount: int | None = None
     rebill_id: str | int | None = None
-
-
-_notifications = msgspec.json.Decoder(_Notification)
+    message: str | None = None
+    details: str | None = None
 
 
 class WebhookVerifier(CallbackVerifier):
@@ -47,25 +50,30 @@ class WebhookVerifier(CallbackVerifier):
     ) -> VerifiedCallback:
         """Raises :class:`CallbackRejected` with 403."""
         try:
-            fields: dict[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
-            notification = _notifications.decode(body)
+            fields = read_json(body, dict[str, Any])
         except msgspec.MsgspecError:
             raise _forbidden("not a notification") from None
         if not self._password or not is_signed(fields, self._password):
             raise _forbidden("the token is wrong")
-        if notification.terminal_key != self._terminal_key:
+        if fields.get("TerminalKey") != self._terminal_key:
             raise _forbidden("another terminal's notification")
-        return VerifiedCallback(notification.order_id, RESPONSE, RESPONSE_TYPE)
+        order_id = fields.get("OrderId")
+        return VerifiedCallback(order_id if isinstance(order_id, str) else "", RESPONSE, RESPONSE_TYPE)
 
 
 def parse(body: bytes) -> ParsedCallback:
     """Read a verified notification. Raises :class:`InvalidMessage`."""
     try:
-        notification = _notifications.decode(body)
+        fields = read_json(body, dict[str, Any])
+        if "OrderId" not in fields and (kind := _kind_of(fields)) is not None:
+            raise InvalidMessage(f"a T-Bank notification without a payment: {kind!r}")
+        notification = msgspec.convert(fields, _Notification)
     except msgspec.MsgspecError as error:
-        raise InvalidMessage(f"not a T-Bank notification: {error}") from error
+        raise InvalidMessage(f"not a notification of T-Bank about a payment: {error}") from error
+    if notification.status == RECEIPT:
+        return ParsedCallback((), f"{notification.payment_id}/{RECEIPT}")
     observed = msgspec.structs.replace(
-        responses.observation(notification.status, notification.error_code),
+        responses.observation(notification.status, notification.error_code, notification.message, notification.details),
         method_ref=None if notification.rebill_id is None else str(notification.rebill_id),
         order_ref=str(notification.payment_id),
     )
@@ -74,6 +82,13 @@ def parse(body: bytes) -> ParsedCallback:
         dedupe=f"{notification.payment_id}/{notification.status}/{notification.amount}",
         observed=observed,
     )
+
+
+def _kind_of(fields: Mapping[str, Any]) -> str | None:
+    """The kind of a notification that is not about a payment, in T-Bank's words; ``None`` for an unknown kind."""
+    if "NotificationType" in fields:
+        return str(fields["NotificationType"])
+    return "AddCard" if "CustomerKey" in fields and "RequestKey" in fields else None
 
 
 def _forbidden(reason: str) -> CallbackRejected:

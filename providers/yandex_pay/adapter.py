@@ -39,15 +39,17 @@ class YandexPay(HttpProvider):
                                                      not have, one without a status, and reason ``order_not_found``
     ========  =====================================  ==========================================================
 
-    Two stages are a setting of the merchant at Yandex Pay, so ``request.capture_mode`` is not sent. A method is saved by
+    Two stages are a setting of the merchant at Yandex Pay, so ``request.capture_mode`` is not sent: payments of the other
+    mode are declined without a call, ``unsupported_capture_mode``. A method is saved by
     opening the order as a subscription, and the id of that order identifies it. Until its customer has paid, a charge is
     declined. Outcomes of calls without a usable answer: :mod:`providers.http`; of refusals: :mod:`providers.yandex_pay.responses`.
     """
 
     name: ClassVar[str] = "yandex-pay"
-    capabilities: ClassVar[Capabilities] = Capabilities(currencies=frozenset({"RUB"}), minimum={"RUB": 100}, day=MOSCOW)
+    capabilities = Capabilities(currencies=frozenset({"RUB"}), minimum={"RUB": 100}, day=MOSCOW)
 
     def __init__(self, settings: YandexPaySettings, limits: CallLimits) -> None:
+        self.capabilities = settings.narrow(type(self).capabilities)
         self._taxes = requests.TAX_CODES | settings.tax_codes
         self._registers_url = settings.registers_url
         self._api = Api(settings.url, settings.api_key.get_secret_value(), limits)

@@ -3,14 +3,16 @@
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 import jwt
+import msgspec
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 
 from providers.http import NETWORK_ERRORS, CallLimits, open_session
+from providers.reading import read_answer, read_json
 
 log = structlog.get_logger(__name__)
 
@@ -24,6 +26,8 @@ BELIEVED_S: Final = 86_400.0
 PAUSE_S: Final = 10.0
 #: The same after a failed fetch, seconds: deliveries are postponed until one succeeds.
 FAILED_PAUSE_S: Final = 1.0
+#: Bytes of the key set: a key has about 200.
+KEYS_LIMIT: Final = 256 * 1024
 #: Deadline of a fetch, for which deliveries wait, seconds.
 TIMEOUT_S: Final = 5.0
 
@@ -83,15 +87,29 @@ class Keys:
         try:
             async with self._session.get(self._url) as response:
                 response.raise_for_status()
-                published = jwt.PyJWKSet.from_json(await response.text()).keys
-        except (*NETWORK_ERRORS, jwt.PyJWKSetError, jwt.InvalidKeyError, ValueError, AttributeError) as error:
+                published = read_json(await read_answer(response, KEYS_LIMIT), _Published).keys
+        except (*NETWORK_ERRORS, msgspec.MsgspecError) as error:
             log.warning("keys of yandex pay cannot be fetched", error=repr(error))
             return
         # The set may hold keys of other kinds; a token that names one has an unknown key.
-        self._keys = {
-            jwk.key_id: jwk.key
-            for jwk in published
-            if jwk.key_id and isinstance(jwk.key, EllipticCurvePublicKey) and isinstance(jwk.key.curve, SECP256R1)
-        }
+        keys = dict(named for key in published if (named := _named(key)) is not None)
+        if not keys:
+            log.warning("keys of yandex pay cannot be fetched", error="none of them is one of ES256")
+            return
+        self._keys = keys
         self._fetched_at = self._clock()
         self._failed = False
+
+
+class _Published(msgspec.Struct):
+    keys: list[Any]
+
+
+def _named(published: Any) -> tuple[str, EllipticCurvePublicKey] | None:
+    """A published key with its id; ``None`` where it is no key of ours, or no key at all."""
+    try:
+        jwk = jwt.PyJWK(published)
+    except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
+        return None
+    is_ours = isinstance(jwk.key, EllipticCurvePublicKey) and isinstance(jwk.key.curve, SECP256R1)
+    return (jwk.key_id, jwk.key) if is_ours and isinstance(jwk.key_id, str) and jwk.key_id else None

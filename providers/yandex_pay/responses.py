@@ -12,6 +12,8 @@ from billing.reasons import Reason
 from billing.vocabulary import OperationStatus, OperationType, Outcome, PaymentStatus
 from providers.base import CallResult, own_id
 from providers.http import OK, by_status
+from providers.own_words import provider_reason
+from providers.reading import read_json
 
 NOT_FOUND: Final = 404
 
@@ -76,9 +78,7 @@ class Success(msgspec.Struct):
 
 class _Failure(msgspec.Struct, rename="camel"):
     reason_code: str
-
-
-_failure = msgspec.json.Decoder(_Failure)
+    reason: str | None = None
 
 
 def refused(status: int, headers: Mapping[str, str], body: bytes) -> CallResult | None:
@@ -91,14 +91,16 @@ def refused(status: int, headers: Mapping[str, str], body: bytes) -> CallResult 
     if status in OK:
         return None
     try:
-        code = _failure.decode(body).reason_code
+        failure = read_json(body, _Failure)
     except msgspec.MsgspecError:
         return CallResult(Outcome.UNKNOWN, reason=Reason.UNREADABLE_ANSWER)
+    code, said = failure.reason_code, provider_reason(failure.reason_code, failure.reason)
     if code in BUSY:
-        return CallResult(Outcome.NOT_SENT, reason=Reason.PROVIDER_BUSY)
+        return CallResult(Outcome.NOT_SENT, reason=Reason.PROVIDER_BUSY, provider_reason=said)
     if code in ALREADY:
-        return CallResult(Outcome.UNKNOWN, reason=Reason.ALREADY_KNOWN)
-    return _declined(Reason.ORDER_NOT_FOUND if status == NOT_FOUND else DECLINES.get(code, Reason.DECLINED))
+        return CallResult(Outcome.UNKNOWN, reason=Reason.ALREADY_KNOWN, provider_reason=said)
+    reason = Reason.ORDER_NOT_FOUND if status == NOT_FOUND else DECLINES.get(code, Reason.DECLINED)
+    return CallResult(Outcome.DECLINED, reason=reason, provider_reason=said)
 
 
 def opened(data: Data, order_ref: str) -> CallResult:
@@ -130,6 +132,7 @@ def inquired(data: Data, request: ProviderRequest) -> CallResult:
         # Of a VOIDED order ``reason`` is the one that we sent.
         reason=DECLINES.get(order.reason, Reason.DECLINED) if order.reason and status is PaymentStatus.FAILED else None,
         method_ref=saved_method(request.order_ref, status) if request.save_method else None,
+        provider_reason=provider_reason(order.reason) if status is PaymentStatus.FAILED else None,
     )
     return CallResult(Outcome.SUCCEEDED, payment_url=order.payment_url, observed=observed)
 
@@ -144,13 +147,10 @@ def operated(data: Data, currency: str) -> CallResult:
         case "SUCCESS":
             return CallResult(Outcome.SUCCEEDED, provider_ref=operation.operation_id, observed=observed)
         case "FAIL":
-            return _declined(DECLINES.get(operation.reason or "", Reason.DECLINED))
+            reason = DECLINES.get(operation.reason or "", Reason.DECLINED)
+            return CallResult(Outcome.DECLINED, reason=reason, provider_reason=provider_reason(operation.reason))
         case _:
             return CallResult(Outcome.PENDING, provider_ref=operation.operation_id)
-
-
-def _declined(reason: Reason) -> CallResult:
-    return CallResult(Outcome.DECLINED, reason=reason)
 
 
 def _is_known(operation: _Operation) -> bool:
@@ -165,6 +165,7 @@ def _observed(operation: _Operation, currency: str) -> ObservedOperation:
         provider_ref=operation.operation_id,
         amount=_amount(operation.amount, currency),
         reason=DECLINES.get(operation.reason, Reason.DECLINED) if operation.reason else None,
+        provider_reason=provider_reason(operation.reason),
     )
 
 

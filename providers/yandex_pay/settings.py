@@ -1,13 +1,16 @@
 """Yandex Pay's settings."""
 
+import msgspec
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from billing.vocabulary import CaptureMode
+from providers.base import Capabilities
 from providers.settings import ProviderSettings
 
 
 class YandexPayCallbackSettings(ProviderSettings):
-    """What verifies Yandex Pay's webhook: the keys that it publishes, and whose events we take."""
+    """What ingest needs of Yandex Pay: the keys that it publishes, whose events we take, and how the merchant is set up."""
 
     model_config = SettingsConfigDict(env_prefix="BILLING_YANDEX_PAY_")
 
@@ -17,6 +20,11 @@ class YandexPayCallbackSettings(ProviderSettings):
     url: str = "https://pay.yandex.ru"
     """Base URL of Yandex Pay (its sandbox: https://sandbox.pay.yandex.ru)."""
     merchant_id: str = ""
+    capture_mode: CaptureMode = CaptureMode.ONE_STAGE
+    """How the merchant is set up at Yandex Pay: there it holds for all payments, so those of the other mode are refused."""
+
+    def narrow(self, capabilities: Capabilities) -> Capabilities:
+        return msgspec.structs.replace(capabilities, capture_modes=frozenset({self.capture_mode}))
 
 
 class YandexPaySettings(YandexPayCallbackSettings):
@@ -24,6 +32,6 @@ class YandexPaySettings(YandexPayCallbackSettings):
 
     api_key: SecretStr = SecretStr("")
     tax_codes: dict[str, int] = Field(default_factory=dict)
-    """Overrides and additions to the tax code table, as JSON: {"vat22": 1}. Yandex' published codes end at 20 %."""
+    """Overrides and additions to the tax code table, as JSON: {"vat22": 11}."""
     registers_url: str = ""
     """Base URL of the console's registers, ``<url>/<YYYY-MM-DD>.csv``. Empty: there are none."""

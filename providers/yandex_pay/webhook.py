@@ -16,12 +16,16 @@ from billing.errors import InvalidMessage
 from billing.messages import Observation
 from billing.vocabulary import PaymentStatus
 from providers.base import CallbackRejected, CallbackVerifier, ParsedCallback, VerifiedCallback
+from providers.reading import read_json
 from providers.yandex_pay import responses
 from providers.yandex_pay.keys import Keys, KeysUnavailable
 
 ALGORITHM: Final = "ES256"
 #: Tolerance for clocks that differ, seconds.
 LEEWAY_S: Final = 30
+#: How long a token without ``exp`` is valid, seconds: the document's sample has none, and its other tokens are valid for
+#: as long.
+VALID_S: Final = 21_600
 RESPONSE: Final = b'{"status":"success"}'
 FORBIDDEN: Final = 403
 UNAVAILABLE: Final = 503
@@ -54,9 +58,8 @@ class _Event(msgspec.Struct, rename="camel"):
     subscription: _Subscription | None = None
 
 
-_events = msgspec.json.Decoder(_Event)
-#: The first part of a token is enough to choose the key; the library reads the rest when it verifies.
-_headers: Final = msgspec.json.Decoder(dict[str, Any])
+class _Addressed(msgspec.Struct, rename="camel"):
+    merchant_id: str
 
 
 class WebhookVerifier(CallbackVerifier):
@@ -85,16 +88,21 @@ class WebhookVerifier(CallbackVerifier):
         header, payload = await self._check_signature(body)
         self._check_header(header)
         try:
-            event = _events.decode(payload)
+            merchant_id = read_json(payload, _Addressed).merchant_id
         except msgspec.MsgspecError:
-            raise _forbidden("the payload cannot be read") from None
-        if event.merchant_id != self._merchant_id:
+            raise _forbidden("the payload names no merchant") from None
+        if merchant_id != self._merchant_id:
             raise _forbidden("another merchant's event")
-        return VerifiedCallback(_order_ref(event), RESPONSE)
+        try:
+            return VerifiedCallback(_order_ref(read_json(payload, _Event)), RESPONSE)
+        except msgspec.MsgspecError:
+            return VerifiedCallback("", RESPONSE)
 
     async def _check_signature(self, body: bytes) -> tuple[dict[str, Any], bytes]:
+        token = body.strip()
         try:
-            header = _headers.decode(jwt.utils.base64url_decode(body.partition(b".")[0]))
+            # The first part of a token is enough to choose the key; the library reads the rest when it verifies.
+            header = read_json(jwt.utils.base64url_decode(token.partition(b".")[0]), dict[str, Any])
         except (ValueError, msgspec.MsgspecError):
             raise _forbidden("not a token") from None
         if header.get("alg") != ALGORITHM:
@@ -107,27 +115,39 @@ class WebhookVerifier(CallbackVerifier):
         if key is None:
             raise _forbidden("unknown key")
         try:
-            payload: bytes = self._jws.decode(body, key, algorithms=[ALGORITHM])
-        except jwt.InvalidTokenError:
+            payload: bytes = self._jws.decode(token, key, algorithms=[ALGORITHM])
+        except (jwt.InvalidTokenError, RecursionError):
             raise _forbidden("the signature does not match") from None
         return header, payload
 
     def _check_header(self, header: Mapping[str, Any]) -> None:
         if str(header.get("typ", "JWT")).upper() != "JWT":
             raise _forbidden("the type is not JWT")
-        issued, expires, now = header.get("iat"), header.get("exp"), self._now()
-        if not isinstance(issued, int | float) or not isinstance(expires, int | float):
-            raise _forbidden("iat or exp is missing")
+        issued, now = _seconds(header, "iat"), self._now()
+        if issued is None:
+            raise _forbidden("iat is missing")
+        expires = _seconds(header, "exp")
         if not issued <= now + LEEWAY_S:
             raise _forbidden("issued in the future")
-        if not expires >= now - LEEWAY_S:
+        if not (issued + VALID_S if expires is None else expires) >= now - LEEWAY_S:
             raise _forbidden("expired")
+
+
+def _seconds(header: Mapping[str, Any], name: str) -> float | None:
+    """A time of the header (Unix seconds): the contract writes it as text, the sample token as a number. ``None`` where
+    it is missing. Raises :class:`CallbackRejected` for anything else."""
+    value = header.get(name)
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        return int(value)
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+        return value
+    raise _forbidden(f"{name} is not a time")
 
 
 def parse(body: bytes) -> ParsedCallback:
     """Read a verified token. Raises :class:`InvalidMessage`."""
     try:
-        event = _events.decode(_payload(body))
+        event = read_json(_payload(body), _Event)
     except (ValueError, msgspec.MsgspecError) as error:
         raise InvalidMessage(f"not a Yandex Pay event: {error}") from error
     if event.order is not None:
@@ -153,12 +173,12 @@ def parse(body: bytes) -> ParsedCallback:
     if event.subscription is not None:
         # It names no order of ours, and a charge shows by itself whether its method still works.
         return ParsedCallback((), f"{event.event}/{event.subscription.customer_subscription_id}")
-    raise InvalidMessage(f"a Yandex Pay event without an order: {event.event}")
+    raise InvalidMessage(f"a Yandex Pay event without an order: {event.event!r}")
 
 
 def _payload(body: bytes) -> bytes:
     """The middle part of a compact token, unchecked."""
-    _, payload, _ = body.split(b".")
+    _, payload, _ = body.strip().split(b".")
     return jwt.utils.base64url_decode(payload)
 
 

@@ -46,7 +46,7 @@ class YooKassa(HttpProvider):
     """
 
     name: ClassVar[str] = "yookassa"
-    capabilities: ClassVar[Capabilities] = Capabilities(currencies=frozenset({"RUB"}), day=MOSCOW)
+    capabilities = Capabilities(currencies=frozenset({"RUB"}), day=MOSCOW)
 
     def __init__(self, settings: YooKassaSettings, limits: CallLimits) -> None:
         self._taxes = TAX_CODES | settings.tax_codes

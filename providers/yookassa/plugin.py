@@ -50,7 +50,10 @@ PLUGIN: Final = ProviderPlugin(
             }
         ),
         stored=Body({}),
-        refusals={400: Body({}), 403: Body({})},
+        refusals={
+            400: Body({"error": "not a notification"}),
+            403: Body({"error": "the sender is not on the list"}),
+        },
     ),
     callback_settings=YooKassaCallbackSettings,
     settings=YooKassaSettings,

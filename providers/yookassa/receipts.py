@@ -20,6 +20,10 @@ TAX_CODES: Final[dict[str, int]] = {
     Tax.VAT_20_120: 6,
     Tax.VAT_5: 7,
     Tax.VAT_7: 8,
+    Tax.VAT_5_105: 9,
+    Tax.VAT_7_107: 10,
+    Tax.VAT_22: 11,
+    Tax.VAT_22_122: 12,
 }
 #: Tag 1214, from 1.
 MODES: Final = (
@@ -58,7 +62,7 @@ def _item(item: Item, currency: str, taxes: Mapping[str, int]) -> dict[str, Any]
     if tax is None:
         raise Unsupported(Reason.UNSUPPORTED_TAX)
     if measure is None or not 1 <= item.subject <= len(SUBJECTS) or not 1 <= item.method <= len(MODES):
-        raise Unsupported(Reason.INVALID_REQUEST)
+        raise Unsupported(Reason.UNSUPPORTED_ITEM)
     return {
         "description": item.title[:MAX_NAME],
         "quantity": item.quantity,

@@ -21,8 +21,10 @@ MAX_REFUND_DESCRIPTION: Final = 250
 def create(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]:
     """POST /payments. The customer returns to one address, whatever the result: that of success."""
     order = request.order
-    if order is None or order.return_urls is None:
+    if order is None:
         raise Unsupported(Reason.INVALID_REQUEST)
+    if order.return_urls is None:
+        raise Unsupported(Reason.RETURN_URLS_REQUIRED)
     body = {
         **_charge(request, taxes),
         "capture": request.capture_mode is CaptureMode.ONE_STAGE,
@@ -44,7 +46,8 @@ def capture(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any
 
 
 def refund(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]:
-    """POST /refunds. A refund by items carries their receipt; YooKassa itself receipts a whole one."""
+    """POST /refunds. A refund in part carries the receipt of what is given back; YooKassa itself makes that of a
+    whole one."""
     body = {
         "payment_id": request.order_ref,
         "amount": amount(request),

@@ -7,12 +7,14 @@ from typing import Final, Literal
 
 import msgspec
 
-from billing.messages import Observation, ObservedOperation
+from billing.messages import Observation, ObservedOperation, ProviderReason
 from billing.money import from_decimal_string
 from billing.reasons import Reason
 from billing.vocabulary import OperationStatus, OperationType, Outcome, PaymentStatus
 from providers.base import CallResult, StatementLine, own_id
 from providers.http import OK, RETRY_AFTER_MAX_S, by_status
+from providers.own_words import provider_reason
+from providers.reading import read_json
 from providers.yookassa.requests import OPERATION
 
 NOT_FOUND: Final = 404
@@ -35,6 +37,8 @@ DECLINES: Final[dict[str, Reason]] = {
     "permission_revoked": Reason.METHOD_REVOKED,
     "rejected_by_timeout": Reason.ISSUER_UNAVAILABLE,
 }
+#: The same of a refund that was canceled: its money is ours.
+REFUND_DECLINES: Final[dict[str, Reason]] = DECLINES | {"insufficient_funds": Reason.MERCHANT_BALANCE}
 #: error.code of a refusal → our decline reason.
 ERRORS: Final[dict[str, Reason]] = {"invalid_request": Reason.INVALID_REQUEST, "not_found": Reason.ORDER_NOT_FOUND}
 #: A hold that ended without a capture, by us or by time: nothing was declined.
@@ -64,6 +68,12 @@ class _Method(msgspec.Struct):
 
 class _Cancellation(msgspec.Struct):
     reason: str
+    party: str | None = None
+
+    @property
+    def in_own_words(self) -> ProviderReason | None:
+        """The reason, and who canceled."""
+        return provider_reason(self.reason, self.party)
 
 
 class Payment(msgspec.Struct):
@@ -109,6 +119,7 @@ class _Error(msgspec.Struct):
     code: str
     parameter: str | None = None
     retry_after: int | None = None
+    description: str | None = None
 
 
 _REFUND_STATUSES: Final = {
@@ -116,7 +127,6 @@ _REFUND_STATUSES: Final = {
     "succeeded": OperationStatus.SUCCESS,
     "canceled": OperationStatus.FAIL,
 }
-_error = msgspec.json.Decoder(_Error)
 
 
 def refused(status: int, headers: Mapping[str, str], body: bytes) -> CallResult | None:
@@ -131,17 +141,18 @@ def refused(status: int, headers: Mapping[str, str], body: bytes) -> CallResult 
     if status in OK:
         return None
     try:
-        error = _error.decode(body)
+        error = read_json(body, _Error)
     except msgspec.MsgspecError:
         return CallResult(Outcome.UNKNOWN, reason=Reason.UNREADABLE_ANSWER)
+    said = provider_reason(error.code, error.description, error.parameter and f"parameter: {error.parameter}")
     if error.retry_after is not None:
         # Its own member is in milliseconds.
         wait_s = min(math.ceil(error.retry_after / 1000), RETRY_AFTER_MAX_S)
-        return CallResult(Outcome.NOT_SENT, reason=Reason.RATE_LIMITED, retry_after_s=wait_s)
+        return CallResult(Outcome.NOT_SENT, reason=Reason.RATE_LIMITED, retry_after_s=wait_s, provider_reason=said)
     if (error.parameter or "").lower() == KEY:
-        return CallResult(Outcome.UNKNOWN, reason=Reason.ALREADY_KNOWN)
+        return CallResult(Outcome.UNKNOWN, reason=Reason.ALREADY_KNOWN, provider_reason=said)
     reason = Reason.ORDER_NOT_FOUND if status == NOT_FOUND else ERRORS.get(error.code, Reason.DECLINED)
-    return CallResult(Outcome.DECLINED, reason=reason)
+    return CallResult(Outcome.DECLINED, reason=reason, provider_reason=said)
 
 
 def opened(payment: Payment) -> CallResult:
@@ -179,7 +190,7 @@ def refunded(refund: Refund) -> CallResult:
         case "succeeded":
             return CallResult(Outcome.SUCCEEDED, refund.id)
         case "canceled":
-            return _declined(refund.cancellation_details, refund.id)
+            return _declined(refund.cancellation_details, refund.id, REFUND_DECLINES)
         case _:
             return CallResult(Outcome.PENDING, refund.id)
 
@@ -195,6 +206,9 @@ def observation(payment: Payment, refunds: Iterable[Refund]) -> Observation:
         reason=DECLINES.get(reason or "", Reason.DECLINED) if status is PaymentStatus.FAILED else None,
         method_ref=method.id if method is not None and method.saved else None,
         order_ref=payment.id,
+        provider_reason=payment.cancellation_details.in_own_words
+        if payment.cancellation_details is not None and status is PaymentStatus.FAILED
+        else None,
     )
 
 
@@ -224,13 +238,16 @@ def _observed(refund: Refund) -> ObservedOperation:
         operation_id=own_id((refund.metadata or {}).get(OPERATION)),
         provider_ref=refund.id,
         amount=refund.amount.minor,
-        reason=None if details is None else DECLINES.get(details.reason, Reason.DECLINED),
+        reason=None if details is None else REFUND_DECLINES.get(details.reason, Reason.DECLINED),
+        provider_reason=None if details is None else details.in_own_words,
     )
 
 
-def _declined(details: _Cancellation | None, ref: str) -> CallResult:
-    reason = DECLINES.get(details.reason, Reason.DECLINED) if details is not None else Reason.DECLINED
-    return CallResult(Outcome.DECLINED, ref, reason=reason)
+def _declined(details: _Cancellation | None, ref: str, reasons: Mapping[str, Reason] = DECLINES) -> CallResult:
+    if details is None:
+        return CallResult(Outcome.DECLINED, ref, reason=Reason.DECLINED)
+    reason = reasons.get(details.reason, Reason.DECLINED)
+    return CallResult(Outcome.DECLINED, ref, reason=reason, provider_reason=details.in_own_words)
 
 
 def charge_line(payment: Payment) -> StatementLine | None:

@@ -25,7 +25,7 @@ class YooKassaSettings(YooKassaCallbackSettings):
 
     secret_key: SecretStr = SecretStr("")
     tax_codes: dict[str, int] = Field(default_factory=dict)
-    """Overrides and additions to the tax code table, as JSON. The codes published to us end at 7 %."""
+    """Overrides and additions to the tax code table, as JSON: {"vat22": 11}."""
 
     @property
     def is_for_tests(self) -> bool:

@@ -6,12 +6,13 @@ changed, and YooKassa's API is queried. Any status but 200 makes YooKassa repeat
 
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
 from billing.errors import InvalidMessage
 from providers.base import CallbackRejected, CallbackVerifier, ParsedCallback, VerifiedCallback
+from providers.reading import read_json
 from providers.yookassa.requests import OPERATION
 
 #: Who sends notifications, as published: https://yookassa.ru/developers/using-api/webhooks#ip
@@ -31,7 +32,7 @@ BAD_REQUEST: Final = 400
 class _Object(msgspec.Struct):
     id: str
     payment_id: str | None = None
-    metadata: dict[str, str | None] | None = None
+    metadata: dict[str, Any] | None = None
 
 
 class _Notification(msgspec.Struct):
@@ -40,7 +41,8 @@ class _Notification(msgspec.Struct):
     object: _Object
 
 
-_notifications = msgspec.json.Decoder(_Notification)
+class _AnyNotification(msgspec.Struct):
+    type: Literal["notification"]
 
 
 class WebhookVerifier(CallbackVerifier):
@@ -58,12 +60,16 @@ class WebhookVerifier(CallbackVerifier):
     ) -> VerifiedCallback:
         """Raises :class:`CallbackRejected`."""
         if not self._is_known(peer):
-            raise CallbackRejected(FORBIDDEN, b"{}", "the sender is not on the list")
+            raise _rejected(FORBIDDEN, "the sender is not on the list")
         try:
-            notification = _notifications.decode(body)
+            read_json(body, _AnyNotification)
+        except msgspec.MsgspecError as error:
+            raise _rejected(BAD_REQUEST, f"not a notification: {error}") from None
+        try:
+            about = read_json(body, _Notification).object
         except msgspec.MsgspecError:
-            raise CallbackRejected(BAD_REQUEST, b"{}", "not a notification") from None
-        return VerifiedCallback(notification.object.payment_id or notification.object.id, b"{}")
+            return VerifiedCallback("", b"{}")
+        return VerifiedCallback(about.payment_id or about.id, b"{}")
 
     def _is_known(self, peer: str | None) -> bool:
         try:
@@ -78,16 +84,20 @@ class WebhookVerifier(CallbackVerifier):
 def parse(body: bytes) -> ParsedCallback:
     """Read a notification. Raises :class:`InvalidMessage`."""
     try:
-        notification = _notifications.decode(body)
+        notification = read_json(body, _Notification)
     except msgspec.MsgspecError as error:
         raise InvalidMessage(f"not a YooKassa notification: {error}") from error
     kind, about = notification.event.partition(".")[0], notification.object
     if kind not in ("payment", "refund"):
-        raise InvalidMessage(f"a YooKassa notification without a payment: {notification.event}")
+        raise InvalidMessage(f"a YooKassa notification without a payment: {notification.event!r}")
     # Our operation's id identifies the payment before YooKassa's answer has brought its own.
     references = (about.payment_id if kind == "refund" else about.id, (about.metadata or {}).get(OPERATION))
     return ParsedCallback(
-        references=tuple(reference for reference in references if reference),
+        references=tuple(reference for reference in references if reference and isinstance(reference, str)),
         dedupe=f"{notification.event}/{about.id}",
         ask=True,
     )
+
+
+def _rejected(status: int, reason: str) -> CallbackRejected:
+    return CallbackRejected(status, msgspec.json.encode({"error": reason}), reason)

@@ -7,7 +7,14 @@ from uuid import UUID
 
 import msgspec
 
-from billing.messages import Message, PaymentChanged, ProviderCallback, ProviderRequest, ProviderResult
+from billing.messages import (
+    Message,
+    PaymentChanged,
+    ProviderCallback,
+    ProviderReason,
+    ProviderRequest,
+    ProviderResult,
+)
 from billing.messages import decode_envelope as decode
 from billing.money import Money
 from billing.signals import signals_for
@@ -110,18 +117,24 @@ def _summary(message: Message) -> str:
     name = message.TYPE.removeprefix("billing.").removesuffix(".v1")
     if isinstance(message, ProviderResult):
         took = f"in {message.duration_ms:.0f} ms"
-        return " ".join(filter(None, (message.action.value, message.outcome.value, took, message.reason)))
+        said = _said(message.provider_reason)
+        return " ".join(filter(None, (message.action.value, message.outcome.value, took, message.reason, said)))
     if isinstance(message, ProviderCallback):
         observed = message.observed
         seen = [observed.status.value] if observed.status else []
-        seen += [f"{o.type.value} {o.status.value}" for o in observed.operations]
-        return f"{message.provider}: {', '.join(seen)}"
+        seen += [" ".join(filter(None, (o.type, o.status, _said(o.provider_reason)))) for o in observed.operations]
+        return " ".join(filter(None, (f"{message.provider}: {', '.join(seen)}", _said(observed.provider_reason))))
     fields = {
         name: ",".join(value) if isinstance(value, tuple) else value
         for name in ("operation_id", "provider", "route", "alternatives", "amount", "reason", "operator", "follow_up")
         if (value := getattr(message, name, None)) not in (None, ())
     }
     return " ".join((name, *(f"{key}={redact(str(value))}" for key, value in fields.items())))
+
+
+def _said(said: ProviderReason | None) -> str | None:
+    """The provider's own words, in brackets."""
+    return None if said is None else f"({': '.join(filter(None, (said.code, said.message)))})"
 
 
 def _transition(event: PaymentChanged) -> str:

@@ -9,6 +9,7 @@ from sqlalchemy import ARRAY, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.ledger.postings import Posting
+from billing.messages import ProviderReason
 from billing.orders import Cart, Contact, Item, Order, ReturnUrls
 from billing.payments.model import Operation, Payment
 from billing.vocabulary import (
@@ -130,6 +131,7 @@ def operation_row(payment: Payment, operation: Operation) -> dict[str, Any]:
         "cart": operation.cart,
         "corrections": operation.corrections,
         "fingerprint": operation.fingerprint,
+        "provider_reason": operation.provider_reason,
         "version": payment.version,
         "created_at": operation.created_at,
         "updated_at": operation.updated_at,
@@ -226,4 +228,7 @@ def _operation(row: Mapping[Any, Any]) -> Operation:
         cart=None if row["cart"] is None else msgspec.convert(row["cart"], Cart),
         corrections=tuple(row["corrections"]),
         fingerprint=row["fingerprint"],
+        provider_reason=None
+        if row["provider_reason"] is None
+        else msgspec.convert(row["provider_reason"], ProviderReason),
     )

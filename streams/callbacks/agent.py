@@ -1,6 +1,7 @@
 """The callbacks agent: reads verified callbacks, finds their payments, forwards them to the payments inbox.
 
-A callback whose payment is not known yet is parked in Postgres and retried; none is dropped.
+A callback whose payment is not known yet is parked in Postgres and retried for three days; then it becomes a dead letter.
+None is dropped.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +11,6 @@ from uuid import UUID
 
 import msgspec
 import structlog
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.errors import BillingError, InvalidMessage
@@ -21,19 +21,27 @@ from runtime.kafka.dead_letters import DeadLetterWriter
 from runtime.kafka.publisher import OutboundMessage, Publisher
 from runtime.kafka.record import Incoming
 from runtime.periodic import run_periodically
-from runtime.postgres import POSTGRES_ERRORS, is_refusal
+from runtime.postgres import POSTGRES_ERRORS
 from runtime.retry import Retry
 from storage.payments.references import find_payments
 from storage.streams.parked_callbacks import ParkedCallback, due, park, unpark
 from storage.streams.positions import Consumer, LostPartition, advance, load
+from streams.delivery.refusals import Poison, apply_all
 
 log = structlog.get_logger(__name__)
 
 CONSUMER: Final = Consumer.CALLBACKS
 #: When a parked callback is retried; after these, daily.
 PARKED_AGAIN: Final = tuple(timedelta(seconds=s) for s in (1, 5, 30, 300, 3600))
+#: After this the payment is not ours, or is lost: the callback becomes a dead letter, which an operator sees. No provider
+#: repeats a callback for longer.
+PARKED_FOR: Final = timedelta(days=3)
 PARKED_LIMIT: Final = 200
 PARKED_EVERY_S: Final = 1.0
+
+
+class PaymentUnknown(BillingError):
+    """A callback concerns a payment that did not become known: most likely of another system on the same account."""
 
 
 class _Received(msgspec.Struct, frozen=True):
@@ -42,6 +50,7 @@ class _Received(msgspec.Struct, frozen=True):
     body: bytes
     received_at: datetime
     parsed: ParsedCallback
+    position: tuple[int, int] | None
     tries: int = 0
 
 
@@ -74,35 +83,35 @@ class CallbacksAgent:
         return self._next
 
     async def process(self, batch: list[Incoming]) -> None:
-        """Forward a batch, then move the position. A crash in between forwards it twice, under the same ids."""
-        received: list[tuple[Incoming, _Received]] = []
-        for incoming in batch:
-            try:
-                callback = self._read(incoming)
-                if callback.parsed.references:
-                    received.append((incoming, callback))
-            except BillingError as error:
-                await self._dead_letters.write(CONSUMER, CALLBACKS.name, incoming, error)
-        moves: dict[int, tuple[int, int]] = {}
-        for incoming in batch:
-            first = moves.get(incoming.partition, (self._next[incoming.partition], 0))[0]
-            moves[incoming.partition] = (first, incoming.offset + 1)
+        """Forward a batch, then move the position. A crash in between forwards it twice, under the same ids. A callback
+        that cannot be read, or whose data Postgres refuses, becomes a dead letter."""
 
-        async def forward() -> None:
-            async with self._statements.connect() as connection:
-                try:
-                    await self._forward(connection, [callback for _, callback in received])
-                except DBAPIError as error:
-                    if not is_refusal(error):
-                        raise
-                    await self._forward_singly(connection, received)
-                await advance(connection, CONSUMER, CALLBACKS.name, moves)
+        async def attempt() -> None:
+            # In a retry, an earlier part of the batch may be done.
+            rest = [incoming for incoming in batch if incoming.offset >= self._next[incoming.partition]]
+            await apply_all(rest, self._apply, self._set_aside)
 
         try:
-            await Retry("apply callbacks", POSTGRES_ERRORS).run(forward, callbacks=len(batch))
+            await Retry("apply callbacks", POSTGRES_ERRORS).run(attempt, callbacks=len(batch))
         except LostPartition as error:
             self._exit_process(str(error))
-        self._next.update({partition: following for partition, (_, following) in moves.items()})
+
+    async def _apply(self, batch: Sequence[Incoming]) -> None:
+        received = [self._read(index, incoming) for index, incoming in enumerate(batch)]
+        async with self._statements.connect() as connection:
+            await self._forward(connection, [callback for callback in received if callback.parsed.references])
+        await self._advance(batch)
+
+    async def _set_aside(self, incoming: Incoming, cause: Exception) -> None:
+        await self._dead_letters.write(CONSUMER, CALLBACKS.name, incoming, cause)
+        await self._advance([incoming])
+
+    async def _advance(self, batch: Sequence[Incoming]) -> None:
+        following = {incoming.partition: incoming.offset + 1 for incoming in batch}
+        moves = {partition: (self._next[partition], to) for partition, to in following.items()}
+        async with self._statements.connect() as connection:
+            await advance(connection, CONSUMER, CALLBACKS.name, moves)
+        self._next.update(following)
 
     async def retry_parked(self) -> None:
         """Retry parked callbacks when they are due, forever."""
@@ -111,24 +120,23 @@ class CallbacksAgent:
         )
 
     async def retry_parked_once(self) -> None:
-        """Forward those that are due and whose payment is known now; record the try of the others."""
+        """Forward those that are due and whose payment is known now, record the try of the others, and write dead letters
+        for those that were parked for :data:`PARKED_FOR`."""
+        now = self._now()
         async with self._engine.begin() as connection:
-            parked = await due(connection, self._now(), PARKED_LIMIT)
-            if parked:
-                known = await self._forward(connection, [self._reread(callback) for callback in parked])
-                await unpark(connection, known)
-
-    async def _forward_singly(
-        self, connection: AsyncConnection, received: Sequence[tuple[Incoming, _Received]]
-    ) -> None:
-        """Forward a batch of which Postgres refuses the data of a callback: that one becomes a dead letter."""
-        for incoming, callback in received:
-            try:
-                await self._forward(connection, [callback])
-            except DBAPIError as error:
-                if not is_refusal(error):
-                    raise
-                await self._dead_letters.write(CONSUMER, CALLBACKS.name, incoming, error)
+            waiting: list[_Received] = []
+            done: list[str] = []
+            for callback in await due(connection, now, PARKED_LIMIT):
+                try:
+                    received = self._reread(callback)
+                    if callback.position is not None and callback.received_at <= now - PARKED_FOR:
+                        raise PaymentUnknown(f"no payment has any of {', '.join(received.parsed.references)}")
+                    waiting.append(received)
+                except BillingError as error:
+                    await self._dead_letters.write(CONSUMER, CALLBACKS.name, _incoming(callback), error)
+                    done.append(callback.id)
+            done += await self._forward(connection, waiting)
+            await unpark(connection, done)
 
     async def _forward(self, connection: AsyncConnection, received: Sequence[_Received]) -> list[str]:
         """Forward the callbacks that have a payment, park the rest; returns the ids of those forwarded."""
@@ -153,7 +161,7 @@ class CallbacksAgent:
         await self._publisher.publish(outputs)
         return known
 
-    def _read(self, incoming: Incoming) -> _Received:
+    def _read(self, index: int, incoming: Incoming) -> _Received:
         headers = dict(incoming.headers)
         try:
             provider = headers[CALLBACK_PROVIDER].decode()
@@ -161,19 +169,44 @@ class CallbacksAgent:
             received_at = datetime.fromisoformat(headers[CE_TIME].decode())
             adapter = self._providers[provider]
         except (KeyError, ValueError) as error:
-            raise InvalidMessage(f"a callback without its headers: {error!r}") from error
-        return _Received(id, provider, incoming.value, received_at, adapter.parse_callback(incoming.value))
+            cause = InvalidMessage(f"a callback without its headers: {error!r}")
+            raise Poison(index, cause) from error
+        try:
+            parsed = adapter.parse_callback(incoming.value)
+        except BillingError as error:
+            raise Poison(index, error) from error
+        position = (incoming.partition, incoming.offset)
+        return _Received(id, provider, incoming.value, received_at, parsed, position)
 
     def _reread(self, parked: ParkedCallback) -> _Received:
         parsed = self._providers[parked.provider].parse_callback(parked.body)
-        return _Received(parked.id, parked.provider, parked.body, parked.received_at, parsed, parked.tries)
+        return _Received(
+            parked.id, parked.provider, parked.body, parked.received_at, parsed, parked.position, parked.tries
+        )
 
 
 def _parked(callback: _Received, now: datetime) -> ParkedCallback:
     wait = PARKED_AGAIN[callback.tries] if callback.tries < len(PARKED_AGAIN) else timedelta(days=1)
     return ParkedCallback(
-        callback.id, callback.provider, callback.body, callback.received_at, now + wait, callback.tries + 1
+        callback.id,
+        callback.provider,
+        callback.body,
+        callback.received_at,
+        now + wait,
+        callback.tries + 1,
+        callback.position,
     )
+
+
+def _incoming(parked: ParkedCallback) -> Incoming:
+    """The message that the callback came in."""
+    partition, offset = parked.position or (0, 0)
+    headers = (
+        (CALLBACK_PROVIDER, parked.provider.encode()),
+        (CE_ID, parked.id.encode()),
+        (CE_TIME, parked.received_at.isoformat().encode()),
+    )
+    return Incoming(partition, offset, None, parked.body, headers)
 
 
 def _output(callback: _Received, payment_id: UUID, now: datetime) -> OutboundMessage:

@@ -12,7 +12,6 @@ from uuid import UUID
 
 import msgspec
 import structlog
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.errors import BillingError, UnknownMessageType
@@ -20,13 +19,14 @@ from billing.messages import Envelope, Message, decode_envelope
 from runtime.kafka.dead_letters import DeadLetterWriter
 from runtime.kafka.publisher import OutboundMessage, Publisher
 from runtime.kafka.record import Incoming
-from runtime.postgres import POSTGRES_ERRORS, is_refusal
+from runtime.postgres import POSTGRES_ERRORS
 from runtime.retry import Retry
 from storage.journal import records
 from storage.journal.records import JournalRow
 from storage.streams.parking import park
 from storage.streams.positions import LostPartition, Move, advance, load_positions, mark_published
 from streams.delivery.aggregate import Aggregate, Change, Decided, State
+from streams.delivery.refusals import Poison, apply_all
 
 log = structlog.get_logger(__name__)
 
@@ -39,15 +39,6 @@ DEAD_LETTER_RUN: Final = 100
 REPUBLISH_CHUNK: Final = 500
 
 _encoder = msgspec.json.Encoder()
-
-
-class _Poison(Exception):
-    """The message at ``index`` of the batch can never be applied."""
-
-    def __init__(self, index: int, cause: Exception) -> None:
-        super().__init__(str(cause))
-        self.index = index
-        self.cause = cause
 
 
 class AggregateAgent(Generic[State, Change]):
@@ -103,48 +94,24 @@ class AggregateAgent(Generic[State, Change]):
         retried until it is back; a lost partition ends the process."""
 
         async def attempt() -> None:
-            try:
-                await self._apply_all(batch)
-            except POSTGRES_ERRORS:
-                self._cache.clear()
-                raise
+            # In a retry, an earlier part of the batch may be committed.
+            rest = [incoming for incoming in batch if incoming.offset >= self._next[incoming.partition]]
+            await apply_all(rest, self._apply, self._set_aside)
 
         try:
             await Retry("apply batch", POSTGRES_ERRORS).run(attempt, messages=len(batch))
         except LostPartition as error:
             self._exit_process(str(error))
 
-    async def _apply_all(self, batch: list[Incoming]) -> None:
-        """Apply the batch. Where a message is poison: apply those before it, set it aside, go on with the rest."""
-        rest = batch
-        while rest:
-            if rest[0].offset < self._next[rest[0].partition]:  # a retry: an earlier part is committed
-                rest = rest[1:]
-                continue
-            try:
-                await self._apply(rest)
-            except _Poison as poison:
-                await self._apply_all(rest[: poison.index])
-                await self._set_aside(rest[poison.index], poison.cause)
-                rest = rest[poison.index + 1 :]
-            except DBAPIError as error:
-                self._cache.clear()
-                if not is_refusal(error):
-                    raise
-                # Postgres refuses the data of one of the messages: find it by halves.
-                if len(rest) == 1:
-                    await self._set_aside(rest[0], error)
-                    return
-                half = len(rest) // 2
-                await self._apply_all(rest[:half])
-                rest = rest[half:]
-            else:
-                self._dead_letter_run = 0
-                return
+    async def _apply(self, batch: Sequence[Incoming]) -> None:
+        try:
+            await self._commit(batch)
+        except POSTGRES_ERRORS:
+            self._cache.clear()
+            raise
+        self._dead_letter_run = 0
 
-    async def _apply(self, batch: list[Incoming]) -> None:
-        if not batch:
-            return
+    async def _commit(self, batch: Sequence[Incoming]) -> None:
         opened = [_open(index, incoming) for index, incoming in enumerate(batch)]
         now = self._now()
         work: _Work[State, Change] = _Work(now.isoformat(), self._topic)
@@ -157,7 +124,7 @@ class AggregateAgent(Generic[State, Change]):
                 try:
                     decided = decide(states.get(id), message, envelope, now)
                 except BillingError as error:
-                    raise _Poison(index, error) from error
+                    raise Poison(index, error) from error
                 if decided.state is not None:
                     states[id] = decided.state
                 work.add(incoming, envelope, id, decided)
@@ -265,4 +232,4 @@ def _open(index: int, incoming: Incoming) -> tuple[Envelope, Message]:
         envelope = decode_envelope(incoming.value)
         return envelope, envelope.open()
     except BillingError as error:
-        raise _Poison(index, error) from error
+        raise Poison(index, error) from error

@@ -1,15 +1,17 @@
 """The payments agent: the only writer of payments, a binding of ``decide`` to the delivery machinery."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
 import msgspec
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.messages import Envelope, Message, PaymentChanged, ProviderRequest, Reply
 from billing.messages.topics import EVENTS, INBOX, REPLIES, REQUESTS
+from billing.payments.capture_modes import shows_another_mode
 from billing.payments.decide import decide
 from billing.payments.decision import Decision
 from billing.payments.model import Operation, Payment
@@ -19,6 +21,8 @@ from storage.payments.rows import load_payments
 from storage.payments.save import Changes, save
 from storage.streams.positions import Consumer, Move
 from streams.delivery.aggregate import Decided
+
+log = structlog.get_logger(__name__)
 
 SOURCE: Final = "/streams/payments"
 
@@ -32,10 +36,14 @@ class PaymentChange(NamedTuple):
 
 
 class Payments:
-    """Payments as an :class:`~streams.delivery.aggregate.Aggregate`."""
+    """Payments as an :class:`~streams.delivery.aggregate.Aggregate`. ``on_other_mode`` gets the provider of a payment
+    that is captured otherwise than it asked."""
 
     consumer = Consumer.PAYMENTS
     inbox = INBOX
+
+    def __init__(self, on_other_mode: Callable[[str], None] = lambda _provider: None) -> None:
+        self._on_other_mode = on_other_mode
 
     async def load(self, connection: AsyncConnection, ids: Sequence[UUID]) -> Mapping[UUID, Payment]:
         """The payments with these ids that exist."""
@@ -45,6 +53,14 @@ class Payments:
         self, state: Payment | None, message: Message, cause: Envelope, now: datetime
     ) -> Decided[Payment, PaymentChange]:
         """What follows from a message to a payment."""
+        if state is not None and shows_another_mode(state, message):
+            log.warning(
+                "provider captures otherwise than the payment asked",
+                payment=str(state.id),
+                provider=state.provider,
+                capture_mode=state.capture_mode,
+            )
+            self._on_other_mode(state.provider)
         decision = decide(state, message, now)
         payment = decision.payment
         changed = payment is not None and payment is not state

@@ -180,6 +180,7 @@ class ProviderAgent:
             observed=result.observed,
             duration_ms=round(duration_ms, 3),
             retry_after_s=result.retry_after_s,
+            provider_reason=result.provider_reason,
             reply_to=request.reply_to,
         )
         envelope = Envelope.wrap(

@@ -12,7 +12,7 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
 from billing.orders import Cart, Contact, Item
-from billing.vocabulary import Action, CaptureMode, Outcome
+from billing.vocabulary import Action, CaptureMode, Outcome, Tax
 from providers.yookassa import requests
 from providers.yookassa.receipts import MEASURES, MODES, SUBJECTS, TAX_CODES
 from tests.contract.documents import check, operation
@@ -164,6 +164,10 @@ async def test_notifications_carry_the_documents_objects(world):
         events.add(body["event"])
     assert events == {"payment.waiting_for_capture", "payment.succeeded", "refund.succeeded", "payment.canceled"}
     assert events < set(schemas["NotificationEventType"]["enum"])
+
+
+def test_every_rate_in_force_has_a_code():
+    assert set(TAX_CODES) == set(Tax)
 
 
 @pytest.mark.parametrize(

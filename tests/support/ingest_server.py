@@ -258,7 +258,11 @@ def world(verifiers: Verifiers | None = None, **overrides: Any) -> World:
         reads=reads,
         providers=known,
         verifiers=verifiers,
-        selector=ProviderSelector(read_rules(settings.routes_file, known), known, ProviderHealth(reads)),
+        selector=ProviderSelector(
+            read_rules(settings.routes_file, known),
+            {name: plugin.capabilities for name, plugin in known.items()},
+            ProviderHealth(reads),
+        ),
         clock=lambda: NOW,
         new_id=lambda: uuid5(UUID(int=0), str(next(ids))).hex,
     )

@@ -99,6 +99,9 @@ class ProviderWorld:
 
     async def open(self, *prices: int, **fields: Any) -> ProviderRequest:
         """An order that can be paid; the request that opened it, under the name that the order has from now on."""
+        modes = self.adapter.capabilities.capture_modes
+        if len(modes) == 1:
+            fields = {"capture_mode": next(iter(modes)), **fields}
         request = a_request(order=an_order(*(prices or (59_900,))), provider=self.adapter.name, **fields)
         result = await self.adapter.perform(request)
         assert result.outcome is Outcome.PENDING, result
@@ -160,8 +163,13 @@ class ProviderWorld:
         return web.Response(body=verified.response, content_type=verified.response_type)
 
     async def tell(self, path: str, **body: Any) -> None:
-        """Set the sandbox up."""
+        """Set the sandbox up, and the adapter as its merchant is: Yandex Pay has one capture mode for all payments."""
         await self.ask("POST", f"/_sandbox/{path}", json=body)
+        if path == "merchant" and self.provider == "yandex-pay":
+            mode = CaptureMode.TWO_STAGE if body["two_stage"] else CaptureMode.ONE_STAGE
+            self.adapter.capabilities = msgspec.structs.replace(
+                self.adapter.capabilities, capture_modes=frozenset({mode})
+            )
 
     async def book(self, order_ref: str) -> dict[str, Any]:
         """The provider's own record of an order."""

@@ -26,6 +26,7 @@ from billing_client.models import (
     OperationStatus,
     Payment,
     PaymentStatus,
+    ProviderReason,
     RefundLine,
     ReturnUrls,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "Payment",
     "PaymentStatus",
     "ProblemError",
+    "ProviderReason",
     "RefundLine",
     "Refused",
     "Repeats",

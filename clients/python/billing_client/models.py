@@ -96,8 +96,15 @@ class RefundLine(msgspec.Struct, frozen=True):
     quantity: int
 
 
+class ProviderReason(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an operation failed, in the provider's own code and words."""
+
+    code: str | None = None
+    message: str | None = None
+
+
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """An operation of a payment, performed or attempted."""
+    """An operation of a payment, performed or attempted. ``provider_reason``: earlier releases lack it."""
 
     id: UUID
     type: str
@@ -108,6 +115,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
     created_at: datetime
     updated_at: datetime
+    provider_reason: ProviderReason | None = None
 
 
 class Payment(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,6 +24,8 @@ MAX_KEY: Final = 255
 #: Kept for at least 24 hours, as documented; in seconds.
 IDEMPOTENCY_S: Final = 86_400.0
 SHOULD_RETRY: Final = "Stripe-Should-Retry"
+#: Operations that move money on the balance.
+MOVES: Final = ("CAPTURE", "REFUND", "REVERSAL")
 #: After every id of letters and digits.
 LAST: Final = "~"
 
@@ -162,7 +164,9 @@ class StripeApi:
         return serializers.intent(self._payments.confirm(self._found(request), params, key))
 
     def _capture(self, request: web.Request, params: Params, key: str | None) -> dict[str, Any]:
-        return serializers.intent(self._payments.capture(self._found(request), params, key))
+        version = request.headers.get("Stripe-Version", serializers.VERSION)
+        reverses = version < serializers.NO_REVERSALS
+        return serializers.intent(self._payments.capture(self._found(request), params, key, reverses=reverses))
 
     def _cancel(self, request: web.Request, _params: Params, key: str | None) -> dict[str, Any]:
         return serializers.intent(self._payments.cancel(self._found(request), key))
@@ -182,7 +186,7 @@ class StripeApi:
         id = request.match_info["id"]
         order = self._ledger.find_by_operation(id)
         operation = None if order is None else next((o for o in order.operations if o.id == id), None)
-        if order is not None and operation is not None and operation.type == "REFUND":
+        if order is not None and operation is not None and serializers.is_refund(operation):
             return serializers.refund(order, operation)
         raise Refused(404, "invalid_request_error", "No such refund", "resource_missing", param="id")
 
@@ -195,7 +199,7 @@ class StripeApi:
         return lists.page(_path(request), rows, params)
 
     def _refunds(self, request: web.Request, params: Params) -> dict[str, Any]:
-        rows = self._all_refunds()
+        rows = self._all_refunds(expanded="data.balance_transaction" in parameters.nested(params, "expand").values())
         if "payment_intent" in params:
             rows = [row for row in rows if row["payment_intent"] == params["payment_intent"]]
         return lists.page(_path(request), rows, params)
@@ -203,16 +207,19 @@ class StripeApi:
     def _transactions(self, request: web.Request, params: Params) -> dict[str, Any]:
         expanded = "data.source" in parameters.nested(params, "expand").values()
         rows = lists.transactions(
-            with_statement_faults(movements(self._orders()), PROVIDER, self._faults), expanded=expanded
+            with_statement_faults(movements(self._orders(), MOVES), PROVIDER, self._faults), expanded=expanded
         )
         for name in ("type", "source", "currency"):
             if name in params:
                 rows = [row for row in rows if row[name] == params[name] or _is_of(row[name], params[name])]
         return lists.page(_path(request), rows, params)
 
-    def _all_refunds(self) -> list[dict[str, Any]]:
+    def _all_refunds(self, *, expanded: bool) -> list[dict[str, Any]]:
         return [
-            serializers.refund(order, o) for order in self._orders() for o in order.operations if o.type == "REFUND"
+            serializers.refund(order, operation, expanded=expanded)
+            for order in self._orders()
+            for operation in order.operations
+            if serializers.is_refund(operation)
         ]
 
     def _orders(self) -> list[Any]:

@@ -9,9 +9,6 @@ from providers.sandbox.stripe import parameters, serializers
 
 DEFAULT_LIMIT: Final = 10
 LIMITS: Final = range(1, 101)
-#: The sandbox' price: 2.9 % and 30 minor units, on what is taken; refunds give none of it back.
-FEE_PER_MILLE: Final = 29
-FEE_FIXED: Final = 30
 
 
 def page(path: str, found: Sequence[dict[str, Any]], params: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,29 +28,14 @@ def page(path: str, found: Sequence[dict[str, Any]], params: Mapping[str, Any]) 
 
 
 def transactions(found: Iterable[Movement], *, expanded: bool) -> list[dict[str, Any]]:
-    """Movements on the balance. Amounts in minor units, refunds negative. ``expanded``: with their whole source."""
+    """Movements on the balance. ``expanded``: with their whole source."""
     return [_transaction(order, operation, expanded=expanded) for order, operation in found]
 
 
 def _transaction(order: Order, operation: Operation, *, expanded: bool) -> dict[str, Any]:
-    is_refund = operation.type == "REFUND"
-    amount = -operation.amount if is_refund else operation.amount
-    source = serializers.refund(order, operation) if is_refund else serializers.charge(order)
-    fee = 0 if is_refund else amount * FEE_PER_MILLE // 1000 + FEE_FIXED
-    return {
-        "id": serializers.transaction_id(operation),
-        "object": "balance_transaction",
-        "amount": amount,
-        "available_on": int(operation.updated),
-        "created": int(operation.updated),
-        "currency": order.currency.lower(),
-        "fee": fee,
-        "net": amount - fee,
-        "reporting_category": "refund" if is_refund else "charge",
-        "source": source if expanded else source["id"],
-        "status": "available",
-        "type": "refund" if is_refund else "charge",
-    }
+    gives_back = serializers.is_refund(operation)
+    source = serializers.refund(order, operation) if gives_back else serializers.charge(order)
+    return serializers.transaction(order, operation, source if expanded else source["id"])
 
 
 def _bounds(params: Mapping[str, Any]) -> dict[str, int]:

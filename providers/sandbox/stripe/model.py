@@ -98,8 +98,9 @@ class Payments:
         self.changes.commit(order, "pay", [self._event("payment_intent.payment_failed", order, None)])
         return True
 
-    def capture(self, order: Order, params: Mapping[str, Any], key: str | None) -> Order:
-        """POST /v1/payment_intents/{id}/capture; the remainder goes back to the customer."""
+    def capture(self, order: Order, params: Mapping[str, Any], key: str | None, *, reverses: bool = False) -> Order:
+        """POST /v1/payment_intents/{id}/capture; the remainder goes back to the customer. ``reverses``: as a Refund, in
+        versions of the API before 2025-03-31.basil."""
         order.note("capture", key)
         if order.status != "AUTHORIZED":
             raise self._unexpected(order)
@@ -110,8 +111,16 @@ class Payments:
             raise invalid("more than can be captured", "amount_to_capture", "amount_too_large")
         order.details["metadata"] = order.details["metadata"] | parameters.nested(params, "metadata")
         operation = self._add(order, "CAPTURE", "SUCCESS", amount, key)
+        released = order.authorized - amount
         order.captured, order.status = amount, "CAPTURED"
-        self.changes.commit(order, "capture", [self._event("payment_intent.succeeded", order, key)], operation)
+        events = [self._event("payment_intent.succeeded", order, key)]
+        if reverses and released:
+            operation.amount = order.authorized
+            reversal = self._add(order, "REVERSAL", "SUCCESS", released, None)
+            reversal.id = f"re_{uuid.uuid4().hex}"
+            events.append(serializers.event("charge.refunded", serializers.charge(order), key))
+            events.append(serializers.event("refund.updated", serializers.refund(order, reversal), key))
+        self.changes.commit(order, "capture", events, operation)
         return order
 
     def cancel(self, order: Order, key: str | None) -> Order:
@@ -158,7 +167,7 @@ class Payments:
             event = serializers.event("checkout.session.expired", self.session(order), key)
         elif order.status == "AUTHORIZED":
             self._add(order, "VOID", "SUCCESS", order.authorized, None)
-            order.status, order.blocked, order.reason = "VOIDED", True, "automatic"
+            order.status, order.blocked, order.reason = "VOIDED", True, "expired"
             event = self._event("payment_intent.canceled", order, key)
         else:
             return False

@@ -13,7 +13,10 @@ from providers.sandbox.ledger import Operation, Order
 
 SESSION: Final = "cs_test_"
 INTENT: Final = "pi_"
-VERSION: Final = "2024-06-20"
+#: The account's default version of the API.
+VERSION: Final = "2025-03-31.basil"
+#: Before it a partial capture made a Refund of what it released, and a second movement on the balance.
+NO_REVERSALS: Final = "2025-03-31"
 
 _STATUSES: Final = {
     "PENDING": "requires_payment_method",
@@ -109,27 +112,35 @@ def intent(order: Order) -> dict[str, Any]:
     }
 
 
-def refund(order: Order, operation: Operation) -> dict[str, Any]:
-    """A refund."""
+def is_refund(operation: Operation) -> bool:
+    """Whether there is a Refund object of an operation: also of what a partial capture released, in old versions."""
+    return operation.type in ("REFUND", "REVERSAL")
+
+
+def refund(order: Order, operation: Operation, *, expanded: bool = False) -> dict[str, Any]:
+    """A refund. ``expanded``: with its movement on the balance."""
+    movement: Any = None
+    if operation.status == "SUCCESS":
+        movement = transaction(order, operation, operation.id) if expanded else transaction_id(operation)
     return {
         "id": operation.id,
         "object": "refund",
         "amount": operation.amount,
-        "balance_transaction": transaction_id(operation) if operation.status == "SUCCESS" else None,
+        "balance_transaction": movement,
         "charge": _charge_id(order),
         "created": int(operation.created),
         "currency": order.currency.lower(),
         "failure_reason": operation.reason,
         "metadata": operation.details.get("metadata", {}),
         "payment_intent": intent_id(order),
-        "reason": "requested_by_customer",
+        "reason": "requested_by_customer" if operation.type == "REFUND" else None,
         "status": _REFUND_STATUSES[operation.status],
     }
 
 
 def charge(order: Order) -> dict[str, Any]:
     """The charge, as the event of a refund shows it."""
-    refunds = [o.amount for o in order.operations if o.type == "REFUND" and o.status != "FAIL"]
+    refunds = [o.amount for o in order.operations if is_refund(o) and o.status != "FAIL"]
     return {
         "id": _charge_id(order),
         "object": "charge",
@@ -149,6 +160,33 @@ def charge(order: Order) -> dict[str, Any]:
 def transaction_id(operation: Operation) -> str:
     """The name of the movement on the balance that an operation made."""
     return f"txn_{operation.id.rpartition('_')[2].replace('-', '')}"
+
+
+#: The sandbox' price: 2.9 % and 30 minor units, on what is taken; refunds give none of it back.
+FEE_PER_MILLE: Final = 29
+FEE_FIXED: Final = 30
+
+
+def transaction(order: Order, operation: Operation, source: Any) -> dict[str, Any]:
+    """A movement on the balance. Amounts in minor units, refunds negative."""
+    gives_back = is_refund(operation)
+    amount = -operation.amount if gives_back else operation.amount
+    fee = 0 if gives_back else amount * FEE_PER_MILLE // 1000 + FEE_FIXED
+    category = {"REFUND": "refund", "REVERSAL": "partial_capture_reversal"}.get(operation.type, "charge")
+    return {
+        "id": transaction_id(operation),
+        "object": "balance_transaction",
+        "amount": amount,
+        "available_on": int(operation.updated),
+        "created": int(operation.updated),
+        "currency": order.currency.lower(),
+        "fee": fee,
+        "net": amount - fee,
+        "reporting_category": category,
+        "source": source,
+        "status": "available",
+        "type": "refund" if gives_back else "charge",
+    }
 
 
 def event(type: str, shown: dict[str, Any], key: str | None = None) -> bytes:

@@ -6,6 +6,7 @@ from typing import ClassVar, Final
 import msgspec
 from aiohttp import web
 
+from billing.vocabulary import CaptureMode
 from providers.sandbox import json_http
 from providers.sandbox.context import SandboxContext
 from providers.sandbox.imitation import CallbackRequest, Imitation, Line
@@ -35,7 +36,8 @@ class YandexPayImitation(Imitation):
 
     def __init__(self, settings: YandexPaySettings, context: SandboxContext) -> None:
         self._signer = Signer(signing_key(context.ledger))
-        self._orders = Orders(settings.merchant_id, context)
+        two_stage = settings.capture_mode is CaptureMode.TWO_STAGE
+        self._orders = Orders(settings.merchant_id, context, two_stage=two_stage)
         self._api = YandexPayApi(self, self._orders, self._signer, settings, context)
 
     def routes(self) -> list[web.RouteDef]:

@@ -37,17 +37,19 @@ class Orders:
     since no document describes one.
     """
 
-    def __init__(self, merchant_id: str, context: SandboxContext) -> None:
+    def __init__(self, merchant_id: str, context: SandboxContext, *, two_stage: bool) -> None:
         self.changes = Changes(PROVIDER, context)
         self._ledger = context.ledger
         self._faults = context.faults
         self._merchant_id = merchant_id
         self._on_opened = context.on_opened
-        self._two_stage = self._ledger.recall(_TWO_STAGE) == b"yes"
+        set_up = self._ledger.recall(_TWO_STAGE)
+        self._two_stage = two_stage if set_up is None else set_up == b"yes"
 
     @property
     def two_stage(self) -> bool:
-        """Whether new orders are held first: a setting of the merchant, not of a request. Kept across restarts."""
+        """Whether new orders are held first: a setting of the merchant, not of a request. What it was set to is kept
+        across restarts."""
         return self._two_stage
 
     @two_stage.setter

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from billing.messages import ProviderRequest
-from billing.vocabulary import Action
+from billing.vocabulary import Action, CaptureMode
 from providers.base import StatementLine, StatementUnavailable
 from tests.support.named_providers import StripeWorld, TBankWorld
 from tests.support.sandbox import ProviderWorld, a_request, running
@@ -126,3 +126,12 @@ async def test_a_provider_refuses_unheard_what_its_capabilities_exclude(world):
         assert (await world.adapter.perform(small)).reason == "amount_too_small"
         assert capabilities.request_refusal(msgspec.structs.replace(small, amount=least)) is None
         assert capabilities.request_refusal(msgspec.structs.replace(small, action=Action.REFUND)) is None
+    for currency, step in capabilities.step.items():
+        odd = msgspec.structs.replace(request, currency=currency, amount=10 * step + 1)
+        for action in (Action.CREATE, Action.RECUR, Action.CAPTURE, Action.REFUND):
+            asked = msgspec.structs.replace(odd, action=action)
+            assert (await world.adapter.perform(asked)).reason == "unsupported_amount"
+        assert capabilities.request_refusal(msgspec.structs.replace(odd, amount=10 * step)) is None
+    for mode in set(CaptureMode) - capabilities.capture_modes:
+        other = msgspec.structs.replace(request, currency="RUB", amount=10_000, capture_mode=mode)
+        assert (await world.adapter.perform(other)).reason == "unsupported_capture_mode"

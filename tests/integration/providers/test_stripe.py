@@ -2,14 +2,16 @@
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import pytest
 
-from billing.vocabulary import Action, CaptureMode, OperationStatus, Outcome, PaymentStatus
+from billing.messages import Observation, ProviderRequest
+from billing.vocabulary import Action, CaptureMode, OperationStatus, OperationType, Outcome, PaymentStatus
 from tests.support.factories import an_order
 from tests.support.named_providers import StripeWorld
-from tests.support.sandbox import a_request, running
+from tests.support.sandbox import API_KEY, a_request, running
 
 CHARGE = {"amount": "59900", "currency": "usd", "payment_method": "pm_card_visa", "confirm": "true"}
 
@@ -183,3 +185,50 @@ async def test_the_balance_tells_every_movement_with_its_fee(world: StripeWorld)
 async def test_a_list_that_cannot_be_is_refused(world: StripeWorld, query):
     status, body, _ = await world.api("GET", "/refunds", **query)
     assert (status, body["error"]["type"]) == (400, "invalid_request_error")
+
+
+async def captured_in_part(world: StripeWorld, version: str) -> tuple[ProviderRequest, dict[str, Any]]:
+    """A hold of 100.00 of which 40.00 were captured in the dashboard, by a client of that version of the API."""
+    request = await world.hold(10_000)
+    intent = request.order_ref.replace("cs_test_", "pi_")
+    headers = {"Authorization": f"Bearer {API_KEY}", "Stripe-Version": version}
+    path, body = f"/stripe/v1/payment_intents/{intent}/capture", {"amount_to_capture": "4000"}
+    return request, await world.ask("POST", path, data=body, headers=headers)
+
+
+async def test_a_partial_capture_leaves_no_refund_and_one_movement(world: StripeWorld):
+    request = await world.hold(10_000)
+    assert (await world.ask_for(request, Action.CAPTURE, 4_000)).outcome is Outcome.SUCCEEDED
+    observed = await inquired(world, request)
+    assert observed.status is PaymentStatus.CAPTURED
+    assert not [o for o in observed.operations if o.type is OperationType.REFUND]
+    assert (await world.api("GET", "/refunds"))[1]["data"] == []
+    (movement,) = (await world.api("GET", "/balance_transactions"))[1]["data"]
+    assert (movement["type"], movement["amount"]) == ("charge", 4_000)
+
+
+async def test_what_a_partial_capture_released_under_an_old_version_is_no_refund(world: StripeWorld):
+    request, intent = await captured_in_part(world, "2024-06-20")
+    assert intent["amount_received"] == 4_000
+    (made,) = (await world.api("GET", "/refunds"))[1]["data"]
+    assert (made["amount"], made["status"], made["metadata"]) == (6_000, "succeeded", {})
+    observed = await inquired(world, request)
+    assert observed.status is PaymentStatus.CAPTURED
+    assert not [o for o in observed.operations if o.type is OperationType.REFUND]
+    lines = [line async for line in world.adapter.statement(datetime.now(UTC).date())]
+    assert [line.kind for line in lines] == ["charge"]
+
+
+async def test_an_endpoint_of_an_old_version_is_told_of_a_refund_and_the_payment_asks(world: StripeWorld):
+    await captured_in_part(world, "2024-06-20")
+    await world.until(lambda: {"charge.refunded", "refund.updated"} <= set(world.events()))
+    told = dict(zip(world.events(), world.callbacks, strict=True))
+    for event in ("charge.refunded", "refund.updated"):
+        assert (told[event].ask, told[event].observed) == (True, Observation())
+
+
+async def test_a_partly_captured_payment_can_be_refunded_to_the_end(world: StripeWorld):
+    request = await world.hold(10_000)
+    await world.ask_for(request, Action.CAPTURE, 4_000)
+    assert (await world.ask_for(request, Action.REFUND, 4_000)).outcome is Outcome.SUCCEEDED
+    assert (await inquired(world, request)).status is PaymentStatus.REFUNDED

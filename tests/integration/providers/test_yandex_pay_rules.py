@@ -1,14 +1,18 @@
 """The provider's rules for orders, carts and repeats, as the sandbox keeps them and the adapter meets them."""
 
 from typing import Any
+from uuid import uuid4
 
 import aiohttp
+import msgspec
 import pytest
 from pydantic import SecretStr
 
+from billing.messages import RefundPayment
 from billing.orders import Cart, Item
-from billing.vocabulary import Action, Outcome, PaymentStatus
-from tests.support.factories import an_order
+from billing.vocabulary import Action, OperationStatus, Outcome, PaymentStatus
+from tests.support.factories import a_create, an_order
+from tests.support.provider_life import Life
 from tests.support.sandbox import AUTHORIZED, ProviderWorld, a_cart, a_request, about
 
 ORDERS = "/yandex-pay/api/merchant/v1/orders"
@@ -191,3 +195,22 @@ async def test_a_cart_that_does_not_add_up_is_refused(world: ProviderWorld, spoi
         said = await answer.json()
     assert (answer.status, said["status"]) == (400, "fail")
     assert said["reasonCode"] in ("ORDER_CART_DATA_ERROR", "BAD_FORMAT")
+
+
+async def test_a_refund_that_no_prices_express_is_declined_here_and_one_by_items_is_done(world: ProviderWorld):
+    life = Life(world)
+    cart = Cart((Item("film-1", "Film 1", 3, 10_000),))
+    order = msgspec.structs.replace(an_order(), cart=cart, amount=cart.total)
+    await life.tell(a_create(order=order))
+    await life.pays()
+    payment = await life.called_back()
+    assert payment.status is PaymentStatus.CAPTURED
+    for amount, reason in ((5_000, "unsupported_refund"), (4_998, None)):
+        refund = uuid4()
+        payment = await life.tell(RefundPayment(payment.id, refund, "asked", amount))
+        operation = payment.operation(refund)
+        assert operation is not None
+        assert (operation.status is OperationStatus.FAIL) is (reason is not None)
+        assert reason is None or operation.reason == reason
+    payment = await life.settled()
+    assert (payment.refunded, (await life.book())["refunded"]) == (4_998, 4_998)

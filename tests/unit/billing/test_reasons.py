@@ -75,8 +75,12 @@ def test_other_providers_are_tried_where_the_reason_depends_on_the_provider() ->
         "invalid_request",
         "issuer_unavailable",
         "limit_exceeded",
+        "return_urls_required",
         "unsupported",
+        "unsupported_amount",
+        "unsupported_capture_mode",
         "unsupported_currency",
+        "unsupported_item",
         "unsupported_tax",
     }
 

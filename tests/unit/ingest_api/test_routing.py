@@ -57,6 +57,7 @@ async def chosen(world: Any, body: dict[str, Any], **changes: Any) -> tuple[str 
     ("changes", "route", "providers"),
     [
         ({}, "everybody-else", ("yandex-pay", "tbank", "stripe")),
+        ({"capture_mode": "TWO_STAGE"}, "everybody-else", ("tbank", "stripe")),
         ({"amount": 10_000_000}, "large-sums", ("tbank", "yookassa")),
         ({"amount": 9_999_999}, "everybody-else", ("yandex-pay", "tbank", "stripe")),
         ({"method": "sbp"}, "by-phone", ("yookassa",)),

@@ -7,10 +7,15 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from pydantic import SecretStr
 
 from billing.errors import InvalidMessage
+from billing.messages import Observation
 from billing.vocabulary import OperationStatus, PaymentStatus
 from providers.base import CallbackRejected
+from providers.http import CallLimits
+from providers.stripe import Stripe
+from providers.stripe.settings import StripeSettings
 from providers.stripe.webhook import EVENTS, SIGNATURE, TOLERANCE_S, WebhookVerifier, parse
 
 NOW = 1_800_000_000
@@ -91,7 +96,7 @@ async def test_without_a_secret_nothing_is_believed(secrets):
         await WebhookVerifier(secrets, lambda: NOW).verify({SIGNATURE: signed(event(), "")}, event())
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b'{"id":"evt_1"}'])
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"id":"evt_1"}', b"[" * 3000, b'{"id":' * 3000 + b"1" + b"}" * 3000])
 async def test_what_is_signed_and_no_event_is_refused(verifier, body):
     with pytest.raises(CallbackRejected):
         (await verifier.verify({SIGNATURE: signed(body)}, body))
@@ -158,3 +163,78 @@ async def test_an_event_that_nobody_subscribed_to_is_stored_and_then_set_aside(v
 def test_what_cannot_be_read_is_set_aside(body):
     with pytest.raises(InvalidMessage):
         parse(body)
+
+
+@pytest.mark.parametrize("type", ["refund.updated", "charge.refund.updated", "refund.created", "refund.failed"])
+@pytest.mark.parametrize("null", ["metadata", "status", "failure_reason"])
+async def test_documented_nulls_of_a_refund_are_accepted(verifier, type, null):
+    refund = {"id": "re_1", "object": "refund", "status": "succeeded", "amount": 100, "payment_intent": "pi_1"}
+    body = event(type, **(refund | {"metadata": {"operation": str(uuid4())}, null: None}))
+    assert await verifier.verify({SIGNATURE: signed(body)}, body)
+    parsed = parse(body)
+    assert "pi_1" in parsed.references
+    if null == "status":
+        assert parsed.observed.operations[0].status is OperationStatus.PENDING
+
+
+@pytest.mark.parametrize(
+    ("type", "shown"),
+    [
+        ("refund.updated", {"id": "re_1", "object": "refund", "status": "succeeded", "amount": 1, "payment_intent": {"id": "pi_1"}}),
+        ("charge.refunded", {"id": "ch_1", "object": "charge", "payment_intent": {"id": "pi_1", "object": "payment_intent"}}),
+        ("payment_intent.succeeded", {"status": "succeeded", "latest_charge": {"id": "ch_1"}, "customer": {"id": "cus_1"},
+            "payment_method": {"id": "pm_1"}, "metadata": None}),
+    ],
+)  # fmt: skip
+def test_expanded_objects_are_accepted(type, shown):
+    assert "pi_1" in parse(event(type, **shown)).references
+
+
+async def test_a_thin_event_is_stored_and_set_aside_by_name(verifier):
+    thin = {"id": "evt_test_1", "object": "v2.core.event", "type": "v2.money_management.transaction.created"}
+    body = json.dumps(thin | {"created": "2026-11-23T12:00:00.000Z", "livemode": False}).encode()
+    assert (await verifier.verify({SIGNATURE: signed(body)}, body)).order_ref == "evt_test_1"
+    with pytest.raises(InvalidMessage, match=r"did not subscribe to: 'v2\.money_management"):
+        parse(body)
+
+
+@pytest.mark.parametrize("outcome", ["succeeded", "failed"])
+def test_the_end_of_a_slow_method_makes_the_payment_ask(outcome):
+    session = {"id": "cs_1", "object": "checkout.session", "status": "complete", "client_reference_id": "ours"}
+    parsed = parse(event(f"checkout.session.async_payment_{outcome}", **session))
+    assert (parsed.references, parsed.ask, parsed.observed) == (("ours", "cs_1"), True, Observation())
+
+
+@pytest.mark.parametrize(
+    ("key", "livemode", "is_ours"),
+    [
+        ("sk_test_1", False, True),
+        ("sk_test_1", True, False),
+        ("rk_live_1", True, True),
+        ("rk_live_1", False, False),
+        ("sandbox", True, True),
+    ],
+)
+def test_an_event_of_the_other_mode_is_set_aside(key, livemode, is_ours):
+    adapter = Stripe(StripeSettings(secret_key=SecretStr(key)), CallLimits(5.0, 1))
+    body = json.dumps(json.loads(event()) | {"livemode": livemode}).encode()
+    if is_ours:
+        assert adapter.parse_callback(body).references
+    else:
+        with pytest.raises(InvalidMessage, match="mode"):
+            adapter.parse_callback(body)
+
+
+def test_an_event_of_a_connected_account_is_set_aside():
+    with pytest.raises(InvalidMessage, match="acct_1"):
+        parse(json.dumps(json.loads(event()) | {"account": "acct_1"}).encode())
+
+
+@pytest.mark.parametrize("title", ["Кино 🎬", "two\r\nlines"])
+async def test_the_raw_bytes_are_what_is_signed(verifier, title):
+    body = event(description=title)
+    assert await verifier.verify({SIGNATURE: signed(body)}, body)
+    again = json.dumps(json.loads(body), ensure_ascii=False, indent=1).encode()
+    assert again != body
+    with pytest.raises(CallbackRejected):
+        await verifier.verify({SIGNATURE: signed(body)}, again)

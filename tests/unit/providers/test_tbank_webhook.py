@@ -67,6 +67,8 @@ async def test_a_token_in_capitals_is_the_same_token():
         b"",
         b"[]",
         b"{}",
+        b'{"a":' * 3000,
+        b'{"a":' * 3000 + b"1" + b"}" * 3000,
         notification(Token=""),
         notification(Token=None),
         notification(Token="0" * 64),
@@ -77,7 +79,8 @@ async def test_a_token_in_capitals_is_the_same_token():
         notification(TerminalKey="AnotherTerminal"),
     ],
     ids=[
-        "empty", "a list", "no fields", "empty token", "no token", "forged", "re-keyed", "its own password", "another amount",
+        "empty", "a list", "no fields", "nested and cut", "nested", "empty token", "no token", "forged", "re-keyed",
+        "its own password", "another amount",
         "another status", "another terminal",
     ],
 )  # fmt: skip
@@ -122,3 +125,35 @@ def test_a_repeat_is_known_and_another_status_is_another_event():
 def test_what_cannot_be_read_is_set_aside(body):
     with pytest.raises(InvalidMessage):
         parse(body)
+
+
+ADD_CARD = {
+    "TerminalKey": TERMINAL, "CustomerKey": "customer-1", "RequestKey": "13021e10-a3ed-4f14-bcd1-823b5ac37390",
+    "Success": True, "Status": "COMPLETED", "PaymentId": 13660, "ErrorCode": "0", "RebillId": "3207469334",
+    "CardId": "10452089", "Pan": "430000******0777", "ExpDate": "0229",
+}  # fmt: skip
+QR = {
+    "TerminalKey": TERMINAL, "RequestKey": "13021e10-a3ed-4f14-bcd1-823b5ac37390", "AccountToken": "70LSS7DN18SJQRS",
+    "NotificationType": "LINKACCOUNT", "Success": True, "ErrorCode": "0", "Status": "ACTIVE",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("fields", "kind"), [(ADD_CARD, "AddCard"), (QR, "LINKACCOUNT")])
+async def test_a_notification_of_another_kind_is_acknowledged_and_set_aside_by_name(fields, kind):
+    body = json.dumps({**fields, "Token": token(fields, PASSWORD)}).encode()
+    assert (await verify(body)).response == b"OK"
+    with pytest.raises(InvalidMessage, match=kind):
+        parse(body)
+
+
+async def test_a_notification_about_a_receipt_concerns_no_payment():
+    body = notification(Status="RECEIPT", Receipt={"Items": []}, FiscalNumber=1)
+    assert (await verify(body)).response == b"OK"
+    assert parse(body).references == ()
+
+
+@pytest.mark.parametrize("around", [b"\xef\xbb\xbf%s", b"\r\n %s \r\n"])
+async def test_what_stands_around_the_json_does_no_harm(around):
+    body = around % notification()
+    assert (await verify(body)).order_ref == "21050"
+    assert parse(body).references == ("21050", "13660")

@@ -134,3 +134,27 @@ async def test_a_flood_at_once_causes_one_fetch_too(provider, verifier, clock):
     rejected = await asyncio.gather(*(rejection(verifier, token) for token in tokens))
     assert {(one.status, one.reason) for one in rejected} == {(403, "unknown key")}
     assert provider.fetches == 2
+
+
+async def test_strange_keys_beside_the_right_one_are_skipped(provider, verifier):
+    provider.others = [
+        {"kty": "AKP", "kid": "1", "alg": "ML-DSA-44", "pub": "AAAA"},
+        {"kty": "OKP", "crv": "X25519", "kid": "2", "x": "AAAA"},
+        {"kty": "OKP", "crv": "Ed25519", "kid": "3", "x": "AAAA"},
+        {"kty": "EC", "crv": "P-256", "kid": "4", "x": "AAAA", "y": "AAAA"},
+        {"kty": "EC", "crv": "P-256", "kid": "5"},
+        {"kty": "EC", "crv": "secp256k1", "kid": "6", "x": "AAAA", "y": "AAAA"},
+        {"kty": "RSA", "kid": "7", "n": "AQAB", "e": "AQAB"},
+        {"kty": "oct", "kid": "8", "k": "AAAA"},
+        {"kid": "9"},
+        {"kty": None, "kid": "10"},
+        {"kty": "EC", "crv": "P-256", "kid": 11, "x": "AAAA", "y": "AAAA"},
+        {},
+    ]
+    assert (await verifier.verify({}, provider.token())).order_ref == "order-1"
+
+
+@pytest.mark.parametrize("other", [None, "a", 1, []])
+async def test_a_member_that_is_no_key_does_not_hide_the_right_one(provider, verifier, other):
+    provider.others = [other]
+    assert (await verifier.verify({}, provider.token())).order_ref == "order-1"

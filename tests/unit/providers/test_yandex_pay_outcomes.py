@@ -8,10 +8,10 @@ import msgspec
 import pytest
 from aiohttp.test_utils import unused_port
 
-from billing.messages import Observation, ProviderRequest
+from billing.messages import Observation, ProviderReason, ProviderRequest
 from billing.orders import Cart, Item, Order
 from billing.reasons import Reason, Recovery
-from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus, Tax
+from billing.vocabulary import Action, CaptureMode, OperationStatus, OperationType, Outcome, PaymentStatus, Tax
 from providers.http import CallLimits
 from tests.support.factories import an_order
 from tests.support.sandbox import a_request
@@ -148,10 +148,11 @@ async def test_the_status_of_an_order_is_put_into_our_words(adapter, script, tol
     assert (await adapter.perform(a_request(Action.INQUIRE))).observed == Observation(status)
 
 
-async def test_a_failed_order_tells_why_in_our_words(adapter, script):
+async def test_a_failed_order_tells_why_in_our_words_and_its_own(adapter, script):
     script.says({"order": {"paymentStatus": "FAILED", "reason": "CARD_EXPIRED"}})
     result = await adapter.perform(a_request(Action.INQUIRE))
-    assert result.observed == Observation(PaymentStatus.FAILED, reason="card_expired")
+    said = ProviderReason("CARD_EXPIRED")
+    assert result.observed == Observation(PaymentStatus.FAILED, reason="card_expired", provider_reason=said)
 
 
 async def test_a_status_we_do_not_know_is_no_evidence_that_the_order_is_not_there(adapter, script):
@@ -232,14 +233,14 @@ def taxed(tax: Tax) -> Order:
 @pytest.mark.parametrize(
     ("request_", "reason"),
     [
-        (a_request(order=taxed(Tax.VAT_22)), "unsupported_tax"),
+        (a_request(capture_mode=CaptureMode.TWO_STAGE), "unsupported_capture_mode"),
         (a_request(currency="USD"), "unsupported_currency"),
         (msgspec.structs.replace(a_request(Action.RECUR), order=an_order(59_900)), "invalid_request"),
         (a_request(Action.RECUR, saved_method="1"), "invalid_request"),
         (msgspec.structs.replace(a_request(), order=None), "invalid_request"),
         (msgspec.structs.replace(a_request(save_method=True), order=None), "invalid_request"),
     ],
-    ids=["tax", "currency", "no method", "no order to charge", "no order", "no order to save"],
+    ids=["two stages", "currency", "no method", "no order to charge", "no order", "no order to save"],
 )
 async def test_what_the_api_cannot_express_is_declined_without_a_call(
     adapter, script, request_: ProviderRequest, reason
@@ -249,7 +250,26 @@ async def test_what_the_api_cannot_express_is_declined_without_a_call(
     assert script.heard == []
 
 
-async def test_a_new_tax_is_a_setting(script):
-    async with an_adapter(script.url, tax_codes={"vat22": 1}) as adapter:
+@pytest.mark.parametrize(("codes", "code"), [({}, 11), ({"vat22": 13}, 13)], ids=["by default", "by a setting"])
+async def test_a_tax_has_a_code_that_a_setting_can_replace(script, codes, code):
+    async with an_adapter(script.url, tax_codes=codes) as adapter:
         assert (await adapter.perform(a_request(order=taxed(Tax.VAT_22)))).outcome is Outcome.PENDING
-    assert script.bodies[0]["cart"]["items"][0]["receipt"]["tax"] == 1
+    assert script.bodies[0]["cart"]["items"][0]["receipt"]["tax"] == code
+
+
+async def test_a_merchant_with_two_stages_is_not_sent_a_payment_in_one(script):
+    async with an_adapter(script.url, capture_mode="TWO_STAGE") as adapter:
+        assert (await adapter.perform(a_request())).reason == "unsupported_capture_mode"
+        two = a_request(capture_mode=CaptureMode.TWO_STAGE)
+        assert (await adapter.perform(two)).outcome is Outcome.PENDING
+    assert len(script.heard) == 1
+
+
+async def test_a_refund_that_no_cart_expresses_is_declined_without_a_call(adapter, script):
+    cart = Cart((Item("film-1", "Film", 3, 8_334),))
+    request = a_request(Action.REFUND, amount=5_000, cart=cart, refundable_before=30_000)
+    result = await adapter.perform(request)
+    assert (result.outcome, result.reason, script.heard) == (Outcome.DECLINED, "unsupported_refund", [])
+    fits = msgspec.structs.replace(request, amount=4_998)
+    script.says({"operationId": "1"})
+    assert (await adapter.perform(fits)).outcome is Outcome.PENDING

@@ -9,8 +9,10 @@ import pytest
 
 from billing.errors import InvalidMessage
 from billing.vocabulary import OperationStatus, OperationType, PaymentStatus
-from providers.yandex_pay.webhook import LEEWAY_S, parse
+from providers.yandex_pay.webhook import LEEWAY_S, VALID_S, parse
 from tests.support.signed_tokens import NOW, Provider, rejection
+
+_DEEP = jwt.utils.base64url_encode(b'{"a":' * 3000 + b"1" + b"}" * 3000) + b".e30.c2ln"
 
 
 async def test_a_token_signed_by_the_provider_is_believed(provider, verifier):
@@ -24,10 +26,12 @@ async def test_a_token_signed_by_the_provider_is_believed(provider, verifier):
         ({"exp": NOW - 31}, "expired"),
         ({"iat": NOW + 31, "exp": NOW + 300}, "future"),
         ({"iat": None}, "missing"),
-        ({"exp": None}, "missing"),
+        ({"iat": "yesterday"}, "not a time"),
+        ({"exp": True}, "not a time"),
+        ({"exp": None, "iat": NOW - VALID_S - LEEWAY_S - 1}, "expired"),
+        ({"iat": str(NOW), "exp": str(NOW - 31)}, "expired"),
         ({"typ": "JOSE"}, "type"),
         ({"payload": {"merchantId": "another"}}, "merchant"),
-        ({"payload": {"eventTime": "yesterday"}}, "read"),
     ],
 )
 async def test_a_true_signature_is_not_enough(provider, verifier, changes, why):
@@ -37,7 +41,47 @@ async def test_a_true_signature_is_not_enough(provider, verifier, changes, why):
     assert json.loads(rejected.body)["reasonCode"] == "FORBIDDEN"
 
 
-@pytest.mark.parametrize("body", [b"", b"garbage", b"a.b.c", b'{"event":"ORDER_STATUS_UPDATED"}', b"\xff" * 64])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"iat": str(NOW - 100), "exp": str(NOW + 100)},
+        {"exp": None},
+        {"iat": str(NOW - VALID_S), "exp": None},
+        {"iat": float(NOW), "exp": NOW + 300},
+    ],
+    ids=["text, as in the contract", "no exp, as in the sample", "text and no exp", "a fraction"],
+)
+async def test_times_are_numbers_or_text_and_the_end_may_be_missing(provider, verifier, changes):
+    assert await verifier.verify({}, provider.token(**changes))
+
+
+@pytest.mark.parametrize("around", [b"%s\n", b"\r\n%s\r\n", b" %s "])
+async def test_white_space_around_a_token_does_no_harm(provider, verifier, around):
+    body = around % provider.token()
+    assert (await verifier.verify({}, body)).order_ref == "order-1"
+    assert parse(body).references == ("order-1",)
+
+
+@pytest.mark.parametrize("header", [{"crit": ["b64"], "b64": False}, {"b64": False}, {"crit": ["exp"]}])
+async def test_a_token_with_critical_extensions_is_refused(provider, verifier, header):
+    parts = provider.token().split(b".")
+    fields = json.loads(jwt.utils.base64url_decode(parts[0])) | header
+    parts[0] = jwt.utils.base64url_encode(json.dumps(fields).encode())
+    assert (await rejection(verifier, b".".join(parts))).status == 403
+
+
+async def test_a_quoted_token_is_refused(provider, verifier):
+    assert (await rejection(verifier, b'"%s"' % provider.token())).status == 403
+
+
+async def test_a_signed_event_that_cannot_be_read_is_stored_and_set_aside_by_the_worker(provider, verifier):
+    token = provider.token(payload={"eventTime": "yesterday"})
+    assert (await verifier.verify({}, token)).order_ref == ""
+    with pytest.raises(InvalidMessage, match="eventTime"):
+        parse(token)
+
+
+@pytest.mark.parametrize("body", [b"", b"garbage", b"a.b.c", _DEEP, b'{"event":"ORDER_STATUS_UPDATED"}', b"\xff" * 64])
 async def test_what_is_no_token_is_refused(verifier, body):
     assert (await rejection(verifier, body)).status == 403
 

@@ -70,13 +70,32 @@ def test_a_list_that_is_not_one_of_addresses_is_refused_at_the_start():
         PLUGIN.verifier(YooKassaCallbackSettings(addresses=["yookassa.ru"]))
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b'{"type":"list"}', b'{"type":"notification","event":"payment.succeeded","object":{}}']
-)
-async def test_what_is_no_notification_is_refused(body):
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"type":"list"}', b"[" * 3000, b'{"a":' * 3000])
+async def test_what_is_no_notification_is_refused_with_the_reason(body):
     with pytest.raises(CallbackRejected) as rejected:
         await WebhookVerifier(PUBLISHED).verify({}, body, "185.71.76.1")
     assert rejected.value.status == 400
+    assert json.loads(rejected.value.body)["error"].startswith("not a notification: ")
+
+
+@pytest.mark.parametrize("around", [b"\xef\xbb\xbf%s", b" \r\n%s\r\n"], ids=["byte order mark", "white space"])
+async def test_what_stands_around_the_json_does_no_harm(around):
+    body = around % a_notification()
+    assert (await WebhookVerifier(PUBLISHED).verify({}, body, "185.71.76.1")).order_ref == PAYMENT
+    assert parse(body).references == (PAYMENT, OURS)
+
+
+@pytest.mark.parametrize("object", [{}, {"id": None}, {"id": 1}])
+async def test_a_notification_that_cannot_be_read_is_stored_and_set_aside_by_the_worker(object):
+    body = json.dumps({"type": "notification", "event": "payment.succeeded", "object": object}).encode()
+    assert (await WebhookVerifier(PUBLISHED).verify({}, body, "185.71.76.1")).order_ref == ""
+    with pytest.raises(InvalidMessage, match="object"):
+        parse(body)
+
+
+@pytest.mark.parametrize("metadata", [None, {}, {"operation_id": None}, {"operation_id": 1, "other": [True]}])
+def test_a_notification_may_lack_our_name(metadata):
+    assert parse(a_notification(metadata=metadata)).references == (PAYMENT,)
 
 
 def test_a_notification_says_only_that_there_is_news():

@@ -15,7 +15,7 @@ def error(state):
     return DBAPIError("INSERT", {}, PostgresError(state))
 
 
-@pytest.mark.parametrize("state", ["22001", "22021", "22P02", "23505", "23514", "BL002"])
+@pytest.mark.parametrize("state", ["22001", "22021", "22P02", "23505", "23514", "54000", "BL002"])
 def test_data_that_postgres_will_never_accept_is_a_refusal(state):
     assert is_refusal(error(state))
     assert not is_mismatch(error(state))

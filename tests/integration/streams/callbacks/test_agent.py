@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from sqlalchemy import text
 
 from billing.errors import InvalidMessage
 from billing.messages import Observation, ProviderCallback, ProviderRequest, decode_envelope
@@ -173,3 +174,53 @@ async def test_a_callback_whose_data_postgres_refuses_is_a_dead_letter_and_costs
     assert [incoming.offset for incoming, _ in publisher.dead_letters.written] == [0]
     assert len(publisher.published) == 1
     assert await world.rows("SELECT next_offset FROM stream_positions WHERE consumer = 'callbacks'") == [(2,)]
+
+
+@pytest.mark.parametrize("reference", ["a\x00b", "long " * 30_000], ids=["a NUL", "longer than an index takes"])
+async def test_data_that_postgres_refuses_is_found_among_others_in_a_batch(world, reference):
+    create = a_create()
+    await world.deliver(await world.agent(), create)
+    ((operation_id,),) = await world.rows("SELECT id::text FROM operations")
+    publisher = Publisher()
+    agent = await an_agent(world, publisher)
+    batch = [callback(operation_id, 0), callback("garbage", 1), callback(operation_id, 2), callback(reference, 3)]
+    await agent.process([*batch, callback(operation_id, 4)])
+    dead = {incoming.offset for incoming, _ in publisher.dead_letters.written}
+    assert 1 in dead
+    assert dead <= {1, 3}
+    assert {"yandex-pay/event-0", "yandex-pay/event-2", "yandex-pay/event-4"} <= set(publisher.ids())
+    assert await world.rows("SELECT next_offset FROM stream_positions WHERE consumer = 'callbacks'") == [(5,)]
+
+
+async def test_a_callback_of_somebody_elses_payment_is_a_dead_letter_after_three_days(world):
+    clock, publisher = Clock(), Publisher()
+    agent = await an_agent(world, publisher, clock)
+    await agent.process([callback("2f1c", 0)])
+    clock.now = later(2 * 86_400)
+    await agent.retry_parked_once()
+    assert publisher.dead_letters.written == []
+    clock.now = later(3 * 86_400 + 3600)
+    await agent.retry_parked_once()
+    ((incoming, cause),) = publisher.dead_letters.written
+    assert (incoming.partition, incoming.offset, incoming.value) == (0, 0, b"2f1c")
+    assert "no payment has any of 2f1c" in str(cause)
+    assert await world.rows("SELECT count(*) FROM parked_callbacks") == [(0,)]
+    replayed = msgspec.structs.replace(incoming, offset=1)
+    await agent.process([replayed])
+    assert await world.rows("SELECT tries FROM parked_callbacks") == [(1,)], "a replay is parked again"
+
+
+async def test_a_parked_callback_that_this_release_cannot_read_does_not_stop_the_others(world):
+    clock, publisher = Clock(), Publisher()
+    agent = await an_agent(world, publisher, clock)
+    create = a_create()
+    reference = decide(None, create, NOW).payment.order_ref
+    await agent.process([callback("other", 0), callback(reference, 1)])
+    async with world.engine.begin() as connection:
+        await connection.execute(text("UPDATE parked_callbacks SET body = 'garbage' WHERE id = 'event-0'"))
+    await world.deliver(await world.agent(), create)
+    clock.now = later(60)
+    await agent.retry_parked_once()
+    assert [incoming.offset for incoming, _ in publisher.dead_letters.written] == [0]
+    assert len(passed_on(publisher)) == 1
+    assert await world.rows("SELECT count(*) FROM parked_callbacks") == [(0,)]
