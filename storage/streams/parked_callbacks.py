@@ -49,7 +49,10 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[Pa
     """The callbacks that are due, locked until the transaction ends."""
     rows = await connection.execute(_DUE, {"now": now, "limit": limit})
     return [
-        ParkedCallback(*rest, None if partition is None else (partition, offset)) for *rest, partition, offset in rows
+        ParkedCallback(
+            id, provider, body, received_at, next_try_at, tries, None if partition is None else (partition, offset)
+        )
+        for id, provider, body, received_at, next_try_at, tries, partition, offset in rows
     ]
 
 

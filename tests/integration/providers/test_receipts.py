@@ -95,10 +95,10 @@ async def shop(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
 
 async def test_a_refund_of_an_amount_and_of_the_rest_have_receipts_that_add_up(shop: Shop):
     await shop.paid()
-    assert await shop.refund(amount=5_000) == [("Film 1", 1, 5_000)]
+    assert await shop.refund(amount=4_000) == [("Film 1", 1, 4_000)]
     assert await shop.refund(items=(RefundLine("film-2", 1),)) == [("Film 2", 1, 5_000)]
     rest = await shop.refund()
-    assert sorted(rest or []) == [("Film 1", 1, 5_000), ("Film 1", 2, 10_000)]
+    assert sorted(rest or []) == [("Film 1", 1, 6_000), ("Film 1", 2, 10_000)]
     assert (await shop.book())["refunded"] == 35_000
 
 

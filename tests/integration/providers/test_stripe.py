@@ -91,7 +91,7 @@ async def test_amounts_are_in_the_minor_units_of_their_currency(world: StripeWor
 async def test_a_three_decimal_amount_that_stripe_does_not_take_is_declined_without_a_call(world: StripeWorld):
     request = a_request(order=an_order(1_505, currency="KWD"), provider="stripe", currency="KWD")
     result = await world.adapter.perform(request)
-    assert (result.outcome, result.reason) == (Outcome.DECLINED, "invalid_request")
+    assert (result.outcome, result.reason) == (Outcome.DECLINED, "unsupported_amount")
     assert (await world.ask("GET", "/_sandbox/book"))["orders"] == []
 
 

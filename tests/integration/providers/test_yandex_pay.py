@@ -38,7 +38,8 @@ def refunds(monkeypatch):
 
 async def opened(world: ProviderWorld, *prices: int):
     """A request whose order is open at the provider, and its payment URL."""
-    request = a_request(order=an_order(*(prices or (59_900,))))
+    (mode,) = world.adapter.capabilities.capture_modes
+    request = a_request(order=an_order(*(prices or (59_900,))), capture_mode=mode)
     result = await world.adapter.perform(request)
     assert result.outcome is Outcome.PENDING, result
     assert result.payment_url is not None

@@ -258,7 +258,7 @@ async def test_a_wrong_key_is_for_an_operator_to_mend(world: YooKassaWorld):
 async def test_a_payment_without_return_urls_cannot_be_expressed(world: YooKassaWorld):
     order = msgspec.structs.replace(an_order(), return_urls=None)
     result = await world.adapter.perform(a_request(order=order))
-    assert (result.outcome, result.reason) == (Outcome.DECLINED, "invalid_request")
+    assert (result.outcome, result.reason) == (Outcome.DECLINED, "return_urls_required")
 
 
 async def test_a_notification_carries_no_state_and_names_the_payment_both_ways(world: YooKassaWorld):
