@@ -33,7 +33,7 @@ from ingest_api.metrics import Metrics
 from ingest_api.routing.provider_health import ProviderHealth
 from ingest_api.routing.selection import ProviderSelector, read_rules
 from providers.base import CallbackVerifier
-from providers.registry import PLUGINS
+from providers.registry import PLUGINS, read_capabilities
 from runtime.settings import Settings
 from storage.access.key_ring import KeyRing
 from tests.support.ingest_fakes import (
@@ -260,7 +260,7 @@ def world(verifiers: Verifiers | None = None, **overrides: Any) -> World:
         verifiers=verifiers,
         selector=ProviderSelector(
             read_rules(settings.routes_file, known),
-            {name: plugin.capabilities for name, plugin in known.items()},
+            read_capabilities({name: plugin.callback_settings() for name, plugin in known.items()}),
             ProviderHealth(reads),
         ),
         clock=lambda: NOW,

@@ -10,8 +10,11 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.execute("ALTER TABLE parked_callbacks ADD COLUMN stream_partition integer, ADD COLUMN stream_offset bigint")
-    op.execute("ALTER TABLE operations ADD COLUMN provider_reason jsonb")
+    op.execute(
+        "ALTER TABLE parked_callbacks"
+        " ADD COLUMN IF NOT EXISTS stream_partition integer, ADD COLUMN IF NOT EXISTS stream_offset bigint"
+    )
+    op.execute("ALTER TABLE operations ADD COLUMN IF NOT EXISTS provider_reason jsonb")
 
 
 def downgrade() -> None:
