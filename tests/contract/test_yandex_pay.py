@@ -81,7 +81,8 @@ async def between(world):
 
 
 async def opened(world, *prices: int, **fields: Any) -> ProviderRequest:
-    request = a_request(order=an_order(*prices), **fields)
+    (mode,) = world.adapter.capabilities.capture_modes
+    request = a_request(order=an_order(*prices), capture_mode=mode, **fields)
     result = await world.adapter.perform(request)
     assert result.payment_url is not None, result
     async with ClientSession() as http:
