@@ -99,7 +99,17 @@ def billing() -> None:
 def main() -> None:
     """Entry point."""
     gc.relax_thresholds()
-    app()
+    try:
+        app()
+    except Exception as error:
+        from cli.failures import advice_on  # noqa: PLC0415 - a command that works does not need it
+        from cli.output import UNAVAILABLE, err  # noqa: PLC0415
+
+        advice = advice_on(error)
+        if advice is None:
+            raise
+        err.print(advice, style="red", markup=False, highlight=False, soft_wrap=True)
+        raise SystemExit(UNAVAILABLE) from None
 
 
 if __name__ == "__main__":

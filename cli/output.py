@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from backoffice.operators import ActionRefused, InvalidArgument
-from deploy.local.connect import NoRunningStack, settings_of_running_stack
+from cli.failures import advice_on
+from deploy.local.connect import settings_of_running_stack
 from runtime.logging.setup import configure
 from runtime.settings import Settings
 
@@ -73,18 +74,20 @@ def exit_on_unavailable() -> Iterator[None]:
         raise typer.BadParameter(str(error)) from error
     except ActionRefused as error:
         refuse(str(error))
-    except NoRunningStack as error:
-        err.print(f"[red]{error}[/]")
-        raise typer.Exit(UNAVAILABLE) from error
     except Exception as error:
-        service = _service(error)
-        if service is None:
+        if (reason := advice_on(error) or unavailability(error)) is None:
             raise
-        reason = str(error).splitlines()[0] if str(error) else ""
-        err.print(
-            f"{service} is unavailable: {type(error).__name__}: {reason}", style="red", markup=False, soft_wrap=True
-        )
+        err.print(reason, style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(UNAVAILABLE) from error
+
+
+def unavailability(error: Exception) -> str | None:
+    """One line about the service that does not answer; ``None`` for any other error."""
+    service = _service(error)
+    if service is None:
+        return None
+    reason = str(error).splitlines()[0] if str(error) else ""
+    return f"{service} is unavailable: {type(error).__name__}: {reason}"
 
 
 def on_running_stack(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:

@@ -40,6 +40,8 @@ def report(
         values = bind(found, _pairs(param or []), utc_now().date())
     except ReportError as error:
         raise typer.BadParameter(str(error)) from error
+    if output is not None and not output.parent.is_dir():
+        raise typer.BadParameter(f"{output.parent}: no such folder", param_hint="--output")
     if format is Format.PNG and output is None and sys.stdout.isatty():
         raise typer.BadParameter("a PNG needs --output FILE")
     result = on_running_stack(lambda settings: run_report(settings, found, values))

@@ -5,7 +5,9 @@ A process loads only its own code, so its module is imported when it starts.
 
 import asyncio
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import typer
 
@@ -61,7 +63,8 @@ def sandbox() -> None:
     """The sandbox that imitates the payment providers."""
     from providers.sandbox.server import run
 
-    run(_settings())
+    with _in_json_lines():
+        run(_settings())
 
 
 @app.command()
@@ -69,20 +72,32 @@ def clickhouse() -> None:
     """ClickHouse's engine over HTTP, for the local stack."""
     from deploy.local.clickhouse_server import run
 
-    settings = _settings()
-    path = settings.state_dir / "clickhouse"
-    path.mkdir(parents=True, exist_ok=True)
-    run(path, settings.local_clickhouse_port, "billing", settings.local_clickhouse_password.get_secret_value())
+    with _in_json_lines():
+        settings = _settings()
+        path = settings.state_dir / "clickhouse"
+        path.mkdir(parents=True, exist_ok=True)
+        run(path, settings.local_clickhouse_port, "billing", settings.local_clickhouse_password.get_secret_value())
 
 
 def migrate() -> None:
-    """Migrate Postgres, Kafka, RabbitMQ and ClickHouse to this release."""
+    """Migrate Postgres, Kafka, RabbitMQ and ClickHouse to this release. Those of the environment, else of the running
+    stack."""
     import structlog
 
     from backoffice.migration import migrate as migrate_stores
 
-    for topic, problem in asyncio.run(migrate_stores(_settings())).items():
-        structlog.get_logger(__name__).warning("topic does not fit", topic=topic, problem=problem)
+    with _in_json_lines():
+        _find_stack()
+        for topic, problem in asyncio.run(migrate_stores(_settings())).items():
+            structlog.get_logger(__name__).warning("topic does not fit", topic=topic, problem=problem)
+
+
+def _find_stack() -> None:
+    """Take the addresses and secrets of the running stack into the environment, which has precedence: providers' settings
+    are read from there too."""
+    from deploy.local.connect import environment_of_running_stack
+
+    os.environ |= environment_of_running_stack()
 
 
 def _settings() -> Settings:
@@ -97,7 +112,33 @@ def _run(serve: Callable[[Settings], None]) -> None:
     from runtime.process import exit_codes
     from storage.schema import require_schema
 
-    settings = _settings()
-    with exit_codes():
-        asyncio.run(require_schema(settings))
-        serve(settings)
+    with _in_json_lines():
+        _find_stack()
+        settings = _settings()
+        with exit_codes():
+            asyncio.run(require_schema(settings))
+            serve(settings)
+
+
+@contextmanager
+def _in_json_lines() -> Iterator[None]:
+    """All that a process writes is log lines, the error that ends it included."""
+    setup.configure()
+    try:
+        yield
+    except Exception as error:
+        import structlog
+
+        from cli.failures import advice_on
+        from cli.output import unavailability
+        from runtime.process import EXIT_CONFIG
+
+        log = structlog.get_logger(__name__)
+        if (advice := advice_on(error)) is not None:
+            log.critical("cannot run", reason=advice)
+            raise SystemExit(EXIT_CONFIG) from None
+        if (unavailable := unavailability(error)) is not None:
+            log.critical("cannot run", reason=unavailable)
+        else:
+            log.critical("failed", exc_info=error)
+        raise SystemExit(1) from None

@@ -9,13 +9,14 @@ from pydantic import SecretStr
 
 from providers.plugin import ProviderPlugin, SandboxAddress
 from providers.settings import ProviderSettings
+from runtime.settings.base import SettingsRefused
 
 #: Every secret made for the sandbox begins with this.
 SANDBOX_SECRET: Final = "sandbox"  # noqa: S105 - the beginning of a secret
 _SANDBOX: Final = SandboxAddress("http://sandbox", lambda _name: SANDBOX_SECRET, ())
 
 
-class ProvidersRefused(ValueError):
+class ProvidersRefused(SettingsRefused):
     """The settings of the providers must not be used together; the message says which, and what to do."""
 
 

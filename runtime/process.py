@@ -19,8 +19,8 @@ log = structlog.get_logger(__name__)
 
 #: The process cannot trust its state: the next start reads it from Postgres (EX_SOFTWARE of sysexits.h).
 EXIT_UNTRUSTED: Final = 70
-#: The release does not fit the schema (EX_CONFIG): another start changes nothing.
-EXIT_SCHEMA_MISMATCH: Final = 78
+#: The release does not fit the schema, or the settings are not valid (EX_CONFIG): another start changes nothing.
+EXIT_CONFIG: Final = 78
 BEAT_EVERY_S: Final = 1.0
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -33,12 +33,12 @@ def exit_process(reason: str, code: int = EXIT_UNTRUSTED) -> NoReturn:
 
 @contextmanager
 def exit_codes() -> Iterator[None]:
-    """Around all that a process does: a schema that does not fit ends it with :data:`EXIT_SCHEMA_MISMATCH`."""
+    """Around all that a process does: a schema that does not fit ends it with :data:`EXIT_CONFIG`."""
     try:
         yield
     except SchemaMismatch as error:
         log.critical("schema mismatch", reason=str(error))
-        raise SystemExit(EXIT_SCHEMA_MISMATCH) from error
+        raise SystemExit(EXIT_CONFIG) from error
 
 
 def on_stop(stop: Callable[[], None]) -> None:
@@ -87,7 +87,7 @@ class BackgroundTasks:
         if task.cancelled() or (error := task.exception()) is None:
             return
         if isinstance(error, SchemaMismatch):
-            exit_process(str(error), EXIT_SCHEMA_MISMATCH)
+            exit_process(str(error), EXIT_CONFIG)
         else:
             log.critical("a background task failed", exc_info=error)
             exit_process(repr(error))

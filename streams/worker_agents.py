@@ -27,7 +27,7 @@ from runtime.postgres import (
     SchemaMismatch,
     create_engine,
 )
-from runtime.process import EXIT_SCHEMA_MISMATCH, BackgroundTasks, beat, exit_process
+from runtime.process import EXIT_CONFIG, BackgroundTasks, beat, exit_process
 from runtime.retry import Retry
 from runtime.settings import WorkerSettings
 from storage.processes import leases
@@ -164,7 +164,7 @@ class Agents:
         try:
             await Retry("restore positions", POSTGRES_ERRORS, patience_s=RESTORE_PATIENCE_S).run(restore_missing)
         except SchemaMismatch as error:
-            exit_process(str(error), EXIT_SCHEMA_MISMATCH)
+            exit_process(str(error), EXIT_CONFIG)
         except POSTGRES_ERRORS as error:
             exit_process(f"positions cannot be read: {error!r}")
         self._assigned = True

@@ -11,6 +11,7 @@ from ingest_api.problems import Problem, ProblemError
 from ingest_api.routing.provider_health import ProviderHealth
 from ingest_api.routing.rules import ProviderChoice, RoutingCriteria, Rule, choose_providers
 from providers.base import Capabilities
+from runtime.settings.base import SettingsRefused
 
 #: The only rule without a file of rules: every provider, in the order of registration.
 ANY: Final = "any"
@@ -25,7 +26,7 @@ class _File(BaseModel):
 def read_rules(path: Path | None, providers: Iterable[str]) -> tuple[Rule, ...]:
     """The rules of a TOML file, see docs/providers.md; without a file, every provider gets every payment that it accepts.
 
-    Raises :class:`ValueError`, naming the file and what is wrong, for a file that cannot be read or is not valid.
+    Raises :class:`SettingsRefused`, naming the file and what is wrong, for a file that cannot be read or is not valid.
     """
     known = tuple(providers)
     if path is None:
@@ -33,19 +34,19 @@ def read_rules(path: Path | None, providers: Iterable[str]) -> tuple[Rule, ...]:
     try:
         rules = _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).rule
     except OSError as error:
-        raise ValueError(f"routing rules: {path} cannot be read: {error.strerror}") from error
+        raise SettingsRefused(f"routing rules: {path} cannot be read: {error.strerror}") from error
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"routing rules: {path} is not TOML: {error}") from error
+        raise SettingsRefused(f"routing rules: {path} is not TOML: {error}") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
-        raise ValueError(f"routing rules: {path}: {where}: {first['msg']}") from error
+        raise SettingsRefused(f"routing rules: {path}: {where}: {first['msg']}") from error
     names = [rule.name for rule in rules]
     if len(set(names)) != len(names):
-        raise ValueError(f"routing rules: {path}: two rules have the same name, among {', '.join(names)}")
+        raise SettingsRefused(f"routing rules: {path}: two rules have the same name, among {', '.join(names)}")
     for rule in rules:
         if strangers := sorted(set(rule.providers) - set(known)):
-            raise ValueError(
+            raise SettingsRefused(
                 f"routing rules: {path}: rule {rule.name}: no provider {', '.join(strangers)}; "
                 f"there are {', '.join(known)}"
             )

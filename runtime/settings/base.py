@@ -10,6 +10,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 SECRETS_DIR: Final = Path("/run/secrets")
 
 
+class SettingsRefused(ValueError):
+    """Settings with which a process must not run, though each is valid by itself. The message says what to change."""
+
+
 class ComponentSettings(BaseSettings):
     """The settings of one component. They are read from the environment with the prefix ``BILLING_``, else from files
     below ``/run/secrets``. Times end in their unit (``_s``, ``_ms``)."""

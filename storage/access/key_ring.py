@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.access.scopes import Scope
 from runtime.new_keys import is_client_name
+from runtime.settings.base import SettingsRefused
 from storage.access.api_keys import StoredKey, live_keys, note_use
 
 log = structlog.get_logger(__name__)
@@ -53,7 +54,7 @@ class KeyRing:
     """Finds the key that a client sent.
 
     ``hashes``: client name → SHA-256 (hex) of a key of the settings, which has every scope. Raises
-    :class:`ValueError` for a name or hash that is not valid: a colon in a name would let two clients share payment
+    :class:`SettingsRefused` for a name or hash that is not valid: a colon in a name would let two clients share payment
     ids. ``default_rate_per_s``: for keys on record without a rate of their own.
     """
 
@@ -70,7 +71,9 @@ class KeyRing:
         for name, secret in hashes.items():
             digest = secret.get_secret_value()
             if not is_client_name(name) or not _SHA256_HEX.fullmatch(digest):
-                raise ValueError(f"API client {name!r}: the name or the SHA-256 of its key is not valid")
+                raise SettingsRefused(
+                    f"BILLING_API_KEYS: API client {name!r}: the name or the SHA-256 (hex) of its key is not valid"
+                )
             raw = bytes.fromhex(digest)
             self._own[raw] = ApiKey(name, raw, frozenset((Scope.ADMIN,)))
         self._keys = self._own

@@ -12,7 +12,7 @@ import pytest
 from runtime import process
 from runtime.postgres import SchemaMismatch
 from runtime.process import (
-    EXIT_SCHEMA_MISMATCH,
+    EXIT_CONFIG,
     EXIT_UNTRUSTED,
     BackgroundTasks,
     beat,
@@ -77,7 +77,7 @@ async def test_a_background_task_that_meets_another_schema_ends_the_process_with
         raise SchemaMismatch("no such column")
 
     async with running(fail()):
-        await until(lambda: exits == [EXIT_SCHEMA_MISMATCH])
+        await until(lambda: exits == [EXIT_CONFIG])
 
 
 async def test_tasks_that_are_cancelled_are_no_failure(exits: list[int]) -> None:
@@ -89,7 +89,7 @@ async def test_tasks_that_are_cancelled_are_no_failure(exits: list[int]) -> None
 def test_a_process_that_does_not_fit_the_schema_exits_with_78() -> None:
     with pytest.raises(SystemExit) as exit, exit_codes():
         raise SchemaMismatch("no such column")
-    assert exit.value.code == EXIT_SCHEMA_MISMATCH
+    assert exit.value.code == EXIT_CONFIG
 
 
 async def test_what_fails_to_close_does_not_keep_the_others_open() -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from runtime.postgres import SchemaMismatch
-from runtime.process import EXIT_SCHEMA_MISMATCH
+from runtime.process import EXIT_CONFIG
 from runtime.settings import Settings
 from storage import migrate as module
 from storage.migrate import TableInUse, migrate
@@ -101,5 +101,5 @@ async def test_every_process_exits_with_its_code_where_the_schema_is_older(datab
         timeout=120,
         check=False,
     )
-    assert done.returncode == EXIT_SCHEMA_MISMATCH, done.stdout + done.stderr
+    assert done.returncode == EXIT_CONFIG, done.stdout + done.stderr
     assert "run `billing migrate`" in done.stdout + done.stderr
