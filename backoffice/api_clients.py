@@ -1,8 +1,9 @@
 """API clients and their keys: create, list, rotate, revoke."""
 
+import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,6 +16,9 @@ from runtime.postgres import connected
 from runtime.settings import PostgresSettings
 from storage.access import api_keys
 from storage.access.api_keys import KeyRefused, StoredKey
+
+#: A host name in ASCII (punycode), an address, or all hosts below a name.
+_HOST: Final = re.compile(r"(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 
 
 class IssuedKey(msgspec.Struct, frozen=True):
@@ -30,20 +34,49 @@ class IssuedKey(msgspec.Struct, frozen=True):
 
 
 async def create_client(
-    settings: PostgresSettings, operator: Operator, client: str, scopes: Iterable[Scope], rate_per_s: int | None
+    settings: PostgresSettings,
+    operator: Operator,
+    client: str,
+    scopes: Iterable[Scope],
+    rate_per_s: int | None,
+    return_hosts: Iterable[str] = (),
 ) -> IssuedKey:
     """Create an API client and its first key. ``rate_per_s``: requests per second, ``None`` for the default.
+    ``return_hosts``: where it may send customers back to; empty: anywhere.
 
-    Raises :class:`InvalidArgument` for a name that is not valid, :class:`ActionRefused` if the client exists.
+    Raises :class:`InvalidArgument` for a name or a host that is not valid, :class:`ActionRefused` if the client exists.
     """
     if not is_client_name(client):
         raise InvalidArgument(f"{client!r} cannot be the name of a client")
+    hosts = _hosts(return_hosts)
     key, now = new_key(), utc_now()
     async with _changing(settings, operator, "create_api_client", "api_client", client) as (connection, details):
-        await api_keys.create_client(connection, client, rate_per_s, now)
+        await api_keys.create_client(connection, client, rate_per_s, hosts, now)
         granted = await api_keys.add_key(connection, client, key.id, key.hash, sorted(set(scopes)), now)
-        details |= {"key": key.id, "scopes": granted, "rate_per_s": rate_per_s}
+        details |= {"key": key.id, "scopes": granted, "rate_per_s": rate_per_s, "return_hosts": hosts}
     return IssuedKey(client, key.id, granted, key.secret)
+
+
+async def set_return_hosts(
+    settings: PostgresSettings, operator: Operator, client: str, return_hosts: Iterable[str]
+) -> None:
+    """Replace the hosts to which a client may send customers back; empty: anywhere. Ingest knows them within
+    ``BILLING_API_KEYS_REFRESH_S`` seconds.
+
+    Raises :class:`InvalidArgument` for a host that is not valid, :class:`ActionRefused` if there is no such client.
+    """
+    hosts = _hosts(return_hosts)
+    async with _changing(settings, operator, "set_return_hosts", "api_client", client) as (connection, details):
+        await api_keys.set_return_hosts(connection, client, hosts)
+        details["return_hosts"] = hosts
+
+
+def _hosts(given: Iterable[str]) -> list[str] | None:
+    hosts = sorted({host.lower() for host in given})
+    for host in hosts:
+        if not _HOST.fullmatch(host):
+            raise InvalidArgument(f"{host!r} is no host: shop.example, or *.shop.example for all hosts below it")
+    return hosts or None
 
 
 async def list_keys(settings: PostgresSettings, *, include_revoked: bool = False) -> list[StoredKey]:

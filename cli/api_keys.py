@@ -19,6 +19,14 @@ app = typer.Typer(help="API clients and their keys.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="CLIENT", help="The API client: a-z, 0-9, dot, dash, underscore.")]
 
+Hosts = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A host that `return_urls` may have, or *.shop.example for all below it; repeat it for several. "
+        "Without it any host."
+    ),
+]
+
 
 @app.command()
 def create(
@@ -27,14 +35,26 @@ def create(
     reason: Reason,
     actor: Actor,
     rate: Annotated[int | None, typer.Option(min=1, help="Requests per second; a default without it.")] = None,
+    return_host: Hosts = None,
     as_json: AsJson = False,
 ) -> None:
     """Create an API client and its first key. The key is shown once, now."""
     who = operator(actor, reason)
     _show(
-        on_running_stack(lambda settings: api_clients.create_client(settings, who, client, scope, rate)),
+        on_running_stack(
+            lambda settings: api_clients.create_client(settings, who, client, scope, rate, return_host or ())
+        ),
         as_json=as_json,
     )
+
+
+@app.command("return-hosts")
+def return_hosts(client: Name, reason: Reason, actor: Actor, return_host: Hosts = None) -> None:
+    """Replace the hosts to which a client may send customers back; without --return-host it may be any."""
+    who = operator(actor, reason)
+    hosts = return_host or ()
+    on_running_stack(lambda settings: api_clients.set_return_hosts(settings, who, client, hosts))
+    out.print(f"{client} may send customers back to {', '.join(hosts) or 'any host'}", markup=False, highlight=False)
 
 
 @app.command("list")
@@ -47,13 +67,30 @@ def list_keys(
         write_json({"api_keys": [_without_hash(key) for key in keys]})
         return
     table = Table(title=f"{len(keys)} API keys", title_justify="left")
-    columns = ("client", "id", "scopes", "rate/s", "created (UTC)", "last used", *(["revoked"] if everything else []))
+    columns = (
+        "client",
+        "id",
+        "scopes",
+        "rate/s",
+        "return hosts",
+        "created (UTC)",
+        "last used",
+        *(["revoked"] if everything else []),
+    )
     for column in columns:
         table.add_column(column, overflow="fold")
     for key in keys:
         rate = "default" if key.rate_per_s is None else str(key.rate_per_s)
         times = [key.created_at, key.last_used_at, *([key.revoked_at] if everything else [])]
-        cells = [key.client, key.id, " ".join(key.scopes), rate, *(str(at)[:19] if at else "never" for at in times)]
+        hosts = "any" if key.return_hosts is None else " ".join(key.return_hosts)
+        cells = [
+            key.client,
+            key.id,
+            " ".join(key.scopes),
+            rate,
+            hosts,
+            *(str(at)[:19] if at else "never" for at in times),
+        ]
         table.add_row(*map(escape, cells), style="dim" if key.revoked_at else None)
     out.print(table)
 

@@ -275,6 +275,7 @@ API_CLIENTS: Final = Table(
     Column("name", Text, primary_key=True),
     Column("rate_per_s", Integer),
     _required("created_at", _TIME),
+    Column("return_hosts", ARRAY(Text)),
 )
 
 API_KEYS: Final = Table(

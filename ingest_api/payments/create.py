@@ -2,6 +2,7 @@
 
 from time import monotonic
 from typing import Final
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
@@ -22,8 +23,9 @@ from ingest_api.openapi.responses import COMMAND, LOCATION, REPLAYED_HEADER, RET
 from ingest_api.payments.schemas import CreatePaymentIn, parse
 from ingest_api.payments.submit import REPLAYED, documented_preference, outcome_of_first, preferred_wait, submit
 from ingest_api.payments.views import AcceptedView, PaymentView, payment_view
-from ingest_api.problems import RETRY_AFTER_S, Problem, ProblemError, refused
+from ingest_api.problems import RETRY_AFTER_S, FieldError, Problem, ProblemError, refused
 from ingest_api.routing.rules import ProviderChoice, RoutingCriteria
+from storage.access.key_ring import ApiKey
 
 PATH: Final = "/v1/payments"
 
@@ -99,6 +101,7 @@ class PaymentCreation:
         body = parse(CreatePaymentIn, await json_body(request, settings.body_limit_bytes))
         if body.provider is not None and body.provider not in dependencies.providers:
             raise ProblemError(Problem.UNKNOWN_PROVIDER, providers=sorted(dependencies.providers))
+        _require_allowed_hosts(body, request.state.api_key)
         wanted = preferred_wait(request, settings)
         payment_id = idempotency.payment_id(client, key)
         command = self._command(client, payment_id, body)
@@ -151,6 +154,20 @@ class PaymentCreation:
         return self._dependencies.selector.choose(
             RoutingCriteria(body.currency, body.amount, body.country, body.method, body.capture_mode)
         )
+
+
+def _require_allowed_hosts(body: CreatePaymentIn, key: ApiKey) -> None:
+    """422 for a URL at a host that the client may not send its customers to."""
+    if body.return_urls is None or key.return_hosts is None:
+        return
+    urls = {"success": body.return_urls.success, "failure": body.return_urls.failure}
+    errors = [
+        FieldError(f"/return_urls/{name}", "Should have a host that is allowed to this API client")
+        for name, url in urls.items()
+        if not key.may_return_to(urlsplit(url).hostname or "")
+    ]
+    if errors:
+        raise ProblemError(Problem.INVALID_REQUEST, errors=errors)
 
 
 def _is_usable(payment: PaymentSnapshot | Payment) -> bool:

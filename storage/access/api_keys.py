@@ -17,7 +17,8 @@ class KeyRefused(Exception):
 
 
 class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored key. ``rate_per_s``: requests per second that its client may make, ``None`` for the default."""
+    """A stored key. ``rate_per_s``: requests per second that its client may make, ``None`` for the default.
+    ``return_hosts``: the hosts to which its client may send customers back, ``None`` for any."""
 
     id: str
     client: str
@@ -27,16 +28,24 @@ class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     revoked_at: datetime | None
     last_used_at: datetime | None
+    return_hosts: list[str] | None = None
 
 
 _KEYS = """
-    SELECT k.id, k.client, k.hash, k.scopes, c.rate_per_s, k.created_at, k.revoked_at, k.last_used_at
+    SELECT k.id, k.client, k.hash, k.scopes, c.rate_per_s, k.created_at, k.revoked_at, k.last_used_at, c.return_hosts
     FROM api_keys k JOIN api_clients c ON c.name = k.client
 """
 _ALL = text(f"{_KEYS} ORDER BY k.client, k.created_at")
 _LIVE = text(f"{_KEYS} WHERE k.revoked_at IS NULL ORDER BY k.client, k.created_at")
 _CLIENT = text(
-    "INSERT INTO api_clients (name, rate_per_s, created_at) VALUES (:name, :rate_per_s, :at) ON CONFLICT DO NOTHING RETURNING name"
+    """
+    INSERT INTO api_clients (name, rate_per_s, created_at, return_hosts)
+    VALUES (:name, :rate_per_s, :at, CAST(:return_hosts AS text[]))
+    ON CONFLICT DO NOTHING RETURNING name
+    """
+)
+_RETURN_HOSTS = text(
+    "UPDATE api_clients SET return_hosts = CAST(:return_hosts AS text[]) WHERE name = :client RETURNING name"
 )
 # The lock on the client serialises two rotations at the same time.
 _LOCK = text("SELECT name FROM api_clients WHERE name = :client FOR UPDATE")
@@ -63,11 +72,22 @@ async def live_keys(connection: AsyncConnection) -> list[StoredKey]:
     return [StoredKey(**row) for row in (await connection.execute(_LIVE)).mappings()]
 
 
-async def create_client(connection: AsyncConnection, name: str, rate_per_s: int | None, at: datetime) -> None:
+async def create_client(
+    connection: AsyncConnection, name: str, rate_per_s: int | None, return_hosts: list[str] | None, at: datetime
+) -> None:
     """Create an API client, without a key yet. Raises :class:`KeyRefused` if the name is taken."""
-    made = await connection.execute(_CLIENT, {"name": name, "rate_per_s": rate_per_s, "at": at})
+    made = await connection.execute(
+        _CLIENT, {"name": name, "rate_per_s": rate_per_s, "return_hosts": return_hosts, "at": at}
+    )
     if made.first() is None:
         raise KeyRefused(f"API client {name} exists already: rotate its key")
+
+
+async def set_return_hosts(connection: AsyncConnection, client: str, return_hosts: list[str] | None) -> None:
+    """Replace the hosts of a client. Raises :class:`KeyRefused` if there is no such client."""
+    found = await connection.execute(_RETURN_HOSTS, {"client": client, "return_hosts": return_hosts})
+    if found.first() is None:
+        raise KeyRefused(f"there is no API client {client}")
 
 
 async def add_key(

@@ -30,13 +30,22 @@ class KeysUnavailable(Exception):
 
 
 class ApiKey(NamedTuple):
-    """A live key. ``id`` is ``None``, and ``rate_per_s`` infinite, for a key of the settings."""
+    """A live key. ``id`` is ``None``, and ``rate_per_s`` infinite, for a key of the settings. ``return_hosts``: the hosts
+    to which its client may send customers back, ``None`` for any."""
 
     client: str
     digest: bytes
     scopes: frozenset[str]
     id: str | None = None
     rate_per_s: float = inf
+    return_hosts: frozenset[str] | None = None
+
+    def may_return_to(self, host: str) -> bool:
+        """Whether customers may be sent back to this host: one of the list, or below one that begins with ``*.``"""
+        if self.return_hosts is None or host in self.return_hosts:
+            return True
+        above = host.split(".")
+        return any(f"*.{'.'.join(above[at:])}" in self.return_hosts for at in range(1, len(above)))
 
     def allows(self, scope: Scope) -> bool:
         """Whether the key has the scope, or that of an administrator."""
@@ -108,7 +117,12 @@ class KeyRing:
             raise
         on_record = {
             key.hash: ApiKey(
-                key.client, key.hash, frozenset(key.scopes), key.id, key.rate_per_s or self._default_rate_per_s
+                key.client,
+                key.hash,
+                frozenset(key.scopes),
+                key.id,
+                key.rate_per_s or self._default_rate_per_s,
+                None if key.return_hosts is None else frozenset(key.return_hosts),
             )
             for key in stored
         }

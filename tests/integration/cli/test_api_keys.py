@@ -71,3 +71,18 @@ def test_a_change_without_a_reason_is_refused(running, client):
     for change in (["create", client, "--scope", "admin"], ["rotate", client], ["revoke", "an-id"]):
         assert running.billing("api-keys", *change, "--actor", "ann").returncode == 2
         assert running.billing("api-keys", *change, "--actor", "ann", "--reason", " ").returncode == 2
+
+
+async def test_the_hosts_of_a_client_are_set_and_shown(running, client):
+    made = _json(running, "create", client, "--scope", "admin", "--return-host", "Shop.example", *OPERATOR)
+    assert _mine(running, client)[made["id"]]["return_hosts"] == ["shop.example"]
+
+    hosts = ("--return-host", "shop.example", "--return-host", "*.shop.example")
+    assert running.billing("api-keys", "return-hosts", client, *hosts, *OPERATOR).returncode == 0
+    assert _mine(running, client)[made["id"]]["return_hosts"] == ["*.shop.example", "shop.example"]
+    assert running.billing("api-keys", "return-hosts", client, *OPERATOR).returncode == 0
+    assert _mine(running, client)[made["id"]]["return_hosts"] is None
+
+    refused = running.billing("api-keys", "return-hosts", client, "--return-host", "https://x", *OPERATOR)
+    assert (refused.returncode, "is no host" in refused.stderr) == (2, True)
+    assert running.billing("api-keys", "return-hosts", f"{client}-x", *OPERATOR).returncode == 1

@@ -49,9 +49,16 @@ def test_a_column_is_added_to_the_local_tables_first_then_to_the_distributed_one
 
 
 def test_a_view_is_replaced_on_every_node() -> None:
-    (view,) = on_cluster(statement("CREATE OR REPLACE VIEW operations"), "main")
+    (view,) = on_cluster(statement("CREATE OR REPLACE VIEW operations AS"), "main")
 
     assert view.endswith("VIEW operations ON CLUSTER 'main' AS SELECT * FROM operation_versions FINAL")
+
+
+def test_a_view_with_comments_is_replaced_on_every_node() -> None:
+    (view,) = on_cluster(statement("CREATE OR REPLACE VIEW operations\n("), "main")
+
+    assert "CREATE OR REPLACE VIEW operations ON CLUSTER 'main'\n(\n    operation_id UUID COMMENT" in view
+    assert view.endswith(")\nAS SELECT * FROM operation_versions FINAL")
 
 
 @pytest.mark.parametrize("text", STATEMENTS)

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from ingest_api.auth.admission import RateLimits
 from ingest_api.problems import ProblemError
 from storage.access.api_keys import StoredKey
-from storage.access.key_ring import KeyRing, KeysUnavailable
+from storage.access.key_ring import KeyRing, KeysUnavailable, digest_of
 from tests.support.ingest_fakes import NOW, FakeKeyStore
 from tests.support.ingest_server import World
 
@@ -154,3 +154,35 @@ def test_the_share_of_a_rate_follows_the_number_of_processes() -> None:
     assert (b"ratelimit-policy", b'"client";q=20;w=2') in limits.take("kiosk", 10)
     processes = 2
     assert (b"ratelimit-policy", b'"client";q=10;w=2') in limits.take("kiosk", 10)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "success", "status"),
+    [
+        (None, "https://anywhere.example/ok", 202),
+        (["cinema.example"], "https://cinema.example/ok", 202),
+        (["cinema.example"], "https://CINEMA.example:8443/ok", 202),
+        (["cinema.example"], "https://evil.example/?cinema.example", 422),
+        (["cinema.example"], "https://www.cinema.example/ok", 422),
+        (["*.cinema.example", "cinema.example"], "https://a.b.cinema.example/ok", 202),
+        (["*.cinema.example", "cinema.example"], "https://evilcinema.example/ok", 422),
+        ([], "https://cinema.example/ok", 422),
+    ],
+)
+async def test_customers_are_sent_back_to_the_hosts_of_the_client_only(
+    serve, body, hosts: list[str] | None, success: str, status: int
+) -> None:
+    async with serve() as world:
+        world.book.keys = [
+            StoredKey(
+                id="k", client="shop", hash=digest_of("a key"), scopes=["payments:write"], rate_per_s=None,
+                created_at=NOW, revoked_at=None, last_used_at=None, return_hosts=hosts,
+            )
+        ]  # fmt: skip
+        await world.dependencies.admission.keys.refresh()
+        body["return_urls"] = {"success": success, "failure": "https://cinema.example/no"}
+        answer = await world.create(body, Authorization="Bearer a key")
+
+    assert answer.status == status
+    if status == 422:
+        assert answer.json["errors"][0]["pointer"] == "/return_urls/success"

@@ -1,0 +1,16 @@
+"""The hosts to which an API client may send its customers back. NULL: any."""
+
+from alembic import op
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.execute("ALTER TABLE api_clients ADD COLUMN return_hosts text[]")
+
+
+def downgrade() -> None:
+    op.execute("ALTER TABLE api_clients DROP COLUMN return_hosts")
