@@ -2,7 +2,8 @@
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Depends, Path, Request
+from fastapi.security import HTTPBearer
 from starlette.responses import Response
 
 from admin.problems import Problem
@@ -40,7 +41,8 @@ _COMMON: Final = (Problem.UNAUTHORIZED, Problem.FORBIDDEN, Problem.UNAVAILABLE)
 
 def analytics_api(access: ReportAccess, store: ReportStore) -> APIRouter:
     """The routes."""
-    router = APIRouter(tags=["analytics"])
+    # The scheme is for the document: keys are checked by `admit`.
+    router = APIRouter(tags=["analytics"], dependencies=[Depends(HTTPBearer(scheme_name="api_key", auto_error=False))])
 
     def admit(request: Request) -> Reader:
         header = request.headers.get("authorization", "")

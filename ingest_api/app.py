@@ -16,7 +16,7 @@ from ingest_api.edge.request_context import RequestContext
 from ingest_api.instance import Instance
 from ingest_api.kafka.change_streams import ChangeStreams
 from ingest_api.openapi import page
-from ingest_api.openapi.document import DESCRIPTION, complete
+from ingest_api.openapi.document import CONTACT, DESCRIPTION, LICENSE, SERVERS, TAGS, complete
 from ingest_api.payments import act, create, events, read
 from ingest_api.payments import list as payment_list
 from ingest_api.problems import pages
@@ -33,6 +33,10 @@ def create_app(dependencies: Dependencies) -> ASGIApp:
         title="Cinema billing",
         version="1",
         description=DESCRIPTION,
+        servers=SERVERS,
+        openapi_tags=TAGS,
+        contact=CONTACT,
+        license_info=LICENSE,
         lifespan=_lifespan(dependencies),
         generate_unique_id_function=_operation_id,
         docs_url=None,

@@ -8,8 +8,13 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from ingest_api.dependencies import Injected
+from ingest_api.openapi.responses import problems
+from ingest_api.problems import Problem
 
 router: Final = APIRouter(tags=["health"])
+
+#: Problems of a request that is no GET, or no HTTP.
+_NOT_READ: Final = problems(Problem.INVALID_HTTP, Problem.METHOD_NOT_ALLOWED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +32,7 @@ class Readiness:
     reasons: tuple[str, ...]
 
 
-@router.get("/livez", summary="Is the process alive?")
+@router.get("/livez", summary="Is the process alive?", responses=_NOT_READ)
 async def livez() -> Liveness:
     """The process answers."""
     return Liveness()
@@ -37,11 +42,12 @@ async def livez() -> Liveness:
     "/readyz",
     summary="Can requests be served?",
     responses={
+        **_NOT_READ,
         503: {
             "model": Readiness,
             "description": "Not ready; `reasons` says why",
             "content": {"application/json": {"example": {"ready": False, "reasons": ["not connected to Kafka"]}}},
-        }
+        },
     },
 )
 async def readyz(response: Response, dependencies: Injected) -> Readiness:
@@ -63,7 +69,7 @@ async def readyz(response: Response, dependencies: Injected) -> Readiness:
     "/metrics",
     summary="Prometheus metrics",
     response_class=PlainTextResponse,
-    responses={200: {"content": {"text/plain": {"example": "# TYPE ingest_waiting_requests gauge\n"}}}},
+    responses={**_NOT_READ, 200: {"content": {"text/plain": {"example": "# TYPE ingest_waiting_requests gauge\n"}}}},
 )
 async def metrics(dependencies: Injected) -> Response:
     """In the Prometheus text format."""

@@ -4,7 +4,8 @@ from typing import Any, Final
 
 from pydantic.json_schema import models_json_schema
 
-from ingest_api.openapi.examples import EXAMPLES, problem_examples
+from ingest_api.openapi.descriptions import describe
+from ingest_api.openapi.examples import EXAMPLES, EXAMPLES_IN_PROGRESS, problem_examples
 from ingest_api.payments.schemas import CancelIn, CaptureIn, CreatePaymentIn, RefundIn, VoidIn, leave_out_null
 from ingest_api.problems import ProblemDocument
 
@@ -19,6 +20,26 @@ DESCRIPTION: Final = """Payments of the cinema: open one, send the customer to i
   [/problems](/problems). Every response has an `X-Request-Id`.
 - A request whose head or body does not arrive in time is answered with 408, and its connection is closed.
 """
+
+#: What the parameters mean that no signature describes.
+PARAMETERS: Final = {
+    "payment_id": "the payment",
+    "operation_id": "the operation, by the id that its command was answered with",
+    "code": "the end of the type's URI",
+    "customer_id": "payments of this customer",
+    "order_id": "the payment of this order",
+    "status": "payments in this state",
+    "provider": "payments at this provider",
+}
+TAGS: Final = [
+    {"name": "payments", "description": "Open, read, capture, void, refund and cancel payments"},
+    {"name": "webhooks", "description": "Callbacks of the payment providers; not for clients"},
+    {"name": "problems", "description": "What can go wrong, and what helps"},
+    {"name": "health", "description": "For operators: liveness, readiness, metrics"},
+]
+LICENSE: Final = {"name": "Apache 2.0", "identifier": "Apache-2.0"}
+CONTACT: Final = {"name": "The operators of the billing service"}
+SERVERS: Final = [{"url": "/", "description": "The host that serves this document"}]
 
 _BODIES: Final = (CreatePaymentIn, CaptureIn, VoidIn, RefundIn, CancelIn)
 
@@ -39,20 +60,32 @@ def complete(document: Json) -> Json:
     schemas["Problem"] = problem
     for name in _FRAMEWORK_ERRORS:
         schemas.pop(name, None)
+    for name, schema in schemas.items():
+        describe(name, schema)
     components["examples"] = problem_examples()
     for operation in (operation for methods in document["paths"].values() for operation in methods.values()):
+        operation.setdefault("security", [])  # public
         responses = operation["responses"]
         if "422" in responses and "application/json" in responses["422"]["content"]:
             del responses["422"]
+        if "parameters" in operation:
+            operation["parameters"] = _once(operation["parameters"])
         for parameter in operation.get("parameters", ()):
             leave_out_null(parameter["schema"])
-        for described in (operation.get("requestBody", {}), *responses.values()):
-            _add_examples(described.get("content", {}))
+            parameter.setdefault("description", PARAMETERS.get(parameter["name"], ""))
+        _add_examples(operation.get("requestBody", {}).get("content", {}), EXAMPLES)
+        for status, response in responses.items():
+            _add_examples(response.get("content", {}), EXAMPLES_IN_PROGRESS if status == "202" else EXAMPLES)
     return document
 
 
-def _add_examples(contents: Json) -> None:
+def _once(parameters: list[Json]) -> list[Json]:
+    """Of parameters with the same name the last: an endpoint may describe one better than its signature does."""
+    return list({(parameter["in"], parameter["name"]): parameter for parameter in parameters}.values())
+
+
+def _add_examples(contents: Json, examples: Json) -> None:
     for content in contents.values():
         name = content["schema"].get("$ref", "").rpartition("/")[2]
-        if name in EXAMPLES:
-            content.setdefault("example", EXAMPLES[name])
+        if name in examples:
+            content.setdefault("example", examples[name])

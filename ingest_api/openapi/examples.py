@@ -24,6 +24,7 @@ _PAYMENT: Final = {
         {"product_id": "film-77", "title": "Stalker", "quantity": 1, "unit_price": 49900, "type": "DIGITAL"},
     ],
     "operations": [],
+    "metadata": {"campaign": "spring"},
     "reason": None,
     "created_at": "2026-03-01T12:00:00Z",
     "updated_at": "2026-03-01T12:00:00.140000Z",
@@ -53,9 +54,6 @@ _PROBLEM_TYPE: Final = {
 }
 
 _RESULT: Final = {**_OPERATION, "payment_id": _PAYMENT["id"], "payment": _PAYMENT}
-#: Of a command whose outcome is not known yet.
-PENDING_RESULT: Final = {**_RESULT, "status": "PENDING", "payment": None}
-
 EXAMPLES: Final[dict[str, Any]] = {
     "PaymentView": _PAYMENT,
     "ExpandedPayment": _PAYMENT,
@@ -105,6 +103,12 @@ EXAMPLES: Final[dict[str, Any]] = {
     "Readiness": {"ready": True, "reasons": []},
     "ProblemType": _PROBLEM_TYPE,
     "ProblemTypes": {"problems": [_PROBLEM_TYPE]},
+}
+
+#: Of a response with 202: the outcome is not known yet.
+EXAMPLES_IN_PROGRESS: Final[dict[str, Any]] = {
+    **EXAMPLES,
+    "OperationResult": {**_RESULT, "status": "PENDING", "payment": None},
 }
 
 

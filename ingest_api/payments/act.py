@@ -19,7 +19,6 @@ from ingest_api.edge import idempotency
 from ingest_api.edge.bodies import json_body
 from ingest_api.edge.idempotency import IdempotencyKey
 from ingest_api.edge.prefer import Preference
-from ingest_api.openapi.examples import PENDING_RESULT
 from ingest_api.openapi.responses import (
     COMMAND,
     LOCATION,
@@ -180,7 +179,6 @@ def _responses(*refusals: Problem) -> Responses:
         202: {
             "model": OperationResult,
             "description": "The operation is accepted and in progress: read it at Location",
-            "content": {"application/json": {"example": PENDING_RESULT}},
             "headers": {**LOCATION, **RETRY_AFTER, **REPLAYED_HEADER},
             "links": _NEXT,
         },

@@ -29,6 +29,11 @@ __all__ = [
 ]
 
 
+def _without_default(schema: dict[str, Any]) -> None:
+    """A member that is left out is not null."""
+    schema.pop("default", None)
+
+
 class ProblemDocument(BaseModel):
     """An error (RFC 9457). Some types have further members."""
 
@@ -37,9 +42,9 @@ class ProblemDocument(BaseModel):
     type: str = Field(json_schema_extra={"format": "uri-reference"}, examples=[Problem.INVALID_REQUEST.uri])
     title: str
     status: int
-    detail: str | SkipJsonSchema[None] = None
-    request_id: str | SkipJsonSchema[None] = None
-    errors: tuple[FieldError, ...] | SkipJsonSchema[None] = None
+    detail: str | SkipJsonSchema[None] = Field(None, json_schema_extra=_without_default)
+    request_id: str | SkipJsonSchema[None] = Field(None, json_schema_extra=_without_default)
+    errors: tuple[FieldError, ...] | SkipJsonSchema[None] = Field(None, json_schema_extra=_without_default)
 
 
 #: Refusals of the domain that have a problem type of their own; any other code is a ``command-refused``.

@@ -31,7 +31,7 @@ class ProblemTypes:
     problems: tuple[ProblemType, ...]
 
 
-@router.get("/problems", summary="List the problem types")
+@router.get("/problems", summary="List the problem types", responses=problems(Problem.METHOD_NOT_ALLOWED))
 async def list_problems() -> ProblemTypes:
     """Every problem type with its cause and what resolves it."""
     return ProblemTypes(problems=tuple(_described(problem) for problem in Problem))

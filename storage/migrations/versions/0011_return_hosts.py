@@ -9,8 +9,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.execute("ALTER TABLE api_clients ADD COLUMN return_hosts text[]")
+    op.execute("ALTER TABLE api_clients ADD COLUMN IF NOT EXISTS return_hosts text[]")
 
 
 def downgrade() -> None:
-    op.execute("ALTER TABLE api_clients DROP COLUMN return_hosts")
+    op.execute("ALTER TABLE api_clients DROP COLUMN IF EXISTS return_hosts")

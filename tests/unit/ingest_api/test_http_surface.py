@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import structlog
+from jsonschema import Draft202012Validator
 
 from billing.reasons import Reason
 from ingest_api.payments.schemas import CancelIn, CaptureIn, RefundIn, VoidIn
@@ -176,6 +177,56 @@ def test_every_body_every_answer_and_every_problem_is_documented_with_an_example
                     assert "example" in content or content["examples"], (method, path, media_type)
                     assert content["schema"], (method, path, media_type)
             assert all("content" in answer for status, answer in operation["responses"].items() if status != "304")
+
+
+def test_every_example_fits_its_schema(document) -> None:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            for where in (operation.get("requestBody", {}), *operation["responses"].values()):
+                for media_type, content in where.get("content", {}).items():
+                    schema = {**content["schema"], "components": document["components"]}
+                    validator = Draft202012Validator(schema)
+                    named = list(content.get("examples", {}).values())
+                    values = [
+                        document["components"]["examples"][e["$ref"].rpartition("/")[2]]["value"]
+                        for e in named
+                        if "$ref" in e
+                    ]
+                    for value in (*values, *([content["example"]] if "example" in content else [])):
+                        faults = [fault.message for fault in validator.iter_errors(value)]
+                        assert not faults, (method, path, media_type)
+
+
+def test_every_member_of_every_schema_and_every_parameter_is_described(document) -> None:
+    schemas = document["components"]["schemas"]
+    members = [
+        (name, member, of) for name, schema in schemas.items() for member, of in schema.get("properties", {}).items()
+    ]
+    assert [(name, member) for name, member, of in members if not of.get("description")] == []
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            names = [(each["in"], each["name"]) for each in operation.get("parameters", ())]
+            assert len(names) == len(set(names)), (method, path)
+            assert all(each.get("description") for each in operation.get("parameters", ())), (method, path)
+
+
+def test_a_default_fits_its_schema(document) -> None:
+    for name, schema in document["components"]["schemas"].items():
+        for member, of in schema.get("properties", {}).items():
+            if "default" in of:
+                validator = Draft202012Validator({**of, "components": document["components"]})
+                assert validator.is_valid(of["default"]), (name, member)
+
+
+def test_the_document_says_where_it_is_who_answers_for_it_and_what_is_public(document) -> None:
+    assert document["servers"]
+    assert document["info"]["contact"]
+    assert document["info"]["license"]
+    tags = {tag["name"] for tag in document["tags"]}
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            assert set(operation["tags"]) <= tags
+            assert operation["security"] == ([{"api_key": []}] if path.startswith("/v1/") else [])
 
 
 async def test_the_documented_example_is_accepted(world, document) -> None:
