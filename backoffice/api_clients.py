@@ -53,8 +53,8 @@ async def create_client(
     async with _changing(settings, operator, "create_api_client", "api_client", client) as (connection, details):
         await api_keys.create_client(connection, client, rate_per_s, hosts, now)
         granted = await api_keys.add_key(connection, client, key.id, key.hash, sorted(set(scopes)), now)
-        details |= {"key": key.id, "scopes": granted, "rate_per_s": rate_per_s}
-        details |= {"return_hosts": hosts} if hosts else {}
+        limited = {"return_hosts": hosts} if hosts else {}
+        details |= {"key": key.id, "scopes": granted, "rate_per_s": rate_per_s, **limited}
     return IssuedKey(client, key.id, granted, key.secret)
 
 

@@ -65,7 +65,6 @@ def create_app(dependencies: Dependencies) -> ASGIApp:
         metrics=dependencies.metrics,
         errors=errors,
         new_id=dependencies.new_id,
-        content_policies={page.PATH: page.CONTENT_POLICY},
     )
     app.add_middleware(context)
     return FastPath(app, (route for route in routes if isinstance(route, DirectRoute)), errors, context)

@@ -1,7 +1,7 @@
 """The context of every request: its id, its metrics, the headers of its response, and unexpected errors."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from time import perf_counter
 from typing import Final
 
@@ -28,15 +28,8 @@ HEADERS: Final = (
     (b"x-frame-options", b"DENY"),
     (b"strict-transport-security", b"max-age=31536000"),
 )
-#: What a response may load, unless its path has a policy of its own.
-CONTENT_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
-
-
-def _policy(value: str) -> tuple[bytes, bytes]:
-    return b"content-security-policy", value.encode()
-
-
-POLICY: Final = _policy(CONTENT_POLICY)
+#: What a response may load, unless it has a policy of its own.
+POLICY: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 
 
 class RequestContext:
@@ -50,13 +43,11 @@ class RequestContext:
         metrics: Metrics,
         errors: ErrorHandlers,
         new_id: Callable[[], str],
-        content_policies: Mapping[str, str],
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._errors = errors
         self._new_id = new_id
-        self._policies = {path: _policy(policy) for path, policy in content_policies.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -68,14 +59,15 @@ class RequestContext:
         scope.setdefault("state", {})["request_id"] = request_id
         structlog.contextvars.bind_contextvars(request_id=request_id)
         headers = [(b"x-request-id", request_id.encode("ascii")), *HEADERS]
-        headers.append(self._policies.get(scope["path"], POLICY))
 
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 limits = scope["state"].get("rate_limit", ())
-                message["headers"] = [*message.get("headers", ()), *headers, *limits]
+                own = message.get("headers", ())
+                policy = () if any(name == POLICY[0] for name, _ in own) else (POLICY,)
+                message["headers"] = [*own, *headers, *policy, *limits]
             await send(message)
 
         try:

@@ -1,8 +1,6 @@
-"""``/docs``: the OpenAPI document as a page. It has no script and loads nothing from other hosts (ADR 0013)."""
+"""``/docs``: the OpenAPI document as a page."""
 
-import hashlib
 import json
-from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterator
 from html import escape
 from typing import Any, Final
@@ -10,90 +8,128 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ingest_api.openapi.layout import html_page, rendered, rendered_inline
+from ingest_api.problems import MEDIA_TYPE
+
 PATH: Final = "/docs"
 
-_STYLE: Final = """
-body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c1c1e}
-h2{margin-top:3rem;border-bottom:1px solid #ccc}summary{cursor:pointer;padding:.3rem 0}
-code,pre{font:13px/1.45 ui-monospace,monospace;background:#f4f4f6;border-radius:4px}code{padding:.1em .3em}
-pre{padding:.8rem;overflow:auto}table{border-collapse:collapse;width:100%}
-td,th{text-align:left;vertical-align:top;padding:.25rem .6rem .25rem 0;border-bottom:1px solid #eee}
-.method{font-weight:700;display:inline-block;width:4rem}
-@media(prefers-color-scheme:dark){body{background:#1c1c1e;color:#eee}code,pre{background:#2c2c2e}a{color:#8ab4f8}}
-"""
-#: The page may load its own style sheet only.
-CONTENT_POLICY: Final = (
-    f"default-src 'none'; style-src 'sha256-{b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'; "
-    "frame-ancestors 'none'"
-)
+Json = dict[str, Any]
 
 
-def docs_page(document: Callable[[], dict[str, Any]]) -> Callable[[Request], Awaitable[Response]]:
+def docs_page(document: Callable[[], Json]) -> Callable[[Request], Awaitable[Response]]:
     """The handler; ``document`` gives the OpenAPI document."""
 
     async def handle(_request: Request) -> Response:
-        return Response(page(document()), media_type="text/html")
+        described = document()
+        return html_page(described["info"]["title"], "".join(_body(described)))
 
     return handle
 
 
-def page(document: dict[str, Any]) -> str:
-    """The document as HTML."""
-    return "".join(_page(document))
-
-
-def _page(document: dict[str, Any]) -> Iterator[str]:
-    title = escape(document["info"]["title"])
-    yield f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-    yield f"<style>{_STYLE}</style></head><body><h1>{title}</h1>"
-    yield f"<pre>{escape(document['info']['description'])}</pre>"
+def _body(document: Json) -> Iterator[str]:
+    yield f"<h1>{escape(document['info']['title'])}</h1>{rendered(document['info']['description'])}"
     yield '<p><a href="/openapi.json">OpenAPI document</a> · <a href="/problems">problem types</a></p>'
-    tags: dict[str, list[str]] = {}
+    operations: dict[str, list[tuple[str, str, Json]]] = {}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            tags.setdefault(operation["tags"][0], []).append("".join(_operation(path, method, operation)))
-    for tag, operations in tags.items():
-        yield f"<h2>{escape(tag)}</h2>{''.join(operations)}"
-    yield "<h2>Schemas</h2>"
+            operations.setdefault(operation["tags"][0], []).append((method, path, operation))
+    yield f"<nav><ul>{''.join(map(_entry, (each for group in operations.values() for each in group)))}"
+    yield '<li><a href="#schemas">Schemas</a></li></ul></nav>'
+    for tag in document["tags"]:
+        yield f"<h2>{escape(tag['name'])}</h2><p>{rendered_inline(tag['description'])}</p>"
+        for method, path, operation in operations.get(tag["name"], ()):
+            yield from _operation(method, path, operation)
+    yield '<h2 id="schemas">Schemas</h2>'
     for name, schema in sorted(document["components"]["schemas"].items()):
-        yield f'<details id="{escape(name)}"><summary><code>{escape(name)}</code></summary>{_json(schema)}</details>'
-    yield "</body></html>"
+        yield from _schema(name, schema)
 
 
-def _operation(path: str, method: str, operation: dict[str, Any]) -> Iterator[str]:
-    yield f'<details id="{escape(operation["operationId"])}"><summary><span class="method">{method.upper()}</span>'
-    yield f"<code>{escape(path)}</code> {escape(operation.get('summary', ''))}</summary>"
-    yield f"<p>{escape(operation.get('description', ''))}</p>"
+def _entry(operation: tuple[str, str, Json]) -> str:
+    return f'<li><a href="#{escape(operation[2]["operationId"])}">{escape(operation[2]["summary"])}</a></li>'
+
+
+def _operation(method: str, path: str, operation: Json) -> Iterator[str]:
+    yield f'<section id="{escape(operation["operationId"])}"><h3>{escape(operation["summary"])}</h3>'
+    yield f'<p><span class="method">{method.upper()}</span> <code>{escape(path)}</code></p>'
+    yield rendered(operation.get("description", ""))
+    if not operation["security"]:
+        yield '<p class="dim">Needs no API key.</p>'
     if parameters := operation.get("parameters"):
-        yield "<table><tr><th>parameter</th><th>in</th><th></th></tr>"
+        yield "<h4>Parameters</h4><dl>"
         for parameter in parameters:
-            needed = " (required)" if parameter.get("required") else ""
-            yield f"<tr><td><code>{escape(parameter['name'])}</code></td><td>{escape(parameter['in'])}{needed}</td>"
-            yield f"<td>{escape(parameter.get('description', ''))}</td></tr>"
-        yield "</table>"
+            yield from _member(parameter["name"], parameter["schema"], parameter, where=parameter["in"])
+        yield "</dl>"
     for content in operation.get("requestBody", {}).get("content", {}).values():
-        yield f"<h4>Body {_named(content)}</h4>{_example(content)}"
-    yield "<h4>Responses</h4><table>"
+        yield f"<h4>Body {_type(content['schema'])}</h4>{_example(content)}"
+    yield "<h4>Responses</h4><dl>"
     for status, response in operation["responses"].items():
-        yield f"<tr><td><code>{status}</code></td><td>{escape(response['description'])}"
-        for content in response.get("content", {}).values():
-            yield f" {_named(content)}{_example(content)}"
-        yield "</td></tr>"
-    yield "</table></details>"
+        contents = response.get("content", {})
+        yield f"<dt><code>{status}</code></dt><dd>{rendered(response['description'])}"
+        if MEDIA_TYPE in contents:
+            yield f"<p>{_problems(contents[MEDIA_TYPE])}</p>"
+        for media_type, content in contents.items():
+            if media_type != MEDIA_TYPE:
+                yield f"<p>{_type(content['schema'])}</p>{_example(content)}"
+        yield "</dd>"
+    yield "</dl></section>"
 
 
-def _named(content: dict[str, Any]) -> str:
-    name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
-    return f'<a href="#{escape(name)}">{escape(name)}</a>' if name else ""
+def _schema(name: str, schema: Json) -> Iterator[str]:
+    yield f'<section id="{escape(name)}"><h3><code>{escape(name)}</code></h3>{rendered(schema.get("description", ""))}'
+    if "enum" in schema:
+        yield f"<p>{', '.join(f'<code>{escape(str(value))}</code>' for value in schema['enum'])}</p>"
+    required = schema.get("required", ())
+    yield "<dl>"
+    for member, of in schema.get("properties", {}).items():
+        yield from _member(member, of, {"required": member in required, "description": of.get("description", "")})
+    yield "</dl></section>"
 
 
-def _example(content: dict[str, Any]) -> str:
-    if "example" in content:
-        return _json(content["example"])
-    named = content.get("examples", {})
-    return " ".join(f'<a href="/problems/{escape(code)}"><code>{escape(code)}</code></a>' for code in named)
+def _member(name: str, schema: Json, about: Json, where: str = "") -> Iterator[str]:
+    notes = [where, "required" if about.get("required") else "", *_bounds(schema)]
+    yield f"<dt><code>{escape(name)}</code> {_type(schema)} "
+    yield f'<span class="dim">{escape(", ".join(filter(None, notes)))}</span></dt>'
+    yield f"<dd>{rendered(about.get('description', ''))}</dd>"
 
 
-def _json(value: Any) -> str:
+def _type(schema: Json) -> str:
+    """The type in words; a named schema is a link."""
+    if "$ref" in schema:
+        name = escape(schema["$ref"].rpartition("/")[2])
+        return f'<a href="#{name}">{name}</a>'
+    if "anyOf" in schema:
+        return " or ".join(map(_type, schema["anyOf"]))
+    if "const" in schema:
+        return f"<code>{escape(json.dumps(schema['const'], ensure_ascii=False))}</code>"
+    kind = schema.get("type", "any")
+    if kind == "array":
+        return f"list of {_type(schema.get('items', {}))}"
+    form = schema.get("format")
+    return escape(f"{kind} ({form})" if form else str(kind))
+
+
+def _bounds(schema: Json) -> Iterator[str]:
+    least = schema.get("minimum", schema.get("minLength", schema.get("minItems")))
+    most = schema.get("maximum", schema.get("maxLength", schema.get("maxItems")))
+    unit = " characters" if "maxLength" in schema else " entries" if "maxItems" in schema else ""
+    if most is not None:
+        yield f"{'up to' if least is None else f'{least} to'} {most}{unit}"
+    elif least is not None:
+        yield f"at least {least}{unit}"
+    if "enum" in schema:
+        yield f"one of {', '.join(map(str, schema['enum']))}"
+    if "default" in schema and schema["default"] is not None:
+        yield f"{json.dumps(schema['default'], ensure_ascii=False)} when left out"
+
+
+def _problems(content: Json) -> str:
+    codes = (escape(code) for code in content.get("examples", {}))
+    return " ".join(f'<a href="/problems/{code}"><code>{code}</code></a>' for code in codes)
+
+
+def _example(content: Json) -> str:
+    if "example" not in content:
+        return ""
+    value = content["example"]
     shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
-    return f"<pre>{escape(shown)}</pre>"
+    return f"<details><summary>Example</summary><pre>{escape(shown)}</pre></details>"

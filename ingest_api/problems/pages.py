@@ -1,11 +1,14 @@
 """``/problems``: what each problem type means, at the URL of its ``type``."""
 
 from dataclasses import dataclass
+from html import escape
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path
+import msgspec
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field
 
+from ingest_api.openapi.layout import html_page
 from ingest_api.openapi.responses import problems
 from ingest_api.problems import Problem, ProblemError
 
@@ -31,19 +34,63 @@ class ProblemTypes:
     problems: tuple[ProblemType, ...]
 
 
-@router.get("/problems", summary="List the problem types", responses=problems(Problem.METHOD_NOT_ALLOWED))
-async def list_problems() -> ProblemTypes:
-    """Every problem type with its cause and what resolves it."""
-    return ProblemTypes(problems=tuple(_described(problem) for problem in Problem))
+_AS_PAGE: Final = {"text/html": {"schema": {"type": "string"}, "example": "<!doctype html>…"}}
 
 
-@router.get("/problems/{code}", summary="Read a problem type", responses=problems(Problem.NOT_FOUND))
-async def read_problem(code: Annotated[str, Path(examples=[Problem.CART_TOTAL_MISMATCH.code])]) -> ProblemType:
-    """One problem type, its cause and what resolves it."""
+@router.get(
+    "/problems",
+    summary="List the problem types",
+    response_model=ProblemTypes,
+    responses={200: {"content": _AS_PAGE}, **problems(Problem.METHOD_NOT_ALLOWED)},
+)
+async def list_problems(request: Request) -> Response:
+    """Every problem type with its cause and what resolves it: JSON, or a page for `Accept: text/html`."""
+    if _wants_page(request):
+        entries = (
+            f'<section id="{problem.code}"><h3><a href="{problem.uri}">{escape(problem.title)}</a></h3>{_about(problem)}'
+            "</section>"
+            for problem in sorted(Problem, key=lambda problem: problem.code)
+        )
+        introduction = "<p>Errors are problem documents (RFC 9457). These are all types, by the end of their URI.</p>"
+        return html_page("Problems", f"<h1>Problems</h1>{introduction}{_LINKS}{''.join(entries)}")
+    return _json(ProblemTypes(problems=tuple(_described(problem) for problem in Problem)))
+
+
+@router.get(
+    "/problems/{code}",
+    summary="Read a problem type",
+    response_model=ProblemType,
+    responses={200: {"content": _AS_PAGE}, **problems(Problem.NOT_FOUND)},
+)
+async def read_problem(
+    request: Request, code: Annotated[str, Path(examples=[Problem.CART_TOTAL_MISMATCH.code])]
+) -> Response:
+    """One problem type, its cause and what resolves it: JSON, or a page for `Accept: text/html`."""
     for problem in Problem:
         if code in (problem.code, problem.former_code):
-            return _described(problem)
+            if _wants_page(request):
+                return html_page(problem.title, f"<h1>{escape(problem.title)}</h1>{_about(problem)}{_LINKS}")
+            return _json(_described(problem))
     raise ProblemError(Problem.NOT_FOUND)
+
+
+_LINKS: Final = '<p><a href="/problems">All problem types</a> · <a href="/docs">API documentation</a></p>'
+
+
+def _wants_page(request: Request) -> bool:
+    """Browsers name HTML first; programs ask for JSON or for anything."""
+    return "text/html" in request.headers.get("accept", "")
+
+
+def _about(problem: Problem) -> str:
+    return (
+        f"<dl><dt>Type</dt><dd><code>{problem.uri}</code></dd><dt>Status</dt><dd>{problem.status}</dd>"
+        f"<dt>Cause</dt><dd>{escape(problem.cause)}</dd><dt>What helps</dt><dd>{escape(problem.resolution)}</dd></dl>"
+    )
+
+
+def _json(value: ProblemType | ProblemTypes) -> Response:
+    return Response(msgspec.json.encode(value), media_type="application/json", headers={"Vary": "Accept"})
 
 
 def _described(problem: Problem) -> ProblemType:

@@ -89,6 +89,11 @@ async def test_the_docs_page_needs_nothing_from_elsewhere_and_says_everything(wo
     assert f"style-src 'sha256-{digest}'" in answer.headers["Content-Security-Policy"]
     for path, methods in document["paths"].items():
         assert all(f'id="{operation["operationId"]}"' in page for operation in methods.values()), path
+    links = re.findall(r'href="#([^"]+)"', page)
+    assert links
+    assert all(f'id="{name}"' in page for name in links)
+    assert "<code>payment_url</code>" in page, "Markdown is rendered"
+    assert "&quot;$ref&quot;" not in page, "schemas are told in words"
 
 
 async def test_ready_says_why_not(world) -> None:
@@ -129,6 +134,19 @@ async def test_every_problem_type_resolves_to_its_description(world, problem: Pr
         "resolution": problem.resolution,
         "cure": problem.resolution,
     }
+
+
+async def test_a_browser_gets_pages_of_problems(world) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+    one = await world.get("/problems/card-number", **browser)
+    every = await world.get("/problems", **browser)
+
+    for answer in (one, every):
+        assert (answer.status, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+        assert "style-src 'sha256-" in answer.headers["Content-Security-Policy"]
+        assert Problem.CARD_NUMBER.resolution.replace("'", "&#x27;") in answer.raw.decode()
+    assert all(f'href="{problem.uri}"' in every.raw.decode() for problem in Problem)
+    assert (await world.get("/problems/none", **browser)).status == 404
 
 
 async def test_a_renamed_problem_type_still_resolves_to_its_description(world) -> None:
