@@ -12,6 +12,7 @@ from aiohttp import web
 from providers import registry
 from providers.sandbox import pages
 from providers.sandbox.callbacks import Callbacks
+from providers.sandbox.cards import card_of
 from providers.sandbox.context import SandboxContext
 from providers.sandbox.customer_behaviour import AutomaticCustomers, CustomerAction, CustomerBehaviour
 from providers.sandbox.faults import Fault, Faults
@@ -70,6 +71,7 @@ class Sandbox:
                 web.get("/", self._orders_page),
                 web.get("/pay/{order_id}", self._payment_page),
                 web.post("/pay/{order_id}", self._pay),
+                web.get("/pay/{order_id}/back", self._landing_page),
                 web.get("/_sandbox/health", self._health),
                 web.get("/_sandbox/book", self._read_book),
                 web.get("/_sandbox/book/summary", self._summary),
@@ -103,16 +105,25 @@ class Sandbox:
         order = self._order(request)
         return _html(pages.payment(order, self._imitations[order.provider].lines(order)))
 
+    async def _landing_page(self, request: web.Request) -> web.Response:
+        return _html(pages.landing(self._order(request)))
+
     async def _pay(self, request: web.Request) -> web.Response:
         order = self._order(request)
+        by_card = False
         if request.content_type == "application/json":
             payment = await read(request, Payment)
         else:
-            payment = _payment(await request.post())
+            form = await request.post()
+            payment, by_card = _payment(form), "card" in form
+            if by_card and payment.outcome == "pay":
+                payment = _with_card(str(form["card"]), order)
         done = self._act(order, payment)
         if "application/json" in request.headers.get("Accept", ""):
             return answer({"status": order.status, "done": done})
-        target = order.redirect.get("onSuccess" if order.status in ("CAPTURED", "AUTHORIZED") else "onError")
+        target = pages.back_to_shop(order)
+        if by_card and target is not None and pages.leads_nowhere(target):
+            target = f"/pay/{order.order_id}/back"  # a person at a browser would see its error page
         raise web.HTTPSeeOther(target or f"/pay/{order.order_id}")
 
     def _act(self, order: Order, payment: Payment) -> bool:
@@ -133,6 +144,8 @@ class Sandbox:
     def _order(self, request: web.Request) -> Order:
         order = self._ledger.find(request.match_info["order_id"])
         if order is None:
+            if "text/html" in request.headers.get("Accept", ""):
+                raise web.HTTPNotFound(text=pages.missing(), content_type="text/html")
             raise web.HTTPNotFound(text="no such order")
         return order
 
@@ -191,9 +204,17 @@ def _html(text: str) -> web.Response:
     return web.Response(text=text, content_type="text/html")
 
 
+def _with_card(number: str, order: Order) -> Payment:
+    """What the bank of this card does."""
+    card = card_of(number)
+    if card is None:
+        raise web.HTTPBadRequest(text="no such test card")
+    return Payment("decline", card.codes[order.provider]) if card.codes else Payment("pay")
+
+
 def _payment(form: Mapping[str, Any]) -> Payment:
     try:
-        return msgspec.convert(dict(form), Payment)
+        return msgspec.convert({name: value for name, value in form.items() if name != "card"}, Payment)
     except msgspec.ValidationError as error:
         raise web.HTTPBadRequest(text=str(error)) from None
 

@@ -5,6 +5,8 @@ import msgspec
 import pytest
 
 from billing.orders import Cart, Item
+from providers.registry import PLUGINS
+from providers.sandbox.cards import CARDS, Card
 from providers.sandbox.ledger import Order, ProviderLedger
 from tests.support.factories import an_order
 from tests.support.sandbox import ProviderWorld, a_request, a_world
@@ -34,6 +36,37 @@ async def test_the_payment_page_shows_the_cart_and_its_form_leads_back(world: Pr
     ):
         assert (answer.status, answer.headers["Location"]) == (303, leads_to)
     assert shown in await page(world, request.order_ref)
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.answer)
+async def test_a_person_chooses_a_test_card_and_lands_on_a_page(world: ProviderWorld, card: Card):
+    request = await world.open()
+    assert card.number in await page(world, request.order_ref)
+    form = {"outcome": "pay", "card": card.number}
+    async with aiohttp.ClientSession() as http, http.post(f"{world.url}/pay/{request.order_ref}", data=form) as answer:
+        text = await answer.text()
+        assert (answer.status, answer.url.path) == (200, f"/pay/{request.order_ref}/back")
+    assert "Back at the shop" in text
+    order = await world.book(request.order_ref)
+    if card.codes:
+        assert "Not paid" in text
+        assert (order["status"], order["operations"][-1]["reason"]) == ("FAILED", card.codes[world.adapter.name])
+    else:
+        assert "Thank you" in text
+        assert order["status"] == "CAPTURED"
+
+
+def test_every_provider_has_an_answer_for_every_card():
+    assert all(set(card.codes) in (set(), set(PLUGINS)) for card in CARDS)
+
+
+async def test_an_order_that_is_not_there_is_a_page_for_a_browser(world: ProviderWorld):
+    async with (
+        aiohttp.ClientSession() as http,
+        http.get(f"{world.url}/pay/none", headers={"Accept": "text/html"}) as answer,
+    ):
+        assert (answer.status, answer.content_type) == (404, "text/html")
+        assert "All orders" in await answer.text()
 
 
 @pytest.mark.parametrize("body", [{"outcome": "steal"}, {}])
