@@ -40,6 +40,7 @@ _MEANINGS: Final = {
     "problems": "all types of problems",
     "product_id": "the product, by your own id",
     "provider": "the payment provider; another one after a failover",
+    "provider_reason": "why it failed, as the provider says it; null: it did not say",
     "provider_ref": "what the provider calls it; null: not told",
     "quantity": "units",
     "ready": "whether commands and callbacks can be accepted",
@@ -66,6 +67,8 @@ _SPECIAL: Final = {
     ("ItemIn", "title"): "as the customer sees it, also on the receipt",
     ("ItemView", "title"): "as the customer sees it, also on the receipt",
     ("CartLineOut", "title"): "as the customer sees it, also on the receipt",
+    ("ProviderReasonOut", "code"): "the provider's own code",
+    ("ProviderReasonOut", "message"): "the provider's own words, for people, personal data masked",
     ("OperationOut", "status"): "`PENDING`, `SUCCESS`, `FAIL` or `UNKNOWN`: the provider has not reported how it ended",
     (
         "OperationResult",
