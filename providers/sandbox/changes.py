@@ -1,7 +1,6 @@
 """How an imitated provider changes its orders: an order, its operation and its callbacks are written in one transaction."""
 
 import time
-import uuid
 from collections.abc import Sequence
 
 from providers.sandbox.context import SandboxContext
@@ -16,6 +15,7 @@ class Changes:
         self._ledger = context.ledger
         self._faults = context.faults
         self._deliver = context.deliver
+        self._on_changed = context.on_changed
 
     def find(self, order_id: str) -> Order | None:
         """One order of this provider."""
@@ -59,12 +59,8 @@ class Changes:
                 due = time.time() + self._faults.overtaken_s(self._provider, cause)
                 deliveries += [self._ledger.add_delivery(order, event, due) for _ in range(copies)]
         self._deliver(deliveries)
+        self._on_changed(order, cause)
 
     def unfinished(self) -> list[tuple[str, str]]:
         """(order id, operation id) of the open operations, after a restart."""
         return self._ledger.unfinished(self._provider)
-
-
-def new_operation(type: str, status: str, amount: int, now: float, reason: str | None = None) -> Operation:
-    """An operation with an id made by the provider. ``amount``: minor units; ``now``: Unix seconds."""
-    return Operation(str(uuid.uuid4()), type, status, amount, reason=reason, created=now, updated=now)

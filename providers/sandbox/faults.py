@@ -7,10 +7,13 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
+from providers.sandbox.console import CONSOLE_FAULTS
 from providers.sandbox.imitation import Imitation
 
 #: The target of a fault: a call, a customer's action (``pay``: the callbacks it causes), or all of them.
-OPERATIONS: Final = ("*", "create", "recur", "pay", "capture", "void", "refund", "rollback", "inquire", "statement")
+OPERATIONS: Final = (
+    "*", "create", "recur", "pay", "capture", "void", "refund", "rollback", "inquire", "statement", "console",
+)  # fmt: skip
 BEFORE: Final = ("error_500_before_commit", "rate_limited", "connection_reset")
 AFTER: Final = ("timeout_after_commit", "error_500_after_commit", "callback_before_answer")
 CALLBACK: Final = ("callback_lost", "callback_twice", "callback_reordered")
@@ -20,7 +23,7 @@ REGISTER: Final = ("register_missing", "register_extra", "register_amount")
 DEED: Final = ("method_revoked", "refund_later", "refund_fails_later")
 #: ``decline:<reason>``, the reason as the provider's code: the next charge of a saved method is declined.
 DECLINE: Final = "decline:"
-KNOWN: Final = (*BEFORE, *AFTER, *CALLBACK, *DEED, *REGISTER, "slow")
+KNOWN: Final = (*BEFORE, *AFTER, *CALLBACK, *DEED, *REGISTER, *CONSOLE_FAULTS, "slow")
 #: Longer than any client waits, milliseconds.
 TIMEOUT_MS: Final = 60_000
 SLOW_MS: Final = 1_000
@@ -39,7 +42,9 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     twice. ``callback_reordered``: delayed by ``delay_ms``, so that later ones overtake it.
     ``callback_before_answer``: the answer waits ``delay_ms`` while the callbacks go out. ``method_revoked``,
     ``decline:<reason>``: of a charge of a saved method. ``refund_later``, ``refund_fails_later``: it is pending for a
-    while. ``register_missing``, ``register_extra``, ``register_amount``: of a movement in the statement of a day, the
+    while. ``captured_in_console``, ``released_in_console``, ``refunded_in_console``: the staff does so a moment later, with
+    half of the amount; ``failure_after_success``, ``refund_undone``: the provider calls back a failure after the payment
+    succeeded, or the refund fails after it succeeded (:mod:`providers.sandbox.console`). ``register_missing``, ``register_extra``, ``register_amount``: of a movement in the statement of a day, the
     same at every reading.
     """
 

@@ -9,6 +9,7 @@ from typing import ClassVar
 import msgspec
 from aiohttp import web
 
+from providers.sandbox.console import ConsoleAct
 from providers.sandbox.ledger import Order
 
 
@@ -55,6 +56,10 @@ class Imitation(ABC):
     @abstractmethod
     def abandon_checkout(self, order: Order) -> bool:
         """The customer closes the page. They may return and pay."""
+
+    @abstractmethod
+    def act_in_console(self, order: Order, act: ConsoleAct) -> bool:
+        """The staff acts in the provider's console, or the provider revises itself; whether the order allowed it."""
 
     @abstractmethod
     def callback(self, payload: bytes) -> CallbackRequest:

@@ -4,6 +4,7 @@ It is kept in SQLite and survives the process; every change is committed before 
 """
 
 import sqlite3
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,11 @@ class Operation(msgspec.Struct):
     arguments: bytes = b""
     target: dict[str, Any] | None = None
     details: dict[str, Any] = {}
+
+
+def new_operation(type: str, status: str, amount: int, now: float, reason: str | None = None) -> Operation:
+    """An operation with an id made by the provider. ``amount``: minor units; ``now``: Unix seconds."""
+    return Operation(str(uuid.uuid4()), type, status, amount, reason=reason, created=now, updated=now)
 
 
 class Order(msgspec.Struct):

@@ -13,6 +13,7 @@ from providers import registry
 from providers.sandbox import pages
 from providers.sandbox.callbacks import Callbacks
 from providers.sandbox.cards import card_of
+from providers.sandbox.console import CONSOLE_AFTER_S, CONSOLE_FAULTS, ConsoleAct
 from providers.sandbox.context import SandboxContext
 from providers.sandbox.customer_behaviour import AutomaticCustomers, CustomerAction, CustomerBehaviour
 from providers.sandbox.faults import Fault, Faults
@@ -57,14 +58,15 @@ class Sandbox:
             faults=self._faults,
             deliver=self._callbacks.send,
             on_opened=self._customers.on_opened,
+            on_changed=self._on_changed,
             payment_url=lambda order_id: f"{public_url}/pay/{order_id}",
         )
-        self._imitations = {name: registry.PLUGINS[name].imitation(given, context) for name, given in providers.items()}
+        self.imitations = {name: registry.PLUGINS[name].imitation(given, context) for name, given in providers.items()}
 
     def app(self) -> web.Application:
         """The application."""
         app = web.Application(client_max_size=BODY_LIMIT_BYTES)
-        for imitation in self._imitations.values():
+        for imitation in self.imitations.values():
             app.add_routes(imitation.routes())
         app.add_routes(
             [
@@ -76,6 +78,7 @@ class Sandbox:
                 web.get("/_sandbox/book", self._read_book),
                 web.get("/_sandbox/book/summary", self._summary),
                 web.post("/_sandbox/expire/{order_id}", self._expire),
+                web.post("/_sandbox/console/{order_id}", self._console),
                 web.get("/_sandbox/registers/{provider}/{day}.csv", self._register),
                 web.get("/_sandbox/faults", self._list_faults),
                 web.post("/_sandbox/faults", self._add_fault),
@@ -88,8 +91,8 @@ class Sandbox:
         return app
 
     async def _life(self, _app: web.Application) -> AsyncIterator[None]:
-        await self._callbacks.start(self._imitations)
-        for imitation in self._imitations.values():
+        await self._callbacks.start(self.imitations)
+        for imitation in self.imitations.values():
             imitation.resume()
         yield
         await self._callbacks.stop()
@@ -103,7 +106,7 @@ class Sandbox:
 
     async def _payment_page(self, request: web.Request) -> web.Response:
         order = self._order(request)
-        return _html(pages.payment(order, self._imitations[order.provider].lines(order)))
+        return _html(pages.payment(order, self.imitations[order.provider].lines(order)))
 
     async def _landing_page(self, request: web.Request) -> web.Response:
         return _html(pages.landing(self._order(request)))
@@ -127,7 +130,7 @@ class Sandbox:
         raise web.HTTPSeeOther(target or f"/pay/{order.order_id}")
 
     def _act(self, order: Order, payment: Payment) -> bool:
-        imitation = self._imitations[order.provider]
+        imitation = self.imitations[order.provider]
         match payment.outcome:
             case "pay":
                 return imitation.pay(order)
@@ -165,8 +168,29 @@ class Sandbox:
     async def _expire(self, request: web.Request) -> web.Response:
         """End one order's time: an unpaid one closes, a hold is released."""
         order = self._order(request)
-        done = self._imitations[order.provider].expire(order)
+        done = self.imitations[order.provider].expire(order)
         return answer({"status": order.status, "done": done})
+
+    async def _console(self, request: web.Request) -> web.Response:
+        """The staff acts in the provider's console, or the provider revises itself."""
+        order = self._order(request)
+        done = self.imitations[order.provider].act_in_console(order, await read(request, ConsoleAct))
+        return answer({"status": order.status, "done": done})
+
+    def _on_changed(self, order: Order, cause: str) -> None:
+        """Let a fault of the console follow an operation."""
+        for name, (action, causes, statuses) in CONSOLE_FAULTS.items():
+            if cause not in causes or order.status not in statuses:
+                continue
+            if self._faults.draw(order.provider, cause, name) is not None:
+                half = max(1, order.amount // 2) if action in ("capture", "refund") else None
+                act = ConsoleAct(action, half)
+                asyncio.get_running_loop().call_later(CONSOLE_AFTER_S, self._act_in_console, order.order_id, act)
+
+    def _act_in_console(self, order_id: str, act: ConsoleAct) -> None:
+        order = self._ledger.find(order_id)
+        assert order is not None, order_id
+        self.imitations[order.provider].act_in_console(order, act)
 
     async def _register(self, request: web.Request) -> web.Response:
         """The register of a day, Moscow time: the file that the provider's console offers."""
@@ -175,8 +199,8 @@ class Sandbox:
             day = date.fromisoformat(request.match_info["day"])
         except ValueError as error:
             raise web.HTTPBadRequest(text=str(error)) from None
-        if provider not in self._imitations:
-            raise web.HTTPNotFound(text=f"no such provider; there are: {', '.join(self._imitations)}")
+        if provider not in self.imitations:
+            raise web.HTTPNotFound(text=f"no such provider; there are: {', '.join(self.imitations)}")
         return web.Response(text=register(self._ledger, self._faults, provider, day), content_type="text/csv")
 
     async def _list_faults(self, _request: web.Request) -> web.Response:

@@ -132,7 +132,9 @@ class ProviderWorld:
     @asynccontextmanager
     async def sandbox(self) -> AsyncIterator[None]:
         """The provider runs meanwhile."""
-        server = TestServer(Sandbox(self.settings, self.provider_settings).app(), port=self.sandbox_port)
+        sandbox = Sandbox(self.settings, self.provider_settings)
+        self.imitation = sandbox.imitations[self.provider]
+        server = TestServer(sandbox.app(), port=self.sandbox_port)
         await server.start_server()
         yield
         await server.close()

@@ -6,6 +6,7 @@ from typing import ClassVar, Final
 
 from aiohttp import web
 
+from providers.sandbox.console import ConsoleAct
 from providers.sandbox.context import SandboxContext
 from providers.sandbox.imitation import CallbackRequest, Imitation, Line
 from providers.sandbox.ledger import Order
@@ -44,6 +45,9 @@ class StripeImitation(Imitation):
 
     def expire(self, order: Order) -> bool:
         return self._payments.expire(order)
+
+    def act_in_console(self, order: Order, act: ConsoleAct) -> bool:
+        return self._payments.act_in_console(order, act)
 
     def callback(self, payload: bytes) -> CallbackRequest:
         signed = signature(self._secrets, payload, time.time())

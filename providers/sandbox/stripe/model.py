@@ -6,10 +6,12 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 
-from providers.sandbox.changes import Changes, new_operation
+from providers.sandbox import console
+from providers.sandbox.changes import Changes
+from providers.sandbox.console import ConsoleAct
 from providers.sandbox.context import SandboxContext
 from providers.sandbox.imitation import is_payable
-from providers.sandbox.ledger import Operation, Order
+from providers.sandbox.ledger import Operation, Order, new_operation
 from providers.sandbox.stripe import parameters, requests, serializers
 from providers.sandbox.stripe.methods import Methods, card_error, declined
 from providers.sandbox.stripe.parameters import Refused, invalid
@@ -172,6 +174,31 @@ class Payments:
         else:
             return False
         self.changes.commit(order, cause, [event])
+        return True
+
+    def act_in_console(self, order: Order, act: ConsoleAct) -> bool:
+        """A late failure is that of another attempt to pay: a declined card, and a page that expired."""
+        operation = console.perform(order, act)
+        if operation is None:
+            return False
+        if act.action == "refund":
+            operation.id = f"re_{uuid.uuid4().hex}"
+        if act.action in ("capture", "release"):
+            event = "payment_intent.succeeded" if act.action == "capture" else "payment_intent.canceled"
+            events = [self._event(event, order, None)]
+        elif act.action == "late_failure":
+            failed = {"status": "requires_payment_method", "last_payment_error": card_error("insufficient_funds")}
+            events = [
+                serializers.event("payment_intent.payment_failed", serializers.intent(order) | failed),
+                serializers.event("checkout.session.expired", self.session(order) | {"status": "expired"}),
+            ]
+        else:
+            operation.reason = "expired_or_canceled_card" if act.action == "undo_refund" else None
+            event = "refund.failed" if act.action == "undo_refund" else "refund.created"
+            events = [serializers.event(event, serializers.refund(order, operation))]
+            if act.action == "refund":
+                events.append(serializers.event("charge.refunded", serializers.charge(order)))
+        self.changes.commit(order, "console", events, operation)
         return True
 
     def resume(self) -> None:

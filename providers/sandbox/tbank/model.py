@@ -9,11 +9,13 @@ from typing import Any, Final
 
 import msgspec
 
-from providers.sandbox.changes import Changes, new_operation
+from providers.sandbox import console
+from providers.sandbox.changes import Changes
+from providers.sandbox.console import ConsoleAct
 from providers.sandbox.context import SandboxContext
 from providers.sandbox.faults import DECLINE
 from providers.sandbox.imitation import is_payable
-from providers.sandbox.ledger import Operation, Order
+from providers.sandbox.ledger import Operation, Order, new_operation
 from providers.sandbox.tbank import serializers
 from providers.sandbox.tbank.errors import (
     NO_PAYMENT,
@@ -166,6 +168,18 @@ class Payments:
         else:
             return False
         self.changes.commit(order, "expire", [self._notification(order)])
+        return True
+
+    def act_in_console(self, order: Order, act: ConsoleAct) -> bool:
+        """A late failure is that of a first card, after which a second one paid."""
+        operation = console.perform(order, act)
+        if operation is None:
+            return False
+        event = self._notification(order)
+        if act.action == "late_failure":
+            fields = msgspec.json.decode(event)
+            event = msgspec.json.encode(fields | {"Success": False, "Status": "REJECTED", "ErrorCode": "1051"})
+        self.changes.commit(order, "console", [event], operation)
         return True
 
     def resume(self) -> None:

@@ -41,7 +41,12 @@ def confirmed(order: Order, terminal_key: str) -> dict[str, Any]:
 
 def answer(order: Order, terminal_key: str) -> dict[str, Any]:
     """The answer of Init, Charge and GetState."""
-    return {**confirmed(order, terminal_key), "Amount": order.amount}
+    return {**confirmed(order, terminal_key), "Amount": present(order)}
+
+
+def present(order: Order) -> int:
+    """The present amount of a payment, kopecks: once it is captured, what is left; of one without any, that of Init."""
+    return order.captured - order.refunded or order.amount
 
 
 def canceled(order: Order, terminal_key: str, before: int) -> dict[str, Any]:
@@ -72,7 +77,7 @@ def notification(order: Order, terminal_key: str) -> bytes:
         "Status": shown,
         "PaymentId": int(order.order_id),
         "ErrorCode": (order.reason if order.status == "FAILED" else None) or FINE,
-        "Amount": order.amount if shown == "AUTHORIZED" else max(order.captured - order.refunded, 0) or order.amount,
+        "Amount": present(order),
         "Pan": "430000******0777",
         "ExpDate": "1230",
         "Data": {"Source": "cards"},

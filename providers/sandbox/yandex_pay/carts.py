@@ -52,6 +52,22 @@ def after_refund(cart: Mapping[str, Any], target: Mapping[str, Any] | None) -> d
     return {**cart, "items": items, "total": {"amount": to_decimal_string(total, CURRENCY)}}
 
 
+def lowered(cart: Mapping[str, Any], by: int) -> dict[str, Any]:
+    """The cart after a refund of ``by`` kopecks that names no items: prices go down, of lines with few units first."""
+    items = [dict(item) for item in cart["items"]]
+    for item in sorted(items, key=lambda i: Decimal(i["quantity"]["count"])):
+        count, total = int(Decimal(item["quantity"]["count"])), _kopecks(item["total"])
+        off = min(by, total)
+        off -= off % count
+        item.pop("discountedUnitPrice", None)
+        item["unitPrice"] = to_decimal_string((total - off) // count, CURRENCY)
+        item["total"] = to_decimal_string(total - off, CURRENCY)
+        by -= off
+    left = [item for item in items if _kopecks(item["total"])]
+    amount = sum(_kopecks(item["total"]) for item in left)
+    return {**cart, "items": left, "total": {"amount": to_decimal_string(amount, CURRENCY)}}
+
+
 def lines(cart: Mapping[str, Any]) -> list[Line]:
     """As the payment page shows them."""
     items = cart.get("items", [])

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from billing.vocabulary import CaptureMode
 from providers.sandbox import json_http
+from providers.sandbox.console import ConsoleAct
 from providers.sandbox.context import SandboxContext
 from providers.sandbox.imitation import CallbackRequest, Imitation, Line
 from providers.sandbox.ledger import Order
@@ -55,6 +56,9 @@ class YandexPayImitation(Imitation):
 
     def abandon_checkout(self, order: Order) -> bool:
         return self._orders.changes.abandon_checkout(order)
+
+    def act_in_console(self, order: Order, act: ConsoleAct) -> bool:
+        return self._orders.act_in_console(order, act)
 
     def callback(self, payload: bytes) -> CallbackRequest:
         return CallbackRequest({"Content-Type": "application/octet-stream"}, self._signer.sign(payload))

@@ -6,12 +6,16 @@ import uuid
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
 from billing.money import from_decimal_string
-from providers.sandbox.changes import Changes, new_operation
+from providers.sandbox import console
+from providers.sandbox.changes import Changes
+from providers.sandbox.console import ConsoleAct
 from providers.sandbox.context import SandboxContext
 from providers.sandbox.faults import DECLINE
 from providers.sandbox.imitation import is_payable
-from providers.sandbox.ledger import Operation, Order
+from providers.sandbox.ledger import Operation, Order, new_operation
 from providers.sandbox.replays import digest
 from providers.sandbox.yandex_pay import carts, serializers
 from providers.sandbox.yandex_pay.carts import CURRENCY
@@ -213,6 +217,23 @@ class Orders:
         order.status, order.blocked = "FAILED", True
         self.changes.commit(order, "rollback", [*events, self._status(order)] if changed else [])
 
+    def act_in_console(self, order: Order, act: ConsoleAct) -> bool:
+        """A refund lowers the prices of the cart, as one by amount does."""
+        operation = console.perform(order, act)
+        if operation is None:
+            return False
+        events = [self._operation(order, operation), self._status(order)]
+        if act.action == "refund":
+            operation.details["cart"] = order.cart
+            order.cart = carts.lowered(order.cart, operation.amount)
+        elif act.action == "undo_refund":
+            order.cart = operation.details["cart"]
+        elif act.action == "late_failure":
+            failed = msgspec.structs.replace(order, status="FAILED")
+            events = [serializers.status_event(failed, self._merchant_id, time.time())]
+        self.changes.commit(order, "console", events, operation)
+        return True
+
     def resume(self) -> None:
         """Resume the refunds that a former process left open."""
         for order_id, operation_id in self.changes.unfinished():
@@ -237,6 +258,7 @@ class Orders:
             self.changes.commit(order, "refund", [self._operation(order, operation)], operation)
             return
         operation.status = "SUCCESS"
+        operation.details["cart"] = order.cart
         order.cart = carts.after_refund(order.cart, operation.target)
         order.refunded += operation.amount
         assert order.refunded <= order.captured, order_id

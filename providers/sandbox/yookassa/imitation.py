@@ -6,6 +6,7 @@ from typing import ClassVar, Final
 from aiohttp import web
 
 from billing.money import from_decimal_string
+from providers.sandbox.console import ConsoleAct
 from providers.sandbox.context import SandboxContext
 from providers.sandbox.imitation import CallbackRequest, Imitation, Line
 from providers.sandbox.ledger import Order
@@ -40,6 +41,9 @@ class YooKassaImitation(Imitation):
 
     def expire(self, order: Order) -> bool:
         return self._payments.expire(order)
+
+    def act_in_console(self, order: Order, act: ConsoleAct) -> bool:
+        return self._payments.act_in_console(order, act)
 
     def callback(self, payload: bytes) -> CallbackRequest:
         return CallbackRequest({"Content-Type": "application/json"}, payload)

@@ -5,11 +5,13 @@ import time
 import uuid
 from typing import Any, Final
 
-from providers.sandbox.changes import Changes, new_operation
+from providers.sandbox import console
+from providers.sandbox.changes import Changes
+from providers.sandbox.console import ConsoleAct
 from providers.sandbox.context import SandboxContext
 from providers.sandbox.faults import DECLINE
 from providers.sandbox.imitation import is_payable
-from providers.sandbox.ledger import Operation, Order
+from providers.sandbox.ledger import Operation, Order, new_operation
 from providers.sandbox.yookassa import requests, serializers
 from providers.sandbox.yookassa.errors import Refused
 
@@ -146,6 +148,28 @@ class Payments:
         else:
             return False
         self._commit(order, "expire")
+        return True
+
+    def act_in_console(self, order: Order, act: ConsoleAct) -> bool:
+        """Of refunds only one that succeeded is notified. A late failure is another attempt's."""
+        operation = console.perform(order, act)
+        if operation is None:
+            return False
+        if act.action == "release":
+            self._close(order, "VOIDED", "merchant", "canceled_by_merchant")
+        view, events = self.view(order), []
+        match act.action:
+            case "capture" | "release":
+                events.append(serializers.notification(f"payment.{view['status']}", view))
+            case "refund":
+                events.append(serializers.notification("refund.succeeded", serializers.refund(order, operation)))
+            case "undo_refund":
+                operation.reason = "general_decline"
+            case "late_failure":
+                details = {"party": "payment_network", "reason": "insufficient_funds"}
+                failed = view | {"status": "canceled", "paid": False, "cancellation_details": details}
+                events.append(serializers.notification("payment.canceled", failed))
+        self.changes.commit(order, "console", events, operation)
         return True
 
     def resume(self) -> None:

@@ -19,7 +19,7 @@ def test_every_provider_is_found_by_its_name() -> None:
 
 def test_every_provider_is_imitated_and_calls_back_where_ingest_listens(tmp_path: Path) -> None:
     ledger = ProviderLedger(tmp_path / "book.sqlite")
-    context = SandboxContext(ledger, Faults(), lambda _: None, lambda _: None, str)
+    context = SandboxContext(ledger, Faults(), lambda _: None, lambda _: None, lambda *_: None, str)
     for name, settings in registry.read_settings().items():
         plugin = registry.PLUGINS[name]
         imitation = plugin.imitation(settings, context)
