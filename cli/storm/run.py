@@ -25,13 +25,11 @@ from streams.payments.follow_ups import follow_up_message
 FAULTS: Final = (
     "timeout_after_commit", "error_500_after_commit", "error_500_before_commit", "rate_limited", "connection_reset",
     "slow", "callback_lost", "callback_twice", "callback_reordered", "callback_before_answer", "refund_later",
-    "refund_fails_later",
+    "refund_fails_later", "refunded_in_console", "failure_after_success", "refund_undone",
 )  # fmt: skip
-#: Providers of a fault, if not all: where a provider does not report which refund failed, an operator must
-#: (docs/providers.md).
-FAULT_PROVIDERS: Final = {
-    "refund_fails_later": tuple(name for name, plugin in PLUGINS.items() if plugin.capabilities.reports_failed_refunds)
-}
+#: Providers of a fault, if not all: where a provider does not tell refunds apart, an operator must (docs/providers.md).
+_NAME_REFUNDS: Final = tuple(name for name, plugin in PLUGINS.items() if plugin.capabilities.reports_failed_refunds)
+FAULT_PROVIDERS: Final = dict.fromkeys(("refund_fails_later", "refunded_in_console", "refund_undone"), _NAME_REFUNDS)
 POLL_S: Final = 1.0
 #: Open operations without news for this long are queried now: the schedule could take hours.
 QUIET_S: Final = 5.0
@@ -64,6 +62,9 @@ async def storm(
                 )
                 unfinished = await _until_final(engine, storm, on_progress)
                 sent = early.sent
+                await http.delete(f"{urls['sandbox']}/_sandbox/faults")
+                on_progress("asking about every payment: callbacks of what was done in consoles were lost too")
+                await early.ask_all()
         finally:
             await http.delete(f"{urls['sandbox']}/_sandbox/faults")
         on_progress("the audit")
@@ -114,6 +115,20 @@ class EarlyFollowUps:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         await self._producer.stop()
+
+    async def ask_all(self) -> None:
+        """Ask about every payment that is final, and wait for the answers."""
+        publisher, since = Publisher(self._producer), datetime.now(UTC)
+        async with self._engine.connect() as connection:
+            rows = await sql.orders_to_ask(connection, self._storm)
+        messages = [follow_up_message(*row, datetime.now(UTC), on_demand=True) for row in rows]
+        await publisher.publish(messages)
+        deadline = time.monotonic() + SETTLE_S
+        while time.monotonic() < deadline:
+            async with self._engine.connect() as connection:
+                if not await sql.count_unanswered(connection, self._storm, since):
+                    return
+            await asyncio.sleep(POLL_S)
 
     async def _send(self) -> None:
         publisher = Publisher(self._producer)

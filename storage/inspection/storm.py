@@ -23,6 +23,15 @@ _OPEN = text(
     JOIN mine ON mine.id = op.payment_id WHERE op.next_chase_at IS NOT NULL
     """
 )
+# The operations by which everything about a final payment is asked.
+_ASKED = """
+    FROM operations op JOIN mine ON mine.id = op.payment_id
+    WHERE op.action IN ('CREATE', 'RECUR') AND op.status NOT IN ('PENDING', 'UNKNOWN')
+"""
+_TO_ASK = text(_MINE + "SELECT payment_id, op.id, chases" + _ASKED)
+_UNANSWERED = text(
+    _MINE + "SELECT count(*)" + _ASKED + "AND (op.next_chase_at IS NOT NULL OR op.updated_at < :asked_at)"
+)
 _SUMS = text(
     _MINE  # noqa: S608
     + """
@@ -30,9 +39,9 @@ _SUMS = text(
            array_agg(CASE op.provider WHEN mine.provider THEN order_ref ELSE coalesce(op.provider_ref, op.id::text) END),
            coalesce(sum(l.taken), 0)::bigint, coalesce(sum(l.returned), 0)::bigint
     FROM mine JOIN operations op ON op.payment_id = mine.id AND op.action = 'CREATE' LEFT JOIN (
-        SELECT payment_id, account, sum(amount) FILTER (WHERE amount > 0) AS taken,
-               -sum(amount) FILTER (WHERE amount < 0) AS returned
-        FROM ledger_entries GROUP BY 1, 2
+        SELECT e.payment_id, e.account, sum(e.amount) FILTER (WHERE o.type <> 'REFUND') AS taken,
+               -sum(e.amount) FILTER (WHERE o.type = 'REFUND') AS returned
+        FROM ledger_entries e JOIN operations o ON o.id = e.operation_id GROUP BY 1, 2
     ) AS l ON l.payment_id = mine.id AND l.account = 'clearing:' || op.provider
     GROUP BY op.provider ORDER BY op.provider
     """
@@ -74,6 +83,17 @@ async def open_operations(
     final."""
     rows = await connection.execute(_OPEN, {**storm._asdict(), "quiet_s": quiet_s})
     return [(payment, operation, chases, quiet) for payment, operation, chases, quiet in rows]
+
+
+async def orders_to_ask(connection: AsyncConnection, storm: Storm) -> list[tuple[UUID, UUID, int]]:
+    """(payment id, operation id, follow-ups so far) of the operations that opened the orders of final payments."""
+    rows = await connection.execute(_TO_ASK, storm._asdict())
+    return [(payment, operation, chases) for payment, operation, chases in rows]
+
+
+async def count_unanswered(connection: AsyncConnection, storm: Storm, asked_at: datetime) -> int:
+    """How many of them the provider has not answered since ``asked_at`` (UTC)."""
+    return int((await connection.execute(_UNANSWERED, {**storm._asdict(), "asked_at": asked_at})).scalar_one())
 
 
 async def ledger_sums(connection: AsyncConnection, storm: Storm) -> list[LedgerSums]:
