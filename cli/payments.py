@@ -47,10 +47,10 @@ def correct(
 
 @app.command()
 def ask(payment: PaymentId, reason: Reason, actor: Actor) -> None:
-    """Query the provider now about the open operations of a payment, ahead of their schedule. Exit 1: none is open."""
+    """Query the provider now about a payment, whatever its status. Exit 1: no such payment."""
     who = operator(actor, reason)
     queried = on_running_stack(lambda settings: follow_ups.query_provider(settings, who, payment))
     if not queried:
-        out.print("No open operations; nothing to query.", style="yellow")
+        out.print(f"There is no payment {payment}.", style="red")
         raise typer.Exit(REFUSED)
-    out.print(f"querying about {queried} operation(s): see `billing timeline {payment}`")
+    out.print(f"asking the provider ({queried} question(s)): see `billing timeline {payment}`")

@@ -103,6 +103,7 @@ PAYMENTS: Final = Table(
     _required("updated_at", _TIME),
     _required("expires_at", _TIME),
     _required("alternatives", ARRAY(Text), default="'{}'"),
+    Column("contradiction", Text),
     UniqueConstraint("order_id"),
     Index(
         "payments_unfinished",
@@ -111,6 +112,7 @@ PAYMENTS: Final = Table(
         "created_at",
         postgresql_where=text("status IN ('PENDING', 'AUTHORIZED')"),
     ),
+    Index("payments_contradicted", "provider", postgresql_where=text("contradiction IS NOT NULL")),
     Index("payments_list", "client_id", text("created_at DESC"), text("id DESC")),
     Index("payments_list_status", "client_id", "status", text("created_at DESC"), text("id DESC")),
 )
@@ -137,6 +139,7 @@ OPERATIONS: Final = Table(
     _required("updated_at", _TIME),
     Column("fingerprint", Text),
     Column("provider_reason", JSONB),
+    Column("answered", Integer),
     Index("operations_payment", "payment_id"),
     Index("operations_chase", "next_chase_at", postgresql_where=text("next_chase_at IS NOT NULL")),
     Index(

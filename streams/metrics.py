@@ -102,6 +102,12 @@ class Metrics:
             ("provider", "status"),
             registry=registry,
         )
+        self._contradicted = Gauge(
+            "contradicted_payments",
+            "Payments in which the provider, asked, contradicts the books, by provider, of all workers.",
+            ("provider",),
+            registry=registry,
+        )
         self._calls = Counter(
             "provider_calls",
             "Provider calls that ended, by provider, action and outcome; NOT_SENT includes those that the worker held back.",
@@ -181,6 +187,12 @@ class Metrics:
     def stalled(self, consumer: str, seconds: float) -> None:
         """For how long a consumer has not moved although it could."""
         self._stalled.labels(consumer).set(seconds)
+
+    def contradicted(self, payments: Mapping[str, int]) -> None:
+        """Provider → payments in which it contradicts the books."""
+        self._contradicted.clear()
+        for provider, number in payments.items():
+            self._contradicted.labels(provider).set(number)
 
     def backlog(self, parked: int, operations: Sequence[OpenOperations], now: datetime) -> None:
         """Parked callbacks and open operations; ``now`` in UTC."""

@@ -31,7 +31,12 @@ from runtime.process import EXIT_CONFIG, BackgroundTasks, beat, exit_process
 from runtime.retry import Retry
 from runtime.settings import WorkerSettings
 from storage.processes import leases
-from storage.streams.backlog import count_parked_callbacks, open_operations, stored_positions
+from storage.streams.backlog import (
+    contradicted_payments,
+    count_parked_callbacks,
+    open_operations,
+    stored_positions,
+)
 from storage.streams.parking import ParkedMessages
 from streams.callbacks.agent import CallbacksAgent
 from streams.delivery.aggregate_agent import AggregateAgent
@@ -120,7 +125,7 @@ class Agents:
         self._tasks.spawn(self._calls.keep_position())
         self._tasks.spawn(availability.keep_looking())
         self._tasks.spawn(callbacks.retry_parked())
-        self._tasks.spawn(FollowUps(self._engine, publisher, availability.returned).run())
+        self._tasks.spawn(FollowUps(self._engine, publisher, availability).run())
         for feed in self.feeds.values():
             parked = ParkedMessages(self._engine, publisher, dead_letters, feed.consumer, MESSAGE_TYPES.keys())
             self._tasks.spawn(parked.run())
@@ -222,4 +227,5 @@ class Agents:
     async def _read_backlog(self) -> None:
         async with self._engine.connect() as connection:
             parked, operations = await count_parked_callbacks(connection), await open_operations(connection)
+            self.metrics.contradicted(await contradicted_payments(connection))
         self.metrics.backlog(parked, operations, utc_now())

@@ -9,6 +9,7 @@ Postgres
     ``operation_unposted``   money moved in an operation, but not in the ledger
     ``posting_unfounded``    money moved in the ledger, but not in the operation
     ``operation_not_chased`` an open operation without a time for its next status inquiry
+    ``contradicted``         the provider, asked, contradicts the books of a payment: a person has to settle it
     ``version_disorder``     versions in a payment's journal do not ascend
     ``version_unjournalled`` the journal does not end with the payment's version
 Kafka

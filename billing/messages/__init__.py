@@ -20,6 +20,7 @@ from billing.messages.payment_commands import (
     VoidPayment,
 )
 from billing.messages.provider import (
+    Books,
     Observation,
     ObservedOperation,
     ProviderCallback,
@@ -30,6 +31,7 @@ from billing.messages.provider import (
 
 __all__ = [
     "MESSAGE_TYPES",
+    "Books",
     "CapturePayment",
     "CorrectPayment",
     "CreatePayment",

@@ -41,7 +41,8 @@ class ItemView(msgspec.Struct, frozen=True):
 
 class PaymentSnapshot(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a payment is at one moment. ``version`` grows by one with every change and orders the snapshots of a payment.
-    Amounts in minor units of ``currency``. ``operations``: all of them, or those of one change."""
+    Amounts in minor units of ``currency``. ``operations``: all of them, or those of one change. ``contradiction``: in what
+    the provider contradicts the books, for an operator to settle."""
 
     payment_id: UUID
     version: int
@@ -62,6 +63,7 @@ class PaymentSnapshot(msgspec.Struct, frozen=True, omit_defaults=True):
     operations: tuple[OperationView, ...]
     payment_url: str | None = None
     reason: str | None = None
+    contradiction: str | None = None
 
 
 class PaymentChanged(PaymentSnapshot, Message, frozen=True, omit_defaults=True):

@@ -93,7 +93,8 @@ class RollbackPayment(PaymentMessage, frozen=True, omit_defaults=True):
 
 
 class ExpirePayment(PaymentMessage, frozen=True, omit_defaults=True):
-    """The time to pay, or to capture a hold, is over: query the provider, and close by its answer."""
+    """The time to pay, or to capture a hold, is over: query the provider, and close by its answer. Sent instead of a
+    follow-up of the operation that opened the order."""
 
     TYPE: ClassVar[str] = "billing.payment.expire.v1"
 
@@ -113,10 +114,11 @@ class CorrectPayment(PaymentMessage, frozen=True, omit_defaults=True):
 
 
 class FollowUpOperation(PaymentMessage, frozen=True, omit_defaults=True):
-    """Inquire again about an operation that is not final. Sent when the inquiry is due; ``follow_up`` (``chase`` in
-    JSON) counts the earlier ones, so that a repeat asks once."""
+    """Inquire again about an operation. Sent when the inquiry is due; ``follow_up`` (``chase`` in JSON) counts the
+    earlier ones, so that a repeat asks once. ``on_demand``: a person asks, whatever the schedule and the status."""
 
     TYPE: ClassVar[str] = "billing.payment.chase.v1"
 
     operation_id: UUID
     follow_up: int = msgspec.field(name="chase")
+    on_demand: bool = False

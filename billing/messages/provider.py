@@ -33,7 +33,12 @@ class ObservedOperation(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Observation(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A provider's view of an order at one moment: from a callback, an inquiry or the answer to a call."""
+    """A provider's view of an order at one moment: from a callback, an inquiry or the answer to a call.
+
+    ``authorized``, ``captured``, ``refunded``: in all until then, minor units of ``currency``; ``None``: not stated.
+    ``operations``: in an answer about the order, all that the provider lists. What follows from an observation:
+    :mod:`billing.payments.evidence`.
+    """
 
     status: PaymentStatus | None = None
     operations: tuple[ObservedOperation, ...] = ()
@@ -45,12 +50,30 @@ class Observation(msgspec.Struct, frozen=True, omit_defaults=True):
     order_ref: str | None = None
     #: The provider's own words for ``reason``.
     provider_reason: ProviderReason | None = None
+    authorized: int | None = None
+    captured: int | None = None
+    refunded: int | None = None
+    currency: str | None = None
+    #: When the provider releases the hold without a capture (UTC), where it says so.
+    hold_until: datetime | None = None
+    #: The provider's own time of this state (UTC), for people: nothing is decided by it.
+    at: datetime | None = None
+
+
+class Books(msgspec.Struct, frozen=True):
+    """A payment's status and amounts, minor units, when the provider was asked. An answer to older books is no more than
+    a callback: it may be older than what is recorded since."""
+
+    status: PaymentStatus
+    authorized: int
+    captured: int
+    refunded: int
 
 
 class ProviderResult(PaymentMessage, frozen=True, omit_defaults=True):
     """How a provider call ended. ``provider_ref``: the provider's id of the order (CREATE, RECUR) or operation.
     ``reason``: a :class:`~billing.reasons.Reason`; ``duration_ms``: time spent in the provider; ``retry_after_s``: how long
-    the provider wants no requests, seconds."""
+    the provider wants no requests, seconds. ``books``: those of the request."""
 
     TYPE: ClassVar[str] = "billing.provider.result.v1"
 
@@ -66,6 +89,7 @@ class ProviderResult(PaymentMessage, frozen=True, omit_defaults=True):
     reply_to: ReplyTo | None = None
     retry_after_s: int | None = None
     provider_reason: ProviderReason | None = None
+    books: Books | None = None
 
 
 class ProviderCallback(PaymentMessage, frozen=True, omit_defaults=True):
@@ -90,6 +114,7 @@ class ProviderRequest(PaymentMessage, frozen=True, omit_defaults=True):
     ``contact``: where the receipt goes. For REFUND, and ROLLBACK where it refunds: ``refunded_cart`` (``returned`` in
     JSON) holds the items given back, unless it undoes the whole payment. For REFUND: ``refundable_before`` (``kept``) is what the provider holds by our books, minor units,
     as if no refund were open; ``open_refund_amounts`` (``under_way``) are the amounts of the other open refunds.
+    ``books``: the payment's, at its present provider; the result carries them back.
     """
 
     TYPE: ClassVar[str] = "billing.provider.request.v1"
@@ -113,3 +138,4 @@ class ProviderRequest(PaymentMessage, frozen=True, omit_defaults=True):
     refundable_before: int | None = msgspec.field(default=None, name="kept")
     open_refund_amounts: tuple[int, ...] = msgspec.field(default=(), name="under_way")
     reply_to: ReplyTo | None = None
+    books: Books | None = None

@@ -1,9 +1,9 @@
 """Orders abandoned by failover. Money that a provider still holds or takes for them is released or refunded.
 
 A call that counted as not sent may have been sent by a worker that was thought dead, and a provider may revise a
-decline. So evidence from an abandoned provider is still applied: an open order is closed, a hold is released, captured
-money is recorded (a CAPTURE at that provider) and refunded (a REFUND at that provider). The payment's amounts are those
-at its present provider and do not change.
+decline. So a callback from an abandoned provider makes us ask it, and its answer is applied: an open order is closed, a
+hold is released, captured money is recorded (a CAPTURE at that provider) and refunded (a REFUND at that provider). The
+payment's amounts are those at its present provider and do not change.
 """
 
 from uuid import UUID, uuid5
@@ -17,6 +17,7 @@ from billing.payments.decision import Draft
 from billing.payments.follow_ups import next_follow_up
 from billing.payments.model import Operation, Payment
 from billing.payments.provider_requests import build_request
+from billing.payments.questions import answered, note_outcome, unanswered
 from billing.reasons import Reason
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
 
@@ -35,8 +36,12 @@ def order_of(payment: Payment, provider: str) -> Operation:
 
 
 def apply_evidence(draft: Draft, provider: str, observed: Observation) -> None:
-    """Apply the provider's view of the abandoned order. A repeated or late observation changes nothing."""
+    """Apply the provider's answer about the abandoned order. A repeated or late one changes nothing."""
     opened = order_of(draft.payment, provider)
+    currency = draft.payment.order.currency
+    if observed.currency not in (None, currency):
+        draft.mark(f"the currency is {observed.currency} at {provider}, {currency} here")
+        return
     if observed.order_ref is not None:
         opened = _name(draft, opened, observed.order_ref)
         if observed.order_ref != opened.provider_ref:
@@ -46,7 +51,7 @@ def apply_evidence(draft: Draft, provider: str, observed: Observation) -> None:
     if observed.status in CLOSED:
         _close(draft, opened)
     elif observed.status in FUNDED:
-        _refund(draft, opened)
+        _refund(draft, opened, opened.amount if observed.captured is None else observed.captured)
     elif observed.status is not None:
         _request_closing(draft, opened, OperationType.VOID)
 
@@ -64,8 +69,12 @@ def call_ended(draft: Draft, operation: Operation, message: ProviderResult) -> N
     if message.observed is not None:
         apply_evidence(draft, operation.provider, message.observed)
     still = draft.payment.operation(operation.id)
-    if message.action is Action.INQUIRE and message.outcome is Outcome.SUCCEEDED and still is not None:
-        if message.observed is not None and message.observed.status is None and still.type is OperationType.VOID:
+    if message.action is Action.INQUIRE and still is not None:
+        if message.outcome is not Outcome.SUCCEEDED or message.observed is None:
+            unanswered(draft, still, message.outcome, message.reason, message.retry_after_s)
+            return
+        still = answered(draft, still, None, unfinished=False)
+        if message.observed.status is None and still.type is OperationType.VOID:
             finish(draft, still)  # the provider has no such order
         else:
             _resend_unknown(draft, still)
@@ -73,7 +82,9 @@ def call_ended(draft: Draft, operation: Operation, message: ProviderResult) -> N
 
 def finish(draft: Draft, operation: Operation) -> None:
     """The order is closed, or its money refunded."""
-    draft.close(operation, OperationStatus.SUCCESS)
+    if operation.status is OperationStatus.SUCCESS:
+        return
+    draft.close(operation, OperationStatus.SUCCESS, Reason.PAYMENT_MOVED_ON)
     if operation.type is OperationType.REFUND:
         currency = draft.payment.order.currency
         draft.postings.append(postings.refund(operation.id, operation.provider, operation.amount, currency, draft.now))
@@ -86,25 +97,31 @@ def _close(draft: Draft, opened: Operation) -> None:
             finish(draft, operation)
 
 
-def _refund(draft: Draft, opened: Operation) -> None:
+def _refund(draft: Draft, opened: Operation, amount: int) -> None:
     capture_id = _id(opened, OperationType.CAPTURE)
     if draft.payment.operation(capture_id) is None:
-        capture = _operation(draft, opened, OperationType.CAPTURE, Action.INQUIRE)
+        capture = _operation(draft, opened, OperationType.CAPTURE, Action.INQUIRE, amount)
         draft.record_operation(msgspec.structs.replace(capture, status=OperationStatus.SUCCESS, next_follow_up_at=None))
         currency = draft.payment.order.currency
-        draft.postings.append(postings.capture(capture_id, opened.provider, opened.amount, currency, draft.now))
+        draft.postings.append(postings.capture(capture_id, opened.provider, amount, currency, draft.now))
     void = draft.payment.operation(_id(opened, OperationType.VOID))
     if void is not None and void.is_open:
         draft.close(void, OperationStatus.FAIL, Reason.PAID_MEANWHILE)
     _request_closing(draft, opened, OperationType.REFUND)
 
 
+def _taken(draft: Draft, opened: Operation) -> Operation | None:
+    """What the provider took for the abandoned order, if anything."""
+    return draft.payment.operation(_id(opened, OperationType.CAPTURE))
+
+
 def _request_closing(draft: Draft, opened: Operation, type: OperationType) -> None:
     """Request the operation once; the follow-up schedule repeats it. A captured order cannot be voided any more."""
-    taken = draft.payment.operation(_id(opened, OperationType.CAPTURE)) is not None
-    if draft.payment.operation(_id(opened, type)) is not None or (taken and type is OperationType.VOID):
+    taken = _taken(draft, opened)
+    if draft.payment.operation(_id(opened, type)) is not None or (taken is not None and type is OperationType.VOID):
         return
-    operation = draft.record_operation(_operation(draft, opened, type, Action.ROLLBACK))
+    amount = opened.amount if taken is None else taken.amount
+    operation = draft.record_operation(_operation(draft, opened, type, Action.ROLLBACK, amount))
     draft.requests.append(build_request(draft.payment, operation, Action.ROLLBACK))
 
 
@@ -114,7 +131,7 @@ def _rolled_back(draft: Draft, operation: Operation, message: ProviderResult) ->
         return
     # A provider's refusal to close an order is no evidence about its money: follow up until the order is closed.
     outcome = Outcome.PENDING if message.outcome is Outcome.DECLINED else message.outcome
-    operation = draft.note_outcome(operation, outcome, not_within_s=message.retry_after_s)
+    operation = note_outcome(draft, operation, outcome, message.reason, wait_s=message.retry_after_s)
     if message.reason is not None:
         draft.record_operation(msgspec.structs.replace(operation, reason=message.reason))
 
@@ -141,18 +158,18 @@ def _second_order(draft: Draft, opened: Operation, order_ref: str, status: Payme
     """A second order for the same operation, left by a call whose answer was lost. It replaces the first if it was paid."""
     if status not in FUNDED:
         return opened
-    if draft.payment.operation(_id(opened, OperationType.CAPTURE)) is not None:
+    if _taken(draft, opened) is not None:
         raise InvalidMessage(f"{draft.payment.id} was paid as {opened.provider_ref}, and again as {order_ref}")
     return draft.record_operation(msgspec.structs.replace(opened, provider_ref=order_ref))
 
 
-def _operation(draft: Draft, opened: Operation, type: OperationType, action: Action) -> Operation:
+def _operation(draft: Draft, opened: Operation, type: OperationType, action: Action, amount: int) -> Operation:
     return Operation(
         id=_id(opened, type),
         type=type,
         action=action,
         status=OperationStatus.PENDING,
-        amount=opened.amount,
+        amount=amount,
         provider=opened.provider,
         reason=Reason.PAYMENT_MOVED_ON,
         created_at=draft.now,

@@ -19,8 +19,9 @@ from billing.payments.decision import Decision, Draft, answer, refuse
 from billing.payments.follow_ups import next_follow_up
 from billing.payments.model import Operation, Payment
 from billing.payments.provider_requests import build_request
+from billing.payments.questions import ask
 from billing.payments.refundable_cart import refund_cart
-from billing.payments.settlement import charge_operation, succeed, undo
+from billing.payments.settlement import succeed, undo
 from billing.reasons import Reason
 from billing.vocabulary import Action, OperationStatus, OperationType, PaymentStatus
 
@@ -111,8 +112,7 @@ def expire(_message: ExpirePayment, payment: Payment, now: datetime) -> Decision
     if payment.status not in (PaymentStatus.PENDING, PaymentStatus.AUTHORIZED):
         return Decision(payment)
     draft = Draft(payment, now)
-    operation = charge_operation(draft)
-    draft.requests.append(build_request(payment, operation, Action.INQUIRE))
+    ask(draft, payment.charge)
     return draft.build()
 
 
@@ -140,7 +140,8 @@ def correct(message: CorrectPayment, payment: Payment, now: datetime) -> Decisio
         draft.close(operation, OperationStatus.FAIL, reason)
         draft.derive_status()
     else:
-        undo(draft, operation, message.correction_id, reason)
+        undo(draft, operation, str(message.correction_id), reason)
+    draft.mark(None)  # a person has settled it
     draft.waiting = message.reply_to
     return draft.build()
 

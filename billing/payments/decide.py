@@ -6,8 +6,6 @@ from types import MappingProxyType
 from typing import Any, Final
 from uuid import uuid5
 
-import msgspec
-
 from billing.errors import InvalidCart, InvalidMessage, InvalidMoney
 from billing.messages import (
     CapturePayment,
@@ -23,15 +21,15 @@ from billing.messages import (
     VoidPayment,
 )
 from billing.payments import commands
-from billing.payments.abandoned_attempts import apply_evidence, is_abandoned, order_of
+from billing.payments.abandoned_attempts import is_abandoned, order_of
 from billing.payments.decision import Decision, Draft, answer, refuse
 from billing.payments.follow_ups import follow_up_action, next_follow_up
 from billing.payments.model import Operation, Payment
 from billing.payments.observations import apply_observation
 from billing.payments.provider_requests import build_request
 from billing.payments.provider_results import apply_result
-from billing.payments.settlement import charge_operation
-from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
+from billing.payments.questions import ask
+from billing.vocabulary import Action, OperationStatus, OperationType, PaymentStatus
 
 
 def decide(payment: Payment | None, message: Message, now: datetime) -> Decision:
@@ -102,7 +100,7 @@ def _create(message: CreatePayment, payment: Payment | None, now: datetime) -> D
             provider=message.provider,
             created_at=now,
             updated_at=now,
-            next_follow_up_at=next_follow_up(None, 0, now),
+            next_follow_up_at=min(next_follow_up(None, 0, now), draft.payment.expires_at),
         )
     )
     # Reply only after the provider has answered: a checkout cannot use a payment without its URL.
@@ -113,43 +111,25 @@ def _create(message: CreatePayment, payment: Payment | None, now: datetime) -> D
 def _callback(message: ProviderCallback, payment: Payment, now: datetime) -> Decision:
     draft = Draft(payment, now)
     if is_abandoned(payment, message.provider):
-        if message.ask:
-            opened = order_of(payment, message.provider)
-            draft.requests.append(build_request(payment, opened, Action.INQUIRE))
-        else:
-            apply_evidence(draft, message.provider, message.observed)
+        ask(draft, order_of(payment, message.provider))
     elif message.provider != payment.provider:
         raise InvalidMessage(f"{payment.id} was never at {message.provider}")
     elif message.ask:
-        _inquire(draft)
+        ask(draft, payment.charge)
     else:
-        apply_observation(draft, message.observed)
+        apply_observation(draft, message.observed, decides=False)
     return draft.build()
-
-
-def _inquire(draft: Draft) -> None:
-    """Inquire about the order, and follow up open operations soon: the answer may be lost, and the provider does not
-    send the callback again."""
-    soon = next_follow_up(Outcome.UNKNOWN, 0, draft.now)
-    for operation in draft.payment.standing:
-        if operation.is_open and (operation.next_follow_up_at is None or operation.next_follow_up_at > soon):
-            draft.record_operation(msgspec.structs.replace(operation, next_follow_up_at=soon))
-    draft.requests.append(build_request(draft.payment, charge_operation(draft), Action.INQUIRE))
 
 
 def _follow_up(message: FollowUpOperation, payment: Payment, now: datetime) -> Decision:
     operation = payment.operation(message.operation_id)
-    if operation is None or operation.next_follow_up_at is None or operation.follow_ups != message.follow_up:
+    if operation is None:
+        return Decision(payment)
+    due = operation.next_follow_up_at is not None and operation.follow_ups == message.follow_up
+    if not due and not message.on_demand:
         return Decision(payment)
     draft = Draft(payment, now)
-    follow_ups = operation.follow_ups + 1
-    watched = operation.is_open or payment.status is PaymentStatus.AUTHORIZED
-    due = next_follow_up(operation.outcome, follow_ups, now) if watched else None
-    operation = draft.record_operation(msgspec.structs.replace(operation, follow_ups=follow_ups, next_follow_up_at=due))
-    if not watched:
-        return draft.build()
-    action = follow_up_action(payment, operation, message.follow_up)
-    draft.requests.append(build_request(draft.payment, operation, action))
+    ask(draft, operation, follow_up_action(payment, operation, message.follow_up))
     return draft.build()
 
 

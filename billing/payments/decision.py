@@ -22,10 +22,9 @@ from billing.messages import (
 from billing.messages.event_parts import CallView, EntryView, PostingView
 from billing.payments.allocation import lines
 from billing.payments.entitlement import entitlement
-from billing.payments.follow_ups import next_follow_up
 from billing.payments.lifecycle import CORRECTIONS, TRANSITIONS, Fact
 from billing.payments.model import Operation, Payment
-from billing.vocabulary import OperationStatus, OperationType, Outcome, PaymentStatus
+from billing.vocabulary import OperationStatus, OperationType, PaymentStatus
 
 #: The smallest step between two changes of one payment: the resolution of Postgres and ClickHouse.
 _TICK: Final = timedelta(microseconds=1)
@@ -94,6 +93,11 @@ class Draft:
         self.update(order_ref=order_ref)
         return self.record_operation(msgspec.structs.replace(operation, provider_ref=order_ref))
 
+    def mark(self, contradiction: str | None) -> None:
+        """Note in what the provider contradicts the books; ``None``: in nothing."""
+        if self.payment.contradiction != contradiction:
+            self.update(contradiction=contradiction)
+
     def transition(self, fact: Fact) -> bool:
         """Make the transition for ``fact``; ``False`` where the table has none, since the fact is not new."""
         status = TRANSITIONS.get((self.payment.status, fact))
@@ -121,7 +125,7 @@ class Draft:
         )
 
     def derive_status(self) -> None:
-        """Set the status that follows from the amounts, after a correction.
+        """Set the status that follows from the amounts, after a correction or an undone refund.
 
         Raises :class:`InvariantBroken` for a change that :data:`~billing.payments.lifecycle.CORRECTIONS` does not have.
         """
@@ -142,25 +146,6 @@ class Draft:
             return PaymentStatus.FAILED
         voided = any(o.type is OperationType.VOID and o.status is OperationStatus.SUCCESS for o in payment.standing)
         return PaymentStatus.VOIDED if voided else PaymentStatus.AUTHORIZED
-
-    def note_outcome(
-        self, operation: Operation, outcome: Outcome, provider_ref: str | None = None, not_within_s: int | None = None
-    ) -> Operation:
-        """Record the outcome of the last call for an open operation, and when to follow up: by the schedule, but not
-        within ``not_within_s`` seconds, the time for which the provider asked for no calls."""
-        status = OperationStatus.UNKNOWN if outcome is Outcome.UNKNOWN else OperationStatus.PENDING
-        return self.record_operation(
-            msgspec.structs.replace(
-                operation,
-                status=status,
-                outcome=outcome,
-                provider_ref=provider_ref or operation.provider_ref,
-                next_follow_up_at=max(
-                    next_follow_up(outcome, operation.follow_ups, self.now),
-                    self.now + timedelta(seconds=not_within_s or 0),
-                ),
-            )
-        )
 
     def build(self) -> Decision:
         """Check the invariants, raise the version, and make the event and the reply."""
@@ -248,6 +233,7 @@ def snapshot(payment: Payment, operations: tuple[Operation, ...]) -> PaymentSnap
         ),
         payment_url=payment.payment_url,
         reason=payment.reason,
+        contradiction=payment.contradiction,
     )
 
 

@@ -48,7 +48,7 @@ def move_on(draft: Draft) -> None:
             provider=provider,
             created_at=draft.now,
             updated_at=draft.now,
-            next_follow_up_at=next_follow_up(None, 0, draft.now),
+            next_follow_up_at=min(next_follow_up(None, 0, draft.now), payment.expires_at),
         )
     )
     draft.requests.append(build_request(draft.payment, operation, Action.CREATE, draft.waiting))

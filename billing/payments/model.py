@@ -11,13 +11,15 @@ from billing.orders import Cart, Order
 from billing.vocabulary import Action, CaptureMode, OperationStatus, OperationType, Outcome, PaymentStatus
 
 OPEN = (OperationStatus.PENDING, OperationStatus.UNKNOWN)
+CHARGES = (OperationType.AUTHORIZE, OperationType.RECURRING)
 
 
 class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
     """One movement of money, or the attempt at one. ``amount``: minor units of the payment's currency.
 
     ``provider`` performs it by ``action``. ``outcome``: of the last call for it, ``None`` before the first;
-    ``follow_ups``: how many were sent, ``next_follow_up_at``: when the next is due (UTC). ``cart``: the final cart of a
+    ``follow_ups``: how many were sent, ``answered``: how many of them the provider answered, ``next_follow_up_at``: when
+    the next is due (UTC). ``cart``: the final cart of a
     capture, or the items of a refund. ``reason``: why it failed, the text of a :class:`~billing.reasons.Reason`; until
     then the client's own reason for a void, refund or rollback. ``provider_reason``: the provider's own words for why it
     failed. ``corrections``: ids of the operators' corrections
@@ -41,6 +43,7 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
     corrections: tuple[UUID, ...] = ()
     fingerprint: str | None = None
     provider_reason: ProviderReason | None = None
+    answered: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -56,6 +59,8 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
     :meth:`billing.payments.decision.Draft.name_order`. ``expires_at``: from then on an unpaid payment is closed, once
     the provider confirms that it is unpaid. ``reason``: why it failed, the text of a :class:`~billing.reasons.Reason`.
     ``saved_method``: the method to charge with the customer absent; ``method_ref``: the method this payment saved.
+    ``contradiction``: in what the provider, asked, contradicts the books, for a person to settle; ``None`` once it
+    agrees.
     """
 
     id: UUID
@@ -81,6 +86,7 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str | None = None
     alternatives: tuple[str, ...] = ()
     operations: tuple[Operation, ...] = ()
+    contradiction: str | None = None
 
     @property
     def standing(self) -> tuple[Operation, ...]:
@@ -102,6 +108,11 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
     def refundable(self) -> int:
         """Minor units that a new refund may ask for."""
         return self.captured - self.refunded - self.refund_pending
+
+    @property
+    def charge(self) -> Operation:
+        """The operation that authorizes or charges the customer's money at the payment's provider."""
+        return next(o for o in reversed(self.operations) if o.type in CHARGES)
 
     def operation(self, id: UUID) -> Operation | None:
         """The operation with this id, if the payment has it."""

@@ -1,6 +1,6 @@
 """Requests to providers. A request is built from the payment alone, so it can be built again."""
 
-from billing.messages import ProviderRequest, ReplyTo
+from billing.messages import Books, ProviderRequest, ReplyTo
 from billing.payments.model import Operation, Payment
 from billing.payments.refundable_cart import cart_after, returned_cart
 from billing.vocabulary import Action, OperationType
@@ -44,4 +44,10 @@ def build_request(
         refundable_before=refundable,
         open_refund_amounts=open_refunds,
         reply_to=reply_to,
+        books=books_of(payment) if operation.provider == payment.provider else None,
     )
+
+
+def books_of(payment: Payment) -> Books:
+    """The books that an answer is about, where nothing changed since the question."""
+    return Books(payment.status, payment.authorized, payment.captured, payment.refunded)

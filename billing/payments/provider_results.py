@@ -13,6 +13,8 @@ from billing.payments.failover import may_move_on, move_on, never_sent
 from billing.payments.follow_ups import next_follow_up
 from billing.payments.model import Operation, Payment
 from billing.payments.observations import apply_observation
+from billing.payments.provider_requests import books_of
+from billing.payments.questions import answered, ask, next_question, note_outcome, unanswered
 from billing.payments.settlement import fail, succeed
 from billing.reasons import Reason
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
@@ -41,10 +43,11 @@ def apply_result(message: ProviderResult, payment: Payment, now: datetime) -> De
     if message.action in OPENING_ACTIONS and message.provider_ref is not None:
         # Also where a callback or an inquiry closed the operation before: later calls need the name.
         operation = draft.name_order(operation, message.provider_ref)
+    decides = message.books in (None, books_of(payment))
     if message.action is Action.INQUIRE:
-        _inquiry(draft, operation, message)
+        _inquiry(draft, operation, message, decides=decides)
     elif operation.is_open:
-        _call(draft, operation, message)
+        _call(draft, operation, message, decides=decides)
     if message.payment_url is not None and payment.payment_url is None:
         draft.update(payment_url=message.payment_url)
         if message.provider_ref is not None and draft.payment.authorized == 0:
@@ -53,33 +56,49 @@ def apply_result(message: ProviderResult, payment: Payment, now: datetime) -> De
     return draft.build()
 
 
-def _call(draft: Draft, operation: Operation, message: ProviderResult) -> None:
+def _call(draft: Draft, operation: Operation, message: ProviderResult, *, decides: bool) -> None:
     if message.outcome is Outcome.DECLINED:
         fail(draft, operation, message.reason or Reason.DECLINED, message.provider_reason)
+        if message.action not in OPENING_ACTIONS:
+            ask(draft, draft.payment.charge)  # the order may not be as the books have it
         return
     if never_sent(operation, message.outcome) and may_move_on(draft, operation):
         draft.close(operation, OperationStatus.FAIL, message.reason or Reason.NOT_SENT, message.provider_reason)
         move_on(draft)
         return
-    operation = draft.note_outcome(operation, message.outcome, message.provider_ref, message.retry_after_s)
-    if message.outcome is Outcome.SUCCEEDED and operation.action is not Action.CREATE:
+    operation = note_outcome(
+        draft,
+        operation,
+        message.outcome,
+        message.reason,
+        provider_ref=message.provider_ref,
+        wait_s=message.retry_after_s,
+    )
+    observed = message.observed
+    if message.outcome is Outcome.SUCCEEDED:
+        shows_amount = observed is not None and observed.captured is not None
         if operation.action is Action.ROLLBACK:
-            apply_observation(draft, Observation(PaymentStatus.FAILED, reason=Reason.ROLLED_BACK))
-        else:
+            observed = observed or Observation(PaymentStatus.FAILED, reason=Reason.ROLLED_BACK)
+        elif operation.action is not Action.CREATE and not shows_amount:
             succeed(draft, operation)
-    if message.observed is not None:
-        apply_observation(draft, message.observed)
+    if observed is not None:
+        apply_observation(draft, observed, decides=decides)
 
 
-def _inquiry(draft: Draft, operation: Operation, message: ProviderResult) -> None:
+def _inquiry(draft: Draft, operation: Operation, message: ProviderResult, *, decides: bool) -> None:
     observed = message.observed
     if message.outcome is not Outcome.SUCCEEDED or observed is None:
-        return  # no evidence; the next follow-up is scheduled
-    apply_observation(draft, observed)
-    still = draft.payment.operation(operation.id)
-    if still is None or not still.is_open:
+        unanswered(draft, operation, message.outcome, message.reason, message.retry_after_s)
         return
-    if _is_overdue(draft, still, observed):
+    asked = len(draft.requests)
+    unfinished = apply_observation(draft, observed, decides=decides)
+    still = draft.payment.operation(operation.id)
+    if still is None or len(draft.requests) > asked:
+        return  # asked again, or the payment moved on
+    still = answered(draft, still, observed.hold_until, unfinished=unfinished)
+    if not still.is_open:
+        return
+    if _is_overdue(draft, still, observed, message.reason):
         fail(draft, still, Reason.EXPIRED)
     elif still.status is OperationStatus.UNKNOWN:
         _resolve_unknown(draft, still, observed, message.reason)
@@ -96,7 +115,12 @@ def _resolve_unknown(draft: Draft, operation: Operation, observed: Observation, 
     else:
         arrived = listed
     if arrived:
-        draft.note_outcome(operation, Outcome.PENDING)
+        due = next_question(draft.payment, operation, draft.now)
+        draft.record_operation(
+            msgspec.structs.replace(
+                operation, status=OperationStatus.PENDING, outcome=Outcome.PENDING, next_follow_up_at=due
+            )
+        )
     else:
         resend = next_follow_up(Outcome.NOT_SENT, 0, draft.now)
         draft.record_operation(
@@ -106,10 +130,11 @@ def _resolve_unknown(draft: Draft, operation: Operation, observed: Observation, 
         )
 
 
-def _is_overdue(draft: Draft, operation: Operation, observed: Observation) -> bool:
-    """The provider reports that the customer has not paid, and the time to pay is over."""
+def _is_overdue(draft: Draft, operation: Operation, observed: Observation, reason: str | None) -> bool:
+    """The time to pay is over, and the provider reports that the customer has not paid, or that it has no such order
+    where the last call to open one was not sent."""
+    unpaid = observed.status is PaymentStatus.PENDING
+    never_opened = reason == Reason.ORDER_NOT_FOUND and operation.outcome is Outcome.NOT_SENT
     return (
-        operation.type is OperationType.AUTHORIZE
-        and observed.status is PaymentStatus.PENDING
-        and draft.now >= draft.payment.expires_at
+        operation.type is OperationType.AUTHORIZE and (unpaid or never_opened) and draft.now >= draft.payment.expires_at
     )

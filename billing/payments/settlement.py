@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from typing import Final, assert_never
-from uuid import UUID, uuid5
 
 import msgspec
 
@@ -13,14 +12,13 @@ from billing.messages import ProviderReason
 from billing.payments.decision import Draft
 from billing.payments.failover import may_move_on, move_on
 from billing.payments.lifecycle import Fact
-from billing.payments.model import Operation
+from billing.payments.model import CHARGES, Operation
 from billing.reasons import Kind, Reason
-from billing.vocabulary import Action, CaptureMode, OperationStatus, OperationType
+from billing.vocabulary import CaptureMode, OperationStatus, OperationType
 
 #: In one stage the provider captures right after the authorization. Without a report of the capture within this time,
 #: inquire.
 CAPTURE_FOLLOWS: Final = timedelta(minutes=1)
-CHARGES = (OperationType.AUTHORIZE, OperationType.RECURRING)
 
 
 def succeed(draft: Draft, operation: Operation) -> None:
@@ -28,8 +26,10 @@ def succeed(draft: Draft, operation: Operation) -> None:
     if operation.status is OperationStatus.SUCCESS:
         return
     if operation.type is OperationType.CAPTURE and draft.payment.authorized == 0:
-        succeed(draft, charge_operation(draft))  # a capture implies an authorization, even if none was reported
+        succeed(draft, draft.payment.charge)  # a capture implies an authorization, even if none was reported
     posted_before = operation.status is OperationStatus.FAIL  # recorded as failed, then evidence of success
+    if posted_before:
+        operation = msgspec.structs.replace(operation, reason=None)
     operation = draft.close(operation, OperationStatus.SUCCESS)
     amount = operation.amount
     payment = draft.payment
@@ -41,15 +41,14 @@ def succeed(draft: Draft, operation: Operation) -> None:
             due = draft.now + (timedelta(seconds=payment.hold_s) if held else CAPTURE_FOLLOWS)
             draft.record_operation(msgspec.structs.replace(operation, next_follow_up_at=due))
         case OperationType.CAPTURE:
-            authorization = charge_operation(draft)
-            if payment.capture_mode is CaptureMode.ONE_STAGE and authorization.next_follow_up_at is not None:
-                draft.record_operation(msgspec.structs.replace(authorization, next_follow_up_at=None))
+            _forget_hold(draft)
             draft.update(captured=payment.captured + amount)
             draft.transition(Fact.CAPTURED)
         case OperationType.RECURRING:
             draft.update(authorized=amount, captured=amount, reason=None)
             draft.transition(Fact.CAPTURED)
         case OperationType.VOID:
+            _forget_hold(draft)
             draft.transition(Fact.VOIDED)
         case OperationType.REFUND:
             draft.update(refunded=payment.refunded + amount)
@@ -77,8 +76,11 @@ def fail(draft: Draft, operation: Operation, reason: str, provider_reason: Provi
         draft.transition(Fact.EXPIRED if known.kind is Kind.ABANDONED else Fact.FAILED)
 
 
-def undo(draft: Draft, operation: Operation, correction_id: UUID, reason: str) -> None:
-    """The operation did not succeed after all: subtract its amount and reverse its posting."""
+def undo(
+    draft: Draft, operation: Operation, cause: str, reason: str, provider_reason: ProviderReason | None = None
+) -> None:
+    """The operation did not succeed after all: subtract its amount and reverse its posting. ``cause`` tells this time from
+    others."""
     payment = draft.payment
     match operation.type:
         case OperationType.AUTHORIZE:
@@ -95,34 +97,18 @@ def undo(draft: Draft, operation: Operation, correction_id: UUID, reason: str) -
             draft.update(refunded=payment.refunded - operation.amount)
         case _:
             assert_never(operation.type)
-    posting = _posting(draft, operation, f"/{correction_id}")
+    posting = _posting(draft, operation, f"/{cause}")
     if posting is not None:
         draft.postings.append(postings.reverse(posting))
-    draft.close(operation, OperationStatus.FAIL, reason)
+    draft.close(operation, OperationStatus.FAIL, reason, provider_reason)
     draft.derive_status()
 
 
-def charge_operation(draft: Draft) -> Operation:
-    """The operation that authorizes or charges the customer's money."""
-    return next(o for o in reversed(draft.payment.operations) if o.type in CHARGES)
-
-
-def provider_initiated_operation(draft: Draft, type: OperationType, amount: int, reason: str) -> Operation:
-    """An operation that the provider made without a request of ours: the capture in one stage, the release of a hold, a
-    refund in the provider's back office."""
-    payment = draft.payment
-    number = sum(o.type is type for o in payment.operations) + 1
-    return Operation(
-        id=uuid5(payment.id, f"{type}/provider/{number}"),
-        type=type,
-        action=Action.INQUIRE,
-        status=OperationStatus.PENDING,
-        amount=amount,
-        provider=payment.provider,
-        reason=reason,
-        created_at=draft.now,
-        updated_at=draft.now,
-    )
+def _forget_hold(draft: Draft) -> None:
+    """Nothing is held any more: its end is not asked about."""
+    authorization = draft.payment.charge
+    if not authorization.is_open and authorization.next_follow_up_at is not None:
+        draft.record_operation(msgspec.structs.replace(authorization, next_follow_up_at=None))
 
 
 def _posting(draft: Draft, operation: Operation, salt: str) -> Posting | None:

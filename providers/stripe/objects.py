@@ -57,6 +57,8 @@ class PaymentIntent(_WithMetadata):
     object: Literal["payment_intent"]
     status: str
     amount_received: int = 0
+    amount_capturable: int | None = None
+    currency: str | None = None
     customer: Reference = None
     payment_method: Reference = None
     setup_future_usage: str | None = None

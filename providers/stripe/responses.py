@@ -157,9 +157,10 @@ def refunded(refund: Refund) -> CallResult:
             return CallResult(Outcome.PENDING, refund.id)
 
 
-def observation(session: Session | None, intent: PaymentIntent | None, refunds: Iterable[Refund]) -> Observation:
-    """The state of a payment. A partly refunded payment is CAPTURED; its refunds are the operations."""
-    listed = tuple(refunds)
+def observation(session: Session | None, intent: PaymentIntent | None, refunds: Iterable[Refund] | None) -> Observation:
+    """The state of a payment. A partly refunded payment is CAPTURED; its refunds are the operations. ``refunds``: all of
+    them; ``None``: they were not read."""
+    listed = tuple(refunds or ())
     name = None if session is None else session.id
     if intent is None or (session is not None and session.status != "complete"):
         if session is not None and session.status == "expired":
@@ -179,6 +180,10 @@ def observation(session: Session | None, intent: PaymentIntent | None, refunds: 
         method_ref=_method(intent),
         order_ref=intent.id if recurring else name,
         provider_reason=_own_words(intent) if status is PaymentStatus.FAILED else None,
+        authorized=intent.amount_capturable if status is PaymentStatus.AUTHORIZED else None,
+        captured=intent.amount_received,
+        refunded=None if refunds is None else _given_back(listed),
+        currency=None if intent.currency is None else intent.currency.upper(),
     )
 
 
@@ -199,8 +204,8 @@ def observed_refund(refund: Refund) -> ObservedOperation:
 def _status(intent: PaymentIntent, refunds: Iterable[Refund], *, recurring: bool) -> PaymentStatus:
     match intent.status:
         case "succeeded":
-            given_back = sum(refund.amount for refund in refunds if refund.status == "succeeded")
-            return PaymentStatus.REFUNDED if 0 < intent.amount_received <= given_back else PaymentStatus.CAPTURED
+            whole = 0 < intent.amount_received <= _given_back(refunds)
+            return PaymentStatus.REFUNDED if whole else PaymentStatus.CAPTURED
         case "requires_capture":
             return PaymentStatus.AUTHORIZED
         case "canceled":
@@ -210,6 +215,10 @@ def _status(intent: PaymentIntent, refunds: Iterable[Refund], *, recurring: bool
             return PaymentStatus.FAILED  # the customer is absent and cannot try another card
         case _:
             return PaymentStatus.PENDING
+
+
+def _given_back(refunds: Iterable[Refund]) -> int:
+    return sum(refund.amount for refund in refunds if refund.status == "succeeded")
 
 
 def _captures(intent: PaymentIntent) -> Iterable[ObservedOperation]:

@@ -128,7 +128,7 @@ def _parsed(event: _Event) -> ParsedCallback:
     raw = event.data.object
     if event.type.startswith("payment_intent."):
         intent = read_json(raw, PaymentIntent)
-        observed = responses.observation(None, intent, ())
+        observed = responses.observation(None, intent, None)
         return _callback(event, (intent.named(requests.OPERATION), intent.id), observed)
     if event.type.startswith("checkout.session."):
         session = read_json(raw, Session)

@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import date
 from typing import Any, ClassVar
 
+import msgspec
+
 from billing.messages import ProviderRequest
 from billing.reasons import Reason
-from billing.vocabulary import Action, Outcome
+from billing.vocabulary import Action, Outcome, PaymentStatus
 from providers import statements
 from providers.base import (
     MOSCOW,
@@ -136,7 +138,14 @@ class TBank(HttpProvider):
             if ended.result.reason == Reason.ORDER_NOT_FOUND:
                 return responses.not_found()
             raise
-        return responses.inquired(state, payment_id, request.order_ref)
+        if responses.STATUSES.get(state.status or "") is PaymentStatus.FAILED and state.order_id is not None:
+            # Its own error code is that of the call: the order's list has the payment's.
+            payments = (await self._order(state.order_id)).payments
+            for payment in payments:
+                if payment.id == payment_id and payment.error_code:
+                    code = str(payment.error_code)
+                    state = msgspec.structs.replace(state, error_code=code, message=payment.message, details=None)
+        return responses.inquired(state, payment_id, request)
 
     async def _payment_id(self, request: ProviderRequest) -> str:
         """T-Bank's id of the payment, also where it has not reached us yet."""

@@ -10,7 +10,7 @@ import msgspec
 
 from billing.messages import Observation, ProviderReason, ProviderRequest
 from billing.reasons import Reason
-from billing.vocabulary import Action, Outcome, PaymentStatus
+from billing.vocabulary import Action, CaptureMode, Outcome, PaymentStatus
 from providers.base import CallResult
 from providers.own_words import provider_reason
 
@@ -55,6 +55,8 @@ TROUBLE: Final = frozenset({"9999", "1099"})
 #: The payment's state does not allow the call, possibly because the same call came before.
 WRONG_STATE: Final = frozenset({"4", "8"})
 
+#: Part of what was captured was refunded; ``Amount`` is what is left.
+PARTLY_REFUNDED: Final = "PARTIAL_REFUNDED"
 #: T-Bank's status → ours. A transitional status counts as the one before it.
 STATUSES: Final[dict[str, PaymentStatus]] = {
     "NEW": PaymentStatus.PENDING,
@@ -74,7 +76,7 @@ STATUSES: Final[dict[str, PaymentStatus]] = {
     "REFUNDING": PaymentStatus.CAPTURED,
     "ASYNC_REFUNDING": PaymentStatus.CAPTURED,
     # The status does not identify the refund; the answer of the call does.
-    "PARTIAL_REFUNDED": PaymentStatus.CAPTURED,
+    PARTLY_REFUNDED: PaymentStatus.PARTIALLY_REFUNDED,
     "REFUNDED": PaymentStatus.REFUNDED,
     "CANCELED": PaymentStatus.VOIDED,
     "REVERSED": PaymentStatus.VOIDED,
@@ -105,6 +107,9 @@ class Answer(msgspec.Struct, rename="pascal"):
     status: str | None = None
     payment_id: str | int | None = None
     payment_url: str | None = msgspec.field(default=None, name="PaymentURL")
+    order_id: str | None = None
+    amount: int | None = None
+    original_amount: int | None = None
     new_amount: int | None = None
     message: str | None = None
     details: str | None = None
@@ -120,6 +125,8 @@ class Found(msgspec.Struct, rename="pascal"):
 
     payment_id: str | int
     status: str
+    error_code: str | int | None = None
+    message: str | None = None
 
     @property
     def id(self) -> str:
@@ -163,7 +170,9 @@ def operated(action: Action, answer: Answer) -> CallResult:
     """Confirm, Cancel and Charge: the payment's status is the result."""
     ref = answer.id if action is Action.RECUR else None
     if answer.status in DONE[action]:
-        return CallResult(Outcome.SUCCEEDED, ref)
+        # A charge shows what was taken.
+        observed = observation(answer.status or "", answer.error_code, answer.amount) if ref is not None else None
+        return CallResult(Outcome.SUCCEEDED, ref, observed=observed)
     if action is Action.RECUR and answer.status in FAILED:
         said = in_own_words(answer.error_code, answer.message, answer.details) or provider_reason(answer.status)
         reason = DECLINES.get(answer.error_code, Reason.DECLINED)
@@ -176,6 +185,9 @@ def refunded(request: ProviderRequest, answer: Answer) -> CallResult:
     amount that T-Bank still holds identifies this one."""
     if answer.status == "REFUNDED":
         return CallResult(Outcome.SUCCEEDED)
+    before, after = answer.original_amount, answer.new_amount
+    if answer.status == PARTLY_REFUNDED and (before or 0) - (after or 0) == request.amount and after is not None:
+        return CallResult(Outcome.SUCCEEDED)  # this call did it, whatever was refunded before
     if request.amount == request.refundable_before and answer.status != "PARTIAL_REFUNDED":
         return CallResult(Outcome.PENDING)  # REFUNDED will confirm it
     if answer.status == "PARTIAL_REFUNDED" and request.refundable_before is not None and answer.new_amount is not None:
@@ -196,24 +208,39 @@ def _together(amounts: Sequence[int]) -> set[int]:
     return totals
 
 
-def inquired(answer: Answer, payment_id: str, order_ref: str) -> CallResult:
+def inquired(answer: Answer, payment_id: str, request: ProviderRequest) -> CallResult:
     """GetState. ``payment_id`` is given to the order if it went by another name."""
-    observed = observation(answer.status or "", answer.error_code, answer.message, answer.details)
+    observed = observation(answer.status or "", answer.error_code, answer.amount, answer.message, answer.details)
     if observed.status is None:
         return CallResult(Outcome.UNKNOWN, reason=Reason.UNKNOWN_STATUS)
-    if payment_id != order_ref:
+    if answer.status == PARTLY_REFUNDED and (captured := _captured(request)) and answer.amount is not None:
+        observed = msgspec.structs.replace(observed, captured=captured, refunded=captured - answer.amount)
+    elif observed.captured is not None:
+        observed = msgspec.structs.replace(observed, refunded=0)
+    if payment_id != request.order_ref:
         observed = msgspec.structs.replace(observed, order_ref=payment_id)
     return CallResult(Outcome.SUCCEEDED, observed=observed)
 
 
-def observation(status: str, error_code: str, message: str | None = None, details: str | None = None) -> Observation:
-    """The state of a payment; without a status where we do not know T-Bank's."""
+def observation(
+    status: str, error_code: str, amount: int | None, message: str | None = None, details: str | None = None
+) -> Observation:
+    """The state of a payment; without a status where we do not know T-Bank's. ``amount``: the present amount of the
+    payment, kopecks: what is held, and once it is captured what is left of it."""
     found = STATUSES.get(status)
     if found is not PaymentStatus.FAILED:
-        return Observation(found)
+        held = amount if status in ("AUTHORIZED", "PARTIAL_REVERSED") else None
+        return Observation(found, authorized=held, captured=amount if status == "CONFIRMED" else None)
     reason = FAILURES.get(status) or DECLINES.get(error_code, Reason.DECLINED)
     said = in_own_words(error_code, message, details) or provider_reason(status)
     return Observation(found, reason=reason, provider_reason=said)
+
+
+def _captured(request: ProviderRequest) -> int | None:
+    """What was captured, by our books; before they show it, what one stage takes. ``None``: not known."""
+    if request.books is not None and request.books.captured:
+        return request.books.captured
+    return request.amount if request.capture_mode is CaptureMode.ONE_STAGE else None
 
 
 def not_found() -> CallResult:

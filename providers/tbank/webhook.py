@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from billing.errors import InvalidMessage
+from billing.messages import Observation
 from providers.base import CallbackRejected, CallbackVerifier, ParsedCallback, VerifiedCallback
 from providers.reading import read_json
 from providers.tbank import responses
@@ -72,8 +73,18 @@ def parse(body: bytes) -> ParsedCallback:
         raise InvalidMessage(f"not a notification of T-Bank about a payment: {error}") from error
     if notification.status == RECEIPT:
         return ParsedCallback((), f"{notification.payment_id}/{RECEIPT}")
+    # What is left after a partial refund does not show what this one came to.
+    ask = notification.status == responses.PARTLY_REFUNDED
     observed = msgspec.structs.replace(
-        responses.observation(notification.status, notification.error_code, notification.message, notification.details),
+        Observation()
+        if ask
+        else responses.observation(
+            notification.status,
+            notification.error_code,
+            notification.amount,
+            notification.message,
+            notification.details,
+        ),
         method_ref=None if notification.rebill_id is None else str(notification.rebill_id),
         order_ref=str(notification.payment_id),
     )
@@ -81,6 +92,7 @@ def parse(body: bytes) -> ParsedCallback:
         references=(notification.order_id, str(notification.payment_id)),
         dedupe=f"{notification.payment_id}/{notification.status}/{notification.amount}",
         observed=observed,
+        ask=ask,
     )
 
 

@@ -1,6 +1,7 @@
 """Yandex Pay's answers as outcomes and observations."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final, Literal
 
 import msgspec
@@ -57,6 +58,8 @@ class _Order(msgspec.Struct, rename="camel"):
     payment_status: str | None = None
     payment_url: str | None = None
     reason: str | None = None
+    currency_code: str | None = None
+    updated: datetime | None = None
 
 
 class Data(msgspec.Struct, rename="camel"):
@@ -126,9 +129,15 @@ def inquired(data: Data, request: ProviderRequest) -> CallResult:
     status = PaymentStatus.PENDING if order.payment_status is None else status_of(order.payment_status)
     if status is None:
         return CallResult(Outcome.UNKNOWN, reason=Reason.UNKNOWN_STATUS)
+    operations = tuple(_observed(o, request.currency) for o in data.operations or () if _is_known(o))
+    captured, refunded = _amounts(status, operations)
     observed = Observation(
         status=status,
-        operations=tuple(_observed(o, request.currency) for o in data.operations or () if _is_known(o)),
+        operations=operations,
+        captured=captured,
+        refunded=refunded,
+        currency=order.currency_code,
+        at=order.updated,
         # Of a VOIDED order ``reason`` is the one that we sent.
         reason=DECLINES.get(order.reason, Reason.DECLINED) if order.reason and status is PaymentStatus.FAILED else None,
         method_ref=saved_method(request.order_ref, status) if request.save_method else None,
@@ -151,6 +160,20 @@ def operated(data: Data, currency: str) -> CallResult:
             return CallResult(Outcome.DECLINED, reason=reason, provider_reason=provider_reason(operation.reason))
         case _:
             return CallResult(Outcome.PENDING, provider_ref=operation.operation_id)
+
+
+def _amounts(status: PaymentStatus, operations: Sequence[ObservedOperation]) -> tuple[int | None, int | None]:
+    """What was captured and refunded in all, minor units; ``None`` where the listed operations do not show it."""
+
+    def total(type: OperationType) -> int | None:
+        amounts = [o.amount for o in operations if o.type is type and o.status is OperationStatus.SUCCESS]
+        return None if None in amounts else sum(amount for amount in amounts if amount is not None)
+
+    if not operations:
+        return None, None
+    # An order that is paid at once may list no CAPTURE; the status says that all is refunded.
+    captured = total(OperationType.CAPTURE) or total(OperationType.RECURRING) or None
+    return captured, None if status is PaymentStatus.REFUNDED else total(OperationType.REFUND)
 
 
 def _is_known(operation: _Operation) -> bool:

@@ -156,7 +156,7 @@ def parse(body: bytes) -> ParsedCallback:
         saved = responses.saved_method(order.order_id, status)
         # The event lacks the reason of a failure; the order has it.
         ask = status is PaymentStatus.FAILED
-        observation = Observation() if ask else Observation(status, method_ref=saved)
+        observation = Observation() if ask else Observation(status, method_ref=saved, at=event.event_time)
         dedupe = f"{event.event}/{order.order_id}/{order.payment_status}"
         return ParsedCallback((order.order_id,), dedupe, observation, ask)
     if event.operation is not None:
@@ -168,7 +168,7 @@ def parse(body: bytes) -> ParsedCallback:
         return ParsedCallback(
             references=tuple(reference for reference in references if reference),
             dedupe=f"{event.event}/{operation.operation_id}/{operation.status}",
-            observed=Observation(operations=(observed,) if observed else ()),
+            observed=Observation(operations=(observed,) if observed else (), at=event.event_time),
         )
     if event.subscription is not None:
         # It names no order of ours, and a charge shows by itself whether its method still works.

@@ -85,6 +85,7 @@ class Payment(msgspec.Struct):
     refunded_amount: _Amount | None = None
     income_amount: _Amount | None = None
     captured_at: datetime | None = None
+    expires_at: datetime | None = None
     confirmation: _Confirmation | None = None
     payment_method: _Method | None = None
     cancellation_details: _Cancellation | None = None
@@ -209,6 +210,12 @@ def observation(payment: Payment, refunds: Iterable[Refund]) -> Observation:
         provider_reason=payment.cancellation_details.in_own_words
         if payment.cancellation_details is not None and status is PaymentStatus.FAILED
         else None,
+        authorized=payment.amount.minor if status is PaymentStatus.AUTHORIZED else None,
+        captured=payment.amount.minor if payment.status == "succeeded" else 0,
+        refunded=_refunded(payment),
+        currency=payment.amount.currency,
+        hold_until=payment.expires_at if status is PaymentStatus.AUTHORIZED else None,
+        at=payment.captured_at,
     )
 
 
@@ -225,9 +232,14 @@ def _status(payment: Payment, reason: str | None) -> PaymentStatus:
             return PaymentStatus.AUTHORIZED
         case "canceled":
             return PaymentStatus.VOIDED if reason in RELEASED else PaymentStatus.FAILED
-    returned = 0 if payment.refunded_amount is None else payment.refunded_amount.minor
+    returned = _refunded(payment)
     # A partial refund is reported by the refund; this reports the capture.
     return PaymentStatus.REFUNDED if 0 < returned == payment.amount.minor else PaymentStatus.CAPTURED
+
+
+def _refunded(payment: Payment) -> int:
+    """Minor units, successful refunds only."""
+    return 0 if payment.refunded_amount is None else payment.refunded_amount.minor
 
 
 def _observed(refund: Refund) -> ObservedOperation:

@@ -80,6 +80,7 @@ BOOKS: Final[dict[str, str]] = {
         SELECT id, format('%s is %s since %s', type, status, updated_at) FROM operations
         WHERE status IN ('PENDING', 'UNKNOWN') AND next_chase_at IS NULL
     """,
+    "contradicted": "SELECT id, provider || ': ' || contradiction FROM payments WHERE contradiction IS NOT NULL",
     "version_disorder": """
         SELECT payment_id, format('offset %s/%s: version %s after %s', stream_partition, stream_offset, version, earlier)
         FROM (

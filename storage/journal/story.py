@@ -123,6 +123,7 @@ def _summary(message: Message) -> str:
         observed = message.observed
         seen = [observed.status.value] if observed.status else []
         seen += [" ".join(filter(None, (o.type, o.status, _said(o.provider_reason)))) for o in observed.operations]
+        seen += ["asked"] if message.ask else []
         return " ".join(filter(None, (f"{message.provider}: {', '.join(seen)}", _said(observed.provider_reason))))
     fields = {
         name: ",".join(value) if isinstance(value, tuple) else value
@@ -141,7 +142,8 @@ def _transition(event: PaymentChanged) -> str:
     before = "none" if event.previous_status is None else event.previous_status.value
     moved = f"{before} → {event.status.value}" if before != event.status.value else f"{before}, unchanged"
     operations = ", ".join(f"{o.type.value} {o.status.value}" for o in event.operations)
-    return f"v{event.version} {moved}" + (f" ({operations})" if operations else "")
+    contradicted = "" if event.contradiction is None else f"; the provider contradicts: {event.contradiction}"
+    return f"v{event.version} {moved}" + (f" ({operations})" if operations else "") + contradicted
 
 
 def _plain(value: object) -> Any:

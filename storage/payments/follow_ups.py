@@ -1,48 +1,73 @@
 """Operations that are not final, and when the provider is to be queried about them."""
 
+from collections.abc import Collection
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import ARRAY, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+# The time is over of an order that can no longer be paid, and of a hold.
 _DUE = text(
     """
-    SELECT payment_id, id, chases FROM operations WHERE next_chase_at <= :now ORDER BY next_chase_at LIMIT :limit
+    SELECT o.payment_id, o.id, o.chases, o.provider = p.provider
+           AND (p.status = 'AUTHORIZED' AND o.status = 'SUCCESS' AND o.type = 'AUTHORIZE'
+                OR p.status = 'PENDING' AND o.action = 'CREATE' AND p.expires_at <= :now)
+    FROM operations o JOIN payments p ON p.id = o.payment_id
+    WHERE o.next_chase_at <= :now AND o.provider <> ALL (:except) AND (:only IS NULL OR o.provider = :only)
+    ORDER BY o.next_chase_at LIMIT :limit
     """
-)
+).bindparams(bindparam("except", type_=ARRAY(Text)), bindparam("only", type_=Text))
 _HELD_BACK = text(
     """
     SELECT payment_id, id, chases FROM operations
     WHERE provider = :provider AND outcome = 'NOT_SENT' AND next_chase_at IS NOT NULL AND updated_at < :before
-    ORDER BY next_chase_at LIMIT :limit
+    ORDER BY next_chase_at
     """
 )
-_OPEN = text("SELECT payment_id, id, chases FROM operations WHERE payment_id = :payment AND next_chase_at IS NOT NULL")
+# Every order that was opened, and what is not final.
+_QUESTIONS = text(
+    """
+    SELECT payment_id, id, chases FROM operations
+    WHERE payment_id = :payment AND (next_chase_at IS NOT NULL OR action IN ('CREATE', 'RECUR')) ORDER BY created_at, id
+    """
+)
 _LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
 #: One process queries at a time (a Postgres advisory lock).
 CHASE_LOCK = 0x63686173
 
 
-async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[tuple[UUID, UUID, int]]:
-    """(payment id, operation id, follow-ups so far) of the operations that are due, the longest due first. Empty while
-    another process holds the lock."""
-    if not (await connection.execute(_LOCK, {"key": CHASE_LOCK})).scalar_one():
-        return []
-    rows = await connection.execute(_DUE, {"now": now, "limit": limit})
-    return [(payment_id, operation_id, chases) for payment_id, operation_id, chases in rows]
+class Due(NamedTuple):
+    """An operation to ask about. ``follow_ups``: so far; ``is_over``: the time to pay, or of the hold, is over."""
+
+    payment_id: UUID
+    operation_id: UUID
+    follow_ups: int
+    is_over: bool
 
 
-async def held_back(
-    connection: AsyncConnection, provider: str, before: datetime, limit: int | None = None
-) -> list[tuple[UUID, UUID, int]]:
+async def lock(connection: AsyncConnection) -> bool:
+    """Whether this process may query, until its transaction ends."""
+    return bool((await connection.execute(_LOCK, {"key": CHASE_LOCK})).scalar_one())
+
+
+async def due(
+    connection: AsyncConnection, now: datetime, limit: int, *, without: Collection[str] = (), only: str | None = None
+) -> list[Due]:
+    """The operations that are due, the longest due first: of all providers but those ``without``, or ``only`` of one."""
+    values = {"now": now, "limit": limit, "except": list(without), "only": only}
+    return [Due(*row) for row in await connection.execute(_DUE, values)]
+
+
+async def held_back(connection: AsyncConnection, provider: str, before: datetime) -> list[tuple[UUID, UUID, int]]:
     """(payment id, operation id, follow-ups so far) of the operations that could not be sent to a provider before
-    ``before`` (UTC) and will be tried again: at most ``limit``, the soonest due first."""
-    rows = await connection.execute(_HELD_BACK, {"provider": provider, "before": before, "limit": limit})
+    ``before`` (UTC) and will be tried again, the soonest due first."""
+    rows = await connection.execute(_HELD_BACK, {"provider": provider, "before": before})
     return [(payment_id, operation_id, chases) for payment_id, operation_id, chases in rows]
 
 
-async def open_operations(connection: AsyncConnection, payment: UUID) -> list[tuple[UUID, UUID, int]]:
-    """(payment id, operation id, follow-ups so far) of a payment's operations that are not final."""
-    rows = await connection.execute(_OPEN, {"payment": payment})
+async def questions(connection: AsyncConnection, payment: UUID) -> list[tuple[UUID, UUID, int]]:
+    """(payment id, operation id, follow-ups so far) of the operations by which everything about a payment is asked."""
+    rows = await connection.execute(_QUESTIONS, {"payment": payment})
     return [(payment_id, operation_id, chases) for payment_id, operation_id, chases in rows]

@@ -111,6 +111,7 @@ def payment_row(payment: Payment) -> dict[str, Any]:
         "updated_at": payment.updated_at,
         "expires_at": payment.expires_at,
         "alternatives": payment.alternatives,
+        "contradiction": payment.contradiction,
     }
 
 
@@ -127,6 +128,7 @@ def operation_row(payment: Payment, operation: Operation) -> dict[str, Any]:
         "outcome": operation.outcome,
         "reason": operation.reason,
         "chases": operation.follow_ups,
+        "answered": operation.answered,
         "next_chase_at": operation.next_follow_up_at,
         "cart": operation.cart,
         "corrections": operation.corrections,
@@ -192,6 +194,7 @@ def _payment(
         payment_url=row["payment_url"],
         reason=row["reason"],
         alternatives=tuple(row["alternatives"]),
+        contradiction=row["contradiction"],
         operations=tuple(_operation(operation) for operation in operations),
     )
 
@@ -224,6 +227,7 @@ def _operation(row: Mapping[Any, Any]) -> Operation:
         provider_ref=row["provider_ref"],
         reason=row["reason"],
         follow_ups=row["chases"],
+        answered=row["answered"] or 0,
         next_follow_up_at=row["next_chase_at"],
         cart=None if row["cart"] is None else msgspec.convert(row["cart"], Cart),
         corrections=tuple(row["corrections"]),

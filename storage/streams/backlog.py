@@ -17,6 +17,9 @@ _OPEN = text(
 )
 
 
+_CONTRADICTED = text("SELECT provider, count(*) FROM payments WHERE contradiction IS NOT NULL GROUP BY provider")
+
+
 class StoredPosition(msgspec.Struct, frozen=True):
     """How far a consumer has processed a partition (``next_offset``) and published what followed."""
 
@@ -44,6 +47,11 @@ async def stored_positions(connection: AsyncConnection) -> list[StoredPosition]:
 async def count_parked_callbacks(connection: AsyncConnection) -> int:
     """Callbacks that wait for their payment."""
     return int((await connection.execute(_PARKED)).scalar_one())
+
+
+async def contradicted_payments(connection: AsyncConnection) -> dict[str, int]:
+    """Provider → payments in which it contradicts the books."""
+    return {row.provider: row.number for row in await connection.execute(_CONTRADICTED)}
 
 
 async def open_operations(connection: AsyncConnection) -> list[OpenOperations]:

@@ -1,84 +1,90 @@
-"""Follow-ups of open operations: sends the payments a message for each operation whose next status inquiry is due."""
+"""Follow-ups of open operations: sends the payments a message for each operation whose next status inquiry is due.
 
-from collections.abc import Callable, MutableMapping
+Those of a provider that is not called now stay due, and go out as soon as it is called again.
+"""
+
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from billing.messages import Envelope, FollowUpOperation
+from billing.messages import Envelope, ExpirePayment, FollowUpOperation
 from billing.messages.topics import INBOX
 from runtime.kafka.publisher import OutboundMessage, Publisher
 from runtime.periodic import run_periodically
-from storage.payments.follow_ups import due, held_back
+from storage.payments.follow_ups import Due, due, lock
+from streams.provider_calls.availability import Availability
 
 EVERY_S: Final = 1.0
 LIMIT: Final = 500
+#: Follow-ups sent per second to a provider whose breaker is open: one call shows whether it is back.
+PROBES: Final = 1
 #: A follow-up that was sent is not sent again before this: the inbox may lag.
 RESEND_AFTER: Final = timedelta(minutes=1)
 
 
 class FollowUps:
-    """Sends :class:`FollowUpOperation` for operations that are due, and for those held back from a provider that has
-    ``returned`` (provider → since when, UTC). Several workers may run it: one sends at a time, repeats are harmless."""
+    """Sends :class:`FollowUpOperation` for operations that are due, and :class:`ExpirePayment` where the time to pay or to
+    capture is over. Several workers may run it: one sends at a time, repeats are harmless."""
 
     def __init__(
         self,
         engine: AsyncEngine,
         publisher: Publisher,
-        returned: MutableMapping[str, datetime],
+        availability: Availability,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._engine = engine
         self._publisher = publisher
-        self._returned = returned
+        self._availability = availability
         self._now = now
         self._sent: dict[tuple[UUID, int], datetime] = {}
 
     async def run(self) -> None:
         """Send every second, forever."""
-        await run_periodically(EVERY_S, self._send, "postgres is unavailable, follow-ups are late")
-
-    async def _send(self) -> None:
-        await self.send_due()
-        await self.send_held_back()
-
-    async def send_held_back(self) -> int:
-        """Send at most :data:`LIMIT` follow-ups per provider that has returned; returns how many. Without it their next
-        try could be hours later, by the schedule."""
-        sent = 0
-        for provider, since in list(self._returned.items()):
-            async with self._engine.connect() as connection:
-                rows = await held_back(connection, provider, since, LIMIT)
-            await self._publisher.publish([follow_up_message(*row, self._now()) for row in rows])
-            sent += len(rows)
-            if len(rows) < LIMIT and self._returned.get(provider) == since:
-                del self._returned[provider]
-        return sent
+        await run_periodically(EVERY_S, self.send_due, "postgres is unavailable, follow-ups are late")
 
     async def send_due(self) -> int:
         """Send the follow-ups that are due now; returns how many."""
         now = self._now()
         self._sent = {key: at for key, at in self._sent.items() if now - at < RESEND_AFTER}
         async with self._engine.begin() as connection:
-            rows = [row for row in await due(connection, now, LIMIT) if (row[1], row[2]) not in self._sent]
-            await self._publisher.publish([follow_up_message(*row, now) for row in rows])
-        self._sent.update({(operation_id, count): now for _, operation_id, count in rows})
+            if not await lock(connection):
+                return 0
+            rows = [
+                row for row in await self._due(connection, now) if (row.operation_id, row.follow_ups) not in self._sent
+            ]
+            await self._publisher.publish([_message(row, now) for row in rows])
+        self._sent.update({(row.operation_id, row.follow_ups): now for row in rows})
         return len(rows)
 
+    async def _due(self, connection: AsyncConnection, now: datetime) -> Sequence[Due]:
+        off, failing = self._availability.switched_off, self._availability.failing
+        rows = await due(connection, now, LIMIT, without=off | failing)
+        for provider in sorted(failing - off):
+            rows += await due(connection, now, PROBES, only=provider)
+        return rows
 
-def follow_up_message(payment_id: UUID, operation_id: UUID, follow_up: int, now: datetime) -> OutboundMessage:
+
+def _message(row: Due, now: datetime) -> OutboundMessage:
+    if not row.is_over:
+        return follow_up_message(row.payment_id, row.operation_id, row.follow_ups, now)
+    return _outbound(ExpirePayment(row.payment_id), f"{row.operation_id}/expire/{row.follow_ups}", now)
+
+
+def follow_up_message(
+    payment_id: UUID, operation_id: UUID, follow_up: int, now: datetime, *, on_demand: bool = False
+) -> OutboundMessage:
     """The message that follows up an operation for the ``follow_up``-th time, counted from 0. Repeats carry the same
-    id."""
-    subject = str(payment_id)
-    envelope = Envelope.wrap(
-        FollowUpOperation(payment_id, operation_id, follow_up),
-        id=f"{operation_id}/chase/{follow_up}",
-        source="/streams/chaser",
-        subject=subject,
-        time=now,
-        actor="system:chaser",
-    )
+    id. ``on_demand``: whatever the schedule."""
+    message = FollowUpOperation(payment_id, operation_id, follow_up, on_demand)
+    return _outbound(message, f"{operation_id}/chase/{follow_up}", now)
+
+
+def _outbound(message: FollowUpOperation | ExpirePayment, id: str, now: datetime) -> OutboundMessage:
+    subject = str(message.payment_id)
+    envelope = Envelope.wrap(message, id=id, source="/streams/chaser", subject=subject, time=now, actor="system:chaser")
     return OutboundMessage(INBOX.name, subject, msgspec.Raw(envelope.encode()))

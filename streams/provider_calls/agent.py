@@ -182,6 +182,7 @@ class ProviderAgent:
             retry_after_s=result.retry_after_s,
             provider_reason=result.provider_reason,
             reply_to=request.reply_to,
+            books=request.books,
         )
         envelope = Envelope.wrap(
             message,

@@ -37,8 +37,6 @@ class Availability:
         self._breakers = {name: breaker() for name in providers}
         self._switches: Mapping[str, Switch] = {}
         self._opened: dict[str, tuple[str, datetime]] = {}
-        #: Providers that answer again → since when (UTC). Removed once their held-back requests are sent.
-        self.returned: dict[str, datetime] = {}
         self._reported = False
 
     def refusal(self, provider: str) -> Reason | None:
@@ -48,6 +46,16 @@ class Availability:
             return Reason.PROVIDER_DISABLED
         return None if self._breakers[provider].admit() else Reason.BREAKER_OPEN
 
+    @property
+    def switched_off(self) -> set[str]:
+        """The providers that an operator switched off."""
+        return {provider for provider, switch in self._switches.items() if not switch.enabled}
+
+    @property
+    def failing(self) -> set[str]:
+        """The providers that this worker does not call, except to find out whether they answer again."""
+        return {provider for provider, breaker in self._breakers.items() if breaker.state is not State.CLOSED}
+
     def note(self, provider: str, result: CallResult) -> None:
         """Record how an admitted call ended."""
         breaker = self._breakers[provider]
@@ -55,7 +63,6 @@ class Availability:
         if breaker.state is State.CLOSED:
             if self._opened.pop(provider, None) is not None:
                 log.warning("breaker closed: the provider answers again", provider=provider)
-                self.returned[provider] = self._now()
         elif provider not in self._opened:
             self._opened[provider] = (breaker.reason, self._now())
             log.error("breaker open: the provider is not called", provider=provider, reason=breaker.reason)

@@ -66,6 +66,18 @@ def told(payment: Payment, status: PaymentStatus, **fields: Any) -> ProviderCall
     return ProviderCallback(payment.id, payment.provider, f"ORDER/{status}", Observation(status, **fields))
 
 
+def shown(payment: Payment, status: PaymentStatus | None, **fields: Any) -> ProviderResult:
+    """The provider's answer, when it is asked about the order."""
+    return ProviderResult(
+        payment.id,
+        payment.charge.id,
+        payment.provider,
+        Action.INQUIRE,
+        Outcome.SUCCEEDED,
+        observed=Observation(status, **fields),
+    )
+
+
 def apply(payment: Payment, *messages: Message, at: datetime = NOW) -> Payment:
     """The payment after the messages, each decided at ``at``."""
     for message in messages:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from billing.ledger.accounts import AccountKind
 from billing.messages import FollowUpOperation, Message, ProviderCallback, ProviderResult
 from billing.payments.decide import decide
 from billing.payments.model import Payment
@@ -21,11 +22,15 @@ class Life:
         self.payment: Payment | None = None
         self.lose_answers = 0
         self.outcomes: list[tuple[str, str]] = []
+        #: What the ledger says that providers hold for us, minor units.
+        self.clearing = 0
 
     async def tell(self, message: Message) -> Payment:
         """Apply a message, and carry out what it asks of the provider."""
         decision = decide(self.payment, message, datetime.now(UTC))
         self.payment = decision.payment
+        entries = [entry for posting in decision.postings for entry in posting.entries]
+        self.clearing += sum(entry.amount for entry in entries if entry.account.kind is AccountKind.CLEARING)
         for request in decision.requests:
             result = await self.world.adapter.perform(request)
             self.outcomes.append((request.action, result.outcome))
@@ -33,7 +38,8 @@ class Life:
                 self.lose_answers -= 1
                 continue
             values = {name: getattr(result, name) for name in result.__struct_fields__}
-            about = {name: getattr(request, name) for name in ("payment_id", "operation_id", "provider", "action")}
+            names = ("payment_id", "operation_id", "provider", "action", "books")
+            about = {name: getattr(request, name) for name in names}
             await self.tell(ProviderResult(**about, **values))
         assert self.payment is not None
         return self.payment

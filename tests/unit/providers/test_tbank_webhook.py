@@ -9,7 +9,7 @@ import pytest
 from billing.errors import InvalidMessage
 from billing.vocabulary import PaymentStatus
 from providers.base import CallbackRejected, VerifiedCallback
-from providers.tbank.responses import STATUSES
+from providers.tbank.responses import PARTLY_REFUNDED, STATUSES
 from providers.tbank.tokens import token
 from providers.tbank.webhook import WebhookVerifier, parse
 
@@ -95,11 +95,25 @@ async def test_without_a_password_nothing_is_believed():
         await verify(notification(""), "")
 
 
-@pytest.mark.parametrize(("status", "told"), sorted(STATUSES.items()))
+@pytest.mark.parametrize(("status", "told"), sorted((s, t) for s, t in STATUSES.items() if s != PARTLY_REFUNDED))
 def test_a_notification_tells_how_the_payment_stands(status, told):
     parsed = parse(notification(Status=status))
     assert (parsed.observed.status, parsed.references) == (told, ("21050", "13660"))
     assert (parsed.observed.reason is not None) is (told is PaymentStatus.FAILED)
+
+
+def test_a_partial_refund_shows_what_is_left_and_not_which_it_was_so_it_is_asked_about():
+    parsed = parse(notification(Status=PARTLY_REFUNDED, Amount=5_000))
+    assert (parsed.ask, parsed.observed.status, parsed.observed.refunded) == (True, None, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "authorized", "captured"),
+    [("AUTHORIZED", 10_000, None), ("CONFIRMED", None, 10_000), ("REVERSED", None, None), ("REJECTED", None, None)],
+)
+def test_a_notification_states_what_is_held_or_captured(status: str, authorized: int | None, captured: int | None):
+    observed = parse(notification(Status=status, Amount=10_000)).observed
+    assert (observed.authorized, observed.captured, observed.refunded) == (authorized, captured, None)
 
 
 def test_a_status_we_do_not_know_says_nothing():

@@ -6,7 +6,7 @@ from billing.messages import Observation, ProviderResult
 from billing.payments.capture_modes import shows_another_mode
 from billing.payments.model import Payment
 from billing.vocabulary import Action, CaptureMode, Outcome, PaymentStatus
-from tests.support.factories import a_payment, apply, authorized, captured, opened, told
+from tests.support.factories import a_payment, apply, authorized, captured, opened, shown, told
 
 ONE, TWO = CaptureMode.ONE_STAGE, CaptureMode.TWO_STAGE
 
@@ -25,10 +25,17 @@ def inquired(payment: Payment, status: PaymentStatus, action: Action = Action.IN
 
 def test_a_payment_in_two_stages_that_is_captured_at_once_shows_it_at_the_first_report():
     payment = open_payment(TWO)
-    for report in (told(payment, PaymentStatus.CAPTURED), inquired(payment, PaymentStatus.CAPTURED)):
-        assert shows_another_mode(payment, report)
-    taken = apply(payment, told(payment, PaymentStatus.CAPTURED))
-    assert not shows_another_mode(taken, told(taken, PaymentStatus.CAPTURED)), "once"
+    assert not shows_another_mode(payment, told(payment, PaymentStatus.CAPTURED)), "a callback makes us ask"
+    answer = shown(payment, PaymentStatus.CAPTURED, captured=payment.order.amount)
+    assert shows_another_mode(payment, answer)
+    taken = apply(payment, answer)
+    assert taken.status is PaymentStatus.CAPTURED
+    assert not shows_another_mode(taken, answer), "once"
+
+
+def test_a_hold_captured_in_the_provider_s_console_is_no_other_mode():
+    held = authorized()
+    assert not shows_another_mode(held, shown(held, PaymentStatus.CAPTURED, captured=100))
 
 
 def test_a_payment_in_one_stage_that_is_still_held_when_asked_shows_it():

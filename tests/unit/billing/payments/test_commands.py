@@ -181,7 +181,8 @@ def test_expiry_asks_the_provider_before_it_closes_anything():
     payment = a_payment()
     decision = decide(payment, ExpirePayment(payment.id), later(3600))
     assert [request.action for request in decision.requests] == [Action.INQUIRE]
-    assert decision.payment == payment
+    assert (decision.payment.status, decision.postings) == (PaymentStatus.PENDING, ())
+    assert decision.payment.operations[0].next_follow_up_at <= later(3600 + 60), "asked again if no answer comes"
 
 
 def test_a_correction_reverses_what_was_posted_and_is_applied_once():

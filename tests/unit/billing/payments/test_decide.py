@@ -10,7 +10,7 @@ from billing.orders import Order
 from billing.payments.decide import decide
 from billing.payments.model import Payment
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
-from tests.support.factories import NOW, a_create, a_payment, an_order, apply, later, opened, told
+from tests.support.factories import NOW, a_create, a_payment, an_order, apply, later, opened, shown, told
 
 REPLY_TO = ReplyTo(3, "request-1")
 
@@ -95,10 +95,11 @@ def test_a_callback_that_overtakes_the_answer_to_the_call_wins_and_the_answer_st
 def test_callbacks_out_of_order_converge():
     payment = a_payment()
     forward = backward = payment
-    for status in (PaymentStatus.AUTHORIZED, PaymentStatus.CAPTURED):
-        forward = apply(forward, told(payment, status))
-    for status in (PaymentStatus.CAPTURED, PaymentStatus.AUTHORIZED):
-        backward = apply(backward, told(payment, status))
+    held, taken = told(payment, PaymentStatus.AUTHORIZED), told(payment, PaymentStatus.CAPTURED, captured=59_900)
+    for callback in (held, taken):
+        forward = apply(forward, callback)
+    for callback in (taken, held):
+        backward = apply(backward, callback)
     assert forward.status is backward.status is PaymentStatus.CAPTURED
     assert forward.captured == backward.captured == 59_900
 
@@ -112,7 +113,7 @@ def test_a_capture_in_one_stage_that_is_not_reported_is_inquired_about():
     chased = decide(held, FollowUpOperation(held.id, held.operations[0].id, 0), look)
     assert [request.action for request in chased.requests] == [Action.INQUIRE]
     assert chased.payment is not None
-    taken = decide(chased.payment, told(payment, PaymentStatus.CAPTURED), look).payment
+    taken = decide(chased.payment, shown(payment, PaymentStatus.CAPTURED), look).payment
 
     assert taken.status is PaymentStatus.CAPTURED
     assert [operation.next_follow_up_at for operation in taken.operations] == [None, None], "nothing is left to ask"
@@ -120,7 +121,7 @@ def test_a_capture_in_one_stage_that_is_not_reported_is_inquired_about():
 
 def test_a_decline_fails_the_payment_with_the_reason_and_posts_nothing():
     payment = a_payment()
-    decision = decide(payment, told(payment, PaymentStatus.FAILED, reason="insufficient_funds"), NOW)
+    decision = decide(payment, shown(payment, PaymentStatus.FAILED, reason="insufficient_funds"), NOW)
     assert (decision.payment.status, decision.payment.reason) == (PaymentStatus.FAILED, "insufficient_funds")
     assert decision.payment.operations[0].status is OperationStatus.FAIL
     assert decision.postings == ()
@@ -128,8 +129,9 @@ def test_a_decline_fails_the_payment_with_the_reason_and_posts_nothing():
 
 def test_evidence_that_a_failed_payment_was_paid_after_all_is_recorded():
     payment = a_payment()
-    failed = decide(payment, told(payment, PaymentStatus.FAILED), NOW).payment
-    after = apply(failed, told(payment, PaymentStatus.CAPTURED))
+    failed = decide(payment, shown(payment, PaymentStatus.FAILED), NOW).payment
+    assert failed.status is PaymentStatus.FAILED
+    after = apply(failed, shown(payment, PaymentStatus.CAPTURED))
     assert (after.status, after.captured) == (PaymentStatus.CAPTURED, 59_900)
 
 
@@ -159,7 +161,7 @@ def test_a_chase_sends_the_order_again_with_the_same_key_while_its_url_is_not_kn
     decision = decide(doubtful, follow_up, later(5))
     (request,) = decision.requests
     assert (request.action, request.operation_id) == (Action.CREATE, payment.operations[0].id)
-    assert decision.payment.operations[0].next_follow_up_at == later(5 + 30)
+    assert later(5 + 40) < decision.payment.operations[0].next_follow_up_at <= later(5 + 60)
     repeat = decide(decision.payment, follow_up, later(6))
     assert repeat.requests == (), "one question per follow-up, however often it is delivered"
 
@@ -275,15 +277,19 @@ def test_an_unsigned_callback_moves_no_money_and_makes_the_provider_be_asked():
     assert decision.postings == ()
     (request,) = decision.requests
     assert (request.action, request.order_ref) == (Action.INQUIRE, named.order_ref)
-    assert decision.payment.operations[0].next_follow_up_at == later(5), "asked again soon, in case the answer is lost"
+    assert decision.payment.operations[0].next_follow_up_at <= later(60), "asked again soon, in case the answer is lost"
 
 
-def test_an_unsigned_callback_to_a_payment_with_nothing_open_asks_and_changes_nothing():
+def test_an_unsigned_callback_to_a_payment_with_nothing_open_asks_until_it_is_answered_and_moves_nothing():
     payment = paid(a_payment())
     callback = msgspec.structs.replace(told(payment, PaymentStatus.REFUNDED), ask=True)
     decision = decide(payment, callback, NOW)
-    assert decision.payment is payment
+    assert (decision.payment.status, decision.payment.refunded) == (PaymentStatus.CAPTURED, 0)
+    assert decision.postings == ()
     assert [request.action for request in decision.requests] == [Action.INQUIRE]
+    assert decision.payment.operations[0].next_follow_up_at <= later(60)
+    answered = apply(decision.payment, shown(payment, PaymentStatus.CAPTURED, captured=59_900, refunded=0))
+    assert answered.operations[0].next_follow_up_at is None
 
 
 @pytest.mark.parametrize(("wait_s", "seconds"), [(None, 5), (2, 5), (60, 60)])

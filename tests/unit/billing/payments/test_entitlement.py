@@ -20,7 +20,7 @@ from billing.payments.decide import decide
 from billing.payments.model import Payment
 from billing.signals import Access, signals_for
 from billing.vocabulary import Action, CaptureMode, Outcome, PaymentStatus
-from tests.support.factories import NOW, a_create, a_payment, an_order, told
+from tests.support.factories import NOW, a_create, a_payment, an_order, shown, told
 
 
 class Customer:
@@ -75,7 +75,7 @@ def test_a_hold_opens_nothing_and_its_release_closes_nothing() -> None:
     customer = held(100)
     assert customer.told == []
 
-    customer.send(told(customer.payment, PaymentStatus.VOIDED))
+    customer.send(shown(customer.payment, PaymentStatus.VOIDED))
 
     assert customer.payment.status is PaymentStatus.VOIDED
     assert customer.told == []

@@ -20,7 +20,7 @@ from billing.payments.decide import decide
 from billing.payments.decision import Decision
 from billing.payments.model import Operation, Payment
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
-from tests.support.factories import NOW, a_create, a_payment, apply, later, opened, told
+from tests.support.factories import NOW, a_create, a_payment, apply, later, opened, shown, told
 
 FIRST, SECOND, THIRD = "yandex-pay", "stripe", "tbank"
 REPLY_TO = ReplyTo(3, "request-1")
@@ -48,8 +48,11 @@ def moved_on() -> Payment:
     return payment
 
 
-def from_first(payment: Payment, status: PaymentStatus, **fields: object) -> ProviderCallback:
-    return ProviderCallback(payment.id, FIRST, f"ORDER/{status}", Observation(status), **fields)  # type: ignore[arg-type]
+def from_first(payment: Payment, status: PaymentStatus, **fields: object) -> ProviderResult:
+    """The answer of the provider that was left, when it is asked about its order."""
+    observed = Observation(status, **fields)  # type: ignore[arg-type]
+    left = payment.operations[0].id
+    return ProviderResult(payment.id, left, FIRST, Action.INQUIRE, Outcome.SUCCEEDED, observed=observed)
 
 
 def at(payment: Payment, provider: str, type: OperationType) -> Operation:
@@ -110,7 +113,7 @@ def test_an_unknown_outcome_never_moves_on_whatever_comes_after_it():
 def test_a_payment_that_was_cancelled_meanwhile_does_not_move_on():
     payment = routed()
     payment = after(payment, opened(payment), RollbackPayment(payment.id, UUID(int=1), "changed their mind"))
-    payment = after(payment, told(payment, PaymentStatus.FAILED, reason="declined"))
+    payment = after(payment, shown(payment, PaymentStatus.FAILED, reason="declined"))
     assert (payment.status, payment.provider) == (PaymentStatus.FAILED, FIRST)
 
 
@@ -130,7 +133,7 @@ def test_a_saved_method_belongs_to_its_provider_and_is_not_tried_elsewhere():
 
 def test_a_customer_declined_at_the_first_gets_the_page_of_the_second():
     payment = routed()
-    payment = after(payment, opened(payment), told(payment, PaymentStatus.FAILED, reason="issuer_unavailable"))
+    payment = after(payment, opened(payment), shown(payment, PaymentStatus.FAILED, reason="issuer_unavailable"))
     assert (payment.status, payment.provider, payment.payment_url) == (PaymentStatus.PENDING, SECOND, None)
     payment = after(
         payment, ended(payment, Outcome.PENDING, payment_url="https://second.example/1", provider_ref="s-1")
@@ -246,15 +249,36 @@ def test_an_order_that_its_provider_does_not_have_is_closed():
     assert at(payment, FIRST, OperationType.VOID).status is OperationStatus.SUCCESS
 
 
-def test_an_unsigned_callback_of_the_provider_that_was_left_makes_us_ask_it():
+@pytest.mark.parametrize("status", [None, *PaymentStatus])
+def test_a_callback_of_the_provider_that_was_left_moves_nothing_and_makes_us_ask_it(status: PaymentStatus | None):
     payment = moved_on()
-    callback = ProviderCallback(payment.id, FIRST, "event", Observation(), ask=True)
-    (request,) = decide(payment, callback, later(2)).requests
-    assert (request.provider, request.action, request.operation_id) == (
-        FIRST,
-        Action.INQUIRE,
-        payment.operations[0].id,
+    callback = ProviderCallback(payment.id, FIRST, "event", Observation(status), ask=status is None)
+    decision = decide(payment, callback, later(2))
+    (request,) = decision.requests
+    left = payment.operations[0].id
+    assert (request.provider, request.action, request.operation_id) == (FIRST, Action.INQUIRE, left)
+    assert decision.postings == ()
+    assert decision.payment.operation(left).next_follow_up_at <= later(2 + 60), "asked again if no answer comes"
+
+
+def test_a_provider_that_was_left_is_asked_until_it_answers():
+    payment = moved_on()
+    payment = after(payment, ProviderCallback(payment.id, FIRST, "event", Observation(PaymentStatus.CAPTURED)))
+    left = payment.operations[0]
+    payment = after(
+        payment, ProviderResult(payment.id, left.id, FIRST, Action.INQUIRE, Outcome.UNKNOWN, reason="timeout")
     )
+    assert payment.operation(left.id).next_follow_up_at <= later(1 + 60)
+    payment = after(payment, from_first(payment, PaymentStatus.FAILED))
+    assert payment.operation(left.id).next_follow_up_at is None
+
+
+def test_what_was_taken_by_the_provider_that_was_left_is_recorded_and_given_back_to_the_unit():
+    payment = moved_on()
+    decision = decide(payment, from_first(payment, PaymentStatus.CAPTURED, captured=18_000), later(2))
+    assert money(decision) == {f"clearing:{FIRST}": 18_000, "revenue": -18_000}
+    (request,) = decision.requests
+    assert (request.action, request.amount) == (Action.ROLLBACK, 18_000)
 
 
 def test_an_operator_may_say_that_the_money_went_back_and_nothing_else_of_the_order_that_was_left():
@@ -284,18 +308,18 @@ def test_moving_on_takes_no_longer_than_the_payment_lives():
 
 def test_a_twin_of_the_order_that_was_left_says_nothing_of_it_unless_it_was_paid():
     payment = moved_on()
-    payment = after(
-        payment, ProviderCallback(payment.id, FIRST, "a", Observation(PaymentStatus.CAPTURED, order_ref="y-1"))
-    )
-    twin = ProviderCallback(payment.id, FIRST, "b", Observation(PaymentStatus.FAILED, order_ref="y-2"))
-    assert decide(payment, twin, later(2)).payment is payment
+    payment = after(payment, from_first(payment, PaymentStatus.CAPTURED, order_ref="y-1"))
+    twin = from_first(payment, PaymentStatus.FAILED, order_ref="y-2")
+    assert decide(payment, twin, later(2)).postings == ()
     assert at(payment, FIRST, OperationType.REFUND).is_open, "given back by its own word alone"
 
 
 @pytest.mark.parametrize("status", [OperationStatus.FAIL, OperationStatus.SUCCESS])
 def test_a_provider_is_no_evidence_for_an_operation_at_another_one(status: OperationStatus):
-    payment = after(moved_on(), from_first(moved_on(), PaymentStatus.CAPTURED))
+    payment = moved_on()
+    payment = after(payment, from_first(payment, PaymentStatus.CAPTURED))
     refund = at(payment, FIRST, OperationType.REFUND)
     named = ObservedOperation(OperationType.REFUND, status, refund.id)
     told_by_second = ProviderCallback(payment.id, SECOND, "ORDER/event", Observation(operations=(named,)))
-    assert after(payment, told_by_second) == payment
+    decision = decide(payment, told_by_second, later(2))
+    assert (decision.postings, at(decision.payment, FIRST, OperationType.REFUND)) == ((), refund)
