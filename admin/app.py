@@ -7,6 +7,7 @@ from typing import Final
 
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -14,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 
 from admin.analytics_api import analytics_api
 from admin.pages import Pages
-from admin.problems import on_problem, read_problem
+from admin.problems import on_http_error, on_problem, read_problem
 from admin.report_access import ReportAccess
 from admin.report_store import ReportStore
 from admin.sessions import Sessions
@@ -51,6 +52,7 @@ def create_app(access: ReportAccess, sessions: Sessions, store: ReportStore, eng
     )
     app.include_router(analytics_api(access, store))
     app.add_exception_handler(ProblemError, on_problem)
+    app.add_exception_handler(HTTPException, on_http_error)
 
     async def live(_request: Request) -> Response:
         return Response("ok", media_type="text/plain")

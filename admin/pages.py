@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlencode
 
 from anyio import CapacityLimiter, to_thread
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
@@ -91,10 +91,13 @@ class Pages:
 
     async def _sign_in(self, request: Request) -> Response:
         body = b""
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > FORM_LIMIT:
-                return self._rendered("sign_in.html", 413, wrong="This is too long for an API key.")
+        try:
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > FORM_LIMIT:
+                    return self._rendered("sign_in.html", 413, wrong="This is too long for an API key.")
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it
         (key,) = parse_qs(body.decode("utf-8", "replace"), max_num_fields=4).get("key", [""])[:1]
         try:
             self._access.reader(digest_of(key))

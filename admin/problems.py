@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -35,6 +36,14 @@ class Problem(ProblemType):
         "There is no such report",
         "GET /v1/analytics lists all reports.",
     )
+    NOT_FOUND = (
+        "not-found",
+        404,
+        "There is nothing at this URL",
+        "See /v1/analytics for programs, /reports for people.",
+    )
+    METHOD_NOT_ALLOWED = ("method-not-allowed", 405, "The method is not supported here", "Use GET.")
+    BAD_REQUEST = ("bad-request", 400, "The request is not valid", "See /openapi.json.")
     INVALID_PARAMETER = (
         "invalid-parameter",
         422,
@@ -69,6 +78,13 @@ async def on_problem(_request: Request, error: Exception) -> Response:
     """The response to a raised problem, outside the pages."""
     assert isinstance(error, ProblemError)
     return problem_response(ProblemError(error.problem, error.detail, headers=_HEADERS.get(error.problem)))
+
+
+async def on_http_error(_request: Request, error: Exception) -> Response:
+    """The response to what the framework refuses."""
+    assert isinstance(error, HTTPException)
+    found = {404: Problem.NOT_FOUND, 405: Problem.METHOD_NOT_ALLOWED}.get(error.status_code, Problem.BAD_REQUEST)
+    return problem_response(ProblemError(found, headers=error.headers))
 
 
 async def read_problem(request: Request) -> Response:

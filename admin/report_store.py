@@ -16,6 +16,10 @@ from runtime.http.problems import ProblemError
 #: Reports that run at once, and how many more may wait.
 CONCURRENCY: Final = 4
 WAITING_MAX: Final = 40
+#: Seconds that ClickHouse has for a report: as many as its own limit of a query. A server that hangs keeps no limit.
+REPORT_S: Final = 15.0
+#: Seconds that it has to answer a readiness probe.
+PROBE_S: Final = 3.0
 
 
 class ReportStore:
@@ -39,7 +43,7 @@ class ReportStore:
             raise ProblemError(Problem.TOO_MANY)
         self._pending += 1
         try:
-            async with self._slots:
+            async with self._slots, asyncio.timeout(REPORT_S):
                 if self._client is None:
                     self._client = await connect(self._url)
                 return report, await run(self._client, report, values, of=only)
@@ -61,9 +65,10 @@ class ReportStore:
     async def ping(self) -> None:
         """Raises :class:`ProblemError` while ClickHouse is unavailable."""
         try:
-            if self._client is None:
-                self._client = await connect(self._url)
-            await self._client.command("SELECT 1")
+            async with asyncio.timeout(PROBE_S):
+                if self._client is None:
+                    self._client = await connect(self._url)
+                await self._client.command("SELECT 1")
         except (ClickHouseError, OSError, TimeoutError) as error:
             raise ProblemError(Problem.UNAVAILABLE, "ClickHouse is unavailable") from error
 

@@ -33,7 +33,7 @@ def list_letters(
         return
     table = Table(title=f"{len(found)} {'' if everything else 'open '}dead letters", title_justify="left")
     for column in ("id", "buried (UTC)", "consumer", "origin", "cause", *(["resolution"] if everything else [])):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in ("id", "origin"))
     for one in found[:limit]:
         letter = one.letter
         status = f"{one.resolution.action} by {one.resolution.actor}" if one.resolution else "open"

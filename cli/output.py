@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from backoffice.operators import ActionRefused, InvalidArgument
@@ -25,8 +25,25 @@ REFUSED: Final = 1
 #: Exit code: the command could not look.
 UNAVAILABLE: Final = 2
 
-out: Final = Console()
-err: Final = Console(stderr=True)
+#: Columns of what is no terminal: wide enough for any line, so that nothing is cut or folded.
+UNBOUNDED: Final = 100_000
+
+
+class Output(Console):
+    """A terminal is as wide as it is; a file or a pipe takes every line whole."""
+
+    @property
+    def size(self) -> ConsoleDimensions:
+        """Columns and lines."""
+        return super().size if self.is_terminal else ConsoleDimensions(UNBOUNDED, 25)
+
+    @size.setter
+    def size(self, new_size: tuple[int, int]) -> None:
+        self._width, self._height = new_size
+
+
+out: Final = Output()
+err: Final = Output(stderr=True)
 
 #: Client library → the service it talks to.
 _SERVICES: Final = {

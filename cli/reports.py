@@ -4,7 +4,7 @@ import io
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -13,7 +13,8 @@ from rich.table import Table
 from analytics.answer import as_csv, as_json, text
 from analytics.report import Report, ReportError, Result, bind, find_report, read_reports
 from backoffice.reports import run_report
-from cli.output import on_running_stack, out
+from billing.money import Money
+from cli.output import Output, on_running_stack, out
 from runtime.clock import utc_now
 
 
@@ -31,7 +32,8 @@ def report(
     output: Annotated[Path | None, typer.Option(help="Write to a file instead.")] = None,
     list_all: Annotated[bool, typer.Option("--list", help="Names, questions and parameters.")] = False,
 ) -> None:
-    """Run a report on ClickHouse. Amounts are minor units of their currency. Exit 2: ClickHouse is unavailable."""
+    """Run a report on ClickHouse. A table shows money in major units with its currency; CSV and JSON, for programs, have
+    minor units. Exit 2: ClickHouse is unavailable."""
     if list_all or name is None:
         _show_all(list(read_reports().values()))
         return
@@ -65,9 +67,9 @@ def encoded(report: Report, result: Result, format: Format) -> bytes:
         case Format.CSV:
             return as_csv(result)
         case Format.TABLE:
-            page = Console(file=io.StringIO(), width=160, record=True)
-            _show(page, report, result)
-            return page.export_text().encode()
+            page = io.StringIO()
+            _show(Output(file=page), report, result)
+            return page.getvalue().encode()
 
 
 def _pairs(given: list[str]) -> dict[str, str]:
@@ -83,11 +85,21 @@ def _show(console: Console, report: Report, result: Result) -> None:
                if isinstance(value, int | float)}  # fmt: skip
     for column in result.columns:
         table.add_column(column, justify="right" if column in numbers else "left")
+    at = result.columns.index("currency") if "currency" in result.columns else None
     for row in result.rows:
-        table.add_row(*map(text, row))
+        currency = None if at is None else row[at]
+        cells = zip(result.columns, row, strict=True)
+        table.add_row(*(_cell(column, value, report.money, currency) for column, value in cells))
     console.print(table)
     if not result.rows:
         console.print("no rows")
+
+
+def _cell(column: str, value: Any, money: tuple[str, ...], currency: str | None) -> str:
+    """Money in major units with its currency, all else as it is."""
+    if column in money and isinstance(value, int) and currency is not None:
+        return str(Money(value, currency))
+    return text(value)
 
 
 def _show_all(reports: list[Report]) -> None:

@@ -1,7 +1,8 @@
 """``billing timeline``."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import typer
@@ -9,10 +10,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from backoffice.timeline import Timeline, read_timeline
+from billing.money import Money
 from cli.arguments import AsJson
 from cli.output import err, on_running_stack, out, refuse, write_json
 
+#: Columns of the terminal below which a table would break ids: lines are printed instead.
+TABLE_MIN: Final = 140
 _STYLES: Final = {"transition": "bold", "posting": "green", "signal": "magenta", "call": "cyan", "refusal": "red"}
+_MONEY: Final = ("authorized", "captured", "refunded")
 #: Fields of the state shown in the table's title; the JSON has all of it.
 _SHOWN: Final = ("status", "version", "authorized", "captured", "refunded")
 
@@ -43,10 +48,35 @@ def _moment(at: str) -> datetime:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def _shown(state: Mapping[str, Any], name: str) -> str:
+    """A field of the state; money in major units with its currency."""
+    value = state.get(name, 0)
+    currency = state.get("order", {}).get("currency")
+    return str(Money(value, currency)) if name in _MONEY and currency is not None else str(value)
+
+
 def _show(found: Timeline) -> None:
     moment = "now" if found.at is None else f"at {found.at.isoformat()}"
-    state = ", ".join(f"{name} {found.state.get(name, 0)}" for name in _SHOWN) if found.state else "did not exist"
-    table = Table(title=f"payment {found.payment_id}\n{moment}: {state}", title_justify="left")
+    state = ", ".join(f"{name} {_shown(found.state, name)}" for name in _SHOWN) if found.state else "did not exist"
+    title = f"payment {found.payment_id}\n{moment}: {state}"
+    if out.width < TABLE_MIN:
+        out.print(title, markup=False, highlight=False, soft_wrap=True)
+        for entry in found.entries:
+            line = f"{_time(entry.at)} {entry.kind}{' *' if entry.recomputed else ''} {entry.summary}"
+            out.print(line, style=_STYLES.get(entry.kind), markup=False, highlight=False, soft_wrap=True)
+    else:
+        out.print(_table(title, found))
+    out.print("* recomputed from the journal")
+    if found.problem:
+        err.print(f"the state cannot be rebuilt: {found.problem}", style="red", markup=False, soft_wrap=True)
+
+
+def _time(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+def _table(title: str, found: Timeline) -> Table:
+    table = Table(title=title, title_justify="left")
     table.add_column("time (UTC)", no_wrap=True)
     table.add_column("kind", no_wrap=True)
     table.add_column("what", overflow="fold", ratio=1)
@@ -54,10 +84,6 @@ def _show(found: Timeline) -> None:
     table.add_column("inbox", no_wrap=True)
     for entry in found.entries:
         kind = f"{entry.kind} *" if entry.recomputed else entry.kind
-        at = entry.at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-        row = (at, kind, entry.summary, entry.actor or "", entry.position)
+        row = (_time(entry.at), kind, entry.summary, entry.actor or "", entry.position)
         table.add_row(*map(escape, row), style=_STYLES.get(entry.kind))
-    out.print(table)
-    out.print("* recomputed from the journal; amounts in the state are in minor units")
-    if found.problem:
-        err.print(f"the state cannot be rebuilt: {found.problem}", style="red", markup=False)
+    return table

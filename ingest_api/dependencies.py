@@ -69,6 +69,9 @@ class Reads(Protocol):
     async def timeline(self, payment_id: UUID) -> list[TimelineEntry]:
         """Everything that happened to a payment, in order."""
 
+    async def answers(self) -> bool:
+        """Whether the store of the payments answers now; within a second."""
+
     async def is_understood(self, type: str) -> bool:
         """Whether every running worker knows this type of message."""
 

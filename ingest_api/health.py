@@ -26,7 +26,7 @@ class Liveness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readiness:
-    """Whether requests can be served; ``reasons`` why not."""
+    """Whether commands and callbacks can be accepted; ``reasons``: what does not work."""
 
     ready: bool
     reasons: tuple[str, ...]
@@ -51,7 +51,7 @@ async def livez() -> Liveness:
     },
 )
 async def readyz(response: Response, dependencies: Injected) -> Readiness:
-    """Commands can be stored and replies received."""
+    """Commands can be stored and replies received. `reasons` also names what does not answer and is not needed for that."""
     reasons = []
     unready = await dependencies.writer.unready()
     if unready is not None:
@@ -60,9 +60,13 @@ async def readyz(response: Response, dependencies: Injected) -> Readiness:
         reasons.append("not listening for replies")
     if not dependencies.admission.keys.is_loaded:
         reasons.append("API keys are not loaded")
-    if reasons:
+    ready = not reasons
+    if not ready:
         response.status_code = 503
-    return Readiness(ready=not reasons, reasons=tuple(reasons))
+    if not await dependencies.reads.answers():
+        # New payments and callbacks are accepted all the same: no load balancer should leave the process for it.
+        reasons.append("Postgres does not answer: payments cannot be read")
+    return Readiness(ready=ready, reasons=tuple(reasons))
 
 
 @router.get(

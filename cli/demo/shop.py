@@ -44,6 +44,8 @@ CATALOGUE: Final = (
 PROVIDERS: Final = tuple(PLUGINS)
 #: Those where a declined card ends the payment.
 DECLINING: Final = tuple(name for name, plugin in PLUGINS.items() if plugin.capabilities.declines_are_final)
+#: All that is sold here.
+CURRENCY: Final = "RUB"
 
 
 class Behaviour(StrEnum):
@@ -133,7 +135,7 @@ class Shop:
         lines = chance.sample(CATALOGUE, chance.randint(1, 3))
         return NewPayment(
             customer_id=self.customer(number),
-            currency="RUB",
+            currency=CURRENCY,
             amount=sum(price for _, _, price in lines),
             provider=self.provider(number),
             cart=Cart([Item(id, title, 1, price, tax="vat20") for id, title, price in lines]),

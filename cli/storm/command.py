@@ -7,7 +7,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from billing.money import Money
 from cli.demo.play import running_stack
+from cli.demo.shop import CURRENCY
 from cli.output import REFUSED, err, on_running_stack, out, write_json
 from cli.storm.run import all_agree
 from cli.storm.run import storm as play
@@ -40,12 +42,12 @@ def storm(
 
 
 def _show(console: Console, figures: dict[str, Any]) -> None:
-    table = Table(title="After the storm (minor units)", title_justify="left")
+    table = Table(title="After the storm", title_justify="left")
     for column in ("provider", "orders", "captured", "in the ledger", "refunded", "in the ledger"):
         table.add_column(column, justify="left" if column == "provider" else "right")
     for one in figures["providers"]:
         sums = (one["taken"], one["ledger_taken"], one["returned"], one["ledger_returned"])
-        table.add_row(one["provider"], str(one["orders"]), *(f"{amount:,}" for amount in sums))
+        table.add_row(one["provider"], str(one["orders"]), *(str(Money(amount, CURRENCY)) for amount in sums))
     console.print(table)
     statuses = ", ".join(f"{count} {status.lower()}" for status, count in figures["statuses"].items())
     console.print(

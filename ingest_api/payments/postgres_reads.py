@@ -1,17 +1,20 @@
 """Reads of committed payments in Postgres."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Final
 from uuid import UUID
 
 import structlog
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.messages import PaymentChanged, Refusal
 from billing.payments.model import Payment
-from ingest_api.problems import unavailable
+from ingest_api.problems import ProblemError, unavailable
 from storage.journal.story import TimelineEntry, timeline_entries
 from storage.journal.timeline import changes_after, find_refusal, journal_of, postings_of
 from storage.payments.lists import Cursor, Filters, find_payment, list_payments
@@ -19,6 +22,9 @@ from storage.processes.leases import is_understood
 from storage.providers.switches import open_breakers, switches
 
 log = structlog.get_logger(__name__)
+
+#: Seconds that Postgres has to answer a readiness probe.
+PROBE_S: Final = 1.0
 
 
 class PostgresReads:
@@ -54,6 +60,23 @@ class PostgresReads:
             journal = await journal_of(connection, payment_id)
             postings = await postings_of(connection, payment_id)
         return timeline_entries(journal, postings)
+
+    async def answers(self) -> bool:
+        """Whether Postgres answers within :data:`PROBE_S`. One that hangs is left to itself: ending the wait may hang."""
+        probe = asyncio.ensure_future(self._probe())
+        done, _ = await asyncio.wait({probe}, timeout=PROBE_S)
+        if not done:
+            probe.cancel()
+            return False
+        return probe.result()
+
+    async def _probe(self) -> bool:
+        try:
+            async with self._connected() as connection:
+                await connection.execute(text("SELECT 1"))
+        except ProblemError:
+            return False
+        return True
 
     async def is_understood(self, type: str) -> bool:
         """Whether every running worker knows this type of message."""

@@ -1,6 +1,7 @@
 """Logging of a process: one JSON object a line on standard error, with secrets masked."""
 
 import logging
+import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any, Final
@@ -29,6 +30,9 @@ PACKAGES: Final = (
 #: Set by the processors below or bound by a request: never masked.
 _UNMASKED: Final = frozenset({"request_id", "timestamp", "level", "logger", "_record", "_from_structlog"})
 
+#: Control sequences and operating system commands of terminals (ECMA-48).
+_ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
+
 
 def configure(level: int = logging.INFO) -> None:
     """Set up structlog and the standard library's logging alike. Call once, at the start of a process.
@@ -41,6 +45,7 @@ def configure(level: int = logging.INFO) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
+        plain,
         mask,
     ]
     handler = logging.StreamHandler(sys.stderr)
@@ -53,6 +58,7 @@ def configure(level: int = logging.INFO) -> None:
             ],
         )
     )
+    logging.captureWarnings(capture=True)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
@@ -64,6 +70,14 @@ def configure(level: int = logging.INFO) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def plain(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Take escape codes of terminals out of every text: some libraries colour what they log."""
+    for name, value in event.items():
+        if isinstance(value, str) and "\x1b" in value:
+            event[name] = _ESCAPES.sub("", value)
+    return event
 
 
 def mask(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -48,8 +48,11 @@ def timeline_entries(journal: Sequence[Decided], postings: Sequence[Posted]) -> 
     outputs = [_outputs(decided) for decided in journal]
     named = {id for messages in outputs for id in _posted(messages)}
     entries = []
+    currency = next(
+        (message.currency for messages in outputs for message in messages if isinstance(message, PaymentChanged)), None
+    )
     for decided, messages in zip(journal, outputs, strict=True):
-        entries.append(_message(decided))
+        entries.append(_message(decided, currency))
         if (refusal := decided.refusal) is not None:
             entries.append(_entry(decided, "refusal", f"{refusal.code}: {refusal.detail}", refusal))
         entries += [entry for message in messages for entry in _output(decided, message)]
@@ -63,14 +66,14 @@ def timeline_entries(journal: Sequence[Decided], postings: Sequence[Posted]) -> 
     return entries
 
 
-def _message(decided: Decided) -> TimelineEntry:
+def _message(decided: Decided, currency: str | None) -> TimelineEntry:
     envelope = decode(decided.message.encode())
     message = envelope.open()
     data = {"id": envelope.id, "source": envelope.source, "sent_at": envelope.time, "type": envelope.type}
     return TimelineEntry(
         at=decided.recorded_at,
         kind=_KINDS.get(type(message), "command"),
-        summary=_summary(message),
+        summary=_summary(message, currency),
         actor=decided.actor or envelope.source,
         position=f"{decided.partition}/{decided.offset}",
         data=_plain({**data, "message": message}),
@@ -113,7 +116,7 @@ def _posting(decided: Decided, posting: Posted) -> TimelineEntry:
     return msgspec.structs.replace(_entry(decided, "posting", lines, posting), at=posting.posted_at)
 
 
-def _summary(message: Message) -> str:
+def _summary(message: Message, currency: str | None) -> str:
     name = message.TYPE.removeprefix("billing.").removesuffix(".v1")
     if isinstance(message, ProviderResult):
         took = f"in {message.duration_ms:.0f} ms"
@@ -130,6 +133,8 @@ def _summary(message: Message) -> str:
         for name in ("operation_id", "provider", "route", "alternatives", "amount", "reason", "operator", "follow_up")
         if (value := getattr(message, name, None)) not in (None, ())
     }
+    if currency is not None and isinstance(amount := fields.get("amount"), int):
+        fields["amount"] = str(Money(amount, currency))
     return " ".join((name, *(f"{key}={redact(str(value))}" for key, value in fields.items())))
 
 

@@ -104,6 +104,9 @@ class FakeReads:
         found = self.payments_of.get(payment_id)
         return found if found is not None and found.client_id == client_id else None
 
+    async def answers(self) -> bool:
+        return self.error is None
+
     async def is_understood(self, type: str) -> bool:
         return type not in self.not_understood
 

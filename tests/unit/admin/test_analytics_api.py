@@ -62,6 +62,17 @@ async def test_each_error_is_a_documented_problem(world, path, headers, status, 
     assert world.store.asked == []
 
 
+@pytest.mark.parametrize(
+    ("path", "method", "status", "code"),
+    [("/nowhere", "GET", 404, "not-found"), ("/v1/analytics", "POST", 405, "method-not-allowed")],
+)
+async def test_what_is_not_there_is_a_problem_document_too(world, path, method, status, code):
+    answer = await world.http.request(method, world.url + path)
+    document = await answer.json(content_type="application/problem+json")
+    assert (answer.status, document["type"]) == (status, f"/problems/{code}")
+    assert (await world.get(document["type"])).status == 200
+
+
 async def test_unavailable_clickhouse_is_a_503_with_retry_after(world):
     world.store.unavailable = True
     answer = await world.get("/v1/analytics/funnel")

@@ -1,15 +1,17 @@
 """Errors of a command become an exit code and one line that names the service."""
 
+import io
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aio_pika
 import pytest
 import typer
+from rich.table import Table
 
 from analytics.clickhouse import connect as connect_clickhouse
 from backoffice.operators import ActionRefused, InvalidArgument
-from cli.output import on_running_stack, write_json
+from cli.output import Output, on_running_stack, write_json
 from runtime.kafka.clients import new_producer
 from runtime.postgres import connected
 from runtime.settings import Settings
@@ -96,3 +98,13 @@ def test_any_other_error_is_not_called_an_unavailable_service(error: Exception) 
 def test_json_is_one_line(capsys) -> None:
     write_json({"имя": ["two\nlines"]})
     assert capsys.readouterr().out == '{"имя":["two\\nlines"]}\n'
+
+
+def test_what_is_no_terminal_gets_every_line_whole() -> None:
+    page = io.StringIO()
+    table = Table("id", "reason")
+    table.add_row("0d7a3c52-5a0e-5c39-9d7b-1f6e7f1c2a10", "a reason of many words " * 20)
+    Output(file=page).print(table)
+
+    (row,) = [line for line in page.getvalue().splitlines() if "0d7a3c52" in line]
+    assert row.count("a reason of many words") == 20

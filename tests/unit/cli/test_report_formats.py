@@ -54,6 +54,13 @@ def test_json_is_an_object_per_row() -> None:
     assert rows[2] == {"day": "2026-11-23", "currency": "KZT", "gross": 500, "refunds": 0, "fees": 0, "net": 500}
 
 
+def test_a_table_shows_money_in_major_units_with_its_currency() -> None:
+    rows = encoded(REPORT, RESULT, Format.TABLE).decode().splitlines()
+
+    (row,) = [line for line in rows if "2026-11-22" in line]
+    assert all(f" {amount} " in row for amount in ("10.00 RUB", "1.00 RUB", "0.00 RUB", "9.00 RUB"))
+
+
 def test_a_table_shows_the_question_and_every_row() -> None:
     text = encoded(REPORT, RESULT, Format.TABLE).decode()
 

@@ -1,5 +1,6 @@
 """What every answer has, whatever was asked."""
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -12,8 +13,11 @@ import structlog
 from jsonschema import Draft202012Validator
 
 from billing.reasons import Reason
+from ingest_api.payments.postgres_reads import PostgresReads
 from ingest_api.payments.schemas import CancelIn, CaptureIn, RefundIn, VoidIn
 from ingest_api.problems import Problem
+from runtime.postgres import create_engine
+from runtime.settings import Settings
 
 PROBLEMS_PAGE = Path(__file__).parents[3] / "docs" / "problems.md"
 
@@ -106,6 +110,26 @@ async def test_ready_says_why_not(world) -> None:
     assert answer.status == 503
     assert answer.json == {"ready": False, "reasons": ["not connected to Kafka", "not listening for replies"]}
     assert (await world.get("/livez")).status == 200
+
+
+async def test_ready_names_postgres_and_stays_ready_for_what_does_not_need_it(world) -> None:
+    world.reads.error = RuntimeError("no database")
+    answer = await world.get("/readyz")
+
+    assert answer.status == 200
+    assert answer.json == {"ready": True, "reasons": ["Postgres does not answer: payments cannot be read"]}
+
+
+async def test_a_postgres_that_hangs_is_known_within_a_second(monkeypatch) -> None:
+    async def never(_reader: Any, _writer: Any) -> None:
+        await asyncio.Event().wait()
+
+    server = await asyncio.start_server(never, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    reads = PostgresReads(create_engine(Settings(postgres_url=f"postgresql://billing:x@127.0.0.1:{port}/billing")))
+    async with asyncio.timeout(5):
+        assert not await reads.answers()
+    server.close()
 
 
 async def test_metrics_count_requests_by_route(serve, body) -> None:

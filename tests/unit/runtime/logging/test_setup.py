@@ -50,3 +50,19 @@ def test_every_package_of_ours_logs_at_the_chosen_level() -> None:
     project = tomllib.loads((Path(__file__).parents[4] / "pyproject.toml").read_text())
 
     assert set(project["tool"]["importlinter"]["root_packages"]) - {"billing_client"} == set(PACKAGES)
+
+
+def test_a_log_is_json_lines_without_the_escape_codes_of_terminals() -> None:
+    program = """
+import logging, warnings
+from runtime.logging.setup import configure
+
+configure()
+logging.getLogger("faust").warning("\x1b[1;35mpurple\x1b[0m and \x1b]0;title\x07plain")
+warnings.warn("a library is out of date")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+
+    coloured, warned = map(json.loads, done.stderr.splitlines())
+    assert coloured["event"] == "purple and plain"
+    assert "a library is out of date" in warned["event"]
