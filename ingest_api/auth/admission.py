@@ -77,7 +77,8 @@ class Admission:
 
     def _authenticate(self, request: Request, scope: Scope) -> ApiKey:
         """The key that was sent; 401 if it is missing or wrong, 403 if it does not allow ``scope``."""
-        header = request.headers.get("authorization", "")
+        sent = request.headers.getlist("authorization")
+        header = sent[0] if len(sent) == 1 else ""  # of two, proxies and servers take different ones
         if header[: len(_SCHEME)].lower() != _SCHEME:
             raise ProblemError(Problem.UNAUTHORIZED, headers=_CHALLENGE)
         key = self.keys.find(digest_of(header[len(_SCHEME) :]))

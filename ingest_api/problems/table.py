@@ -45,7 +45,7 @@ class Problem(ProblemType):
         "unauthorized",
         401,
         "The API key is missing or wrong",
-        "The Authorization header is missing, is not of the form 'Bearer <api key>', or has a key that is not valid.",
+        "The Authorization header is missing or there twice, is not of the form 'Bearer <api key>', or has a key that is not valid.",
         "Send your API key.",
     )
     FORBIDDEN = (

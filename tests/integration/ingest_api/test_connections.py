@@ -6,6 +6,8 @@ import json
 import pytest
 
 from ingest_api.edge.idempotency import payment_id
+from providers.base import CallbackRejected
+from providers.yookassa.webhook import PUBLISHED, WebhookVerifier
 from tests.support.ingest_server import serving
 
 BODY = b"header.payload.signature"
@@ -82,8 +84,19 @@ async def test_a_client_that_disconnects_stops_waiting(world, body, eventually) 
         (["127.0.0.0/8"], "185.71.76.1", "185.71.76.1"),
         (["127.0.0.0/8"], "185.71.76.1, 203.0.113.9", "203.0.113.9"),
         (["10.0.0.0/8"], "185.71.76.1", "127.0.0.1"),
+        (["127.0.0.0/8"], "185.71.76.1, 127.0.0.1", "185.71.76.1"),
+        (["127.0.0.0/8"], "185.71.76.1,203.0.113.9", "203.0.113.9"),
+        (["127.0.0.0/8"], "2a02:5180::1", "2a02:5180::1"),
     ],
-    ids=["no proxy", "a proxy of ours", "forged before the proxy", "not our proxy"],
+    ids=[
+        "no proxy",
+        "a proxy of ours",
+        "forged before the proxy",
+        "not our proxy",
+        "two proxies of ours",
+        "no space",
+        "IPv6",
+    ],
 )
 async def test_the_address_of_a_sender_is_that_of_the_connection_or_given_by_a_trusted_proxy(
     proxies, forwarded, peer
@@ -91,3 +104,19 @@ async def test_the_address_of_a_sender_is_that_of_the_connection_or_given_by_a_t
     async with serving(ingest_trusted_proxies=proxies) as world:
         await world.callback(BODY, **{"X-Signature": "good", "X-Forwarded-For": forwarded})
         assert world.dependencies.verifiers["yandex-pay"].peers == [peer]
+
+
+@pytest.mark.parametrize(
+    "forwarded",
+    ["", ",", " ", '"185.71.76.1"', "[2a02:5180::1]:443", "::ffff:203.0.113.9", "unknown", "_hidden", "185.71.76.1 x"],
+)
+async def test_a_strange_address_is_nobody_who_may_call_back(forwarded: str) -> None:
+    async with serving(ingest_trusted_proxies=["127.0.0.0/8"]) as world:
+        await world.callback(BODY, **{"X-Signature": "good", "X-Forwarded-For": f"203.0.113.9, {forwarded}"})
+        (peer,) = world.dependencies.verifiers["yandex-pay"].peers
+
+    verifier = WebhookVerifier(PUBLISHED)
+    for sender, status in ((peer, 403), ("185.71.76.1", 400)):  # nobody; and on the list, with a body that is none
+        with pytest.raises(CallbackRejected) as rejected:
+            await verifier.verify({}, b"{}", sender)
+        assert rejected.value.status == status

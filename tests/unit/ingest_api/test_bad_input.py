@@ -212,13 +212,50 @@ async def test_a_flood_of_errors_is_cut(world, body) -> None:
 
 @pytest.mark.parametrize(
     "authorization",
-    [None, "", "Bearer", "Bearer ", "Bearer wrong", "Basic c2l0ZTpzaXRlLWtleS0x", "site-key-1", "Bearer клю\u0447"],
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer wrong",
+        "Basic c2l0ZTpzaXRlLWtleS0x",
+        "site-key-1",
+        "Bearer клю\u0447",
+        "Bearer \u00ff\u00fe",
+        "Bearer " + "k" * 7_000,
+        "Bearer site-key-1 site-key-1",
+    ],
 )
 async def test_a_missing_or_wrong_api_key(world, body, authorization: str | None) -> None:
     answer = await world.create(body, Authorization=authorization)
 
     answer.is_problem(401, "unauthorized")
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+async def test_two_authorization_headers_are_refused(world, body) -> None:
+    headers = [*world.headers().items(), ("Authorization", "Bearer shop-key-1")]
+    answer = await world.send("POST", "/v1/payments", headers, json.dumps(body).encode())
+
+    answer.is_problem(401, "unauthorized")
+
+
+@pytest.mark.parametrize(
+    ("field", "spelled"),
+    [
+        ("amount", "1e2"), ("amount", "100.0"), ("amount", '"100"'), ("amount", "true"), ("amount", "NaN"),
+        ("amount", "Infinity"), ("amount", "007"), ("amount", "-1"), ("amount", "null"), ("amount", "1000000000000000"),
+        ("amount", "9" * 5_000), ("quantity", "1.5"), ("quantity", "1e0"),
+    ],
+)  # fmt: skip
+async def test_a_number_is_an_integer_or_refused(world, body, field: str, spelled: str) -> None:
+    del body["cart"]["items"][1]
+    place = body if field == "amount" else body["cart"]["items"][0]
+    place[field] = "NUMBER"
+    answer = await world.create(json.dumps(body).replace('"NUMBER"', spelled))
+
+    assert answer.status in (400, 422)
+    assert answer.json["type"] in ("/problems/malformed-json", "/problems/invalid-request")
 
 
 @pytest.mark.parametrize("key", [None, "", "with space", "ключ", "k" * 256])

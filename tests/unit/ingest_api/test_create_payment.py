@@ -300,3 +300,32 @@ async def test_an_unavailable_broker_is_a_503_with_retry_after(world, body) -> N
     assert answer.headers["Retry-After"] == "1"
     assert world.writer.records == []
     assert len(world.waiting) == 0
+
+
+async def test_the_same_key_eight_times_at_once_is_one_payment(world, body) -> None:
+    answers = await asyncio.gather(*(world.create(body) for _ in range(8)))
+
+    assert {answer.status for answer in answers} == {202}
+    assert len({command.payment_id for command in world.writer.commands}) == 1
+    assert len({command.fingerprint for command in world.writer.commands}) == 1
+
+
+async def test_a_key_of_255_characters_is_taken_and_case_counts(world, body) -> None:
+    for key in ("k" * 255, "abc", "ABC"):
+        assert (await world.create(body, Idempotency_Key=key)).status == 202
+
+    assert len({command.payment_id for command in world.writer.commands}) == 3
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+async def test_the_scheme_of_a_key_has_no_case(world, body, scheme: str) -> None:
+    assert (await world.create(body, Authorization=f"{scheme} site-key-1")).status == 202
+
+
+@pytest.mark.parametrize("amount", [1, 2**31 - 1, 2**31, 10**12])
+async def test_an_amount_is_taken_exactly(world, body, amount: int) -> None:
+    body["amount"] = amount
+    body["cart"]["items"] = [{**body["cart"]["items"][0], "unit_price": amount, "quantity": 1}]
+
+    assert (await world.create(body)).status == 202
+    assert world.writer.commands[0].order.amount == amount

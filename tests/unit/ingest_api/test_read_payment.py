@@ -121,3 +121,23 @@ async def test_a_command_that_was_accepted_and_then_refused_is_answered_with_the
     for path in ("", "/operations", "/timeline", "/events"):
         (await world.get(f"/v1/payments/{opening}{path}", **AUTH)).is_problem(422, "invalid-order")
     (await world.get(f"/v1/payments/{stored}/operations/{uuid4()}", **AUTH)).is_problem(404, "operation-not-found")
+
+
+@pytest.mark.parametrize(
+    ("spelled", "status"),
+    [
+        ("{id}", 200),
+        ("{upper}", 200),
+        ("%7B{id}%7D", 200),
+        ("urn:uuid:{id}", 200),
+        ("{id}%00", 404),
+        ("{id}%FF", 404),
+        ("\u263a", 404),
+        ("none", 404),
+    ],
+)
+async def test_an_id_however_it_is_spelled_is_that_payment_or_none(
+    world, stored: UUID, spelled: str, status: int
+) -> None:
+    path = spelled.format(id=stored, upper=str(stored).upper())
+    assert (await world.get(f"/v1/payments/{path}", **AUTH)).status == status
