@@ -99,7 +99,7 @@ async def test_analytics_are_compared_by_hour_and_then_by_operation(paid, stack,
     values = ", ".join(f":{name}" for name in rows[0])
     async with database.begin() as connection:
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
-        plain = [{**row, "cart": None} for row in rows]
+        plain = [{**row, "cart": None, "provider_reason": None} for row in rows]
         await connection.execute(text(f"INSERT INTO operations ({columns}) VALUES ({values})"), plain)
         changed, deleted, new = rows[0]["id"], rows[1]["id"], uuid4()
         await connection.execute(text("UPDATE operations SET amount = amount + 1 WHERE id = :id"), {"id": changed})
