@@ -14,8 +14,8 @@ T = TypeVar("T")
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 #: Bytes of an answer. The longest that are expected, a page of a hundred payments, have less than one MB.
 ANSWER_LIMIT: Final = 8 * 1024 * 1024
-#: Characters of a text that we keep: ids, names of methods, URLs.
-TEXT_LIMIT: Final = 2048
+#: Characters of a text that we keep: ids, names of methods, URLs. Stripe's pages have the longest, of one or two thousand.
+TEXT_LIMIT: Final = 8192
 
 
 class AnswerTooLong(aiohttp.ClientPayloadError):

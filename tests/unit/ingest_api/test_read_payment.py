@@ -5,12 +5,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from billing.messages import Refusal
+from billing.messages import ProviderReason, Refusal
+from billing.vocabulary import Outcome
 from ingest_api.payments.postgres_reads import PostgresReads
 from ingest_api.problems import Problem, ProblemError, unavailable
 from runtime.postgres import create_engine
 from runtime.settings import Settings
-from tests.support.factories import captured
+from tests.support.factories import apply, captured, performed, unpaid
 
 AUTH = {"Authorization": "Bearer site-key-1"}
 
@@ -30,6 +31,25 @@ async def test_a_client_reads_its_payment(world, stored: UUID) -> None:
     assert [(o["type"], o["status"]) for o in payment["operations"]] == [
         ("AUTHORIZE", "SUCCESS"), ("CAPTURE", "SUCCESS"),
     ]  # fmt: skip
+
+
+async def test_a_failed_operation_shows_our_reason_and_the_providers_own_words(world) -> None:
+    payment = unpaid()
+    said = ProviderReason("card_declined", "Your card was declined")
+    declined = performed(
+        payment, payment.operations[0].id, Outcome.DECLINED, reason="insufficient_funds", provider_reason=said
+    )
+    id = world.keep(apply(payment, declined))
+
+    (operation,) = (await world.get(f"/v1/payments/{id}", **AUTH)).json["operations"]
+    shown = {"code": "card_declined", "message": "Your card was declined"}
+    assert (operation["reason"], operation["provider_reason"]) == ("insufficient_funds", shown)
+
+
+async def test_an_operation_that_succeeded_shows_no_reason_of_the_provider(world, stored: UUID) -> None:
+    operations = (await world.get(f"/v1/payments/{stored}", **AUTH)).json["operations"]
+
+    assert {operation["provider_reason"] for operation in operations} == {None}
 
 
 async def test_another_clients_payment_is_not_there(world, stored: UUID) -> None:
