@@ -1,5 +1,6 @@
 """Callbacks find their payment, or wait for it."""
 
+import base64
 from collections.abc import AsyncIterator, Callable
 from datetime import date, datetime
 from typing import ClassVar
@@ -14,7 +15,9 @@ from billing.messages import Observation, ProviderCallback, ProviderRequest, dec
 from billing.messages.topics import CALLBACK_PROVIDER, CE_ID, CE_TIME
 from billing.payments.decide import decide
 from billing.vocabulary import PaymentStatus
+from providers import registry
 from providers.base import CallResult, ParsedCallback, Provider, StatementLine
+from providers.http import CallLimits
 from runtime.kafka.record import Incoming
 from streams.callbacks.agent import CallbacksAgent
 from tests.support.factories import NOW, a_create, later, opened
@@ -224,3 +227,32 @@ async def test_a_parked_callback_that_this_release_cannot_read_does_not_stop_the
     assert [incoming.offset for incoming, _ in publisher.dead_letters.written] == [0]
     assert len(passed_on(publisher)) == 1
     assert await world.rows("SELECT count(*) FROM parked_callbacks") == [(0,)]
+
+
+async def test_one_callback_with_a_nul_holds_up_no_callback_of_any_provider(world):
+    """Each provider's own reading: the id of YooKassa's object, and of Yandex Pay's order, hold U+0000."""
+    create = a_create()
+    await world.deliver(await world.agent(), create)
+    ((operation_id,),) = await world.rows("SELECT id::text FROM operations")
+    publisher = Publisher()
+    providers = registry.build_providers(registry.read_settings(), CallLimits(1.0, 1))
+    agent = CallbacksAgent(world.engine, publisher, publisher.dead_letters, providers, exit_process, now=Clock())  # type: ignore[arg-type]
+    await agent.restore([0])
+    yandex = {"event": "ORDER_STATUS_UPDATED", "eventTime": "2026-11-23T12:00:00Z", "merchantId": "1"}
+    bodies = [
+        ("yookassa", {"type": "notification", "event": "payment.succeeded", "object": {"id": "a\0b"}}),
+        ("yandex-pay", yandex | {"order": {"orderId": "a\0b", "paymentStatus": "CAPTURED"}}),
+        ("tbank", {"OrderId": "a\0b", "PaymentId": 1, "Status": "CONFIRMED"}),
+        ("yandex-pay", yandex | {"order": {"orderId": operation_id, "paymentStatus": "CAPTURED"}}),
+    ]
+    batch = []
+    for offset, (provider, body) in enumerate(bodies):
+        content = msgspec.json.encode(body)
+        if provider == "yandex-pay":
+            content = b"e30." + base64.urlsafe_b64encode(content).rstrip(b"=") + b".c2ln"
+        headers = ((CALLBACK_PROVIDER, provider.encode()), (CE_ID, b"%d" % offset), (CE_TIME, NOW.isoformat().encode()))
+        batch.append(Incoming(0, offset, b"key", content, headers))
+    await agent.process(batch)
+    assert [incoming.offset for incoming, _ in publisher.dead_letters.written] == [0, 1, 2]
+    assert all("U+0000" in str(cause) for _, cause in publisher.dead_letters.written)
+    assert [message.payment_id for message in passed_on(publisher)] == [create.payment_id]
