@@ -17,6 +17,7 @@ from deploy.local.part import Check
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 90
+#: A worker may give up while partitions move: its supervisor starts it again.
 EXIT_ABANDONED = 70
 
 
@@ -103,11 +104,13 @@ class Process:
         self._process: subprocess.Popen[bytes] | None = None
 
     async def start(self, release: Release) -> None:
-        """Start it, and return when it is ready."""
-        process = self._process = self._spawn(release)
+        """Start it, and return when it is ready. Starts it again where it gives up, as its supervisor would."""
+        self._process = self._spawn(release)
         async with asyncio.timeout(PATIENCE_S):
             while not await self._ready():
-                assert process.poll() is None, f"{release.name}: {self._kind} left: see {self._log}"
+                if (code := self._process.poll()) is not None:
+                    assert code == EXIT_ABANDONED, f"{release.name}: {self._kind} left with {code}: see {self._log}"
+                    self._process = self._spawn(release)
                 await asyncio.sleep(0.1)
 
     def _spawn(self, release: Release) -> subprocess.Popen[bytes]:
@@ -127,7 +130,6 @@ class Process:
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
         code = await asyncio.to_thread(self._process.wait, PATIENCE_S)
-        # A worker may give up while partitions move (exit code 70): its supervisor starts it again.
         assert code in (0, EXIT_ABANDONED), f"{self._kind} left with {code}: see {self._log}"
         await self.start(release)
 
