@@ -53,4 +53,4 @@ def ask(payment: PaymentId, reason: Reason, actor: Actor) -> None:
     if not queried:
         out.print(f"There is no payment {payment}.", style="red")
         raise typer.Exit(REFUSED)
-    out.print(f"asking the provider ({queried} question(s)): see `billing timeline {payment}`")
+    out.print(f"queries sent: {queried}; `billing timeline {payment}` shows the answers")

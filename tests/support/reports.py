@@ -22,7 +22,7 @@ from billing.messages.event_parts import CallView
 from billing.orders import Cart, Item, Order
 from billing.payments.decide import decide
 from billing.payments.model import Operation, Payment
-from billing.vocabulary import CaptureMode, OperationType, Outcome, PaymentStatus
+from billing.vocabulary import Action, CaptureMode, OperationType, Outcome, PaymentStatus
 from tests.support.factories import a_create
 
 FIRST_DAY = datetime(2026, 10, 31, tzinfo=UTC)
@@ -138,7 +138,7 @@ class Days:
         yield self._ended(life, life.charge, Outcome.PENDING)
         payment = life.payment
         if chance < 0.28:
-            yield self._told(payment, PaymentStatus.FAILED, "expired")
+            yield self._shown(payment, PaymentStatus.FAILED, "expired")
             return
         if chance < 0.31:
             yield RollbackPayment(payment.id, UUID(int=30_000 + number), "the shop gave up")
@@ -149,7 +149,7 @@ class Days:
         if payment.capture_mode is CaptureMode.TWO_STAGE:
             yield self._told(payment, PaymentStatus.AUTHORIZED)
             if chance < 0.5:
-                yield self._told(payment, PaymentStatus.VOIDED if chance < 0.45 else PaymentStatus.AUTHORIZED)
+                yield self._shown(payment, PaymentStatus.VOIDED if chance < 0.45 else PaymentStatus.AUTHORIZED)
                 return
             sold = Cart(payment.order.cart.items[: 1 + (chance < 0.8)])
             yield CapturePayment(payment.id, UUID(int=10_000 + number), sold.total, sold)
@@ -183,5 +183,13 @@ class Days:
         )
 
     @staticmethod
-    def _told(payment: Payment, status: PaymentStatus, reason: str | None = None) -> Message:
-        return ProviderCallback(payment.id, payment.provider, f"ORDER/{status}", Observation(status, reason=reason))
+    def _told(payment: Payment, status: PaymentStatus) -> Message:
+        return ProviderCallback(payment.id, payment.provider, f"ORDER/{status}", Observation(status))
+
+    @staticmethod
+    def _shown(payment: Payment, status: PaymentStatus, reason: str | None = None) -> Message:
+        """The provider's answer about the order: it alone ends one."""
+        observed = Observation(status, reason=reason)
+        return ProviderResult(
+            payment.id, payment.charge.id, payment.provider, Action.INQUIRE, Outcome.SUCCEEDED, observed=observed
+        )

@@ -47,7 +47,7 @@ async def test_a_correction_ends_an_open_operation_and_stays_on_record(running, 
     (payment,) = unpaid.payments
     operation = await operation_of(stack, payment)
     asked = running.billing("payment", "ask", payment, "--reason", "the customer called", "--actor", "olga")
-    assert (asked.returncode, "querying about 1 operation" in asked.stdout) == (0, True), asked.stderr
+    assert (asked.returncode, "queries sent: 1;" in asked.stdout) == (0, True), asked.stderr
 
     done = corrected(running, payment, operation, "--failed", "--reason", "the console shows no payment")
 
@@ -57,8 +57,13 @@ async def test_a_correction_ends_an_open_operation_and_stays_on_record(running, 
     (entry,) = [entry for entry in timeline["entries"] if "correct" in json.dumps(entry) and entry["kind"] == "command"]
     assert entry["actor"] == "operator:olga"
     assert "the console shows no payment" in json.dumps(entry)
-    nothing = running.billing("payment", "ask", payment, "--reason", "the customer called", "--actor", "olga")
-    assert (nothing.returncode, "nothing to query" in nothing.stdout) == (1, True)
+    again = running.billing("payment", "ask", payment, "--reason", "the customer called", "--actor", "olga")
+    assert (again.returncode, "queries sent: 1;" in again.stdout) == (0, True), "a failed payment is asked about too"
+
+
+def test_a_payment_that_does_not_exist_is_not_asked_about(running):
+    nothing = running.billing("payment", "ask", str(uuid4()), "--reason", "the customer called", "--actor", "olga")
+    assert (nothing.returncode, "There is no payment" in nothing.stdout) == (1, True)
 
 
 async def test_an_impossible_correction_is_refused_with_the_reason(running, unpaid):
