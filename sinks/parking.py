@@ -6,7 +6,6 @@ from typing import Final, Protocol
 
 import structlog
 from aiokafka import ConsumerRecord
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.messages import MESSAGE_TYPES
@@ -16,9 +15,8 @@ from runtime.kafka.dead_letters import DeadLetterWriter
 from runtime.kafka.publisher import Publisher
 from runtime.kafka.record import Incoming
 from runtime.periodic import run_periodically
-from runtime.postgres import SchemaMismatch
-from runtime.retry import DependencyUnavailable
 from runtime.settings import KafkaSettings
+from sinks.positions import transaction
 from storage.streams.parked_messages import count_due
 from storage.streams.parking import EVERY_S, ParkedMessages, park
 
@@ -47,13 +45,8 @@ class PostgresParking:
 
     async def put(self, record: ConsumerRecord) -> None:
         incoming = Incoming(record.partition, record.offset, record.key, record.value, tuple(record.headers))
-        try:
-            async with self._engine.begin() as connection:
-                await park(connection, self._consumer, record.topic, incoming, self._now())
-        except SchemaMismatch:
-            raise
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
-            raise DependencyUnavailable(f"postgres: {error!r}") from error
+        async with transaction(self._engine) as connection:
+            await park(connection, self._consumer, record.topic, incoming, self._now())
 
     async def run(self) -> None:
         """Return what can be returned every minute, forever."""

@@ -1,14 +1,28 @@
 """A sink's positions in Postgres."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from runtime.postgres import SchemaMismatch
 from runtime.retry import DependencyUnavailable
 from storage.streams.positions import LostPartition, advance, load
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A transaction of a sink: while Postgres does not answer it raises :class:`~runtime.retry.DependencyUnavailable`,
+    and :class:`~runtime.postgres.SchemaMismatch` as it is."""
+    try:
+        async with engine.begin() as connection:
+            yield connection
+    except SchemaMismatch:
+        raise
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        raise DependencyUnavailable(f"postgres: {error!r}") from error
 
 
 class Positions(Protocol):
@@ -31,24 +45,14 @@ class PostgresPositions:
         self._topic = topic
 
     async def load(self, partitions: Sequence[int]) -> dict[int, int]:
-        try:
-            async with self._engine.begin() as connection:
-                return await load(connection, self._consumer, self._topic, partitions)
-        except SchemaMismatch:
-            raise
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
-            raise DependencyUnavailable(f"postgres: {error!r}") from error
+        async with transaction(self._engine) as connection:
+            return await load(connection, self._consumer, self._topic, partitions)
 
     async def advance(self, moves: Mapping[int, tuple[int, int]]) -> None:
         # If the connection breaks during the commit, the move may have been made or not. A retry then raises
         # LostPartition and the position is read again, which is right in both cases.
-        try:
-            async with self._engine.begin() as connection:
-                await advance(connection, self._consumer, self._topic, moves)
-        except SchemaMismatch:
-            raise
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
-            raise DependencyUnavailable(f"postgres: {error!r}") from error
+        async with transaction(self._engine) as connection:
+            await advance(connection, self._consumer, self._topic, moves)
 
 
-__all__ = ["LostPartition", "Positions", "PostgresPositions"]
+__all__ = ["LostPartition", "Positions", "PostgresPositions", "transaction"]
