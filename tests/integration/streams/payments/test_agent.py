@@ -8,13 +8,15 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from billing.messages import ProviderReason, RefundPayment, ReplyTo
+from billing.payments.model import Payment
 from billing.vocabulary import OperationStatus, OperationType, Outcome, PaymentStatus
 from runtime.kafka.publisher import OutboundMessage
 from storage.journal.story import timeline_entries
 from storage.journal.timeline import journal_of
 from streams.delivery.aggregate_agent import DEAD_LETTER_RUN, AggregateAgent
 from streams.payments import agent as payments_agent
-from tests.support.factories import a_create, a_payment, an_order, opened, performed, told
+from streams.payments.agent import PaymentChange
+from tests.support.factories import a_create, a_payment, an_order, opened, performed, shown, told
 from tests.support.streams import Crash, ProcessExited, Publisher, World, requests
 
 
@@ -212,33 +214,31 @@ async def test_two_workers_with_a_partition_each_do_not_disturb_each_other(world
     assert isinstance(left.published[0], OutboundMessage)
 
 
-async def test_the_cause_of_a_decline_is_stored_and_told_in_the_timeline(world):
+NO_MONEY = ProviderReason("1051", "Not enough money")
+
+
+async def a_declined_payment(world: World) -> tuple[AggregateAgent[Payment, PaymentChange], Payment]:
+    """An agent, and the payment that it has declined."""
     agent, create = await world.agent(), a_create()
     await world.deliver(agent, create)
     payment = await world.payment(create.payment_id)
-    said = ProviderReason("1051", "Not enough money")
-    await world.deliver(
-        agent,
-        performed(
-            payment, payment.operations[0].id, Outcome.DECLINED, reason="insufficient_funds", provider_reason=said
-        ),
-    )
-    (operation,) = (await world.payment(payment.id)).operations
-    assert (operation.reason, operation.provider_reason) == ("insufficient_funds", said)
+    charge = payment.operations[0].id
+    decline = performed(payment, charge, Outcome.DECLINED, reason="insufficient_funds", provider_reason=NO_MONEY)
+    await world.deliver(agent, decline)
+    return agent, await world.payment(payment.id)
+
+
+async def test_the_cause_of_a_decline_is_stored_and_told_in_the_timeline(world):
+    _, payment = await a_declined_payment(world)
+    (operation,) = payment.operations
+    assert (operation.reason, operation.provider_reason) == ("insufficient_funds", NO_MONEY)
     async with world.engine.connect() as connection:
         entries = timeline_entries(await journal_of(connection, payment.id), [])
     assert any("insufficient_funds (1051: Not enough money)" in entry.summary for entry in entries)
 
 
 async def test_a_success_after_a_decline_keeps_no_words_of_the_decline(world):
-    agent, create = await world.agent(), a_create()
-    await world.deliver(agent, create)
-    payment = await world.payment(create.payment_id)
-    said = ProviderReason("1051", "Not enough money")
-    await world.deliver(
-        agent,
-        performed(payment, payment.operations[0].id, Outcome.DECLINED, reason="declined", provider_reason=said),
-        told(payment, PaymentStatus.CAPTURED),
-    )
-    operations = (await world.payment(payment.id)).operations
-    assert {o.provider_reason for o in operations if o.status is OperationStatus.SUCCESS} <= {None}
+    agent, payment = await a_declined_payment(world)
+    await world.deliver(agent, shown(payment, PaymentStatus.CAPTURED))
+    charge = (await world.payment(payment.id)).charge
+    assert (charge.status, charge.reason, charge.provider_reason) == (OperationStatus.SUCCESS, None, None)
