@@ -57,7 +57,7 @@ async def disable(settings: PostgresSettings, operator: Operator, provider: str)
 async def enable(settings: Settings, operator: Operator, provider: str) -> int:
     """Call a provider again, and send the operations that waited for it; returns how many.
 
-    Without the sending their next try could be hours away. If it fails, they are sent on their schedule. Raises
+    Their schedule would send them within a minute: a customer may wait for one. If the sending fails, it does. Raises
     :class:`InvalidArgument` for an unknown provider.
     """
     await _switch(settings, operator, provider, enabled=True)

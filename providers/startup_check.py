@@ -65,5 +65,5 @@ def _is_made_for_sandbox(value: Any) -> bool:
 
 
 def _is_private(name: str, value: Any) -> bool:
-    """Whether these are networks of containers: whoever is there could send a real provider's callbacks."""
+    """Whether these are networks of containers: any process there could send a real provider's callbacks."""
     return name == "addresses" and any(ip_network(network, strict=False).is_private for network in value)

@@ -21,7 +21,7 @@ from billing.vocabulary import Action, CaptureMode, OperationStatus, OperationTy
 _PAID = (PaymentStatus.CAPTURED, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.REFUNDED)
 _ENDED = (PaymentStatus.FAILED, PaymentStatus.VOIDED)
 _BEFORE = (PaymentStatus.PENDING, PaymentStatus.AUTHORIZED)
-#: Open refunds whose sums are tried, at a provider that does not list refunds; with more they are not told apart.
+#: Open refunds whose sums are tried, at a provider that does not list refunds; of more, only all of them together.
 _REFUNDS_TRIED = 10
 
 
@@ -235,7 +235,9 @@ class _Comparison:
             return ()
         found = [chosen for chosen in _choices(open) if sum(o.amount for o in chosen) == missing]
         if len(found) != 1:
-            raise _Contradicts(f"{self._money(missing)} refunded there, and it is not told by which refund")
+            raise _Contradicts(
+                f"{self._money(missing)} refunded there, and which of our open refunds that was is not known"
+            )
         return found[0]
 
     def _refunded_without_request(self, missing: int, total: int, unnamed: Sequence[ObservedOperation]) -> None:
@@ -300,7 +302,7 @@ class _Comparison:
             self._move(Effect.FAILED, operation, Reason.VOIDED)
 
     def _find(self, seen: ObservedOperation) -> Operation | None:
-        """The operation that the provider speaks of: by our id, by the provider's, or made for it. A rollback of an unpaid
+        """Our operation for one of the provider's: found by our id or by the provider's, or made for it before. A rollback of an unpaid
         order that met a payment is a refund there, which is not the release that we requested."""
         same = [o for o in self._operations.values() if o.type is seen.type]
         ids = (seen.operation_id, self._id(seen.type, f"{seen.type.lower()}/{seen.provider_ref}"))

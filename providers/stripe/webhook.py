@@ -141,8 +141,8 @@ def _parsed(event: _Event) -> ParsedCallback:
     if event.type.startswith(("refund.", "charge.refund.")):
         refund = read_json(raw, Refund)
         ours = refund.named(requests.OPERATION)
-        # One that is not ours was made in the dashboard, or of what a partial capture released: an endpoint with an API
-        # version before 2025-03-31.basil is told of those.
+        # One that is not ours was made in the dashboard, or of what a partial capture released: Stripe sends those to an
+        # endpoint with an API version before 2025-03-31.basil.
         observed = Observation() if ours is None else Observation(operations=(responses.observed_refund(refund),))
         return _callback(event, (ours, id_of(refund.payment_intent)), observed, ask=ours is None)
     charge = read_json(raw, Charge)
