@@ -25,10 +25,12 @@ class RebuiltPayment(msgspec.Struct, frozen=True):
 
 
 class RebuildReport(msgspec.Struct):
-    """``different``: how many of the ``checked`` payments differ; ``payments``: the first 1000 of them."""
+    """``different``: how many of the ``checked`` payments differ; ``payments``: the first 1000 of them. ``other_rules``:
+    how many payments were not checked, since rules of another release decided messages to them."""
 
     checked: int = 0
     different: int = 0
+    other_rules: int = 0
     payments: list[RebuiltPayment] = []
 
 
@@ -42,12 +44,15 @@ async def check(
             total = await count_payments(connection)
         total = total if limit is None else min(limit, total)
         async for batch in check_payments(engine, limit=limit):
-            report.checked += len(batch)
             for id, found in batch:
+                if found is None:
+                    report.other_rules += 1
+                    continue
+                report.checked += 1
                 report.different += bool(found)
                 if found and len(report.payments) < LISTED_MAX:
                     report.payments.append(RebuiltPayment(id, [_masked(difference) for difference in found]))
-            on_progress(report.checked, total)
+            on_progress(report.checked + report.other_rules, total)
     return report
 
 

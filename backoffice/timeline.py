@@ -9,14 +9,15 @@ import msgspec
 from runtime.logging.redaction import redact
 from runtime.postgres import connected
 from runtime.settings import PostgresSettings
-from storage.journal.replay import Unreplayable, rebuilt
+from storage.journal.replay import OtherRules, Unreplayable, rebuilt
 from storage.journal.story import TimelineEntry, timeline_entries
-from storage.journal.timeline import journal_of, postings_of
+from storage.journal.timeline import journal_of, postings_of, published_state
 
 
 class Timeline(msgspec.Struct, frozen=True):
     """``at``: the moment it ends at (UTC), ``None`` for now. ``state``: the payment then, masked; ``None`` if it did
-    not exist yet or cannot be rebuilt: ``problem`` says why."""
+    not exist yet or cannot be rebuilt: ``problem`` says why. Where rules of another release decided, ``state`` is the
+    payment as it was published then."""
 
     payment_id: UUID
     at: datetime | None
@@ -39,6 +40,8 @@ async def read_timeline(settings: PostgresSettings, payment_id: UUID, at: dateti
     state, problem = None, None
     try:
         state = redact(msgspec.to_builtins(rebuilt(journal)))
+    except OtherRules:
+        state = redact(msgspec.to_builtins(published_state(journal)))
     except Unreplayable as error:
         problem = str(error)
     return Timeline(payment_id, at, state, problem, timeline_entries(journal, postings))

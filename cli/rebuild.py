@@ -31,6 +31,8 @@ def rebuild(
 
 
 def _show(report: RebuildReport) -> None:
+    if report.other_rules:
+        out.print(f"[yellow]{report.other_rules} payments are not checked: another release's rules decided them[/]")
     if not report.different:
         out.print(f"[green]{report.checked} payments equal their journals[/]")
         return

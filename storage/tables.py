@@ -165,6 +165,7 @@ JOURNAL: Final = Table(
     _required("outputs", JSONB()),
     _required("topic", Text(), default="'billing.payments.inbox'"),
     Column("refusal", JSONB),
+    Column("rules", SmallInteger),
     Index("journal_payment", "payment_id"),
     Index("journal_position", "stream_partition", "stream_offset", "topic", "recorded_at", unique=True),
     postgresql_partition_by="RANGE (recorded_at)",

@@ -31,6 +31,10 @@ from billing.payments.provider_results import apply_result
 from billing.payments.questions import ask
 from billing.vocabulary import Action, OperationStatus, OperationType, PaymentStatus
 
+#: The version of these rules. Raise it with a change after which an old journal would be decided otherwise: a replay is
+#: only of the rules that decided. Rows of the journal without a version are of releases before the rule of evidence.
+RULES: Final = 2
+
 
 def decide(payment: Payment | None, message: Message, now: datetime) -> Decision:
     """Apply ``message`` to ``payment`` (``None``: no payment has this id) at ``now`` (UTC).

@@ -18,7 +18,8 @@ from billing.messages import Refusal
 class JournalRow(msgspec.Struct, frozen=True):
     """One message processed and what followed. ``recorded_at``: ISO 8601, UTC. ``topic``: the inbox it came from;
     ``payment_id``: the id of its subject, of whatever kind. ``outputs``: the encoded list of messages to publish.
-    ``refusal``: why the command was not carried out."""
+    ``refusal``: why the command was not carried out. ``rules``: the version of the rules that decided; rows of earlier
+    releases have none."""
 
     recorded_at: str
     topic: str
@@ -32,6 +33,7 @@ class JournalRow(msgspec.Struct, frozen=True):
     message: msgspec.Raw
     outputs: msgspec.Raw
     refusal: Refusal | None = None
+    rules: int | None = None
 
 
 _OUTPUTS = text(

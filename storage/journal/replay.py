@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.errors import BillingError
 from billing.messages import decode_envelope
-from billing.payments.decide import decide
+from billing.payments.decide import RULES, decide
 from billing.payments.decision import Decision
 from billing.payments.model import Payment
 from storage.payments.rows import load_payments
@@ -33,7 +33,7 @@ _NEXT_IDS = text(
 )
 _JOURNALS = text(
     """
-    SELECT payment_id, recorded_at, stream_partition, stream_offset, message::text
+    SELECT payment_id, recorded_at, stream_partition, stream_offset, message::text, rules
     FROM journal WHERE topic = 'billing.payments.inbox' AND payment_id = ANY(:ids)
     ORDER BY payment_id, stream_partition, stream_offset
     """
@@ -41,12 +41,18 @@ _JOURNALS = text(
 
 
 class Recorded(msgspec.Struct, frozen=True):
-    """A journalled message. ``recorded_at``: when it was decided (UTC); ``message``: its encoded envelope."""
+    """A journalled message. ``recorded_at``: when it was decided (UTC); ``message``: its encoded envelope; ``rules``: the
+    version of the rules that decided."""
 
     recorded_at: datetime
     partition: int
     offset: int
     message: str
+    rules: int | None
+
+
+class OtherRules(Exception):
+    """The journal was decided by rules that this release does not have: a replay would show what never was."""
 
 
 class Unreplayable(Exception):
@@ -67,10 +73,12 @@ class Difference(msgspec.Struct, frozen=True):
 def replay(journal: Iterable[Recorded]) -> Iterator[Decision]:
     """The decision on each message of one payment, in the order of the stream, each at its own moment.
 
-    Raises :class:`Unreplayable`.
+    Raises :class:`Unreplayable` and :class:`OtherRules`.
     """
     payment = None
     for recorded in journal:
+        if recorded.rules != RULES:
+            raise OtherRules(f"decided by rules of another release at {recorded.partition}/{recorded.offset}")
         try:
             message = decode_envelope(recorded.message.encode()).open()
             decision = decide(payment, message, recorded.recorded_at)
@@ -81,17 +89,20 @@ def replay(journal: Iterable[Recorded]) -> Iterator[Decision]:
 
 
 def rebuilt(journal: Iterable[Recorded]) -> Payment | None:
-    """The payment that its journal leads to. Raises :class:`Unreplayable`."""
+    """The payment that its journal leads to. Raises :class:`Unreplayable` and :class:`OtherRules`."""
     payment = None
     for decision in replay(journal):
         payment = decision.payment
     return payment
 
 
-def differences(stored: Payment | None, journal: Sequence[Recorded]) -> list[Difference]:
-    """The fields in which the stored payment differs from the rebuilt one; operations are matched by their ids."""
+def differences(stored: Payment | None, journal: Sequence[Recorded]) -> list[Difference] | None:
+    """The fields in which the stored payment differs from the rebuilt one; operations are matched by their ids. ``None``
+    where another release's rules decided: there is nothing to compare."""
     try:
         other = rebuilt(journal)
+    except OtherRules:
+        return None
     except Unreplayable as error:
         return [Difference("journal", None, str(error))]
     if stored is None or other is None:
@@ -111,8 +122,8 @@ async def count_payments(connection: AsyncConnection) -> int:
 
 async def check_payments(
     engine: AsyncEngine, *, limit: int | None = None, batch: int = BATCH
-) -> AsyncIterator[list[tuple[UUID, list[Difference]]]]:
-    """Every payment, or the first ``limit`` by id, with its differences, ``batch`` at a time.
+) -> AsyncIterator[list[tuple[UUID, list[Difference] | None]]]:
+    """Every payment, or the first ``limit`` by id, with its :func:`differences`, ``batch`` at a time.
 
     Each batch is read on one snapshot, so payments may change meanwhile.
     """

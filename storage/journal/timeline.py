@@ -1,5 +1,6 @@
 """What is on record about one payment: its journal, its postings, its published changes, its refusals."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -26,7 +27,7 @@ COMMANDS: Final = (CapturePayment, VoidPayment, RefundPayment, RollbackPayment)
 
 _JOURNAL = text(
     """
-    SELECT recorded_at, stream_partition, stream_offset, message::text, actor, outputs::text, refusal::text
+    SELECT recorded_at, stream_partition, stream_offset, message::text, rules, actor, outputs::text, refusal::text
     FROM journal WHERE topic = 'billing.payments.inbox' AND payment_id = :id ORDER BY stream_partition, stream_offset
     """
 )
@@ -89,8 +90,8 @@ async def journal_of(connection: AsyncConnection, payment_id: UUID) -> list[Deci
     """The payment's journal in the order of the stream."""
     rows = await connection.execute(_JOURNAL, {"id": payment_id})
     return [
-        Decided(recorded_at, partition, offset, message, actor, outputs, _refusal(refusal))
-        for recorded_at, partition, offset, message, actor, outputs, refusal in rows
+        Decided(recorded_at, partition, offset, message, rules, actor, outputs, _refusal(refusal))
+        for recorded_at, partition, offset, message, rules, actor, outputs, refusal in rows
     ]
 
 
@@ -106,6 +107,18 @@ async def find_refusal(
         "operation_id": None if operation_id is None else str(operation_id),
     }
     return _refusal((await connection.execute(_REFUSAL, values)).scalar())
+
+
+def published_state(journal: Sequence[Decided]) -> PaymentChanged | None:
+    """The payment as it was published last: by whatever rules it was decided."""
+    for decided in reversed(journal):
+        for output in reversed(msgspec.json.decode(decided.outputs, type=list[_Output])):
+            envelope = decode_envelope(bytes(output.value))
+            if envelope.type == PaymentChanged.TYPE:
+                changed = envelope.open()
+                assert isinstance(changed, PaymentChanged)
+                return changed
+    return None
 
 
 def _refusal(encoded: str | None) -> Refusal | None:

@@ -46,6 +46,10 @@ class Aggregate(Protocol[State, Change]):
     def inbox(self) -> Topic:
         """The topic of its messages, keyed by the id of their subject."""
 
+    @property
+    def rules(self) -> int:
+        """The version of the rules by which :meth:`decide` decides; the journal keeps it."""
+
     async def load(self, connection: AsyncConnection, ids: Sequence[UUID]) -> Mapping[UUID, State]:
         """The aggregates with these ids that exist."""
 

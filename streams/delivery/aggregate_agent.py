@@ -114,7 +114,7 @@ class AggregateAgent(Generic[State, Change]):
     async def _commit(self, batch: Sequence[Incoming]) -> None:
         opened = [_open(index, incoming) for index, incoming in enumerate(batch)]
         now = self._now()
-        work: _Work[State, Change] = _Work(now.isoformat(), self._topic)
+        work: _Work[State, Change] = _Work(now.isoformat(), self._topic, self._aggregate.rules)
         decide = self._aggregate.decide
         outcomes: list[tuple[str, str]] = []
         async with self._statements.connect() as connection:
@@ -189,12 +189,13 @@ class AggregateAgent(Generic[State, Change]):
 class _Work(Generic[State, Change]):
     """What a batch has led to so far: everything to write and to publish."""
 
-    def __init__(self, recorded_at: str, topic: str) -> None:
+    def __init__(self, recorded_at: str, topic: str, rules: int) -> None:
         self.outputs: list[OutboundMessage] = []
         self.changes: list[Change] = []
         self.journal: list[JournalRow] = []
         self._recorded_at = recorded_at
         self._topic = topic
+        self._rules = rules
 
     def add(self, incoming: Incoming, envelope: Envelope, id: UUID, decided: Decided[State, Change]) -> None:
         if decided.change is not None:
@@ -213,6 +214,7 @@ class _Work(Generic[State, Change]):
                 message=msgspec.Raw(incoming.value),
                 outputs=msgspec.Raw(_encoder.encode(decided.outputs)),
                 refusal=decided.refusal,
+                rules=self._rules,
             )
         )
         self.outputs += decided.outputs

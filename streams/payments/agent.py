@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from billing.messages import Envelope, Message, PaymentChanged, ProviderRequest, Reply
 from billing.messages.topics import EVENTS, INBOX, REPLIES, REQUESTS
 from billing.payments.capture_modes import shows_another_mode
-from billing.payments.decide import decide
+from billing.payments.decide import RULES, decide
 from billing.payments.decision import Decision
 from billing.payments.model import Operation, Payment
 from runtime.kafka.publisher import OutboundMessage
@@ -41,6 +41,7 @@ class Payments:
 
     consumer = Consumer.PAYMENTS
     inbox = INBOX
+    rules = RULES
 
     def __init__(self, on_other_mode: Callable[[str], None] = lambda _provider: None) -> None:
         self._on_other_mode = on_other_mode

@@ -6,8 +6,10 @@ import pytest
 from sqlalchemy import text
 
 from billing.messages import RefundPayment
+from billing.payments.decide import RULES
 from billing.vocabulary import PaymentStatus
 from storage.journal.replay import Difference, check_payments
+from storage.journal.timeline import journal_of, published_state
 from tests.support.factories import a_create, a_payment, opened, told
 from tests.support.streams import World
 
@@ -79,3 +81,25 @@ async def test_a_lost_payment_and_a_lost_journal_are_found(world):
         str(lost): [Difference("payment", None, "present")],
         str(bare): [Difference("payment", "present", None)],
     }
+
+
+async def test_what_rules_of_another_release_decided_is_not_compared_and_is_counted(world):
+    ((id,),) = await world.rows("SELECT id FROM payments WHERE captured > 0 ORDER BY id LIMIT 1")
+    await _tamper(world, "UPDATE payments SET captured = captured - 1")
+    await _tamper(world, "UPDATE journal SET rules = NULL WHERE payment_id = :id", id=id)
+    found = {
+        str(payment): differences async for batch in check_payments(world.engine) for payment, differences in batch
+    }
+    assert found.pop(str(id)) is None
+    assert all(found.values()), "the others are compared"
+
+
+async def test_each_message_is_journalled_with_the_rules_that_decided_it(world):
+    assert await world.rows("SELECT DISTINCT rules FROM journal") == [(RULES,)]
+    async with world.engine.connect() as connection:
+        ((id,),) = await world.rows("SELECT id FROM payments WHERE captured > 0 ORDER BY id LIMIT 1")
+        published = published_state(await journal_of(connection, id))
+    assert published is not None
+    assert [(published.payment_id, published.captured, published.version)] == await world.rows(
+        "SELECT id, captured, version FROM payments WHERE captured > 0 ORDER BY id LIMIT 1"
+    )

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.messages import Envelope, Message
 from billing.messages.topics import INBOX
-from billing.payments.decide import decide
+from billing.payments.decide import RULES, decide
 from billing.payments.model import Payment
 from billing.vocabulary import PaymentStatus
 from storage.journal.records import JournalRow
@@ -61,6 +61,7 @@ def row(message: Message, offset: int, version: int | None) -> JournalRow:
         actor=None,
         message=msgspec.Raw(envelope.encode()),
         outputs=msgspec.Raw(b"[]"),
+        rules=RULES,
     )
 
 

@@ -53,6 +53,7 @@ class Tallies:
 
     consumer = "tallies"
     inbox = Topic("billing.tallies.inbox", "tally id", "additions", 1)
+    rules = 1
 
     async def load(self, connection: AsyncConnection, ids: Sequence[UUID]) -> Mapping[UUID, Tally]:
         rows = await connection.execute(text("SELECT * FROM tallies WHERE id = ANY(:ids)"), {"ids": list(ids)})
