@@ -85,13 +85,13 @@ async def test_a_lost_payment_and_a_lost_journal_are_found(world):
 
 async def test_what_rules_of_another_release_decided_is_not_compared_and_is_counted(world):
     ((id,),) = await world.rows("SELECT id FROM payments WHERE captured > 0 ORDER BY id LIMIT 1")
-    await _tamper(world, "UPDATE payments SET captured = captured - 1")
+    await _tamper(world, "UPDATE payments SET captured = captured - 1 WHERE captured > 0")
     await _tamper(world, "UPDATE journal SET rules = NULL WHERE payment_id = :id", id=id)
     found = {
         str(payment): differences async for batch in check_payments(world.engine) for payment, differences in batch
     }
     assert found.pop(str(id)) is None
-    assert all(found.values()), "the others are compared"
+    assert sorted(len(differences or ()) for differences in found.values()) == [0, 1], "the others are compared"
 
 
 async def test_each_message_is_journalled_with_the_rules_that_decided_it(world):
