@@ -1,6 +1,7 @@
 """The real stack for the tests that need it: started once a session, the way `billing up` starts it."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -21,6 +22,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         file = item.path.relative_to(config.rootpath)
         item.add_marker(pytest.mark.xdist_group(str(file)))
+
+
+@pytest.fixture(autouse=True)
+def logging_of_the_tests() -> Iterator[None]:
+    """What a command sets up inside the tests' process ends with its test: else it would write among the lines of the
+    next one's command."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
 
 
 class Stack:
