@@ -79,8 +79,24 @@ class Contact(msgspec.Struct, frozen=True, omit_defaults=True):
     phone: str | None = None
 
 
+#: What a payment of a subscription is for: the first payment opens it, a renewal charges its saved method.
+FIRST: Final = "FIRST"
+RENEWAL: Final = "RENEWAL"
+
+
+class SubscriptionRef(msgspec.Struct, frozen=True):
+    """The attempt of a subscription that a payment is: the subscription's ``id``, the number of the ``period`` that is
+    paid for, the number of the ``attempt`` at it. ``purpose``: :data:`FIRST` or :data:`RENEWAL`."""
+
+    id: UUID
+    period: int
+    attempt: int
+    purpose: str
+
+
 class Order(msgspec.Struct, frozen=True):
-    """A customer's purchase. ``amount`` is the cart's total in minor units of ``currency``."""
+    """A customer's purchase. ``amount`` is the cart's total in minor units of ``currency``. ``subscription``: the payment
+    belongs to one, which grants the access and writes the letters; the payment itself does neither."""
 
     id: UUID
     customer_id: str
@@ -90,6 +106,7 @@ class Order(msgspec.Struct, frozen=True):
     return_urls: ReturnUrls | None = None
     contact: Contact | None = None
     metadata: dict[str, str] = {}
+    subscription: SubscriptionRef | None = None
 
     @property
     def access_until(self) -> datetime | None:
@@ -109,4 +126,6 @@ class Order(msgspec.Struct, frozen=True):
         """Raise :class:`InvalidCart` or :class:`InvalidMoney` unless the order can be paid."""
         exponent(self.currency)
         _ = self.access_until
+        if self.subscription is not None and self.subscription.purpose not in (FIRST, RENEWAL):
+            raise InvalidCart(f"{self.subscription.purpose!r} is no purpose of a subscription's payment")
         self.cart.check(self.amount)

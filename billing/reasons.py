@@ -100,6 +100,12 @@ class Reason(StrEnum):
         TRY_ELSEWHERE,
     )
     INVALID_CARD = "invalid_card", Kind.CUSTOMER, Recovery.NEW_METHOD, "Number, date or code of the card is wrong."
+    METHOD_REMOVED = (
+        "method_removed",
+        Kind.CUSTOMER,
+        Recovery.NEW_METHOD,
+        "Not sent: the saved method was removed, or can no longer be charged.",
+    )
     METHOD_REVOKED = "method_revoked", Kind.CUSTOMER, Recovery.NEW_METHOD, "The customer revoked the saved method."
     PAID_MEANWHILE = (
         "paid_meanwhile",
@@ -111,6 +117,7 @@ class Reason(StrEnum):
 
     # Closed before it was paid.
     ROLLED_BACK = "rolled_back", Kind.CANCELLED, Recovery.NEVER, "The payment was cancelled."
+    WITHDRAWN = "withdrawn", Kind.CANCELLED, Recovery.NEVER, "The charge was withdrawn before it was sent."
     VOIDED = "voided", Kind.CANCELLED, Recovery.NEVER, "The order was voided at the provider."
 
     # The provider does not take it.
@@ -244,6 +251,7 @@ class Reason(StrEnum):
     )
     QUEUE_FULL = "queue_full", Kind.OURS, Recovery.RETRY_LATER, "Not sent: too many calls to the provider are waiting."
     RATE_LIMITED = "rate_limited", Kind.OURS, Recovery.RETRY_LATER, "Not processed: too many calls in a short time."
+    TOO_LATE = "too_late", Kind.OURS, Recovery.RETRY_LATER, "Not sent: the time in which it may be sent is over."
     UNREACHABLE = "unreachable", Kind.OURS, Recovery.RETRY_LATER, "Not sent: no connection to the provider."
 
     # The call's outcome is unknown.

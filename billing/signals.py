@@ -89,7 +89,10 @@ class Signal(msgspec.Struct, frozen=True):
 
 
 def signals_for(event: PaymentChanged) -> tuple[Signal, ...]:
-    """The signals that one change of a payment causes. The same event gives the same signals with the same ids."""
+    """The signals that one change of a payment causes. The same event gives the same signals with the same ids. A payment
+    of a subscription causes none: the subscription grants the access and writes to the customer."""
+    if event.subscription is not None:
+        return ()
     before, after = _entitled(event)
     opened = tuple(product for product in after if product not in before)
     closed = tuple(product for product in before if product not in after)

@@ -75,6 +75,15 @@ class Action(StrEnum):
     """Inquire about the order and its operations."""
 
 
+class Lane(StrEnum):
+    """Whose provider calls a request waits behind."""
+
+    INTERACTIVE = "interactive"
+    """A person may be waiting."""
+    RENEWAL = "renewal"
+    """A charge of a subscription's saved method, the customer absent: it never keeps the others waiting."""
+
+
 class Outcome(StrEnum):
     """How a provider call ended. The complete taxonomy: an adapter reports nothing else."""
 

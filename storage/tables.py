@@ -49,6 +49,7 @@ ORDERS: Final = Table(
     Column("contact", JSONB),
     _required("metadata", JSONB(), default="'{}'"),
     _required("created_at", _TIME),
+    Column("subscription", JSONB),
     Index("orders_customer", "customer_id", "created_at"),
     Index(
         "orders_metadata",
@@ -104,6 +105,10 @@ PAYMENTS: Final = Table(
     _required("expires_at", _TIME),
     _required("alternatives", ARRAY(Text), default="'{}'"),
     Column("contradiction", Text),
+    Column("method_title", Text),
+    Column("method_expires", Text),
+    Column("not_after", _TIME),
+    Column("withdrawn", Text),
     UniqueConstraint("order_id"),
     Index(
         "payments_unfinished",
@@ -140,6 +145,7 @@ OPERATIONS: Final = Table(
     Column("fingerprint", Text),
     Column("provider_reason", JSONB),
     Column("answered", Integer),
+    Column("retry_after_s", Integer),
     Index("operations_payment", "payment_id"),
     Index("operations_chase", "next_chase_at", postgresql_where=text("next_chase_at IS NOT NULL")),
     Index(

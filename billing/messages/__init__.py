@@ -4,7 +4,7 @@ A message is a frozen struct with a ``TYPE``; the envelope carries it with an id
 deterministic wherever the same message may be written twice, so that consumers recognise a repeat.
 """
 
-from billing.messages.base import Message, PaymentMessage, ReplyTo
+from billing.messages.base import Message, PaymentMessage, ReplyTo, SubscriptionMessage
 from billing.messages.catalogue import MESSAGE_TYPES
 from billing.messages.envelope import Envelope, decode_envelope
 from billing.messages.events import ItemView, OperationView, PaymentChanged, PaymentSnapshot, Refusal, Reply
@@ -16,8 +16,10 @@ from billing.messages.payment_commands import (
     FollowUpOperation,
     RefundLine,
     RefundPayment,
+    ReportOutcome,
     RollbackPayment,
     VoidPayment,
+    WithdrawCharge,
 )
 from billing.messages.provider import (
     Books,
@@ -28,6 +30,7 @@ from billing.messages.provider import (
     ProviderRequest,
     ProviderResult,
 )
+from billing.messages.subscriptions import PaymentOutcome
 
 __all__ = [
     "MESSAGE_TYPES",
@@ -45,6 +48,7 @@ __all__ = [
     "OperationView",
     "PaymentChanged",
     "PaymentMessage",
+    "PaymentOutcome",
     "PaymentSnapshot",
     "ProviderCallback",
     "ProviderReason",
@@ -55,7 +59,10 @@ __all__ = [
     "Refusal",
     "Reply",
     "ReplyTo",
+    "ReportOutcome",
     "RollbackPayment",
+    "SubscriptionMessage",
     "VoidPayment",
+    "WithdrawCharge",
     "decode_envelope",
 ]

@@ -28,6 +28,17 @@ class PaymentMessage(Message, frozen=True, omit_defaults=True):
         return self.payment_id
 
 
+class SubscriptionMessage(Message, frozen=True, omit_defaults=True):
+    """Base of the messages about a subscription."""
+
+    subscription_id: UUID
+
+    @property
+    def subject_id(self) -> UUID:
+        """The subscription's id."""
+        return self.subscription_id
+
+
 class ReplyTo(msgspec.Struct, frozen=True):
     """Where a waiting request listens: a partition of ``billing.replies`` and its own id."""
 

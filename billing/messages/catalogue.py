@@ -12,10 +12,13 @@ from billing.messages.payment_commands import (
     ExpirePayment,
     FollowUpOperation,
     RefundPayment,
+    ReportOutcome,
     RollbackPayment,
     VoidPayment,
+    WithdrawCharge,
 )
 from billing.messages.provider import ProviderCallback, ProviderRequest, ProviderResult
+from billing.messages.subscriptions import PaymentOutcome
 from billing.messages.topics import CALLBACKS, DEAD_LETTERS, EVENTS, INBOX, REPLIES, REQUESTS, SUBSCRIPTIONS, Topic
 
 #: Topic → the messages on it, each in an :class:`~billing.messages.Envelope`.
@@ -30,13 +33,15 @@ TOPIC_MESSAGES: Final[MappingProxyType[Topic, tuple[type[Message], ...]]] = Mapp
             ExpirePayment,
             CorrectPayment,
             FollowUpOperation,
+            ReportOutcome,
+            WithdrawCharge,
             ProviderResult,
             ProviderCallback,
         ),
         REQUESTS: (ProviderRequest,),
         EVENTS: (PaymentChanged,),
         REPLIES: (Reply,),
-        SUBSCRIPTIONS: (),
+        SUBSCRIPTIONS: (PaymentOutcome,),
     }
 )
 

@@ -9,6 +9,7 @@ import msgspec
 from billing.messages.base import Message, PaymentMessage
 from billing.messages.event_parts import CallView, Entitlement, LineView, PostingView
 from billing.messages.provider import ProviderReason
+from billing.orders import SubscriptionRef
 from billing.vocabulary import CaptureMode, OperationStatus, OperationType, PaymentStatus
 
 
@@ -42,7 +43,7 @@ class ItemView(msgspec.Struct, frozen=True):
 class PaymentSnapshot(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a payment is at one moment. ``version`` grows by one with every change and orders the snapshots of a payment.
     Amounts in minor units of ``currency``. ``operations``: all of them, or those of one change. ``contradiction``: in what
-    the provider contradicts the books, for an operator to settle."""
+    the provider contradicts the books, for an operator to settle. ``subscription``: the one that it is a payment of."""
 
     payment_id: UUID
     version: int
@@ -64,6 +65,7 @@ class PaymentSnapshot(msgspec.Struct, frozen=True, omit_defaults=True):
     payment_url: str | None = None
     reason: str | None = None
     contradiction: str | None = None
+    subscription: SubscriptionRef | None = None
 
 
 class PaymentChanged(PaymentSnapshot, Message, frozen=True, omit_defaults=True):

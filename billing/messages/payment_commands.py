@@ -1,5 +1,6 @@
 """Commands to a payment: `billing.payments.inbox`, keyed by payment id."""
 
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -17,7 +18,8 @@ class CreatePayment(PaymentMessage, frozen=True, omit_defaults=True):
     ``payment_ttl_s``: seconds an unpaid payment stays open; ``hold_s``: seconds after which a hold is followed up.
     ``save_method``: let the customer's method be charged again; ``saved_method``: charge this one, saved before, the
     customer absent (the provider's reference, from an earlier payment). ``alternatives``: providers to ask, in this
-    order, where ``provider`` does not take it; ``route``: the rule that chose them, where one did.
+    order, where ``provider`` does not take it; ``route``: the rule that chose them, where one did. ``not_after``: past
+    this moment (UTC) the charge is not sent any more, and the payment fails.
     """
 
     TYPE: ClassVar[str] = "billing.payment.create.v1"
@@ -34,6 +36,7 @@ class CreatePayment(PaymentMessage, frozen=True, omit_defaults=True):
     reply_to: ReplyTo | None = None
     alternatives: tuple[str, ...] = ()
     route: str | None = None
+    not_after: datetime | None = None
 
 
 class CapturePayment(PaymentMessage, frozen=True, omit_defaults=True):
@@ -122,3 +125,19 @@ class FollowUpOperation(PaymentMessage, frozen=True, omit_defaults=True):
     operation_id: UUID
     follow_up: int = msgspec.field(name="chase")
     on_demand: bool = False
+
+
+class ReportOutcome(PaymentMessage, frozen=True, omit_defaults=True):
+    """Send the outcome of a subscription's payment again. Each request has its own message id, and so has each answer."""
+
+    TYPE: ClassVar[str] = "billing.payment.report_outcome.v1"
+
+
+class WithdrawCharge(PaymentMessage, frozen=True, omit_defaults=True):
+    """Stop charging: from now on the provider is only inquired about the payment. What was not sent fails; what is
+    unknown stays unknown until there is evidence; money that was or will be captured all the same is refunded whole.
+    ``reason``: for people, also the reason of that refund."""
+
+    TYPE: ClassVar[str] = "billing.payment.withdraw_charge.v1"
+
+    reason: str

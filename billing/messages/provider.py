@@ -9,7 +9,7 @@ import msgspec
 
 from billing.messages.base import PaymentMessage, ReplyTo
 from billing.orders import Cart, Contact, Order
-from billing.vocabulary import Action, CaptureMode, OperationStatus, OperationType, Outcome, PaymentStatus
+from billing.vocabulary import Action, CaptureMode, Lane, OperationStatus, OperationType, Outcome, PaymentStatus
 
 
 class ProviderReason(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -46,6 +46,10 @@ class Observation(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str | None = None
     #: By what name the provider charges the order's method again, if the order was opened to save it.
     method_ref: str | None = None
+    #: That method for people: its brand and last digits.
+    method_title: str | None = None
+    #: The last month of that method, as in ``2028-04``.
+    method_expires: str | None = None
     #: The provider's own name of the order, where it is the provider that names it.
     order_ref: str | None = None
     #: The provider's own words for ``reason``.
@@ -114,7 +118,8 @@ class ProviderRequest(PaymentMessage, frozen=True, omit_defaults=True):
     ``contact``: where the receipt goes. For REFUND, and ROLLBACK where it refunds: ``refunded_cart`` (``returned`` in
     JSON) holds the items given back, unless it undoes the whole payment. For REFUND: ``refundable_before`` (``kept``) is what the provider holds by our books, minor units,
     as if no refund were open; ``open_refund_amounts`` (``under_way``) are the amounts of the other open refunds.
-    ``books``: the payment's, at its present provider; the result carries them back.
+    ``books``: the payment's, at its present provider; the result carries them back. ``not_after``: from this moment on
+    (UTC) CREATE and RECUR are not sent any more. ``lane``: which calls it waits behind.
     """
 
     TYPE: ClassVar[str] = "billing.provider.request.v1"
@@ -139,3 +144,5 @@ class ProviderRequest(PaymentMessage, frozen=True, omit_defaults=True):
     open_refund_amounts: tuple[int, ...] = msgspec.field(default=(), name="under_way")
     reply_to: ReplyTo | None = None
     books: Books | None = None
+    not_after: datetime | None = None
+    lane: Lane = Lane.INTERACTIVE

@@ -22,6 +22,7 @@ from billing.payments.provider_requests import build_request
 from billing.payments.questions import ask
 from billing.payments.refundable_cart import refund_cart
 from billing.payments.settlement import succeed, undo
+from billing.payments.withdrawal import give_back
 from billing.reasons import Reason
 from billing.vocabulary import Action, OperationStatus, OperationType, PaymentStatus
 
@@ -142,6 +143,7 @@ def correct(message: CorrectPayment, payment: Payment, now: datetime) -> Decisio
     else:
         undo(draft, operation, str(message.correction_id), reason)
     draft.mark(None)  # a person has settled it
+    give_back(draft)
     draft.waiting = message.reply_to
     return draft.build()
 

@@ -6,6 +6,8 @@ from types import MappingProxyType
 from typing import Any, Final
 from uuid import uuid5
 
+import msgspec
+
 from billing.errors import InvalidCart, InvalidMessage, InvalidMoney
 from billing.messages import (
     CapturePayment,
@@ -17,8 +19,10 @@ from billing.messages import (
     ProviderCallback,
     ProviderResult,
     RefundPayment,
+    ReportOutcome,
     RollbackPayment,
     VoidPayment,
+    WithdrawCharge,
 )
 from billing.payments import commands
 from billing.payments.abandoned_attempts import is_abandoned, order_of
@@ -26,9 +30,11 @@ from billing.payments.decision import Decision, Draft, answer, refuse
 from billing.payments.follow_ups import follow_up_action, next_follow_up
 from billing.payments.model import Operation, Payment
 from billing.payments.observations import apply_observation
+from billing.payments.outcome import outcome_of, outcome_of_refused
 from billing.payments.provider_requests import build_request
 from billing.payments.provider_results import apply_result
 from billing.payments.questions import ask
+from billing.payments.withdrawal import give_back, withdraw
 from billing.vocabulary import Action, OperationStatus, OperationType, PaymentStatus
 
 #: The version of these rules. Raise it with a change after which an old journal would be decided otherwise: a replay is
@@ -50,7 +56,13 @@ def decide(payment: Payment | None, message: Message, now: datetime) -> Decision
         raise InvalidMessage(f"{message.TYPE} is not a message to a payment")
     if payment is None:
         if isinstance(message, _COMMANDS):
-            return refuse(None, message.payment_id, "payment_not_found", "there is no such payment", message.reply_to)
+            return refuse(
+                None,
+                message.payment_id,
+                "payment_not_found",
+                "there is no such payment",
+                getattr(message, "reply_to", None),
+            )
         raise InvalidMessage(f"payment {message.subject_id} is not known")
     return handler(message, payment, now)
 
@@ -69,7 +81,8 @@ def _create(message: CreatePayment, payment: Payment | None, now: datetime) -> D
     try:
         message.order.check()
     except (InvalidCart, InvalidMoney) as error:
-        return refuse(None, message.payment_id, "invalid_order", str(error), reply_to)
+        refused = refuse(None, message.payment_id, "invalid_order", str(error), reply_to)
+        return msgspec.structs.replace(refused, outcome=outcome_of_refused(message, now))
     recurring = message.saved_method is not None
     operation_id = uuid5(message.payment_id, "authorize/1")
     draft = Draft(
@@ -90,6 +103,7 @@ def _create(message: CreatePayment, payment: Payment | None, now: datetime) -> D
             save_method=message.save_method,
             saved_method=message.saved_method,
             alternatives=() if recurring else message.alternatives,
+            not_after=message.not_after,
         ),
         now,
         created=True,
@@ -122,6 +136,7 @@ def _callback(message: ProviderCallback, payment: Payment, now: datetime) -> Dec
         ask(draft, payment.charge)
     else:
         apply_observation(draft, message.observed, decides=False)
+        give_back(draft)
     return draft.build()
 
 
@@ -137,8 +152,20 @@ def _follow_up(message: FollowUpOperation, payment: Payment, now: datetime) -> D
     return draft.build()
 
 
-#: Messages of clients and operators: refused where there is no payment. Others are then faults.
-_COMMANDS: Final = (CapturePayment, VoidPayment, RefundPayment, RollbackPayment, CorrectPayment)
+def _report_outcome(_message: ReportOutcome, payment: Payment, _now: datetime) -> Decision:
+    return Decision(payment, outcome=outcome_of(payment))
+
+
+#: Messages of clients, operators and subscriptions: refused where there is no payment. Others are then faults.
+_COMMANDS: Final = (
+    CapturePayment,
+    VoidPayment,
+    RefundPayment,
+    RollbackPayment,
+    CorrectPayment,
+    ReportOutcome,
+    WithdrawCharge,
+)
 _HANDLERS: Final[MappingProxyType[type[Message], Callable[[Any, Payment, datetime], Decision]]] = MappingProxyType(
     {
         CapturePayment: commands.capture,
@@ -148,6 +175,8 @@ _HANDLERS: Final[MappingProxyType[type[Message], Callable[[Any, Payment, datetim
         ExpirePayment: commands.expire,
         CorrectPayment: commands.correct,
         FollowUpOperation: _follow_up,
+        ReportOutcome: _report_outcome,
+        WithdrawCharge: withdraw,
         ProviderCallback: _callback,
         ProviderResult: apply_result,
     }

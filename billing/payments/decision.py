@@ -12,6 +12,7 @@ from billing.messages import (
     ItemView,
     OperationView,
     PaymentChanged,
+    PaymentOutcome,
     PaymentSnapshot,
     ProviderReason,
     ProviderRequest,
@@ -24,6 +25,7 @@ from billing.payments.allocation import lines
 from billing.payments.entitlement import entitlement
 from billing.payments.lifecycle import CORRECTIONS, TRANSITIONS, Fact
 from billing.payments.model import Operation, Payment
+from billing.payments.outcome import outcome_of
 from billing.vocabulary import OperationStatus, OperationType, PaymentStatus
 
 #: The smallest step between two changes of one payment: the resolution of Postgres and ClickHouse.
@@ -35,7 +37,7 @@ class Decision(msgspec.Struct, frozen=True):
 
     ``payment`` is ``None`` where none exists and the message created none. ``operations``: those created or changed.
     ``event`` is set exactly when the payment changed. ``refusal``: why the command was not carried out; ``reply``: to
-    the waiting caller, ``None`` without one.
+    the waiting caller, ``None`` without one. ``outcome``: to the subscription that it is a payment of.
     """
 
     payment: Payment | None
@@ -46,6 +48,7 @@ class Decision(msgspec.Struct, frozen=True):
     refusal: Refusal | None = None
     reply: Reply | None = None
     reply_partition: int = 0
+    outcome: PaymentOutcome | None = None
 
 
 class Draft:
@@ -154,8 +157,9 @@ class Draft:
             self.update(version=version, updated_at=self._moment())
         self.payment.check()
         touched = tuple(o for o in self.payment.operations if o.id in self._touched)
-        event = None
+        event = outcome = None
         if self.payment is not self.before:
+            outcome = outcome_of(self.payment)
             event = PaymentChanged(
                 **msgspec.structs.asdict(snapshot(self.payment, touched)),
                 previous_status=None if self.before is None else self.before.status,
@@ -172,6 +176,7 @@ class Draft:
             event,
             reply=answer(self.payment, self.waiting),
             reply_partition=0 if self.waiting is None else self.waiting.partition,
+            outcome=outcome,
         )
 
     def _moment(self) -> datetime:
@@ -234,6 +239,7 @@ def snapshot(payment: Payment, operations: tuple[Operation, ...]) -> PaymentSnap
         payment_url=payment.payment_url,
         reason=payment.reason,
         contradiction=payment.contradiction,
+        subscription=order.subscription,
     )
 
 

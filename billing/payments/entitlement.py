@@ -12,9 +12,9 @@ def entitled(payment: Payment | None) -> tuple[str, ...]:
     """The captured products, without those of which every unit was refunded.
 
     A refund counts once it has succeeded and only where it names items: any other refund ends no access until the
-    payment is refunded whole.
+    payment is refunded whole. A payment of a subscription entitles to nothing by itself: the subscription does.
     """
-    if payment is None or payment.status not in _PAID:
+    if payment is None or payment.status not in _PAID or payment.order.subscription is not None:
         return ()
     returned: dict[str, int] = {}
     for operation in payment.operations:

@@ -15,10 +15,12 @@ from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, 
 
 
 def may_move_on(draft: Draft, operation: Operation) -> bool:
-    """Whether another provider is left, the customer still has time to pay, and this order has no other operation."""
+    """Whether another provider is left, the customer still has time to pay, this order has no other operation, and the
+    charge is not withdrawn."""
     payment = draft.payment
     return (
         bool(payment.alternatives)
+        and payment.withdrawn is None
         and operation.action is Action.CREATE
         and payment.status is PaymentStatus.PENDING
         and payment.standing == (payment.operation(operation.id),)

@@ -5,7 +5,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from billing.payments.model import Operation, Payment
+from billing.payments.model import CHARGES, Operation, Payment
 from billing.reasons import Reason
 from billing.vocabulary import Action, Outcome
 
@@ -104,8 +104,9 @@ def is_answer(outcome: Outcome, reason: str | None) -> bool:
 
 def follow_up_action(payment: Payment, operation: Operation, follow_up: int) -> Action:
     """What follow-up number ``follow_up`` (from 0) asks of the provider. An operation that is final is only inquired
-    about: it is a hold that the provider may have released."""
-    if not operation.is_open:
+    about: it is a hold that the provider may have released. So is a charge that is withdrawn."""
+    withdrawn = payment.withdrawn is not None and operation.type in CHARGES
+    if not operation.is_open or withdrawn:
         return Action.INQUIRE
     lacks_url = operation.action is Action.CREATE and payment.payment_url is None
     steps = RETRY_POLICY[operation.outcome, lacks_url]

@@ -23,7 +23,8 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
     capture, or the items of a refund. ``reason``: why it failed, the text of a :class:`~billing.reasons.Reason`; until
     then the client's own reason for a void, refund or rollback. ``provider_reason``: the provider's own words for why it
     failed. ``corrections``: ids of the operators' corrections
-    applied to it. ``fingerprint``: of the command that requested it, ``None`` without an API client.
+    applied to it. ``fingerprint``: of the command that requested it, ``None`` without an API client. ``retry_after_s``:
+    with the decline of a charge, how long the provider wants no further one, seconds.
     """
 
     id: UUID
@@ -44,6 +45,7 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
     fingerprint: str | None = None
     provider_reason: ProviderReason | None = None
     answered: int = 0
+    retry_after_s: int | None = None
 
     @property
     def is_open(self) -> bool:
@@ -59,6 +61,8 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
     :meth:`billing.payments.decision.Draft.name_order`. ``expires_at``: from then on an unpaid payment is closed, once
     the provider confirms that it is unpaid. ``reason``: why it failed, the text of a :class:`~billing.reasons.Reason`.
     ``saved_method``: the method to charge with the customer absent; ``method_ref``: the method this payment saved.
+    ``method_title``, ``method_expires``: of that method, where the provider tells. ``not_after``: from then on (UTC) a
+    charge is not sent any more. ``withdrawn``: why nobody wants the charge any more (:mod:`billing.payments.withdrawal`).
     ``contradiction``: in what the provider, asked, contradicts the books, for a person to settle; ``None`` once it
     agrees.
     """
@@ -87,6 +91,10 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
     alternatives: tuple[str, ...] = ()
     operations: tuple[Operation, ...] = ()
     contradiction: str | None = None
+    method_title: str | None = None
+    method_expires: str | None = None
+    not_after: datetime | None = None
+    withdrawn: str | None = None
 
     @property
     def standing(self) -> tuple[Operation, ...]:

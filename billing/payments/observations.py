@@ -21,7 +21,9 @@ def apply_observation(draft: Draft, observed: Observation, *, decides: bool) -> 
         return False
     payment = draft.payment
     if observed.method_ref is not None and payment.save_method and payment.method_ref is None:
-        draft.update(method_ref=observed.method_ref)
+        draft.update(
+            method_ref=observed.method_ref, method_title=observed.method_title, method_expires=observed.method_expires
+        )
     verdict = compare(payment, observed, draft.now, decides=decides)
     if decides and (verdict.contradiction is not None or observed.status is not None):
         draft.mark(verdict.contradiction)

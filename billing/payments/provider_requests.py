@@ -1,9 +1,10 @@
 """Requests to providers. A request is built from the payment alone, so it can be built again."""
 
 from billing.messages import Books, ProviderRequest, ReplyTo
+from billing.orders import RENEWAL
 from billing.payments.model import Operation, Payment
 from billing.payments.refundable_cart import cart_after, returned_cart
-from billing.vocabulary import Action, OperationType
+from billing.vocabulary import Action, Lane, OperationType
 
 
 def build_request(
@@ -45,7 +46,16 @@ def build_request(
         open_refund_amounts=open_refunds,
         reply_to=reply_to,
         books=books_of(payment) if operation.provider == payment.provider else None,
+        not_after=payment.not_after if opens else None,
+        lane=_lane(payment, operation),
     )
+
+
+def _lane(payment: Payment, operation: Operation) -> Lane:
+    """A renewal is charged and asked about in its own lane; a person may wait for anything else."""
+    subscription = payment.order.subscription
+    renews = subscription is not None and subscription.purpose == RENEWAL
+    return Lane.RENEWAL if renews and operation.type is OperationType.RECURRING else Lane.INTERACTIVE
 
 
 def books_of(payment: Payment) -> Books:

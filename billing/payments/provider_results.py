@@ -11,11 +11,12 @@ from billing.payments.abandoned_attempts import call_ended
 from billing.payments.decision import Decision, Draft
 from billing.payments.failover import may_move_on, move_on, never_sent
 from billing.payments.follow_ups import next_follow_up
-from billing.payments.model import Operation, Payment
+from billing.payments.model import CHARGES, Operation, Payment
 from billing.payments.observations import apply_observation
 from billing.payments.provider_requests import books_of
 from billing.payments.questions import answered, ask, next_question, note_outcome, unanswered
 from billing.payments.settlement import fail, succeed
+from billing.payments.withdrawal import end_unsent, give_back, reason_to_end
 from billing.reasons import Reason
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
 
@@ -48,19 +49,34 @@ def apply_result(message: ProviderResult, payment: Payment, now: datetime) -> De
         _inquiry(draft, operation, message, decides=decides)
     elif operation.is_open:
         _call(draft, operation, message, decides=decides)
+    elif _contradicts_failure(operation, message):
+        ask(draft, payment.charge)
     if message.payment_url is not None and payment.payment_url is None:
         draft.update(payment_url=message.payment_url)
         if message.provider_ref is not None and draft.payment.authorized == 0:
             # The customer gets the page of this order, even if a second order for the operation was seen before.
             draft.rename_order(operation, message.provider_ref)
+    give_back(draft)
     return draft.build()
+
+
+def _contradicts_failure(operation: Operation, message: ProviderResult) -> bool:
+    """Whether a charge that failed here may have arrived there: the report of a call comes after the charge was closed."""
+    arrived = message.outcome in (Outcome.SUCCEEDED, Outcome.PENDING, Outcome.UNKNOWN)
+    return operation.type is OperationType.RECURRING and operation.status is OperationStatus.FAIL and arrived
 
 
 def _call(draft: Draft, operation: Operation, message: ProviderResult, *, decides: bool) -> None:
     if message.outcome is Outcome.DECLINED:
+        operation = msgspec.structs.replace(operation, retry_after_s=message.retry_after_s)
         fail(draft, operation, message.reason or Reason.DECLINED, message.provider_reason)
         if message.action not in OPENING_ACTIONS:
             ask(draft, draft.payment.charge)  # the order may not be as the books have it
+        return
+    if (reason := reason_to_end(draft.payment, operation, message)) is not None:
+        end_unsent(draft, operation, reason)
+        return
+    if _was_called_before(operation, message):
         return
     if never_sent(operation, message.outcome) and may_move_on(draft, operation):
         draft.close(operation, OperationStatus.FAIL, message.reason or Reason.NOT_SENT, message.provider_reason)
@@ -85,6 +101,13 @@ def _call(draft: Draft, operation: Operation, message: ProviderResult, *, decide
         apply_observation(draft, observed, decides=decides)
 
 
+def _was_called_before(operation: Operation, message: ProviderResult) -> bool:
+    """Whether a saved method is not charged a second time while the first call may have arrived: the request was
+    delivered twice, and what became of the first delivery is asked."""
+    before = operation.outcome in (Outcome.UNKNOWN, Outcome.PENDING)
+    return operation.action is Action.RECUR and message.outcome is Outcome.NOT_SENT and before
+
+
 def _inquiry(draft: Draft, operation: Operation, message: ProviderResult, *, decides: bool) -> None:
     observed = message.observed
     if message.outcome is not Outcome.SUCCEEDED or observed is None:
@@ -92,6 +115,7 @@ def _inquiry(draft: Draft, operation: Operation, message: ProviderResult, *, dec
         return
     asked = len(draft.requests)
     unfinished = apply_observation(draft, observed, decides=decides)
+    unfinished = unfinished or _goes_on_there(draft.payment, observed)
     still = draft.payment.operation(operation.id)
     if still is None or len(draft.requests) > asked:
         return  # asked again, or the payment moved on
@@ -102,6 +126,12 @@ def _inquiry(draft: Draft, operation: Operation, message: ProviderResult, *, dec
         fail(draft, still, Reason.EXPIRED)
     elif still.status is OperationStatus.UNKNOWN:
         _resolve_unknown(draft, still, observed, message.reason)
+
+
+def _goes_on_there(payment: Payment, observed: Observation) -> bool:
+    """Whether the provider is charging a saved method for a payment that failed here."""
+    charging = observed.status in (PaymentStatus.PENDING, PaymentStatus.AUTHORIZED)
+    return charging and payment.status is PaymentStatus.FAILED and payment.charge.type is OperationType.RECURRING
 
 
 def _resolve_unknown(draft: Draft, operation: Operation, observed: Observation, reason: str | None) -> None:
@@ -121,6 +151,8 @@ def _resolve_unknown(draft: Draft, operation: Operation, observed: Observation, 
                 operation, status=OperationStatus.PENDING, outcome=Outcome.PENDING, next_follow_up_at=due
             )
         )
+    elif draft.payment.withdrawn is not None and operation.type in CHARGES:
+        fail(draft, operation, Reason.WITHDRAWN)
     else:
         resend = next_follow_up(Outcome.NOT_SENT, 0, draft.now)
         draft.record_operation(

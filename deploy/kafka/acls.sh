@@ -32,7 +32,7 @@ idempotent ingest
 
 # The agents.
 allow worker Read Write Describe -- billing.payments.inbox billing.provider.requests billing.provider.callbacks
-allow worker Write Describe -- billing.events billing.replies billing.dead-letters
+allow worker Write Describe -- billing.subscriptions.inbox billing.events billing.replies billing.dead-letters
 group worker billing-streams
 idempotent worker
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.ledger.postings import Posting
 from billing.messages import ProviderReason
-from billing.orders import Cart, Contact, Item, Order, ReturnUrls
+from billing.orders import Cart, Contact, Item, Order, ReturnUrls, SubscriptionRef
 from billing.payments.model import Operation, Payment
 from billing.vocabulary import (
     Action,
@@ -28,7 +28,7 @@ _IDS = bindparam("ids", type_=ARRAY(Uuid))
 
 _PAYMENTS = text(
     f"""
-    SELECT {columns(PAYMENTS, prefix="p.")}, o.customer_id, o.return_urls, o.contact, o.metadata
+    SELECT {columns(PAYMENTS, prefix="p.")}, o.customer_id, o.return_urls, o.contact, o.metadata, o.subscription
     FROM payments p JOIN orders o ON o.id = p.order_id WHERE p.id = ANY(:ids)
     """  # noqa: S608
 ).bindparams(_IDS)
@@ -74,6 +74,7 @@ def order_row(payment: Payment) -> dict[str, Any]:
         "contact": order.contact,
         "metadata": order.metadata,
         "created_at": payment.created_at,
+        "subscription": order.subscription,
     }
 
 
@@ -112,6 +113,10 @@ def payment_row(payment: Payment) -> dict[str, Any]:
         "expires_at": payment.expires_at,
         "alternatives": payment.alternatives,
         "contradiction": payment.contradiction,
+        "method_title": payment.method_title,
+        "method_expires": payment.method_expires,
+        "not_after": payment.not_after,
+        "withdrawn": payment.withdrawn,
     }
 
 
@@ -134,6 +139,7 @@ def operation_row(payment: Payment, operation: Operation) -> dict[str, Any]:
         "corrections": operation.corrections,
         "fingerprint": operation.fingerprint,
         "provider_reason": operation.provider_reason,
+        "retry_after_s": operation.retry_after_s,
         "version": payment.version,
         "created_at": operation.created_at,
         "updated_at": operation.updated_at,
@@ -170,6 +176,7 @@ def _payment(
         return_urls=None if row["return_urls"] is None else msgspec.convert(row["return_urls"], ReturnUrls),
         contact=None if row["contact"] is None else msgspec.convert(row["contact"], Contact),
         metadata=row["metadata"],
+        subscription=None if row["subscription"] is None else msgspec.convert(row["subscription"], SubscriptionRef),
     )
     return Payment(
         id=row["id"],
@@ -195,6 +202,10 @@ def _payment(
         reason=row["reason"],
         alternatives=tuple(row["alternatives"]),
         contradiction=row["contradiction"],
+        method_title=row["method_title"],
+        method_expires=row["method_expires"],
+        not_after=row["not_after"],
+        withdrawn=row["withdrawn"],
         operations=tuple(_operation(operation) for operation in operations),
     )
 
@@ -228,6 +239,7 @@ def _operation(row: Mapping[Any, Any]) -> Operation:
         reason=row["reason"],
         follow_ups=row["chases"],
         answered=row["answered"] or 0,
+        retry_after_s=row["retry_after_s"],
         next_follow_up_at=row["next_chase_at"],
         cart=None if row["cart"] is None else msgspec.convert(row["cart"], Cart),
         corrections=tuple(row["corrections"]),

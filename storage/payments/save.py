@@ -28,7 +28,7 @@ class Changes(msgspec.Struct, frozen=True):
 #: Columns that never change once their row is there.
 _PAYMENT_FIXED: Final = frozenset(
     ("id", "client_id", "fingerprint", "order_id", "capture_mode", "currency", "amount", "hold_s", "save_method",
-     "saved_method", "created_at", "expires_at")
+     "saved_method", "created_at", "expires_at", "not_after")
 )  # fmt: skip
 _OPERATION_FIXED: Final = frozenset(
     ("id", "payment_id", "type", "action", "amount", "provider", "cart", "fingerprint", "created_at")

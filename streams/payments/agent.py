@@ -9,8 +9,8 @@ import msgspec
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from billing.messages import Envelope, Message, PaymentChanged, ProviderRequest, Reply
-from billing.messages.topics import EVENTS, INBOX, REPLIES, REQUESTS
+from billing.messages import Envelope, Message, Reply
+from billing.messages.topics import EVENTS, INBOX, REPLIES, REQUESTS, SUBSCRIPTIONS
 from billing.payments.capture_modes import shows_another_mode
 from billing.payments.decide import RULES, decide
 from billing.payments.decision import Decision
@@ -113,13 +113,16 @@ def _outputs(decision: Decision, payment_id: UUID, now: datetime, cause: Envelop
     if decision.event is not None:
         event_id = f"{payment_id}/{decision.event.version}"
         outputs.append(_output(EVENTS.name, decision.event, event_id, payment_id, now, cause))
+    if (outcome := decision.outcome) is not None:
+        outcome_id = f"{payment_id}/{outcome.payment_version}/outcome"
+        if decision.event is None:  # said again, on request: no repeat of what was said before
+            outcome_id += f"/{cause.id}"
+        outputs.append(_output(SUBSCRIPTIONS.name, outcome, outcome_id, outcome.subscription_id, now, cause))
     return outputs
 
 
-def _output(
-    topic: str, message: ProviderRequest | PaymentChanged, id: str, payment_id: UUID, now: datetime, cause: Envelope
-) -> OutboundMessage:
-    subject = str(payment_id)
+def _output(topic: str, message: Message, id: str, subject_id: UUID, now: datetime, cause: Envelope) -> OutboundMessage:
+    subject = str(subject_id)
     envelope = Envelope.wrap(message, id=id, source=SOURCE, subject=subject, time=now, traceparent=cause.traceparent)
     return OutboundMessage(topic, subject, msgspec.Raw(envelope.encode()))
 

@@ -46,7 +46,7 @@ def granted() -> dict[tuple[str, str, str], set[str]]:
         (REQUESTS, {"worker", "operator"}),
         (CALLBACKS, {"ingest", "worker", "operator"}),
         (EVENTS, {"worker", "signals", "analytics", "operator"}),
-        (SUBSCRIPTIONS, {"operator"}),
+        (SUBSCRIPTIONS, {"worker", "operator"}),
         (REPLIES, {"worker", "operator"}),
         (DEAD_LETTERS, {"worker", "signals", "analytics", "operator"}),
     ],

@@ -22,10 +22,12 @@ from billing.messages import (
     RefundLine,
     RefundPayment,
     ReplyTo,
+    ReportOutcome,
     RollbackPayment,
     VoidPayment,
+    WithdrawCharge,
 )
-from billing.orders import Cart
+from billing.orders import FIRST, RENEWAL, Cart, SubscriptionRef
 from billing.payments.decide import decide
 from billing.payments.model import Operation, Payment
 from billing.vocabulary import Action, CaptureMode, OperationStatus, OperationType, Outcome, PaymentStatus
@@ -33,6 +35,7 @@ from tests.support.factories import NOW, a_create, an_order
 
 STATUSES = st.sampled_from([None, *PaymentStatus])
 REASONS = st.sampled_from(["declined", "issuer_unavailable", "insufficient_funds"])
+UNSENT = st.sampled_from(["unreachable", "too_late", "method_removed"])
 REPLY_TO = ReplyTo(1, "waiting")
 
 
@@ -51,17 +54,25 @@ class LifeCycle(RuleBasedStateMachine):
         prices=st.lists(st.integers(1, 1000), min_size=1, max_size=3),
         saved=st.sampled_from([None, "method-1"]),
         alternatives=st.sampled_from([(), ("stripe",), ("stripe", "tbank")]),
+        purpose=st.sampled_from([None, FIRST, RENEWAL]),
     )
-    def create(self, mode: CaptureMode, prices: list[int], saved: str | None, alternatives: tuple[str, ...]) -> None:
+    def create(
+        self,
+        mode: CaptureMode,
+        prices: list[int],
+        saved: str | None,
+        alternatives: tuple[str, ...],
+        purpose: str | None,
+    ) -> None:
         self.now = NOW
         self.balances: dict[str, int] = {}
         self.posted: set[UUID] = set()
         self.history: list[Message] = []
         self.requests: list[ProviderRequest] = []
         self.settled_by_word: set[UUID] = set()
-        message = a_create(
-            UUID(int=7), order=an_order(*prices), capture_mode=mode, saved_method=saved, alternatives=alternatives
-        )
+        subscription = None if purpose is None else SubscriptionRef(UUID(int=14), 1, 1, purpose)
+        order = msgspec.structs.replace(an_order(*prices), subscription=subscription)
+        message = a_create(UUID(int=7), order=order, capture_mode=mode, saved_method=saved, alternatives=alternatives)
         decision = decide(None, message, self.now)
         assert decision.payment is not None
         self.payment = decision.payment
@@ -75,6 +86,10 @@ class LifeCycle(RuleBasedStateMachine):
         assert after is not None
         assert after.version - before.version == (after is not before)
         assert (decision.event is not None) == (after is not before)
+        told = after.order.subscription is not None and (after is not before or isinstance(message, ReportOutcome))
+        assert (decision.outcome is not None) == told
+        if after.withdrawn is not None:
+            assert not [r for r in decision.requests if r.action in (Action.CREATE, Action.RECUR)], "charged once more"
         self._watch_unknown(before, after, message)
         self._watch_failover(before, after, message)
         for posting in decision.postings:
@@ -147,6 +162,14 @@ class LifeCycle(RuleBasedStateMachine):
         self.tell(RollbackPayment(self.payment.id, self.key("rollback", key), "fraud", REPLY_TO))
 
     @rule()
+    def withdraw(self) -> None:
+        self.tell(WithdrawCharge(self.payment.id, "cancelled"))
+
+    @rule()
+    def report(self) -> None:
+        self.tell(ReportOutcome(self.payment.id))
+
+    @rule()
     def expire(self) -> None:
         self.tell(ExpirePayment(self.payment.id))
 
@@ -173,6 +196,7 @@ class LifeCycle(RuleBasedStateMachine):
         url=st.booleans(),
         listed=st.booleans(),
         reason=REASONS,
+        unsent=UNSENT,
         reply_to=st.sampled_from([None, REPLY_TO]),
     )
     def answer(
@@ -183,6 +207,7 @@ class LifeCycle(RuleBasedStateMachine):
         url: bool,
         listed: bool,
         reason: str,
+        unsent: str,
         reply_to: ReplyTo | None,
     ):
         request = data.draw(st.sampled_from(self.requests))
@@ -198,7 +223,7 @@ class LifeCycle(RuleBasedStateMachine):
                 request.action,
                 outcome,
                 payment_url="https://pay.example/1" if url and request.action is Action.CREATE else None,
-                reason=reason if outcome is Outcome.DECLINED else None,
+                reason={Outcome.DECLINED: reason, Outcome.NOT_SENT: unsent}.get(outcome),
                 observed=observed if outcome is Outcome.SUCCEEDED else None,
                 reply_to=reply_to,
             )
@@ -255,6 +280,13 @@ class LifeCycle(RuleBasedStateMachine):
             kept = sum(o.amount for o in returns if o.is_open)
             assert self.balances.get(f"clearing:{provider}", 0) == kept, "taken, and not on its way back"
             assert all(o.status is OperationStatus.SUCCESS or o.is_open for o in returns)
+
+    @invariant()
+    def nobody_keeps_the_money_of_a_withdrawn_charge(self) -> None:
+        payment = self.payment
+        if payment.withdrawn is not None:
+            given_back = any(o.id == uuid5(payment.id, "withdrawn") for o in payment.operations)
+            assert given_back or payment.refundable == 0
 
     @invariant()
     def amounts_are_those_of_the_successful_operations(self) -> None:
