@@ -43,12 +43,16 @@ chromium:
 	@test -n "$$BILLING_TEST_CHROMIUM" || deploy/local/install-package.sh chromium \
 		chromium "set BILLING_TEST_CHROMIUM to the browser's path: the tests open our pages in it"
 
+.PHONY: stripe-mock
+stripe-mock: $(VENV)/.installed
+	@$(VENV)/bin/python -m tests.contract.stripe_mock
+
 .PHONY: demo
 demo: setup ## Start everything and watch 200 customers buy
 	@$(BILLING) demo
 
 .PHONY: test
-test: setup chromium ## Run all tests, on real servers
+test: setup chromium stripe-mock ## Run all tests, on real servers
 	@$(VENV)/bin/pytest -m "not compose" --numprocesses 3 --dist loadgroup
 
 .PHONY: compose-test
@@ -64,7 +68,7 @@ upgrade-test: setup ## Roll from the last release to this one and back, under lo
 	@BILLING_UPGRADE_TEST=1 $(VENV)/bin/pytest tests/e2e/test_upgrade.py
 
 .PHONY: check
-check: lint ## Check style, types, layers, and run the unit and contract tests: no server needed
+check: lint stripe-mock ## Check style, types, layers, and run the unit and contract tests: no server needed
 	@$(VENV)/bin/pytest --numprocesses 2 --dist loadgroup tests/unit tests/contract
 
 .PHONY: bench

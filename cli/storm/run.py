@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backoffice.audit.audit import audit
 from backoffice.audit.provider import Record
-from cli.storm.shop import StormShop, refund_half
-from providers.registry import PLUGINS
+from billing.vocabulary import CaptureMode
+from cli.storm.shop import Captures, StormShop, refund_half
+from providers.registry import PLUGINS, read_callback_settings, read_capabilities
 from runtime.kafka.clients import new_producer
 from runtime.kafka.publisher import Publisher
 from runtime.postgres import connected
@@ -24,8 +25,9 @@ from streams.payments.follow_ups import follow_up_message
 #: The injected faults, each at the given rate. A timeout lasts longer than our deadline.
 FAULTS: Final = (
     "timeout_after_commit", "error_500_after_commit", "error_500_before_commit", "rate_limited", "connection_reset",
-    "slow", "callback_lost", "callback_twice", "callback_reordered", "callback_before_answer", "refund_later",
-    "refund_fails_later", "refunded_in_console", "failure_after_success", "refund_undone",
+    "slow", "callback_lost", "callback_twice", "callback_reordered", "callback_with_nul", "callback_before_answer",
+    "refund_later", "refund_fails_later", "captured_in_console", "released_in_console", "refunded_in_console",
+    "failure_after_success", "refund_undone",
 )  # fmt: skip
 #: Providers of a fault, if not all: where a provider does not tell refunds apart, an operator must (docs/providers.md).
 _NAME_REFUNDS: Final = tuple(name for name, plugin in PLUGINS.items() if plugin.capabilities.reports_failed_refunds)
@@ -46,7 +48,8 @@ async def storm(
     """The figures of ``billing storm --json``."""
     urls, run, started = status["urls"], secrets.token_hex(4), time.monotonic()
     storm = sql.Storm(run, datetime.now(UTC))
-    shop = StormShop(urls["ingest"], status["api_key"], run, seed)
+    shop = StormShop(urls["ingest"], status["api_key"], run, seed, holding=_with_two_stages())
+    captures = Captures(urls["ingest"], status["api_key"])
     async with connected(settings) as engine, aiohttp.ClientSession(raise_for_status=True) as http:
         await _set_faults(http, urls["sandbox"], rate, seed)
         try:
@@ -60,7 +63,7 @@ async def storm(
                     storm,
                     lambda s: on_progress(f"refunding: {s}"),
                 )
-                unfinished = await _until_final(engine, storm, on_progress)
+                unfinished = await _until_final(engine, storm, captures, on_progress)
                 sent = early.sent
                 await http.delete(f"{urls['sandbox']}/_sandbox/faults")
                 on_progress("asking about every payment: callbacks of what was done in consoles were lost too")
@@ -141,6 +144,12 @@ class EarlyFollowUps:
             self.sent += len(quiet)
 
 
+def _with_two_stages() -> list[str]:
+    """The providers that take payments in either mode."""
+    found = read_capabilities(read_callback_settings())
+    return [name for name, capabilities in found.items() if capabilities.capture_modes == set(CaptureMode)]
+
+
 async def _set_faults(http: aiohttp.ClientSession, sandbox: str, rate: float, seed: int) -> None:
     await http.delete(f"{sandbox}/_sandbox/faults")
     for number, fault in enumerate(FAULTS):
@@ -158,13 +167,15 @@ async def _with_progress(work: Any, engine: AsyncEngine, storm: sql.Storm, on_pr
     return await task
 
 
-async def _until_final(engine: AsyncEngine, storm: sql.Storm, on_progress: OnProgress) -> int:
-    """Wait until no operation is open; returns how many stay open."""
+async def _until_final(engine: AsyncEngine, storm: sql.Storm, captures: Captures, on_progress: OnProgress) -> int:
+    """Capture what is held, and wait until no operation is open; returns how many stay open."""
     least, deadline = None, 0.0
     while True:
         async with engine.connect() as connection:
+            held = await sql.held(connection, storm)
             unfinished = len(await sql.open_operations(connection, storm, QUIET_S))
             on_progress(f"{unfinished} operations not final; {_line(await sql.statuses(connection, storm))}")
+        await captures.ask(held)
         if least is None or unfinished < least:
             least, deadline = unfinished, time.monotonic() + SETTLE_S
         if not unfinished or time.monotonic() > deadline:

@@ -1,10 +1,15 @@
 """How an imitated provider changes its orders: an order, its operation and its callbacks are written in one transaction."""
 
+import re
 import time
 from collections.abc import Sequence
+from typing import Final
 
 from providers.sandbox.context import SandboxContext
 from providers.sandbox.ledger import Operation, Order
+
+#: All that merchants name at a provider here is named by a UUID.
+_OUR_ID: Final = re.compile(rb'"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"')
 
 
 class Changes:
@@ -55,6 +60,8 @@ class Changes:
             for event in events:
                 if self._faults.draw(self._provider, cause, "callback_lost") is not None:
                     continue
+                if self._faults.draw(self._provider, cause, "callback_with_nul") is not None:
+                    event = _OUR_ID.sub(rb'"\1\\u0000"', event)  # noqa: PLW2901
                 copies = 2 if self._faults.draw(self._provider, cause, "callback_twice") is not None else 1
                 due = time.time() + self._faults.overtaken_s(self._provider, cause)
                 deliveries += [self._ledger.add_delivery(order, event, due) for _ in range(copies)]

@@ -16,7 +16,7 @@ OPERATIONS: Final = (
 )  # fmt: skip
 BEFORE: Final = ("error_500_before_commit", "rate_limited", "connection_reset")
 AFTER: Final = ("timeout_after_commit", "error_500_after_commit", "callback_before_answer")
-CALLBACK: Final = ("callback_lost", "callback_twice", "callback_reordered")
+CALLBACK: Final = ("callback_lost", "callback_twice", "callback_reordered", "callback_with_nul")
 #: Faults of a day's statement, or of the lists that serve as one.
 REGISTER: Final = ("register_missing", "register_extra", "register_amount")
 #: Faults of an operation itself, where the provider has them.
@@ -40,12 +40,12 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     and the answer does not show it. ``rate_limited``: 429 with Retry-After. ``connection_reset``: before anything is
     done. ``slow``: the answer takes ``delay_ms`` longer. ``callback_lost``, ``callback_twice``: never sent, sent
     twice. ``callback_reordered``: delayed by ``delay_ms``, so that later ones overtake it.
-    ``callback_before_answer``: the answer waits ``delay_ms`` while the callbacks go out. ``method_revoked``,
+    ``callback_with_nul``: our ids in it end in U+0000. ``callback_before_answer``: the answer waits ``delay_ms`` while the callbacks go out. ``method_revoked``,
     ``decline:<reason>``: of a charge of a saved method. ``refund_later``, ``refund_fails_later``: it is pending for a
     while. ``captured_in_console``, ``released_in_console``, ``refunded_in_console``: the staff does so a moment later, with
     half of the amount; ``failure_after_success``, ``refund_undone``: the provider calls back a failure after the payment
-    succeeded, or the refund fails after it succeeded (:mod:`providers.sandbox.console`). ``register_missing``, ``register_extra``, ``register_amount``: of a movement in the statement of a day, the
-    same at every reading.
+    succeeded, or the refund fails after it succeeded (:mod:`providers.sandbox.console`). ``register_missing``,
+    ``register_extra``, ``register_amount``: of a movement in the statement of a day, the same at every reading.
     """
 
     fault: str

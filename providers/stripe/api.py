@@ -31,12 +31,14 @@ class Api(ApiClient):
         return await self._call("POST", path, type, data=encode(body).encode(), headers=headers)
 
     async def checkout_session(self, id: str) -> Session:
-        """A Checkout Session with its PaymentIntent."""
-        return await self._call("GET", f"/v1/checkout/sessions/{id}", Session, query={"expand[]": "payment_intent"})
+        """A Checkout Session with its PaymentIntent and that one's charge."""
+        query = {"expand[]": "payment_intent.latest_charge"}
+        return await self._call("GET", f"/v1/checkout/sessions/{id}", Session, query=query)
 
     async def intent(self, id: str) -> PaymentIntent:
-        """A PaymentIntent."""
-        return await self._call("GET", f"/v1/payment_intents/{id}", PaymentIntent)
+        """A PaymentIntent with its charge."""
+        query = {"expand[]": "latest_charge"}
+        return await self._call("GET", f"/v1/payment_intents/{id}", PaymentIntent, query=query)
 
     async def refunds(self, payment_intent: str) -> list[Refund]:
         """Every refund of a payment; not what a partial capture released."""

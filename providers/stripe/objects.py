@@ -1,6 +1,7 @@
 """The fields of Stripe's objects that we read."""
 
-from typing import Final, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -9,6 +10,14 @@ from providers.own_words import provider_reason
 
 #: ``reporting_category`` of what a partial capture released.
 PARTIAL_CAPTURE: Final = "partial_capture_reversal"
+
+#: As Stripe writes every time, bounded by what a datetime can hold.
+UnixSeconds = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799)]
+
+
+def moment(seconds: int | None) -> datetime | None:
+    """A time of Stripe's."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 class Named(msgspec.Struct):
@@ -50,6 +59,13 @@ class Failure(msgspec.Struct):
         return provider_reason(self.decline_code or self.code or self.type, self.message)
 
 
+class Attempt(Named):
+    """A charge, where the caller or the webhook endpoint expands it. ``created``: when the customer was charged, or the
+    amount was held."""
+
+    created: UnixSeconds | None = None
+
+
 class PaymentIntent(_WithMetadata):
     """A payment. Amounts in minor units. ``latest_charge`` exists after the first attempt to charge."""
 
@@ -63,7 +79,9 @@ class PaymentIntent(_WithMetadata):
     payment_method: Reference = None
     setup_future_usage: str | None = None
     last_payment_error: Failure | None = None
-    latest_charge: Reference = None
+    latest_charge: Attempt | str | None = None
+    capture_method: str | None = None
+    canceled_at: UnixSeconds | None = None
 
 
 class Session(msgspec.Struct):
@@ -95,6 +113,7 @@ class Refund(_WithMetadata):
     amount: int
     status: str | None = None
     payment_intent: Reference = None
+    created: UnixSeconds | None = None
     failure_reason: str | None = None
     balance_transaction: _Movement | str | None = None
 
@@ -122,8 +141,7 @@ class Source(_WithMetadata):
 
 
 class BalanceTransaction(msgspec.Struct):
-    """A movement on the balance. ``amount`` and ``fee``: minor units, debits negative; ``created``: Unix
-    seconds."""
+    """A movement on the balance. ``amount`` and ``fee``: minor units, debits negative."""
 
     id: str
     object: Literal["balance_transaction"]
@@ -131,7 +149,7 @@ class BalanceTransaction(msgspec.Struct):
     amount: int
     fee: int
     currency: str
-    created: int
+    created: UnixSeconds
     source: Source | None = None
     reporting_category: str | None = None
 

@@ -16,6 +16,7 @@ from providers.reading import read_json
 from providers.stripe import requests
 from providers.stripe.objects import (
     PARTIAL_CAPTURE,
+    Attempt,
     BalanceTransaction,
     Failure,
     PaymentIntent,
@@ -23,6 +24,7 @@ from providers.stripe.objects import (
     Refusal,
     Session,
     id_of,
+    moment,
 )
 
 #: ``type`` of a movement on the balance → what it is in a statement.
@@ -184,6 +186,7 @@ def observation(session: Session | None, intent: PaymentIntent | None, refunds: 
         captured=intent.amount_received,
         refunded=None if refunds is None else _given_back(listed),
         currency=None if intent.currency is None else intent.currency.upper(),
+        at=_at(intent, listed),
     )
 
 
@@ -219,6 +222,18 @@ def _status(intent: PaymentIntent, refunds: Iterable[Refund], *, recurring: bool
 
 def _given_back(refunds: Iterable[Refund]) -> int:
     return sum(refund.amount for refund in refunds if refund.status == "succeeded")
+
+
+def _at(intent: PaymentIntent, refunds: Iterable[Refund]) -> datetime | None:
+    """When the payment came to its state, where Stripe says it. When a hold was captured is not said."""
+    if (refunded := [refund.created for refund in refunds if refund.created is not None]) != []:
+        return moment(max(refunded))
+    if intent.status == "canceled":
+        return moment(intent.canceled_at)
+    is_captured_hold = intent.status == "succeeded" and intent.capture_method == "manual"
+    if is_captured_hold or not isinstance(intent.latest_charge, Attempt):
+        return None
+    return moment(intent.latest_charge.created)
 
 
 def _captures(intent: PaymentIntent) -> Iterable[ObservedOperation]:

@@ -18,7 +18,7 @@ from billing.messages import Observation
 from providers.base import CallbackRejected, CallbackVerifier, ParsedCallback, VerifiedCallback
 from providers.reading import read_json
 from providers.stripe import requests, responses
-from providers.stripe.objects import Charge, PaymentIntent, Refund, Session, id_of
+from providers.stripe.objects import Charge, PaymentIntent, Refund, Session, UnixSeconds, id_of, moment
 
 SIGNATURE: Final = "stripe-signature"
 SCHEME: Final = "v1"
@@ -52,11 +52,13 @@ class _Data(msgspec.Struct):
 
 
 class _Event(msgspec.Struct):
-    """``livemode`` and ``account``: from which mode, and which connected account, it is."""
+    """``created``: when it happened; ``livemode`` and ``account``: from which mode, and which connected account, it
+    is."""
 
     id: str
     type: str
     data: _Data
+    created: UnixSeconds | None = None
     livemode: bool | None = None
     account: str | None = None
 
@@ -156,7 +158,7 @@ def _callback(
     return ParsedCallback(
         references=tuple(reference for reference in references if reference),
         dedupe=event.id,
-        observed=observed,
+        observed=msgspec.structs.replace(observed, at=moment(event.created)),
         ask=ask,
     )
 

@@ -12,7 +12,7 @@ from providers.base import Unsupported
 from providers.fiscal import MAX_NAME, SUBJECTS
 
 CURRENCY: Final = "RUB"
-#: Receipt tax codes as published; later rates are added by the setting ``tax_codes``.
+#: Receipt tax codes as published; the setting ``tax_codes`` replaces codes and adds to them.
 TAX_CODES: Final[dict[str, str]] = {
     Tax.NONE: "none",
     Tax.VAT_0: "vat0",

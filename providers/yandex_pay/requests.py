@@ -1,5 +1,6 @@
 """Bodies of Yandex Pay's requests (merchant API, OpenAPI 3.0.3). Amounts are decimal strings."""
 
+import unicodedata
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -10,8 +11,9 @@ from billing.reasons import Reason
 from billing.vocabulary import Tax
 from providers.base import Unsupported
 
-#: Receipt tax codes, which are those of tag 1199 of the fiscal data format. The OpenAPI document of 2023 ends at 6; 7 to 10
-#: are in force since 2025, 11 and 12 since 2026. The setting ``tax_codes`` adds to them.
+#: Receipt tax codes, table 1 of https://pay.yandex.ru/docs/ru/custom/fns: 7 comes before 5, unlike in tag 1199 of the
+#: fiscal data format. We know no edition with 22 %: 11 and 12 are those of the tag. The setting ``tax_codes`` replaces
+#: codes and adds to them.
 TAX_CODES: Final[dict[str, int]] = {
     Tax.VAT_20: 1,
     Tax.VAT_10: 2,
@@ -19,10 +21,10 @@ TAX_CODES: Final[dict[str, int]] = {
     Tax.VAT_10_110: 4,
     Tax.VAT_0: 5,
     Tax.NONE: 6,
-    Tax.VAT_5: 7,
-    Tax.VAT_7: 8,
-    Tax.VAT_5_105: 9,
-    Tax.VAT_7_107: 10,
+    Tax.VAT_7: 7,
+    Tax.VAT_5: 8,
+    Tax.VAT_7_107: 9,
+    Tax.VAT_5_105: 10,
     Tax.VAT_22: 11,
     Tax.VAT_22_122: 12,
 }
@@ -30,6 +32,9 @@ MIN_TTL_S: Final = 180
 MAX_TTL_S: Final = 604_800
 #: Characters.
 MAX_PURPOSE: Final = 30
+_ELLIPSIS: Final = "…"
+#: Zero-width joiner: it makes one character of its neighbours.
+_JOINER: Final = "\u200d"
 
 
 def create(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]:
@@ -40,7 +45,7 @@ def create(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]
     return {
         **_opened(order, request, taxes),
         "availablePaymentMethods": ["CARD"],
-        "purpose": order.cart.items[0].title[:MAX_PURPOSE],
+        "purpose": _purpose(order),
     }
 
 
@@ -50,7 +55,7 @@ def subscribe(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, A
     order = request.order
     if order is None:
         raise Unsupported(Reason.INVALID_REQUEST)
-    return {**_opened(order, request, taxes), "isBinding": True, "title": order.cart.items[0].title[:MAX_PURPOSE]}
+    return {**_opened(order, request, taxes), "isBinding": True, "title": _purpose(order)}
 
 
 def recur(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]:
@@ -64,8 +69,24 @@ def recur(request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]:
         "amount": to_decimal_string(request.amount, request.currency),
         "currencyCode": request.currency,
         "cart": {"externalId": str(order.id), **_cart(order.cart, request, taxes)},
-        "purpose": order.cart.items[0].title[:MAX_PURPOSE],
+        "purpose": _purpose(order),
     }
+
+
+def _purpose(order: Order) -> str:
+    """The first title; where it is longer than a purpose may be, an ellipsis stands for the rest. A character of several
+    code points (an accent, an emoji with a skin colour, a family) stays whole."""
+    title = order.cart.items[0].title
+    if len(title) <= MAX_PURPOSE:
+        return title
+    end = MAX_PURPOSE - len(_ELLIPSIS)
+    while end and (title[end - 1] == _JOINER or _continues(title[end])):
+        end -= 1
+    return title[:end].rstrip() + _ELLIPSIS
+
+
+def _continues(char: str) -> bool:
+    return char == _JOINER or "\U0001f3fb" <= char <= "\U0001f3ff" or unicodedata.category(char).startswith("M")
 
 
 def _opened(order: Order, request: ProviderRequest, taxes: Mapping[str, int]) -> dict[str, Any]:

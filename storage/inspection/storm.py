@@ -15,6 +15,15 @@ _MINE = """
 """
 _STATUSES = text(_MINE + "SELECT status, count(*) FROM mine GROUP BY status")  # noqa: S608
 _CAPTURED = text(_MINE + "SELECT id FROM mine WHERE status = 'CAPTURED' ORDER BY id")  # noqa: S608
+_HELD = text(
+    _MINE  # noqa: S608
+    + """
+    SELECT id, version FROM mine WHERE status = 'AUTHORIZED' AND NOT EXISTS (
+        SELECT FROM operations op
+        WHERE op.payment_id = mine.id AND op.type <> 'AUTHORIZE' AND op.status IN ('PENDING', 'UNKNOWN')
+    ) ORDER BY id
+    """
+)
 # Open operations; those changed recently may have a call in flight.
 _OPEN = text(
     _MINE  # noqa: S608
@@ -74,6 +83,11 @@ async def statuses(connection: AsyncConnection, storm: Storm) -> dict[str, int]:
 async def captured(connection: AsyncConnection, storm: Storm) -> list[UUID]:
     """The ids of the captured payments."""
     return list((await connection.execute(_CAPTURED, storm._asdict())).scalars())
+
+
+async def held(connection: AsyncConnection, storm: Storm) -> list[tuple[UUID, int]]:
+    """(payment id, version) of the payments that are held, with nothing under way."""
+    return [(id, version) for id, version in await connection.execute(_HELD, storm._asdict())]
 
 
 async def open_operations(

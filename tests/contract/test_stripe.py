@@ -1,11 +1,12 @@
-"""What the adapter sends and the sandbox answers, against the types that Stripe publishes in its library.
+"""What the adapter sends and the sandbox answers, against the types that Stripe publishes in its library, and what the
+adapter sends at stripe-mock.
 
-Stripe's OpenAPI document is not among ours; the library is made from it: its ``…Params`` are what each call takes, its
-objects what is answered.
+The library is made from Stripe's OpenAPI document: its ``…Params`` are what each call takes, its objects what is
+answered. Stripe-mock has the document itself, and checks parameters more closely than types do.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from functools import cache
 from types import NoneType, UnionType
@@ -24,7 +25,10 @@ from typing_extensions import get_type_hints, is_typeddict
 
 from billing.orders import Contact
 from billing.vocabulary import Action, CaptureMode, Outcome
+from providers.reading import read_json
 from providers.stripe import requests
+from providers.stripe.objects import BalanceTransaction, Page, PaymentIntent, Refund, Session
+from tests.contract import stripe_mock
 from tests.support.factories import NOW, an_order
 from tests.support.named_providers import StripeWorld, a_charge
 from tests.support.sandbox import a_request, running
@@ -53,8 +57,13 @@ OBJECTS: dict[str, Any] = {
     "payment_intent": stripe.PaymentIntent,
     "refund": stripe.Refund,
 }
-
-
+#: Resource → how we read it.
+READ: dict[str, Any] = {
+    "sessions": Session,
+    "payment_intents": PaymentIntent,
+    "refunds": Refund,
+    "balance_transactions": BalanceTransaction,
+}
 #: When a value is of a scalar type; numbers and booleans come as text in a form.
 SCALARS: dict[Any, Callable[[Any], bool]] = {
     int: lambda value: not isinstance(value, bool) and str(value).lstrip("-").isdecimal(),
@@ -153,9 +162,56 @@ async def world(tmp_path):
         yield world
 
 
+Check = Callable[[web.Request, str, str, bytes | None], Awaitable[None]]
+"""Of a request with its body, the call that it is, and its answer: ``None`` for a refusal."""
+
+
+async def check_types(request: web.Request, body: str, call: str, answer: bytes | None) -> None:
+    """Against the library's types."""
+    check(form(body if request.method == "POST" else request.query_string), PARAMETERS[request.method, call])
+    if answer is not None:
+        check_answer(json.loads(answer))
+
+
+def at_stripe_mock(url: str) -> Check:
+    """Stripe-mock takes the same request, and its answer can be read."""
+
+    async def check_call(request: web.Request, body: str, call: str, _answer: bytes | None) -> None:
+        status, content = await ask_mock(url, request.method, request.path_qs.removeprefix(API), body)
+        assert status == 200, content
+        resource = call.split("/{id}", maxsplit=1)[0].rsplit("/", 1)[-1]
+        objects = [content] if request.method == "POST" or "{id}" in call else read_json(content, Page).items
+        for row in objects:
+            read_json(row, READ[resource])
+
+    return check_call
+
+
+async def ask_mock(url: str, method: str, path: str, body: str) -> tuple[int, bytes]:
+    headers = {"Authorization": f"Bearer {stripe_mock.KEY}", "Content-Type": "application/x-www-form-urlencoded"}
+    async with (
+        ClientSession() as http,
+        http.request(method, f"{url}{path}", data=body or None, headers=headers) as said,
+    ):
+        return said.status, await said.read()
+
+
+@pytest.fixture(scope="session")
+async def mock_url():
+    if not stripe_mock.PROGRAM.exists():
+        pytest.skip("stripe-mock is not built: make stripe-mock builds it where Go is there")
+    async with stripe_mock.running() as url:
+        yield url
+
+
+@pytest.fixture(params=["the library's types", "stripe-mock"])
+def checked(request: pytest.FixtureRequest) -> Check:
+    return check_types if request.param != "stripe-mock" else at_stripe_mock(request.getfixturevalue("mock_url"))
+
+
 @pytest.fixture
-async def between(world: StripeWorld):
-    """A relay between adapter and sandbox that checks what passes against the library's types."""
+async def between(world: StripeWorld, checked: Check):
+    """A relay between adapter and sandbox that checks what passes."""
     seen: list[str] = []
 
     async def relay(request: web.Request) -> web.Response:
@@ -165,15 +221,13 @@ async def between(world: StripeWorld):
         shown = f"{first}/{rest[0]}" if first == "checkout" else first
         rest = rest[1:] if first == "checkout" else rest
         call = "/".join([shown, *(["{id}"] if rest else []), *rest[1:]])
-        check(form(body if request.method == "POST" else request.query_string), PARAMETERS[request.method, call])
         headers = {name: value for name, value in request.headers.items() if name not in ("Host", "Content-Length")}
         async with (
             ClientSession() as http,
             http.request(request.method, f"{world.url}{request.path_qs}", data=body or None, headers=headers) as answer,
         ):
             content, status = await answer.read(), answer.status
-        if status == 200:
-            check_answer(json.loads(content))
+        await checked(request, body, call, content if status == 200 else None)
         seen.append(f"{request.method} {call} {status}")
         return web.Response(status=status, body=content, content_type="application/json")
 
@@ -191,7 +245,7 @@ async def between(world: StripeWorld):
 SESSION, INTENT = "checkout/sessions", "payment_intents"
 
 
-async def test_one_stage_with_refunds_has_the_librarys_types(world, between):
+async def test_one_stage_with_refunds_speaks_stripes_language(world, between):
     request = await world.settled(60_000, 40_000)
     assert (await world.ask_for(request, Action.REFUND, 10_000)).outcome is Outcome.SUCCEEDED
     assert (await world.ask_for(request, Action.ROLLBACK)).outcome is Outcome.PENDING
@@ -203,7 +257,7 @@ async def test_one_stage_with_refunds_has_the_librarys_types(world, between):
     ]  # fmt: skip
 
 
-async def test_two_stages_have_the_librarys_types(world, between):
+async def test_two_stages_speak_stripes_language(world, between):
     captured = await world.hold(60_000)
     assert (await world.ask_for(captured, Action.CAPTURE, 50_000)).outcome is Outcome.SUCCEEDED
     voided = await world.hold(5_000)
@@ -217,7 +271,7 @@ async def test_two_stages_have_the_librarys_types(world, between):
     ]  # fmt: skip
 
 
-async def test_saved_methods_searches_and_statements_have_the_librarys_types(world, between):
+async def test_saved_methods_searches_and_statements_speak_stripes_language(world, between):
     saved = await world.settled(29_900, save_method=True)
     method = next(said.observed.method_ref for said in world.said(saved) if said.observed.method_ref)
     charge = a_charge("stripe", method)
@@ -243,22 +297,38 @@ async def test_events_carry_the_librarys_objects(world):
         check(event, stripe.Event)
 
 
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        lambda body: body.update(mode=["payment"]),
-        lambda body: body.update(success="https://cinema.example"),
-        lambda body: body["line_items"][0]["price_data"].pop("currency"),
-        lambda body: body["line_items"][0].update(quantity="one"),
-        lambda body: body["payment_intent_data"].update(capture="manual"),
-        lambda body: body.update(line_items="film"),
-    ],
-)
-def test_the_check_itself_sees_a_request_that_is_wrong(spoil):
+SPOILT: list[Callable[[Any], object]] = [
+    lambda body: body.update(mode=["payment"]),
+    lambda body: body.update(success="https://cinema.example"),
+    lambda body: body["line_items"][0]["price_data"].pop("currency"),
+    lambda body: body["line_items"][0].update(quantity="one"),
+    lambda body: body.update(line_items="film"),
+]
+#: Stripe-mock does not see a parameter inside of another that the document does not have.
+SEEN_BY_TYPES_ONLY: list[Callable[[Any], object]] = [
+    lambda body: body["payment_intent_data"].update(capture="manual"),
+]
+
+
+def a_checkout() -> dict[str, Any]:
     order = msgspec.structs.replace(an_order(), contact=Contact("viewer@cinema.example", None))
-    request = a_request(order=order, provider="stripe", capture_mode=CaptureMode.TWO_STAGE, opened_at=NOW)
-    body = form(requests.encode(requests.checkout(request)))
+    return requests.checkout(
+        a_request(order=order, provider="stripe", capture_mode=CaptureMode.TWO_STAGE, opened_at=NOW)
+    )
+
+
+@pytest.mark.parametrize("spoil", [*SPOILT, *SEEN_BY_TYPES_ONLY])
+def test_the_check_itself_sees_a_request_that_is_wrong(spoil):
+    body = form(requests.encode(a_checkout()))
     check(body, stripe.params.checkout.SessionCreateParams)
     spoil(body)
     with pytest.raises(AssertionError):
         check(body, stripe.params.checkout.SessionCreateParams)
+
+
+@pytest.mark.parametrize("spoil", SPOILT)
+async def test_stripe_mock_itself_refuses_a_request_that_is_wrong(mock_url, spoil):
+    body = a_checkout()
+    assert (await ask_mock(mock_url, "POST", "/v1/checkout/sessions", requests.encode(body)))[0] == 200
+    spoil(body)
+    assert (await ask_mock(mock_url, "POST", "/v1/checkout/sessions", requests.encode(body)))[0] == 400

@@ -165,6 +165,13 @@ def test_every_rate_in_force_has_a_code_of_its_own():
     assert sorted(TAX_CODES.values()) == list(range(1, 13))
 
 
+def test_the_rates_of_2025_have_yandex_pays_codes_not_those_of_tag_1199():
+    """Table 1 of https://pay.yandex.ru/docs/ru/custom/fns."""
+    assert [tax for tax, code in TAX_CODES.items() if 7 <= code <= 10] == [
+        Tax.VAT_7, Tax.VAT_5, Tax.VAT_7_107, Tax.VAT_5_105,
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("tax", sorted(set(TAX_CODES) - NEWER_TAXES))
 async def test_every_tax_code_and_a_long_title_speak_the_documents_language(world, between, tax):
     cart = Cart((Item("film-1", "A film with a title that is far longer than a purpose may be", 1, 59_900, tax=tax),))

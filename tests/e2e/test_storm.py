@@ -10,7 +10,7 @@ def test_in_bad_weather_every_payment_ends_and_is_what_the_provider_says(running
     assert stormy.returncode == 0, stormy.stdout + stormy.stderr
     figures = json.loads(stormy.stdout.splitlines()[-1])
     assert figures["accepted"] == 40
-    assert figures["statuses"].keys() <= {"CAPTURED", "PARTIALLY_REFUNDED", "REFUNDED", "FAILED"}
+    assert figures["statuses"].keys() <= {"CAPTURED", "PARTIALLY_REFUNDED", "REFUNDED", "VOIDED", "FAILED"}
     assert figures["statuses"]["FAILED"] == 4
     assert figures["refunds"] > 0
     assert (figures["unfinished"], figures["violations"]) == (0, [])

@@ -176,11 +176,10 @@ class StripeApi:
 
     def _session(self, request: web.Request, params: Params) -> dict[str, Any]:
         order = self._payments.find(request.match_info["id"], "session")
-        expanded = "payment_intent" in parameters.nested(params, "expand").values()
-        return self._payments.session(order, expanded=expanded)
+        return self._payments.session(order, _expand(params))
 
-    def _intent(self, request: web.Request, _params: Params) -> dict[str, Any]:
-        return serializers.intent(self._found(request))
+    def _intent(self, request: web.Request, params: Params) -> dict[str, Any]:
+        return serializers.intent(self._found(request), _expand(params))
 
     def _read_refund(self, request: web.Request, _params: Params) -> dict[str, Any]:
         id = request.match_info["id"]
@@ -199,16 +198,14 @@ class StripeApi:
         return lists.page(_path(request), rows, params)
 
     def _refunds(self, request: web.Request, params: Params) -> dict[str, Any]:
-        rows = self._all_refunds(expanded="data.balance_transaction" in parameters.nested(params, "expand").values())
+        rows = self._all_refunds(expanded="data.balance_transaction" in _expand(params))
         if "payment_intent" in params:
             rows = [row for row in rows if row["payment_intent"] == params["payment_intent"]]
         return lists.page(_path(request), rows, params)
 
     def _transactions(self, request: web.Request, params: Params) -> dict[str, Any]:
-        expanded = "data.source" in parameters.nested(params, "expand").values()
-        rows = lists.transactions(
-            with_statement_faults(movements(self._orders(), MOVES), PROVIDER, self._faults), expanded=expanded
-        )
+        found = with_statement_faults(movements(self._orders(), MOVES), PROVIDER, self._faults)
+        rows = lists.transactions(found, expanded="data.source" in _expand(params))
         for name in ("type", "source", "currency"):
             if name in params:
                 rows = [row for row in rows if row[name] == params[name] or _is_of(row[name], params[name])]
@@ -253,6 +250,10 @@ def _error(type: str, message: str, code: str | None = None) -> dict[str, str | 
 
 def _named() -> dict[str, str]:
     return {"Request-Id": f"req_{uuid.uuid4().hex[:14]}"}
+
+
+def _expand(params: Params) -> list[str]:
+    return list(parameters.nested(params, "expand").values())
 
 
 def _is_of(shown: Any, id: str) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from providers.sandbox import console
@@ -34,9 +34,9 @@ class Payments:
         self._payment_url = context.payment_url
         self._methods = Methods(context.ledger, context.faults)
 
-    def session(self, order: Order, *, expanded: bool = False) -> dict[str, Any]:
-        """A Checkout Session as Stripe shows it."""
-        return serializers.session(order, self._payment_url(order.order_id), expanded=expanded)
+    def session(self, order: Order, expand: Collection[str] = ()) -> dict[str, Any]:
+        """A Checkout Session as Stripe shows it. ``expand``: the objects to show whole."""
+        return serializers.session(order, self._payment_url(order.order_id), expand)
 
     def find(self, id: str, param: str) -> Order:
         """By the id of its session or its PaymentIntent."""

@@ -5,6 +5,7 @@ An order is a Checkout Session with its PaymentIntent, or a PaymentIntent alone;
 
 import time
 import uuid
+from collections.abc import Collection
 from typing import Any, Final
 
 import msgspec
@@ -51,12 +52,13 @@ def session_status(order: Order) -> str:
     return "open" if order.status == "PENDING" else "complete"
 
 
-def session(order: Order, url: str, *, expanded: bool = False) -> dict[str, Any]:
-    """A Checkout Session. ``expanded``: with the whole PaymentIntent."""
+def session(order: Order, url: str, expand: Collection[str] = ()) -> dict[str, Any]:
+    """A Checkout Session. ``expand``: the objects to show whole."""
     status = session_status(order)
     shown: Any = None
     if has_intent(order):
-        shown = intent(order) if expanded else intent_id(order)
+        inner = [name.removeprefix("payment_intent.") for name in expand if name.startswith("payment_intent")]
+        shown = intent(order, inner) if inner else intent_id(order)
     return {
         "id": order.order_id,
         "object": "checkout.session",
@@ -80,20 +82,23 @@ def session(order: Order, url: str, *, expanded: bool = False) -> dict[str, Any]
     }
 
 
-def intent(order: Order) -> dict[str, Any]:
-    """A PaymentIntent."""
+def intent(order: Order, expand: Collection[str] = ()) -> dict[str, Any]:
+    """A PaymentIntent. ``expand``: the objects to show whole."""
     status = _STATUSES.get(order.status)
     if status is None:  # FAILED: an expired session takes its PaymentIntent with it; a declined charge may be tried
         status = "canceled" if is_session(order) else "requires_payment_method"
     if order.details.get("unconfirmed"):
         status = "requires_confirmation"
+    attempted: Any = None
+    if order.operations:
+        attempted = charge(order) if "latest_charge" in expand else _charge_id(order)
     return {
         "id": intent_id(order),
         "object": "payment_intent",
         "amount": order.amount,
         "amount_capturable": order.authorized if order.status == "AUTHORIZED" else 0,
         "amount_received": order.captured,
-        "canceled_at": None,
+        "canceled_at": int(order.operations[-1].updated) if order.status == "VOIDED" else None,
         "cancellation_reason": order.reason if order.status == "VOIDED" else None,
         "capture_method": "manual" if order.two_stage else "automatic",
         "client_secret": f"{intent_id(order)}_secret_sandbox",
@@ -102,7 +107,7 @@ def intent(order: Order) -> dict[str, Any]:
         "currency": order.currency.lower(),
         "customer": order.details.get("customer"),
         "last_payment_error": order.details.get("last_error"),
-        "latest_charge": _charge_id(order) if order.operations else None,
+        "latest_charge": attempted,
         "livemode": False,
         "metadata": order.details.get("metadata", {}),
         "payment_method": order.details.get("payment_method"),
@@ -148,7 +153,7 @@ def charge(order: Order) -> dict[str, Any]:
         "amount_captured": order.captured,
         "amount_refunded": sum(refunds),
         "captured": order.captured > 0,
-        "created": int(order.created),
+        "created": int(order.operations[0].created if order.operations else order.created),
         "currency": order.currency.lower(),
         "metadata": order.details.get("charge_metadata", {}),
         "payment_intent": intent_id(order),

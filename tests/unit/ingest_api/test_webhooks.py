@@ -37,6 +37,14 @@ async def test_a_badly_signed_callback_is_refused(world) -> None:
     assert world.writer.records == []
 
 
+async def test_a_callback_of_64_kib_is_stored_whole(world) -> None:
+    body = b"x" * (64 * 1024)
+    answer = await world.callback(body, **{"X-Signature": "good"})
+
+    assert answer.status == 200
+    assert len(world.writer.records) == 1
+
+
 async def test_a_callback_over_64_kib_is_refused_before_it_is_checked(world) -> None:
     answer = await world.callback(b"x" * (64 * 1024 + 1), **{"X-Signature": "good"})
 

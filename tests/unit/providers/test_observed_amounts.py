@@ -67,6 +67,46 @@ def test_stripe(fields: dict[str, Any], refunds: tuple[int, ...] | None, wanted:
     assert amounts(stripe.observation(None, intent, made)) == wanted
 
 
+HELD, REFUNDED = datetime(2026, 11, 27, 12, tzinfo=UTC), datetime(2026, 11, 27, 13, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("fields", "refunds", "wanted"),
+    [
+        ({"status": "requires_capture", "capture_method": "manual"}, [], HELD),
+        ({"status": "succeeded", "capture_method": "automatic"}, [], HELD),
+        ({"status": "succeeded", "capture_method": "automatic"}, [HELD, REFUNDED, HELD], REFUNDED),
+        ({"status": "succeeded", "capture_method": "manual"}, [], None),
+        ({"status": "succeeded", "capture_method": "manual"}, [REFUNDED], REFUNDED),
+        ({"status": "succeeded", "capture_method": "automatic", "latest_charge": "ch_1"}, [], None),
+        ({"status": "canceled", "canceled_at": int(REFUNDED.timestamp())}, [], REFUNDED),
+        ({"status": "processing", "latest_charge": None}, [], None),
+    ],
+    ids=[
+        "held", "captured at once", "refunded", "a hold captured: not said", "a hold captured and refunded",
+        "the charge is not shown", "released", "nothing yet",
+    ],
+)  # fmt: skip
+def test_stripe_s_time_is_that_of_the_charge_the_newest_refund_or_the_release(
+    fields: dict[str, Any], refunds: list[datetime], wanted: datetime | None
+):
+    charge = {"id": "ch_1", "created": int(HELD.timestamp())}
+    said = {"id": "pi_1", "object": "payment_intent", "latest_charge": charge, **fields}
+    made = [
+        StripeRefund(id="re_1", object="refund", status="succeeded", amount=1, created=int(at.timestamp()))
+        for at in refunds
+    ]
+    assert stripe.observation(None, msgspec.convert(said, PaymentIntent), made).at == wanted
+
+
+def test_tbank_says_no_time():
+    answer = tbank.Answer(success=True, error_code="0", status="CONFIRMED", amount=30_000)
+    request = a_request(Action.INQUIRE, an_order(30_000), order_ref="1")
+    observed = tbank.inquired(answer, "1", request).observed
+    assert observed is not None
+    assert observed.at is None
+
+
 BOOKS = Books(PaymentStatus.CAPTURED, 30_000, 18_000, 0)
 
 

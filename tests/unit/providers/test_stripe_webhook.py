@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -10,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from billing.errors import InvalidMessage
-from billing.messages import Observation
+from billing.messages import Observation, ProviderReason
 from billing.vocabulary import OperationStatus, PaymentStatus
 from providers.base import CallbackRejected
 from providers.http import CallLimits
@@ -145,6 +146,19 @@ def test_an_event_of_a_refund_tells_of_our_operation(type):
     assert (operation.operation_id, operation.status, operation.amount) == (ours, OperationStatus.FAIL, 5)
 
 
+def test_a_refund_that_failed_later_keeps_the_providers_reason():
+    refund = {
+        "id": "re_1",
+        "object": "refund",
+        "status": "failed",
+        "amount": 5,
+        "failure_reason": "lost_or_stolen_card",
+    }
+    (operation,) = parse(event("refund.failed", **refund, metadata={"operation": str(uuid4())})).observed.operations
+    assert operation.reason == "declined"
+    assert operation.provider_reason == ProviderReason("lost_or_stolen_card")
+
+
 def test_a_charge_given_back_makes_the_provider_be_asked():
     charge = {"id": "ch_1", "object": "charge", "payment_intent": "pi_1", "metadata": {"operation": "ours"}}
     parsed = parse(event("charge.refunded", **charge))
@@ -202,7 +216,23 @@ async def test_a_thin_event_is_stored_and_set_aside_by_name(verifier):
 def test_the_end_of_a_slow_method_makes_the_payment_ask(outcome):
     session = {"id": "cs_1", "object": "checkout.session", "status": "complete", "client_reference_id": "ours"}
     parsed = parse(event(f"checkout.session.async_payment_{outcome}", **session))
-    assert (parsed.references, parsed.ask, parsed.observed) == (("ours", "cs_1"), True, Observation())
+    at = datetime.fromtimestamp(NOW, UTC)
+    assert (parsed.references, parsed.ask, parsed.observed) == (("ours", "cs_1"), True, Observation(at=at))
+
+
+@pytest.mark.parametrize("type", EVENTS)
+def test_an_observation_has_the_time_of_its_event(type):
+    objects = {"checkout": "checkout.session", "payment_intent": "payment_intent", "refund": "refund"}
+    kind = "refund" if type.startswith("charge.refund.") else objects.get(type.split(".")[0], "charge")
+    status = "complete" if kind == "checkout.session" else "succeeded"
+    shown = {"id": "x_1", "object": kind, "status": status, "amount": 1}
+    assert parse(event(type, **shown)).observed.at == datetime.fromtimestamp(NOW, UTC)
+
+
+@pytest.mark.parametrize("created", [-1, 10**18, "2026-11-23T12:00:00Z"])
+def test_an_event_of_an_impossible_time_is_set_aside_and_the_field_is_named(created):
+    with pytest.raises(InvalidMessage, match="created"):
+        parse(json.dumps(json.loads(event()) | {"created": created}).encode())
 
 
 @pytest.mark.parametrize(

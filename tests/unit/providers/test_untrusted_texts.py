@@ -237,6 +237,7 @@ async def test_a_refusal_is_kept_in_the_providers_own_words(provider, status, bo
     [
         ("stripe", 400, {"error": {"type": "invalid_request_error", "code": "charge_already_refunded", "message": "Charge ch_1 has already been refunded."}}, "already_refunded", "charge_already_refunded"),
         ("stripe", 400, {"error": {"type": "invalid_request_error", "code": "balance_insufficient", "message": "Insufficient funds in your account."}}, "merchant_balance", "balance_insufficient"),
+        ("stripe", 400, {"error": {"type": "invalid_request_error", "code": "charge_disputed", "message": "Charge ch_1 has been charged back; cannot issue a refund."}}, "invalid_state", "charge_disputed"),
         ("yookassa", 200, {"id": THEIRS, "payment_id": THEIRS, "status": "canceled", "amount": AMOUNT, "created_at": "2026-11-23T12:00:00Z", "cancellation_details": {"party": "yoo_money", "reason": "insufficient_funds"}}, "merchant_balance", "insufficient_funds"),
         ("yookassa", 400, {"type": "error", "id": "1", "code": "invalid_request", "description": "Not enough balance to refund"}, "invalid_request", "invalid_request"),
         ("tbank", 200, {"Success": False, "ErrorCode": "4", "Message": "Статус не изменить"}, "invalid_state", "4"),

@@ -153,3 +153,25 @@ async def test_logs_carry_neither_the_key_nor_the_customer_nor_the_cart(script: 
     text = json.dumps(logged, default=str)
     for secret in ("Api-Key", "person@example.com", "+79990000000", order.customer_id, "Film 1"):
         assert secret not in text
+
+
+@pytest.mark.parametrize(
+    ("title", "purpose"),
+    [
+        ("f" * 30, "f" * 30),
+        ("f" * 31, "f" * 29 + "…"),
+        ("f" * 28 + " a film", "f" * 28 + "…"),
+        ("f" * 28 + "e\u0301 and more", "f" * 28 + "…"),
+        ("f" * 28 + "\U0001f44d\U0001f3fd and more", "f" * 28 + "…"),
+        ("f" * 26 + "\U0001f468\u200d\U0001f469\u200d\U0001f467 and more", "f" * 26 + "…"),
+    ],
+    ids=["fits", "one too long", "a space at the end", "an accent", "an emoji with a skin colour", "a family"],
+)
+async def test_a_title_longer_than_a_purpose_is_cut_visibly_and_not_inside_a_character(
+    script: Script, adapter: YandexPay, title: str, purpose: str
+) -> None:
+    order = msgspec.structs.replace(an_order(59_900), cart=Cart((Item("film-1", title, 1, 59_900),)))
+    await adapter.perform(a_request(order=order))
+
+    assert script.bodies[0]["purpose"] == purpose
+    assert script.bodies[0]["cart"]["items"][0]["title"] == title
