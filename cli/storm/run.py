@@ -74,12 +74,14 @@ async def storm(
         findings = await audit(settings, AUDIT_WAIT_S, settled=False, on_progress=on_progress)
         async with engine.connect() as connection:
             statuses, sums = await sql.statuses(connection, storm), await sql.ledger_sums(connection, storm)
+            failures = await sql.failures(connection, storm)
         providers = [await _compared(Record(http, urls["sandbox"]), one) for one in sums]
     return {
         "payments": payments,
         "accepted": len(shop.accepted),
         "rate": rate,
         "statuses": statuses,
+        "failures": failures,
         "refunds": refunds,
         "asked_again": sent,
         "unfinished": unfinished,

@@ -14,6 +14,7 @@ _MINE = """
     )
 """
 _STATUSES = text(_MINE + "SELECT status, count(*) FROM mine GROUP BY status")  # noqa: S608
+_FAILURES = text(_MINE + "SELECT reason, count(*) FROM mine WHERE status = 'FAILED' GROUP BY reason")  # noqa: S608
 _CAPTURED = text(_MINE + "SELECT id FROM mine WHERE status = 'CAPTURED' ORDER BY id")  # noqa: S608
 _HELD = text(
     _MINE  # noqa: S608
@@ -78,6 +79,11 @@ class Storm(NamedTuple):
 async def statuses(connection: AsyncConnection, storm: Storm) -> dict[str, int]:
     """Status → payments."""
     return dict((status, count) for status, count in await connection.execute(_STATUSES, storm._asdict()))  # noqa: C402
+
+
+async def failures(connection: AsyncConnection, storm: Storm) -> dict[str, int]:
+    """Reason → failed payments."""
+    return dict((reason, count) for reason, count in await connection.execute(_FAILURES, storm._asdict()))  # noqa: C402
 
 
 async def captured(connection: AsyncConnection, storm: Storm) -> list[UUID]:

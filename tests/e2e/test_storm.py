@@ -11,7 +11,9 @@ def test_in_bad_weather_every_payment_ends_and_is_what_the_provider_says(running
     figures = json.loads(stormy.stdout.splitlines()[-1])
     assert figures["accepted"] == 40
     assert figures["statuses"].keys() <= {"CAPTURED", "PARTIALLY_REFUNDED", "REFUNDED", "VOIDED", "FAILED"}
-    assert figures["statuses"]["FAILED"] == 4
+    # A hold that was released in a console before anybody heard of it is a failed payment.
+    assert figures["failures"].pop("voided", 0) + figures["statuses"].pop("VOIDED", 0) <= 8
+    assert figures["failures"] == {"insufficient_funds": 4}
     assert figures["refunds"] > 0
     assert (figures["unfinished"], figures["violations"]) == (0, [])
     assert {one["provider"] for one in figures["providers"]} == {"yandex-pay", "yookassa", "stripe", "tbank"}
