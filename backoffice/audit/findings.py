@@ -27,7 +27,7 @@ Provider
     ``charge_mismatch``      captured or refunded differ
     ``charge_excessive``     the provider captured more than the payment's amount
     ``charge_doubled``       the provider captured one order more than once
-    ``charge_unsettled``     they differ while an operation is open (only with ``settled``)
+    ``charge_unsettled``     they differ while an operation is open or a question is due (only with ``settled``)
 ClickHouse
     ``analytics_missing``, ``analytics_mismatch``, ``analytics_extra``, ``analytics_behind``
 RabbitMQ

@@ -91,7 +91,7 @@ async def check_charges(
 
 
 def compare(charges: Iterable[Charge], orders: Mapping[str, OrderRecord], findings: Findings, *, settled: bool) -> None:
-    """Compare our payments with the provider's orders. While an operation is open the two may differ."""
+    """Compare our payments with the provider's orders. While an operation is open or a question is due the two may differ."""
     for charge in charges:
         findings.checked["charges"] += 1
         order = orders.get(charge.order_ref)

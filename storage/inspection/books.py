@@ -147,14 +147,15 @@ _VERSIONS = text("SELECT id, version FROM payments WHERE id = ANY(:ids)").bindpa
 _CHARGES = text(
     """
     SELECT p.id, p.order_ref, p.amount, p.captured, p.refunded,
-           EXISTS (SELECT FROM operations o WHERE o.payment_id = p.id AND o.status IN ('PENDING', 'UNKNOWN')) AS open
+           EXISTS (SELECT FROM operations o WHERE o.payment_id = p.id
+                   AND (o.status IN ('PENDING', 'UNKNOWN') OR o.next_chase_at IS NOT NULL)) AS open
     FROM payments p WHERE p.provider = :provider
     UNION ALL
     -- An order abandoned for another provider: money taken there after all was given back there.
     SELECT p.id, coalesce(opened.provider_ref, opened.id::text), opened.amount,
            coalesce(sum(o.amount) FILTER (WHERE o.type = 'CAPTURE' AND o.status = 'SUCCESS'), 0)::bigint,
            coalesce(sum(o.amount) FILTER (WHERE o.type = 'REFUND' AND o.status = 'SUCCESS'), 0)::bigint,
-           bool_or(o.status IN ('PENDING', 'UNKNOWN'))
+           bool_or(o.status IN ('PENDING', 'UNKNOWN') OR o.next_chase_at IS NOT NULL)
     FROM operations opened
     JOIN payments p ON p.id = opened.payment_id AND p.provider <> opened.provider
     JOIN operations o ON o.payment_id = p.id AND o.provider = opened.provider
@@ -179,7 +180,8 @@ _OPERATIONS_OF_HOUR = text(
 
 
 class Charge(NamedTuple):
-    """An order at a provider as we have it; amounts in minor units. ``open``: an operation is not final."""
+    """An order at a provider as we have it; amounts in minor units. ``open``: an operation is not final, or the provider
+    will be asked about the order again."""
 
     payment_id: UUID
     order_ref: str

@@ -1,5 +1,6 @@
 """Records for the audit: a consistent payment, and ways to damage it past every constraint."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -23,7 +24,11 @@ async def captured(engine: AsyncEngine, start: int = 0) -> Payment:
     """A captured payment whose three messages are at offsets ``start`` to ``start + 2`` of the inbox."""
     create = a_create()
     first = a_payment(payment_id=create.payment_id, order=create.order)
-    messages = [create, opened(first), told(first, PaymentStatus.CAPTURED)]
+    return await recorded(engine, [create, opened(first), told(first, PaymentStatus.CAPTURED)], start)
+
+
+async def recorded(engine: AsyncEngine, messages: Sequence[Message], start: int = 0) -> Payment:
+    """The payment after these messages, which are at offsets from ``start`` of the inbox."""
     payment: Payment | None = None
     postings, journal = [], []
     for offset, message in enumerate(messages, start):

@@ -7,12 +7,18 @@ import msgspec
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from backoffice.audit import provider
 from backoffice.audit.audit import check_books
 from backoffice.audit.findings import Findings
 from backoffice.audit.streams import check_creates, check_events, check_journal, check_versions
+from billing.messages import Message
 from billing.messages.topics import EVENTS
+from billing.payments.model import Payment
+from billing.vocabulary import PaymentStatus
+from storage.inspection import books as sql
 from storage.inspection.books import moment
-from tests.integration.backoffice.audit.books import PARTITION, captured, damage
+from tests.integration.backoffice.audit.books import PARTITION, captured, damage, recorded
+from tests.support.factories import a_create, a_payment, opened, shown, told
 
 
 async def kinds(engine: AsyncEngine) -> set[str]:
@@ -29,6 +35,40 @@ async def test_consistent_records_have_no_violation(database):
         await check_books(connection, findings)
     assert findings.violations == []
     assert findings.checked == {"payments": 1, "operations": 2, "postings": 1, "journal": 3}
+
+
+async def test_a_capture_that_the_provider_showed_when_asked_is_no_violation(database):
+    payment, messages = unpaid_with_messages()
+    payment = await recorded(database, [*messages, shown(payment, PaymentStatus.CAPTURED)])
+    assert (payment.status, await kinds(database)) == (PaymentStatus.CAPTURED, set())
+    assert await compared(database, payment) == ([], 0)
+
+
+async def test_a_capture_whose_callback_was_lost_is_in_flight_until_the_provider_is_asked(database):
+    payment, messages = unpaid_with_messages()
+    payment = await recorded(database, [*messages, told(payment, PaymentStatus.AUTHORIZED)])
+    assert payment.status is PaymentStatus.AUTHORIZED
+    assert not any(operation.is_open for operation in payment.operations)
+    assert await compared(database, payment) == ([], 1)
+    assert await compared(database, payment, settled=True) == (["charge_unsettled"], 0)
+    await damage(database, "UPDATE operations SET next_chase_at = NULL")
+    assert await compared(database, payment) == (["charge_mismatch"], 0)
+
+
+def unpaid_with_messages() -> tuple[Payment, list[Message]]:
+    create = a_create()
+    payment = a_payment(payment_id=create.payment_id, order=create.order)
+    return payment, [create, opened(payment)]
+
+
+async def compared(engine: AsyncEngine, payment: Payment, *, settled: bool = False) -> tuple[list[str], int]:
+    """Kinds of violation and differences in flight, if the provider has captured the payment."""
+    captured_there = provider.OrderRecord(payment.order_ref, payment.provider, payment.order.amount, 0)
+    findings = Findings()
+    async with moment(engine) as connection:
+        async for charges in sql.charges(connection, payment.provider):
+            provider.compare(charges, {payment.order_ref: captured_there}, findings, settled=settled)
+    return [violation.kind for violation in findings.violations], findings.checked["in_flight"]
 
 
 @pytest.mark.parametrize(
