@@ -11,10 +11,9 @@ from admin.report_access import Reader, ReportAccess
 from admin.report_store import ReportStore
 from analytics.answer import as_csv, text
 from analytics.report import Report, read_reports
+from runtime.http.credentials import bearer_key
 from runtime.http.problems import ProblemError
-from storage.access.key_ring import digest_of
 
-_BEARER: Final = "bearer "
 _EXAMPLE: Final = {
     "name": "books_by_day",
     "question": "What are gross revenue, refunds, fees and net revenue of each day, by the ledger?",
@@ -36,7 +35,7 @@ def _problems(*problems: Problem) -> dict[int | str, dict[str, Any]]:
     return found
 
 
-_COMMON: Final = (Problem.UNAUTHORIZED, Problem.FORBIDDEN, Problem.UNAVAILABLE)
+_COMMON: Final = (Problem.UNAUTHORIZED, Problem.FORBIDDEN, Problem.TOO_MANY_ATTEMPTS, Problem.UNAVAILABLE)
 
 
 def analytics_api(access: ReportAccess, store: ReportStore) -> APIRouter:
@@ -45,14 +44,15 @@ def analytics_api(access: ReportAccess, store: ReportStore) -> APIRouter:
     router = APIRouter(tags=["analytics"], dependencies=[Depends(HTTPBearer(scheme_name="api_key", auto_error=False))])
 
     def admit(request: Request) -> Reader:
-        header = request.headers.get("authorization", "")
-        if header[: len(_BEARER)].lower() != _BEARER:
+        key = bearer_key(request)
+        if key is None:
             raise ProblemError(Problem.UNAUTHORIZED)
-        return access.reader(digest_of(header[len(_BEARER) :]))
+        return access.authenticate(request, key)
 
     @router.get("/v1/analytics", operation_id="list_reports", response_model=None, responses=_problems(*_COMMON))
     async def list_reports(request: Request) -> dict[str, Any]:
-        """Every report that the key may read: the question it answers, its parameters with defaults, its money columns."""
+        """Every report that the key may read: the question it answers, its parameters with defaults, its money columns,
+        and what columns mean whose names do not say it."""
         reader = admit(request)
         reports = read_reports(of_client=reader.only is not None)
         return {"data": [_described(report) for report in reports.values()]}
@@ -99,7 +99,13 @@ def _described(report: Report) -> dict[str, Any]:
     parameters = [
         {"name": p.name, "type": p.type, "default": p.default, "meaning": p.meaning} for p in report.parameters
     ]
-    return {"name": report.name, "question": report.question, "parameters": parameters, "money": report.money}
+    return {
+        "name": report.name,
+        "question": report.question,
+        "parameters": parameters,
+        "money": report.money,
+        "meanings": report.meanings,
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, urlencode
 
+import structlog
 from anyio import CapacityLimiter, to_thread
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import ClientDisconnect, Request
@@ -22,8 +23,11 @@ from analytics.answer import as_csv
 from analytics.picture import svg
 from analytics.report import Parameter, read_reports
 from billing.money import EXPONENTS
+from runtime.http.bodies import BodyTooLarge, read_body
 from runtime.http.problems import ProblemError
 from storage.access.key_ring import digest_of
+
+log = structlog.get_logger(__name__)
 
 SEE_OTHER: Final = 303
 HOME: Final = "/reports"
@@ -90,19 +94,26 @@ class Pages:
         return self._rendered("sign_in.html", 200, wrong=None)
 
     async def _sign_in(self, request: Request) -> Response:
-        body = b""
         try:
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > FORM_LIMIT:
-                    return self._rendered("sign_in.html", 413, wrong="This is too long for an API key.")
+            body = await read_body(request, FORM_LIMIT)
+        except BodyTooLarge:
+            response = self._rendered("sign_in.html", 413, wrong="This is too long for an API key.")
+            response.headers["Connection"] = "close"
+            return response
         except ClientDisconnect:
             return Response(status_code=400)  # nobody reads it
-        (key,) = parse_qs(body.decode("utf-8", "replace"), max_num_fields=4).get("key", [""])[:1]
         try:
-            self._access.reader(digest_of(key))
+            fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=4)
+        except ValueError:  # more fields than the form has
+            fields = {}
+        (key,) = fields.get("key", [""])[:1]
+        try:
+            reader = self._access.authenticate(request, key)
         except ProblemError as error:
-            return self._rendered("sign_in.html", error.problem.status, wrong=error.problem.title)
+            response = self._rendered("sign_in.html", error.problem.status, wrong=error.problem.title)
+            response.headers.update(error.headers or {})
+            return response
+        log.info("signed in", client=reader.client, address=None if request.client is None else request.client.host)
         response = RedirectResponse(HOME, SEE_OTHER)
         self._sessions.open(response, request, digest_of(key))
         return response

@@ -4,11 +4,15 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
+import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from runtime.http.connections import Breach
 from runtime.http.problems import ProblemError, ProblemType, problem_response
+
+log = structlog.get_logger(__name__)
 
 
 class Problem(ProblemType):
@@ -56,6 +60,24 @@ class Problem(ProblemType):
         "The report is not available in this format",
         "Accept application/json or text/csv.",
     )
+    SLOW_REQUEST = (
+        "request-timeout",
+        408,
+        "The request did not arrive in time",
+        "Send it again. The connection is closed.",
+    )
+    TOO_MANY_ATTEMPTS = (
+        "too-many-attempts",
+        429,
+        "Too many wrong API keys came from this address",
+        "Retry after Retry-After seconds, with a valid key.",
+    )
+    TOO_MANY_CONNECTIONS = (
+        "too-many-connections",
+        503,
+        "There are too many connections",
+        "Retry after Retry-After seconds.",
+    )
     TOO_MANY = ("analytics-busy", 503, "Too many reports are running", "Retry after Retry-After seconds.")
     UNAVAILABLE = (
         "analytics-away",
@@ -69,15 +91,30 @@ class Problem(ProblemType):
 RETRY_AFTER_S: Final = 2
 _HEADERS: Final[Mapping[ProblemType, Mapping[str, str]]] = {
     Problem.UNAUTHORIZED: {"WWW-Authenticate": 'Bearer realm="billing"'},
+    Problem.TOO_MANY_CONNECTIONS: {"Retry-After": str(RETRY_AFTER_S)},
     Problem.TOO_MANY: {"Retry-After": str(RETRY_AFTER_S)},
     Problem.UNAVAILABLE: {"Retry-After": str(RETRY_AFTER_S)},
+}
+
+_BREACHES: Final[Mapping[Breach, Problem]] = {
+    Breach.TOO_MANY_CONNECTIONS: Problem.TOO_MANY_CONNECTIONS,
+    Breach.SLOW_REQUEST: Problem.SLOW_REQUEST,
+    Breach.INVALID_HTTP: Problem.BAD_REQUEST,
 }
 
 
 async def on_problem(_request: Request, error: Exception) -> Response:
     """The response to a raised problem, outside the pages."""
     assert isinstance(error, ProblemError)
-    return problem_response(ProblemError(error.problem, error.detail, headers=_HEADERS.get(error.problem)))
+    headers = error.headers or _HEADERS.get(error.problem)
+    return problem_response(ProblemError(error.problem, error.detail, headers=headers))
+
+
+def refuse_connection(breach: Breach, detail: str | None) -> Response:
+    """The response to a connection that exceeds a limit before there is a request."""
+    problem = _BREACHES[breach]
+    log.info("refused", problem=problem.code, status=problem.status)
+    return problem_response(ProblemError(problem, detail, headers=_HEADERS.get(problem)))
 
 
 async def on_http_error(_request: Request, error: Exception) -> Response:

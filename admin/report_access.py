@@ -1,11 +1,19 @@
 """Who may read reports, and of which payments: API keys with the scope ``analytics:read`` or ``analytics:all``."""
 
+import time
+from collections.abc import Callable
 from typing import NamedTuple
+
+import structlog
+from starlette.requests import Request
 
 from admin.problems import Problem
 from billing.access.scopes import Scope
+from runtime.http.credentials import FailedAttempts
 from runtime.http.problems import ProblemError
-from storage.access.key_ring import KeyRing
+from storage.access.key_ring import KeyRing, digest_of
+
+log = structlog.get_logger(__name__)
 
 
 class Reader(NamedTuple):
@@ -18,8 +26,25 @@ class Reader(NamedTuple):
 class ReportAccess:
     """Checks the keys of programs, and those behind people's sessions."""
 
-    def __init__(self, keys: KeyRing) -> None:
+    def __init__(self, keys: KeyRing, clock: Callable[[], float] = time.monotonic) -> None:
         self.keys = keys
+        self._failed = FailedAttempts(clock)
+
+    def authenticate(self, request: Request, key: str) -> Reader:
+        """Who has this key. Raises :class:`ProblemError` as :meth:`reader` does, and 429 while the sender's address has
+        sent too many wrong keys."""
+        address = "unknown" if request.client is None else request.client.host
+        wait_s = self._failed.wait_s(address)
+        if wait_s:
+            raise ProblemError(Problem.TOO_MANY_ATTEMPTS, headers={"Retry-After": str(wait_s)})
+        try:
+            return self.reader(digest_of(key))
+        except ProblemError as error:
+            if error.problem in (Problem.UNAUTHORIZED, Problem.FORBIDDEN):
+                log.warning("API key refused", address=address, problem=error.problem.code)
+            if error.problem is Problem.UNAUTHORIZED:
+                self._failed.note(address)
+            raise
 
     def reader(self, digest: bytes) -> Reader:
         """Who has the key with this SHA-256. Raises :class:`ProblemError`: 401 for an unknown key, 403 for

@@ -4,12 +4,15 @@ import secrets
 
 import structlog
 import uvicorn
+from starlette.types import ASGIApp
 
 from admin.app import create_app
+from admin.problems import refuse_connection
 from admin.report_access import ReportAccess
 from admin.report_store import ReportStore
 from admin.sessions import Sessions
 from runtime.clock import utc_now
+from runtime.http.connections import Bounds, connection_limit
 from runtime.http.server import http_config, serve_http
 from runtime.postgres import create_engine
 from runtime.settings import AdminSettings
@@ -32,6 +35,15 @@ def run(settings: AdminSettings) -> None:
         ReportStore(settings.clickhouse_url),
         engine,
     )
-    serve_http(
-        uvicorn.Server(http_config(app, settings.admin_host, settings.admin_port, settings.ingest_trusted_proxies))
+    serve_http(uvicorn.Server(server_config(settings, app)))
+
+
+def server_config(settings: AdminSettings, app: ASGIApp) -> uvicorn.Config:
+    """The configuration of uvicorn, with bounds for every connection."""
+    bounds = Bounds(
+        head_s=settings.admin_head_timeout_s,
+        body_s=settings.admin_body_timeout_s,
+        connections=connection_limit(settings.admin_connections),
+        refusal=refuse_connection,
     )
+    return http_config(app, settings.admin_host, settings.admin_port, settings.ingest_trusted_proxies, bounds)

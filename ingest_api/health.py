@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from ingest_api.dependencies import Injected
 from ingest_api.openapi.responses import problems
-from ingest_api.problems import Problem
+from ingest_api.problems import Problem, ProblemError
+from runtime.http.peers import is_direct_from
 
 router: Final = APIRouter(tags=["health"])
 
@@ -73,8 +74,14 @@ async def readyz(response: Response, dependencies: Injected) -> Readiness:
     "/metrics",
     summary="Prometheus metrics",
     response_class=PlainTextResponse,
-    responses={**_NOT_READ, 200: {"content": {"text/plain": {"example": "# TYPE ingest_waiting_requests gauge\n"}}}},
+    responses={
+        **_NOT_READ,
+        **problems(Problem.NOT_FOUND),
+        200: {"content": {"text/plain": {"example": "# TYPE ingest_waiting_requests gauge\n"}}},
+    },
 )
-async def metrics(dependencies: Injected) -> Response:
-    """In the Prometheus text format."""
+async def metrics(request: Request, dependencies: Injected) -> Response:
+    """In the Prometheus text format, for the networks of the operator's setting; for all others there is nothing here."""
+    if not is_direct_from(request, dependencies.settings.ingest_metrics_networks):
+        raise ProblemError(Problem.NOT_FOUND)
     return Response(generate_latest(dependencies.metrics.registry), media_type=CONTENT_TYPE_LATEST)

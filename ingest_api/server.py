@@ -21,6 +21,7 @@ from ingest_api.routing.provider_health import ProviderHealth
 from ingest_api.routing.selection import ProviderSelector, read_rules
 from providers import registry
 from runtime.http.server import serve_http
+from runtime.metrics import served
 from runtime.postgres import create_engine
 from runtime.settings import IngestSettings
 from storage.access.key_ring import KeyRing, PostgresKeyStore
@@ -38,7 +39,8 @@ def serve(dependencies: Dependencies) -> None:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     app = create_app(dependencies)
     config = server_config(dependencies, app, dependencies.settings.ingest_host, dependencies.settings.ingest_port)
-    serve_http(IngestServer(config, (dependencies.waiting, dependencies.changes)))
+    with served(dependencies.metrics.registry, dependencies.settings):
+        serve_http(IngestServer(config, (dependencies.waiting, dependencies.changes)))
 
 
 def build_dependencies(settings: IngestSettings) -> Dependencies:

@@ -9,9 +9,9 @@ from token_bucket import Limiter, MemoryStorage
 
 from billing.access.scopes import Scope
 from ingest_api.problems import Problem, ProblemError, unavailable
+from runtime.http.credentials import bearer_key
 from storage.access.key_ring import ApiKey, KeyRing, digest_of
 
-_SCHEME: Final = "bearer "
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="billing"'}
 _INVALID: Final = {"WWW-Authenticate": 'Bearer realm="billing", error="invalid_token"'}
 
@@ -77,11 +77,10 @@ class Admission:
 
     def _authenticate(self, request: Request, scope: Scope) -> ApiKey:
         """The key that was sent; 401 if it is missing or wrong, 403 if it does not allow ``scope``."""
-        sent = request.headers.getlist("authorization")
-        header = sent[0] if len(sent) == 1 else ""  # of two, proxies and servers take different ones
-        if header[: len(_SCHEME)].lower() != _SCHEME:
+        sent = bearer_key(request)
+        if sent is None:
             raise ProblemError(Problem.UNAUTHORIZED, headers=_CHALLENGE)
-        key = self.keys.find(digest_of(header[len(_SCHEME) :]))
+        key = self.keys.find(digest_of(sent))
         if key is None:
             if not self.keys.is_loaded:
                 raise unavailable("API keys cannot be checked yet")

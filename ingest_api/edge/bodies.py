@@ -1,6 +1,5 @@
 """Request bodies: bounded in size and depth, JSON where a command is expected, never with a card number."""
 
-import asyncio
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -8,56 +7,24 @@ from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from ingest_api.problems import MAX_ERRORS, MAX_POINTER, FieldError, Problem, ProblemError, escape_pointer
+from runtime.http import bodies
+from runtime.http.bodies import BodyTooLarge
 from runtime.logging.card_numbers import holds_card_number, may_hold_card_number
-
-#: Bytes, and seconds, of a body that is too large which are still read before the response.
-DISCARD_BYTES: Final = 1024 * 1024
-DISCARD_S: Final = 0.5
 
 #: The rest of the body is not read, so the connection cannot be used again.
 _CLOSE: Final = {"Connection": "close"}
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The raw body; 413 beyond ``limit`` bytes, announced or counted."""
-    announced = request.headers.get("content-length")
-    if announced is not None and int(announced) > limit:
-        await _discard(request)
-        raise _too_large(limit)
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > limit:
-            await _discard(request)
-            raise _too_large(limit)
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-
-async def _discard(request: Request) -> None:
-    """Read and drop what the client has already sent: closing a connection with unread bytes resets it, and the client
-    would never see the response."""
-    size = 0
-    with suppress(TimeoutError):
-        async with asyncio.timeout(DISCARD_S):
-            while size <= DISCARD_BYTES:
-                message = await request.receive()
-                size += len(message.get("body", b""))
-                if not message.get("more_body", False):
-                    return
-
-
-def _too_large(limit: int) -> ProblemError:
-    return ProblemError(Problem.BODY_TOO_LARGE, f"the limit is {limit} bytes", headers=_CLOSE, limit_bytes=limit)
+    """The raw body; 413 beyond ``limit`` bytes."""
+    try:
+        return await bodies.read_body(request, limit)
+    except BodyTooLarge:
+        detail = f"the limit is {limit} bytes"
+        raise ProblemError(Problem.BODY_TOO_LARGE, detail, headers=_CLOSE, limit_bytes=limit) from None
 
 
 def require_json(request: Request) -> None:

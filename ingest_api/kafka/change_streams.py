@@ -12,9 +12,9 @@ import structlog
 from billing.errors import InvalidMessage
 from billing.messages import PaymentChanged, decode_envelope
 from billing.messages.topics import EVENTS, Topic
-from ingest_api.edge.connections import connection_limit
 from ingest_api.metrics import Metrics
 from ingest_api.problems import Problem, ProblemError, unavailable
+from runtime.http.connections import connection_limit
 from runtime.kafka.tail import follow
 from runtime.settings import IngestSettings
 

@@ -3,15 +3,12 @@
 import asyncio
 import resource
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Any, Final
 
 import msgspec
-import structlog
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
-
-from ingest_api.problems import Problem, ProblemError, unavailable
-from ingest_api.problems.handlers import ErrorHandlers
 
 #: Bytes of a request's head. The longest useful one, a list with every filter and a cursor, has some 12 KB.
 HEAD_LIMIT: Final = 64 * 1024
@@ -20,14 +17,23 @@ HEAD_LIMIT: Final = 64 * 1024
 RESERVED_FILES: Final = 256
 
 
+class Breach(Enum):
+    """Why a connection is refused before there is a request."""
+
+    TOO_MANY_CONNECTIONS = auto()
+    SLOW_REQUEST = auto()
+    INVALID_HTTP = auto()
+
+
 class Bounds(msgspec.Struct, frozen=True):
     """``head_s`` and ``body_s``: seconds that a client has for a request's head, and then for its body.
-    ``connections``: how many are open at once. ``refusal`` makes the response to a client that exceeds a limit."""
+    ``connections``: how many are open at once. ``refusal`` makes the response to a client that exceeds a limit, from the
+    kind of breach and, for people, its detail."""
 
     head_s: float
     body_s: float
     connections: int
-    refusal: Callable[[ProblemError], Response]
+    refusal: Callable[[Breach, str | None], Response]
 
 
 class BoundedConnection(HttpToolsProtocol):
@@ -42,7 +48,7 @@ class BoundedConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         if len(self.connections) > self._bounds.connections and not self._replaces_an_idle_one():
-            self._refuse(unavailable("there are too many connections"))
+            self._refuse(Breach.TOO_MANY_CONNECTIONS, "there are too many connections")
         else:
             self._expect(self._bounds.head_s)
 
@@ -79,7 +85,7 @@ class BoundedConnection(HttpToolsProtocol):
             return
         self._head_bytes += len(data)
         if self._head_bytes > HEAD_LIMIT:
-            self._refuse(ProblemError(Problem.INVALID_HTTP, f"the head is larger than {HEAD_LIMIT} bytes"))
+            self._refuse(Breach.INVALID_HTTP, f"the head is larger than {HEAD_LIMIT} bytes")
         elif self._late is None:
             self._expect(self._bounds.head_s)
 
@@ -96,7 +102,7 @@ class BoundedConnection(HttpToolsProtocol):
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(ProblemError(Problem.INVALID_HTTP, msg))
+        self._refuse(Breach.INVALID_HTTP, msg)
 
     def _expect(self, seconds: float) -> None:
         self._late = self.loop.call_later(seconds, self._is_late)
@@ -111,31 +117,16 @@ class BoundedConnection(HttpToolsProtocol):
         if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
             self.transport.close()  # a response has begun: no other can be sent
         else:
-            self._refuse(ProblemError(Problem.SLOW_REQUEST))
+            self._refuse(Breach.SLOW_REQUEST)
 
-    def _refuse(self, error: ProblemError) -> None:
+    def _refuse(self, breach: Breach, detail: str | None = None) -> None:
         if self.transport.is_closing():
             return
         self._arrived()
-        answer = self._bounds.refusal(error)
+        answer = self._bounds.refusal(breach, detail)
         lines = (b"%s: %s\r\n" % header for header in (*answer.raw_headers, (b"connection", b"close")))
         self.transport.write(b"".join((STATUS_LINE[answer.status_code], *lines, b"\r\n", bytes(answer.body))))
         self.transport.close()
-
-
-def refusal(
-    errors: ErrorHandlers, new_id: Callable[[], str], headers: dict[str, str]
-) -> Callable[[ProblemError], Response]:
-    """Makes responses without a request: counted and logged like all others, each with an id."""
-
-    def answer(error: ProblemError) -> Response:
-        request_id = new_id()
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            response = errors.response(error, request_id)
-        response.headers.update({**headers, "x-request-id": request_id})
-        return response
-
-    return answer
 
 
 def connection_limit(wanted: int) -> int:

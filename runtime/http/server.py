@@ -1,16 +1,22 @@
 """uvicorn in every process that serves HTTP: its configuration and its end."""
 
+import asyncio
 import signal
+from functools import partial
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import uvicorn
 
+from runtime.http.connections import BoundedConnection, Bounds
 from runtime.process import STOP_SIGNALS
 
 
-def http_config(app: Any, host: str, port: int, trusted_proxies: list[str], **options: Any) -> uvicorn.Config:
-    """The configuration. ``X-Forwarded-For`` is trusted from ``trusted_proxies`` only."""
+def http_config(
+    app: Any, host: str, port: int, trusted_proxies: list[str], bounds: Bounds, **options: Any
+) -> uvicorn.Config:
+    """The configuration, with ``bounds`` for every connection. ``X-Forwarded-For`` is trusted from ``trusted_proxies``
+    only."""
     return uvicorn.Config(
         app,
         host=host,
@@ -19,6 +25,9 @@ def http_config(app: Any, host: str, port: int, trusted_proxies: list[str], **op
         access_log=False,
         log_config=None,
         server_header=False,
+        http=cast(type[asyncio.Protocol], partial(BoundedConnection, bounds)),
+        ws="none",
+        lifespan="on",
         proxy_headers=bool(trusted_proxies),
         forwarded_allow_ips=list(trusted_proxies),
         **options,

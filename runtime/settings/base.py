@@ -36,8 +36,8 @@ class ProcessSettings(ComponentSettings):
 
 
 class MetricsSettings(ComponentSettings):
-    """The Prometheus endpoint of a process that serves no HTTP otherwise."""
+    """The Prometheus endpoint of a process, at a port that no client reaches."""
 
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(0, ge=0, le=65_535)
-    """Port of the Prometheus endpoint of a worker or sink, at `/metrics`; 0 disables it. Ingest serves it at its own port."""
+    """Port of the Prometheus endpoint, at `/metrics`; 0 disables it."""

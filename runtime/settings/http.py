@@ -1,11 +1,16 @@
 """Settings of the processes that serve HTTP to clients: ingest and admin."""
 
+from ipaddress import ip_network
 from pathlib import Path
+from typing import Final
 
-from pydantic import Field, SecretStr
+from pydantic import Field, IPvAnyNetwork, SecretStr
 
-from runtime.settings.base import ComponentSettings, ProcessSettings
+from runtime.settings.base import ComponentSettings, MetricsSettings, ProcessSettings
 from runtime.settings.dependencies import ClickHouseSettings, KafkaSettings, PostgresSettings
+
+#: This machine and networks that are not routed on the Internet.
+_PRIVATE_NETWORKS: Final = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
 
 
 class ApiKeySettings(ComponentSettings):
@@ -30,7 +35,9 @@ class IngestAddressSettings(ComponentSettings):
     callbacks of a provider that does not sign are judged by that."""
 
 
-class IngestSettings(ProcessSettings, PostgresSettings, KafkaSettings, ApiKeySettings, IngestAddressSettings):
+class IngestSettings(
+    ProcessSettings, MetricsSettings, PostgresSettings, KafkaSettings, ApiKeySettings, IngestAddressSettings
+):
     """The ingest process."""
 
     ingest_instance: int | None = Field(None, ge=0)
@@ -50,6 +57,11 @@ class IngestSettings(ProcessSettings, PostgresSettings, KafkaSettings, ApiKeySet
     commands, callbacks and probes. Each costs a connection and some KB."""
     ingest_event_streams_per_client: int = Field(500, ge=1)
     """Of one API client; beyond them 429."""
+    ingest_metrics_networks: list[IPvAnyNetwork] = Field(
+        default_factory=lambda: [ip_network(n) for n in _PRIVATE_NETWORKS]
+    )
+    """Networks, as JSON, from which `/metrics` of ingest's own port is answered, and only without a proxy in between; for
+    all others it does not exist. ``[]``: for nobody; then Prometheus reads ``BILLING_METRICS_PORT``."""
     body_limit_bytes: int = Field(256 * 1024, ge=1024)
     ingest_ack_timeout_s: float = Field(1.5, gt=0, le=30)
     """How long a request waits for Kafka's acknowledgement before it is answered with 503."""
@@ -71,3 +83,9 @@ class AdminSettings(ProcessSettings, PostgresSettings, ClickHouseSettings, ApiKe
     """Signs the cookies of who is signed in; the same for all processes. Empty: a new one at every start."""
     admin_session_s: int = Field(8 * 3600, ge=60, le=30 * 86_400)
     """How long somebody stays signed in."""
+    admin_head_timeout_s: float = Field(10.0, gt=0, le=60)
+    """Seconds a client has to send a request's head."""
+    admin_body_timeout_s: float = Field(10.0, gt=0, le=300)
+    """Seconds it has to send the body, which is a form with an API key."""
+    admin_connections: int = Field(512, ge=1)
+    """Connections of clients at once; beyond them 503. Lowered to what the limit of open files leaves."""

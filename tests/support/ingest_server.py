@@ -279,7 +279,12 @@ async def ingest(verifiers: Verifiers | None = None, **overrides: Any) -> AsyncI
 
 
 async def request(
-    app: ASGIApp, method: str, path: str, headers: Iterable[tuple[str, str]], body: bytes | None
+    app: ASGIApp,
+    method: str,
+    path: str,
+    headers: Iterable[tuple[str, str]],
+    body: bytes | None,
+    client: str = "127.0.0.1",
 ) -> Answer:
     """One request to an ASGI application, from a client that stays connected."""
     url, _, query = path.partition("?")
@@ -305,7 +310,7 @@ async def request(
         "query_string": query.encode(),
         "root_path": "",
         "headers": raw,
-        "client": ("127.0.0.1", 50_000),
+        "client": (client, 50_000),
         "server": ("billing", 80),
     }
     await app(scope, receive, send)

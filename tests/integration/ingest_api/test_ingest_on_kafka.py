@@ -133,11 +133,21 @@ async def test_earlier_replies_are_skipped_and_garbage_stops_nothing(settings: S
         assert metrics.replies_invalid._value.get() == 1
 
 
-async def test_the_process_becomes_ready_and_exits_with_zero_on_sigterm(settings: Settings) -> None:
+async def test_the_process_becomes_ready_serves_its_metrics_and_exits_with_zero_on_sigterm(settings: Settings) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     environment = {
+        "BILLING_METRICS_PORT": str(port),
+        "BILLING_INGEST_METRICS_NETWORKS": "[]",
         "BILLING_KAFKA_URL": settings.kafka_url,
         "BILLING_POSTGRES_URL": settings.postgres_url,
         "BILLING_INGEST_INSTANCE": "7",
     }
     async with aiohttp.ClientSession() as http, ingest_process(http, environment) as process:
+        async with http.get(f"{process.url}/metrics") as response:
+            assert response.status == 404
+        async with http.get(f"http://127.0.0.1:{port}/metrics") as response:
+            text = await response.text()
+        assert 'ingest_requests_total{method="GET",route="/metrics",status="404"} 1.0' in text
         assert await process.leave() == 0

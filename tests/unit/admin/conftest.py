@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import socket
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -17,6 +18,7 @@ from admin.app import create_app
 from admin.problems import Problem
 from admin.report_access import ReportAccess
 from admin.report_store import ReportStore
+from admin.server import server_config
 from admin.sessions import Sessions
 from analytics.report import Report, Result, bind
 from runtime.http.problems import ProblemError
@@ -57,6 +59,15 @@ class FakeReportStore(ReportStore):
             raise ProblemError(Problem.UNAVAILABLE)
 
 
+class Clock:
+    """Seconds, moved by the test."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @dataclass
 class World:
     url: str
@@ -64,6 +75,7 @@ class World:
     store: FakeReportStore
     access: ReportAccess
     keys: FakeKeyStore
+    clock: Clock
     headers: dict[str, str] = field(default_factory=lambda: {"Authorization": f"Bearer {KEY}"})
 
     async def get(self, path: str, **headers: str) -> aiohttp.ClientResponse:
@@ -75,22 +87,31 @@ class World:
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
-    engine = create_engine(Settings(postgres_url="postgresql://nobody@127.0.0.1:1/none"))
+    async with serving() as made:
+        yield made
+
+
+@asynccontextmanager
+async def serving(**overrides: Any) -> AsyncIterator[World]:
+    """The application with its bounds; ``overrides`` change settings."""
+    settings = Settings(postgres_url="postgresql://nobody@127.0.0.1:1/none", **overrides)
+    engine = create_engine(settings)
     hashes = {"finance": SecretStr(hashlib.sha256(KEY.encode()).hexdigest())}
     keys = FakeKeyStore()
     ring = KeyRing(hashes, keys, clock=lambda: NOW, refresh_s=300)
     await ring.refresh()
-    access = ReportAccess(ring)
+    clock = Clock()
+    access = ReportAccess(ring, clock)
     store = FakeReportStore()
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     app = create_app(access, Sessions("secret", 3600), store, engine)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None))
+    server = uvicorn.Server(server_config(settings, app))
     task = asyncio.create_task(server._serve(sockets=[listener]))
     while not server.started:
         await asyncio.sleep(0.01)
     jar = aiohttp.CookieJar(unsafe=True)  # cookies of an address
     async with aiohttp.ClientSession(cookie_jar=jar) as http:
-        yield World(f"http://127.0.0.1:{listener.getsockname()[1]}", http, store, access, keys)
+        yield World(f"http://127.0.0.1:{listener.getsockname()[1]}", http, store, access, keys, clock)
     server.should_exit = True
     await task

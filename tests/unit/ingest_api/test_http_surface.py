@@ -18,6 +18,7 @@ from ingest_api.payments.schemas import CancelIn, CaptureIn, RefundIn, VoidIn
 from ingest_api.problems import Problem
 from runtime.postgres import create_engine
 from runtime.settings import Settings
+from tests.support.ingest_server import request
 
 PROBLEMS_PAGE = Path(__file__).parents[3] / "docs" / "problems.md"
 
@@ -143,6 +144,29 @@ async def test_metrics_count_requests_by_route(serve, body) -> None:
     assert 'ingest_requests_total{method="POST",route="/v1/payments",status="202"} 1.0' in text
     assert 'ingest_requests_total{method="any",route="none",status="404"} 1.0' in text
     assert 'ingest_problems_total{code="unknown-provider"} 1.0' in text
+
+
+async def test_metrics_exist_only_for_the_networks_of_the_setting(serve) -> None:
+    async with serve(ingest_metrics_networks=["10.0.0.0/8"]) as world:
+        (await world.get("/metrics")).is_problem(404, "not-found")
+    async with serve(ingest_metrics_networks=[]) as world:
+        (await world.get("/metrics")).is_problem(404, "not-found")
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded"])
+async def test_metrics_are_not_read_through_a_proxy(world, header: str) -> None:
+    """Whose address the connection has is then the proxy's."""
+    answer = await world.get("/metrics", **{header: "10.0.0.7"})
+    answer.is_problem(404, "not-found")
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [("127.0.0.1", 200), ("10.1.2.3", 200), ("fd00::1", 200), ("203.0.113.9", 404), ("2001:db8::1", 404), ("", 404)],
+)
+async def test_metrics_are_for_private_networks_unless_set_otherwise(world, address: str, status: int) -> None:
+    answer = await request(world.app, "GET", "/metrics", [], None, client=address)
+    assert answer.status == status
 
 
 @pytest.mark.parametrize("problem", Problem, ids=lambda problem: problem.code)
