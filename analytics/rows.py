@@ -49,6 +49,7 @@ class PaymentRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     customer_id: str
     order_id: UUID
     client_id: str
+    metadata: dict[str, str]
     reason: str
     created_at: datetime
     updated_at: datetime

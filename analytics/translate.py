@@ -70,6 +70,7 @@ def _payment(event: PaymentChanged, partition: int, offset: int) -> PaymentRow:
         customer_id=event.customer_id,
         order_id=event.order_id,
         client_id=event.client_id,
+        metadata=event.metadata,
         reason=event.reason or "",
         created_at=event.created_at,
         updated_at=event.changed_at,

@@ -41,7 +41,8 @@ def _show(report: ParityReport) -> None:
     if not report.differences:
         out.print("[green]ClickHouse equals Postgres[/]")
         return
-    table = Table(title=f"{len(report.differences)} groups differ (count, sums)", title_justify="left")
+    title = f"{len(report.differences)} groups differ (count, sums, of payments a checksum of their metadata)"
+    table = Table(title=title, title_justify="left")
     for column in ("kind", "day", "provider", "currency", "state", "postgres", "clickhouse"):
         table.add_column(column, overflow="fold")
     for found in report.differences[:SHOWN_MAX]:

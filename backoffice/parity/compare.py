@@ -12,12 +12,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage.inspection import parity as books
 
 #: The same figures as :mod:`storage.inspection.parity`.
+_METADATA: Final = """
+    arraySum((key, value) -> toInt64(reinterpretAsUInt32(reverse(substring(MD5(concat(key, '=', value)), 1, 4)))),
+             mapKeys(metadata), mapValues(metadata))
+"""
 _GROUPS: Final[dict[str, str]] = {
-    "payments": """
+    "payments": f"""
         SELECT toDate(created_at) AS day, provider, currency, status AS state, count(), sum(p.amount),
-               sum(p.authorized), sum(p.captured), sum(p.refunded)
-        FROM payments AS p WHERE {where} GROUP BY day, provider, currency, state
-    """,
+               sum(p.authorized), sum(p.captured), sum(p.refunded), sum({_METADATA})
+        FROM payments AS p WHERE {{where}} GROUP BY day, provider, currency, state
+    """,  # noqa: S608 - of constants
     "operations": """
         SELECT toDate(created_at) AS day, provider, currency, concat(type, ' ', status) AS state, count(), sum(o.amount)
         FROM operations AS o WHERE {where} GROUP BY day, provider, currency, state
@@ -28,11 +32,12 @@ _GROUPS: Final[dict[str, str]] = {
     """,
 }
 _ROWS: Final[dict[str, str]] = {
-    "payments": """
+    "payments": f"""
         SELECT toString(payment_id), payment_id, concat(toString(version), '|', status, '|', toString(amount), '|',
-               toString(authorized), '|', toString(captured), '|', toString(refunded), '|', provider, '|', currency)
-        FROM payments WHERE toDate(created_at) = {day:Date}
-    """,
+               toString(authorized), '|', toString(captured), '|', toString(refunded), '|', provider, '|', currency, '|',
+               toString({_METADATA}))
+        FROM payments WHERE toDate(created_at) = {{day:Date}}
+    """,  # noqa: S608 - of constants
     "operations": """
         SELECT toString(operation_id), payment_id,
                concat(type, '|', status, '|', toString(amount), '|', provider, '|', currency)
@@ -49,7 +54,8 @@ _SETTINGS: Final = {"do_not_merge_across_partitions_select_final": 1}
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """A group that differs: count, then sums (minor units), as each side has them; zeros if a side has none."""
+    """A group that differs: count, then sums (minor units), of payments last a checksum of their metadata, as each side
+    has them; zeros if a side has none."""
 
     kind: str
     day: date

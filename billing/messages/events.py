@@ -43,7 +43,8 @@ class ItemView(msgspec.Struct, frozen=True):
 class PaymentSnapshot(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a payment is at one moment. ``version`` grows by one with every change and orders the snapshots of a payment.
     Amounts in minor units of ``currency``. ``operations``: all of them, or those of one change. ``contradiction``: in what
-    the provider contradicts the books, for an operator to settle. ``subscription``: the one that it is a payment of."""
+    the provider contradicts the books, for an operator to settle. ``subscription``: the one that it is a payment of.
+    ``metadata``: the order's; snapshots of earlier releases lack it."""
 
     payment_id: UUID
     version: int
@@ -66,6 +67,7 @@ class PaymentSnapshot(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str | None = None
     contradiction: str | None = None
     subscription: SubscriptionRef | None = None
+    metadata: dict[str, str] = {}
 
 
 class PaymentChanged(PaymentSnapshot, Message, frozen=True, omit_defaults=True):

@@ -240,6 +240,7 @@ def snapshot(payment: Payment, operations: tuple[Operation, ...]) -> PaymentSnap
         reason=payment.reason,
         contradiction=payment.contradiction,
         subscription=order.subscription,
+        metadata=order.metadata,
     )
 
 

@@ -203,7 +203,7 @@ class ExpandedPayment(PaymentView):
 
 
 def payment_view(payment: PaymentSnapshot, metadata: dict[str, str]) -> PaymentView:
-    """A payment as clients see it, with its order's metadata, which events and replies do not have."""
+    """A payment as clients see it, with its order's metadata, which events and replies of earlier releases do not have."""
     return PaymentView(**_members(payment, metadata))
 
 

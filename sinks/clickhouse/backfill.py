@@ -9,7 +9,7 @@ from typing import Final, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from analytics.translate import EventRows, by_table, rows_for
 from billing.errors import InvalidMessage
@@ -17,6 +17,7 @@ from billing.messages import PaymentChanged
 from billing.messages.topics import EVENTS, INBOX
 from sinks.clickhouse.inserter import ClickHouseInserter
 from storage.journal import records
+from storage.payments.metadata import metadata_of
 from storage.streams.positions import Consumer, advance, forget, load
 
 #: The consumer in ``stream_positions`` that holds the backfill's position in the journal.
@@ -83,9 +84,9 @@ async def backfill(
             while at < end:
                 async with engine.begin() as connection:
                     published = await records.published_from(connection, INBOX.name, EVENTS.name, partition, at, chunk)
+                    rows = await _with_metadata(connection, rows_in(published))
                 if not published:
                     return
-                rows = rows_in(published)
                 await inserter.insert(by_table(rows), {})
                 following = published[-1][0] + 1
                 async with engine.begin() as connection:
@@ -104,4 +105,17 @@ async def resend(engine: AsyncEngine, inserter: ClickHouseInserter, payment_ids:
         async with engine.begin() as connection:
             ids = payment_ids[start : start + PAYMENTS_CHUNK]
             published = await records.published_of(connection, INBOX.name, EVENTS.name, ids)
-        await inserter.insert(by_table(rows_in(published)), {})
+            rows = await _with_metadata(connection, rows_in(published))
+        await inserter.insert(by_table(rows), {})
+
+
+async def _with_metadata(connection: AsyncConnection, rows: list[EventRows]) -> list[EventRows]:
+    """The rows with the metadata of their orders, which events of earlier releases lack."""
+    lacking = {row.payment.payment_id for row in rows if not row.payment.metadata}
+    known = await metadata_of(connection, lacking) if lacking else {}
+    return [
+        row._replace(payment=msgspec.structs.replace(row.payment, metadata=metadata))
+        if (metadata := known.get(row.payment.payment_id)) is not None
+        else row
+        for row in rows
+    ]

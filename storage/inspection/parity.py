@@ -8,15 +8,20 @@ from uuid import UUID
 from sqlalchemy import Date, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+#: The first 32 bits of an MD5 over each key and value of an order's metadata, added up.
+_METADATA: Final = """
+    coalesce((SELECT sum(('x' || substr(md5(m.key || '=' || m.value), 1, 8))::bit(32)::bigint)
+              FROM jsonb_each_text(o.metadata) m), 0)
+"""
 #: What is compared → counts and sums per (day, provider, currency, state). The day (UTC) is the day of creation. For the
 #: ledger it is the day of posting, and the state is the account. ``:day`` NULL: all days.
 _GROUPS: Final[dict[str, str]] = {
-    "payments": """
-        SELECT (created_at AT TIME ZONE 'UTC')::date, provider, trim(currency), status,
-               count(*), sum(amount), sum(authorized), sum(captured), sum(refunded)
-        FROM payments p
-        WHERE cast(:day AS date) IS NULL OR (created_at AT TIME ZONE 'UTC')::date = :day GROUP BY 1, 2, 3, 4
-    """,
+    "payments": f"""
+        SELECT (p.created_at AT TIME ZONE 'UTC')::date, p.provider, trim(p.currency), p.status,
+               count(*), sum(p.amount), sum(p.authorized), sum(p.captured), sum(p.refunded), sum({_METADATA})
+        FROM payments p JOIN orders o ON o.id = p.order_id
+        WHERE cast(:day AS date) IS NULL OR (p.created_at AT TIME ZONE 'UTC')::date = :day GROUP BY 1, 2, 3, 4
+    """,  # noqa: S608 - of constants
     "operations": """
         SELECT (o.created_at AT TIME ZONE 'UTC')::date, o.provider, trim(p.currency), o.type || ' ' || o.status,
                count(*), sum(o.amount)
@@ -31,11 +36,11 @@ _GROUPS: Final[dict[str, str]] = {
 }
 #: What is compared → (key, payment, the compared values), of one day.
 _ROWS: Final[dict[str, str]] = {
-    "payments": """
-        SELECT id::text, id, concat_ws('|', version, status, amount, authorized, captured, refunded, provider,
-                                       trim(currency))
-        FROM payments WHERE (created_at AT TIME ZONE 'UTC')::date = :day
-    """,
+    "payments": f"""
+        SELECT p.id::text, p.id, concat_ws('|', p.version, p.status, p.amount, p.authorized, p.captured, p.refunded,
+                                           p.provider, trim(p.currency), {_METADATA})
+        FROM payments p JOIN orders o ON o.id = p.order_id WHERE (p.created_at AT TIME ZONE 'UTC')::date = :day
+    """,  # noqa: S608 - of constants
     "operations": """
         SELECT o.id::text, o.payment_id, concat_ws('|', o.type, o.status, o.amount, o.provider, trim(p.currency))
         FROM operations o JOIN payments p ON p.id = o.payment_id
@@ -52,7 +57,7 @@ Group = tuple[date, str, str, str]
 
 
 async def groups(connection: AsyncConnection, kind: str, day: date | None) -> dict[Group, tuple[int, ...]]:
-    """Group → count, then sums (minor units)."""
+    """Group → count, then sums (minor units); of payments, last a checksum of their metadata."""
     return _grouped(
         await connection.execute(text(_GROUPS[kind]).bindparams(bindparam("day", type_=Date)), {"day": day})
     )

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from sqlalchemy import text
@@ -14,7 +15,7 @@ from billing.vocabulary import PaymentStatus
 from runtime.settings import Settings
 from sinks.clickhouse.backfill import BACKFILL, backfill
 from sinks.clickhouse.inserter import ClickHouseInserter
-from tests.support.factories import NOW, a_create, a_payment, opened, told
+from tests.support.factories import NOW, a_create, a_payment, an_order, opened, told
 from tests.support.streams import World
 
 PAYMENTS = 12
@@ -27,7 +28,8 @@ async def books(database: AsyncEngine) -> World:
     world = World(database)
     agent = await world.agent()
     for n in range(PAYMENTS):
-        create = a_create(UUID(int=n + 1))
+        order = msgspec.structs.replace(an_order(), metadata={"campaign": f"spring-{n}", "ёлка": "="} if n % 3 else {})
+        create = a_create(UUID(int=n + 1), order=order)
         payment = a_payment(payment_id=create.payment_id, order=create.order)
         await world.deliver(agent, create, opened(payment, duration_ms=3.5))
         if n % 2:
@@ -72,6 +74,40 @@ async def test_a_backfill_makes_clickhouse_equal_to_postgres(
         "payment_milestones": 12,
         "provider_calls": 12,
     }
+
+
+async def test_payments_can_be_counted_by_their_metadata(
+    books: World, own: Settings, own_clickhouse: AsyncClient, database: AsyncEngine
+) -> None:
+    await send_all(own, database)
+
+    found = await own_clickhouse.query("SELECT payment_id FROM payments WHERE metadata['campaign'] = 'spring-4'")
+    assert found.result_rows == [(UUID(int=5),)]
+
+
+@pytest.mark.parametrize("way", ["backfill", "repair"])
+async def test_events_of_a_release_without_metadata_get_those_of_the_books(
+    way: str, books: World, own: Settings, own_clickhouse: AsyncClient, database: AsyncEngine
+) -> None:
+    async with database.begin() as connection:
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        await connection.execute(
+            text(
+                """
+                UPDATE journal SET outputs = (
+                    SELECT jsonb_agg(output #- '{value,data,metadata}') FROM jsonb_array_elements(outputs) AS output
+                ) WHERE jsonb_array_length(outputs) > 0
+                """
+            )
+        )
+    if way == "backfill":
+        await send_all(own, database)
+    else:
+        await check(own, None, 0, repair=True)
+
+    assert (await check(own, None, 0, repair=False)).differences == []
+    found = await own_clickhouse.query("SELECT count() FROM payments WHERE mapContains(metadata, 'campaign')")
+    assert found.result_rows == [(8,)]
 
 
 async def test_a_second_backfill_changes_nothing(
@@ -121,6 +157,7 @@ async def test_a_backfill_that_was_stopped_continues_from_there(
         ("DELETE FROM operation_versions WHERE payment_id = '{id}'", {"operations"}),
         ("DELETE FROM ledger_entry_versions WHERE payment_id = '{id}'", {"ledger"}),
         ("ALTER TABLE payment_versions UPDATE captured = captured + 1 WHERE payment_id = '{id}'", {"payments"}),
+        ("ALTER TABLE payment_versions UPDATE metadata = map('campaign', 'x') WHERE payment_id = '{id}'", {"payments"}),
         (
             "ALTER TABLE operation_versions UPDATE status = 'FAIL' WHERE payment_id = '{id}' AND type = 'CAPTURE'",
             {"operations"},

@@ -55,10 +55,10 @@ def test_a_view_is_replaced_on_every_node() -> None:
 
 
 def test_a_view_with_comments_is_replaced_on_every_node() -> None:
-    (view,) = on_cluster(statement("CREATE OR REPLACE VIEW operations\n("), "main")
+    (view,) = on_cluster(statement("CREATE OR REPLACE VIEW payment_items\n("), "main")
 
-    assert "CREATE OR REPLACE VIEW operations ON CLUSTER 'main'\n(\n    operation_id UUID COMMENT" in view
-    assert view.endswith(")\nAS SELECT * FROM operation_versions FINAL")
+    assert "CREATE OR REPLACE VIEW payment_items ON CLUSTER 'main'\n(\n    payment_id UUID COMMENT" in view
+    assert view.endswith(")\nAS SELECT * FROM payment_item_versions FINAL")
 
 
 @pytest.mark.parametrize("text", STATEMENTS)

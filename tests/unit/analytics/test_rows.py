@@ -68,7 +68,7 @@ SCHEMA = "\n".join(f"{statement};" for migration in read_migrations() for statem
 
 def added_to(table: str) -> str:
     """Name, type and predecessor of a column that a later migration added."""
-    return rf"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS (\w+) (\S+) [^;]*? AFTER (\w+);"
+    return rf"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS (\w+) (Map\([^)]*\)|\S+)[^;]*? AFTER (\w+);"
 
 
 #: What a value is in Python → what its column may be.
@@ -77,6 +77,7 @@ KINDS = {
     int: r"U?Int(32|64)",
     str: r"(LowCardinality\()?String\)?",
     datetime: r"DateTime64\(6, 'UTC'\)",
+    dict[str, str]: r"Map\(String, String\)",
 }
 
 
