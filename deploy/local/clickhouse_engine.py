@@ -1,4 +1,4 @@
-"""ClickHouse's engine (chDB) on one folder, used from one thread: it runs one query at a time whoever asks."""
+"""ClickHouse's engine (chDB) on one folder, used from one thread: it runs one query at a time."""
 
 import asyncio
 import re
@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from deploy.local.clickhouse_access import GRANTS, refused_word
 from deploy.local.clickhouse_insert import parse_insert
 
 #: The database of a query that names none.
 DEFAULT_DATABASE: Final = "billing"
 _CODE: Final = re.compile(r"Code: (\d+)")
 SYNTAX_ERROR: Final = 62
+ACCESS_DENIED: Final = 497
 UNKNOWN_EXCEPTION: Final = 1002
 
 
@@ -75,7 +77,7 @@ class Engine:
     def _open(self) -> str:
         from chdb.session import Session
 
-        self._session = Session(str(self._path))  # type: ignore[no-untyped-call]
+        self._session = Session(f"{self._path}?config-file={GRANTS}&users_config={GRANTS}")  # type: ignore[no-untyped-call]
         self._ask(f"CREATE DATABASE IF NOT EXISTS {DEFAULT_DATABASE}")
         time_zone: bytes = self._ask("SELECT timezone()").bytes()
         return time_zone.decode().strip()
@@ -97,6 +99,11 @@ class Engine:
 
     def _execute(self, query: Query) -> Answer:
         insert = parse_insert(query.text)
+        word = refused_word(query.text if insert is None else f"{insert.head} {insert.settings}".encode())
+        if word is not None:
+            raise QueryFailed(
+                ACCESS_DENIED, f"Not enough privileges: a statement must not contain the word {word!r} here"
+            )
         if insert is None:
             result = self._ask(query.text.decode(), query.format, dict(query.parameters))
             return Answer(result.bytes(), int(result.rows_read()), 0)

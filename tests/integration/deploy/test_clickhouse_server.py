@@ -200,6 +200,71 @@ async def test_credentials_may_come_in_any_of_the_usual_ways(server, credentials
         assert await answer.text() == "1\n"
 
 
+HERE = "/etc/passwd"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"SELECT * FROM file('{HERE}', 'LineAsString')",
+        "SELECT * FROM url('{url}', 'LineAsString')",
+        "SELECT * FROM s3('{url}/bucket/key', 'LineAsString')",
+        "SELECT * FROM remote('127.0.0.1:9000', system.one)",
+        "SELECT * FROM postgresql('127.0.0.1:5432', 'billing', 'payments', 'billing', 'x')",
+        f"SELECT * FROM icebergLocal('{HERE}')",
+        f"SELECT * FROM sqlite('{HERE}', 't')",
+        "SELECT * FROM filesystem('/etc')",
+        f"SELECT file('{HERE}')",
+        f"SELECT `file`('{HERE}')",
+        f"SELECT `fi\\x6ce`('{HERE}')",
+        f"SELECT `fi\\Nle`('{HERE}')",
+        f"SELECT `\\u0066ile`('{HERE}')",
+        f"SELECT 1, $$ ' $$, file('{HERE}'), $$ ' $$",
+        f"WITH f AS (p) -> file(p) SELECT f('{HERE}')",
+        f"DESCRIBE TABLE file('{HERE}', 'LineAsString')",
+        f"CREATE TABLE stolen (line String) ENGINE = File(LineAsString, '{HERE}')",
+        "CREATE TABLE stolen (line String) ENGINE = URL('{url}', LineAsString)",
+        "CREATE TABLE stolen (line String) ENGINE = MergeTree ORDER BY line SETTINGS disk = disk(type = web, endpoint = '{url}/')",
+        "CREATE DATABASE stolen ENGINE = Filesystem('/etc')",
+        "CREATE DICTIONARY stolen (a String) PRIMARY KEY a SOURCE(HTTP(url '{url}' format 'TSV')) LAYOUT(FLAT()) LIFETIME(0)",
+        "INSERT INTO items (text) SELECT line FROM url('{url}', 'LineAsString', 'line String')",
+        f"INSERT INTO items (text) VALUES (file('{HERE}'))",
+        f"INSERT INTO items (text) FROM INFILE '{HERE}' FORMAT LineAsString",
+        "INSERT INTO FUNCTION file('{folder}/out', 'CSV', 'a String') SELECT 'x'",
+        "SELECT 1 INTO OUTFILE '{folder}/out'",
+        "BACKUP TABLE items TO File('{folder}/out')",
+        "CREATE USER intruder",
+    ],
+)
+async def test_no_statement_reaches_files_or_other_hosts(http, client, table, tmp_path, statement):
+    asked: list[str] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(statement)
+        writer.close()
+
+    other = await asyncio.start_server(answer, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{other.sockets[0].getsockname()[1]}"
+    text = statement.replace("{url}", url).replace("{folder}", str(tmp_path))
+    async with http.post("/", data=text.encode()) as refused:
+        assert refused.status in (400, 404), "refused"
+        said = await refused.text()
+    other.close()
+    assert "root:" not in said
+    assert asked == []
+    assert list(tmp_path.iterdir()) == []
+    assert client.query(f"SELECT count() FROM {table}").result_rows == [(0,)]
+
+
+async def test_rows_may_hold_the_words_that_statements_must_not(http, client, table):
+    async with http.post("/", data=f"INSERT INTO {table} (id, text) FORMAT CSV\n1,file disk infile\n".encode()) as done:
+        assert done.status == 200, await done.text()
+    found = client.query(
+        f"SELECT id FROM {table} WHERE text = {{text:String}}", parameters={"text": "file disk infile"}
+    )
+    assert found.result_rows == [(1,)]
+
+
 @pytest.mark.parametrize("path", ["/", "/system"])
 async def test_a_statement_may_stand_in_the_address(http, path):
     async with http.get(path, params={"query": "SELECT currentDatabase() FORMAT JSONEachRow"}) as answer:
