@@ -29,6 +29,7 @@ _MEANINGS: Final = {
     "measure": "unit of measure",
     "metadata": "your own keys and values; kept as they are",
     "method": "payment method",
+    "has_more": "whether there is a next page",
     "next_cursor": "send it as `cursor` for the next page; null on the last",
     "operations": "calls for money, made or tried, oldest first; of an event, those that the change touched",
     "order_id": "the order that the payment pays, given by the service",

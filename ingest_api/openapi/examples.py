@@ -58,7 +58,7 @@ EXAMPLES: Final[dict[str, Any]] = {
     "PaymentView": _PAYMENT,
     "ExpandedPayment": _PAYMENT,
     "AcceptedView": {"id": _PAYMENT["id"], "status": "PENDING", "payment_url": None},
-    "PaymentPage": {"data": [_PAYMENT], "next_cursor": None},
+    "PaymentPage": {"data": [_PAYMENT], "has_more": False, "next_cursor": None},
     "OperationList": {"data": [_OPERATION]},
     "OperationResult": _RESULT,
     "Timeline": {

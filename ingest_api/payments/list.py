@@ -122,9 +122,10 @@ def _holds_card_number(name: str, value: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentPage:
-    """Payments, newest first. ``next_cursor`` is null on the last page."""
+    """Payments, newest first. ``has_more``: whether there is a next page; ``next_cursor`` is null on the last one."""
 
     data: tuple[ExpandedPayment, ...]
+    has_more: bool
     next_cursor: str | None
 
 
@@ -171,4 +172,8 @@ async def list_payments(
         following = encode_cursor(Cursor(shown[-1].created_at, shown[-1].id))
         url = request.url.include_query_params(cursor=following)
         response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
-    return PaymentPage(data=tuple(expanded(payment, query.expand) for payment in shown), next_cursor=following)
+    return PaymentPage(
+        data=tuple(expanded(payment, query.expand) for payment in shown),
+        has_more=following is not None,
+        next_cursor=following,
+    )

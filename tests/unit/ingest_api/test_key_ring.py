@@ -145,7 +145,7 @@ def test_the_processes_together_never_give_more_than_the_rate() -> None:
                 process.take("kiosk", 10)
                 admitted += 1
 
-    assert 20 <= admitted <= 24, "two seconds' worth at once, whoever is asked"
+    assert 20 <= admitted <= 24, "two seconds' worth at once, at whichever process"
 
 
 def test_the_share_of_a_rate_follows_the_number_of_processes() -> None:

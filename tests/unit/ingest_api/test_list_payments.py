@@ -30,6 +30,7 @@ async def test_pages_follow_each_other_and_show_every_payment_once(world) -> Non
         seen += [(payment["created_at"], payment["id"]) for payment in answer.json["data"]]
         link = answer.headers.get("Link")
         assert (link is None) == (answer.json["next_cursor"] is None)
+        assert answer.json["has_more"] is (link is not None)
         path = link.split(">")[0].removeprefix("<") if link else None
         pages += 1
 
@@ -125,7 +126,7 @@ async def test_a_list_is_a_clients_own(world) -> None:
     world.keep(captured())
 
     assert (await world.get("/v1/payments", Authorization="Bearer shop-key-1")).json == {
-        "data": [], "next_cursor": None,
+        "data": [], "has_more": False, "next_cursor": None,
     }  # fmt: skip
     (await world.get("/v1/payments")).is_problem(401, "unauthorized")
 
