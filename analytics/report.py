@@ -1,7 +1,7 @@
 """Named reports: one SQL file each under ``reports/``, whose header defines its question, parameters and chart.
 
-The header is made of comments: ``question:``, any number of ``param NAME TYPE DEFAULT: meaning``, one
-``chart: bar|line x=… y=…[,…] [by=…]``, at most one ``money: COLUMN[,…]`` and ``example:``. The default of a ``Date`` is
+The header is made of comments: ``question:``, any number of ``param NAME TYPE DEFAULT: meaning``, any number of
+``column NAME: meaning`` for names that do not explain themselves, one ``chart: bar|line x=… y=…[,…] [by=…]``, at most one ``money: COLUMN[,…]`` and ``example:``. The default of a ``Date`` is
 a date, ``today``, or a number of days before it (``-29d``). Columns of money are minor units of the row's currency.
 """
 
@@ -17,6 +17,7 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 from analytics.of_client import is_of_clients, of_client
 
 _PARAM: Final = re.compile(r"(\w+) (Date|String|UInt32) (\S+): (.+)")
+_COLUMN: Final = re.compile(r"column (\w+): (.+)")
 _CHART: Final = re.compile(r"(bar|line) x=(\w+) y=([\w,]+)(?: by=(\w+))?")
 _DAYS: Final = re.compile(r"-(\d{1,5})d")
 #: All versions of a row are in one partition (ADR 0010). A query takes at most 15 s and returns at most 100,000 rows, more
@@ -55,8 +56,8 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One report. ``money``: the columns that are minor units of the column ``currency``; ``example``: a
-    result, as text."""
+    """One report. ``money``: the columns that are minor units of the column ``currency``; ``meanings``: column → what it
+    is, where its name does not say; ``example``: a result, as text."""
 
     name: str
     question: str
@@ -65,6 +66,7 @@ class Report:
     money: tuple[str, ...]
     example: str
     sql: str
+    meanings: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,8 @@ def parse(name: str, text: str) -> Report:
     lines = text.splitlines()
     header = [line.removeprefix("--").removeprefix(" ") for line in lines if line.startswith("--")]
     example_at = header.index("example:")
-    fields = [line.partition(": ") for line in header[:example_at] if not line.startswith("param ")]
+    meanings = {m[1]: m[2] for line in header if (m := _COLUMN.fullmatch(line)) is not None}
+    fields = [line.partition(": ") for line in header[:example_at] if not line.startswith(("param ", "column "))]
     header_fields = {name: value for name, _, value in fields}
     parameters = [_PARAM.fullmatch(line.removeprefix("param ")) for line in header if line.startswith("param ")]
     chart = _CHART.fullmatch(header_fields.get("chart", ""))
@@ -111,6 +114,7 @@ def parse(name: str, text: str) -> Report:
         tuple(filter(None, header_fields.get("money", "").split(","))),
         "\n".join(line.removeprefix("  ") for line in header[example_at + 1 :]),
         "\n".join(line for line in lines if not line.startswith("--")),
+        meanings,
     )
 
 

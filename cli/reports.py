@@ -91,6 +91,8 @@ def _show(console: Console, report: Report, result: Result) -> None:
         cells = zip(result.columns, row, strict=True)
         table.add_row(*(_cell(column, value, report.money, currency) for column, value in cells))
     console.print(table)
+    for column, meaning in report.meanings.items():
+        console.print(f"{column}: {meaning}")
     if not result.rows:
         console.print("no rows")
 

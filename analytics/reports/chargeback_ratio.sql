@@ -1,6 +1,7 @@
 -- question: What share of the captured amount was charged back (receivable in the ledger)?
 -- param from Date -29d: first day of posting (UTC)
 -- param to Date today: last day
+-- column disputed: number of payments with a chargeback
 -- chart: bar x=provider y=chargebacks_percent by=currency
 -- money: gross,chargebacks
 -- example:

@@ -1,6 +1,10 @@
 -- question: What share of sales is refunded, by provider?
 -- param from Date -29d: first day on which payments were opened (UTC)
 -- param to Date today: last day
+-- column captured: number of payments with money taken
+-- column refunded: number of those with money given back, in part at least
+-- column payments_percent: refunded payments of captured payments
+-- column refunds_percent: refunded amount of captured amount
 -- chart: bar x=provider y=refunds_percent,payments_percent by=currency
 -- money: gross,refunds
 -- example:

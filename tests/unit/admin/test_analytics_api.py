@@ -40,6 +40,14 @@ async def test_every_report_is_listed_with_its_parameters(world):
     assert len(listed) >= 15
 
 
+async def test_a_column_that_counts_payments_says_so(world):
+    listed = (await (await world.get("/v1/analytics")).json())["data"]
+    (refunds,) = [report for report in listed if report["name"] == "refund_ratio"]
+    for column in ("captured", "refunded"):
+        assert column not in refunds["money"]
+        assert refunds["meanings"][column].startswith("number of")
+
+
 @pytest.mark.parametrize(
     ("path", "headers", "status", "code"),
     [

@@ -113,6 +113,14 @@ async def test_a_chart_is_drawn_for_light_and_dark(stocked):
     assert "#d8d8d8" not in light
 
 
+async def test_a_page_says_which_columns_count_payments(stocked):
+    columns = ("provider", "currency", "captured", "refunded", "gross", "refunds")
+    stocked.store.results["refund_ratio"] = Result(columns, [("stripe", "RUB", 160, 8, 478_400, 15_000)])
+    await stocked.sign_in()
+    page = await (await stocked.get("/reports/refund_ratio")).text()
+    assert "<dt>captured</dt><dd>number of payments with money taken</dd>" in page
+
+
 async def test_report_values_are_escaped(stocked):
     stocked.store.results["decline_reasons"] = Result(("reason",), [("<script>alert(1)</script>",)])
     await stocked.sign_in()

@@ -29,6 +29,13 @@ def test_csv_has_a_header_and_whole_minor_units() -> None:
     assert lines[:2] == ["day,currency,gross,refunds,fees,net", "2026-11-22,RUB,1000,100,0,900"]
 
 
+def test_a_table_says_which_columns_count_payments() -> None:
+    columns = ("provider", "currency", "captured", "refunded", "gross", "refunds")
+    result = Result(columns, [("stripe", "RUB", 160, 8, 478_400, 15_000)])
+
+    assert "captured: number of payments" in encoded(find_report("refund_ratio"), result, Format.TABLE).decode()
+
+
 @pytest.mark.parametrize(
     ("product", "cell"),
     [
