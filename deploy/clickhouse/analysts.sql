@@ -1,5 +1,5 @@
--- A role for people's own SQL: it reads and nothing else, within limits that protect the sink. Run by whoever manages
--- access on the server; docker-compose.yml does it when the server first makes its volume. Somebody gets it by
+-- A role for people's own SQL: it reads and nothing else, within limits that protect the sink. The person who
+-- manages access on the server runs it; docker-compose.yml does it when the server first makes its volume. Somebody gets it by
 --   CREATE USER alice IDENTIFIED WITH sha256_password BY '…' DEFAULT ROLE analyst SETTINGS PROFILE analyst;
 --   GRANT analyst TO alice;
 

@@ -10,7 +10,7 @@ from deploy.local.layout import Layout, read_status
 
 log = structlog.get_logger(__name__)
 
-#: Postgres writes a checkpoint before it leaves; whoever is still there after this is killed, seconds.
+#: Seconds after which a process that has not exited is killed; Postgres writes a checkpoint before it exits.
 PATIENCE_S: Final = 20.0
 #: Two clocks tell when a process started; they differ by less than this, seconds.
 CLOCKS_S: Final = 2.0

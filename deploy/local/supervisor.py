@@ -2,7 +2,7 @@
 
 It writes what it sees to ``stack.json``; ``billing up``, ``down`` and ``status`` read that and send signals: SIGUSR1
 makes it look again and start dead parts at once, SIGTERM stops everything. It never gives up on a part by itself:
-whoever waits for the stack decides how long.
+the command that waits for the stack decides how long.
 """
 
 import asyncio

@@ -42,7 +42,7 @@ async def stopped(running: Stack, part: str) -> AsyncIterator[None]:
 
 
 async def stopped_for_a_while(running: Stack, part: str) -> None:
-    """A part is away for :data:`AWAY_S`."""
+    """A part is stopped for :data:`AWAY_S`."""
     async with stopped(running, part):
         await asyncio.sleep(AWAY_S)
 

@@ -1,4 +1,4 @@
-"""The supervisor, with parts that do next to nothing: who starts and stops when, and what `billing up` hears of it."""
+"""The supervisor, with parts that do next to nothing: which start and stop when, and what `billing up` reports of them."""
 
 import subprocess
 import sys

@@ -109,7 +109,7 @@ async def test_a_failed_refund_fails(world: StripeWorld):
     assert [(o.operation_id, o.status) for o in observed.operations] == [failed]
 
 
-async def test_a_refund_makes_the_provider_be_asked_whoever_made_it(world: StripeWorld):
+async def test_a_refund_of_ours_or_of_others_makes_us_ask_the_provider(world: StripeWorld):
     request = await world.settled(60_000)
     intent = request.order_ref.replace("cs_test_", "pi_")
     status, _, _ = await world.api("POST", "/refunds", "by-hand", payment_intent=intent)

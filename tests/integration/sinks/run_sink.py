@@ -17,7 +17,7 @@ from sinks.rabbitmq.publisher import SignalPublisher, Topology
 
 
 class Dying:
-    """Delivers, and dies before anybody hears of it."""
+    """Delivers, and dies before it reports the delivery."""
 
     def __init__(self, inner: Destination[Any], batches: int) -> None:
         self._inner = inner

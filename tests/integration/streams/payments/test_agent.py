@@ -138,7 +138,7 @@ async def test_an_outage_is_waited_out_and_nothing_is_lost(world, monkeypatch):
         nonlocal tries
         tries += 1
         if tries < 3:
-            raise DBAPIError("INSERT", {}, ConnectionError("postgres is away"))
+            raise DBAPIError("INSERT", {}, ConnectionError("postgres is unavailable"))
         await real(*arguments)
 
     monkeypatch.setattr(payments_agent, "save", away)

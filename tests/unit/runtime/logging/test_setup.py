@@ -32,7 +32,7 @@ except RuntimeError:
 """
 
 
-def test_no_secret_leaves_in_a_line_whoever_wrote_it() -> None:
+def test_no_secret_leaves_in_a_line_of_any_logger() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, timeout=60)
 
     for secret in ("4111", "viewer@example.com", "hunter2", "site-key-1", "5555", "123-45-67", "s3cr3t-value"):
