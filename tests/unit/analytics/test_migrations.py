@@ -43,5 +43,5 @@ def test_every_statement_of_ours_bears_repetition() -> None:
     statements = [statement for migration in read_migrations() for statement in migration.statements]
 
     assert statements
-    repeatable = (" IF NOT EXISTS ", " IF EXISTS ", "CREATE OR REPLACE VIEW ")
+    repeatable = (" IF NOT EXISTS ", " IF EXISTS ", "CREATE OR REPLACE VIEW ", " MODIFY COLUMN ")
     assert all(any(words in statement for words in repeatable) for statement in statements)
