@@ -75,6 +75,16 @@ class Action(StrEnum):
     """Inquire about the order and its operations."""
 
 
+class MethodStatus(StrEnum):
+    """Whether a saved method may be charged."""
+
+    ACTIVE = "ACTIVE"
+    DEAD = "DEAD"
+    """The bank or the provider will not charge it any more."""
+    REMOVED = "REMOVED"
+    """The customer does not want it charged any more."""
+
+
 class Lane(StrEnum):
     """Whose provider calls a request waits behind."""
 

@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     ForeignKey,
     Identity,
@@ -175,6 +176,28 @@ JOURNAL: Final = Table(
     Index("journal_payment", "payment_id"),
     Index("journal_position", "stream_partition", "stream_offset", "topic", "recorded_at", unique=True),
     postgresql_partition_by="RANGE (recorded_at)",
+)
+
+#: Methods that customers let us charge again. A row is never deleted: the gate before a charge finds the removed ones
+#: here. ``status_by``: who changed the status; ``expires_on``: the last day of the method.
+SAVED_METHODS: Final = Table(
+    "saved_methods",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    _required("client_id", Text()),
+    _required("customer_id", Text()),
+    _required("provider", Text()),
+    _required("method_ref", Text()),
+    Column("title", Text),
+    Column("expires_on", Date),
+    _required("status", Text()),
+    _required("status_at", _TIME),
+    _required("status_by", Text()),
+    Column("reason", Text),
+    _required("created_at", _TIME),
+    UniqueConstraint("provider", "method_ref", "customer_id"),
+    Index("saved_methods_customer", "client_id", "customer_id", "created_at"),
+    Index("saved_methods_gate", "status_at", postgresql_where=text("status <> 'ACTIVE'")),
 )
 
 LEDGER_ACCOUNTS: Final = Table(

@@ -10,7 +10,8 @@ from typing import Final
 import structlog
 
 from billing.messages import MESSAGE_TYPES
-from billing.messages.topics import CALLBACKS, INBOX, REQUESTS
+from billing.messages.topics import CALLBACKS, INBOX, RENEWALS, REQUESTS
+from billing.vocabulary import Lane
 from providers import registry
 from providers.http import CallLimits
 from runtime import release
@@ -47,6 +48,8 @@ from streams.payments.follow_ups import FollowUps
 from streams.progress import Progress
 from streams.provider_calls.agent import ProviderAgent
 from streams.provider_calls.availability import Availability
+from streams.provider_calls.methods import SavedMethods
+from streams.provider_calls.places import Places
 
 log = structlog.get_logger(__name__)
 
@@ -107,22 +110,32 @@ class Agents:
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
         self._lease = leases.Lease(leases.WORKER, self._worker, release.version(), LEASE_S, MESSAGE_TYPES.keys())
         availability = self._availability = Availability(self._engine, self._providers, self._worker)
-        self._calls = ProviderAgent(
-            self._engine,
-            publisher,
-            dead_letters,
-            self._providers,
-            availability,
-            exit_process,
-            concurrency=settings.provider_concurrency,
-            timeout_s=settings.provider_timeout_s,
-            on_ended=self.metrics.call_ended,
-        )
+        methods = SavedMethods(self._engine)
+        places = Places(self._providers, settings.provider_concurrency)
+        self._calls = {
+            lane: ProviderAgent(
+                self._engine,
+                publisher,
+                dead_letters,
+                self._providers,
+                availability,
+                methods,
+                exit_process,
+                places=places,
+                timeout_s=settings.provider_timeout_s,
+                lane=lane,
+                on_ended=self.metrics.call_ended,
+            )
+            for lane in Lane
+        }
+        interactive, renewals = self._calls[Lane.INTERACTIVE], self._calls[Lane.RENEWAL]
         callbacks = CallbacksAgent(self._engine, publisher, dead_letters, self._providers, exit_process)
         self._feed("payments", INBOX.name, self._payments.restore, self._payments.process)
-        self._feed("provider", REQUESTS.name, self._calls.restore, self._calls.process)
+        self._feed("provider", REQUESTS.name, interactive.restore, interactive.process)
+        self._feed("renewals", RENEWALS.name, renewals.restore, renewals.process, renewals.room)
         self._feed("callbacks", CALLBACKS.name, callbacks.restore, callbacks.process)
-        self._tasks.spawn(self._calls.keep_position())
+        for calls in self._calls.values():
+            self._tasks.spawn(calls.keep_position())
         self._tasks.spawn(availability.keep_looking())
         self._tasks.spawn(callbacks.retry_parked())
         self._tasks.spawn(FollowUps(self._engine, publisher, availability).run())
@@ -148,7 +161,7 @@ class Agents:
             async with asyncio.timeout(self._settings.provider_timeout_s + STOP_MARGIN_S):
                 for feed in self.feeds.values():
                     await feed.lock.acquire()  # the batch in progress is done, and no other starts
-                await self._calls.finish()
+                await asyncio.gather(*(calls.finish() for calls in self._calls.values()))
                 await self._payments.flush()
                 async with self._engine.begin() as connection:
                     await self._lease.release(connection)
@@ -183,11 +196,16 @@ class Agents:
         return await self.feeds[topic].restore(load)
 
     def _feed(
-        self, consumer: str, topic: str, restore: Restore, process: Callable[[list[Incoming]], Awaitable[None]]
+        self,
+        consumer: str,
+        topic: str,
+        restore: Restore,
+        process: Callable[[list[Incoming]], Awaitable[None]],
+        room: Callable[[], Awaitable[int]] | None = None,
     ) -> None:
         feed = self.feeds[topic] = OrderedFeed(consumer, topic, exit_process)
         self._restores[topic] = restore
-        self._tasks.spawn(feed.work(self._settings.batch_max, self.metrics.measured(consumer, process)))
+        self._tasks.spawn(feed.work(self._settings.batch_max, self.metrics.measured(consumer, process), room))
 
     async def _hold_lease(self) -> None:
         """Show the other processes, forever, that this worker runs and which messages it understands."""

@@ -19,7 +19,17 @@ from billing.messages.payment_commands import (
 )
 from billing.messages.provider import ProviderCallback, ProviderRequest, ProviderResult
 from billing.messages.subscriptions import PaymentOutcome
-from billing.messages.topics import CALLBACKS, DEAD_LETTERS, EVENTS, INBOX, REPLIES, REQUESTS, SUBSCRIPTIONS, Topic
+from billing.messages.topics import (
+    CALLBACKS,
+    DEAD_LETTERS,
+    EVENTS,
+    INBOX,
+    RENEWALS,
+    REPLIES,
+    REQUESTS,
+    SUBSCRIPTIONS,
+    Topic,
+)
 
 #: Topic → the messages on it, each in an :class:`~billing.messages.Envelope`.
 TOPIC_MESSAGES: Final[MappingProxyType[Topic, tuple[type[Message], ...]]] = MappingProxyType(
@@ -39,6 +49,7 @@ TOPIC_MESSAGES: Final[MappingProxyType[Topic, tuple[type[Message], ...]]] = Mapp
             ProviderCallback,
         ),
         REQUESTS: (ProviderRequest,),
+        RENEWALS: (ProviderRequest,),
         EVENTS: (PaymentChanged,),
         REPLIES: (Reply,),
         SUBSCRIPTIONS: (PaymentOutcome,),

@@ -1,7 +1,10 @@
 """The Kafka topics: names, keys, what they carry. Declared once, here."""
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
+
+from billing.vocabulary import Lane
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
@@ -21,6 +24,9 @@ INBOX: Final = Topic(
     "billing.payments.inbox", "payment id", "commands, provider results, callbacks of a payment", 14 * DAY_MS
 )
 REQUESTS: Final = Topic("billing.provider.requests", "payment id", "calls to make to providers", 14 * DAY_MS)
+RENEWALS: Final = Topic(
+    "billing.provider.renewals", "payment id", "charges of subscriptions' saved methods to make", 14 * DAY_MS
+)
 CALLBACKS: Final = Topic(
     "billing.provider.callbacks", "provider's order reference", "verified callbacks, raw bytes", 14 * DAY_MS
 )
@@ -31,7 +37,12 @@ SUBSCRIPTIONS: Final = Topic(
 REPLIES: Final = Topic("billing.replies", "correlation id", "answers to waiting requests", HOUR_MS)
 DEAD_LETTERS: Final = Topic("billing.dead-letters", "original key", "messages that cannot be processed", 90 * DAY_MS)
 
-TOPICS: Final = (INBOX, REQUESTS, CALLBACKS, EVENTS, SUBSCRIPTIONS, REPLIES, DEAD_LETTERS)
+TOPICS: Final = (INBOX, REQUESTS, RENEWALS, CALLBACKS, EVENTS, SUBSCRIPTIONS, REPLIES, DEAD_LETTERS)
+
+#: Lane → the topic of its requests to providers.
+REQUEST_TOPICS: Final[MappingProxyType[Lane, Topic]] = MappingProxyType(
+    {Lane.INTERACTIVE: REQUESTS, Lane.RENEWAL: RENEWALS}
+)
 
 #: Headers of a message on ``billing.provider.callbacks`` (CloudEvents binary mode: the value is the raw body).
 CE_SPECVERSION: Final = "ce_specversion"

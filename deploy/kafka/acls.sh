@@ -31,7 +31,8 @@ allow ingest Read Describe -- billing.replies billing.events
 idempotent ingest
 
 # The agents.
-allow worker Read Write Describe -- billing.payments.inbox billing.provider.requests billing.provider.callbacks
+allow worker Read Write Describe -- \
+  billing.payments.inbox billing.provider.requests billing.provider.renewals billing.provider.callbacks
 allow worker Write Describe -- billing.subscriptions.inbox billing.events billing.replies billing.dead-letters
 group worker billing-streams
 idempotent worker
@@ -47,7 +48,7 @@ group analytics sink.clickhouse
 
 # People: correct, ask, replay dead letters, audit, make topics.
 allow operator Create Alter DescribeConfigs Read Write Describe -- \
-  billing.payments.inbox billing.provider.requests billing.provider.callbacks billing.events \
+  billing.payments.inbox billing.provider.requests billing.provider.renewals billing.provider.callbacks billing.events \
   billing.subscriptions.inbox billing.replies billing.dead-letters
 run --add --allow-principal User:operator --operation Describe --group '*'
 idempotent operator

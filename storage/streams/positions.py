@@ -56,6 +56,7 @@ class Consumer(StrEnum):
 
     PAYMENTS = "payments"
     PROVIDER = "provider"
+    RENEWALS = "renewals"
     CALLBACKS = "callbacks"
     SIGNALS = "sink.rabbitmq"
     ANALYTICS = "sink.clickhouse"

@@ -96,15 +96,22 @@ class OrderedFeed:
         self._drained.set()
         return taken
 
-    async def work(self, limit: int, process: Callable[[list[Incoming]], Awaitable[None]]) -> None:
-        """Feed batches to ``process``, forever. An exception that it raises ends the worker."""
+    async def work(
+        self,
+        limit: int,
+        process: Callable[[list[Incoming]], Awaitable[None]],
+        room: Callable[[], Awaitable[int]] | None = None,
+    ) -> None:
+        """Feed batches to ``process``, forever. An exception that it raises ends the worker. ``room`` waits until the
+        agent can take messages and returns how many."""
         while True:
             while not self._buffer:
                 self._filled.clear()
                 await self._filled.wait()
+            most = limit if room is None else min(limit, await room())
             async with self.lock:
-                if self._buffer:  # a restore may have emptied it while we waited for the lock
-                    batch = await self.take(limit)
+                if self._buffer:  # a restore may have emptied it while we waited
+                    batch = await self.take(most)
                     self.working = True
                     await process(batch)
                     self.working = False

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.messages import Envelope, Message, Reply
-from billing.messages.topics import EVENTS, INBOX, REPLIES, REQUESTS, SUBSCRIPTIONS
+from billing.messages.topics import EVENTS, INBOX, REPLIES, REQUEST_TOPICS, SUBSCRIPTIONS
 from billing.payments.capture_modes import shows_another_mode
 from billing.payments.decide import RULES, decide
 from billing.payments.decision import Decision
@@ -107,7 +107,14 @@ def _operation(payment: Payment, id: UUID) -> tuple[Payment, Operation]:
 
 def _outputs(decision: Decision, payment_id: UUID, now: datetime, cause: Envelope) -> list[OutboundMessage]:
     outputs = [
-        _output(REQUESTS.name, request, f"{request.operation_id}/{request.action}/{cause.id}", payment_id, now, cause)
+        _output(
+            REQUEST_TOPICS[request.lane].name,
+            request,
+            f"{request.operation_id}/{request.action}/{cause.id}",
+            payment_id,
+            now,
+            cause,
+        )
         for request in decision.requests
     ]
     if decision.event is not None:

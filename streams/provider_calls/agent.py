@@ -2,12 +2,16 @@
 
 Calls run concurrently, bounded per provider, so that a slow provider does not delay the others. A request is done when
 its result is in Kafka; a crash before that delivers it again, and it is sent again with the same idempotency key.
+
+Each lane has its own topic and agent (ADR 0019): renewals wait in Kafka, and at most :data:`RENEWALS_HELD` of them here,
+so that they neither fill the queue of the checkouts nor hold back its position.
 """
 
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -17,9 +21,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.errors import BillingError, InvalidMessage, UnknownMessageType
 from billing.messages import Envelope, ProviderRequest, ProviderResult, decode_envelope
-from billing.messages.topics import INBOX, REQUESTS
+from billing.messages.topics import INBOX, REQUEST_TOPICS
 from billing.reasons import Reason
-from billing.vocabulary import Action, Outcome
+from billing.vocabulary import Action, Lane, Outcome
 from providers.base import CallResult, Provider
 from runtime.kafka.dead_letters import DeadLetterWriter
 from runtime.kafka.publisher import OutboundMessage, Publisher
@@ -29,14 +33,20 @@ from runtime.retry import Retry
 from storage.streams.parking import park
 from storage.streams.positions import Consumer, LostPartition, advance, load
 from streams.provider_calls.availability import Availability
+from streams.provider_calls.methods import MethodGate
+from streams.provider_calls.places import Places
 from streams.provider_calls.watermarks import Watermarks
 
 log = structlog.get_logger(__name__)
 
-CONSUMER: Final = Consumer.PROVIDER
+CONSUMERS: Final = MappingProxyType({Lane.INTERACTIVE: Consumer.PROVIDER, Lane.RENEWAL: Consumer.RENEWALS})
 #: Requests of one provider that may wait for a call to end; those beyond are reported as not sent and followed up later,
 #: rather than delay other providers' requests behind them.
 QUEUE_PER_PROVIDER: Final = 1000
+#: Renewals taken from Kafka that have not ended, of all providers. The rest waits in Kafka.
+RENEWALS_HELD: Final = 750
+#: Requests that charge the customer: not sent past their time.
+_CHARGING: Final = (Action.CREATE, Action.RECUR)
 #: How often the position is written.
 STORE_EVERY_S: Final = 0.25
 #: The adapter keeps its own deadline; this much later the call is cancelled.
@@ -44,7 +54,8 @@ GRACE_S: Final = 5.0
 
 
 class ProviderAgent:
-    """Processes ``billing.provider.requests``. ``exit_process`` ends the process and does not return."""
+    """Processes the requests of one ``lane``. ``places`` are shared by the lanes. ``exit_process`` ends the process and
+    does not return."""
 
     def __init__(
         self,
@@ -53,10 +64,12 @@ class ProviderAgent:
         dead_letters: DeadLetterWriter,
         providers: Mapping[str, Provider],
         availability: Availability,
+        methods: MethodGate,
         exit_process: Callable[[str], None],
         *,
-        concurrency: int,
+        places: Places,
         timeout_s: float,
+        lane: Lane = Lane.INTERACTIVE,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         on_ended: Callable[[str, Action, Outcome, float], None] = lambda *_: None,
     ) -> None:
@@ -66,19 +79,24 @@ class ProviderAgent:
         self._dead_letters = dead_letters
         self._providers = providers
         self._availability = availability
+        self._methods = methods
+        self._lane = lane
+        self._consumer = CONSUMERS[lane]
+        self._topic = REQUEST_TOPICS[lane].name
         self._exit_process = exit_process
         self._deadline_s = timeout_s + GRACE_S
         self._now = now
-        self._slots = {name: asyncio.Semaphore(concurrency) for name in providers}
+        self._places = places
         self._waiting = dict.fromkeys(providers, 0)
         self._marks = Watermarks({})
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ended = asyncio.Event()
 
     async def restore(self, partitions: Sequence[int]) -> Mapping[int, int]:
         """Take over partitions. Calls in progress for earlier ones end and report; their positions are not written."""
         await self._availability.look()  # no call before the switches are known
         async with self._engine.begin() as connection:
-            positions = await load(connection, CONSUMER, REQUESTS.name, partitions)
+            positions = await load(connection, self._consumer, self._topic, partitions)
         self._marks = Watermarks(positions)
         return positions
 
@@ -88,7 +106,18 @@ class ProviderAgent:
             self._marks.begin(incoming.partition, incoming.offset)
             task = asyncio.create_task(self._handle(incoming, self._marks))
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(self._end)
+
+    async def room(self) -> int:
+        """Wait until a renewal can be taken from Kafka; returns how many can."""
+        while (left := RENEWALS_HELD - len(self._tasks)) <= 0:
+            self._ended.clear()
+            await self._ended.wait()
+        return left
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._ended.set()
 
     async def keep_position(self) -> None:
         """Write the position every :data:`STORE_EVERY_S`, forever."""
@@ -104,12 +133,12 @@ class ProviderAgent:
             return
         try:
             async with self._engine.begin() as connection:
-                await advance(connection, CONSUMER, REQUESTS.name, moves)
+                await advance(connection, self._consumer, self._topic, moves)
         except LostPartition as error:
             if marks is self._marks:
                 self._exit_process(str(error))
         except (DBAPIError, OSError, TimeoutError) as error:
-            log.warning("postgres is unavailable, the position is late", consumer=CONSUMER, error=repr(error))
+            log.warning("postgres is unavailable, the position is late", consumer=self._consumer, error=repr(error))
         else:
             marks.store(moves)
 
@@ -128,7 +157,7 @@ class ProviderAgent:
         except UnknownMessageType:
             await Retry("park message", POSTGRES_ERRORS).run(lambda: self._park(incoming))
         except BillingError as error:
-            await self._dead_letters.write(CONSUMER, REQUESTS.name, incoming, error)
+            await self._dead_letters.write(self._consumer, self._topic, incoming, error)
         else:
             started = time.perf_counter()
             result = await self._call(request)
@@ -139,20 +168,34 @@ class ProviderAgent:
 
     async def _park(self, incoming: Incoming) -> None:
         async with self._engine.begin() as connection:
-            await park(connection, CONSUMER, REQUESTS.name, incoming, self._now())
+            await park(connection, self._consumer, self._topic, incoming, self._now())
 
     async def _call(self, request: ProviderRequest) -> CallResult:
         name = request.provider
-        if self._waiting[name] >= QUEUE_PER_PROVIDER:
+        if self._lane is Lane.INTERACTIVE and self._waiting[name] >= QUEUE_PER_PROVIDER:
             return CallResult(Outcome.NOT_SENT, reason=Reason.QUEUE_FULL)
         self._waiting[name] += 1
-        async with self._slots[name]:
+        async with self._places.hold(name, self._lane):
             self._waiting[name] -= 1
-            if (refusal := self._availability.refusal(name)) is not None:
+            if (refusal := await self._refusal(name, request)) is not None:
                 return CallResult(Outcome.NOT_SENT, reason=refusal)
             result = await self._perform(name, request)
             self._availability.note(name, result)
             return result
+
+    async def _refusal(self, name: str, request: ProviderRequest) -> Reason | None:
+        """Why the call may not be made now. The saved method is read last but for what needs no waiting, so that nothing
+        but the call follows."""
+        if self._is_too_late(request):
+            return Reason.TOO_LATE
+        if (refusal := await self._methods.refusal(request)) is not None:
+            return refusal
+        # Reading the method may have waited for Postgres.
+        return Reason.TOO_LATE if self._is_too_late(request) else self._availability.refusal(name)
+
+    def _is_too_late(self, request: ProviderRequest) -> bool:
+        late = request.not_after is not None and self._now() >= request.not_after
+        return late and request.action in _CHARGING
 
     async def _perform(self, name: str, request: ProviderRequest) -> CallResult:
         try:

@@ -11,6 +11,7 @@ from billing.messages.topics import (
     DEAD_LETTERS,
     EVENTS,
     INBOX,
+    RENEWALS,
     REPLIES,
     REQUESTS,
     SUBSCRIPTIONS,
@@ -44,6 +45,7 @@ def granted() -> dict[tuple[str, str, str], set[str]]:
     [
         (INBOX, {"ingest", "worker", "operator"}),
         (REQUESTS, {"worker", "operator"}),
+        (RENEWALS, {"worker", "operator"}),
         (CALLBACKS, {"ingest", "worker", "operator"}),
         (EVENTS, {"worker", "signals", "analytics", "operator"}),
         (SUBSCRIPTIONS, {"worker", "operator"}),

@@ -71,7 +71,8 @@ def test_no_committed_version_is_broken() -> None:
 
 def test_every_topic_message_and_signal_of_the_code_is_in_it() -> None:
     assert set(TOPIC_MESSAGES) | set(RAW_TOPICS) == set(TOPICS)
-    assert sorted(m.TYPE for found in TOPIC_MESSAGES.values() for m in found) == sorted(MESSAGE_TYPES)
+    messages = {message for found in TOPIC_MESSAGES.values() for message in found}
+    assert sorted(message.TYPE for message in messages) == sorted(MESSAGE_TYPES)
     assert set(document()["channels"]) == {topic.name for topic in TOPICS} | set(SIGNAL_BODIES)
 
 

@@ -7,16 +7,20 @@ from uuid import uuid4
 import pytest
 
 from billing.messages import Envelope, ProviderRequest, ProviderResult, decode_envelope
-from billing.vocabulary import Action, CaptureMode, Outcome
+from billing.messages.topics import RENEWALS
+from billing.reasons import Reason
+from billing.vocabulary import Action, CaptureMode, Lane, Outcome
 from providers.base import CallResult, ParsedCallback, Provider, StatementLine
 from runtime.kafka.record import Incoming
 from storage.providers.switches import Switch
+from streams.delivery.ordered_feed import OrderedFeed
 from streams.provider_calls import agent as provider_agent
 from streams.provider_calls.agent import ProviderAgent
 from streams.provider_calls.availability import Availability
 from streams.provider_calls.breaker import JUDGED_FROM
+from streams.provider_calls.places import Places
 from streams.provider_calls.watermarks import Watermarks
-from tests.support.factories import NOW
+from tests.support.factories import NOW, later
 from tests.support.streams import Publisher
 
 
@@ -47,11 +51,26 @@ class Scripted(Provider):
         raise NotImplementedError
 
 
+class Removed:
+    """The gate of saved methods: the ``refs`` are removed, once ``known``."""
+
+    def __init__(self, *refs: str) -> None:
+        self.refs = set(refs)
+        self.known = asyncio.Event()
+        self.known.set()
+
+    async def refusal(self, request: ProviderRequest) -> Reason | None:
+        await self.known.wait()
+        return Reason.METHOD_REMOVED if request.saved_method in self.refs else None
+
+
 def an_agent(publisher: Publisher, providers: dict[str, Provider], **fields: Any) -> ProviderAgent:
-    values: dict[str, Any] = {"concurrency": 4, "timeout_s": 5.0, "now": lambda: NOW}
+    places = fields.pop("places", None) or Places(providers, fields.pop("concurrency", 4))
+    values: dict[str, Any] = {"places": places, "timeout_s": 5.0, "now": lambda: NOW}
     availability = fields.pop("availability", None) or Availability(None, providers, "worker")  # type: ignore[arg-type]
+    methods = fields.pop("methods", None) or Removed()
     agent = ProviderAgent(
-        None, publisher, publisher.dead_letters, providers, availability, pytest.fail, **(values | fields)
+        None, publisher, publisher.dead_letters, providers, availability, methods, pytest.fail, **(values | fields)
     )  # type: ignore[arg-type]
     agent._marks = Watermarks({0: 0})
     return agent
@@ -61,20 +80,25 @@ def requests(count: int, provider: str = "scripted", start: int = 0) -> list[Inc
     return [incoming(start + n, provider) for n in range(count)]
 
 
-def incoming(offset: int, provider: str = "scripted") -> Incoming:
+def incoming(offset: int, provider: str = "scripted", **fields: Any) -> Incoming:
     payment_id = uuid4()
-    request = ProviderRequest(
-        payment_id=payment_id,
-        operation_id=uuid4(),
-        provider=provider,
-        action=Action.CREATE,
-        order_ref="order-1",
-        currency="RUB",
-        amount=100,
-        capture_mode=CaptureMode.ONE_STAGE,
-    )
+    values: dict[str, Any] = {
+        "payment_id": payment_id,
+        "operation_id": uuid4(),
+        "provider": provider,
+        "action": Action.CREATE,
+        "order_ref": "order-1",
+        "currency": "RUB",
+        "amount": 100,
+        "capture_mode": CaptureMode.ONE_STAGE,
+    }
+    request = ProviderRequest(**(values | fields))
     envelope = Envelope.wrap(request, id=f"request-{offset}", source="/test", subject=str(payment_id), time=NOW)
     return Incoming(0, offset, b"key", envelope.encode())
+
+
+def a_renewal(offset: int, method: str = "method-1", **fields: Any) -> Incoming:
+    return incoming(offset, action=Action.RECUR, saved_method=method, lane=Lane.RENEWAL, **fields)
 
 
 def results(publisher: Publisher) -> list[ProviderResult]:
@@ -203,3 +227,120 @@ async def test_a_provider_switched_off_is_not_called():
     await until(lambda: len(publisher.published) == 3)
     assert provider.calls == []
     assert {(r.outcome, r.reason) for r in results(publisher)} == {(Outcome.NOT_SENT, "provider_disabled")}
+
+
+@pytest.mark.parametrize("action", [Action.CREATE, Action.RECUR])
+async def test_a_charge_past_its_time_is_not_sent(action: Action):
+    publisher, provider = Publisher(), Scripted()
+    agent = an_agent(publisher, {"scripted": provider})
+    await agent.process([incoming(0, action=action, not_after=NOW), incoming(1, action=action, not_after=later(1))])
+    await until(lambda: len(publisher.published) == 2)
+    assert {(r.outcome, r.reason) for r in results(publisher)} == {
+        (Outcome.NOT_SENT, "too_late"),
+        (Outcome.SUCCEEDED, None),
+    }
+    assert [request.not_after for request in provider.calls] == [later(1)]
+
+
+async def test_a_charge_that_waited_past_its_time_is_not_sent():
+    publisher, provider = Publisher(), Scripted()
+    clock = [NOW]
+    methods = Removed()
+    methods.known.clear()
+    agent = an_agent(publisher, {"scripted": provider}, methods=methods, now=lambda: clock[-1])
+    await agent.process([a_renewal(0, not_after=later(5))])
+    await asyncio.sleep(0)
+    clock.append(later(6))
+    methods.known.set()
+    await until(lambda: len(publisher.published) == 1)
+    assert [(r.outcome, r.reason) for r in results(publisher)] == [(Outcome.NOT_SENT, "too_late")]
+    assert provider.calls == []
+
+
+async def test_money_is_given_back_and_asked_about_at_any_time():
+    publisher, provider = Publisher(), Scripted()
+    agent = an_agent(publisher, {"scripted": provider})
+    await agent.process([incoming(n, action=a, not_after=NOW) for n, a in enumerate((Action.REFUND, Action.INQUIRE))])
+    await until(lambda: len(publisher.published) == 2)
+    assert [request.action for request in provider.calls] == [Action.REFUND, Action.INQUIRE]
+
+
+async def test_a_method_that_is_removed_is_not_charged_by_requests_that_wait_already():
+    publisher, provider, methods = Publisher(), Scripted(), Removed()
+    provider.gate.clear()
+    agent = an_agent(publisher, {"scripted": provider}, methods=methods, concurrency=1, lane=Lane.RENEWAL)
+    await agent.process([a_renewal(n) for n in range(5)])
+    await until(lambda: len(provider.calls) == 1)
+    methods.refs.add("method-1")
+    provider.gate.set()
+    await until(lambda: len(publisher.published) == 5)
+    assert len(provider.calls) == 1
+    assert [(r.outcome, r.reason) for r in results(publisher)[1:]] == [(Outcome.NOT_SENT, "method_removed")] * 4
+
+
+async def test_a_charge_waits_while_it_cannot_be_known_whether_its_method_is_removed():
+    publisher, provider, methods = Publisher(), Scripted(), Removed()
+    methods.known.clear()
+    agent = an_agent(publisher, {"scripted": provider}, methods=methods, lane=Lane.RENEWAL)
+    await agent.process([a_renewal(0)])
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert (provider.calls, publisher.published) == ([], [])
+    methods.known.set()
+    await until(lambda: len(publisher.published) == 1)
+
+
+class TestLanes:
+    async def test_ten_thousand_renewals_keep_no_checkout_waiting(self):
+        publisher, provider = Publisher(), Scripted()
+        provider.gate.clear()
+        providers: dict[str, Provider] = {"scripted": provider}
+        places = Places(providers, 64)
+        interactive = an_agent(publisher, providers, places=places)
+        renewals = an_agent(publisher, providers, places=places, lane=Lane.RENEWAL)
+        feed = OrderedFeed("renewals", RENEWALS.name, pytest.fail)
+
+        async def position() -> dict[int, int]:
+            return {0: 0}
+
+        async def deliver() -> None:
+            for n in range(10_000):
+                await feed.offer(a_renewal(n))
+
+        await feed.restore(position)
+        tasks = [
+            asyncio.create_task(deliver()),
+            asyncio.create_task(feed.work(500, renewals.process, renewals.room)),
+        ]
+        await until(lambda: provider.at_once == 48)
+        await until(lambda: len(renewals._tasks) == provider_agent.RENEWALS_HELD)
+        await interactive.process(requests(1))
+        await until(lambda: provider.calls[-1].action is Action.CREATE)
+        assert publisher.published == []  # nothing ended, and no renewal was reported as not sent
+        assert len(renewals._tasks) == provider_agent.RENEWALS_HELD
+        provider.gate.set()
+        await until(lambda: len(publisher.published) == 10_001)
+        assert {r.outcome for r in results(publisher)} == {Outcome.SUCCEEDED}
+        for task in tasks:
+            task.cancel()
+
+    async def test_renewals_leave_a_quarter_of_the_places_free(self):
+        publisher, provider = Publisher(), Scripted()
+        provider.gate.clear()
+        providers: dict[str, Provider] = {"scripted": provider}
+        places = Places(providers, 8)
+        renewals = an_agent(publisher, providers, places=places, lane=Lane.RENEWAL)
+        interactive = an_agent(publisher, providers, places=places)
+        await renewals.process([a_renewal(n) for n in range(20)])
+        await until(lambda: provider.at_once == 6)
+        await interactive.process(requests(5))
+        await until(lambda: provider.at_once == 8)
+        provider.gate.set()
+        await until(lambda: len(publisher.published) == 25)
+        assert provider.most_at_once == 8
+
+    async def test_with_one_place_renewals_are_made_too(self):
+        publisher, provider = Publisher(), Scripted()
+        agent = an_agent(publisher, {"scripted": provider}, concurrency=1, lane=Lane.RENEWAL)
+        await agent.process([a_renewal(0)])
+        await until(lambda: len(publisher.published) == 1)
