@@ -1,0 +1,78 @@
+"""``decide()``: what follows from one message to one subscription. A pure function."""
+
+from collections.abc import Callable
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final
+
+from billing.errors import InvalidMessage
+from billing.messages import Message, PaymentOutcome
+from billing.messages.subscription_commands import (
+    CancelSubscription,
+    ChangeMethod,
+    ExtendPeriod,
+    KeepSubscription,
+    MethodRemoved,
+    PayNow,
+    Subscribe,
+    SubscriptionCommand,
+    Wake,
+)
+from billing.subscriptions import commands, outcomes, wake
+from billing.subscriptions.decision import Decision, refuse
+from billing.subscriptions.model import Subscription
+
+#: The version of these rules. Raise it with a change after which an old journal would be decided otherwise.
+RULES: Final = 1
+
+
+def decide(subscription: Subscription | None, message: Message, now: datetime) -> Decision:
+    """Apply ``message`` to ``subscription`` (``None``: no subscription has this id) at ``now`` (UTC).
+
+    Repeated and late messages converge: a fact that is known already changes nothing, and a wake-up does what is due by
+    the subscription's own agenda. Raises :class:`~billing.errors.InvalidMessage` for a message that can never be applied,
+    and :class:`~billing.errors.InvariantBroken` where time would be sold twice.
+    """
+    if isinstance(message, Subscribe):
+        return commands.subscribe(message, subscription, _moment(subscription, message, now))
+    handler = _HANDLERS.get(type(message))
+    if handler is None:
+        raise InvalidMessage(f"{message.TYPE} is not a message to a subscription")
+    if subscription is None:
+        if isinstance(message, SubscriptionCommand):
+            return refuse(None, message, "subscription_not_found", "there is no such subscription")
+        raise InvalidMessage(f"subscription {message.subject_id} is not known")
+    moment = _moment(subscription, message, now)
+    if (
+        isinstance(message, SubscriptionCommand)
+        and (repeat := commands.repeated(message, subscription, moment)) is not None
+    ):
+        return repeat
+    return handler(message, subscription, moment)
+
+
+def _moment(subscription: Subscription | None, message: Message, now: datetime) -> datetime:
+    """The time by which a message is judged: the wake-up's own, a test clock's, or now. Never before the clock."""
+    if isinstance(message, Wake) or (isinstance(message, SubscriptionCommand) and message.at is not None):
+        now = message.at
+    elif isinstance(message, PaymentOutcome):
+        now = message.at
+        if subscription is not None and subscription.clock_at is not None:
+            return subscription.clock_at
+    if subscription is None or subscription.clock_at is None:
+        return now
+    return max(now, subscription.clock_at)
+
+
+_HANDLERS: Final[MappingProxyType[type[Message], Callable[[Any, Subscription, datetime], Decision]]] = MappingProxyType(
+    {
+        CancelSubscription: commands.cancel,
+        KeepSubscription: commands.keep,
+        PayNow: commands.pay_now,
+        ChangeMethod: commands.change_method,
+        ExtendPeriod: commands.extend,
+        MethodRemoved: commands.method_removed,
+        Wake: wake.wake,
+        PaymentOutcome: outcomes.outcome,
+    }
+)
