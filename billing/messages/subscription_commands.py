@@ -68,7 +68,7 @@ class Subscribe(SubscriptionCommand, frozen=True, omit_defaults=True, kw_only=Tr
     replace: bool = False
     payment_ttl_s: int = 1800
     clock_id: UUID | None = None
-    metadata: dict[str, str] = {}
+    metadata: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class CancelSubscription(SubscriptionCommand, frozen=True, omit_defaults=True, kw_only=True):

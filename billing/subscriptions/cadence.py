@@ -27,6 +27,7 @@ class Unit(StrEnum):
 MAX_COUNT: Final = MappingProxyType({Unit.DAY: 365, Unit.WEEK: 52, Unit.MONTH: 36, Unit.YEAR: 3})
 
 _DAYS: Final = MappingProxyType({Unit.DAY: 1, Unit.WEEK: 7})
+_SHORTEST: Final = MappingProxyType({**_DAYS, Unit.MONTH: 28, Unit.YEAR: 365})
 _MONTHS: Final = MappingProxyType({Unit.MONTH: 1, Unit.YEAR: 12})
 
 
@@ -38,11 +39,8 @@ class Cadence(msgspec.Struct, frozen=True):
 
     @property
     def least(self) -> timedelta:
-        """The length of its shortest period, without changes of the clock."""
-        if self.unit in _DAYS:
-            return timedelta(days=_DAYS[self.unit] * self.count)
-        months = _MONTHS[self.unit] * self.count
-        return timedelta(days=28 * months if months < 12 else 365 * (months // 12))
+        """A length that none of its periods is shorter than, changes of the clock aside."""
+        return timedelta(days=_SHORTEST[self.unit] * self.count)
 
 
 class Anchor(msgspec.Struct, frozen=True):

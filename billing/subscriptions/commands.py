@@ -149,7 +149,7 @@ def change_method(command: ChangeMethod, s: Subscription, now: datetime) -> Deci
 def extend(command: ExtendPeriod, s: Subscription, now: datetime) -> Decision:
     """Move the end of the period."""
     period = s.period
-    if period is None or s.status is Status.ENDED or period.status is not PeriodStatus.PAID:
+    if period is None or s.status not in (Status.ACTIVE, *_OVERDUE) or period.status is not PeriodStatus.PAID:
         return refuse(s, command, "not_extendable", "no paid period can be extended")
     if command.until <= max(period.end_at, now):
         return refuse(s, command, "invalid_end", "the new end must lie ahead, behind the present one")

@@ -53,15 +53,12 @@ def decide(subscription: Subscription | None, message: Message, now: datetime) -
 
 def _moment(subscription: Subscription | None, message: Message, now: datetime) -> datetime:
     """The time by which a message is judged: the wake-up's own, a test clock's, or now. Never before the clock."""
-    if isinstance(message, Wake) or (isinstance(message, SubscriptionCommand) and message.at is not None):
+    clock = None if subscription is None else subscription.clock_at
+    if isinstance(message, PaymentOutcome):
+        return message.at if clock is None else clock
+    if isinstance(message, (Wake, SubscriptionCommand)) and message.at is not None:
         now = message.at
-    elif isinstance(message, PaymentOutcome):
-        now = message.at
-        if subscription is not None and subscription.clock_at is not None:
-            return subscription.clock_at
-    if subscription is None or subscription.clock_at is None:
-        return now
-    return max(now, subscription.clock_at)
+    return now if clock is None else max(now, clock)
 
 
 _HANDLERS: Final[MappingProxyType[type[Message], Callable[[Any, Subscription, datetime], Decision]]] = MappingProxyType(

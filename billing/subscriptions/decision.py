@@ -27,7 +27,7 @@ from billing.subscriptions.agenda import next_action
 from billing.subscriptions.lifecycle import TRANSITIONS, Event
 from billing.subscriptions.model import Cancel, Charge, Ended, Period, Subscription
 from billing.subscriptions.run_rate import arr, movement
-from billing.subscriptions.vocabulary import AttemptState, Decline, EndReason, Purpose, Trigger
+from billing.subscriptions.vocabulary import AttemptState, Decline, EndReason, PeriodStatus, Purpose, Trigger
 
 _TICK: Final = timedelta(microseconds=1)
 #: A charge of a saved method that was not sent until then fails: the next attempt follows.
@@ -91,6 +91,8 @@ class Draft:
             raise InvariantBroken(f"{self.s.id}: {self.s.status} cannot end by {event}")
         if self.s.charge is not None:
             self.withdraw()
+        if self.s.period is not None and self.s.period.status is PeriodStatus.OPEN:
+            self.set_period(msgspec.structs.replace(self.s.period, status=PeriodStatus.REFUNDED))
         self.update(
             ended=Ended(self.now, reason),
             cancel=None,

@@ -4,7 +4,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from billing.subscriptions.vocabulary import Status as S
+from billing.subscriptions.vocabulary import Status as S  # noqa: N817 - as in billing.payments.lifecycle
 
 
 class Event(StrEnum):

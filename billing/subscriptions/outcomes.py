@@ -73,6 +73,9 @@ def _of_paid_period(message: PaymentOutcome, s: Subscription, period: Period, no
             draft.end(Event.REFUNDED, EndReason.REFUNDED)
     elif message.captured == 0 and period.status is PeriodStatus.PAID:
         _undone(draft, known, message)
+    elif message.captured > message.refunded and period.status in (PeriodStatus.OPEN, PeriodStatus.REFUNDED):
+        draft.set_period(known)
+        _paid_after_all(draft, known, message)
     else:
         draft.set_period(known)
     return draft.build()
@@ -92,11 +95,30 @@ def _of_another(message: PaymentOutcome, s: Subscription, now: datetime) -> Deci
         return draft.build()
     if attempt is not None and attempt.state in (AttemptState.STRAY, AttemptState.PAID):
         return unchanged(s)  # it is being given back, or it paid for an earlier period
-    draft.payments.append(WithdrawCharge(message.payment_id, "not to be paid any more"))
-    if attempt is not None:
-        draft.move_attempt(attempt, AttemptState.STRAY)
-        draft.tell("refunded", f"stray:{attempt.payment_id}", amount=message.captured)
+    if attempt is None:
+        draft.payments.append(WithdrawCharge(message.payment_id, "not to be paid any more"))
+    else:
+        _give_back(draft, attempt, message)
     return draft.build()
+
+
+def _paid_after_all(draft: Draft, period: Period, message: PaymentOutcome) -> None:
+    """The payment of a period that was found unpaid, or given back, is captured."""
+    s = draft.s
+    attempt = next(a for a in s.attempts if a.payment_id == message.payment_id)
+    if s.status in (Status.ACTIVE, *_OVERDUE) and period.status is PeriodStatus.OPEN:
+        if s.charge is not None:
+            draft.withdraw()
+        draft.move_attempt(attempt, AttemptState.PAID)
+        _paid(draft, attempt, message)
+    else:
+        _give_back(draft, attempt, message)
+
+
+def _give_back(draft: Draft, attempt: AttemptView, message: PaymentOutcome) -> None:
+    draft.payments.append(WithdrawCharge(message.payment_id, "not to be paid any more"))
+    draft.move_attempt(attempt, AttemptState.STRAY)
+    draft.tell("refunded", f"stray:{attempt.payment_id}", amount=message.captured)
 
 
 def _pays(attempt: AttemptView, s: Subscription) -> bool:
@@ -254,10 +276,19 @@ def _begin_dunning(s: Subscription, charge: Charge, decline: Decline, reason: st
 def _undone(draft: Draft, period: Period, message: PaymentOutcome) -> None:
     """The running period turns out to be unpaid, by a correction or the provider's own word."""
     s, now = draft.s, draft.now
+    attempt = next(a for a in s.attempts if a.payment_id == message.payment_id)
+    draft.move_attempt(attempt, AttemptState.FAILED)
+    if s.status not in (Status.ACTIVE, *_OVERDUE):
+        draft.set_period(msgspec.structs.replace(period, status=PeriodStatus.REFUNDED))
+        return
     if s.charge is not None:
         draft.withdraw()
     draft.set_period(msgspec.structs.replace(period, status=PeriodStatus.OPEN))
     if s.status is not Status.ACTIVE:
+        return
+    if s.cancel is not None:
+        draft.end(Event.TIME_OVER, s.cancel.reason)
+        draft.tell("ended", ends_at=now, reason=s.cancel.reason.value)
         return
     policy = policy_for(s.price.cadence)
     draft.transition(Event.UNDONE)
@@ -274,7 +305,6 @@ def _undone(draft: Draft, period: Period, message: PaymentOutcome) -> None:
             grace_until=now + policy.grace,
             give_up_at=now + policy.give_up,
         ),
-        cancel=None,
         postponed_to=None,
         held_until=None,
     )

@@ -33,6 +33,7 @@ class PeriodStatus(StrEnum):
     OPEN = "OPEN"
     """Sold, and found unpaid afterwards."""
     REFUNDED = "REFUNDED"
+    """Given back whole, or found unpaid after the end."""
     CUT = "CUT"
     """Paid, and ended before its time."""
 

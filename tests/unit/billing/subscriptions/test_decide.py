@@ -49,7 +49,8 @@ class TestSubscribe:
         assert (world.last.save_method, world.last.saved_method) == (True, None)
         assert world.last.order.amount == 39_900
         assert decision.consent is not None
-        assert decision.event is not None and decision.event.access is None
+        assert decision.event is not None
+        assert decision.event.access is None
 
     def test_is_active_with_access_and_a_letter_when_it_is_paid(self) -> None:
         world = active()
@@ -59,7 +60,9 @@ class TestSubscribe:
         assert s.method is not None
         assert world.notices == ["started"]
         event = world.decisions[-1].event
-        assert event is not None and event.movement == "NEW" and event.arr_after == 12 * 39_900
+        assert event is not None
+        assert event.movement == "NEW"
+        assert event.arr_after == 12 * 39_900
 
     def test_twice_under_one_key_is_one_first_payment(self) -> None:
         world = World()
@@ -76,13 +79,15 @@ class TestSubscribe:
         first = subscribe()
         world.send(first)
         refusal = world.send(msgspec.structs.replace(first, fingerprint="two")).refusal
-        assert refusal is not None and refusal.code == "idempotency_key_reused"
+        assert refusal is not None
+        assert refusal.code == "idempotency_key_reused"
 
     def test_again_while_the_first_payment_is_open_is_refused_or_replaces_it(self) -> None:
         world = World()
         world.send(subscribe())
         refusal = world.send(subscribe()).refusal
-        assert refusal is not None and refusal.code == "first_payment_open"
+        assert refusal is not None
+        assert refusal.code == "first_payment_open"
         first = world.last
         world.send(subscribe(replace=True))
         assert [type(p) for p in world.payments] == [CreatePayment, RollbackPayment, CreatePayment]
@@ -95,7 +100,8 @@ class TestSubscribe:
 
     def test_again_while_it_lives_is_refused(self) -> None:
         refusal = active().send(subscribe()).refusal
-        assert refusal is not None and refusal.code == "already_subscribed"
+        assert refusal is not None
+        assert refusal.code == "already_subscribed"
 
     def test_ends_where_the_first_payment_fails_and_may_begin_again_in_the_next_life(self) -> None:
         world = World()
@@ -114,7 +120,8 @@ class TestSubscribe:
         world.send(subscribe())
         world.pay(saves=False)
         cancel = world.subscription.cancel
-        assert cancel is not None and (cancel.at, cancel.reason) == (FIRST_END, EndReason.NO_METHOD)
+        assert cancel is not None
+        assert (cancel.at, cancel.reason) == (FIRST_END, EndReason.NO_METHOD)
         assert world.subscription.access_until == FIRST_END
         assert world.notices == ["started", "renewal_off"]
 
@@ -124,9 +131,11 @@ class TestSubscribe:
         pending = simulation.open_still(world.last, world.now)
         assert world.send(pending).reply is None
         shown = world.send(msgspec.structs.replace(pending, payment_url="https://pay.example/1", payment_version=2))
-        assert shown.reply is not None and shown.reply_partition == 3
+        assert shown.reply is not None
+        assert shown.reply_partition == 3
         snapshot = shown.reply.subscription
-        assert snapshot is not None and snapshot.charge is not None
+        assert snapshot is not None
+        assert snapshot.charge is not None
         assert snapshot.charge.payment_url == "https://pay.example/1"
         assert world.pay(version=3).reply is None
 
@@ -141,7 +150,8 @@ class TestRenewal:
         assert payment.not_after == world.now + DAY
         world.pay()
         period = world.subscription.period
-        assert period is not None and (period.number, period.start_at, period.end_at) == (2, FIRST_END, SECOND_END)
+        assert period is not None
+        assert (period.number, period.start_at, period.end_at) == (2, FIRST_END, SECOND_END)
         assert world.notices == ["started", "renewal_ahead", "renewed"]
 
     def test_wakes_without_effect_when_nothing_is_due(self) -> None:
@@ -186,7 +196,8 @@ class TestRenewal:
         world.wake()
         world.pay()
         period = world.subscription.period
-        assert period is not None and period.start_at == world.now
+        assert period is not None
+        assert period.start_at == world.now
 
     def test_waits_for_a_provider_that_is_off_and_keeps_access(self) -> None:
         world = active()
@@ -196,7 +207,8 @@ class TestRenewal:
         for _ in range(20):
             world.pass_time(timedelta(hours=6))
             world.wake(provider_state=ProviderState.OFF)
-            assert world.subscription.access_until is not None and world.subscription.access_until > world.now
+            assert world.subscription.access_until is not None
+            assert world.subscription.access_until > world.now
         assert (len(world.asked), world.notices) == (1, letters)
         world.wake()
         assert len(world.asked) == 2
@@ -207,7 +219,8 @@ class TestRenewal:
             world.until_charge()
             world.fail("invalid_request")
             assert world.subscription.status is Status.ACTIVE
-            assert world.subscription.access_until is not None and world.subscription.access_until > world.now
+            assert world.subscription.access_until is not None
+            assert world.subscription.access_until > world.now
         assert "payment_failed" not in world.notices
         world.until_charge()
         world.pay()
@@ -232,7 +245,8 @@ class TestDunning:
         first = world.now
         world.fail("insufficient_funds")
         s = world.subscription
-        assert s.dunning is not None and s.status is Status.PAST_DUE
+        assert s.dunning is not None
+        assert s.status is Status.PAST_DUE
         assert s.dunning.grace_until == SECOND_END + 3 * DAY == s.access_until
         assert s.dunning.give_up_at == SECOND_END + 21 * DAY
         made = []
@@ -244,7 +258,8 @@ class TestDunning:
                 world.fail("insufficient_funds")
             s = world.subscription
         assert made == [1, 3, 6, 10, 14, 20]
-        assert s.ended is not None and (s.ended.reason, s.ended.at) == (EndReason.NON_PAYMENT, SECOND_END + 21 * DAY)
+        assert s.ended is not None
+        assert (s.ended.reason, s.ended.at) == (EndReason.NON_PAYMENT, SECOND_END + 21 * DAY)
         assert world.notices == [
             "started",
             "renewal_ahead",
@@ -261,7 +276,8 @@ class TestDunning:
         world.until_charge()
         world.pay()
         period = world.subscription.period
-        assert period is not None and (period.start_at, period.end_at) == (FIRST_END, SECOND_END)
+        assert period is not None
+        assert (period.start_at, period.end_at) == (FIRST_END, SECOND_END)
         assert world.notices[-2:] == ["payment_failed", "recovered"]
 
     def test_recovered_on_hold_starts_anew(self) -> None:
@@ -274,7 +290,8 @@ class TestDunning:
         world.until_charge()
         world.pay()
         period = world.subscription.period
-        assert period is not None and period.start_at == world.now
+        assert period is not None
+        assert period.start_at == world.now
         assert world.subscription.status is Status.ACTIVE
 
     @pytest.mark.parametrize(
@@ -321,7 +338,8 @@ class TestDunning:
         world.pass_time(2 * DAY)
         world.wake(provider_state=ProviderState.HELD)
         assert world.subscription.status is Status.PAST_DUE
-        assert world.subscription.access_until is not None and world.subscription.access_until > world.now
+        assert world.subscription.access_until is not None
+        assert world.subscription.access_until > world.now
         world.wake()
         assert world.subscription.charge is not None
 
@@ -329,7 +347,8 @@ class TestDunning:
         world = declined()
         world.until_next(method_tries=8)
         assert world.subscription.charge is None
-        assert world.subscription.dunning is not None and world.subscription.dunning.retry_at is None
+        assert world.subscription.dunning is not None
+        assert world.subscription.dunning.retry_at is None
         assert world.notices[-1] == "action_needed"
 
     def test_leaves_a_method_alone_that_was_tried_today(self) -> None:
@@ -353,7 +372,8 @@ class TestDunning:
         assert (world.last.save_method, world.last.order.subscription.purpose) == (True, "PAY")  # type: ignore[union-attr]
         world.pay()
         s = world.subscription
-        assert s.status is Status.ACTIVE and s.method is not None
+        assert s.status is Status.ACTIVE
+        assert s.method is not None
         assert s.method.ref == f"method of {world.last.payment_id}"
 
     def test_goes_on_when_the_customer_leaves_the_page(self) -> None:
@@ -367,11 +387,13 @@ class TestDunning:
         world = declined()
         world.until_charge()
         refusal = command(world, PayNow, provider="yookassa").refusal
-        assert refusal is not None and refusal.code == "charge_open"
+        assert refusal is not None
+        assert refusal.code == "charge_open"
 
     def test_nothing_is_due_while_it_is_paid(self) -> None:
         refusal = command(active(), PayNow, provider="yookassa").refusal
-        assert refusal is not None and refusal.code == "nothing_due"
+        assert refusal is not None
+        assert refusal.code == "nothing_due"
 
 
 class TestCancel:
@@ -402,7 +424,8 @@ class TestCancel:
         command(world, CancelSubscription, when=When.NOW)
         s = world.subscription
         assert (s.status, s.access_until) == (Status.ENDED, None)
-        assert s.period is not None and (s.period.status, s.period.end_at) == (PeriodStatus.CUT, world.now)
+        assert s.period is not None
+        assert (s.period.status, s.period.end_at) == (PeriodStatus.CUT, world.now)
         assert [p.amount for p in world.payments if isinstance(p, RefundPayment)] == ([back] if back else [])
 
     def test_in_dunning_ends_at_once_and_nothing_is_owed(self) -> None:
@@ -438,7 +461,8 @@ class TestMethod:
         world.send(MethodRemoved(world.subscription.id, method_id=world.subscription.method.id, at=world.now))
         assert world.notices[-1] == "renewal_off"
         world.until_next()
-        assert world.subscription.ended is not None and world.subscription.ended.reason is EndReason.NO_METHOD
+        assert world.subscription.ended is not None
+        assert world.subscription.ended.reason is EndReason.NO_METHOD
         assert len(world.asked) == 1
 
     def test_another_one_removed_changes_nothing(self) -> None:
@@ -500,7 +524,8 @@ class TestLateMoney:
     def test_a_whole_refund_of_the_running_period_ends_it(self) -> None:
         world = active()
         world.send(simulation.refunded(world.last, world.now, 39_900))
-        assert world.subscription.ended is not None and world.subscription.ended.reason is EndReason.REFUNDED
+        assert world.subscription.ended is not None
+        assert world.subscription.ended.reason is EndReason.REFUNDED
 
     def test_a_refund_in_part_touches_no_time(self) -> None:
         world = active()
@@ -508,17 +533,21 @@ class TestLateMoney:
         assert world.subscription.status is Status.ACTIVE
         command(world, CancelSubscription, when=When.NOW, refund=RefundRule.FULL)
         refund = world.payments[-1]
-        assert isinstance(refund, RefundPayment) and refund.amount == 39_800
+        assert isinstance(refund, RefundPayment)
+        assert refund.amount == 39_800
 
     def test_a_payment_that_turns_out_not_captured_is_collected_again(self) -> None:
         world = active()
         world.send(simulation.failed(world.last, world.now, "corrected", version=3))
         s = world.subscription
-        assert s.status is Status.PAST_DUE and s.period is not None and s.period.status is PeriodStatus.OPEN
+        assert s.status is Status.PAST_DUE
+        assert s.period is not None
+        assert s.period.status is PeriodStatus.OPEN
         world.until_charge()
         world.pay()
         period = world.subscription.period
-        assert period is not None and (period.number, period.end_at, period.status) == (1, FIRST_END, PeriodStatus.PAID)
+        assert period is not None
+        assert (period.number, period.end_at, period.status) == (1, FIRST_END, PeriodStatus.PAID)
 
 
 class TestExtend:
@@ -530,7 +559,8 @@ class TestExtend:
         assert world.now >= until
         world.pay()
         period = world.subscription.period
-        assert period is not None and (period.start_at, period.end_at) == (until, until.replace(month=4))
+        assert period is not None
+        assert (period.start_at, period.end_at) == (until, until.replace(month=4))
 
     def test_ends_a_dunning(self) -> None:
         world = declined()
@@ -546,7 +576,8 @@ class TestExtend:
 
     def test_never_shortens(self) -> None:
         refusal = command(active(), ExtendPeriod, until=NOW + DAY, operator="anna", reason="x").refusal
-        assert refusal is not None and refusal.code == "invalid_end"
+        assert refusal is not None
+        assert refusal.code == "invalid_end"
 
 
 def test_purposes_and_triggers_of_the_attempts_tell_who_asked() -> None:

@@ -1,5 +1,6 @@
 """Random histories of one subscription: commands, wake-ups, and payments that end in any way, late, twice and out of order."""
 
+import itertools
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -101,7 +102,8 @@ class Histories(RuleBasedStateMachine):
     def take(self, message: Message) -> None:
         if isinstance(message, CreatePayment):
             assert message.payment_id not in self.payments
-            assert self.s is not None and self.s.status is not Status.ENDED
+            assert self.s is not None
+            assert self.s.status is not Status.ENDED
             assert message.order.amount == self.s.price.amount
             assert message.saved_method not in self.removed or message.saved_method is None
             still_open = [p for p in self.payments.values() if not p.final and not p.withdrawn]
@@ -188,6 +190,14 @@ class Histories(RuleBasedStateMachine):
         payment.refunded += min(100, left) if part else left
         self.deliver(payment.report(simulation.refunded(payment.create, self.now, payment.refunded)))
 
+    @precondition(lambda self: any(p.captured and not p.refunded for p in self.payments.values()))
+    @rule(data=st.data())
+    def turn_out_unpaid(self, data: st.DataObject) -> None:
+        """An operator corrects a capture that never was."""
+        payment = data.draw(st.sampled_from([p for p in self.payments.values() if p.captured and not p.refunded]))
+        payment.captured = 0
+        self.deliver(payment.report(simulation.failed(payment.create, self.now, "corrected")))
+
     @precondition(lambda self: any(p.sent for p in self.payments.values()))
     @rule(data=st.data())
     def repeat(self, data: st.DataObject) -> None:
@@ -218,7 +228,8 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self.s is not None and self.s.method is not None)
     @rule()
     def remove_method(self) -> None:
-        assert self.s is not None and self.s.method is not None
+        assert self.s is not None
+        assert self.s.method is not None
         self.removed.add(self.s.method.ref)
         self.deliver(MethodRemoved(self.s.id, method_id=self.s.method.id, at=self.now))
 
@@ -235,7 +246,7 @@ class Histories(RuleBasedStateMachine):
     @invariant()
     def sold_time_does_not_overlap(self) -> None:
         sold = sorted((p.start_at, p.end_at) for p in self.periods.values() if p.status in SOLD)
-        assert all(a[1] <= b[0] for a, b in zip(sold, sold[1:], strict=False))
+        assert all(a[1] <= b[0] for a, b in itertools.pairwise(sold))
 
     @invariant()
     def somebody_looks_after_it(self) -> None:
