@@ -15,6 +15,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     ForeignKey,
+    ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
@@ -349,6 +350,165 @@ OPERATOR_ACTIONS: Final = Table(
     _required("details", JSONB(), default="'{}'"),
     _required("outcome", Text()),
     Index("operator_actions_subject", "subject_kind", "subject_id", text("id DESC")),
+)
+
+
+PLANS: Final = Table(
+    "plans",
+    METADATA,
+    Column("client_id", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    _required("plan_group", Text()),
+    _required("title", Text()),
+    _required("created_at", _TIME),
+    Column("archived_at", _TIME),
+)
+
+#: ``terms``: the whole :class:`~billing.subscriptions.prices.Price`. No row ever changes.
+PRICES: Final = Table(
+    "prices",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    _required("client_id", Text()),
+    _required("plan", Text()),
+    _required("version", Integer()),
+    _required("currency", _CURRENCY),
+    _required("amount", BigInteger()),
+    _required("terms", JSONB()),
+    _required("created_at", _TIME),
+    _required("created_by", Text()),
+    UniqueConstraint("client_id", "plan", "currency", "version"),
+    ForeignKeyConstraint(["client_id", "plan"], ["plans.client_id", "plans.id"]),
+)
+
+CONSENTS: Final = Table(
+    "consents",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    _required("subscription_id", Uuid()),
+    _required("life", Integer()),
+    _required("given_at", _TIME),
+    _required("terms_sha256", Text()),
+    _required("shown", JSONB(), default="'{}'"),
+    Column("address", Text),
+    Column("agent", Text),
+)
+
+TEST_CLOCKS: Final = Table(
+    "test_clocks",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    _required("client_id", Text()),
+    _required("name", Text()),
+    _required("now_at", _TIME),
+    _required("target_at", _TIME),
+    _required("created_at", _TIME),
+)
+
+#: ``state``: the whole :class:`~billing.subscriptions.model.Subscription`; the other columns are for those who search.
+SUBSCRIPTIONS: Final = Table(
+    "subscriptions",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    _required("client_id", Text()),
+    _required("plan_group", Text()),
+    _required("customer_id", Text()),
+    _required("life", Integer()),
+    _required("status", Text()),
+    _required("version", Integer()),
+    _required("plan", Text()),
+    _required("price_id", Uuid()),
+    _required("currency", _CURRENCY),
+    _required("amount", BigInteger()),
+    _required("provider", Text()),
+    Column("method_id", Uuid),
+    Column("period_end_at", _TIME),
+    Column("access_until", _TIME),
+    Column("next_action", Text),
+    Column("next_action_at", _TIME),
+    Column("clock_id", Uuid),
+    _required("created_at", _TIME),
+    _required("updated_at", _TIME),
+    _required("state", JSONB()),
+    UniqueConstraint("client_id", "plan_group", "customer_id"),
+    Index(
+        "subscriptions_due",
+        "provider",
+        "next_action_at",
+        "id",
+        postgresql_where=text("next_action_at IS NOT NULL AND clock_id IS NULL"),
+    ),
+    Index("subscriptions_clock", "clock_id", "next_action_at", "id", postgresql_where=text("clock_id IS NOT NULL")),
+    Index(
+        "subscriptions_access",
+        "provider",
+        "access_until",
+        postgresql_where=text("access_until IS NOT NULL AND clock_id IS NULL"),
+    ),
+    Index("subscriptions_list", "client_id", text("created_at DESC"), text("id DESC")),
+    Index("subscriptions_list_status", "client_id", "status", text("created_at DESC"), text("id DESC")),
+    Index("subscriptions_method", "method_id", postgresql_where=text("method_id IS NOT NULL")),
+)
+
+#: ``version``: of the subscription when the row was last written.
+SUBSCRIPTION_PERIODS: Final = Table(
+    "subscription_periods",
+    METADATA,
+    Column("subscription_id", Uuid, ForeignKey("subscriptions.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    _required("life", Integer()),
+    _required("start_at", _TIME),
+    _required("end_at", _TIME),
+    _required("price_id", Uuid()),
+    _required("amount", BigInteger()),
+    _required("currency", _CURRENCY),
+    _required("status", Text()),
+    _required("paid_by", Uuid()),
+    _required("version", Integer()),
+    UniqueConstraint("paid_by"),
+    Index("subscription_periods_end", "end_at"),
+)
+
+RENEWAL_ATTEMPTS: Final = Table(
+    "renewal_attempts",
+    METADATA,
+    Column("payment_id", Uuid, primary_key=True),
+    _required("subscription_id", Uuid(), ForeignKey("subscriptions.id")),
+    _required("period", Integer()),
+    _required("number", Integer()),
+    _required("purpose", Text()),
+    _required("trigger", Text()),
+    _required("state", Text()),
+    Column("decline", Text),
+    Column("reason", Text),
+    _required("amount", BigInteger()),
+    _required("currency", _CURRENCY),
+    _required("provider", Text()),
+    Column("method_id", Uuid),
+    _required("requested_at", _TIME),
+    Column("ended_at", _TIME),
+    _required("version", Integer()),
+    UniqueConstraint("subscription_id", "period", "number"),
+    Index(
+        "renewal_attempts_unanswered",
+        "provider",
+        postgresql_where=text("state = 'REQUESTED' AND purpose = 'RENEWAL'"),
+    ),
+    Index("renewal_attempts_method", "method_id", "requested_at", postgresql_where=text("method_id IS NOT NULL")),
+)
+
+JOB_RUNS: Final = Table(
+    "job_runs",
+    METADATA,
+    Column("job", Text, primary_key=True),
+    Column("business_date", Date, primary_key=True),
+    _required("started_at", _TIME),
+    Column("finished_at", _TIME),
+    _required("counts", JSONB(), default="'{}'"),
+    Column("braked_at", _TIME),
+    Column("brake", Text),
+    Column("released_by", Text),
+    Column("release_reason", Text),
 )
 
 

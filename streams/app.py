@@ -7,7 +7,7 @@ import structlog
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from billing.messages.topics import CALLBACKS, INBOX, RENEWALS, REQUESTS
+from billing.messages.topics import CALLBACKS, INBOX, RENEWALS, REQUESTS, SUBSCRIPTIONS
 from runtime.kafka.clients import security
 from runtime.kafka.record import Incoming
 from runtime.settings import KafkaSettings, WorkerSettings
@@ -119,7 +119,7 @@ def kafka_options(settings: KafkaSettings) -> dict[str, Any]:
 def build_app(settings: WorkerSettings) -> BillingApp:
     """The app with its agents; nothing is connected yet."""
     app = BillingApp(settings)
-    for topic in (INBOX, REQUESTS, RENEWALS, CALLBACKS):
+    for topic in (INBOX, SUBSCRIPTIONS, REQUESTS, RENEWALS, CALLBACKS):
         _declare_agent(app, topic.name)
     return app
 

@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from billing.messages import MESSAGE_TYPES
-from billing.messages.topics import CALLBACKS, INBOX, RENEWALS, REQUESTS
+from billing.messages.topics import CALLBACKS, INBOX, RENEWALS, REQUESTS, SUBSCRIPTIONS
 from billing.vocabulary import Lane
 from providers import registry
 from providers.http import CallLimits
@@ -50,6 +50,7 @@ from streams.provider_calls.agent import ProviderAgent
 from streams.provider_calls.availability import Availability
 from streams.provider_calls.methods import SavedMethods
 from streams.provider_calls.places import Places
+from streams.subscriptions.agent import Subscriptions
 
 log = structlog.get_logger(__name__)
 
@@ -107,6 +108,9 @@ class Agents:
             exit_process,
             on_committed=self.metrics.decided,
         )
+        self._subscriptions = AggregateAgent(
+            Subscriptions(), self._engine, publisher, dead_letters, exit_process, on_committed=self.metrics.decided
+        )
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
         self._lease = leases.Lease(leases.WORKER, self._worker, release.version(), LEASE_S, MESSAGE_TYPES.keys())
         availability = self._availability = Availability(self._engine, self._providers, self._worker)
@@ -131,6 +135,7 @@ class Agents:
         interactive, renewals = self._calls[Lane.INTERACTIVE], self._calls[Lane.RENEWAL]
         callbacks = CallbacksAgent(self._engine, publisher, dead_letters, self._providers, exit_process)
         self._feed("payments", INBOX.name, self._payments.restore, self._payments.process)
+        self._feed("subscriptions", SUBSCRIPTIONS.name, self._subscriptions.restore, self._subscriptions.process)
         self._feed("provider", REQUESTS.name, interactive.restore, interactive.process)
         self._feed("renewals", RENEWALS.name, renewals.restore, renewals.process, renewals.room)
         self._feed("callbacks", CALLBACKS.name, callbacks.restore, callbacks.process)
@@ -163,6 +168,7 @@ class Agents:
                     await feed.lock.acquire()  # the batch in progress is done, and no other starts
                 await asyncio.gather(*(calls.finish() for calls in self._calls.values()))
                 await self._payments.flush()
+                await self._subscriptions.flush()
                 async with self._engine.begin() as connection:
                     await self._lease.release(connection)
         await self._tasks.cancel()

@@ -18,6 +18,17 @@ from billing.messages.payment_commands import (
     WithdrawCharge,
 )
 from billing.messages.provider import ProviderCallback, ProviderRequest, ProviderResult
+from billing.messages.subscription_commands import (
+    CancelSubscription,
+    ChangeMethod,
+    ExtendPeriod,
+    KeepSubscription,
+    MethodRemoved,
+    PayNow,
+    Subscribe,
+    Wake,
+)
+from billing.messages.subscription_events import SubscriptionChanged, SubscriptionReply
 from billing.messages.subscriptions import PaymentOutcome
 from billing.messages.topics import (
     CALLBACKS,
@@ -27,6 +38,7 @@ from billing.messages.topics import (
     RENEWALS,
     REPLIES,
     REQUESTS,
+    SUBSCRIPTION_EVENTS,
     SUBSCRIPTIONS,
     Topic,
 )
@@ -51,8 +63,19 @@ TOPIC_MESSAGES: Final[MappingProxyType[Topic, tuple[type[Message], ...]]] = Mapp
         REQUESTS: (ProviderRequest,),
         RENEWALS: (ProviderRequest,),
         EVENTS: (PaymentChanged,),
-        REPLIES: (Reply,),
-        SUBSCRIPTIONS: (PaymentOutcome,),
+        REPLIES: (Reply, SubscriptionReply),
+        SUBSCRIPTIONS: (
+            Subscribe,
+            CancelSubscription,
+            KeepSubscription,
+            PayNow,
+            ChangeMethod,
+            ExtendPeriod,
+            Wake,
+            MethodRemoved,
+            PaymentOutcome,
+        ),
+        SUBSCRIPTION_EVENTS: (SubscriptionChanged,),
     }
 )
 

@@ -32,12 +32,28 @@ CALLBACKS: Final = Topic(
 )
 EVENTS: Final = Topic("billing.events", "payment id", "a payment after each change", 14 * DAY_MS)
 SUBSCRIPTIONS: Final = Topic(
-    "billing.subscriptions.inbox", "subscription id", "commands of a subscription", 14 * DAY_MS
+    "billing.subscriptions.inbox",
+    "subscription id",
+    "commands, wake-ups and payment outcomes of a subscription",
+    14 * DAY_MS,
+)
+SUBSCRIPTION_EVENTS: Final = Topic(
+    "billing.subscription.events", "subscription id", "a subscription after each change", 14 * DAY_MS
 )
 REPLIES: Final = Topic("billing.replies", "correlation id", "answers to waiting requests", HOUR_MS)
 DEAD_LETTERS: Final = Topic("billing.dead-letters", "original key", "messages that cannot be processed", 90 * DAY_MS)
 
-TOPICS: Final = (INBOX, REQUESTS, RENEWALS, CALLBACKS, EVENTS, SUBSCRIPTIONS, REPLIES, DEAD_LETTERS)
+TOPICS: Final = (
+    INBOX,
+    REQUESTS,
+    RENEWALS,
+    CALLBACKS,
+    EVENTS,
+    SUBSCRIPTIONS,
+    SUBSCRIPTION_EVENTS,
+    REPLIES,
+    DEAD_LETTERS,
+)
 
 #: Lane → the topic of its requests to providers.
 REQUEST_TOPICS: Final[MappingProxyType[Lane, Topic]] = MappingProxyType(

@@ -50,9 +50,11 @@ def insert(table: Table, rows: str) -> str:
 
 
 def upsert(table: Table, rows: str, fixed: Collection[str]) -> str:
-    """Insert the parameter ``rows`` into ``table``, or update all but the ``fixed`` columns of the row with the id."""
+    """Insert the parameter ``rows`` into ``table``, or update all but the ``fixed`` columns of the row with the primary
+    key."""
+    key = ", ".join(column.name for column in table.primary_key.columns)
     changed = ", ".join(f"{c.name} = EXCLUDED.{c.name}" for c in table.columns if c.name not in fixed)
-    return f"{insert(table, rows)} ON CONFLICT (id) DO UPDATE SET {changed}"
+    return f"{insert(table, rows)} ON CONFLICT ({key}) DO UPDATE SET {changed}"
 
 
 def batch_statement(*changes: str) -> TextClause:

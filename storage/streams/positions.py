@@ -58,6 +58,7 @@ class Consumer(StrEnum):
     PROVIDER = "provider"
     RENEWALS = "renewals"
     CALLBACKS = "callbacks"
+    SUBSCRIPTIONS = "subscriptions"
     SIGNALS = "sink.rabbitmq"
     ANALYTICS = "sink.clickhouse"
     BACKFILL = "backfill.clickhouse"

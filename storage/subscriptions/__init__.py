@@ -1,0 +1,1 @@
+"""Subscriptions in Postgres: what the subscriptions agent writes, and what others read."""

@@ -1,0 +1,1 @@
+"""The subscriptions agent, the only writer of subscriptions. The rules are in `billing.subscriptions`."""
