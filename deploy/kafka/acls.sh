@@ -26,20 +26,25 @@ group() { run --add --allow-principal "User:$1" --operation Read --operation Des
 idempotent() { run --add --allow-principal "User:$1" --operation IdempotentWrite --cluster; }
 
 # The REST API: stores commands and callbacks, reads replies and the changes that clients follow. No groups.
-allow ingest Write Describe -- billing.payments.inbox billing.provider.callbacks
-allow ingest Read Describe -- billing.replies billing.events
+allow ingest Write Describe -- billing.payments.inbox billing.subscriptions.inbox billing.provider.callbacks
+allow ingest Read Describe -- billing.replies billing.events billing.subscription.events
 idempotent ingest
 
 # The agents.
 allow worker Read Write Describe -- \
-  billing.payments.inbox billing.provider.requests billing.provider.renewals billing.provider.callbacks
-allow worker Write Describe -- billing.subscriptions.inbox billing.events billing.replies billing.dead-letters
+  billing.payments.inbox billing.subscriptions.inbox billing.provider.requests billing.provider.renewals \
+  billing.provider.callbacks
+allow worker Write Describe -- billing.events billing.subscription.events billing.replies billing.dead-letters
 group worker billing-streams
 idempotent worker
 
+# The scheduler: wakes subscriptions.
+allow scheduler Write Describe -- billing.subscriptions.inbox
+idempotent scheduler
+
 # The sinks: return parked events to their topic.
 for sink in signals analytics; do
-  allow "$sink" Read Write Describe -- billing.events
+  allow "$sink" Read Write Describe -- billing.events billing.subscription.events
   allow "$sink" Write Describe -- billing.dead-letters
   idempotent "$sink"
 done
@@ -49,6 +54,6 @@ group analytics sink.clickhouse
 # People: correct, ask, replay dead letters, audit, make topics.
 allow operator Create Alter DescribeConfigs Read Write Describe -- \
   billing.payments.inbox billing.provider.requests billing.provider.renewals billing.provider.callbacks billing.events \
-  billing.subscriptions.inbox billing.replies billing.dead-letters
+  billing.subscriptions.inbox billing.subscription.events billing.replies billing.dead-letters
 run --add --allow-principal User:operator --operation Describe --group '*'
 idempotent operator

@@ -63,7 +63,10 @@ class Subscriptions:
 
 def _outputs(decision: Decision, now: datetime, cause: Envelope) -> list[OutboundMessage]:
     # The cause makes the id: the same decision, published again, carries the same ids.
-    outputs = [_output(INBOX, payment, f"{cause.id}/{payment.TYPE}/{payment.payment_id}", now, cause) for payment in decision.payments]
+    outputs = [
+        _output(INBOX, payment, f"{cause.id}/{payment.TYPE}/{payment.payment_id}", now, cause)
+        for payment in decision.payments
+    ]
     event = decision.event
     if event is not None:
         id = f"{event.subscription_id}/{event.version}"
