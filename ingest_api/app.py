@@ -17,6 +17,7 @@ from ingest_api.instance import Instance
 from ingest_api.kafka.change_streams import ChangeStreams
 from ingest_api.openapi import page
 from ingest_api.openapi.document import CONTACT, DESCRIPTION, LICENSE, SERVERS, TAGS, complete
+from ingest_api.payment_methods import endpoints as payment_methods
 from ingest_api.payments import act, create, events, read
 from ingest_api.payments import list as payment_list
 from ingest_api.problems import pages
@@ -50,6 +51,7 @@ def create_app(dependencies: Dependencies) -> ASGIApp:
         read.router,
         act.router,
         events.router,
+        payment_methods.router,
         webhook_router(dependencies),
         health.router,
         pages.router,

@@ -22,6 +22,7 @@ from providers.plugin import ProviderPlugin
 from runtime.settings import IngestSettings
 from storage.journal.story import TimelineEntry
 from storage.payments.lists import Cursor, Filters
+from storage.saved_methods import StoredMethod
 
 
 class Writer(Protocol):
@@ -78,6 +79,19 @@ class Reads(Protocol):
     async def close(self) -> None: ...
 
 
+class Methods(Protocol):
+    """Saved methods of a client's customers."""
+
+    async def method(self, client_id: str, method_id: UUID) -> StoredMethod | None:
+        """The client's method with this id, whatever its status."""
+
+    async def methods(self, client_id: str, customer_id: str) -> list[StoredMethod]:
+        """A customer's methods that are not removed."""
+
+    async def remove(self, client_id: str, method_id: UUID) -> bool:
+        """Remove a method: once this returns, no charge of it is sent. ``False``: it was removed before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dependencies:
     """``clock`` gives the time in UTC; ``new_id`` an id that is never given twice."""
@@ -92,6 +106,7 @@ class Dependencies:
     recent_keys: RecentKeys
     changes: ChangeStreams
     reads: Reads
+    methods: Methods
     providers: Mapping[str, ProviderPlugin[Any, Any]]
     verifiers: Mapping[str, CallbackVerifier]
     selector: ProviderSelector

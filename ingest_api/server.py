@@ -16,6 +16,7 @@ from ingest_api.kafka.change_streams import ChangeStreams
 from ingest_api.kafka.replies import ReplyListener, WaitingRequests
 from ingest_api.kafka.writer import KafkaWriter
 from ingest_api.metrics import Metrics
+from ingest_api.payment_methods.postgres_methods import PostgresMethods
 from ingest_api.payments.postgres_reads import PostgresReads
 from ingest_api.routing.provider_health import ProviderHealth
 from ingest_api.routing.selection import ProviderSelector, read_rules
@@ -71,6 +72,7 @@ def build_dependencies(settings: IngestSettings) -> Dependencies:
         recent_keys=RecentKeys(),
         changes=ChangeStreams(settings, metrics),
         reads=reads,
+        methods=PostgresMethods(engine, _now),
         providers=providers,
         verifiers=registry.build_verifiers(of_providers),
         selector=ProviderSelector(rules, registry.read_capabilities(of_providers), ProviderHealth(reads)),

@@ -44,7 +44,7 @@ _MAY_BE_CHARGED = text(
 _METHOD = text(f"SELECT {columns(SAVED_METHODS)} FROM saved_methods WHERE client_id = :client_id AND id = :id")  # noqa: S608
 _METHODS = text(
     f"SELECT {columns(SAVED_METHODS)} FROM saved_methods WHERE client_id = :client_id AND customer_id = :customer_id"  # noqa: S608
-    " ORDER BY created_at, id"
+    " AND status <> 'REMOVED' ORDER BY created_at, id"
 )
 _REMOVE = text(
     """
@@ -67,7 +67,7 @@ async def method(connection: AsyncConnection, client_id: str, id: UUID) -> Store
 
 
 async def methods(connection: AsyncConnection, client_id: str, customer_id: str) -> list[StoredMethod]:
-    """A customer's methods, the first saved first, removed ones too."""
+    """A customer's methods that are not removed, the first saved first."""
     rows = await connection.execute(_METHODS, {"client_id": client_id, "customer_id": customer_id})
     return [msgspec.convert(dict(row), StoredMethod) for row in rows.mappings()]
 

@@ -26,6 +26,7 @@ from billing.payments.entitlement import entitlement
 from billing.payments.lifecycle import CORRECTIONS, TRANSITIONS, Fact
 from billing.payments.model import Operation, Payment
 from billing.payments.outcome import outcome_of
+from billing.payments.saved_method import MethodDied, MethodSaved, method_died, method_saved
 from billing.vocabulary import OperationStatus, OperationType, PaymentStatus
 
 #: The smallest step between two changes of one payment: the resolution of Postgres and ClickHouse.
@@ -38,6 +39,7 @@ class Decision(msgspec.Struct, frozen=True):
     ``payment`` is ``None`` where none exists and the message created none. ``operations``: those created or changed.
     ``event`` is set exactly when the payment changed. ``refusal``: why the command was not carried out; ``reply``: to
     the waiting caller, ``None`` without one. ``outcome``: to the subscription that it is a payment of.
+    ``saved``, ``died``: the customer's method that the payment saved, or that can no longer be charged.
     """
 
     payment: Payment | None
@@ -49,6 +51,8 @@ class Decision(msgspec.Struct, frozen=True):
     reply: Reply | None = None
     reply_partition: int = 0
     outcome: PaymentOutcome | None = None
+    saved: MethodSaved | None = None
+    died: MethodDied | None = None
 
 
 class Draft:
@@ -177,6 +181,8 @@ class Draft:
             reply=answer(self.payment, self.waiting),
             reply_partition=0 if self.waiting is None else self.waiting.partition,
             outcome=outcome,
+            saved=method_saved(self.before, self.payment),
+            died=method_died(self.before, self.payment),
         )
 
     def _moment(self) -> datetime:

@@ -21,6 +21,7 @@ _MEANINGS: Final = {
     "detail": "more about this one, for people",
     "email": "an e-mail address",
     "errors": "the fields at fault, each with what is wrong",
+    "expires_on": "its last day; null: the provider does not tell",
     "failure": "where the customer returns to after the payment was not made",
     "id": "of this, given by the service; the same for every repeat of the command that made it",
     "items": "the lines of the cart, one for each product",
@@ -65,6 +66,11 @@ _MEANINGS: Final = {
 #: (schema, member) → its meaning there.
 _SPECIAL: Final = {
     ("CartLineOut", "refunded"): "units given back by refunds that name items, refunds in progress included",
+    ("PaymentMethodView", "title"): "brand and last digits, for people; null: the provider does not tell",
+    ("PaymentMethodView", "provider"): "the payment provider that charges it",
+    ("PaymentMethodView", "reason"): "why it cannot be charged any more; null while it can",
+    ("PaymentMethodView", "status"): "`ACTIVE`, `DEAD` (its bank or provider refused it for good) or `REMOVED`",
+    ("PaymentMethodView", "updated_at"): "since when it has its status, UTC",
     ("ItemIn", "title"): "as the customer sees it, also on the receipt",
     ("ItemView", "title"): "as the customer sees it, also on the receipt",
     ("CartLineOut", "title"): "as the customer sees it, also on the receipt",

@@ -33,6 +33,7 @@ PARAMETERS: Final = {
 }
 TAGS: Final = [
     {"name": "payments", "description": "Open, read, capture, void, refund and cancel payments"},
+    {"name": "payment methods", "description": "List and remove what customers let you charge again"},
     {"name": "webhooks", "description": "Callbacks of the payment providers; not for clients"},
     {"name": "problems", "description": "What can go wrong, and what helps"},
     {"name": "health", "description": "For operators: liveness, readiness, metrics"},

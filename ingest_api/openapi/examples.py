@@ -53,6 +53,18 @@ _PROBLEM_TYPE: Final = {
     "cure": _MISMATCH.resolution,
 }
 
+_METHOD: Final = {
+    "id": "7b0d5a4e-2f1c-5d7e-9a3b-6c8d0e1f2a3b",
+    "customer_id": "c-1842",
+    "provider": _PROVIDER,
+    "title": "Mir *4242",
+    "expires_on": "2028-04-30",
+    "status": "ACTIVE",
+    "reason": None,
+    "created_at": "2026-03-01T12:00:00Z",
+    "updated_at": "2026-03-01T12:01:10Z",
+}
+
 _RESULT: Final = {**_OPERATION, "payment_id": _PAYMENT["id"], "payment": _PAYMENT}
 EXAMPLES: Final[dict[str, Any]] = {
     "PaymentView": _PAYMENT,
@@ -92,6 +104,8 @@ EXAMPLES: Final[dict[str, Any]] = {
         "contact": {"email": "viewer@example.com"},
         "metadata": {"campaign": "spring"},
     },
+    "PaymentMethodView": _METHOD,
+    "PaymentMethodList": {"data": [_METHOD]},
     "CaptureIn": {
         "amount": 39900,
         "cart": {"items": [{"product_id": "film-77", "title": "Stalker", "quantity": 1, "unit_price": 39900}]},

@@ -9,10 +9,10 @@ import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 
 from billing.access.scopes import Scope
-from billing.messages import CreatePayment, PaymentSnapshot
+from billing.messages import CreatePayment, PaymentSnapshot, WithdrawCharge
 from billing.payments.decision import snapshot
 from billing.payments.model import Payment
-from billing.vocabulary import PaymentStatus
+from billing.vocabulary import MethodStatus, PaymentStatus
 from ingest_api.auth.client import writing_client
 from ingest_api.dependencies import Dependencies
 from ingest_api.edge import idempotency
@@ -26,6 +26,7 @@ from ingest_api.payments.views import AcceptedView, PaymentView, payment_view
 from ingest_api.problems import RETRY_AFTER_S, FieldError, Problem, ProblemError, refused
 from ingest_api.routing.rules import ProviderChoice, RoutingCriteria
 from storage.access.key_ring import ApiKey
+from storage.saved_methods import StoredMethod
 
 PATH: Final = "/v1/payments"
 
@@ -76,6 +77,8 @@ def create_router(dependencies: Dependencies) -> APIRouter:
                 Problem.CART_TOTAL_MISMATCH,
                 Problem.UNKNOWN_PROVIDER,
                 Problem.NO_PROVIDER,
+                Problem.UNKNOWN_PAYMENT_METHOD,
+                Problem.PAYMENT_METHOD_REMOVED,
                 Problem.INVALID_ORDER,
             ),
         },
@@ -104,7 +107,7 @@ class PaymentCreation:
         _require_allowed_hosts(body, request.state.api_key)
         wanted = preferred_wait(request, settings)
         payment_id = idempotency.payment_id(client, key)
-        command = self._command(client, payment_id, body)
+        command = self._command(client, payment_id, body, await self._saved_method(client, payment_id, body))
         if dependencies.recent_keys.conflicts(payment_id, command.fingerprint):
             raise ProblemError(Problem.IDEMPOTENCY_KEY_REUSED, "this Idempotency-Key was used before with another body")
         reply, applied = await submit(
@@ -134,8 +137,29 @@ class PaymentCreation:
             payment = payment if first is None else snapshot(first, first.operations)
         return _answer(payment_id, payment, body.metadata, applied, replayed=replayed)
 
-    def _command(self, client: str, payment_id: UUID, body: CreatePaymentIn) -> CreatePayment:
-        choice = self._choice(body)
+    async def _saved_method(self, client: str, payment_id: UUID, body: CreatePaymentIn) -> StoredMethod | None:
+        """The method to charge. 422 where the customer has none with this id, 409 where it is removed and this is no
+        repeat; 503 while a worker runs that keeps no saved methods."""
+        dependencies, method_id = self._dependencies, body.payment_method_id
+        if method_id is None and not body.save_method:
+            return None
+        if not await dependencies.reads.is_understood(WithdrawCharge.TYPE):  # as old as saved methods
+            raise ProblemError(Problem.UPGRADE_IN_PROGRESS, headers={"Retry-After": str(RETRY_AFTER_S)})
+        if method_id is None:
+            return None
+        method = await dependencies.methods.method(client, method_id)
+        if method is None or method.customer_id != body.customer_id:
+            raise ProblemError(Problem.UNKNOWN_PAYMENT_METHOD)
+        if method.provider not in dependencies.providers:
+            raise ProblemError(Problem.UNKNOWN_PROVIDER, providers=sorted(dependencies.providers))
+        if method.status is not MethodStatus.ACTIVE and await dependencies.reads.payment(client, payment_id) is None:
+            raise ProblemError(Problem.PAYMENT_METHOD_REMOVED)
+        return method
+
+    def _command(
+        self, client: str, payment_id: UUID, body: CreatePaymentIn, method: StoredMethod | None
+    ) -> CreatePayment:
+        choice = self._choice(body) if method is None else ProviderChoice(None, (method.provider,))
         return CreatePayment(
             payment_id=payment_id,
             client_id=client,
@@ -146,6 +170,8 @@ class PaymentCreation:
             payment_ttl_s=self._dependencies.settings.payment_ttl_s,
             alternatives=choice.providers[1:],
             route=choice.rule,
+            save_method=body.save_method,
+            saved_method=None if method is None else method.method_ref,
         )
 
     def _choice(self, body: CreatePaymentIn) -> ProviderChoice:

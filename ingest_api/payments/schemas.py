@@ -180,9 +180,24 @@ class CreatePaymentIn(Strict):
     return_urls: ReturnUrlsIn | None = None
     contact: ContactIn | None = None
     metadata: dict[MetadataKey, MetadataValue] = Field(default_factory=dict, max_length=MAX_METADATA)
+    save_method: bool = Field(
+        default=False, description="let the customer's method be charged again: once paid, it is a payment method"
+    )
+    payment_method_id: UUID | None = Field(
+        default=None,
+        description="charge this payment method of the customer, who need not be there: its provider takes the payment, "
+        "in one stage",
+    )
 
     @model_validator(mode="after")
     def _named_or_chosen(self) -> Self:
+        if self.payment_method_id is not None:
+            chosen = self.provider is not None or self.country is not None or self.method is not None
+            if chosen or self.save_method or self.capture_mode is not CaptureMode.ONE_STAGE:
+                raise PydanticCustomError(
+                    "saved_method",
+                    "A payment_method_id goes without provider, country, method and save_method, in one stage",
+                )
         if self.provider is not None and (self.country is not None or self.method is not None):
             raise PydanticCustomError(
                 "named_or_chosen", "Give either the provider, or country and method for the routing rules"

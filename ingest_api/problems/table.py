@@ -76,6 +76,13 @@ class Problem(ProblemType):
         "No operation of the payment has this id, or it was accepted a moment ago (202) and is not processed yet.",
         "After a 202, repeat the request in a second. If the operation was refused, the response is the reason.",
     )
+    PAYMENT_METHOD_NOT_FOUND = (
+        "payment-method-not-found",
+        404,
+        "The payment method does not exist",
+        "No payment method of this API client has this id.",
+        "List the customer's payment methods. A method is saved when its payment is paid.",
+    )
     METHOD_NOT_ALLOWED = (
         "method-not-allowed",
         405,
@@ -139,6 +146,13 @@ class Problem(ProblemType):
         "The outcome of another operation is unknown",
         "The provider did not report the outcome of a capture or a void. The service is querying it; money must not move before that.",
         "Wait: the operation becomes SUCCESS or FAIL by itself. Then decide again.",
+    )
+    PAYMENT_METHOD_REMOVED = (
+        "payment-method-removed",
+        409,
+        "The payment method is removed",
+        "The method in 'payment_method_id' was removed, or its bank or provider will not charge it any more.",
+        "Read the payment method. Let the customer pay with another one.",
     )
     AMOUNT_EXCEEDS_AUTHORIZED = (
         "amount-exceeds-authorized",
@@ -209,6 +223,13 @@ class Problem(ProblemType):
         "The provider is unknown",
         "The provider does not exist or is not configured.",
         "Use one of the providers in 'providers'.",
+    )
+    UNKNOWN_PAYMENT_METHOD = (
+        "unknown-payment-method",
+        422,
+        "The payment method is unknown",
+        "The customer has no payment method with the id in 'payment_method_id'.",
+        "Use one of the customer's payment methods.",
     )
     NO_PROVIDER = (
         "no-provider",

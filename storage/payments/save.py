@@ -8,11 +8,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.ledger.postings import Posting
 from billing.payments.model import Operation, Payment
+from billing.payments.saved_method import MethodDied, MethodSaved
+from billing.vocabulary import MethodStatus
 from storage.journal.records import JournalRow
 from storage.payments.rows import entry_rows, item_rows, operation_row, order_row, payment_row
 from storage.streams.batches import batch_statement, insert, save_batch, upsert
 from storage.streams.positions import Move
-from storage.tables import CART_ITEMS, LEDGER_ACCOUNTS, LEDGER_ENTRIES, OPERATIONS, ORDERS, PAYMENTS, columns
+from storage.tables import (
+    CART_ITEMS,
+    LEDGER_ACCOUNTS,
+    LEDGER_ENTRIES,
+    OPERATIONS,
+    ORDERS,
+    PAYMENTS,
+    SAVED_METHODS,
+    columns,
+)
 
 
 class Changes(msgspec.Struct, frozen=True):
@@ -23,6 +34,8 @@ class Changes(msgspec.Struct, frozen=True):
     operations: Sequence[tuple[Payment, Operation]]
     postings: Sequence[tuple[Payment, Posting]]
     journal: Sequence[JournalRow]
+    saved: Sequence[MethodSaved] = ()
+    died: Sequence[MethodDied] = ()
 
 
 #: Columns that never change once their row is there.
@@ -46,6 +59,21 @@ _SAVE = batch_statement(
         ON CONFLICT DO NOTHING
     """,  # noqa: S608
     insert(LEDGER_ENTRIES, "entries"),
+    # A method that was removed or died is saved again only by a payment that was opened afterwards.
+    f"""
+        {insert(SAVED_METHODS, "saved")}
+        ON CONFLICT (provider, method_ref, customer_id) DO UPDATE
+        SET title = EXCLUDED.title, expires_on = EXCLUDED.expires_on, status = EXCLUDED.status,
+            status_at = EXCLUDED.status_at, status_by = EXCLUDED.status_by, reason = NULL
+        WHERE saved_methods.status <> 'ACTIVE' AND saved_methods.client_id = EXCLUDED.client_id
+          AND saved_methods.status_at < EXCLUDED.created_at
+    """,  # noqa: S608
+    """
+        UPDATE saved_methods AS m
+        SET status = 'DEAD', status_at = d.status_at, status_by = d.status_by, reason = d.reason
+        FROM fence, json_populate_recordset(NULL::saved_methods, CAST(:died AS json)) AS d
+        WHERE m.id = d.id AND m.status = 'ACTIVE'
+    """,
 )
 
 
@@ -59,6 +87,28 @@ async def save(connection: AsyncConnection, changes: Changes, moves: Sequence[Mo
         "items": [row for p in changes.created for row in item_rows(p.order)],
         "payments": [payment_row(p) for p in sorted(changes.payments, key=lambda p: p.id)],
         "operations": [operation_row(p, o) for p, o in sorted(changes.operations, key=lambda pair: pair[1].id)],
+        "saved": [_saved_row(m) for m in sorted({m.id: m for m in changes.saved}.values(), key=lambda m: m.id)],
+        "died": [
+            {"id": m.id, "status_at": m.at, "status_by": f"provider:{m.provider}", "reason": m.reason}
+            for m in changes.died
+        ],
         "entries": [row for p, posting in changes.postings for row in entry_rows(p, posting)],
     }
     await save_batch(connection, _SAVE, rows, changes.journal, moves)
+
+
+def _saved_row(saved: MethodSaved) -> dict[str, object]:
+    return {
+        "id": saved.id,
+        "client_id": saved.client_id,
+        "customer_id": saved.customer_id,
+        "provider": saved.provider,
+        "method_ref": saved.method_ref,
+        "title": saved.title,
+        "expires_on": saved.expires_on,
+        "status": MethodStatus.ACTIVE,
+        "status_at": saved.at,
+        "status_by": f"payment:{saved.payment_id}",
+        "reason": None,
+        "created_at": saved.created_at,
+    }

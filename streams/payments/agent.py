@@ -94,6 +94,8 @@ class Payments:
                     (states[change.payment.id], posting) for change in changes for posting in change.decision.postings
                 ],
                 journal=journal,
+                saved=[change.decision.saved for change in changes if change.decision.saved is not None],
+                died=[change.decision.died for change in changes if change.decision.died is not None],
             ),
             moves,
         )

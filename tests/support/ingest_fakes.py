@@ -3,11 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
+
+import msgspec
 
 from billing.messages import CreatePayment, Message, PaymentChanged, Refusal, decode_envelope
 from billing.messages.topics import CALLBACKS, INBOX
 from billing.payments.model import Payment
+from billing.vocabulary import MethodStatus
 from ingest_api.kafka.change_streams import ChangeStreams
 from ingest_api.kafka.writer import NotStored
 from providers.base import CallbackRejected, CallbackVerifier, VerifiedCallback
@@ -15,6 +19,7 @@ from storage.access.api_keys import StoredKey
 from storage.access.key_ring import KeysUnavailable
 from storage.journal.story import TimelineEntry
 from storage.payments.lists import Cursor, Filters
+from storage.saved_methods import StoredMethod
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -130,6 +135,61 @@ class FakeReads:
         return self.unavailable_now
 
     async def close(self) -> None: ...
+
+
+#: The id of :func:`a_method`.
+METHOD = UUID(int=5)
+
+
+def a_method(**fields: Any) -> StoredMethod:
+    """A saved method of the client ``site``."""
+    values: dict[str, Any] = {
+        "id": METHOD,
+        "client_id": "site",
+        "customer_id": "c-1842",
+        "provider": "yandex-pay",
+        "method_ref": "ref-1",
+        "title": "Mir *4242",
+        "expires_on": None,
+        "status": MethodStatus.ACTIVE,
+        "status_at": NOW,
+        "status_by": "payment:1",
+        "reason": None,
+        "created_at": NOW,
+    }
+    return StoredMethod(**(values | fields))
+
+
+@dataclass
+class FakeMethods:
+    """Saved methods."""
+
+    kept: dict[UUID, StoredMethod] = field(default_factory=dict)
+    error: Exception | None = None
+
+    def keep(self, method: StoredMethod) -> UUID:
+        self.kept[method.id] = method
+        return method.id
+
+    async def method(self, client_id: str, method_id: UUID) -> StoredMethod | None:
+        if self.error is not None:
+            raise self.error
+        found = self.kept.get(method_id)
+        return found if found is not None and found.client_id == client_id else None
+
+    async def methods(self, client_id: str, customer_id: str) -> list[StoredMethod]:
+        return [
+            m
+            for m in self.kept.values()
+            if (m.client_id, m.customer_id) == (client_id, customer_id) and m.status is not MethodStatus.REMOVED
+        ]
+
+    async def remove(self, client_id: str, method_id: UUID) -> bool:
+        found = await self.method(client_id, method_id)
+        if found is None or found.status is MethodStatus.REMOVED:
+            return False
+        self.kept[method_id] = msgspec.structs.replace(found, status=MethodStatus.REMOVED)
+        return True
 
 
 class FakeKeyStore:

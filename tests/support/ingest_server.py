@@ -39,6 +39,7 @@ from storage.access.key_ring import KeyRing
 from tests.support.ingest_fakes import (
     NOW,
     FakeKeyStore,
+    FakeMethods,
     FakeReads,
     FakeReplies,
     FakeVerifier,
@@ -105,6 +106,7 @@ class World:
     writer: RecordingWriter
     replies: FakeReplies
     reads: FakeReads
+    methods: FakeMethods
     book: FakeKeyStore
     waiting: WaitingRequests
     metrics: Metrics
@@ -239,6 +241,7 @@ def world(verifiers: Verifiers | None = None, **overrides: Any) -> World:
     metrics = Metrics()
     waiting = WaitingRequests(metrics, limit=200)
     writer, replies, reads, book = RecordingWriter(), FakeReplies(), FakeReads(), FakeKeyStore()
+    methods = FakeMethods()
     ids = itertools.count()
     verifiers = {"yandex-pay": FakeVerifier()} if verifiers is None else verifiers
     known = {name: PLUGINS[name] for name in verifiers}
@@ -256,6 +259,7 @@ def world(verifiers: Verifiers | None = None, **overrides: Any) -> World:
         recent_keys=RecentKeys(limit=1_000),
         changes=NoKafkaChanges(settings, metrics, connections=100),
         reads=reads,
+        methods=methods,
         providers=known,
         verifiers=verifiers,
         selector=ProviderSelector(
@@ -267,7 +271,7 @@ def world(verifiers: Verifiers | None = None, **overrides: Any) -> World:
         new_id=lambda: uuid5(UUID(int=0), str(next(ids))).hex,
     )
     app = create_app(dependencies)
-    return World(settings, writer, replies, reads, book, waiting, metrics, dependencies, app)
+    return World(settings, writer, replies, reads, methods, book, waiting, metrics, dependencies, app)
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import aiohttp
@@ -19,6 +20,8 @@ from billing_client.models import (
     Operations,
     Page,
     Payment,
+    PaymentMethod,
+    PaymentMethods,
     RefundLine,
     Timeline,
 )
@@ -150,6 +153,19 @@ class BillingClient:
         """
         async for payment in follow(self._transport, payment_id, after):
             yield payment
+
+    async def payment_methods(self, customer_id: str) -> tuple[PaymentMethod, ...]:
+        """A customer's methods that are not removed, the first saved first."""
+        path = f"/v1/customers/{quote(customer_id, safe='')}/payment-methods"
+        return (await self._transport.send("GET", path)).read(PaymentMethods).data
+
+    async def payment_method(self, method_id: UUID) -> PaymentMethod:
+        """A method, also one that was removed."""
+        return (await self._transport.send("GET", f"/v1/payment-methods/{method_id}")).read(PaymentMethod)
+
+    async def remove_payment_method(self, method_id: UUID) -> None:
+        """Remove a method: no charge of it is sent any more. A repeat changes nothing."""
+        await self._transport.send("DELETE", f"/v1/payment-methods/{method_id}")
 
     async def _act(
         self, payment_id: UUID, name: str, body: dict[str, Any], key: str | None, wait_s: float

@@ -1,7 +1,7 @@
 """Requests and responses. Amounts: minor units of the payment's currency; times: UTC."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Literal
 from uuid import UUID
@@ -40,6 +40,40 @@ class OperationStatus(StrEnum):
         return cls.OTHER
 
 
+class MethodStatus(StrEnum):
+    ACTIVE = "ACTIVE"
+    DEAD = "DEAD"
+    """Its bank or provider refused it for good."""
+    REMOVED = "REMOVED"
+    OTHER = "OTHER"
+    """A status that a later release of the service added."""
+
+    @classmethod
+    def _missing_(cls, _value: object) -> "MethodStatus":
+        return cls.OTHER
+
+
+class PaymentMethod(msgspec.Struct, frozen=True, kw_only=True):
+    """A method that a customer lets you charge again. ``title``: its brand and last digits; ``expires_on``: its last
+    day; ``updated_at``: since when it has its status."""
+
+    id: UUID
+    customer_id: str
+    provider: str
+    title: str | None
+    expires_on: date | None
+    status: MethodStatus
+    reason: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class PaymentMethods(msgspec.Struct, frozen=True):
+    """The list of a customer's methods."""
+
+    data: tuple[PaymentMethod, ...]
+
+
 class Item(msgspec.Struct, frozen=True, omit_defaults=True):
     """A line of a cart. ``unit_price`` includes tax. ``receipt``: codes of the fiscal data format, if they matter."""
 
@@ -74,7 +108,8 @@ class Contact(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class NewPayment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A payment to open. ``amount`` is the cart's total. ``provider``: the only provider to try; without it the routing
-    rules of the service choose one, also by ``country`` (ISO 3166-1 alpha-2) and ``method``."""
+    rules of the service choose one, also by ``country`` (ISO 3166-1 alpha-2) and ``method``. ``save_method``: let the
+    customer's method be charged again; ``payment_method_id``: charge this one, saved before, the customer absent."""
 
     customer_id: str
     currency: str
@@ -87,6 +122,8 @@ class NewPayment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     return_urls: ReturnUrls | None = None
     contact: Contact | None = None
     metadata: Mapping[str, str] = {}
+    save_method: bool = False
+    payment_method_id: UUID | None = None
 
 
 class RefundLine(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ from billing_client import (
     InvalidRequest,
     Item,
     KeyReused,
+    MethodStatus,
     NewPayment,
     NoAnswer,
     NotFound,
@@ -33,6 +34,7 @@ from billing_client.errors import problem_error
 from billing.messages import Envelope, PaymentChanged, PaymentSnapshot
 from billing.payments.decision import snapshot
 from tests.support.factories import NOW, authorized, captured, unpaid
+from tests.support.ingest_fakes import METHOD, a_method
 from tests.support.ingest_server import SITE_KEY, Served, serving, until
 
 ORDER = NewPayment(
@@ -264,3 +266,19 @@ def test_a_renamed_problem_type_has_one_code_whichever_release_answers(code: str
 
     assert isinstance(error, Refused)
     assert error.code == "payment-already-paid"
+
+
+async def test_a_saved_method_is_listed_charged_and_removed(world: Served, billing: BillingClient) -> None:
+    world.methods.keep(a_method(customer_id="c/1842"))
+    (method,) = await billing.payment_methods("c/1842")
+    assert (method.id, method.title, method.status) == (METHOD, "Mir *4242", MethodStatus.ACTIVE)
+    order = msgspec.structs.replace(ORDER, customer_id="c/1842", provider=None, payment_method_id=METHOD)
+    await billing.create_payment(order, wait_s=0)
+    assert world.writer.commands[0].saved_method == "ref-1"
+    for _ in range(2):
+        await billing.remove_payment_method(METHOD)
+    assert await billing.payment_methods("c/1842") == ()
+    assert (await billing.payment_method(METHOD)).status is MethodStatus.REMOVED
+    with pytest.raises(Refused) as caught:
+        await billing.create_payment(order, idempotency_key="another", wait_s=0)
+    assert caught.value.code == "payment-method-removed"
