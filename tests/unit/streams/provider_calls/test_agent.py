@@ -106,8 +106,8 @@ def results(publisher: Publisher) -> list[ProviderResult]:
     return [message for message in messages if isinstance(message, ProviderResult)]
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+async def until(condition: Callable[[], bool], patience_s: float = 5) -> None:
+    async with asyncio.timeout(patience_s):
         while not condition():
             await asyncio.sleep(0)
 
@@ -312,14 +312,14 @@ class TestLanes:
             asyncio.create_task(deliver()),
             asyncio.create_task(feed.work(500, renewals.process, renewals.room)),
         ]
-        await until(lambda: provider.at_once == 48)
-        await until(lambda: len(renewals._tasks) == provider_agent.RENEWALS_HELD)
+        await until(lambda: provider.at_once == 48, 60)
+        await until(lambda: len(renewals._tasks) == provider_agent.RENEWALS_HELD, 60)
         await interactive.process(requests(1))
-        await until(lambda: provider.calls[-1].action is Action.CREATE)
+        await until(lambda: provider.calls[-1].action is Action.CREATE, 60)
         assert publisher.published == []  # nothing ended, and no renewal was reported as not sent
         assert len(renewals._tasks) == provider_agent.RENEWALS_HELD
         provider.gate.set()
-        await until(lambda: len(publisher.published) == 10_001)
+        await until(lambda: len(publisher.published) == 10_001, 60)
         assert {r.outcome for r in results(publisher)} == {Outcome.SUCCEEDED}
         for task in tasks:
             task.cancel()
