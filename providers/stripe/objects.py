@@ -46,12 +46,14 @@ class _WithMetadata(msgspec.Struct, kw_only=True):
 
 
 class Failure(msgspec.Struct):
-    """An error, or why a payment's last attempt failed."""
+    """An error, or why a payment's last attempt failed. ``network_advice_code``: the card network's advice on a decline,
+    two digits."""
 
     type: str
     code: str | None = None
     decline_code: str | None = None
     message: str | None = None
+    network_advice_code: str | None = None
 
     @property
     def in_own_words(self) -> ProviderReason | None:

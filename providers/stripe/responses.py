@@ -34,6 +34,8 @@ STATEMENT_KINDS: Final[dict[str, Literal["charge", "refund"]]] = {
     "payment_refund": "refund",
     "refund": "refund",
 }
+HOUR_S: Final = 3_600
+DAY_S: Final = 24 * HOUR_S
 NOT_FOUND: Final = 404
 CONFLICT: Final = 409
 SHOULD_RETRY: Final = "Stripe-Should-Retry"
@@ -82,6 +84,19 @@ REFUSALS: Final[dict[str, Reason]] = {
     "resource_missing": Reason.ORDER_NOT_FOUND,
 }
 
+#: Mastercard's advice on a decline → how long it wants no further attempt, seconds.
+NETWORK_WAITS: Final[dict[str, int]] = {
+    "24": HOUR_S,
+    "25": DAY_S,
+    "26": 2 * DAY_S,
+    "27": 4 * DAY_S,
+    "28": 6 * DAY_S,
+    "29": 8 * DAY_S,
+    "30": 10 * DAY_S,
+}
+#: Mastercard's advice that the cardholder cancelled the recurring payments.
+NETWORK_REVOKED: Final = "21"
+
 _REFUND_STATUSES: Final = {
     "pending": OperationStatus.PENDING,
     "requires_action": OperationStatus.PENDING,
@@ -115,12 +130,15 @@ def refused(status: int, headers: Mapping[str, str], body: bytes) -> CallResult 
     if error.type == "api_error":
         return CallResult(Outcome.UNKNOWN, reason=http_reason(status), provider_reason=said)
     reason = Reason.ORDER_NOT_FOUND if status == NOT_FOUND else reason_of(error)
-    return CallResult(Outcome.DECLINED, reason=reason, provider_reason=said)
+    wait_s = NETWORK_WAITS.get(error.network_advice_code or "")
+    return CallResult(Outcome.DECLINED, reason=reason, provider_reason=said, retry_after_s=wait_s)
 
 
 def reason_of(failure: Failure) -> str:
     """The reason of a failure."""
     if failure.type == "card_error":
+        if failure.network_advice_code == NETWORK_REVOKED:
+            return Reason.METHOD_REVOKED
         return DECLINES.get(failure.decline_code or failure.code or "", Reason.DECLINED)
     return REFUSALS.get(failure.code or "", Reason.INVALID_REQUEST)
 

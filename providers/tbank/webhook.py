@@ -32,6 +32,8 @@ class _Notification(msgspec.Struct, rename="pascal"):
     error_code: str = responses.FINE
     amount: int | None = None
     rebill_id: str | int | None = None
+    pan: str | None = None
+    exp_date: str | None = None
     message: str | None = None
     details: str | None = None
 
@@ -86,6 +88,8 @@ def parse(body: bytes) -> ParsedCallback:
             notification.details,
         ),
         method_ref=None if notification.rebill_id is None else str(notification.rebill_id),
+        method_title=None if notification.rebill_id is None else _title(notification.pan),
+        method_expires=None if notification.rebill_id is None else _expires(notification.exp_date),
         order_ref=str(notification.payment_id),
     )
     return ParsedCallback(
@@ -105,3 +109,16 @@ def _kind_of(fields: Mapping[str, Any]) -> str | None:
 
 def _forbidden(reason: str) -> CallbackRejected:
     return CallbackRejected(FORBIDDEN, msgspec.json.encode({"error": reason}), reason)
+
+
+def _title(pan: str | None) -> str | None:
+    """The last digits of a masked card number, as ``430000******0777``."""
+    digits = "" if pan is None else pan[-4:]
+    return f"Card *{digits}" if digits.isdecimal() else None
+
+
+def _expires(month: str | None) -> str | None:
+    """The last month of a card, from ``MMYY``."""
+    if month is None or len(month) != len("MMYY") or not month.isdecimal():
+        return None
+    return f"20{month[2:]}-{month[:2]}"

@@ -61,9 +61,34 @@ class _Confirmation(msgspec.Struct):
     confirmation_url: str | None = None
 
 
+class _Card(msgspec.Struct):
+    last4: str | None = None
+    expiry_year: str | None = None
+    expiry_month: str | None = None
+    card_type: str | None = None
+
+
 class _Method(msgspec.Struct):
     id: str
     saved: bool = False
+    title: str | None = None
+    card: _Card | None = None
+
+    @property
+    def shown(self) -> str | None:
+        """The brand and the last digits of a card; of another method the provider's own title."""
+        card = self.card
+        if card is None or card.last4 is None:
+            return self.title
+        return f"{card.card_type or 'Card'} *{card.last4}"
+
+    @property
+    def expires(self) -> str | None:
+        """The card's last month."""
+        card = self.card
+        if card is None or card.expiry_year is None or card.expiry_month is None:
+            return None
+        return f"{card.expiry_year}-{card.expiry_month.zfill(2)}"
 
 
 class _Cancellation(msgspec.Struct):
@@ -201,11 +226,14 @@ def observation(payment: Payment, refunds: Iterable[Refund]) -> Observation:
     reason = None if payment.cancellation_details is None else payment.cancellation_details.reason
     status = _status(payment, reason)
     method = payment.payment_method
+    saved = method if method is not None and method.saved else None
     return Observation(
         status=status,
         operations=tuple(_observed(refund) for refund in refunds),
         reason=DECLINES.get(reason or "", Reason.DECLINED) if status is PaymentStatus.FAILED else None,
-        method_ref=method.id if method is not None and method.saved else None,
+        method_ref=None if saved is None else saved.id,
+        method_title=None if saved is None else saved.shown,
+        method_expires=None if saved is None else saved.expires,
         order_ref=payment.id,
         provider_reason=payment.cancellation_details.in_own_words
         if payment.cancellation_details is not None and status is PaymentStatus.FAILED

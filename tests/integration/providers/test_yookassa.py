@@ -137,7 +137,10 @@ async def test_a_refund_may_be_under_way_for_a_while(world: YooKassaWorld, fault
 
 async def test_a_saved_method_is_charged_with_the_customer_absent(world: YooKassaWorld):
     first = await world.confirmed(29_900, save_method=True)
-    method = (await world.inquire(first)).observed.method_ref
+    seen = (await world.inquire(first)).observed
+    assert seen is not None
+    assert (seen.method_title, seen.method_expires) == ("Mir *0004", "2030-12")
+    method = seen.method_ref
     assert method is not None
     charge = a_charge(method, an_order(29_900))
     result = await world.adapter.perform(charge)

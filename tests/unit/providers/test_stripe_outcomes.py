@@ -233,3 +233,22 @@ async def test_a_redirect_is_not_followed_with_money(adapter, account):
     request = a_request(Action.RECUR, an_order(500), saved_method="cus_1/pm_1")
     assert (await adapter.perform(request)).reason == "http_307"
     assert len(account.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("advice", "reason", "wait_s"),
+    [
+        (None, "insufficient_funds", None),
+        ("02", "insufficient_funds", None),
+        ("24", "insufficient_funds", 3_600),
+        ("30", "insufficient_funds", 864_000),
+        ("21", "method_revoked", None),
+    ],
+)
+def test_the_card_networks_advice_says_how_long_to_wait(advice: str | None, reason: str, wait_s: int | None) -> None:
+    error = {"type": "card_error", "code": "card_declined", "decline_code": "insufficient_funds"}
+    if advice is not None:
+        error["network_advice_code"] = advice
+    result = refused(402, {}, json.dumps({"error": error}).encode())
+    assert result is not None
+    assert (result.outcome, result.reason, result.retry_after_s) == (Outcome.DECLINED, reason, wait_s)

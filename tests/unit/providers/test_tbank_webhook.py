@@ -130,6 +130,15 @@ def test_a_saved_method_is_named(rebill):
     assert parse(notification(RebillId=rebill)).observed.method_ref == "145919"
 
 
+def test_a_saved_card_is_shown_by_its_last_digits_and_its_last_month():
+    seen = parse(notification(RebillId=1, Pan="430000******0777", ExpDate="1230")).observed
+    assert (seen.method_title, seen.method_expires) == ("Card *0777", "2030-12")
+    odd = parse(notification(RebillId=1, Pan="hidden", ExpDate="12/30")).observed
+    assert (odd.method_title, odd.method_expires) == (None, None)
+    unsaved = parse(notification(Pan="430000******0777", ExpDate="1230")).observed
+    assert (unsaved.method_title, unsaved.method_expires) == (None, None)
+
+
 def test_a_repeat_is_known_and_another_status_is_another_event():
     first, again, other = (parse(notification(Status=s)).dedupe for s in ("CONFIRMED", "CONFIRMED", "AUTHORIZED"))
     assert first == again != other
