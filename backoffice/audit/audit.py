@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from analytics.clickhouse import connect
 from backoffice.audit import analytics, provider, signals, streams
 from backoffice.audit.findings import Findings
-from billing.messages.topics import INBOX
 from runtime.kafka.reader import TopicReader
 from runtime.kafka.topic_admin import topic_problems
 from runtime.settings import Settings
@@ -78,13 +77,15 @@ async def _check(
         await check_books(connection, findings)
         on_progress("Kafka: positions, journal, dead letters")
         lag = await streams.check_positions(connection, log, findings, settled=settled)
-        starts = {partition: first for partition, (first, _) in (await log.bounds(INBOX.name)).items()}
         buried = await streams.buried(log, findings)
-        processed = await streams.check_journal(connection, starts, buried, findings)
+        processed = {}
+        for consumer, inbox in streams.INBOXES.items():
+            starts = {partition: first for partition, (first, _) in (await log.bounds(inbox)).items()}
+            processed[consumer] = await streams.check_journal(connection, consumer, starts, buried, findings)
         for topic, problem in (await topic_problems(settings)).items():
             findings.found("topic_unfit", topic, problem)
         on_progress("Kafka: accepted requests")
-        await streams.check_requests(connection, log, processed, buried, findings)
+        await streams.check_requests(connection, log, processed[Consumer.PAYMENTS], buried, findings)
         on_progress("Kafka: published events")
         await streams.check_events(connection, log, findings)
         on_progress("the providers' own records")
@@ -98,8 +99,8 @@ async def _check(
 
 
 async def check_books(connection: AsyncConnection, findings: Findings) -> None:
-    """Postgres alone: every query of :data:`storage.inspection.books.BOOKS`, on the state of one moment."""
+    """Postgres alone: every query of :data:`storage.inspection.books.KINDS`, on the state of one moment."""
     findings.checked.update(await sql.counts(connection))
-    for kind in sql.BOOKS:
+    for kind in sql.KINDS:
         for id, detail in await sql.broken(connection, kind):
             findings.found(kind, id, detail)

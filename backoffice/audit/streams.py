@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backoffice.audit.findings import Findings
 from billing.messages import CreatePayment
-from billing.messages.topics import DEAD_LETTERS, EVENTS, INBOX
+from billing.messages.topics import DEAD_LETTERS, EVENTS, INBOX, SUBSCRIPTIONS
 from runtime.kafka import dead_letters
 from runtime.kafka.reader import TopicReader
 from storage.inspection import books as sql
@@ -22,8 +22,10 @@ FETCH: Final = 5000
 
 Lag = Mapping[str, int]
 """Consumer → messages it has not processed yet."""
-Buried = frozenset[tuple[int, int]]
-"""``(partition, offset)`` of inbox messages in the dead letters."""
+Buried = frozenset[tuple[str, int, int]]
+"""``(topic, partition, offset)`` of inbox messages in the dead letters."""
+#: The agents that journal what they process, and their inboxes.
+INBOXES: Final[Mapping[str, str]] = {Consumer.PAYMENTS: INBOX.name, Consumer.SUBSCRIPTIONS: SUBSCRIPTIONS.name}
 
 
 class Subject(msgspec.Struct):
@@ -66,37 +68,40 @@ async def check_positions(
 
 
 async def buried(log: TopicReader, findings: Findings) -> Buried:
-    """Inbox messages that the payments agent wrote to the dead letters."""
+    """Inbox messages that the agents of :data:`INBOXES` wrote to the dead letters."""
     found = set()
     async for records in log.read(DEAD_LETTERS.name, await log.bounds(DEAD_LETTERS.name)):
         for record in records:
             findings.checked["dead_letters"] += 1
             origin = dead_letters.parse(record).origin_headers
-            if origin.get("consumer") == Consumer.PAYMENTS and origin.get("topic") == INBOX.name:
-                found.add((int(origin["partition"]), int(origin["offset"])))
+            topic = origin.get("topic")
+            if topic is not None and INBOXES.get(origin.get("consumer", "")) == topic:
+                found.add((topic, int(origin["partition"]), int(origin["offset"])))
     return frozenset(found)
 
 
 async def check_journal(
-    connection: AsyncConnection, starts: Mapping[int, int], buried: Buried, findings: Findings
+    connection: AsyncConnection, consumer: str, starts: Mapping[int, int], buried: Buried, findings: Findings
 ) -> dict[int, tuple[int, int]]:
-    """Every inbox offset from ``starts`` up to the position is in the journal once, or in the dead letters.
+    """Every offset of the consumer's inbox from ``starts`` up to the position is in the journal once, or in the dead letters.
 
     Returns the range that was checked: partition → first offset and the one after the last.
     """
     processed = {}
-    for consumer, topic, partition, following in await sql.positions(connection):
+    for name, topic, partition, following in await sql.positions(connection):
         start = starts.get(partition, following)
-        if (consumer, topic) != (Consumer.PAYMENTS, INBOX.name) or start >= following:
+        if (name, topic) != (consumer, INBOXES[consumer]) or start >= following:
             continue
         processed[partition] = (start, following)
         findings.checked["offsets"] += following - start
         missing, doubled = await sql.journal_gaps(connection, topic, partition, start, following)
-        lost = [offset for offset in missing if (partition, offset) not in buried]
+        lost = [offset for offset in missing if (topic, partition, offset) not in buried]
         for offset in lost[: sql.REPORTED_MAX]:
-            findings.found("offset_unaccounted", f"{partition}/{offset}", "neither journalled nor dead-lettered")
+            findings.found(
+                "offset_unaccounted", f"{topic}/{partition}/{offset}", "neither journalled nor dead-lettered"
+            )
         for offset, times in doubled:
-            findings.found("offset_doubled", f"{partition}/{offset}", f"journalled {times} times")
+            findings.found("offset_doubled", f"{topic}/{partition}/{offset}", f"journalled {times} times")
     return processed
 
 
@@ -111,12 +116,13 @@ async def check_requests(
     async for records in log.read(INBOX.name, processed):
         creates = []
         for record in records:
-            if (record.partition, record.offset) in buried:
+            if (INBOX.name, record.partition, record.offset) in buried:
                 continue
             try:
                 headline = _headline(record.value)
             except msgspec.MsgspecError as error:
-                findings.found("offset_unaccounted", f"{record.partition}/{record.offset}", f"unreadable: {error}")
+                where = f"{INBOX.name}/{record.partition}/{record.offset}"
+                findings.found("offset_unaccounted", where, f"unreadable: {error}")
                 continue
             if headline.type == CreatePayment.TYPE:
                 creates.append((headline.data.payment_id, record.partition, record.offset))

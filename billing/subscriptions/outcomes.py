@@ -206,10 +206,8 @@ def _failed(draft: Draft, charge: Charge, message: PaymentOutcome) -> None:
         return
     if charge.purpose is Purpose.PAY:
         return  # the customer did not pay the page: the dunning goes on as it was
-    if s.method is None:
-        if s.status is Status.ACTIVE:
-            draft.end(Event.TIME_OVER, EndReason.NO_METHOD)
-            draft.tell("ended", ends_at=now, reason=EndReason.NO_METHOD.value)
+    if s.method is None or (Reason.of(reason) is Reason.METHOD_REMOVED and s.method.id == charge.method_id):
+        _without_method(draft)
         return
     changed = s.method.id != charge.method_id
     if decline is Decline.OURS or Reason.of(reason).kind in _CLOSED:
@@ -218,6 +216,16 @@ def _failed(draft: Draft, charge: Charge, message: PaymentOutcome) -> None:
         _declined(draft, charge, decline, reason, message.retry_after_s)
     if changed and draft.s.dunning is not None:
         draft.update(dunning=msgspec.structs.replace(draft.s.dunning, retry_at=now))
+
+
+def _without_method(draft: Draft) -> None:
+    """The method was removed while it was charged, and nothing was."""
+    draft.update(method=None)
+    if draft.s.dunning is not None:
+        draft.update(dunning=msgspec.structs.replace(draft.s.dunning, retry_at=None))
+    elif draft.s.status is Status.ACTIVE:
+        draft.end(Event.TIME_OVER, EndReason.NO_METHOD)
+        draft.tell("ended", ends_at=draft.now, reason=EndReason.NO_METHOD.value)
 
 
 def _fault(draft: Draft) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from runtime.postgres import asyncpg_target
 from runtime.settings import PostgresSettings
+from storage.inspection.subscriptions import SUBSCRIPTIONS
 
 #: Seconds for one query: it may read whole tables.
 QUESTION_TIMEOUT_S: Final = 900
@@ -99,11 +100,14 @@ BOOKS: Final[dict[str, str]] = {
     """,
 }
 
+#: All kinds of violations within Postgres.
+KINDS: Final = BOOKS | SUBSCRIPTIONS
+
 _COUNTS = text(
     """
     SELECT (SELECT count(*) FROM payments) AS payments, (SELECT count(*) FROM operations) AS operations,
            (SELECT count(DISTINCT posting_id) FROM ledger_entries) AS postings,
-           (SELECT count(*) FROM journal) AS journal
+           (SELECT count(*) FROM journal) AS journal, (SELECT count(*) FROM subscriptions) AS subscriptions
     """
 )
 _POSITIONS = text("SELECT consumer, topic, partition, next_offset FROM stream_positions")
@@ -220,13 +224,13 @@ async def moment(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 async def counts(connection: AsyncConnection) -> dict[str, int]:
-    """How many payments, operations, postings and journal rows there are."""
+    """How many payments, operations, postings, journal rows and subscriptions there are."""
     return dict((await connection.execute(_COUNTS)).mappings().one())
 
 
 async def broken(connection: AsyncConnection, kind: str) -> list[tuple[str, str]]:
-    """``(id, detail)`` of the violations of one kind of :data:`BOOKS`."""
-    rows = await connection.execute(text(f"{BOOKS[kind]} LIMIT {REPORTED_MAX}"))
+    """``(id, detail)`` of the violations of one kind of :data:`KINDS`."""
+    rows = await connection.execute(text(f"{KINDS[kind]} LIMIT {REPORTED_MAX}"))
     return [(str(id), detail) for id, detail in rows]
 
 

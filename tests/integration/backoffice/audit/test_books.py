@@ -12,11 +12,12 @@ from backoffice.audit.audit import check_books
 from backoffice.audit.findings import Findings
 from backoffice.audit.streams import check_creates, check_events, check_journal, check_versions
 from billing.messages import Message
-from billing.messages.topics import EVENTS
+from billing.messages.topics import EVENTS, INBOX
 from billing.payments.model import Payment
 from billing.vocabulary import PaymentStatus
 from storage.inspection import books as sql
 from storage.inspection.books import moment
+from storage.streams.positions import Consumer
 from tests.integration.backoffice.audit.books import PARTITION, captured, damage, recorded
 from tests.support.factories import a_create, a_payment, opened, shown, told
 
@@ -34,7 +35,7 @@ async def test_consistent_records_have_no_violation(database):
     async with moment(database) as connection:
         await check_books(connection, findings)
     assert findings.violations == []
-    assert findings.checked == {"payments": 1, "operations": 2, "postings": 1, "journal": 3}
+    assert findings.checked == {"payments": 1, "operations": 2, "postings": 1, "journal": 3, "subscriptions": 0}
 
 
 async def test_a_capture_that_the_provider_showed_when_asked_is_no_violation(database):
@@ -114,10 +115,10 @@ async def test_a_posting_and_its_reversal_cancel_out(database):
     assert await kinds(database) == {"posting_unbalanced"}
 
 
-async def journal(engine: AsyncEngine, buried: frozenset[tuple[int, int]] = frozenset()) -> Findings:
+async def journal(engine: AsyncEngine, buried: frozenset[tuple[str, int, int]] = frozenset()) -> Findings:
     findings = Findings()
     async with moment(engine) as connection:
-        await check_journal(connection, {PARTITION: 0}, buried, findings)
+        await check_journal(connection, Consumer.PAYMENTS, {PARTITION: 0}, buried, findings)
     return findings
 
 
@@ -126,8 +127,8 @@ async def test_an_offset_neither_journalled_nor_dead_lettered_is_found(database)
     assert (await journal(database)).violations == []
     await damage(database, "DELETE FROM journal WHERE stream_offset = 1")
     (violation,) = (await journal(database)).violations
-    assert (violation.kind, violation.id) == ("offset_unaccounted", "0/1")
-    assert (await journal(database, frozenset({(PARTITION, 1)}))).violations == []
+    assert (violation.kind, violation.id) == ("offset_unaccounted", f"{INBOX.name}/0/1")
+    assert (await journal(database, frozenset({(INBOX.name, PARTITION, 1)}))).violations == []
 
 
 async def test_an_offset_journalled_twice_is_found(database):
@@ -140,7 +141,7 @@ async def test_an_offset_journalled_twice_is_found(database):
         """,
     )
     (violation,) = (await journal(database)).violations
-    assert (violation.kind, violation.id) == ("offset_doubled", "0/2")
+    assert (violation.kind, violation.id) == ("offset_doubled", f"{INBOX.name}/0/2")
 
 
 async def test_an_accepted_request_without_a_payment_is_found_unless_it_was_refused(database):

@@ -14,6 +14,7 @@ from backoffice.audit.analytics import check_analytics
 from backoffice.audit.findings import Findings
 from backoffice.audit.streams import buried
 from billing.messages import CreatePayment
+from billing.messages.topics import INBOX
 from deploy.local.connect import settings_of_running_stack
 from runtime.kafka.reader import TopicReader
 from runtime.settings import Settings
@@ -84,7 +85,7 @@ async def test_a_message_of_the_payments_agent_in_the_dead_letters_is_accounted_
     await producer.stop()
     async with TopicReader.open(settings) as log:
         findings = Findings()
-        assert (3, offset) in await buried(log, findings)
+        assert (INBOX.name, 3, offset) in await buried(log, findings)
     assert findings.checked["dead_letters"] > 0
 
 

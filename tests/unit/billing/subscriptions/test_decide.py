@@ -482,6 +482,13 @@ class TestMethod:
                 world.fail(reason)
             assert world.subscription.status is status
 
+    def test_refused_by_the_gate_before_the_removal_is_known_here_ends_it_without_dunning(self) -> None:
+        world = active()
+        world.until_charge()
+        world.fail("method_removed")
+        assert world.subscription.status is Status.ENDED
+        assert "action_needed" not in world.notices
+
     def test_named_after_a_removal_renews_again(self) -> None:
         world = active()
         assert world.subscription.method is not None
