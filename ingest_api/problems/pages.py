@@ -51,7 +51,9 @@ async def list_problems(request: Request) -> Response:
             "</section>"
             for problem in sorted(Problem, key=lambda problem: problem.code)
         )
-        introduction = "<p>Errors are problem documents (RFC 9457). These are all types, by the end of their URI.</p>"
+        introduction = (
+            "<p>Errors are problem documents (RFC 9457). These are all types, in the order of their URIs.</p>"
+        )
         return html_page("Problems", f"<h1>Problems</h1>{introduction}{_LINKS}{''.join(entries)}")
     return _json(ProblemTypes(problems=tuple(_described(problem) for problem in Problem)))
 

@@ -31,8 +31,8 @@ _STYLE = """
 --good:#4ade80;--bad:#f87171;--link:#8ab4f8}}
 *{box-sizing:border-box}body{margin:0;font:16px/1.5 system-ui,sans-serif;background:var(--back);color:var(--ink);
 overflow-wrap:anywhere}
-main{max-width:28rem;margin:3vh auto;padding:1.5rem;background:var(--card);border-radius:1rem;
-box-shadow:0 10px 30px #0002}main.wide{max-width:70rem}h1{margin:0 0 .25rem;font-size:1.25rem}p{color:var(--dim)}
+main{max-width:min(28rem,100% - 2rem);margin:3vh auto;padding:1.5rem;background:var(--card);border-radius:1rem;
+box-shadow:0 10px 30px #0002}main.wide{max-width:min(70rem,100% - 2rem)}h1{margin:0 0 .25rem;font-size:1.25rem}p{color:var(--dim)}
 a{color:var(--link)}
 ul{list-style:none;padding:0;margin:1.25rem 0}li{display:flex;justify-content:space-between;gap:1rem;padding:.4rem 0;
 border-bottom:1px solid var(--line)}.sum{font-size:1.5rem;font-weight:700}button{font:inherit;border:0;
@@ -114,7 +114,9 @@ def back_to_shop(order: Order) -> str | None:
 
 def _outcome(order: Order) -> str:
     state = order.status.lower().replace("_", " ") if order.status != "PENDING" else "expired"
-    said = f"<p class={order.status}>{_SAYINGS.get(order.status, '')}</p><p>This order is {state}.</p>"
+    said = (
+        f"<p class={order.status}>{_SAYINGS.get(order.status, '')}</p><p>Status of the order: <code>{state}</code></p>"
+    )
     if (url := back_to_shop(order)) is None:
         return said
     if leads_nowhere(url):

@@ -1,15 +1,12 @@
 """The reports' pages in a real browser, on the running stack, with what was sold there."""
 
 import asyncio
-import os
-import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page
 
 from tests.conftest import Stack
 from tests.support.shop import a_shop, audited
@@ -22,17 +19,6 @@ SCREENS: dict[str, dict[str, Any]] = {
     "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
     "phone": {"viewport": {"width": 375, "height": 740}, "is_mobile": True},
 }
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    chromium = os.environ.get("BILLING_TEST_CHROMIUM") or shutil.which("chromium")
-    assert chromium is not None, "`make chromium` installs the browser"
-    async with async_playwright() as playwright:
-        # Root cannot use the sandbox of its namespaces; nothing but our own pages is opened.
-        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        await browser.close()
 
 
 @pytest.fixture

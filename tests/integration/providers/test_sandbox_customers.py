@@ -86,7 +86,7 @@ async def test_an_order_past_its_time_can_no_longer_be_paid_and_nobody_is_told(t
         old = a_request(order_ref="old")
         for outcome in ("pay", "decline"):
             assert await world.customer(old, outcome) == {"status": "PENDING", "done": False}
-        assert "This order is expired" in await page(world, "old")
+        assert "Status of the order: <code>expired</code>" in await page(world, "old")
         await world.paid()
         assert world.said(old) == []
 

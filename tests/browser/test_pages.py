@@ -1,0 +1,135 @@
+"""Pages for people, each with made-up content: the API's own, the sandbox's, and those of the reports."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import pytest
+from playwright.async_api import Browser, Page
+
+from analytics.report import Result, read_reports
+from ingest_api.problems import Problem
+from tests.browser.conftest import is_fit_for_people
+from tests.support.ingest_server import Served
+from tests.support.ingest_server import serving as serving_api
+from tests.support.named_providers import StripeWorld, TBankWorld
+from tests.support.sandbox import ProviderWorld, running
+from tests.support.yookassa import YooKassaWorld
+from tests.unit.admin.conftest import KEY, World
+from tests.unit.admin.conftest import serving as serving_admin
+
+WORLDS: Final = {
+    "yandex-pay": ProviderWorld,
+    "yookassa": YooKassaWorld,
+    "stripe": StripeWorld,
+    "tbank": TBankWorld,
+}
+
+
+@pytest.fixture
+async def page(browser: Browser) -> Page:
+    return await browser.new_page()
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Served]:
+    async with serving_api() as world:
+        yield world
+
+
+@pytest.mark.parametrize("path", ["docs", "problems", f"problems/{Problem.CART_TOTAL_MISMATCH.code}"])
+async def test_the_pages_of_the_api(page: Page, api: Served, path: str) -> None:
+    await page.goto(f"{api.url}/{path}")
+    await is_fit_for_people(page, path.replace("/", "-"))
+
+
+async def test_a_link_of_the_documentation_leads_to_its_schema(page: Page, api: Served) -> None:
+    await page.goto(f"{api.url}/docs")
+    await page.locator("a[href='#CreatePaymentIn']").first.click()
+    assert await page.locator("#CreatePaymentIn").is_visible()
+    assert await page.locator("#CreatePaymentIn").evaluate("e => e.getBoundingClientRect().top < innerHeight")
+
+
+@pytest.mark.parametrize("provider", WORLDS)
+async def test_the_payment_page_and_the_page_after_it(page: Page, tmp_path: Path, provider: str) -> None:
+    async with running(WORLDS[provider](tmp_path)) as world:
+        request = await world.open(59_900, 129_700)
+        await page.goto(f"{world.url}/pay/{request.order_ref}")
+        await is_fit_for_people(page, f"pay-{provider}")
+        await page.get_by_role("button", name="Pay 1896.00").click()
+        await page.wait_for_url("**/back")
+        await is_fit_for_people(page, f"back-{provider}")
+        await page.goto(f"{world.url}/pay/{request.order_ref}")
+        await is_fit_for_people(page, f"paid-{provider}")
+
+
+async def test_the_sandbox_s_list_of_orders_and_an_order_that_is_not_there(page: Page, tmp_path: Path) -> None:
+    async with running(StripeWorld(tmp_path)) as world:
+        await page.goto(world.url)
+        await is_fit_for_people(page, "orders-none")
+        paid = await world.open(59_900)
+        await world.customer(paid, "pay")
+        await world.customer(await world.open(100_000_000_00), "decline")
+        await world.open(1)
+        await page.goto(world.url)
+        assert await page.get_by_text("CAPTURED").is_visible()
+        await is_fit_for_people(page, "orders")
+        await page.goto(f"{world.url}/pay/none")
+        await is_fit_for_people(page, "orders-missing")
+
+
+def made_up(name: str) -> Result:
+    """A result with the columns of the report's example, some of them long."""
+    example, *rows = read_reports()[name].example.splitlines()
+    columns = tuple(example.split())
+    start = datetime.now(UTC).date() - timedelta(days=6)
+
+    def value(column: str, at: int) -> object:
+        if column in ("day", "cohort", "oldest", "month"):
+            return start + timedelta(days=at % 7)
+        if column == "hour":
+            return datetime(2026, 11, 23, at % 24, tzinfo=UTC)
+        if column == "currency":
+            return "RUB"
+        if column == "provider":
+            return list(WORLDS)[at % 4]
+        shown = rows[at % len(rows)].split() if rows else []
+        if len(shown) != len(columns):  # a text of several words
+            shown = ["a rather long text of somebody", *["100"] * (len(columns) - 1)]
+        sample = shown[columns.index(column)]
+        number = sample.replace(".", "", 1).lstrip("-")
+        return (float(sample) if "." in sample else int(sample)) + at if number.isdigit() else sample
+
+    return Result(columns, [tuple(value(column, at) for column in columns) for at in range(14)])
+
+
+@pytest.fixture
+async def admin() -> AsyncIterator[World]:
+    async with serving_admin() as world:
+        world.store.results |= {name: made_up(name) for name in read_reports()}
+        world.store.results["unfinished_by_age"] = Result(
+            ("provider", "status", "currency", "payments", "amount", "oldest"),
+            [("yandex-pay", "PENDING", "RUB", 3, 179_700, date(2026, 11, 20))],
+        )
+        yield world
+
+
+async def test_the_page_to_sign_in_also_after_a_wrong_key(page: Page, admin: World) -> None:
+    await page.goto(admin.url)
+    await is_fit_for_people(page, "sign-in")
+    await page.get_by_label("API key").fill("wrong")
+    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_role("alert").wait_for()
+    await is_fit_for_people(page, "sign-in-wrong")
+
+
+async def test_the_pages_of_the_reports(page: Page, admin: World) -> None:
+    await page.goto(admin.url)
+    await page.get_by_label("API key").fill(KEY)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_role("heading", name="Reports", exact=True).wait_for()
+    await is_fit_for_people(page, "reports")
+    for name in ("books_by_day", "refund_ratio", "decline_reasons", "funnel", "slowest_steps", "nothing"):
+        await page.goto(f"{admin.url}/reports/{name}")
+        await is_fit_for_people(page, f"report-{name}")
