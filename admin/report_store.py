@@ -28,6 +28,7 @@ class ReportStore:
     def __init__(self, url: str) -> None:
         self._url = url
         self._client: AsyncClient | None = None
+        self._connecting = asyncio.Lock()
         self._slots = asyncio.Semaphore(CONCURRENCY)
         self._pending = 0
 
@@ -44,9 +45,7 @@ class ReportStore:
         self._pending += 1
         try:
             async with self._slots, asyncio.timeout(REPORT_S):
-                if self._client is None:
-                    self._client = await connect(self._url)
-                return report, await run(self._client, report, values, of=only)
+                return report, await run(await self._connected(), report, values, of=only)
         except ReportError as error:
             raise ProblemError(Problem.FORBIDDEN, str(error)) from error
         except (ClickHouseError, OSError, TimeoutError) as error:
@@ -66,11 +65,16 @@ class ReportStore:
         """Raises :class:`ProblemError` while ClickHouse is unavailable."""
         try:
             async with asyncio.timeout(PROBE_S):
-                if self._client is None:
-                    self._client = await connect(self._url)
-                await self._client.command("SELECT 1")
+                client = await self._connected()
+                await client.command("SELECT 1")
         except (ClickHouseError, OSError, TimeoutError) as error:
             raise ProblemError(Problem.UNAVAILABLE, "ClickHouse is unavailable") from error
+
+    async def _connected(self) -> AsyncClient:
+        async with self._connecting:  # reports that begin at once share one client
+            if self._client is None:
+                self._client = await connect(self._url)
+            return self._client
 
     async def close(self) -> None:
         """Disconnect."""
