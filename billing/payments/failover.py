@@ -29,8 +29,9 @@ def may_move_on(draft: Draft, operation: Operation) -> bool:
 
 
 def never_sent(operation: Operation, outcome: Outcome) -> bool:
-    """Whether no call for the operation can have reached its provider: this was the first one, and it was not sent."""
-    return outcome is Outcome.NOT_SENT and operation.outcome is None
+    """Whether no call for the operation can have reached its provider: this was the only one, and it was not sent. A
+    repeat may have overtaken the first call, which can still arrive."""
+    return outcome is Outcome.NOT_SENT and operation.outcome is None and not operation.follow_ups
 
 
 def move_on(draft: Draft) -> None:

@@ -49,10 +49,10 @@ def build() -> str | None:
 
 @contextlib.asynccontextmanager
 async def running() -> AsyncIterator[str]:
-    """Its URL while it runs."""
+    """Its URL while it runs. Without an address for HTTPS it would take a fixed port, and only one could run."""
     port = unused_port()
     server = await asyncio.create_subprocess_exec(
-        PROGRAM, "-http-addr", f"127.0.0.1:{port}", stdout=asyncio.subprocess.DEVNULL
+        PROGRAM, "-http-addr", f"127.0.0.1:{port}", "-https-addr", "127.0.0.1:0", stdout=asyncio.subprocess.DEVNULL
     )
     try:
         async with asyncio.timeout(PATIENCE_S):

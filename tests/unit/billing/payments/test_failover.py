@@ -63,6 +63,15 @@ def money(decision: Decision) -> dict[str, int]:
     return {str(entry.account): entry.amount for posting in decision.postings for entry in posting.entries}
 
 
+def test_a_repeat_that_was_not_sent_says_nothing_of_the_first_call_which_is_under_way():
+    payment = routed()
+    again = FollowUpOperation(payment.id, payment.operations[0].id, 0, on_demand=True)
+    payment = after(payment, again, ended(payment, Outcome.NOT_SENT, "rate_limited"))
+    assert (payment.provider, payment.operations[0].is_open) == (FIRST, True)
+    payment = after(payment, ended(payment, Outcome.UNKNOWN, "timeout"))
+    assert (payment.provider, payment.operations[0].status) == (FIRST, OperationStatus.UNKNOWN)
+
+
 @pytest.mark.parametrize(
     ("outcome", "reason"),
     [(Outcome.DECLINED, "declined"), (Outcome.DECLINED, "unsupported_currency"), (Outcome.NOT_SENT, "breaker_open")],
