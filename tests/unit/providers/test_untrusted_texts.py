@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 
@@ -16,7 +17,7 @@ from billing.vocabulary import Action, Outcome
 from providers import registry
 from providers.base import ParsedCallback, Provider
 from providers.http import CallLimits
-from providers.reading import ANSWER_LIMIT, TEXT_LIMIT, check_texts
+from providers.reading import ANSWER_LIMIT, TEXT_LIMIT
 from providers.sandbox.stripe.signing import signature
 from providers.tbank.tokens import token
 from tests.support.provider_answers import OURS, SECRET, SETTINGS, THEIRS, answered
@@ -131,6 +132,11 @@ async def test_the_samples_themselves_are_read(provider, sample):
     assert (await delivered(provider, sample)).references
 
 
+def holds_nul(value: Any) -> bool:
+    """Whether Postgres would refuse it."""
+    return rb"\u0000" in msgspec.json.encode(value)
+
+
 #: Fields that name us: with another value the callback is not ours, or not a notification at all.
 OF_THE_SENDER = {("merchantId",), ("TerminalKey",), ("type",)}
 
@@ -145,7 +151,7 @@ async def test_a_callback_with_a_nul_is_stored_and_read_or_set_aside_with_its_ca
         assert "\0" not in str(outcome)
     else:
         assert isinstance(outcome, ParsedCallback), outcome
-        check_texts(outcome)
+        assert not holds_nul(outcome)
 
 
 ANSWERS = [
@@ -174,7 +180,7 @@ REFUSALS = [
 
 async def checked(provider: str, action: Action, body: Any, status: int = 200) -> None:
     result = await answered(provider, action, body, status)
-    check_texts(result)
+    assert not holds_nul(result)
     assert result.outcome is not Outcome.UNKNOWN or result.reason, "an unknown outcome says why"
 
 
