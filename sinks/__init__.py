@@ -1,5 +1,5 @@
-"""Delivers ``billing.events`` to others: signals to RabbitMQ, rows to ClickHouse. Each sink is a process of its own
-around one :class:`sinks.delivery.Delivery`.
+"""Delivers events of payments and subscriptions to others: signals to RabbitMQ, rows to ClickHouse. Each sink is a process
+of its own around one :class:`sinks.delivery.Delivery`.
 
 Not here: the contents of signals (``billing.signals``) and of rows (``analytics.translate``).
 """

@@ -53,8 +53,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self._consumer = consumer
         self._positions = positions
         self._metrics = metrics
-        self._stored: dict[int, int] = {}
-        self._next: dict[int, int] = {}
+        self._stored: dict[TopicPartition, int] = {}
+        self._next: dict[TopicPartition, int] = {}
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Wait a while for the current batch; it must not move positions after this."""
@@ -66,14 +66,14 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
             async with asyncio.timeout(BATCH_PATIENCE_S):
                 held = await self.lock.acquire()
         except TimeoutError:
-            log.warning("partitions revoked during a batch", partitions=sorted(p for _, p in revoked))
+            log.warning("partitions revoked during a batch", partitions=_names(revoked))
         self._change()
         if held:
             self.lock.release()
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """The positions are read by :meth:`restore`: a failure in here would only be logged by aiokafka."""
-        log.info("partitions assigned", partitions=sorted(p for _, p in assigned))
+        log.info("partitions assigned", partitions=_names(assigned))
         self._change()
 
     def _change(self) -> None:
@@ -90,24 +90,26 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         meanwhile. Raises :class:`~runtime.retry.DependencyUnavailable` and :class:`PositionBeyondLog`."""
         generation = self.generation
         assigned = sorted(self._consumer.assignment())
-        stored: dict[int, int] = {}
-        start: dict[int, int] = {}
+        stored: dict[TopicPartition, int] = {}
+        start: dict[TopicPartition, int] = {}
         if assigned:  # a group may have more members than partitions
-            stored = await self._positions.load([tp.partition for tp in assigned])
+            stored = await self._positions.load(assigned)
             start = await self._within_log(assigned, stored)
         if generation != self.generation:
             return
         try:
             for tp in assigned:
-                self._consumer.seek(tp, start[tp.partition])
+                self._consumer.seek(tp, start[tp])
         except IllegalStateError:
             return  # revoked between the check and the seek; the listener will be called
         self._stored = stored
         self._next = start
         self.disturbed.clear()
-        log.info("positions restored", positions=start)
+        log.info("positions restored", positions={_name(tp): offset for tp, offset in start.items()})
 
-    async def _within_log(self, assigned: Sequence[TopicPartition], stored: Mapping[int, int]) -> dict[int, int]:
+    async def _within_log(
+        self, assigned: Sequence[TopicPartition], stored: Mapping[TopicPartition, int]
+    ) -> dict[TopicPartition, int]:
         try:
             first = await self._consumer.beginning_offsets(assigned)
             end = await self._consumer.end_offsets(assigned)
@@ -115,41 +117,50 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
             raise DependencyUnavailable(f"kafka: {error!r}") from error
         start = {}
         for tp in assigned:
-            position = stored[tp.partition]
+            position = stored[tp]
             if position > end[tp]:
-                raise PositionBeyondLog(f"{tp.topic}/{tp.partition}: position {position}, the log ends at {end[tp]}")
+                raise PositionBeyondLog(f"{_name(tp)}: position {position}, the log ends at {end[tp]}")
             if position < first[tp]:
-                self._miss(tp.topic, tp.partition, position, first[tp])
-            start[tp.partition] = max(position, first[tp])
+                self._miss(tp, position, first[tp])
+            start[tp] = max(position, first[tp])
         return start
 
-    def accept(self, records: Sequence[ConsumerRecord]) -> dict[int, tuple[int, int]]:
-        """The ranges ``{partition: (next offset, offset after the last)}`` of records that continue at our positions.
+    def accept(self, records: Sequence[ConsumerRecord]) -> dict[TopicPartition, tuple[int, int]]:
+        """The ranges ``{topic and partition: (next offset, offset after the last)}`` of records that continue at our positions.
 
         Empty, and ``disturbed``, when a record is before its position or of a partition that is not ours. Missing
         offsets were deleted by retention, which is never normal: they are logged as critical and skipped.
         """
-        ranges: dict[int, tuple[int, int]] = {}
+        ranges: dict[TopicPartition, tuple[int, int]] = {}
         for record in records:
-            start = self._next.get(record.partition)
+            tp = TopicPartition(record.topic, record.partition)
+            start = self._next.get(tp)
             if start is None:
                 self.disturbed.set()
                 return {}
-            expected = ranges.get(record.partition, (start, start))[1]
+            expected = ranges.get(tp, (start, start))[1]
             if record.offset < expected:
                 self.disturbed.set()
                 return {}
             if record.offset > expected:
-                self._miss(record.topic, record.partition, expected, record.offset)
-            ranges[record.partition] = (start, record.offset + 1)
+                self._miss(tp, expected, record.offset)
+            ranges[tp] = (start, record.offset + 1)
         return ranges
 
-    async def advance(self, ranges: Mapping[int, tuple[int, int]]) -> None:
+    async def advance(self, ranges: Mapping[TopicPartition, tuple[int, int]]) -> None:
         """Store the ends of ``ranges``; raises :class:`~storage.streams.positions.LostPartition` and ``DependencyUnavailable``."""
-        await self._positions.advance({p: (self._stored[p], following) for p, (_, following) in ranges.items()})
-        for partition, (_, following) in ranges.items():
-            self._stored[partition] = self._next[partition] = following
+        await self._positions.advance({tp: (self._stored[tp], following) for tp, (_, following) in ranges.items()})
+        for tp, (_, following) in ranges.items():
+            self._stored[tp] = self._next[tp] = following
 
-    def _miss(self, topic: str, partition: int, expected: int, found: int) -> None:
+    def _miss(self, tp: TopicPartition, expected: int, found: int) -> None:
         self._metrics.missing_offsets.inc(found - expected)
-        log.critical("kafka lost messages", topic=topic, partition=partition, expected=expected, found=found)
+        log.critical("kafka lost messages", topic=tp.topic, partition=tp.partition, expected=expected, found=found)
+
+
+def _name(tp: TopicPartition) -> str:
+    return f"{tp.topic}/{tp.partition}"
+
+
+def _names(partitions: Iterable[TopicPartition]) -> list[str]:
+    return [_name(tp) for tp in sorted(partitions)]

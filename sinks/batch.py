@@ -1,25 +1,39 @@
-"""A message of ``billing.events`` as a sink reads it, and the batch in which it is delivered."""
+"""An event as a sink reads it, and the batch in which it is delivered."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
-from aiokafka import ConsumerRecord
+from aiokafka import ConsumerRecord, TopicPartition
 
 from billing.errors import InvalidMessage
 from billing.messages import PaymentChanged, decode_envelope
+from billing.messages.subscription_events import SubscriptionChanged
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A payment's change, its position in the topic and its trace (W3C ``traceparent``)."""
+    """A payment's or a subscription's change, its position in its topic and its trace (W3C ``traceparent``)."""
 
+    topic: str
     partition: int
     offset: int
-    change: PaymentChanged
+    change: PaymentChanged | SubscriptionChanged
     traceparent: str | None = None
+
+    @property
+    def source(self) -> TopicPartition:
+        """Its topic and partition."""
+        return TopicPartition(self.topic, self.partition)
+
+    @property
+    def happened_at(self) -> datetime | None:
+        """When the change was made (UTC); ``None`` where only a test clock knows."""
+        of_test_clock = isinstance(self.change, SubscriptionChanged) and self.change.clock_id is not None
+        return None if of_test_clock else self.change.changed_at
 
 
 def read_event(record: ConsumerRecord) -> Event:
@@ -28,21 +42,20 @@ def read_event(record: ConsumerRecord) -> Event:
         raise InvalidMessage("the message has no value")
     envelope = decode_envelope(record.value)
     change = envelope.open()
-    if not isinstance(change, PaymentChanged):
+    if not isinstance(change, PaymentChanged | SubscriptionChanged):
         raise InvalidMessage(f"{envelope.type} is not an event")
-    return Event(record.partition, record.offset, change, envelope.traceparent)
+    return Event(record.topic, record.partition, record.offset, change, envelope.traceparent)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch(Generic[T]):
     """The events of one delivery, in the order of their partitions, each translated for the destination.
 
-    ``ranges``: partition → (first offset, offset after the last) that the batch covers, dead letters included: equal
-    ranges mean an equal batch.
+    ``ranges``: topic and partition → (first offset, offset after the last) that the batch covers, dead letters included:
+    equal ranges mean an equal batch.
     """
 
-    topic: str
-    ranges: Mapping[int, tuple[int, int]]
+    ranges: Mapping[TopicPartition, tuple[int, int]]
     events: tuple[Event, ...]
     contents: tuple[T, ...]
 
@@ -52,11 +65,11 @@ class Batch(Generic[T]):
         return self._part(slice(middle)), self._part(slice(middle, None))
 
     def _part(self, part: slice) -> "Batch[T]":
-        ranges: dict[int, tuple[int, int]] = {}
+        ranges: dict[TopicPartition, tuple[int, int]] = {}
         for event in self.events[part]:
-            first, _ = ranges.get(event.partition, (event.offset, 0))
-            ranges[event.partition] = (first, event.offset + 1)
-        return Batch(self.topic, ranges, self.events[part], self.contents[part])
+            first, _ = ranges.get(event.source, (event.offset, 0))
+            ranges[event.source] = (first, event.offset + 1)
+        return Batch(ranges, self.events[part], self.contents[part])
 
 
 class PayloadRejected(Exception):

@@ -69,7 +69,7 @@ class SinkSpec(Generic[T]):
     """
 
     consumer: str
-    topic: str
+    topics: tuple[str, ...]
     translate: Callable[[Event], T]
     destination: Destination[T]
     batch_max: int
@@ -183,10 +183,11 @@ class Delivery(Generic[T]):
         self._metrics.delivered.inc(len(batch.events))
         now = self._now()
         for event in batch.events:
-            self._metrics.lag_seconds.observe(max(0.0, (now - event.change.changed_at).total_seconds()))
+            if (changed_at := event.happened_at) is not None:
+                self._metrics.lag_seconds.observe(max(0.0, (now - changed_at).total_seconds()))
         await self._commit(ranges)
 
-    def _translate(self, records: list[ConsumerRecord], ranges: Mapping[int, tuple[int, int]]) -> Read[T]:
+    def _translate(self, records: list[ConsumerRecord], ranges: Mapping[TopicPartition, tuple[int, int]]) -> Read[T]:
         events: list[Event] = []
         contents: list[T] = []
         poison: list[Poison] = []
@@ -207,7 +208,7 @@ class Delivery(Generic[T]):
                 events.append(event)
                 contents.append(content)
                 dead_run = 0
-        batch = Batch(self._spec.topic, ranges, tuple(events), tuple(contents))
+        batch = Batch(ranges, tuple(events), tuple(contents))
         return Read(batch, poison, unknown, dead_run)
 
     async def _deliver(self, batch: Batch[T], records: list[ConsumerRecord]) -> bool:
@@ -227,7 +228,8 @@ class Delivery(Generic[T]):
                 if refused >= DEAD_LETTER_RUN:
                     raise TooManyDeadLetters(f"{refused} in a batch, the last: {error}") from error
                 (event,) = part.events
-                record = next(r for r in records if (r.partition, r.offset) == (event.partition, event.offset))
+                at = (event.topic, event.partition, event.offset)
+                record = next(r for r in records if (r.topic, r.partition, r.offset) == at)
                 if not await self._write_dead_letters([(record, InvalidMessage(str(error)))]):
                     return False
         return True
@@ -268,11 +270,11 @@ class Delivery(Generic[T]):
         self._metrics.stuck_seconds.set(0)
         return True
 
-    async def _commit(self, ranges: Mapping[int, tuple[int, int]]) -> None:
+    async def _commit(self, ranges: Mapping[TopicPartition, tuple[int, int]]) -> None:
         if self._clock() - self._committed_at < COMMIT_EVERY_S:
             return
         self._committed_at = self._clock()
-        offsets = {TopicPartition(self._spec.topic, p): following for p, (_, following) in ranges.items()}
+        offsets = {tp: following for tp, (_, following) in ranges.items()}
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT_S):
                 await self._consumer.commit(offsets)

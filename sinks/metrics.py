@@ -29,7 +29,7 @@ class Metrics:
         )
         self.lag_seconds = Histogram(
             "sink_lag_seconds",
-            "From the payment's change to its delivery.",
+            "From the change to its delivery. Changes made by a test clock are left out.",
             ("sink",),
             buckets=_LAG_SECONDS,
             registry=self.registry,

@@ -1,9 +1,10 @@
 """A sink's positions in Postgres."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Protocol
 
+from aiokafka import TopicPartition
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -26,12 +27,12 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 class Positions(Protocol):
-    """The positions of one consumer in one topic. Both raise :class:`~runtime.retry.DependencyUnavailable`."""
+    """The positions of one consumer. Both raise :class:`~runtime.retry.DependencyUnavailable`."""
 
-    async def load(self, partitions: Sequence[int]) -> dict[int, int]:
+    async def load(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """The next offset of each partition; 0 for a partition that was never processed."""
 
-    async def advance(self, moves: Mapping[int, tuple[int, int]]) -> None:
+    async def advance(self, moves: Mapping[TopicPartition, tuple[int, int]]) -> None:
         """Partition → (expected, new) next offset; raises :class:`~storage.streams.positions.LostPartition` and moves
         nothing when a partition is not at the expected one."""
 
@@ -39,20 +40,26 @@ class Positions(Protocol):
 class PostgresPositions:
     """:class:`Positions` in the table ``stream_positions``."""
 
-    def __init__(self, engine: AsyncEngine, consumer: str, topic: str) -> None:
+    def __init__(self, engine: AsyncEngine, consumer: str) -> None:
         self._engine = engine
         self._consumer = consumer
-        self._topic = topic
 
-    async def load(self, partitions: Sequence[int]) -> dict[int, int]:
+    async def load(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        found: dict[TopicPartition, int] = {}
         async with transaction(self._engine) as connection:
-            return await load(connection, self._consumer, self._topic, partitions)
+            for topic in sorted({tp.topic for tp in partitions}):
+                mine = [tp.partition for tp in partitions if tp.topic == topic]
+                positions = await load(connection, self._consumer, topic, mine)
+                found |= {TopicPartition(topic, partition): offset for partition, offset in positions.items()}
+        return found
 
-    async def advance(self, moves: Mapping[int, tuple[int, int]]) -> None:
+    async def advance(self, moves: Mapping[TopicPartition, tuple[int, int]]) -> None:
         # If the connection breaks during the commit, the move may have been made or not. A retry then raises
         # LostPartition and the position is read again, which is right in both cases.
         async with transaction(self._engine) as connection:
-            await advance(connection, self._consumer, self._topic, moves)
+            for topic in sorted({tp.topic for tp in moves}):
+                mine = {tp.partition: move for tp, move in moves.items() if tp.topic == topic}
+                await advance(connection, self._consumer, topic, mine)
 
 
 __all__ = ["LostPartition", "Positions", "PostgresPositions", "transaction"]

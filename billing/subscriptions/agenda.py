@@ -9,7 +9,7 @@ from billing.subscriptions.access import HOLD_BEFORE, paid_or_to_be
 from billing.subscriptions.cadence import Cadence, Unit
 from billing.subscriptions.hours import charge_at
 from billing.subscriptions.model import Subscription
-from billing.subscriptions.vocabulary import Decline, Purpose, Status
+from billing.subscriptions.vocabulary import Decline, NoticeName, Purpose, Status
 
 
 class What(IntEnum):
@@ -33,7 +33,7 @@ class Appointment(NamedTuple):
 
     at: datetime
     what: What
-    notice: str = ""
+    notice: NoticeName | None = None
     key: str = ""
 
 

@@ -27,7 +27,15 @@ from billing.subscriptions.agenda import next_action
 from billing.subscriptions.lifecycle import TRANSITIONS, Event
 from billing.subscriptions.model import Cancel, Charge, Ended, Period, Subscription
 from billing.subscriptions.run_rate import arr, movement
-from billing.subscriptions.vocabulary import AttemptState, Decline, EndReason, PeriodStatus, Purpose, Trigger
+from billing.subscriptions.vocabulary import (
+    AttemptState,
+    Decline,
+    EndReason,
+    NoticeName,
+    PeriodStatus,
+    Purpose,
+    Trigger,
+)
 
 _TICK: Final = timedelta(microseconds=1)
 #: A charge of a saved method that was not sent until then fails: the next attempt follows.
@@ -209,7 +217,7 @@ class Draft:
         self._attempts[moved.payment_id] = moved
         self._keep(moved)
 
-    def tell(self, name: str, key: str | None = None, **facts: object) -> None:
+    def tell(self, name: NoticeName, key: str | None = None, **facts: object) -> None:
         """Write to the customer, once per ``key``."""
         if key is not None:
             if key in self.s.told:

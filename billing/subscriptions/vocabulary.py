@@ -1,6 +1,7 @@
 """The states, causes and purposes of a subscription."""
 
 from enum import StrEnum
+from typing import Literal
 
 
 class Status(StrEnum):
@@ -70,6 +71,26 @@ class AttemptState(StrEnum):
     """Given up by us; what is captured all the same is given back."""
     STRAY = "STRAY"
     """Captured for a period that was not to be paid any more, and given back."""
+
+
+#: The letters about a subscription. An event of a later release may have others.
+NoticeName = Literal[
+    "started",
+    "renewal_ahead",
+    "renewed",
+    "payment_failed",
+    "action_needed",
+    "last_notice",
+    "on_hold",
+    "recovered",
+    "renewal_off",
+    "method_expiring",
+    "cancelled",
+    "kept",
+    "ended",
+    "refunded",
+    "extended",
+]
 
 
 class Decline(StrEnum):

@@ -101,6 +101,7 @@ def _notice(draft: Draft, appointment: Appointment, _: Wake) -> None:
     if appointment.at < draft.now - _NOTICE_LATE:
         draft.update(told=(*draft.s.told, appointment.key))
         return
+    assert appointment.notice is not None
     draft.tell(appointment.notice, appointment.key, at=_announced(draft.s, appointment))
 
 

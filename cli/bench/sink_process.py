@@ -16,7 +16,7 @@ def main(topic: str) -> None:
     setup.configure()
     settings = Settings()
     gc.freeze_startup_objects()  # as `billing run` does
-    run_sink(settings, dataclasses.replace(spec(settings), topic=topic, consumer=topic))
+    run_sink(settings, dataclasses.replace(spec(settings), topics=(topic,), consumer=topic))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import aio_pika
 import msgspec
+from aiokafka import TopicPartition
 from rich.table import Table
 
 from analytics.clickhouse import connect
@@ -103,12 +104,12 @@ def _changes(payments: int) -> list[PaymentChanged]:
 
 
 def _batches(changes: Sequence[PaymentChanged]) -> list[tuple[Event, ...]]:
-    events = [Event(0, offset, change) for offset, change in enumerate(changes)]
+    events = [Event(TOPIC, 0, offset, change) for offset, change in enumerate(changes)]
     return [tuple(events[start : start + BATCH]) for start in range(0, len(events), BATCH)]
 
 
 def _batch(events: tuple[Event, ...], contents: tuple[Any, ...]) -> Batch[Any]:
-    return Batch(TOPIC, {0: (events[0].offset, events[-1].offset + 1)}, events, contents)
+    return Batch({TopicPartition(TOPIC, 0): (events[0].offset, events[-1].offset + 1)}, events, contents)
 
 
 async def _signals(settings: Settings, batches: Sequence[tuple[Event, ...]]) -> tuple[int, int]:

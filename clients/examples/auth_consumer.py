@@ -10,7 +10,7 @@ from typing import Final
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from billing.signals import Access
+from billing.signals import ALLOW_ACCESS_KEY, DENY_ACCESS_KEY, Access
 from clients.examples.consuming import consume
 from clients.examples.grants import Grants
 
@@ -25,7 +25,7 @@ async def serve(url: str, grants: Grants, queue: str = QUEUE) -> None:
         result = "applied" if applied else "outdated"
         print(f"{result}: {signal.action} {signal.customer_id} {','.join(signal.products)}", flush=True)
 
-    await consume(url, queue, Access, handle)
+    await consume(url, queue, {ALLOW_ACCESS_KEY: Access, DENY_ACCESS_KEY: Access}, handle)
 
 
 if __name__ == "__main__":

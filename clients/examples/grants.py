@@ -9,7 +9,7 @@ from billing.signals import Access, AccessAction
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The latest decision of one payment about one product of one customer."""
+    """The latest decision of one payment, or one subscription, about one product of one customer."""
 
     version: int
     open: bool
@@ -21,7 +21,7 @@ class Grants:
 
     A signal counts only when its version is above the last one applied for the same customer, product and payment:
     a late DENY never overrides a newer ALLOW. A customer who paid twice for a product keeps it while one of the payments
-    is not refunded.
+    is not refunded. A subscription's grant has the subscription's id in place of a payment's.
     """
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from billing.signals import Notification
+from billing.signals import NOTIFICATION_BODIES, Notification, SubscriptionNotification
 from clients.examples.consuming import consume
 from clients.examples.letters import Letter, write
 
@@ -23,7 +23,7 @@ class Letters:
     def __init__(self) -> None:
         self.by_message: dict[str, Letter] = {}
 
-    def add(self, message_id: str, notification: Notification) -> bool:
+    def add(self, message_id: str, notification: Notification | SubscriptionNotification) -> bool:
         """Write the letter; ``False`` if it was written before."""
         if message_id in self.by_message:
             return False
@@ -34,13 +34,13 @@ class Letters:
 async def serve(url: str, letters: Letters, queue: str = QUEUE) -> None:
     """Write letters until cancelled."""
 
-    async def handle(notification: Notification, message: AbstractIncomingMessage) -> None:
+    async def handle(notification: Notification | SubscriptionNotification, message: AbstractIncomingMessage) -> None:
         message_id = message.message_id or ""
         if letters.add(message_id, notification):
             letter = letters.by_message[message_id]
             print(f"to {letter.customer_id}: {letter.subject}", flush=True)
 
-    await consume(url, queue, Notification, handle)
+    await consume(url, queue, NOTIFICATION_BODIES, handle)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError,
 from analytics.clickhouse import connect
 from analytics.rows import TABLES, Row, StreamRow
 from analytics.translate import EventRows, by_table, rows_for
+from billing.errors import InvalidMessage
+from billing.messages import PaymentChanged
 from runtime.retry import DependencyUnavailable
 from sinks.batch import Batch, Event, PayloadRejected
 
@@ -38,13 +40,15 @@ _encoder = msgspec.json.Encoder()
 
 def translate(event: Event) -> EventRows:
     """The rows of an event."""
+    if not isinstance(event.change, PaymentChanged):
+        raise InvalidMessage(f"{event.change.TYPE} has no rows")
     return rows_for(event.change, event.partition, event.offset)
 
 
 def deduplication_token(batch: Batch[Any], table: str) -> str:
-    """Equal for equal ranges of a topic, so that ClickHouse drops an insert that it has seen before."""
-    ranges = ",".join(f"{partition}:{first}-{after}" for partition, (first, after) in sorted(batch.ranges.items()))
-    return hashlib.sha256(f"{table}/{batch.topic}/{ranges}".encode()).hexdigest()
+    """Equal for equal ranges, so that ClickHouse drops an insert that it has seen before."""
+    ranges = ",".join(f"{topic}/{n}:{first}-{after}" for (topic, n), (first, after) in sorted(batch.ranges.items()))
+    return hashlib.sha256(f"{table}/{ranges}".encode()).hexdigest()
 
 
 class ClickHouseInserter:
@@ -100,10 +104,12 @@ class ClickHouseInserter:
 def stream_rows(batch: Batch[EventRows], now: datetime) -> list[StreamRow]:
     """The age of the batch's changes when their rows became readable, by partition."""
     rows = []
-    for partition, (first, following) in sorted(batch.ranges.items()):
-        times = [event.change.changed_at for event in batch.events if event.partition == partition]
+    for (topic, partition), (first, following) in sorted(batch.ranges.items()):
+        times = [
+            at for event in batch.events if event.source == (topic, partition) and (at := event.happened_at) is not None
+        ]
         if times:
-            rows.append(StreamRow(batch.topic, partition, first, following, len(times), min(times), max(times), now))
+            rows.append(StreamRow(topic, partition, first, following, len(times), min(times), max(times), now))
     return rows
 
 

@@ -19,7 +19,9 @@ LINGER_S: Final = 1.0
 
 def spec(settings: ClickHouseSettings) -> SinkSpec[EventRows]:
     """What this sink reads, translates and writes."""
-    return SinkSpec(CONSUMER, EVENTS.name, translate, ClickHouseInserter(settings.clickhouse_url), BATCH_MAX, LINGER_S)
+    return SinkSpec(
+        CONSUMER, (EVENTS.name,), translate, ClickHouseInserter(settings.clickhouse_url), BATCH_MAX, LINGER_S
+    )
 
 
 def run(settings: AnalyticsSettings) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from billing.messages.topics import EVENTS
+from billing.messages.topics import EVENTS, SUBSCRIPTION_EVENTS
 from runtime.settings import RabbitmqSettings, SignalsSettings
 from sinks.delivery import SinkSpec
 from sinks.process import run_sink
@@ -10,13 +10,14 @@ from sinks.rabbitmq.publisher import Outgoing, SignalPublisher, translate
 from storage.streams.positions import Consumer
 
 CONSUMER: Final = Consumer.SIGNALS
-#: Events per batch, with at most two signals each. No lingering: a customer waits for access.
+TOPICS: Final = (EVENTS.name, SUBSCRIPTION_EVENTS.name)
+#: Events per batch, with a few signals each. No lingering: a customer waits for access.
 BATCH_MAX: Final = 500
 
 
 def spec(settings: RabbitmqSettings) -> SinkSpec[tuple[Outgoing, ...]]:
     """What this sink reads, translates and publishes."""
-    return SinkSpec(CONSUMER, EVENTS.name, translate, SignalPublisher(settings.rabbitmq_url), BATCH_MAX)
+    return SinkSpec(CONSUMER, TOPICS, translate, SignalPublisher(settings.rabbitmq_url), BATCH_MAX)
 
 
 def run(settings: SignalsSettings) -> None:

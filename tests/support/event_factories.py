@@ -1,11 +1,14 @@
-"""Changes of payments, as they stand in ``billing.events``."""
+"""Changes of payments and of subscriptions, as their topics carry them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 from billing.messages import Envelope, ItemView, OperationView, PaymentChanged
+from billing.messages.subscription_events import AccessView, Notice, PeriodView, SubscriptionChanged
+from billing.subscriptions.vocabulary import PeriodStatus, Status
 from billing.vocabulary import CaptureMode, OperationStatus, OperationType, PaymentStatus
+from tests.support.subscriptions import price
 
 CREATED = datetime(2026, 11, 23, 12, 0, 0, 123_456, tzinfo=UTC)
 CHANGED = datetime(2026, 11, 23, 12, 0, 5, 654_321, tzinfo=UTC)
@@ -50,9 +53,38 @@ def a_change(status: PaymentStatus = PaymentStatus.CAPTURED, **fields: Any) -> P
     return PaymentChanged(status=status, **(values | fields))
 
 
-def as_message(change: PaymentChanged, *, traceparent: str | None = TRACE) -> tuple[bytes, bytes]:
-    """Key and value as the payments agent publishes them."""
-    subject = str(change.payment_id)
+def a_subscription_change(status: Status = Status.ACTIVE, **fields: Any) -> SubscriptionChanged:
+    """The first period is paid."""
+    period = PeriodView(
+        1, 1, CREATED, CREATED + timedelta(days=30), price().id, 39_900, "RUB", PeriodStatus.PAID, uuid4()
+    )
+    until = period.end_at + timedelta(hours=72)
+    values: dict[str, Any] = {
+        "subscription_id": uuid4(),
+        "version": 2,
+        "previous_status": Status.INCOMPLETE,
+        "client_id": "shop",
+        "customer_id": "customer-1",
+        "life": 1,
+        "price": price(),
+        "provider": "yandex-pay",
+        "zone": "Europe/Moscow",
+        "created_at": CREATED,
+        "changed_at": CHANGED,
+        "period": period,
+        "periods": (period,),
+        "access_until": until,
+        "access": AccessView(("cinema",), (), until),
+        "notices": (Notice("started", "cinema", "Cinema", 39_900, "RUB", access_until=until),),
+        "arr_after": 478_800,
+        "movement": "NEW",
+    }
+    return SubscriptionChanged(status=status, **(values | fields))
+
+
+def as_message(change: PaymentChanged | SubscriptionChanged, *, traceparent: str | None = TRACE) -> tuple[bytes, bytes]:
+    """Key and value as the agents publish them."""
+    subject = str(change.subject_id)
     envelope = Envelope.wrap(
         change,
         id=f"{subject}:{change.version}",

@@ -16,9 +16,10 @@ from sinks.batch import Batch, Event
 from sinks.delivery import Delivery, SinkSpec
 from sinks.metrics import Metrics
 from sinks.positions import LostPartition
-from tests.support.event_factories import a_change, as_message, payment_id
+from tests.support.event_factories import a_change, a_subscription_change, as_message, payment_id
 
 TOPIC = "billing.events"
+SUBSCRIPTION_TOPIC = "billing.subscription.events"
 PATIENCE_S = 5.0
 
 
@@ -36,7 +37,8 @@ class NoPause(Random):
 class Log:
     """A Kafka topic."""
 
-    def __init__(self, partitions: int = 1) -> None:
+    def __init__(self, partitions: int = 1, topic: str = TOPIC) -> None:
+        self.topic = topic
         self.records: dict[int, list[Any]] = {partition: [] for partition in range(partitions)}
         self.first = dict.fromkeys(range(partitions), 0)
 
@@ -50,7 +52,7 @@ class Log:
     ) -> None:
         offset = self.end(partition) if offset is None else offset
         record = SimpleNamespace(
-            topic=TOPIC, partition=partition, offset=offset, key=key, value=value, headers=(("h", b"1"),)
+            topic=self.topic, partition=partition, offset=offset, key=key, value=value, headers=(("h", b"1"),)
         )
         self.records[partition].append(record)
 
@@ -65,39 +67,45 @@ class Log:
 
 
 class FakeConsumer:
-    """A member of a group that reads from ``committed`` until somebody seeks."""
+    """A member of a group that reads from ``committed`` until somebody seeks. ``assigned``: partitions of the first topic;
+    those of the others come and go with them."""
 
-    def __init__(self, log: Log, committed: int = 0) -> None:
-        self._log = log
-        self.position = dict.fromkeys(log.records, committed)
+    def __init__(self, logs: Sequence[Log], committed: int = 0) -> None:
+        self._logs = {log.topic: log for log in logs}
+        self._position = {TopicPartition(log.topic, n): committed for log in logs for n in log.records}
         self.fetched: Callable[[], Awaitable[None]] | None = None
         """Called once with records on their way, before the loop has them."""
         self.assigned: set[int] = set()
         self.hints: dict[int, int] = {}
         self.hint_error: Exception | None = None
 
+    @property
+    def position(self) -> dict[int, int]:
+        """Of the first topic."""
+        return {tp.partition: offset for tp, offset in self._position.items() if tp.topic == TOPIC}
+
     def assignment(self) -> Collection[TopicPartition]:
-        return {TopicPartition(TOPIC, partition) for partition in self.assigned}
+        return {TopicPartition(topic, partition) for topic in self._logs for partition in self.assigned}
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
-        self.position[partition.partition] = offset
+        self._position[partition] = offset
 
     async def beginning_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        return {tp: self._log.first[tp.partition] for tp in partitions}
+        return {tp: self._logs[tp.topic].first[tp.partition] for tp in partitions}
 
     async def end_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        return {tp: self._log.end(tp.partition) for tp in partitions}
+        return {tp: self._logs[tp.topic].end(tp.partition) for tp in partitions}
 
     async def getmany(self, *, timeout_ms: int, max_records: int | None) -> dict[TopicPartition, list[Any]]:
         await asyncio.sleep(0.001)
         found: dict[TopicPartition, list[Any]] = {}
         left = max_records if max_records is not None else 500
-        for partition in sorted(self.assigned):
-            records = [r for r in self._log.records[partition] if r.offset >= self.position[partition]][:left]
+        for tp in sorted(self.assignment()):
+            records = [r for r in self._logs[tp.topic].records[tp.partition] if r.offset >= self._position[tp]][:left]
             if records:
                 left -= len(records)
-                self.position[partition] = records[-1].offset + 1
-                found[TopicPartition(TOPIC, partition)] = records
+                self._position[tp] = records[-1].offset + 1
+                found[tp] = records
         if found and self.fetched is not None:
             fetched, self.fetched = self.fetched, None
             await fetched()
@@ -113,18 +121,24 @@ class FakePositions:
     """``stream_positions``. ``fail`` is asked before each step and may raise."""
 
     def __init__(self) -> None:
-        self.stored: dict[int, int] = {}
+        self.of_topics: dict[str, dict[int, int]] = {TOPIC: {}}
         self.fail: Callable[[str], None] = lambda step: None
 
-    async def load(self, partitions: Sequence[int]) -> dict[int, int]:
-        self.fail("load")
-        return {partition: self.stored.setdefault(partition, 0) for partition in partitions}
+    @property
+    def stored(self) -> dict[int, int]:
+        """Those of the first topic."""
+        return self.of_topics[TOPIC]
 
-    async def advance(self, moves: Mapping[int, tuple[int, int]]) -> None:
+    async def load(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        self.fail("load")
+        return {tp: self.of_topics.setdefault(tp.topic, {}).setdefault(tp.partition, 0) for tp in partitions}
+
+    async def advance(self, moves: Mapping[TopicPartition, tuple[int, int]]) -> None:
         self.fail("advance")
-        if any(self.stored[partition] != expected for partition, (expected, _) in moves.items()):
+        if any(self.of_topics[tp.topic][tp.partition] != expected for tp, (expected, _) in moves.items()):
             raise LostPartition("moved by another process")
-        self.stored.update({partition: following for partition, (_, following) in moves.items()})
+        for tp, (_, following) in moves.items():
+            self.of_topics[tp.topic][tp.partition] = following
         self.fail("advanced")
 
 
@@ -186,6 +200,7 @@ class World:
 
     def __init__(self, partitions: int = 1, *, batch_max: int = 3, linger_s: float = 0.0, committed: int = 0) -> None:
         self.log = Log(partitions)
+        self.subscriptions = Log(partitions, SUBSCRIPTION_TOPIC)
         self.positions = FakePositions()
         self.destination = FakeDestination()
         self.dead_letters = FakeDeadLetters()
@@ -196,13 +211,20 @@ class World:
         self._committed = committed
 
     def _translate(self, event: Event) -> int:
-        number = event.change.payment_id.int - 1
+        number = event.change.subject_id.int - 1
         if number in self.refused:
             raise InvalidMessage("the destination can never take it")
         return number
 
+    def write_subscription(self, number: int, **fields: Any) -> None:
+        """An event of subscription ``number``."""
+        key, value = as_message(a_subscription_change(subscription_id=payment_id(number), **fields))
+        self.subscriptions.write_raw(value, key=key)
+
     def process(self) -> "Process":
-        spec = SinkSpec("sink.test", TOPIC, self._translate, self.destination, self._batch_max, self._linger_s)
+        spec = SinkSpec(
+            "sink.test", (TOPIC, SUBSCRIPTION_TOPIC), self._translate, self.destination, self._batch_max, self._linger_s
+        )
         return Process(self, spec)
 
     @asynccontextmanager
@@ -218,15 +240,19 @@ class World:
 
     @property
     def drained(self) -> bool:
-        """Postgres stands at the end of every partition."""
-        return all(self.positions.stored.get(partition) == self.log.end(partition) for partition in self.log.records)
+        """Postgres stands at the end of every partition of both topics."""
+        return all(
+            self.positions.of_topics.get(log.topic, {}).get(partition) == log.end(partition)
+            for log in (self.log, self.subscriptions)
+            for partition in log.records
+        )
 
 
 class Process:
     """One sink process."""
 
     def __init__(self, world: World, spec: SinkSpec[int]) -> None:
-        self.consumer = FakeConsumer(world.log, world._committed)
+        self.consumer = FakeConsumer((world.log, world.subscriptions), world._committed)
         self.metrics = Metrics(spec.consumer)
         self.assignment = Assignment(self.consumer, world.positions, self.metrics)
         self.delivery = Delivery(

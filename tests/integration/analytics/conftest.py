@@ -7,10 +7,12 @@ from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import pytest
+from aiokafka import TopicPartition
 
 from analytics.clickhouse import connect
 from analytics.migrate import migrate
 from analytics.report import bind, find_report, run
+from billing.messages.topics import EVENTS
 from runtime.settings import Settings
 from sinks.batch import Batch, Event
 from sinks.clickhouse.inserter import ClickHouseInserter, translate
@@ -42,11 +44,13 @@ async def ask(clickhouse_url: str, days: Days) -> AsyncIterator[Ask]:
     """``await ask("funnel", provider="sandbox")``: a report's rows, on the generated days, some sent twice.
     ``of``: of one API client."""
     inserter = ClickHouseInserter(clickhouse_url, now=lambda: FIRST_DAY + timedelta(days=3))
-    events = tuple(Event(0, offset, event) for offset, event in enumerate(days.events))
+    events = tuple(Event(EVENTS.name, 0, offset, event) for offset, event in enumerate(days.events))
     for first in (0, len(events) // 2):
         part = events[first:]
         await inserter.deliver(
-            Batch("billing.events", {0: (first, len(events))}, part, tuple(translate(event) for event in part))
+            Batch(
+                {TopicPartition(EVENTS.name, 0): (first, len(events))}, part, tuple(translate(event) for event in part)
+            )
         )
     await inserter.close()
     client = await connect(clickhouse_url)

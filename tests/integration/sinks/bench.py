@@ -15,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.messages import PaymentChanged
+from billing.messages.subscription_events import SubscriptionChanged
 from runtime.settings import Settings
 from sinks.parking import PostgresParking
 from sinks.rabbitmq.publisher import Topology
@@ -73,11 +74,12 @@ class SinkProcess:
 
 
 class Bench:
-    """One topic and everything a sink over it needs."""
+    """The two topics of events and everything a sink over them needs."""
 
     def __init__(self, settings: Settings, engine: AsyncEngine, producer: AIOKafkaProducer, folder: Path) -> None:
         self.settings = settings
         self.topic = f"test.events.{uuid4().hex}"
+        self.subscriptions = f"test.subscription.events.{uuid4().hex}"
         self.consumer = f"test.sink.{uuid4().hex}"
         self.topology = Topology(
             f"test.{uuid4().hex}",
@@ -88,12 +90,13 @@ class Bench:
         self._producer = producer
         self._folder = folder
 
-    async def publish(self, changes: Sequence[PaymentChanged]) -> None:
-        """Events, as the payments agent publishes them."""
+    async def publish(self, changes: Sequence[PaymentChanged | SubscriptionChanged]) -> None:
+        """Events, as the agents publish them, on the topic of payments or of subscriptions."""
         futures = []
         for change in changes:
             key, value = as_message(change)
-            futures.append(await self._producer.send(self.topic, value, key=key))
+            topic = self.topic if isinstance(change, PaymentChanged) else self.subscriptions
+            futures.append(await self._producer.send(topic, value, key=key))
         await asyncio.gather(*futures)
 
     async def publish_raw(self, value: bytes) -> None:
@@ -137,7 +140,7 @@ class Bench:
         heartbeat = self._folder / f"heartbeat-{uuid4().hex}"
         job = {
             "kind": kind,
-            "topic": self.topic,
+            "topics": [self.topic, self.subscriptions],
             "consumer": self.consumer,
             "topology": msgspec.to_builtins(self.topology),
             "die_after_batch": die_after_batch,

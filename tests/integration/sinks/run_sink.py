@@ -44,7 +44,11 @@ def main(job: dict[str, Any]) -> None:
     run_sink(
         settings,
         replace(
-            spec, topic=job["topic"], consumer=job["consumer"], batch_max=job["batch_max"], destination=destination
+            spec,
+            topics=tuple(job["topics"]),
+            consumer=job["consumer"],
+            batch_max=job["batch_max"],
+            destination=destination,
         ),
     )
 

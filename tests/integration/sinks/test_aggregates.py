@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+from aiokafka import TopicPartition
+
 from analytics.rows import TABLES
 from billing.messages import PaymentChanged
 from billing.messages.event_parts import CallView, EntryView, LineView, PostingView
+from billing.messages.topics import EVENTS
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
 from sinks.batch import Batch, Event
 from sinks.clickhouse.inserter import ClickHouseInserter, translate
@@ -16,10 +19,10 @@ from tests.support.event_factories import CHANGED, CREATED, a_change, an_operati
 
 async def deliver(sql: Sql, changes: Sequence[PaymentChanged], first: int = 0) -> None:
     inserter = ClickHouseInserter(sql.url, now=lambda: CHANGED + timedelta(seconds=3))
-    events = tuple(Event(0, first + n, change) for n, change in enumerate(changes))
+    events = tuple(Event(EVENTS.name, 0, first + n, change) for n, change in enumerate(changes))
     try:
         await inserter.deliver(
-            Batch("billing.events", {0: (first, first + len(events))}, events, tuple(map(translate, events)))
+            Batch({TopicPartition(EVENTS.name, 0): (first, first + len(events))}, events, tuple(map(translate, events)))
         )
     finally:
         await inserter.close()

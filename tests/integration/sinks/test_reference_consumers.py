@@ -3,20 +3,22 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import aio_pika
 from aio_pika.abc import AbstractChannel
 
 from billing.messages.event_parts import Entitlement
+from billing.messages.subscription_events import AccessView, Notice
+from billing.subscriptions.vocabulary import Status
 from billing.vocabulary import PaymentStatus
 from clients.examples import auth_consumer, notify_consumer
 from clients.examples.grants import Grants
 from clients.examples.notify_consumer import Letters
 from tests.integration.sinks.bench import Bench, until
 from tests.integration.sinks.parts import Inboxes
-from tests.support.event_factories import CHANGED, a_change
+from tests.support.event_factories import CHANGED, a_change, a_subscription_change
 
 
 @asynccontextmanager
@@ -76,6 +78,44 @@ async def test_access_follows_the_payment_and_a_late_deny_changes_nothing(bench:
 
         await until(the_last_came)
         assert may_watch() == (True, True)
+
+
+async def test_a_subscriber_watches_until_the_end_of_the_grant_and_gets_letters(bench: Bench, inboxes: Inboxes) -> None:
+    grants, letters = Grants(), Letters()
+    started = a_subscription_change()
+    id = started.subscription_id
+    ended = a_subscription_change(
+        Status.ENDED,
+        subscription_id=id,
+        version=3,
+        changed_at=CHANGED + timedelta(days=2),
+        access=AccessView((), ("cinema",), None, started.access_until),
+        access_until=None,
+        notices=(Notice("ended", "cinema", "Cinema", 39_900, "RUB", ends_at=CHANGED, reason="cancelled"),),
+    )
+
+    def may_watch(at: datetime = CHANGED) -> bool:
+        return grants.allowed("customer-1", "cinema", at)
+
+    async def started_and_read() -> bool:
+        return may_watch() and len(letters.by_message) == 1
+
+    async def ended_and_read() -> bool:
+        return not may_watch() and len(letters.by_message) == 2
+
+    url = bench.settings.rabbitmq_url
+    async with (
+        bench.sink("signals"),
+        running(auth_consumer.serve(url, grants, inboxes.auth.name)),
+        running(notify_consumer.serve(url, letters, inboxes.notify.name)),
+    ):
+        await bench.publish([started])
+        await until(started_and_read)
+        assert not may_watch(CHANGED + timedelta(days=40)), "the grant ends by itself"
+        await bench.publish([ended])
+        await until(ended_and_read)
+
+    assert letters.by_message[f"{id}:3:ended"].subject == "Cinema has ended"
 
 
 async def test_what_is_no_signal_goes_to_the_dead_letters_and_holds_up_nobody(

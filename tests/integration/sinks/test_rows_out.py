@@ -7,9 +7,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 import pytest
+from aiokafka import TopicPartition
 
 from analytics import migrate as migrations
 from analytics.migrate import MigrationChanged
+from billing.messages.topics import EVENTS
 from billing.vocabulary import OperationStatus, OperationType, PaymentStatus
 from runtime.settings import Settings
 from sinks.batch import Batch, Event
@@ -144,14 +146,14 @@ async def test_what_the_server_refuses_goes_aside_and_its_neighbours_arrive(
 
 
 async def test_a_second_insert_for_the_same_ranges_is_dropped_by_the_server(sql: Sql) -> None:
-    events = tuple(Event(0, offset, a_change()) for offset in range(10))
+    events = tuple(Event(EVENTS.name, 0, offset, a_change()) for offset in range(10))
     rows = tuple(map(translate, events))
-    ranges = {0: (0, 10)}
+    ranges = {TopicPartition(EVENTS.name, 0): (0, 10)}
     inserter = ClickHouseInserter(sql.url)
     try:
-        await inserter.deliver(Batch("billing.events", ranges, events, rows))
+        await inserter.deliver(Batch(ranges, events, rows))
         # In another order the block has another checksum: only the token says that it is the same.
-        await inserter.deliver(Batch("billing.events", ranges, events[::-1], rows[::-1]))
+        await inserter.deliver(Batch(ranges, events[::-1], rows[::-1]))
     finally:
         await inserter.close()
 

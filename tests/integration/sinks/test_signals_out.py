@@ -3,14 +3,16 @@
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import uuid4
 
 from aio_pika.abc import AbstractChannel
 
+from billing.orders import SubscriptionRef
 from billing.vocabulary import PaymentStatus
 from tests.integration.sinks.bench import Bench, until
 from tests.integration.sinks.cable import cable_to
 from tests.integration.sinks.parts import Inboxes
-from tests.support.event_factories import TRACE, a_change
+from tests.support.event_factories import TRACE, a_change, a_subscription_change
 
 
 def ids(messages: list[Any]) -> set[str]:
@@ -36,8 +38,39 @@ async def test_a_captured_payment_opens_access_and_is_told_to_the_customer(bench
         "version": 1795435205654321,
         "reason": "payment captured",
         "valid_until": None,
+        "subscription_id": None,
     }
     assert json.loads(told.body)["data"]["amount"] == 59_900
+
+
+async def test_a_paid_subscription_opens_access_under_its_own_name_and_is_told_to_the_subscriber(
+    bench: Bench, inboxes: Inboxes
+) -> None:
+    change = a_subscription_change()
+    id = str(change.subscription_id)
+    async with bench.sink("signals"):
+        await bench.publish([change])
+        (allow,) = await inboxes.read(inboxes.auth, 1)
+        (told,) = await inboxes.read(inboxes.notify, 1)
+        await bench.drained(1)
+
+    access = json.loads(allow.body)
+    assert (allow.message_id, allow.correlation_id) == (f"{id}:2:auth.allow_access", id)
+    assert (access["payment_id"], access["subscription_id"], access["version"]) == (id, id, 1795435205654321)
+    assert access["valid_until"] == "2026-12-26T12:00:00.123456Z"
+    assert (told.message_id, told.type) == (f"{id}:2:started", "billing.signals.notify.subscription_started.v1")
+    assert json.loads(told.body)["data"]["title"] == "Cinema"
+
+
+async def test_a_payment_of_a_subscription_sends_no_signal_of_its_own(bench: Bench, inboxes: Inboxes) -> None:
+    ours = a_change(subscription=SubscriptionRef(uuid4(), 1, 1, "RENEWAL"))
+    single = a_change()
+    async with bench.sink("signals"):
+        await bench.publish([ours, single])
+        await bench.drained(2)
+
+        assert ids(await inboxes.read_all(inboxes.auth)) == {f"{single.payment_id}:2:auth.allow_access"}
+        assert ids(await inboxes.read_all(inboxes.notify)) == {f"{single.payment_id}:2:notify.payment_succeeded"}
 
 
 async def test_rabbitmq_away_and_back_loses_no_signal(bench: Bench, inboxes: Inboxes) -> None:

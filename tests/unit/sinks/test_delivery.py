@@ -12,7 +12,7 @@ from sinks.batch import PayloadRejected
 from sinks.delivery import TooManyDeadLetters
 from sinks.positions import LostPartition
 from tests.support.event_factories import a_change, as_message, payment_id
-from tests.support.sink_harness import Crash, World, failing, until
+from tests.support.sink_harness import SUBSCRIPTION_TOPIC, TOPIC, Crash, World, failing, until
 
 
 async def test_events_are_delivered_in_order_and_their_position_stored() -> None:
@@ -35,7 +35,10 @@ async def test_batches_are_bounded_and_say_which_offsets_they_stand_for() -> Non
     async with world.running():
         await until(lambda: world.drained)
 
-    assert [dict(batch.ranges) for batch in world.destination.batches] == [{0: (0, 2), 1: (0, 1)}, {1: (1, 2)}]
+    assert [dict(batch.ranges) for batch in world.destination.batches] == [
+        {(TOPIC, 0): (0, 2), (TOPIC, 1): (0, 1)},
+        {(TOPIC, 1): (1, 2)},
+    ]
 
 
 async def test_a_batch_waits_a_little_for_more_but_not_once_it_is_full() -> None:
@@ -212,6 +215,59 @@ async def test_events_of_an_unknown_type_are_parked_and_are_no_dead_letters(monk
 
     assert world.destination.delivered == [0, 5]
     assert (world.parking.parked, world.dead_letters.put_aside) == ([1, 2, 3, 4], [])
+
+
+async def test_events_of_subscriptions_are_delivered_beside_those_of_payments_each_topic_with_its_own_position() -> (
+    None
+):
+    world = World(batch_max=9)
+    for number in range(3):
+        world.log.write(number)
+        world.write_subscription(100 + number)
+    world.write_subscription(103)
+
+    async with world.running():
+        await until(lambda: world.drained)
+
+    assert sorted(world.destination.delivered) == [0, 1, 2, 100, 101, 102, 103]
+    assert world.positions.of_topics == {TOPIC: {0: 3}, SUBSCRIPTION_TOPIC: {0: 4}}
+
+
+async def test_a_batch_over_both_topics_that_is_lost_is_delivered_again_from_both_positions() -> None:
+    world = World(batch_max=9)
+    world.log.write(0)
+    world.write_subscription(100)
+    lost = failing(1, lambda: LostPartition("moved by another process"))
+    world.positions.fail = lambda step: lost() if step == "advance" else None
+
+    async with world.running():
+        await until(lambda: world.drained)
+
+    first, second = world.destination.batches
+    assert first.ranges == second.ranges == {(TOPIC, 0): (0, 1), (SUBSCRIPTION_TOPIC, 0): (0, 1)}
+
+
+async def test_a_refused_event_is_put_aside_though_another_topic_has_its_partition_and_offset() -> None:
+    world = World(batch_max=9)
+    world.log.write(0)
+    world.write_subscription(100)
+    refusing(world, 100)
+
+    async with world.running():
+        await until(lambda: world.drained)
+
+    assert world.destination.delivered == [0]
+    assert [value for _, value, _ in world.dead_letters.put_aside] == [world.subscriptions.records[0][0].value]
+
+
+async def test_the_lag_leaves_out_what_a_test_clock_dates() -> None:
+    world = World()
+    world.write_subscription(100, clock_id=payment_id(1))
+
+    async with world.running() as process:
+        await until(lambda: world.drained)
+        assert process.metric("sink_delivered_total") == 1
+        assert process.metric("sink_lag_seconds_count") == 0
 
 
 async def test_no_position_moves_past_an_event_that_cannot_be_parked_yet() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import aio_pika
 import pytest
+from aiokafka import TopicPartition
 
 from analytics.translate import by_table, rows_for
 from billing.errors import InvalidMessage
@@ -14,12 +15,12 @@ from sinks.batch import Batch, Event, read_event
 from sinks.clickhouse import inserter as clickhouse
 from sinks.rabbitmq import publisher
 from tests.support.event_factories import CHANGED, TRACE, a_change, as_message
-from tests.support.sink_harness import Log
+from tests.support.sink_harness import TOPIC, Log
 
 
 def test_a_signal_is_persistent_json_with_its_ids_its_time_and_its_trace() -> None:
     change = a_change(version=3)
-    allow, _ = publisher.translate(Event(0, 0, change, TRACE))
+    allow, _ = publisher.translate(Event(TOPIC, 0, 0, change, TRACE))
 
     message = publisher.message_of(allow)
 
@@ -34,11 +35,11 @@ def test_a_signal_is_persistent_json_with_its_ids_its_time_and_its_trace() -> No
 
 
 def test_a_change_that_concerns_nobody_is_no_message() -> None:
-    assert publisher.translate(Event(0, 0, a_change(PaymentStatus.AUTHORIZED))) == ()
+    assert publisher.translate(Event(TOPIC, 0, 0, a_change(PaymentStatus.AUTHORIZED))) == ()
 
 
-def a_batch(topic: str = "billing.events", **ranges: tuple[int, int]) -> Batch[Any]:
-    return Batch(topic, {int(name[1:]): offsets for name, offsets in ranges.items()}, (), ())
+def a_batch(topic: str = TOPIC, **ranges: tuple[int, int]) -> Batch[Any]:
+    return Batch({TopicPartition(topic, int(name[1:])): offsets for name, offsets in ranges.items()}, (), ())
 
 
 def test_the_deduplication_token_follows_from_the_ranges_alone_in_any_order() -> None:

@@ -3,6 +3,7 @@
 from uuid import uuid4
 
 import pytest
+from aiokafka import TopicPartition
 from sqlalchemy import text
 
 from billing.messages import RefundPayment
@@ -13,6 +14,7 @@ from storage.tables import CART_ITEMS, JOURNAL, LEDGER_ACCOUNTS, LEDGER_ENTRIES,
 from tests.support.factories import a_create, a_payment, opened, told
 from tests.support.streams import World
 
+EVENTS_0 = TopicPartition("billing.events", 0)
 WRITTEN = (ORDERS, CART_ITEMS, PAYMENTS, OPERATIONS, JOURNAL, LEDGER_ACCOUNTS, LEDGER_ENTRIES)
 
 
@@ -83,10 +85,10 @@ async def test_a_worker_whose_release_does_not_fit_the_schema_stops_and_buries_n
 
 
 async def test_a_sink_whose_release_does_not_fit_the_schema_stops(world):
-    positions = PostgresPositions(world.engine, "sink.rabbitmq", "billing.events")
-    await positions.load([0])
+    positions = PostgresPositions(world.engine, "sink.rabbitmq")
+    await positions.load([EVENTS_0])
     await change(world, "ALTER TABLE stream_positions DROP COLUMN published_offset")
     with pytest.raises(SchemaMismatch, match="roll this process back"):
-        await positions.load([0])
+        await positions.load([EVENTS_0])
     with pytest.raises(SchemaMismatch):
-        await positions.advance({0: (0, 1)})
+        await positions.advance({EVENTS_0: (0, 1)})

@@ -1,15 +1,23 @@
 """The reference notification service: a text for every notification that we send."""
 
+from datetime import UTC, datetime
+from uuid import UUID
+
 import pytest
 
-from billing import signals
-from billing.signals import Notification, signals_for
+from billing.signals import (
+    NOTIFICATION_BODIES,
+    Notification,
+    SubscriptionNotification,
+    SubscriptionNotificationData,
+    signals_for,
+)
 from billing.vocabulary import PaymentStatus
 from clients.examples.letters import write
 from clients.examples.notify_consumer import Letters
 from tests.support.event_factories import a_change
 
-KEYS = [value for name, value in vars(signals).items() if name.endswith("_KEY") and value.startswith("notify.")]
+AT = datetime(2026, 4, 3, 7, 0, tzinfo=UTC)
 
 
 def notification(status: PaymentStatus = PaymentStatus.CAPTURED, **fields: object) -> Notification:
@@ -17,13 +25,37 @@ def notification(status: PaymentStatus = PaymentStatus.CAPTURED, **fields: objec
     return body
 
 
-@pytest.mark.parametrize("key", KEYS)
-def test_there_is_a_text_for_every_template(key: str) -> None:
+def subscription_notification(template: str, **facts: datetime | str) -> SubscriptionNotification:
+    data = SubscriptionNotificationData(UUID(int=1), "cinema", "Cinema", 39_900, "RUB", **facts)  # type: ignore[arg-type]
+    return SubscriptionNotification(template, "customer-1", data)
+
+
+@pytest.mark.parametrize(("key", "body"), NOTIFICATION_BODIES.items())
+def test_there_is_a_text_for_every_template(key: str, body: type) -> None:
     template = key.removeprefix("notify.")
-    written = write(Notification(template, "customer-1", notification().data))
+    if body is Notification:
+        written = write(Notification(template, "customer-1", notification().data))
+    else:
+        written = write(subscription_notification(template))
 
     assert written.subject
     assert "$" not in written.subject + written.body
+    assert "None" not in written.subject + written.body
+
+
+def test_a_subscriber_reads_what_happens_when() -> None:
+    letter = write(subscription_notification("subscription_renewal_ahead", at=AT, method_title="Mir *4242"))
+
+    assert letter.subject == "Cinema renews on 3 April 2026, 07:00 UTC"
+    assert "399.00 RUB to Mir *4242" in letter.body
+
+
+@pytest.mark.parametrize(
+    ("facts", "text"),
+    [({"next_try_at": AT}, "We try again on 3 April 2026, 07:00 UTC"), ({}, "We do not try again by ourselves")],
+)
+def test_a_subscriber_reads_whether_the_charge_is_tried_again(facts: dict[str, datetime], text: str) -> None:
+    assert text in write(subscription_notification("subscription_payment_failed", **facts)).body
 
 
 def test_the_customer_reads_amount_and_titles() -> None:

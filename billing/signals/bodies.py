@@ -1,0 +1,130 @@
+"""What a signal is: its routing key, its body, its ids."""
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from billing.messages.events import ItemView
+
+#: The routing keys. The exchange is a topic exchange: consumers bind ``auth.*`` or ``notify.*``.
+ALLOW_ACCESS_KEY: Final = "auth.allow_access"
+DENY_ACCESS_KEY: Final = "auth.deny_access"
+PAYMENT_SUCCEEDED_KEY: Final = "notify.payment_succeeded"
+PAYMENT_FAILED_KEY: Final = "notify.payment_failed"
+PAYMENT_VOIDED_KEY: Final = "notify.payment_voided"
+REFUNDED_KEY: Final = "notify.refunded"
+
+_SUBSCRIPTION: Final = "notify.subscription_"
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+class AccessAction(StrEnum):
+    ALLOW_ACCESS = "ALLOW_ACCESS"
+    DENY_ACCESS = "DENY_ACCESS"
+
+
+class Access(msgspec.Struct, frozen=True):
+    """Open or close a customer's access to products.
+
+    ``version`` belongs to each (customer, product) of the signal: a consumer ignores a signal whose version is not
+    above the last one it applied for that customer, product and payment. It is the time of the change in
+    microseconds since 1970 (UTC): strictly growing within a payment, and across payments as well as the workers'
+    clocks agree. A customer who bought a product twice keeps it while one of the payments stands, so grants are kept
+    by payment (``docs/signals.md``).
+    ``valid_until``: end of the access (UTC); ``None`` for access without an end.
+    ``subscription_id``: the subscription that grants the access. ``payment_id``, the name of the grant, has the same
+    value then, over all lives of the subscription.
+    """
+
+    action: AccessAction
+    customer_id: str
+    products: tuple[str, ...]
+    payment_id: UUID
+    version: int
+    reason: str
+    valid_until: datetime | None = None
+    subscription_id: UUID | None = None
+
+
+class NotificationData(msgspec.Struct, frozen=True):
+    """The values for a template. ``amount``: minor units of ``currency``; the amount moved, or, where none was, the
+    amount requested. ``reason``: why the payment failed (docs/reasons.md)."""
+
+    payment_id: UUID
+    amount: int
+    currency: str
+    items: tuple[ItemView, ...]
+    reason: str | None = None
+
+
+class Notification(msgspec.Struct, frozen=True):
+    """A notification to a customer: ``template`` names the text, ``data`` fills it."""
+
+    template: str
+    customer_id: str
+    data: NotificationData
+
+
+class SubscriptionNotificationData(msgspec.Struct, frozen=True):
+    """The values for a template. ``title``: the plan's. ``amount``: minor units of ``currency``, the price of a period or
+    what was given back. Times in UTC: ``at``: when that happens which is announced; ``access_until``: end of the access;
+    ``ends_at``: end of the subscription; ``next_try_at``: the next charge. ``reason``: why the payment failed
+    (docs/reasons.md), or why the subscription ended. ``method_title``: brand and last digits. ``null``: not known, or
+    there is none."""
+
+    subscription_id: UUID
+    plan: str
+    title: str
+    amount: int
+    currency: str
+    at: datetime | None = None
+    access_until: datetime | None = None
+    ends_at: datetime | None = None
+    next_try_at: datetime | None = None
+    reason: str | None = None
+    method_title: str | None = None
+
+
+class SubscriptionNotification(msgspec.Struct, frozen=True):
+    """A notification to a subscriber: ``template`` names the text, ``data`` fills it."""
+
+    template: str
+    customer_id: str
+    data: SubscriptionNotificationData
+
+
+class Signal(msgspec.Struct, frozen=True):
+    """One message to other services. ``payment_id``: the payment, or the subscription, as in :class:`Access`;
+    ``occurred_at``: when it changed (UTC)."""
+
+    routing_key: str
+    message_id: str
+    type: str
+    payment_id: UUID
+    occurred_at: datetime
+    body: Access | Notification | SubscriptionNotification
+
+
+def signal_type(routing_key: str) -> str:
+    """Name and version of a signal's body, the value of its ``type`` property."""
+    return f"billing.signals.{routing_key}.v1"
+
+
+def access_version(changed_at: datetime) -> int:
+    """The version of an access signal: microseconds since 1970 (UTC)."""
+    return (changed_at - _EPOCH) // _MICROSECOND
+
+
+def notice_key(name: str) -> str:
+    """The routing key of a subscription's notice."""
+    return f"{_SUBSCRIPTION}{name}"
+
+
+def template_of(routing_key: str) -> str:
+    """The template of a notification."""
+    return routing_key.removeprefix("notify.")
