@@ -1,17 +1,15 @@
 """The method that a payment lets us charge again, and the end of one that can no longer be charged."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Final
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import msgspec
 
 from billing.payments.model import Payment
 from billing.reasons import Reason
+from billing.subscriptions.methods import last_day, method_id
 from billing.vocabulary import OperationStatus, OperationType
-
-#: Never changes: the ids of saved methods are derived from it.
-NAMESPACE: Final = UUID("b7d2a3f0-61c4-5e0b-8a52-9f0c4e6d1a37")
 
 #: Declines after which the method is never charged again, whatever the payment.
 _DEADLY: Final = frozenset({Reason.METHOD_REVOKED, Reason.FRAUD_SUSPECTED})
@@ -42,11 +40,6 @@ class MethodDied(msgspec.Struct, frozen=True):
     at: datetime
 
 
-def method_id(provider: str, customer_id: str, method_ref: str) -> UUID:
-    """The id of a customer's saved method. Neither a provider's name nor a customer's id has a space."""
-    return uuid5(NAMESPACE, f"{provider} {customer_id} {method_ref}")
-
-
 def method_saved(before: Payment | None, after: Payment) -> MethodSaved | None:
     """The method that a decision saved: the customer has paid, and the provider has told its name of the method."""
     if not _has_saved(after) or (before is not None and _has_saved(before)):
@@ -60,7 +53,7 @@ def method_saved(before: Payment | None, after: Payment) -> MethodSaved | None:
         provider=after.provider,
         method_ref=after.method_ref,
         title=after.method_title,
-        expires_on=None if after.method_expires is None else _last_day(after.method_expires),
+        expires_on=last_day(after.method_expires),
         created_at=after.created_at,
         at=after.updated_at,
         payment_id=after.id,
@@ -82,12 +75,3 @@ def method_died(before: Payment | None, after: Payment) -> MethodDied | None:
 
 def _has_saved(payment: Payment) -> bool:
     return payment.save_method and payment.method_ref is not None and payment.authorized > 0
-
-
-def _last_day(month: str) -> date | None:
-    """The last day of a month such as ``2028-04``; ``None`` for a text that is none."""
-    try:
-        first = date.fromisoformat(f"{month}-01")
-        return (first.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
-    except (ValueError, OverflowError):
-        return None

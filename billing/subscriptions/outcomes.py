@@ -1,6 +1,6 @@
 """What a payment's outcome means for its subscription. Paid first, renewed then; what was paid without need is given back."""
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -14,7 +14,7 @@ from billing.subscriptions.decision import Decision, Draft, unchanged
 from billing.subscriptions.dunning import POLICIES, classify, fault_delay, policy_for, retry_at, worse
 from billing.subscriptions.hours import into_hours
 from billing.subscriptions.lifecycle import Event
-from billing.subscriptions.methods import Method, method_id
+from billing.subscriptions.methods import Method, last_day, method_id
 from billing.subscriptions.model import Charge, Dunning, Period, Subscription
 from billing.subscriptions.vocabulary import AttemptState, Decline, EndReason, PeriodStatus, Purpose, Status, Trigger
 from billing.vocabulary import PaymentStatus
@@ -24,7 +24,6 @@ _OVERDUE: Final = frozenset((Status.PAST_DUE, Status.ON_HOLD))
 #: A charge made later than this after its time is late by a fault of ours: grace is counted from the charge.
 _ON_TIME: Final = timedelta(days=1)
 _CLOSED: Final = (Kind.ABANDONED, Kind.CANCELLED)
-_MIDNIGHT: Final = timedelta(days=1)
 
 
 def outcome(message: PaymentOutcome, s: Subscription, now: datetime) -> Decision:
@@ -328,16 +327,8 @@ def _state(message: PaymentOutcome) -> AttemptState:
 
 def _method(s: Subscription, message: PaymentOutcome) -> Method:
     assert message.method_ref is not None
-    id = method_id(s.client_id, s.customer_id, message.provider, message.method_ref)
+    id = method_id(message.provider, s.customer_id, message.method_ref)
     known = s.method if s.method is not None and s.method.id == id else None
     title = message.method_title or ("" if known is None else known.title)
-    expires = _last_day(message.method_expires) or (None if known is None else known.expires_on)
+    expires = last_day(message.method_expires) or (None if known is None else known.expires_on)
     return Method(id, message.provider, message.method_ref, title, expires)
-
-
-def _last_day(month: str | None) -> date | None:
-    """The last day of a month such as ``2028-04``."""
-    if month is None:
-        return None
-    first = date.fromisoformat(f"{month}-01")
-    return (first.replace(day=28) + timedelta(days=4)).replace(day=1) - _MIDNIGHT

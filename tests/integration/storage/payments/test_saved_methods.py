@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from billing.payments.saved_method import method_id
+from billing.subscriptions.methods import method_id
 from billing.vocabulary import Outcome, PaymentStatus
 from storage import saved_methods
 from storage.saved_methods import StoredMethod

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from billing.payments.decide import decide
-from billing.payments.saved_method import method_id
+from billing.subscriptions.methods import method_id
 from billing.vocabulary import CaptureMode, Outcome, PaymentStatus
 from tests.support.factories import NOW, PROVIDER, a_payment, apply, later, opened, performed, told
 
