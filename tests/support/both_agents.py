@@ -1,7 +1,8 @@
 """The payments agent and the subscriptions agent on a real database; Kafka between them is a list, and so is the provider."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -22,11 +23,13 @@ from billing.messages.topics import INBOX, REQUEST_TOPICS, SUBSCRIPTIONS
 from billing.subscriptions.agenda import next_action
 from billing.subscriptions.model import Subscription
 from billing.vocabulary import Action, Outcome, PaymentStatus
+from runtime.kafka.publisher import OutboundMessage
+from runtime.kafka.record import Incoming
 from storage.subscriptions.rows import load_subscriptions
 from streams.delivery.aggregate_agent import AggregateAgent
 from streams.payments.agent import Payments
 from streams.subscriptions.agent import Subscriptions
-from tests.support.streams import Log, Publisher, exit_process
+from tests.support.streams import Crash, Log, Publisher, exit_process
 from tests.support.subscriptions import NOW
 
 Answer = Callable[[ProviderRequest], str | None]
@@ -73,23 +76,82 @@ def _result(request: ProviderRequest, outcome: Outcome, **fields: Any) -> Provid
     return ProviderResult(request.payment_id, request.operation_id, request.provider, request.action, outcome, **fields)
 
 
-class BothAgents:
-    """Delivers what one agent publishes to the other until nothing is on its way."""
+class Moment(StrEnum):
+    """When a worker dies, around one batch."""
 
-    def __init__(self, engine: AsyncEngine, provider: Provider | None = None) -> None:
+    BEFORE_THE_COMMIT = "before the commit"
+    BEFORE_PUBLISHING = "before publishing"
+    AFTER_PUBLISHING = "after publishing"
+
+
+class Deaths:
+    """Kills the worker at the ``number``-th passing of a moment, once."""
+
+    def __init__(self, moment: Moment | None = None, number: int = 0) -> None:
+        self._moment, self._left = moment, number
+
+    @property
+    def happened(self) -> bool:
+        """The worker was killed."""
+        return self._moment is not None and self._left < 0
+
+    def pass_by(self, moment: Moment) -> None:
+        """Die here, if it is time."""
+        if moment is not self._moment or self._left < 0:
+            return
+        self._left -= 1
+        if self._left < 0:
+            raise Crash
+
+
+class _Publisher(Publisher):
+    def __init__(self, deaths: Deaths) -> None:
+        super().__init__()
+        self._deaths = deaths
+
+    async def publish(self, outputs: Sequence[OutboundMessage]) -> None:
+        self._deaths.pass_by(Moment.BEFORE_PUBLISHING)
+        await super().publish(outputs)
+        self._deaths.pass_by(Moment.AFTER_PUBLISHING)
+
+
+def _dying(binding: Any, deaths: Deaths) -> Any:
+    save = binding.save
+
+    async def dies(*arguments: Any) -> None:
+        deaths.pass_by(Moment.BEFORE_THE_COMMIT)
+        await save(*arguments)
+
+    binding.save = dies
+    return binding
+
+
+class BothAgents:
+    """Delivers what one agent publishes to the other until nothing is on its way. ``partition``: of both inboxes."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        provider: Provider | None = None,
+        deaths: Deaths | None = None,
+        *,
+        partition: int = 0,
+    ) -> None:
         self.engine = engine
+        self.partition = partition
+        self.deaths = deaths or Deaths()
         self.provider = provider or Provider()
         self.now = NOW
-        self.publisher = Publisher()
-        self.inboxes = {INBOX.name: Log(), SUBSCRIPTIONS.name: Log()}
+        self.publisher = _Publisher(self.deaths)
+        self.inboxes = {INBOX.name: Log(partition), SUBSCRIPTIONS.name: Log(partition)}
         self._taken = 0
 
     async def start(self) -> None:
-        """The workers are given their partitions."""
+        """A worker is given the partitions: it publishes and processes what the one before it left."""
         bindings: dict[str, Any] = {INBOX.name: Payments(), SUBSCRIPTIONS.name: Subscriptions()}
         self.agents = {
             topic: AggregateAgent(
-                binding,
+                _dying(binding, self.deaths),
                 self.engine,
                 self.publisher,  # type: ignore[arg-type]
                 self.publisher.dead_letters,  # type: ignore[arg-type]
@@ -98,14 +160,22 @@ class BothAgents:
             )
             for topic, binding in bindings.items()
         }
-        for agent in self.agents.values():
-            await agent.restore([0])
+        for topic, agent in self.agents.items():
+            position = (await agent.restore([self.partition]))[self.partition]
+            if left := self.inboxes[topic].messages[position:]:
+                await agent.process(left)
 
     async def send(self, message: Message) -> None:
         """Deliver a message, and all that follows from it."""
         topic = SUBSCRIPTIONS.name if isinstance(message, SubscriptionMessage) else INBOX.name
-        await self.agents[topic].process(self.inboxes[topic].write(message))
+        await self._deliver(topic, self.inboxes[topic].write(message))
         await self.settle()
+
+    async def _deliver(self, topic: str, messages: list[Incoming]) -> None:
+        try:
+            await self.agents[topic].process(messages)
+        except Crash:
+            await self.start()
 
     async def settle(self) -> None:
         """Deliver everything that is on its way."""
@@ -115,12 +185,12 @@ class BothAgents:
             self._taken += 1
             if output.topic in self.inboxes:
                 raw = self.inboxes[output.topic].write_raw(bytes(output.value))
-                await self.agents[output.topic].process([raw])
+                await self._deliver(output.topic, [raw])
             elif output.topic in lanes:
                 request = decode_envelope(bytes(output.value)).open()
                 assert isinstance(request, ProviderRequest)
                 for answer in self.provider.call(request):
-                    await self.agents[INBOX.name].process(self.inboxes[INBOX.name].write(answer))
+                    await self._deliver(INBOX.name, self.inboxes[INBOX.name].write(answer))
 
     async def subscription(self, id: UUID) -> Subscription:
         async with self.engine.connect() as connection:
