@@ -58,6 +58,7 @@ COMMANDS: Final = {
     "journal": Lazy("cli.journal", "app", "Upkeep of the journal's monthly partitions."),
     "payment": Lazy("cli.payments", "app", "One payment: correct an operation, query its provider now."),
     "providers": Lazy("cli.providers", "app", "Which payment providers are called; switch one off and on."),
+    "renewals": Lazy("cli.renewals", "app", "Renewals of subscriptions: what is due, a run now, the brake."),
     "run": Lazy("cli.run", "app", "Run one process of the service in the foreground."),
 }
 

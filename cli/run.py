@@ -51,6 +51,14 @@ def analytics() -> None:
 
 
 @app.command()
+def scheduler() -> None:
+    """The jobs by the clock: renewals of subscriptions, the daily record, test clocks."""
+    from reconciliation.process import run
+
+    _run(run)
+
+
+@app.command()
 def admin() -> None:
     """Reports in a browser, and the analytics API."""
     from admin.server import run

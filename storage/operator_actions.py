@@ -22,8 +22,8 @@ class Outcome(StrEnum):
 
 
 class OperatorAction(msgspec.Struct, frozen=True, kw_only=True):
-    """An action to record. ``at``: UTC. The subject is what it changes: a payment, provider, API client, API key or
-    dead letter."""
+    """An action to record. ``at``: UTC. The subject is what it changes: a payment, provider, API client, API key,
+    dead letter or run of a job."""
 
     at: datetime
     actor: str

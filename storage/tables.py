@@ -495,6 +495,12 @@ RENEWAL_ATTEMPTS: Final = Table(
         postgresql_where=text("state = 'REQUESTED' AND purpose = 'RENEWAL'"),
     ),
     Index("renewal_attempts_method", "method_id", "requested_at", postgresql_where=text("method_id IS NOT NULL")),
+    Index(
+        "renewal_attempts_ended",
+        "provider",
+        "ended_at",
+        postgresql_where=text("ended_at IS NOT NULL AND purpose = 'RENEWAL'"),
+    ),
 )
 
 JOB_RUNS: Final = Table(

@@ -13,8 +13,8 @@ from billing.subscriptions.cadence import Cadence, to_utc
 #: Charges are made from this hour to that one, by the wall clock of the zone.
 FIRST_HOUR: Final = 8
 LAST_HOUR: Final = 22
-#: With less of the day left than this, a charge waits for the next morning.
-_LEAST: Final = timedelta(hours=2)
+#: A charge that is due after this hour waits for the next morning.
+LATEST_HOUR: Final = 20
 _SPREAD: Final = timedelta(hours=6)
 
 
@@ -23,7 +23,7 @@ def into_hours(moment: datetime, zone: str) -> datetime:
     opens, closes = _day(moment, zone)
     if moment < opens:
         return opens
-    return moment if moment <= closes - _LEAST else _next_morning(moment, zone)
+    return moment if moment <= closes - timedelta(hours=LAST_HOUR - LATEST_HOUR) else _next_morning(moment, zone)
 
 
 def charge_at(id: UUID, period: int, due: datetime, zone: str, cadence: Cadence) -> datetime:

@@ -4,7 +4,7 @@
 #
 #   deploy/kafka/acls.sh kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties
 #
-# Each process logs in as the user of its name (BILLING_KAFKA_USER): ingest, worker, signals, analytics; people and
+# Each process logs in as the user of its name (BILLING_KAFKA_USER): ingest, worker, signals, analytics, scheduler; people and
 # `billing migrate` as operator. Admin and sandbox use no Kafka. Repeating it changes nothing; without arguments it prints
 # what it would run.
 set -euo pipefail

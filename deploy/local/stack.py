@@ -81,8 +81,8 @@ def compose(settings: Settings, layout: Layout, memory: Memory, workers: int) ->
             parts.append(_serving(name, memory.port(name), health))
     beating = [f"worker-{n}" for n in range(1, workers + 1)] if not chosen or "worker" in chosen else []
     parts.extend(_beating(layout, name, memory.port(name)) for name in beating)
-    sinks = [name for name in ("signals", "analytics") if not chosen or name in chosen]
-    parts.extend(_beating(layout, name, memory.port(name)) for name in sinks)
+    single = [name for name in ("signals", "analytics", "scheduler") if not chosen or name in chosen]
+    parts.extend(_beating(layout, name, memory.port(name)) for name in single)
     migrates = all(urls[name] for name in ("postgres", "kafka", "rabbitmq", "clickhouse"))
     return Stack(parts, urls, embedded, environment, api_key, migrates)
 

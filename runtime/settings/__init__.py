@@ -12,11 +12,13 @@ from runtime.settings.consumers import (
 from runtime.settings.dependencies import ClickHouseSettings, KafkaSettings, PostgresSettings, RabbitmqSettings
 from runtime.settings.http import AdminSettings, ApiKeySettings, IngestAddressSettings, IngestSettings
 from runtime.settings.local_stack import LocalStackSettings, SandboxSettings
+from runtime.settings.scheduler import BusinessSettings, SchedulerSettings
 
 __all__ = [
     "AdminSettings",
     "AnalyticsSettings",
     "ApiKeySettings",
+    "BusinessSettings",
     "ClickHouseSettings",
     "ComponentSettings",
     "IngestAddressSettings",
@@ -29,6 +31,7 @@ __all__ = [
     "ProviderCallSettings",
     "RabbitmqSettings",
     "SandboxSettings",
+    "SchedulerSettings",
     "Settings",
     "SignalsSettings",
     "SinkSettings",
@@ -42,6 +45,7 @@ class Settings(
     WorkerSettings,
     SignalsSettings,
     AnalyticsSettings,
+    SchedulerSettings,
     SandboxSettings,
     LocalStackSettings,
 ):

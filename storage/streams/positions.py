@@ -47,6 +47,7 @@ _PUBLISHED = text(
     """
 ).bindparams(bindparam("partitions", type_=ARRAY(Integer)), bindparam("offsets", type_=ARRAY(BigInteger)))
 
+_NEXT = text("SELECT partition, next_offset FROM stream_positions WHERE consumer = :consumer AND topic = :topic")
 _IS_KNOWN = text("SELECT EXISTS (SELECT FROM stream_positions WHERE consumer = :consumer)")
 _FORGET = text("DELETE FROM stream_positions WHERE consumer = :consumer")
 
@@ -145,6 +146,12 @@ async def mark_published(connection: AsyncConnection, consumer: str, topic: str,
             "offsets": [offsets[p] for p in partitions],
         },
     )
+
+
+async def next_offsets(connection: AsyncConnection, consumer: str, topic: str) -> dict[int, int]:
+    """The next offset of each partition that a consumer has a position in. Changes nothing."""
+    rows = await connection.execute(_NEXT, {"consumer": consumer, "topic": topic})
+    return {row.partition: row.next_offset for row in rows}
 
 
 async def is_known(connection: AsyncConnection, consumer: str) -> bool:

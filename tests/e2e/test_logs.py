@@ -36,7 +36,7 @@ PASSED: Final = (
     METHOD,
     WRONG_KEY,
 )
-PROCESSES: Final = ("ingest", "worker-1", "signals", "analytics", "admin", "sandbox")
+PROCESSES: Final = ("ingest", "worker-1", "signals", "analytics", "scheduler", "admin", "sandbox")
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,8 @@ def stack(tmp_path: Path, workers: int = 1, **settings: str) -> Stack:
 
 def test_a_part_with_an_address_is_used_from_there_and_not_started(tmp_path):
     found = stack(tmp_path)
-    assert {part.name for part in found.parts} == {"admin", "sandbox", "ingest", "worker-1", "signals", "analytics"}
+    ours = {"admin", "sandbox", "ingest", "worker-1", "signals", "analytics", "scheduler"}
+    assert {part.name for part in found.parts} == ours
     assert {name: found.urls[name] for name in EXTERNAL} == EXTERNAL
     assert all(found.embedded[name] == "external" for name in EXTERNAL)
     assert found.environment["BILLING_KAFKA_URL"] == EXTERNAL["kafka"]

@@ -159,7 +159,7 @@ def test_what_is_scaled_has_no_port_of_this_machine():
     assert not any("ports" in SERVICES[name] for name in ("ingest", "worker"))
 
 
-@pytest.mark.parametrize("name", ["ingest", "signals", "analytics"])
+@pytest.mark.parametrize("name", ["ingest", "signals", "analytics", "scheduler"])
 def test_metrics_are_read_at_a_port_that_is_not_published(name):
     port = SERVICES[name]["environment"]["BILLING_METRICS_PORT"]
     assert port in SERVICES[name]["expose"]

@@ -1,0 +1,64 @@
+"""Every metric of the scheduler, declared and explained. Labels are names from the code, never an id."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from prometheus_client import Counter, Gauge
+
+from runtime.metrics import new_registry
+from storage.subscriptions.due import Backlog
+
+
+class Metrics:
+    """One registry per process."""
+
+    def __init__(self) -> None:
+        self.registry = registry = new_registry()
+        self._due = Gauge("renewals_due", "Subscriptions that are due now.", ("provider",), registry=registry)
+        self._oldest = Gauge(
+            "renewals_oldest_due_seconds",
+            "Since when the subscription that is due longest is due; 0 without one.",
+            registry=registry,
+        )
+        self._woken = Counter(
+            "renewals_woken", "Wake-ups sent, by provider and kind.", ("provider", "kind"), registry=registry
+        )
+        self._braked = Gauge(
+            "renewals_braked",
+            "1 while the renewals are stopped and wait for somebody to release them.",
+            registry=registry,
+        )
+        self._ended = Gauge(
+            "renewal_attempts_recent",
+            "The last 200 renewals of a provider by how they ended: the class of the decline, else the state.",
+            ("provider", "how"),
+            registry=registry,
+        )
+        self._clocks = Gauge(
+            "test_clocks_advancing", "Test clocks that have not reached their target.", registry=registry
+        )
+
+    def due(self, backlog: Sequence[Backlog], now: datetime) -> None:
+        """What is due at ``now`` (UTC)."""
+        self._due.clear()
+        for due in backlog:
+            self._due.labels(due.provider).set(due.number)
+        oldest = min((due.oldest for due in backlog), default=now)
+        self._oldest.set((now - oldest).total_seconds())
+
+    def woken(self, provider: str, kind: str, number: int) -> None:
+        """Wake-ups are in Kafka."""
+        self._woken.labels(provider, kind).inc(number)
+
+    def braked(self, braked: bool) -> None:
+        """Whether the renewals are stopped."""
+        self._braked.set(braked)
+
+    def ended(self, provider: str, how: Mapping[str, int]) -> None:
+        """How the last renewals of a provider ended."""
+        for name, number in how.items():
+            self._ended.labels(provider, name).set(number)
+
+    def clocks(self, advancing: int) -> None:
+        """Test clocks on their way."""
+        self._clocks.set(advancing)

@@ -1,0 +1,122 @@
+"""The scheduler process: its connections, its jobs, its end."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final
+
+import structlog
+import uvloop
+
+from reconciliation.daily_record import record_days
+from reconciliation.inbox import waiting_in_inbox
+from reconciliation.metrics import Metrics
+from reconciliation.renewals.job import RUN_S, Outcome, RenewalJob
+from reconciliation.renewals.pace import Bounds
+from reconciliation.trigger import Trigger
+from runtime.kafka.clients import KAFKA_ERRORS, new_consumer, new_producer
+from runtime.kafka.publisher import Publisher
+from runtime.metrics import served
+from runtime.postgres import POSTGRES_ERRORS, create_engine
+from runtime.process import BackgroundTasks, beat, close_all, on_stop
+from runtime.retry import OUTAGES, Retry, RetryStopped
+from runtime.settings import SchedulerSettings
+
+log = structlog.get_logger(__name__)
+
+#: A minute, a run and a slow statement: with no trigger for longer than this, something hangs.
+TRIGGERED_WITHIN_S: Final = 60.0 + RUN_S + 70.0
+#: On stopping: for the page under way.
+STOP_S: Final = 20.0
+#: A forecast reads every subscription.
+STATEMENT_TIMEOUT_S: Final = 300.0
+
+
+def run(settings: SchedulerSettings) -> None:
+    """Run until SIGTERM or SIGINT; the page under way is finished first."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(settings))
+
+
+async def serve(settings: SchedulerSettings) -> None:
+    """The same inside a running loop."""
+    metrics = Metrics()
+    with served(metrics.registry, settings):
+        await _Scheduler(settings, metrics).serve()
+
+
+class _Scheduler:
+    def __init__(self, settings: SchedulerSettings, metrics: Metrics) -> None:
+        self._settings = settings
+        self._engine = create_engine(settings, command_timeout_s=STATEMENT_TIMEOUT_S)
+        self._producer = new_producer(settings)
+        self._consumer = new_consumer(settings)
+        publisher = Publisher(self._producer)
+        self._renewals = RenewalJob(
+            self._engine,
+            publisher,
+            waiting_in_inbox(self._producer, self._consumer, self._engine),
+            metrics,
+            zone=settings.business_zone,
+            bounds=Bounds(per_s=settings.renewals_per_s),
+        )
+        self._minute, self._day, self._stopped = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        #: Held by the job under way.
+        self._working = asyncio.Lock()
+        self._triggered = time.monotonic()
+
+    async def serve(self) -> None:
+        trigger = Trigger(self._settings.business_zone, self._on_minute, self._day.set)
+        tasks = BackgroundTasks()
+        on_stop(self._stop)
+        tasks.spawn(beat(self._settings.heartbeat_file, self._works))
+        try:
+            await Retry("connect producer", KAFKA_ERRORS, stop=self._stopped).run(self._producer.start)
+            await Retry("connect consumer", KAFKA_ERRORS, stop=self._stopped).run(self._consumer.start)
+            tasks.spawn(self._on(self._minute, self._renew))
+            tasks.spawn(self._on(self._day, self._record))
+            tasks.spawn(trigger.run())
+            log.info("started", zone=self._settings.business_zone)
+            await self._stopped.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STOP_S):
+                    await self._working.acquire()
+        except RetryStopped:
+            pass
+        finally:
+            await tasks.cancel()
+            await close_all(self._producer.stop, self._consumer.stop, self._engine.dispose)
+            log.info("stopped")
+
+    def _stop(self) -> None:
+        log.info("stopping")
+        self._renewals.stop()
+        self._stopped.set()
+
+    def _on_minute(self) -> None:
+        self._triggered = time.monotonic()
+        self._minute.set()
+
+    def _works(self) -> bool:
+        """The trigger comes, or an outage is known."""
+        return time.monotonic() - self._triggered < TRIGGERED_WITHIN_S or bool(OUTAGES.seconds)
+
+    async def _on(self, triggered: asyncio.Event, job: Callable[[], Awaitable[None]]) -> None:
+        """Do ``job`` whenever triggered, forever; one job at a time. What fails for an outage is tried at the next time."""
+        while True:
+            await triggered.wait()
+            triggered.clear()
+            async with self._working:
+                try:
+                    await job()
+                except (*POSTGRES_ERRORS, *KAFKA_ERRORS) as error:
+                    log.warning("job failed", job=job.__name__.strip("_"), error=repr(error))
+
+    async def _renew(self) -> None:
+        ran = await self._renewals.run()
+        if ran.woken or ran.outcome is not Outcome.DONE:
+            log.info("renewals", outcome=ran.outcome, woken=ran.woken, brake=ran.brake)
+
+    async def _record(self) -> None:
+        await record_days(self._engine, self._settings.business_zone)
