@@ -1,5 +1,6 @@
 """The Faust app: one consumer group, one Faust agent per topic, each filling an ordered feed of :class:`Agents`."""
 
+from collections.abc import Collection
 from typing import Any, Final, cast
 
 import faust
@@ -11,7 +12,7 @@ from billing.messages.topics import CALLBACKS, INBOX, RENEWALS, REQUESTS, SUBSCR
 from runtime.kafka.clients import security
 from runtime.kafka.record import Incoming
 from runtime.settings import KafkaSettings, WorkerSettings
-from streams.delivery.ordered_feed import GAP_PATIENCE_S
+from streams.delivery.ordered_feed import GAP_PATIENCE_S, Pause
 from streams.worker_agents import Agents
 
 log = structlog.get_logger(__name__)
@@ -68,7 +69,7 @@ class BillingApp(faust.App):
             consumer_auto_offset_reset="earliest",
             worker_redirect_stdouts=False,
         )
-        self.billing = Agents(settings, self._highwater)
+        self.billing = Agents(settings, self._highwater, self._pause)
 
     def _new_transport(self) -> Transport:
         return Transport(self.conf.broker_consumer, self)
@@ -79,6 +80,13 @@ class BillingApp(faust.App):
             return self.consumer.highwater(TP(topic, partition)) or 0
         except AssertionError:  # how aiokafka says that the partition is not assigned
             return 0
+
+    def _pause(self, topic: str) -> Pause:
+        def pause(partitions: Collection[int], *, stop: bool) -> None:
+            assigned = {TP(topic, partition) for partition in partitions} & self.consumer.assignment()
+            (self.consumer.pause_partitions if stop else self.consumer.resume_partitions)(assigned)
+
+        return pause
 
     async def on_start(self) -> None:
         """Start the agents before Faust consumes."""

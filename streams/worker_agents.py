@@ -41,7 +41,7 @@ from storage.streams.backlog import (
 from storage.streams.parking import ParkedMessages
 from streams.callbacks.agent import CallbacksAgent
 from streams.delivery.aggregate_agent import AggregateAgent
-from streams.delivery.ordered_feed import OrderedFeed
+from streams.delivery.ordered_feed import OrderedFeed, Pause
 from streams.metrics import Metrics
 from streams.payments.agent import Payments
 from streams.payments.follow_ups import FollowUps
@@ -76,9 +76,12 @@ Restore = Callable[[Sequence[int]], Awaitable[Mapping[int, int]]]
 
 class Agents:
     """The agents of one worker, each with its feed. ``highwater(topic, partition)``: the end of a partition as of the last
-    fetch."""
+    fetch. ``pause(topic)`` stops and resumes the fetching of a topic's partitions."""
 
-    def __init__(self, settings: WorkerSettings, highwater: Callable[[str, int], int]) -> None:
+    def __init__(
+        self, settings: WorkerSettings, highwater: Callable[[str, int], int], pause: Callable[[str], Pause]
+    ) -> None:
+        self._pause = pause
         self.feeds: dict[str, OrderedFeed] = {}
         self._settings = settings
         self._highwater = highwater
@@ -209,7 +212,8 @@ class Agents:
         process: Callable[[list[Incoming]], Awaitable[None]],
         room: Callable[[], Awaitable[int]] | None = None,
     ) -> None:
-        feed = self.feeds[topic] = OrderedFeed(consumer, topic, exit_process)
+        pause = None if room is None else self._pause(topic)
+        feed = self.feeds[topic] = OrderedFeed(consumer, topic, exit_process, pause=pause)
         self._restores[topic] = restore
         self._tasks.spawn(feed.work(self._settings.batch_max, self.metrics.measured(consumer, process), room))
 

@@ -9,7 +9,8 @@ ends the process: the restart resumes from Postgres.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Protocol
 
 import structlog
 
@@ -19,14 +20,26 @@ log = structlog.get_logger(__name__)
 
 #: Messages held between Faust and the agent; beyond it Faust is blocked. Bounds memory and replay.
 CAPACITY = 4096
+#: Messages held before a feed that can pause its partitions does so, and below which it lets them go on. What was fetched
+#: until then still arrives: there is room for it in the feed and in Faust's own queue.
+PAUSE_AT = 500
+RESUME_AT = 250
 #: A missing offset may still arrive after events that were fetched before a seek; after this it is lost.
 GAP_PATIENCE_S = 5.0
+
+
+class Pause(Protocol):
+    """Stops the fetching of partitions of the topic, or lets it go on."""
+
+    def __call__(self, partitions: Collection[int], *, stop: bool) -> None: ...
 
 
 class OrderedFeed:
     """The ordered, gap-free feed of one topic to one consumer.
 
-    ``exit_process`` is called with a reason when an offset is lost; it must not return.
+    ``exit_process`` is called with a reason when an offset is lost; it must not return. ``pause`` stops and resumes the
+    fetching of partitions: a feed whose messages wait for long uses it, because Faust, once its queue for one topic is
+    full, delivers no other topic either.
     """
 
     def __init__(
@@ -35,7 +48,10 @@ class OrderedFeed:
         topic: str,
         exit_process: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
+        pause: Pause | None = None,
     ) -> None:
+        self._pause = pause
+        self._paused: set[int] = set()
         self.consumer = consumer
         self.topic = topic
         #: Held while a batch is processed and while positions are loaded: never both.
@@ -69,6 +85,7 @@ class OrderedFeed:
             self._gap_since.clear()
             self._buffer.clear()
             self._drained.set()
+            self._resume()
         return positions
 
     async def offer(self, message: Incoming) -> None:
@@ -86,6 +103,9 @@ class OrderedFeed:
         self._expected[message.partition] = expected + 1
         self._buffer.append(message)
         self._filled.set()
+        if self._pause is not None and len(self._buffer) >= PAUSE_AT and message.partition not in self._paused:
+            self._paused.add(message.partition)
+            self._pause((message.partition,), stop=True)
 
     async def take(self, limit: int) -> list[Incoming]:
         """Up to ``limit`` messages, as many as are there; waits for the first."""
@@ -94,7 +114,14 @@ class OrderedFeed:
             await self._filled.wait()
         taken = [self._buffer.popleft() for _ in range(min(limit, len(self._buffer)))]
         self._drained.set()
+        if len(self._buffer) <= RESUME_AT:
+            self._resume()
         return taken
+
+    def _resume(self) -> None:
+        if self._pause is not None and self._paused:
+            self._pause(tuple(self._paused), stop=False)
+            self._paused.clear()
 
     async def work(
         self,

@@ -24,7 +24,7 @@ class Buyer:
     """A shop, its customer, and the provider's own record."""
 
     def __init__(
-        self, stack: dict[str, Any], provider: str, billing: BillingClient, http: aiohttp.ClientSession
+        self, stack: dict[str, Any], provider: str | None, billing: BillingClient, http: aiohttp.ClientSession
     ) -> None:
         self._sandbox = stack["urls"]["sandbox"]
         self.provider = provider

@@ -129,6 +129,25 @@ class TestWithdrawn:
         assert after.payment.provider == payment.provider
         assert not {request.action for request in after.requests} & set(CHARGING)
 
+    def test_a_page_whose_provider_declines_is_not_opened_at_the_next_one(self):
+        payment = a_payment(alternatives=("stripe",))
+        payment = apply(payment, withdrawn(payment))
+        after = apply(payment, ended(payment, Outcome.DECLINED, "declined"))
+        assert (after.status, after.provider) == (PaymentStatus.FAILED, payment.provider)
+
+    def test_a_page_that_may_be_open_is_asked_about_and_not_opened_again(self):
+        payment = a_payment()
+        unknown = apply(payment, ended(payment, Outcome.UNKNOWN, "timeout"))
+        assert follow_up_action_of(unknown) is Action.CREATE
+        assert follow_up_action_of(apply(unknown, withdrawn(unknown))) is Action.INQUIRE
+
+    def test_a_refund_that_the_provider_declines_is_left_to_a_person(self):
+        payment = a_withdrawn_charge()
+        paid = apply(payment, ended(payment, Outcome.SUCCEEDED, provider_ref="order-1"))
+        declined = performed(paid, refunds(paid)[0].id, Outcome.DECLINED, reason="merchant_balance")
+        after = apply(paid, declined, told(paid, PaymentStatus.CAPTURED))
+        assert [refund.status for refund in refunds(after)] == [OperationStatus.FAIL]
+
     def test_a_repeat_changes_nothing(self):
         payment = a_withdrawn_charge()
         assert decide(payment, withdrawn(payment), later(9)).payment is payment

@@ -1,9 +1,10 @@
 import asyncio
+from collections.abc import Collection
 
 import pytest
 
 from runtime.kafka.record import Incoming
-from streams.delivery.ordered_feed import GAP_PATIENCE_S, OrderedFeed
+from streams.delivery.ordered_feed import GAP_PATIENCE_S, PAUSE_AT, RESUME_AT, OrderedFeed
 
 
 class ProcessExited(Exception):
@@ -118,3 +119,52 @@ async def test_positions_are_not_read_while_a_batch_is_being_worked_on():
     await restoring
     worker.cancel()
     assert order == ["batch done", "positions read"]
+
+
+class TestPause:
+    """A feed whose messages wait for long stops the fetching of its partitions."""
+
+    async def feed(self) -> tuple[OrderedFeed, set[int]]:
+        stopped: set[int] = set()
+
+        def pause(partitions: Collection[int], *, stop: bool) -> None:
+            (stopped.update if stop else stopped.difference_update)(partitions)
+
+        feed = OrderedFeed("renewals", "topic", exit_process, Clock(), pause)
+
+        async def load() -> dict[int, int]:
+            return {0: 0, 1: 0}
+
+        await feed.restore(load)
+        return feed, stopped
+
+    async def test_a_partition_is_stopped_when_many_messages_wait_and_goes_on_when_few_do(self):
+        feed, stopped = await self.feed()
+        for offset in range(PAUSE_AT - 1):
+            await feed.offer(message(offset))
+        assert stopped == set()
+        await feed.offer(message(PAUSE_AT - 1))
+        assert stopped == {0}
+        await feed.offer(message(0, partition=1))
+        assert stopped == {0, 1}
+        await feed.take(PAUSE_AT - RESUME_AT)
+        assert stopped == {0, 1}
+        await feed.take(1)
+        assert stopped == set()
+
+    async def test_what_was_fetched_before_still_arrives(self):
+        feed, _ = await self.feed()
+        for offset in range(2 * PAUSE_AT):
+            await feed.offer(message(offset))
+        assert len(await feed.take(2 * PAUSE_AT)) == 2 * PAUSE_AT
+
+    async def test_a_new_assignment_starts_without_stopped_partitions(self):
+        feed, stopped = await self.feed()
+        for offset in range(PAUSE_AT):
+            await feed.offer(message(offset))
+
+        async def load() -> dict[int, int]:
+            return {0: 0}
+
+        await feed.restore(load)
+        assert stopped == set()
