@@ -1,4 +1,4 @@
-"""A report of one API client: the same SQL, reading only that client's payments."""
+"""A report of one API client: the same SQL, reading only that client's payments and subscriptions."""
 
 import re
 from typing import Final
@@ -15,6 +15,10 @@ _CONDITIONS: Final = {
     "ledger_entries": _OWN,
     "provider_calls": _OWN,
     "payment_milestones": _OWN,
+    "subscriptions": "client_id = {{client:String}}",
+    "subscription_changes": "client_id = {{client:String}}",
+    "subscription_periods": "client_id = {{client:String}}",
+    "renewal_attempts": "client_id = {{client:String}}",
 }
 _READ: Final = re.compile(r"\bFROM (\w+)")
 

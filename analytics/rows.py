@@ -117,7 +117,120 @@ class StreamRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     delivered_at: datetime
 
 
-Row = OperationRow | PaymentRow | ItemRow | EntryRow | CallRow | StreamRow
+class SubscriptionRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One row of ``subscription_versions``."""
+
+    subscription_id: UUID
+    version: int
+    status: str
+    life: int
+    client_id: str
+    customer_id: str
+    plan: str
+    plan_group: str
+    price_id: UUID
+    amount: int
+    currency: str
+    interval_unit: str
+    interval_count: int
+    arr: int
+    provider: str
+    period: int
+    period_end_at: datetime | None
+    due_period: int
+    access_until: datetime | None
+    cancel_at: datetime | None
+    ended_at: datetime | None
+    end_reason: str
+    clock_id: UUID | None
+    metadata: dict[str, str]
+    created_at: datetime
+    updated_at: datetime
+    stream_partition: int
+    stream_offset: int
+
+
+class ChangeRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One row of ``subscription_change_versions``."""
+
+    subscription_id: UUID
+    version: int
+    client_id: str
+    customer_id: str
+    life: int
+    plan: str
+    price_id: UUID
+    currency: str
+    interval_unit: str
+    interval_count: int
+    status_before: str
+    status: str
+    movement: str
+    arr_before: int
+    arr_after: int
+    end_reason: str
+    access_until: datetime | None
+    changed_at: datetime
+    stream_partition: int
+    stream_offset: int
+
+
+class PeriodRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One row of ``subscription_period_versions``."""
+
+    subscription_id: UUID
+    number: int
+    version: int
+    life: int
+    client_id: str
+    customer_id: str
+    plan: str
+    price_id: UUID
+    amount: int
+    currency: str
+    status: str
+    paid_by: UUID
+    start_at: datetime
+    end_at: datetime
+    created_at: datetime
+
+
+class AttemptRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One row of ``renewal_attempt_versions``."""
+
+    payment_id: UUID
+    subscription_id: UUID
+    version: int
+    client_id: str
+    customer_id: str
+    plan: str
+    period: int
+    number: int
+    purpose: str
+    trigger: str
+    state: str
+    decline: str
+    reason: str
+    amount: int
+    currency: str
+    provider: str
+    method_id: UUID | None
+    requested_at: datetime
+    ended_at: datetime | None
+
+
+Row = (
+    OperationRow
+    | PaymentRow
+    | ItemRow
+    | EntryRow
+    | CallRow
+    | StreamRow
+    | SubscriptionRow
+    | ChangeRow
+    | PeriodRow
+    | AttemptRow
+)
 
 #: Table → the type of its rows.
 TABLES: Final[dict[str, type[Row]]] = {
@@ -127,4 +240,8 @@ TABLES: Final[dict[str, type[Row]]] = {
     "ledger_entry_versions": EntryRow,
     "provider_call_versions": CallRow,
     "stream_metric_versions": StreamRow,
+    "subscription_versions": SubscriptionRow,
+    "subscription_change_versions": ChangeRow,
+    "subscription_period_versions": PeriodRow,
+    "renewal_attempt_versions": AttemptRow,
 }

@@ -1,24 +1,19 @@
 """A payment's change as rows of the ``*_versions`` tables. Pure."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from itertools import chain
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
+from analytics.limits import INT64_END, UINT32_END, check_time, misfit
 from analytics.rows import CallRow, EntryRow, ItemRow, OperationRow, PaymentRow, Row
-from billing.errors import InvalidMessage
+from analytics.translate_subscription import SubscriptionRows
 from billing.messages import OperationView, PaymentChanged
 from billing.reasons import Reason
 from billing.vocabulary import OperationStatus
 
-#: The years that DateTime64(6) can represent; outside them ClickHouse wraps around silently.
-_YEARS: Final = range(1970, 2200)
-_INT64_END: Final = 2**63
-_UINT32_END: Final = 2**32
-
 
 class EventRows(NamedTuple):
-    """The rows of one event."""
+    """The rows of one event of a payment."""
 
     payment: PaymentRow
     operations: tuple[OperationRow, ...]
@@ -27,15 +22,25 @@ class EventRows(NamedTuple):
     calls: tuple[CallRow, ...]
 
 
-def by_table(events: Iterable[EventRows]) -> dict[str, list[Row]]:
+def by_table(events: Iterable[EventRows | SubscriptionRows]) -> dict[str, list[Row]]:
     """The rows of many events, by table."""
-    events = list(events)
+    payments: list[EventRows] = []
+    subscriptions: list[SubscriptionRows] = []
+    for rows in events:
+        if isinstance(rows, EventRows):
+            payments.append(rows)
+        else:
+            subscriptions.append(rows)
     return {
-        "operation_versions": list(chain.from_iterable(rows.operations for rows in events)),
-        "payment_versions": [rows.payment for rows in events],
-        "payment_item_versions": list(chain.from_iterable(rows.items for rows in events)),
-        "ledger_entry_versions": list(chain.from_iterable(rows.entries for rows in events)),
-        "provider_call_versions": list(chain.from_iterable(rows.calls for rows in events)),
+        "operation_versions": list(chain.from_iterable(rows.operations for rows in payments)),
+        "payment_versions": [rows.payment for rows in payments],
+        "payment_item_versions": list(chain.from_iterable(rows.items for rows in payments)),
+        "ledger_entry_versions": list(chain.from_iterable(rows.entries for rows in payments)),
+        "provider_call_versions": list(chain.from_iterable(rows.calls for rows in payments)),
+        "subscription_versions": [rows.subscription for rows in subscriptions],
+        "subscription_change_versions": [rows.change for rows in subscriptions],
+        "subscription_period_versions": list(chain.from_iterable(rows.periods for rows in subscriptions)),
+        "renewal_attempt_versions": list(chain.from_iterable(rows.attempts for rows in subscriptions)),
     }
 
 
@@ -161,7 +166,7 @@ def _calls(event: PaymentChanged) -> Iterator[CallRow]:
 def _check(event: PaymentChanged) -> None:
     # Each value once, however many rows contain it, and without a function call for values that fit: this is the hot
     # path of a backfill.
-    end = _INT64_END
+    end = INT64_END
     if not (
         0 <= event.amount < end
         and 0 <= event.authorized < end
@@ -169,41 +174,32 @@ def _check(event: PaymentChanged) -> None:
         and 0 <= event.refunded < end
         and 0 <= event.version < end
     ):
-        raise _misfit("an amount or the version", event.payment_id)
-    _check_time(event.created_at)
-    _check_time(event.changed_at)
+        raise misfit("an amount or the version", event.payment_id)
+    check_time(event.created_at)
+    check_time(event.changed_at)
     for operation in event.operations:
         if not 0 <= operation.amount < end:
-            raise _misfit("an operation's amount", operation.amount)
-        _check_time(operation.created_at)
-        _check_time(operation.updated_at)
+            raise misfit("an operation's amount", operation.amount)
+        check_time(operation.created_at)
+        check_time(operation.updated_at)
     if event.call is not None and not 0 <= event.call.duration_us < end:
-        raise _misfit("a call's duration", event.call.duration_us)
+        raise misfit("a call's duration", event.call.duration_us)
     _check_sold(event)
     _check_postings(event)
 
 
 def _check_sold(event: PaymentChanged) -> None:
     for item in event.items:
-        if not 0 <= item.quantity < _UINT32_END or not 0 <= item.quantity * item.unit_price < _INT64_END:
-            raise _misfit("an item's quantity or amount", item.product_id)
+        if not 0 <= item.quantity < UINT32_END or not 0 <= item.quantity * item.unit_price < INT64_END:
+            raise misfit("an item's quantity or amount", item.product_id)
     for line in event.lines:
-        if not (0 <= line.captured < _INT64_END and 0 <= line.refunded < _INT64_END):
-            raise _misfit("a line's amounts", line.product_id)
+        if not (0 <= line.captured < INT64_END and 0 <= line.refunded < INT64_END):
+            raise misfit("a line's amounts", line.product_id)
 
 
 def _check_postings(event: PaymentChanged) -> None:
     for posting in event.postings:
-        _check_time(posting.posted_at)
+        check_time(posting.posted_at)
         for entry in posting.entries:
-            if not -_INT64_END <= entry.amount < _INT64_END:
-                raise _misfit("an entry's amount", entry.amount)
-
-
-def _check_time(time: datetime) -> None:
-    if time.tzinfo is None or time.year not in _YEARS:
-        raise _misfit("a time", time)
-
-
-def _misfit(what: str, value: object) -> InvalidMessage:
-    return InvalidMessage(f"{what} does not fit its column: {value}")
+            if not -INT64_END <= entry.amount < INT64_END:
+                raise misfit("an entry's amount", entry.amount)

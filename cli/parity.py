@@ -37,7 +37,9 @@ def parity(
 
 
 def _show(report: ParityReport) -> None:
-    out.print(f"{report.groups} groups of payments, operations and ledger entries compared")
+    out.print(
+        f"{report.groups} groups of payments, operations, ledger entries, subscriptions, periods and attempts compared"
+    )
     if not report.differences:
         out.print("[green]ClickHouse equals Postgres[/]")
         return
@@ -53,3 +55,5 @@ def _show(report: ParityReport) -> None:
         out.print(f"{len(report.extra_rows)} ClickHouse rows are missing in Postgres; resending cannot repair them")
     if report.payments_sent:
         out.print(f"{report.payments_sent} payments sent again, {len(report.remaining)} groups still differ")
+    if report.subscriptions_sent:
+        out.print(f"{report.subscriptions_sent} subscriptions sent again, {len(report.remaining)} groups still differ")

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from billing.messages.topics import INBOX
 from runtime.postgres import connected
 from runtime.settings import Settings
 from sinks.clickhouse import backfill as journal_backfill
@@ -30,7 +29,9 @@ async def backfill(settings: Settings, on_progress: Callable[[int, int], None], 
             async with engine.begin() as connection:
                 if restart:
                     await forget(connection, journal_backfill.BACKFILL)
-                total = sum(extent.rows for extent in (await records.extents(connection, INBOX.name)).values())
+                for journal in journal_backfill.JOURNALS:
+                    extents = await records.extents(connection, journal.inbox.name)
+                    total += sum(extent.rows for extent in extents.values())
             await journal_backfill.backfill(engine, inserter, advance)
     finally:
         await inserter.close()

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from analytics.clickhouse import connect
 from backoffice.parity.compare import Comparison, Difference, affected, compare
 from runtime.settings import Settings
-from sinks.clickhouse.backfill import resend
+from sinks.clickhouse.backfill import JOURNALS, PAYMENTS, SUBSCRIPTIONS, resend
 from sinks.clickhouse.inserter import ClickHouseInserter
 from storage.inspection.books import auditing_engine
 
@@ -31,10 +31,12 @@ class ParityReport(msgspec.Struct, frozen=True):
     payments_sent: int
     extra_rows: list[str]
     remaining: list[Difference]
+    subscriptions_sent: int = 0
 
 
 async def check(settings: Settings, day: date | None, wait_s: float, *, repair: bool) -> ParityReport:
-    """Compare ``day`` (UTC) or all days; with ``repair``, send the payments that differ to ClickHouse again.
+    """Compare ``day`` (UTC) or all days; with ``repair``, send the payments and subscriptions that
+    differ to ClickHouse again.
 
     The two stores are not read at one instant, so a difference counts only after it has lasted ``wait_s`` seconds.
     """
@@ -43,19 +45,27 @@ async def check(settings: Settings, day: date | None, wait_s: float, *, repair: 
     inserter = ClickHouseInserter(settings.clickhouse_url)
     try:
         before = await _settled(engine, clickhouse, day, wait_s)
-        sent, extra, after = 0, list[str](), before
+        sent, extra, after = {PAYMENTS: 0, SUBSCRIPTIONS: 0}, list[str](), before
         if before.differences:
             async with engine.connect() as connection:
                 ids, extra = await affected(connection, clickhouse, before.differences)
             if repair:
-                await resend(engine, inserter, ids)
-                sent = len(ids)
+                for journal in JOURNALS:
+                    await resend(engine, inserter, journal, ids[journal])
+                    sent[journal] = len(ids[journal])
                 after = await _settled(engine, clickhouse, day, wait_s)
     finally:
         await inserter.close()
         await clickhouse.close()
         await engine.dispose()
-    return ParityReport(before.groups, before.differences, sent, extra[:EXTRA_MAX], after.differences)
+    return ParityReport(
+        before.groups,
+        before.differences,
+        sent[PAYMENTS],
+        extra[:EXTRA_MAX],
+        after.differences,
+        sent[SUBSCRIPTIONS],
+    )
 
 
 async def _settled(engine: AsyncEngine, clickhouse: AsyncClient, day: date | None, wait_s: float) -> Comparison:

@@ -9,6 +9,7 @@ import msgspec
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sinks.clickhouse.backfill import JOURNALS, PAYMENTS, SUBSCRIPTIONS, Journal
 from storage.inspection import parity as books
 
 #: The same figures as :mod:`storage.inspection.parity`.
@@ -30,6 +31,18 @@ _GROUPS: Final[dict[str, str]] = {
         SELECT toDate(posted_at) AS day, provider, currency, account AS state, count(), sum(e.amount)
         FROM ledger_entries AS e WHERE {where} GROUP BY day, provider, currency, state
     """,
+    "subscriptions": """
+        SELECT toDate(created_at) AS day, provider, currency, status AS state, count(), sum(s.amount)
+        FROM subscriptions AS s WHERE {where} GROUP BY day, provider, currency, state
+    """,
+    "periods": """
+        SELECT toDate(start_at) AS day, '' AS provider, currency, status AS state, count(), sum(p.amount)
+        FROM subscription_periods AS p WHERE {where} GROUP BY day, provider, currency, state
+    """,
+    "attempts": """
+        SELECT toDate(requested_at) AS day, provider, currency, state, count(), sum(a.amount)
+        FROM renewal_attempts AS a WHERE {where} GROUP BY day, provider, currency, state
+    """,
 }
 _ROWS: Final[dict[str, str]] = {
     "payments": f"""
@@ -48,8 +61,28 @@ _ROWS: Final[dict[str, str]] = {
                concat(account, '|', toString(amount), '|', currency)
         FROM ledger_entries WHERE toDate(posted_at) = {day:Date}
     """,
+    "subscriptions": """
+        SELECT toString(subscription_id), subscription_id,
+               concat(toString(version), '|', status, '|', plan, '|', toString(amount), '|', provider, '|', currency)
+        FROM subscriptions WHERE toDate(created_at) = {day:Date}
+    """,
+    "periods": """
+        SELECT concat(toString(subscription_id), '/', toString(number)), subscription_id,
+               concat(toString(version), '|', status, '|', toString(amount), '|', currency, '|', toString(paid_by), '|',
+                      toString(toUnixTimestamp64Micro(end_at)))
+        FROM subscription_periods WHERE toDate(start_at) = {day:Date}
+    """,
+    "attempts": """
+        SELECT toString(payment_id), subscription_id,
+               concat(toString(version), '|', state, '|', toString(amount), '|', provider, '|', currency)
+        FROM renewal_attempts WHERE toDate(requested_at) = {day:Date}
+    """,
 }
 KINDS: Final = tuple(_GROUPS)
+#: Kind → where in the journal its rows come from.
+_JOURNALS: Final = dict.fromkeys(KINDS, PAYMENTS) | dict.fromkeys(
+    ("subscriptions", "periods", "attempts"), SUBSCRIPTIONS
+)
 _SETTINGS: Final = {"do_not_merge_across_partitions_select_final": 1}
 
 
@@ -97,18 +130,18 @@ def differences(
 
 async def affected(
     connection: AsyncConnection, clickhouse: AsyncClient, found: list[Difference]
-) -> tuple[list[UUID], list[str]]:
-    """Of the days that differ: the payments whose rows are missing or different in ClickHouse, and the keys of
-    ClickHouse rows that Postgres does not have."""
-    payments: dict[UUID, None] = {}
+) -> tuple[dict[Journal, list[UUID]], list[str]]:
+    """Of the days that differ: the payments and subscriptions whose rows are missing or different in ClickHouse, and the
+    keys of ClickHouse rows that Postgres does not have."""
+    ids: dict[Journal, dict[UUID, None]] = {journal: {} for journal in JOURNALS}
     extra: list[str] = []
     for kind, day in sorted({(difference.kind, difference.day) for difference in found}):
         ours = await books.rows_of(connection, kind, day)
         answer = await clickhouse.query(_ROWS[kind], parameters={"day": day}, settings=dict(_SETTINGS))
         theirs = {str(row[0]): str(row[2]) for row in answer.result_rows}
-        payments |= {payment: None for key, (payment, what) in ours.items() if theirs.get(key) != what}
+        ids[_JOURNALS[kind]] |= {id: None for key, (id, what) in ours.items() if theirs.get(key) != what}
         extra += [f"{kind} {key}" for key in sorted(theirs.keys() - ours.keys())]
-    return list(payments), extra
+    return {journal: list(found) for journal, found in ids.items()}, extra
 
 
 async def _groups(clickhouse: AsyncClient, kind: str, day: date | None) -> dict[books.Group, tuple[int, ...]]:

@@ -198,6 +198,8 @@ def _failed(draft: Draft, charge: Charge, message: PaymentOutcome) -> None:
     s, now = draft.s, draft.now
     reason = message.reason or Reason.OTHER.value
     decline = classify(message.reason)
+    if charge.purpose is Purpose.RENEWAL and Reason.of(reason).kind in _CLOSED:
+        decline = Decline.OURS  # no bank and no customer declined it
     draft.close_charge(AttemptState.FAILED, decline, reason)
     if charge.purpose is Purpose.FIRST:
         draft.update(method=None)
@@ -209,7 +211,7 @@ def _failed(draft: Draft, charge: Charge, message: PaymentOutcome) -> None:
         _without_method(draft)
         return
     changed = s.method.id != charge.method_id
-    if decline is Decline.OURS or Reason.of(reason).kind in _CLOSED:
+    if decline is Decline.OURS:
         _fault(draft)
     else:
         _declined(draft, charge, decline, reason, message.retry_after_s)

@@ -16,6 +16,8 @@ from rich.table import Table
 from analytics.clickhouse import connect
 from analytics.report import bind, find_report, run
 from analytics.rows import TABLES
+from analytics.translate import EventRows, by_table
+from analytics.translate_subscription import SubscriptionRows
 from billing.messages import CreatePayment, Observation, PaymentChanged, ProviderCallback
 from billing.orders import Cart, Item, Order
 from billing.payments.decide import decide
@@ -154,23 +156,24 @@ async def _rows(url: str, batches: Sequence[tuple[Event, ...]]) -> tuple[int, in
     """Rows and operations a second by the sink's way, and rows that are ready by the client's alone."""
     inserter = ClickHouseInserter(url)
     try:
-        rows = operations = 0
+        delivered: list[EventRows | SubscriptionRows] = []
         started = time.perf_counter()
         for events in batches:
             contents = tuple(map(rows_of, events))
             await inserter.deliver(_batch(events, contents))
-            operations += sum(len(found.operations) for found in contents)
-            rows += sum(1 + sum(len(part) for part in found[1:]) for found in contents)
+            delivered += contents
         elapsed = time.perf_counter() - started
     finally:
         await inserter.close()
+    tables = by_table(delivered)
+    rows, operations = sum(map(len, tables.values())), len(tables["operation_versions"])
     return round(rows / elapsed), round(operations / elapsed), await _bare_inserts(url, batches)
 
 
 async def _bare_inserts(url: str, batches: Sequence[tuple[Event, ...]]) -> int:
     """clickhouse-connect alone: the same operation rows, encoded in advance."""
     table, encoder = "operation_versions", msgspec.json.Encoder()
-    ready = [[row for event in events for row in rows_of(event).operations] for events in batches]
+    ready = [by_table(map(rows_of, events))[table] for events in batches]
     bodies = [encoder.encode_lines(rows) for rows in ready]
     client = await connect(url)
     try:

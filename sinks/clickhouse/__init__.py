@@ -1,1 +1,1 @@
-"""Operations as rows in ClickHouse: the sink, the inserter, the backfill from the journal."""
+"""Payments and subscriptions as rows in ClickHouse: the sink, the inserter, the backfill from the journal."""

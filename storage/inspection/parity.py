@@ -14,7 +14,8 @@ _METADATA: Final = """
               FROM jsonb_each_text(o.metadata) m), 0)
 """
 #: What is compared → counts and sums per (day, provider, currency, state). The day (UTC) is the day of creation. For the
-#: ledger it is the day of posting, and the state is the account. ``:day`` NULL: all days.
+#: ledger it is the day of posting, and the state is the account; for a period the day of its start, and no provider; for an
+#: attempt the day of its request. ``:day`` NULL: all days.
 _GROUPS: Final[dict[str, str]] = {
     "payments": f"""
         SELECT (p.created_at AT TIME ZONE 'UTC')::date, p.provider, trim(p.currency), p.status,
@@ -33,8 +34,23 @@ _GROUPS: Final[dict[str, str]] = {
         FROM ledger_entries e JOIN payments p ON p.id = e.payment_id
         WHERE cast(:day AS date) IS NULL OR (e.posted_at AT TIME ZONE 'UTC')::date = :day GROUP BY 1, 2, 3, 4
     """,
+    "subscriptions": """
+        SELECT (created_at AT TIME ZONE 'UTC')::date, provider, trim(currency), status, count(*), sum(amount)
+        FROM subscriptions
+        WHERE cast(:day AS date) IS NULL OR (created_at AT TIME ZONE 'UTC')::date = :day GROUP BY 1, 2, 3, 4
+    """,
+    "periods": """
+        SELECT (start_at AT TIME ZONE 'UTC')::date, '', trim(currency), status, count(*), sum(amount)
+        FROM subscription_periods
+        WHERE cast(:day AS date) IS NULL OR (start_at AT TIME ZONE 'UTC')::date = :day GROUP BY 1, 2, 3, 4
+    """,
+    "attempts": """
+        SELECT (requested_at AT TIME ZONE 'UTC')::date, provider, trim(currency), state, count(*), sum(amount)
+        FROM renewal_attempts
+        WHERE cast(:day AS date) IS NULL OR (requested_at AT TIME ZONE 'UTC')::date = :day GROUP BY 1, 2, 3, 4
+    """,
 }
-#: What is compared → (key, payment, the compared values), of one day.
+#: What is compared → (key, payment or subscription, the compared values), of one day.
 _ROWS: Final[dict[str, str]] = {
     "payments": f"""
         SELECT p.id::text, p.id, concat_ws('|', p.version, p.status, p.amount, p.authorized, p.captured, p.refunded,
@@ -50,6 +66,20 @@ _ROWS: Final[dict[str, str]] = {
         SELECT posting_id || '/' || line, payment_id, concat_ws('|', account, amount, trim(currency))
         FROM ledger_entries WHERE (posted_at AT TIME ZONE 'UTC')::date = :day
     """,
+    "subscriptions": """
+        SELECT id::text, id, concat_ws('|', version, status, plan, amount, provider, trim(currency))
+        FROM subscriptions WHERE (created_at AT TIME ZONE 'UTC')::date = :day
+    """,
+    "periods": """
+        SELECT subscription_id || '/' || number, subscription_id,
+               concat_ws('|', version, status, amount, trim(currency), paid_by,
+                         (extract(epoch FROM end_at) * 1000000)::bigint)
+        FROM subscription_periods WHERE (start_at AT TIME ZONE 'UTC')::date = :day
+    """,
+    "attempts": """
+        SELECT payment_id::text, subscription_id, concat_ws('|', version, state, amount, provider, trim(currency))
+        FROM renewal_attempts WHERE (requested_at AT TIME ZONE 'UTC')::date = :day
+    """,
 }
 
 Group = tuple[date, str, str, str]
@@ -64,7 +94,7 @@ async def groups(connection: AsyncConnection, kind: str, day: date | None) -> di
 
 
 async def rows_of(connection: AsyncConnection, kind: str, day: date) -> Mapping[str, tuple[UUID, str]]:
-    """Key → payment, and the compared values of the row."""
+    """Key → payment or subscription, and the compared values of the row."""
     found = await connection.execute(text(_ROWS[kind]).bindparams(bindparam("day", type_=Date)), {"day": day})
     return {row[0]: (row[1], row[2]) for row in found}
 

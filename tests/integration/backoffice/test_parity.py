@@ -11,14 +11,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backoffice.parity.check import check
 from billing.messages import RefundPayment
-from billing.vocabulary import PaymentStatus
+from billing.messages.subscription_commands import Wake
+from billing.subscriptions.vocabulary import Status
+from billing.vocabulary import Action, PaymentStatus
 from runtime.settings import Settings
 from sinks.clickhouse.backfill import BACKFILL, backfill
 from sinks.clickhouse.inserter import ClickHouseInserter
+from tests.support.both_agents import BothAgents, Provider
 from tests.support.factories import NOW, a_create, a_payment, an_order, opened, told
 from tests.support.streams import World
+from tests.support.subscriptions import subscribe
 
 PAYMENTS = 12
+ID = subscribe().subscription_id
 VIEWS = ("payments", "operations", "payment_items", "ledger_entries", "payment_milestones", "provider_calls")
 
 
@@ -185,6 +190,17 @@ async def test_missing_and_different_rows_are_reported_and_repaired(
     assert repaired.remaining == []
 
 
+async def test_what_was_repaired_before_is_repaired_again(
+    books: World, own: Settings, own_clickhouse: AsyncClient, database: AsyncEngine
+) -> None:
+    await send_all(own, database)
+    for _ in range(2):
+        await own_clickhouse.command(
+            f"DELETE FROM payment_versions WHERE payment_id = '{UUID(int=4)}'", settings={"mutations_sync": 1}
+        )
+        assert (await check(own, None, 0, repair=True)).remaining == []
+
+
 async def test_rows_missing_in_postgres_are_listed_and_stay_a_difference(
     books: World, own: Settings, database: AsyncEngine
 ) -> None:
@@ -203,3 +219,66 @@ async def test_another_day_has_nothing_to_compare(books: World, own: Settings) -
     report = await check(own, NOW.date().replace(day=1), 0, repair=False)
 
     assert (report.groups, report.remaining) == (0, [])
+
+
+@pytest.fixture
+async def subscriptions(database: AsyncEngine) -> BothAgents:
+    """A subscription whose second renewal is declined, and its payments, in the books."""
+    agents = BothAgents(
+        database, Provider(lambda r: None if r.action is Action.CREATE else "insufficient_funds"), partition=1
+    )
+    await agents.start()
+    await agents.send(subscribe())
+    for _ in range(3):
+        agents.now = await agents.next_at(ID)
+        await agents.send(Wake(ID, at=agents.now))
+    assert (await agents.subscription(ID)).status is Status.PAST_DUE
+    return agents
+
+
+async def test_a_backfill_sends_subscriptions_with_their_periods_and_attempts(
+    books: World, subscriptions: BothAgents, own: Settings, own_clickhouse: AsyncClient, database: AsyncEngine
+) -> None:
+    lacking = await check(own, None, 0, repair=False)
+    assert {d.kind for d in lacking.remaining} >= {"subscriptions", "periods", "attempts"}
+
+    steps = await send_all(own, database, chunk=3)
+
+    assert (await check(own, None, 0, repair=False)).differences == []
+    assert sum(messages for messages, _ in steps) == len(books.log.messages) + sum(
+        len(log.messages) for log in subscriptions.inboxes.values()
+    )
+    changes = await own_clickhouse.query("SELECT version FROM subscription_changes ORDER BY version")
+    latest = (await subscriptions.subscription(ID)).version
+    assert [row[0] for row in changes.result_rows] == list(range(1, latest + 1))
+    assert await books.rows("SELECT 1 FROM stream_positions WHERE consumer = :name", name=BACKFILL) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind"),
+    [
+        ("DELETE FROM subscription_versions WHERE 1", "subscriptions"),
+        ("ALTER TABLE subscription_versions UPDATE provider = 'x' WHERE 1", "subscriptions"),
+        ("DELETE FROM subscription_period_versions WHERE 1", "periods"),
+        ("ALTER TABLE subscription_period_versions UPDATE amount = amount + 1 WHERE 1", "periods"),
+        ("DELETE FROM renewal_attempt_versions WHERE period = 2", "attempts"),
+        ("ALTER TABLE renewal_attempt_versions UPDATE state = 'PAID' WHERE state = 'FAILED'", "attempts"),
+    ],
+)
+async def test_missing_and_different_rows_of_subscriptions_are_reported_and_repaired(
+    statement: str,
+    kind: str,
+    subscriptions: BothAgents,
+    own: Settings,
+    own_clickhouse: AsyncClient,
+    database: AsyncEngine,
+) -> None:
+    await send_all(own, database)
+    await own_clickhouse.command(statement, settings={"mutations_sync": 1})
+
+    reported = await check(own, None, 0, repair=False)
+    assert {difference.kind for difference in reported.remaining} == {kind}
+
+    repaired = await check(own, None, 0, repair=True)
+    assert (repaired.subscriptions_sent, repaired.payments_sent) == (1, 0)
+    assert repaired.remaining == []

@@ -12,6 +12,7 @@ from aiokafka import TopicPartition
 from analytics import migrate as migrations
 from analytics.migrate import MigrationChanged
 from billing.messages.topics import EVENTS
+from billing.subscriptions.vocabulary import Status
 from billing.vocabulary import OperationStatus, OperationType, PaymentStatus
 from runtime.settings import Settings
 from sinks.batch import Batch, Event
@@ -19,7 +20,7 @@ from sinks.clickhouse.inserter import ClickHouseInserter, translate
 from tests.integration.sinks.bench import Bench, until
 from tests.integration.sinks.cable import cable_to
 from tests.integration.sinks.parts import Sql
-from tests.support.event_factories import CHANGED, a_change, an_operation, as_message
+from tests.support.event_factories import CHANGED, a_change, a_subscription_change, an_operation, as_message
 
 
 async def test_a_change_is_a_row_per_operation_and_one_of_the_payment(bench: Bench, sql: Sql) -> None:
@@ -143,6 +144,25 @@ async def test_what_the_server_refuses_goes_aside_and_its_neighbours_arrive(
     letter = await dead_letters(bench.consumer)
     assert b"lucky" in dict(letter.headers)["cause"]
     assert await sql.ask("SELECT count(), sum(captured) FROM payments") == [["59", str(sum(range(60)) - 41)]]
+
+
+async def test_events_of_both_topics_become_rows_and_a_repeat_changes_nothing(bench: Bench, sql: Sql) -> None:
+    change = a_subscription_change()
+    later = msgspec.structs.replace(
+        change, version=3, status=Status.ENDED, changed_at=CHANGED + timedelta(days=1), periods=(), arr_before=478_800,
+        arr_after=0, movement="CHURN_VOLUNTARY",
+    )  # fmt: skip
+    async with bench.sink("analytics", clickhouse_url=sql.url):
+        await bench.publish([change, a_change(), later, change])
+        await bench.drained(4)
+
+    assert await sql.ask("SELECT status, version, arr FROM subscriptions") == [["ENDED", "3", "0"]]
+    assert await sql.ask("SELECT version, movement FROM subscription_changes ORDER BY version") == [
+        ["2", "NEW"],
+        ["3", "CHURN_VOLUNTARY"],
+    ]
+    assert await sql.ask("SELECT number, status FROM subscription_periods") == [["1", "PAID"]]
+    assert await sql.ask("SELECT count() FROM payments") == [["1"]]
 
 
 async def test_a_second_insert_for_the_same_ranges_is_dropped_by_the_server(sql: Sql) -> None:

@@ -11,11 +11,15 @@ from msgspec.structs import astuple
 from analytics.migrate import read_migrations
 from analytics.rows import TABLES
 from analytics.translate import rows_for
+from analytics.translate_subscription import rows_for_subscription
 from billing.errors import InvalidMessage
 from billing.messages import ItemView
 from billing.messages.event_parts import CallView, EntryView, LineView, PostingView
+from billing.messages.subscription_events import PeriodView
+from billing.subscriptions.vocabulary import PeriodStatus
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
-from tests.support.event_factories import CHANGED, CREATED, a_change, an_operation
+from tests.support.event_factories import CHANGED, CREATED, a_change, a_subscription_change, an_operation
+from tests.support.subscriptions import active
 
 
 def test_every_operation_of_the_change_is_a_row_and_the_payment_is_one() -> None:
@@ -77,6 +81,8 @@ KINDS = {
     int: r"U?Int(32|64)",
     str: r"(LowCardinality\()?String\)?",
     datetime: r"DateTime64\(6, 'UTC'\)",
+    datetime | None: r"Nullable\(DateTime64\(6, 'UTC'\)\)",
+    UUID | None: r"Nullable\(UUID\)",
     dict[str, str]: r"Map\(String, String\)",
 }
 
@@ -101,6 +107,52 @@ def test_the_rows_have_the_columns_of_the_schema_and_their_types(table: str) -> 
     assert names == list(fields)
     for name, type in columns.items():
         assert re.fullmatch(KINDS[fields[name]], type), (name, type)
+
+
+def test_a_subscription_s_change_is_a_row_of_what_it_is_and_one_of_the_change() -> None:
+    world = active()
+    (started,) = [d.event for d in world.decisions if d.event is not None and d.event.movement == "NEW"]
+    rows = rows_for_subscription(started, 4, 17)
+
+    s, change = rows.subscription, rows.change
+    assert (s.subscription_id, s.version, s.status, s.life) == (world.subscription.id, 2, "ACTIVE", 1)
+    assert (s.amount, s.arr, s.currency, s.interval_unit, s.interval_count) == (39_900, 478_800, "RUB", "MONTH", 1)
+    assert (s.period, s.due_period, s.period_end_at) == (1, 2, started.period.end_at if started.period else None)
+    assert (s.cancel_at, s.ended_at, s.end_reason) == (None, None, "")
+    assert (change.status_before, change.status, change.movement) == ("INCOMPLETE", "ACTIVE", "NEW")
+    assert (change.arr_before, change.arr_after, change.changed_at) == (0, 478_800, started.changed_at)
+    assert {(r.stream_partition, r.stream_offset) for r in (s, change)} == {(4, 17)}
+
+
+def test_periods_and_attempts_that_a_change_made_or_moved_are_rows() -> None:
+    world = active()
+    world.until_charge()
+    decision = world.fail("insufficient_funds")
+    assert decision.event is not None
+    rows = rows_for_subscription(decision.event, 0, 0)
+    (attempt,) = rows.attempts
+
+    assert rows.periods == ()
+    assert (attempt.period, attempt.number, attempt.purpose, attempt.trigger) == (2, 1, "RENEWAL", "SCHEDULE")
+    assert (attempt.state, attempt.decline, attempt.reason) == ("FAILED", "SOFT", "insufficient_funds")
+    assert (attempt.amount, attempt.ended_at) == (39_900, world.now)
+    (period,) = rows_for_subscription(a_subscription_change(), 0, 0).periods
+    assert (period.number, period.life, period.status, period.amount) == (1, 1, "PAID", 39_900)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"arr_after": 2**63},
+        {"life": 2**32},
+        {"access_until": datetime(9999, 1, 1, tzinfo=UTC)},
+        {"ended_at": datetime(2026, 11, 23, tzinfo=None)},  # noqa: DTZ001
+        {"periods": (PeriodView(1, 1, CREATED, CHANGED, UUID(int=1), 2**63, "RUB", PeriodStatus.PAID, UUID(int=2)),)},
+    ],
+)
+def test_a_subscription_s_value_that_no_column_can_hold_is_refused(bad: dict[str, object]) -> None:
+    with pytest.raises(InvalidMessage, match="does not fit"):
+        rows_for_subscription(a_subscription_change(**bad), 0, 0)
 
 
 def test_products_entries_and_the_call_are_rows_of_their_own() -> None:

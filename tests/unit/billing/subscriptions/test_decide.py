@@ -21,7 +21,7 @@ from billing.messages.subscription_commands import (
 from billing.subscriptions import simulation
 from billing.subscriptions.methods import Method
 from billing.subscriptions.prices import RefundRule
-from billing.subscriptions.vocabulary import AttemptState, EndReason, PeriodStatus, Purpose, Status, Trigger
+from billing.subscriptions.vocabulary import AttemptState, Decline, EndReason, PeriodStatus, Purpose, Status, Trigger
 from tests.support.subscriptions import NOW, World, active, price, subscribe
 
 DAY = timedelta(days=1)
@@ -320,6 +320,15 @@ class TestDunning:
         world.until_charge()
         world.fail("issuer_unavailable")
         assert world.notices[-1] == "payment_failed"
+
+    @pytest.mark.parametrize("reason", ["rolled_back", "withdrawn", "expired"])
+    def test_does_not_begin_for_a_charge_that_was_closed_before_a_bank_saw_it(self, reason: str) -> None:
+        world = active()
+        world.until_charge()
+        decision = world.fail(reason)
+        assert world.subscription.status is Status.ACTIVE
+        assert decision.event is not None
+        assert [a.decline for a in decision.event.attempts] == [Decline.OURS]
 
     def test_waits_for_the_outcome_of_an_open_charge_before_it_takes_access_away_or_ends(self) -> None:
         world = declined()
