@@ -79,14 +79,16 @@ class Contact(msgspec.Struct, frozen=True, omit_defaults=True):
     phone: str | None = None
 
 
-#: What a payment of a subscription is for: the first payment opens it, a renewal charges its saved method.
+#: What a payment of a subscription is for: the first payment opens it, a renewal charges its saved method, and a customer
+#: pays a declined renewal on a page.
 FIRST: Final = "FIRST"
 RENEWAL: Final = "RENEWAL"
+PAY: Final = "PAY"
 
 
 class SubscriptionRef(msgspec.Struct, frozen=True):
     """The attempt of a subscription that a payment is: the subscription's ``id``, the number of the ``period`` that is
-    paid for, the number of the ``attempt`` at it. ``purpose``: :data:`FIRST` or :data:`RENEWAL`."""
+    paid for, the number of the ``attempt`` at it. ``purpose``: :data:`FIRST`, :data:`RENEWAL` or :data:`PAY`."""
 
     id: UUID
     period: int
@@ -126,6 +128,6 @@ class Order(msgspec.Struct, frozen=True):
         """Raise :class:`InvalidCart` or :class:`InvalidMoney` unless the order can be paid."""
         exponent(self.currency)
         _ = self.access_until
-        if self.subscription is not None and self.subscription.purpose not in (FIRST, RENEWAL):
+        if self.subscription is not None and self.subscription.purpose not in (FIRST, RENEWAL, PAY):
             raise InvalidCart(f"{self.subscription.purpose!r} is no purpose of a subscription's payment")
         self.cart.check(self.amount)

@@ -23,9 +23,17 @@ from ingest_api.payments import list as payment_list
 from ingest_api.problems import pages
 from ingest_api.problems.handlers import ErrorHandlers
 from ingest_api.routing.provider_health import ProviderHealth
+from ingest_api.subscriptions import commands as subscription_commands
+from ingest_api.subscriptions import events as subscription_events
+from ingest_api.subscriptions import list as subscription_list
+from ingest_api.subscriptions import plans, subscribe
+from ingest_api.subscriptions import read as subscription_read
 from ingest_api.webhooks.endpoint import webhook_router
 from providers.base import CallbackVerifier
 from storage.access.key_ring import KeyRing
+
+#: What is started and closed with the application.
+_Part = Instance | CallbackVerifier | Writer | Replies | ChangeStreams[Any] | KeyRing | ProviderHealth
 
 
 def create_app(dependencies: Dependencies) -> ASGIApp:
@@ -52,6 +60,12 @@ def create_app(dependencies: Dependencies) -> ASGIApp:
         act.router,
         events.router,
         payment_methods.router,
+        plans.router,
+        subscribe.router,
+        subscription_list.router,
+        subscription_read.router,
+        subscription_commands.router,
+        subscription_events.router,
         webhook_router(dependencies),
         health.router,
         pages.router,
@@ -98,12 +112,13 @@ def _lifespan(dependencies: Dependencies) -> Callable[[FastAPI], AbstractAsyncCo
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(dependencies.reads.close)
-            started: list[Instance | CallbackVerifier | Writer | Replies | ChangeStreams | KeyRing | ProviderHealth] = [
+            started: list[_Part] = [
                 dependencies.instance,
                 *dependencies.verifiers.values(),
                 dependencies.writer,
                 dependencies.replies,
                 dependencies.changes,
+                dependencies.subscription_changes,
                 dependencies.admission.keys,
                 dependencies.selector.health,
             ]

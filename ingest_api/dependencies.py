@@ -1,6 +1,6 @@
 """What the endpoints work with: handed to the application when it is made, and to each endpoint by FastAPI."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Protocol
@@ -9,7 +9,10 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from billing.messages import PaymentChanged, Refusal
+from billing.messages.subscription_events import AttemptView, PeriodView, SubscriptionChanged
 from billing.payments.model import Payment
+from billing.subscriptions.model import Subscription
+from billing.subscriptions.prices import Price
 from ingest_api.auth.admission import Admission
 from ingest_api.edge.idempotency import RecentKeys
 from ingest_api.instance import Instance
@@ -23,6 +26,8 @@ from runtime.settings import IngestSettings
 from storage.journal.story import TimelineEntry
 from storage.payments.lists import Cursor, Filters
 from storage.saved_methods import StoredMethod
+from storage.subscriptions.lists import SubscriptionFilters
+from storage.subscriptions.plans import Change, NewPrice, Plan
 
 
 class Writer(Protocol):
@@ -92,9 +97,62 @@ class Methods(Protocol):
         """Remove a method: once this returns, no charge of it is sent. ``False``: it was removed before."""
 
 
+class Plans(Protocol):
+    """Plans and prices of clients. ``client_id``: whose."""
+
+    async def plans(self, client_id: str) -> list[Plan]:
+        """By id."""
+
+    async def plan(self, client_id: str, id: str) -> Plan | None:
+        """``None``: there is none with this id."""
+
+    async def price(self, client_id: str, id: UUID) -> Price | None:
+        """``None``: there is none with this id."""
+
+    async def create(self, change: Change, id: str, group: str, title: str) -> bool:
+        """Make a plan; ``False``: this command made it before. Raises :class:`~storage.subscriptions.plans.PlanRefused`."""
+
+    async def add_price(self, change: Change, plan_id: str, new: NewPrice) -> tuple[Price, bool]:
+        """The next version of a price, and whether it is new. Raises :class:`~storage.subscriptions.plans.PlanRefused`."""
+
+    async def archive(self, client_id: str, id: str, *, by: str, at: datetime) -> bool:
+        """No subscription begins with the plan any more; ``False``: it was archived before, or does not exist."""
+
+
+class Subscriptions(Protocol):
+    """Committed subscriptions. ``client_id``: whose."""
+
+    async def subscription(self, client_id: str, id: UUID) -> Subscription | None:
+        """``None``: the client has none with this id."""
+
+    async def subscriptions(
+        self, client_id: str, filters: SubscriptionFilters, after: Cursor | None, limit: int
+    ) -> list[Subscription]:
+        """At most ``limit``, newest first, starting behind ``after``."""
+
+    async def periods(self, id: UUID) -> list[PeriodView]:
+        """In order."""
+
+    async def attempts(self, id: UUID) -> list[AttemptView]:
+        """By period and number."""
+
+    async def timeline(self, id: UUID) -> list[TimelineEntry]:
+        """Everything that happened, in order."""
+
+    async def changes(self, id: UUID, version: int, limit: int) -> list[SubscriptionChanged]:
+        """The next changes after ``version``, at most ``limit``; empty when there are none."""
+
+    async def clock(self, client_id: str, id: UUID) -> datetime | None:
+        """The time (UTC) of a test clock; ``None``: the client has none with this id."""
+
+    async def charged_with(self, method_id: UUID) -> list[UUID]:
+        """The subscriptions that a saved method is charged for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """``clock`` gives the time in UTC; ``new_id`` an id that is never given twice."""
+    """``clock`` gives the time in UTC; ``new_id`` an id that is never given twice. ``sandboxes``: the providers at
+    which no real money moves."""
 
     settings: IngestSettings
     instance: Instance
@@ -104,11 +162,15 @@ class Dependencies:
     replies: Replies
     waiting: WaitingRequests
     recent_keys: RecentKeys
-    changes: ChangeStreams
+    changes: ChangeStreams[PaymentChanged]
+    subscription_changes: ChangeStreams[SubscriptionChanged]
     reads: Reads
     methods: Methods
+    plans: Plans
+    subscriptions: Subscriptions
     providers: Mapping[str, ProviderPlugin[Any, Any]]
     verifiers: Mapping[str, CallbackVerifier]
+    sandboxes: Collection[str]
     selector: ProviderSelector
     clock: Callable[[], datetime]
     new_id: Callable[[], str]

@@ -6,13 +6,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import count
 
+from billing.messages import PaymentChanged
+from billing.messages.subscription_events import SubscriptionChanged
+from billing.messages.topics import EVENTS, SUBSCRIPTION_EVENTS
 from ingest_api.app import create_app
 from ingest_api.auth.admission import Admission, RateLimits
 from ingest_api.dependencies import Dependencies
 from ingest_api.edge.idempotency import RecentKeys
 from ingest_api.edge.uvicorn_server import IngestServer, server_config
 from ingest_api.instance import Instance
-from ingest_api.kafka.change_streams import ChangeStreams
+from ingest_api.kafka.change_streams import ChangeStreams, StreamPlaces
 from ingest_api.kafka.replies import ReplyListener, WaitingRequests
 from ingest_api.kafka.writer import KafkaWriter
 from ingest_api.metrics import Metrics
@@ -20,6 +23,7 @@ from ingest_api.payment_methods.postgres_methods import PostgresMethods
 from ingest_api.payments.postgres_reads import PostgresReads
 from ingest_api.routing.provider_health import ProviderHealth
 from ingest_api.routing.selection import ProviderSelector, read_rules
+from ingest_api.subscriptions.postgres_subscriptions import PostgresPlans, PostgresSubscriptions
 from providers import registry
 from runtime.http.server import serve_http
 from runtime.metrics import served
@@ -41,7 +45,9 @@ def serve(dependencies: Dependencies) -> None:
     app = create_app(dependencies)
     config = server_config(dependencies, app, dependencies.settings.ingest_host, dependencies.settings.ingest_port)
     with served(dependencies.metrics.registry, dependencies.settings):
-        serve_http(IngestServer(config, (dependencies.waiting, dependencies.changes)))
+        serve_http(
+            IngestServer(config, (dependencies.waiting, dependencies.changes, dependencies.subscription_changes))
+        )
 
 
 def build_dependencies(settings: IngestSettings) -> Dependencies:
@@ -61,6 +67,7 @@ def build_dependencies(settings: IngestSettings) -> Dependencies:
     reads = PostgresReads(engine)
     rules = read_rules(settings.routes_file, providers)
     instance = Instance(settings, engine.begin)
+    places = StreamPlaces(settings, metrics)
     return Dependencies(
         settings=settings,
         instance=instance,
@@ -70,11 +77,15 @@ def build_dependencies(settings: IngestSettings) -> Dependencies:
         replies=ReplyListener(settings, lambda: instance.slot, waiting, metrics),
         waiting=waiting,
         recent_keys=RecentKeys(),
-        changes=ChangeStreams(settings, metrics),
+        changes=ChangeStreams(settings, places, PaymentChanged, EVENTS),
+        subscription_changes=ChangeStreams(settings, places, SubscriptionChanged, SUBSCRIPTION_EVENTS),
         reads=reads,
         methods=PostgresMethods(engine, _now),
+        plans=PostgresPlans(engine),
+        subscriptions=PostgresSubscriptions(engine),
         providers=providers,
         verifiers=registry.build_verifiers(of_providers),
+        sandboxes=frozenset(name for name, given in of_providers.items() if not given.takes_money),
         selector=ProviderSelector(rules, registry.read_capabilities(of_providers), ProviderHealth(reads)),
         clock=_now,
         new_id=_new_ids(),

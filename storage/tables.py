@@ -353,6 +353,7 @@ OPERATOR_ACTIONS: Final = Table(
 )
 
 
+#: ``command_id``, ``fingerprint``: of the command that made the row, so that a repeat is recognised.
 PLANS: Final = Table(
     "plans",
     METADATA,
@@ -362,6 +363,11 @@ PLANS: Final = Table(
     _required("title", Text()),
     _required("created_at", _TIME),
     Column("archived_at", _TIME),
+    Column("created_by", Text),
+    Column("archived_by", Text),
+    Column("command_id", Uuid),
+    Column("fingerprint", Text),
+    Index("plans_command", "command_id", unique=True),
 )
 
 #: ``terms``: the whole :class:`~billing.subscriptions.prices.Price`. No row ever changes.
@@ -377,8 +383,11 @@ PRICES: Final = Table(
     _required("terms", JSONB()),
     _required("created_at", _TIME),
     _required("created_by", Text()),
+    Column("command_id", Uuid),
+    Column("fingerprint", Text),
     UniqueConstraint("client_id", "plan", "currency", "version"),
     ForeignKeyConstraint(["client_id", "plan"], ["plans.client_id", "plans.id"]),
+    Index("prices_command", "command_id", unique=True),
 )
 
 CONSENTS: Final = Table(

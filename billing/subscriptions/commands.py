@@ -46,7 +46,7 @@ def repeated(command: SubscriptionCommand, s: Subscription, now: datetime) -> De
         draft = Draft(s, now, before=s)
         draft.see_charge(reply_to=command.reply_to)
         return draft.build()
-    return unchanged(s, command.reply_to, replayed=True)
+    return unchanged(s, command.reply_to, replayed=True, refunded=known.refunded)
 
 
 def subscribe(command: Subscribe, s: Subscription | None, now: datetime) -> Decision:
@@ -86,6 +86,7 @@ def cancel(command: CancelSubscription, s: Subscription, now: datetime) -> Decis
                 draft.tell("cancelled", ends_at=s.period.end_at)
             return draft.build()
         draft.refunded = _cut(draft, command)
+        _note(draft, command, draft.refunded)
     # What was not paid for is not sold: nothing is owed.
     draft.end(Event.CANCELLED, EndReason.CANCELLED)
     draft.tell("ended", ends_at=now, reason=EndReason.CANCELLED.value)
@@ -223,9 +224,10 @@ def _draft(command: SubscriptionCommand, s: Subscription, now: datetime) -> Draf
     return draft
 
 
-def _note(draft: Draft, command: SubscriptionCommand) -> None:
-    latest = draft.s.commands[-_COMMANDS_KEPT + 1 :]
-    draft.update(commands=(*latest, CommandRef(command.command_id, command.fingerprint)))
+def _note(draft: Draft, command: SubscriptionCommand, refunded: int = 0) -> None:
+    others = tuple(c for c in draft.s.commands if c.id != command.command_id)
+    noted = CommandRef(command.command_id, command.fingerprint, refunded)
+    draft.update(commands=(*others[-_COMMANDS_KEPT + 1 :], noted))
 
 
 def _cut(draft: Draft, command: CancelSubscription) -> int:

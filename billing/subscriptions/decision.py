@@ -53,7 +53,7 @@ class Decision(msgspec.Struct, frozen=True):
     """The consequences of one message: the subscription's new state, and what to store and publish.
 
     ``payments``: messages to the payments inbox. ``event`` is set exactly when the subscription changed. ``consent``: to
-    keep, of the life that began.
+    keep, of the life that began. ``refunded``: minor units that a cancellation gives back.
     """
 
     subscription: Subscription | None
@@ -63,6 +63,7 @@ class Decision(msgspec.Struct, frozen=True):
     refusal: Refusal | None = None
     reply: SubscriptionReply | None = None
     reply_partition: int = 0
+    refunded: int = 0
 
 
 class Draft:
@@ -268,6 +269,7 @@ class Draft:
             self.consent,
             reply=answer(self.s, self.waiting, refunded=self.refunded),
             reply_partition=0 if self.waiting is None else self.waiting.partition,
+            refunded=self.refunded,
         )
 
     def _record(
@@ -324,10 +326,14 @@ def refuse(s: Subscription | None, command: SubscriptionCommand, code: str, deta
     return Decision(s, refusal=refusal, reply=reply, reply_partition=reply_to.partition)
 
 
-def unchanged(s: Subscription, reply_to: ReplyTo | None = None, *, replayed: bool = False) -> Decision:
-    """Change nothing; show a waiting caller what is."""
+def unchanged(
+    s: Subscription, reply_to: ReplyTo | None = None, *, replayed: bool = False, refunded: int = 0
+) -> Decision:
+    """Change nothing; show a waiting caller what is. ``refunded``: minor units that the command gave back when it was
+    carried out."""
     partition = 0 if reply_to is None else reply_to.partition
-    return Decision(s, reply=answer(s, reply_to, replayed=replayed), reply_partition=partition)
+    reply = answer(s, reply_to, replayed=replayed, refunded=refunded)
+    return Decision(s, reply=reply, reply_partition=partition)
 
 
 def snapshot(s: Subscription) -> SubscriptionSnapshot:

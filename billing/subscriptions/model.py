@@ -91,11 +91,12 @@ class Ended(msgspec.Struct, frozen=True):
     reason: EndReason
 
 
-class CommandRef(msgspec.Struct, frozen=True):
-    """A command that was carried out."""
+class CommandRef(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A command that was carried out. ``refunded``: minor units that it gave back, for the answer to a repeat."""
 
     id: UUID
     fingerprint: str
+    refunded: int = 0
 
 
 class Subscription(msgspec.Struct, frozen=True, omit_defaults=True):

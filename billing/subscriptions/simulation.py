@@ -72,6 +72,36 @@ def captured(payment: CreatePayment, at: datetime, *, saves: bool = True, versio
     return _outcome(payment, at, PaymentStatus.CAPTURED, version, captured=payment.order.amount, method_ref=saved)
 
 
+def paid_charge(s: Subscription, at: datetime) -> PaymentOutcome:
+    """The outcome that pays the open charge of ``s``, by the method that it has or that the payment saves."""
+    charge = s.charge
+    assert charge is not None, "a charge is open"
+    return PaymentOutcome(
+        subscription_id=s.id,
+        payment_id=charge.payment_id,
+        payment_version=charge.payment_version + 1,
+        period=charge.period,
+        attempt=charge.number,
+        purpose=charge.purpose,
+        state=PaymentStatus.CAPTURED,
+        operation_state="SUCCEEDED",
+        reason=None,
+        kind=None,
+        help=None,
+        retry_after_s=None,
+        amount=charge.amount,
+        captured=charge.amount,
+        refunded=0,
+        currency=charge.currency,
+        provider=charge.provider,
+        payment_url=None,
+        method_ref=f"method of {charge.payment_id}" if charge.method_id is None or s.method is None else s.method.ref,
+        method_title=None,
+        method_expires=None,
+        at=at,
+    )
+
+
 def failed(payment: CreatePayment, at: datetime, reason: str, *, version: int = 2) -> PaymentOutcome:
     """The outcome of a payment that failed for ``reason`` (docs/reasons.md)."""
     return _outcome(payment, at, PaymentStatus.FAILED, version, reason=reason)

@@ -23,5 +23,23 @@ async def writing_client(request: Request, dependencies: Injected, _key: _Docume
     return dependencies.admission.admit(request, Scope.PAYMENTS_WRITE)
 
 
+async def subscriptions_reader(request: Request, dependencies: Injected, _key: _Documented) -> str:
+    """The client's name; 401, 403 or 429 unless it may read subscriptions now."""
+    return dependencies.admission.admit(request, Scope.SUBSCRIPTIONS_READ)
+
+
+async def subscriptions_writer(request: Request, dependencies: Injected, _key: _Documented) -> str:
+    """The client's name; 401, 403 or 429 unless it may write subscriptions now."""
+    return dependencies.admission.admit(request, Scope.SUBSCRIPTIONS_WRITE)
+
+
+async def administrator(request: Request, dependencies: Injected, _key: _Documented) -> str:
+    """The client's name; 401, 403 or 429 unless it may do what operators do."""
+    return dependencies.admission.admit(request, Scope.ADMIN)
+
+
 ReadingClient = Annotated[str, Depends(reading_client)]
 WritingClient = Annotated[str, Depends(writing_client)]
+SubscriptionsReader = Annotated[str, Depends(subscriptions_reader)]
+SubscriptionsWriter = Annotated[str, Depends(subscriptions_writer)]
+Administrator = Annotated[str, Depends(administrator)]

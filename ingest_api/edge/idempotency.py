@@ -53,8 +53,14 @@ def payment_id(client: str, key: str) -> UUID:
     return uuid5(NAMESPACE, f"{client}:{key}")
 
 
+def command_id(client: str, key: str) -> UUID:
+    """The id of a command that makes no payment itself. Commands that open payments have the same ids: a key belongs to
+    one command of its client."""
+    return payment_id(client, key)
+
+
 def operation_id(client: str, payment: UUID, key: str) -> UUID:
-    """The same for every repeat of a command on a payment. Ids that the service makes up below a payment have no colon
+    """The same for every repeat of a command on a payment or a subscription. Ids that the service makes up below a payment have no colon
     in their names: a client cannot hit one."""
     return uuid5(payment, f"{client}:{key}")
 

@@ -1,17 +1,18 @@
-"""Clients that follow a payment, and the one consumer of ``billing.events`` that serves them all."""
+"""Clients that follow a payment or a subscription, and the one consumer of each topic of events that serves them all."""
 
 import asyncio
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Generic, TypeVar
 from uuid import UUID
 
 import structlog
 
 from billing.errors import InvalidMessage
 from billing.messages import PaymentChanged, decode_envelope
-from billing.messages.topics import EVENTS, Topic
+from billing.messages.subscription_events import SubscriptionChanged
+from billing.messages.topics import Topic
 from ingest_api.metrics import Metrics
 from ingest_api.problems import Problem, ProblemError, unavailable
 from runtime.http.connections import connection_limit
@@ -26,16 +27,19 @@ FULL_RETRY_AFTER_S: Final = 10
 QUEUE_MAX: Final = 32
 
 
-class ChangeStream:
+C = TypeVar("C", PaymentChanged, SubscriptionChanged)
+
+
+class ChangeStream(Generic[C]):
     """The stream of one client. ``behind``: changes may have been missed, so the journal has to be read."""
 
     def __init__(self) -> None:
         self.behind = True
         self.closed = False
-        self._queue: deque[PaymentChanged] = deque()
+        self._queue: deque[C] = deque()
         self._ready = asyncio.Event()
 
-    def offer(self, change: PaymentChanged) -> None:
+    def offer(self, change: C) -> None:
         """Queue a change; when there are too many, drop them all and fall behind."""
         if len(self._queue) >= QUEUE_MAX:
             self.fall_behind()
@@ -63,7 +67,7 @@ class ChangeStream:
             return False
         return True
 
-    def drain(self) -> list[PaymentChanged]:
+    def drain(self) -> list[C]:
         """Take the queued changes."""
         self._ready.clear()
         drained = list(self._queue)
@@ -71,57 +75,72 @@ class ChangeStream:
         return drained
 
 
-class ChangeStreams:
-    """All streams of this process. The topic is consumed only while there is a stream, so that other requests do not pay
-    for it."""
+class StreamPlaces:
+    """How many streams of any kind may be open in this process, and to each API client."""
 
-    def __init__(
-        self, settings: IngestSettings, metrics: Metrics, *, connections: int | None = None, topic: Topic = EVENTS
-    ) -> None:
+    def __init__(self, settings: IngestSettings, metrics: Metrics, *, connections: int | None = None) -> None:
         """``connections``: of the process at once, by default as the settings and the limit of open files say."""
         places = connection_limit(settings.ingest_connections) if connections is None else connections
-        self._settings = settings
-        self._topic = topic
         self._metrics = metrics
         self._limit = min(settings.ingest_event_streams, max(1, places // 2))
         self._client_limit = settings.ingest_event_streams_per_client
-        self._streams: dict[UUID, set[ChangeStream]] = {}
         self._by_client: Counter[str] = Counter()
+
+    @contextmanager
+    def taken(self, client: str) -> Iterator[None]:
+        """One place. Raises :class:`ProblemError`: 429 when the client has too many, 503 when there are too many in all."""
+        if self._by_client[client] >= self._client_limit:
+            detail = f"{self._client_limit} streams are open here, more are not allowed to one API client"
+            raise ProblemError(Problem.TOO_MANY_STREAMS, detail, headers={"Retry-After": str(FULL_RETRY_AFTER_S)})
+        if self._by_client.total() >= self._limit:
+            raise unavailable("no more clients can listen here")
+        self._count(client, +1)
+        try:
+            yield
+        finally:
+            self._count(client, -1)
+
+    def _count(self, client: str, by: int) -> None:
+        self._by_client[client] += by
+        self._metrics.event_streams.labels(client).set(self._by_client[client])
+        if not self._by_client[client]:
+            del self._by_client[client]
+
+
+class ChangeStreams(Generic[C]):
+    """The streams of one topic in this process. The topic is consumed only while there is a stream, so that other
+    requests do not pay for it."""
+
+    def __init__(self, settings: IngestSettings, places: StreamPlaces, kind: type[C], topic: Topic) -> None:
+        self._settings = settings
+        self._topic = topic
+        self._kind: type[C] = kind
+        self._places = places
+        self._streams: dict[UUID, set[ChangeStream[C]]] = {}
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
         self.is_live = False
 
     @contextmanager
-    def listen(self, payment_id: UUID, client: str) -> Iterator[ChangeStream]:
-        """A stream of the payment's changes for an API client. Raises :class:`ProblemError`: 429 when the client has too
-        many, 503 when there are too many in all or the process is shutting down."""
-        if self._by_client[client] >= self._client_limit:
-            detail = f"{self._client_limit} streams are open here, more are not allowed to one API client"
-            raise ProblemError(Problem.TOO_MANY_STREAMS, detail, headers={"Retry-After": str(FULL_RETRY_AFTER_S)})
-        if self._closed or self._by_client.total() >= self._limit:
+    def listen(self, subject_id: UUID, client: str) -> Iterator[ChangeStream[C]]:
+        """A stream of the changes of a payment or subscription for an API client. Raises :class:`ProblemError`: 429 when
+        the client has too many, 503 when there are too many in all or the process is shutting down."""
+        if self._closed:
             raise unavailable("no more clients can listen here")
-        stream = ChangeStream()
-        streams = self._streams.setdefault(payment_id, set())
-        streams.add(stream)
-        self._counted(client, +1)
-        try:
-            yield stream
-        finally:
-            streams.discard(stream)
-            if not streams:
-                self._streams.pop(payment_id, None)
-            self._counted(client, -1)
-
-    def _counted(self, client: str, by: int) -> None:
-        self._by_client[client] += by
-        self._metrics.event_streams.labels(client).set(self._by_client[client])
-        if not self._by_client[client]:
-            del self._by_client[client]
-        if self._by_client:
+        with self._places.taken(client):
+            stream = ChangeStream[C]()
+            streams = self._streams.setdefault(subject_id, set())
+            streams.add(stream)
             self._wanted.set()
-        else:
-            self._wanted.clear()
+            try:
+                yield stream
+            finally:
+                streams.discard(stream)
+                if not streams:
+                    self._streams.pop(subject_id, None)
+                if not self._streams:
+                    self._wanted.clear()
 
     async def start(self) -> None:
         """Begin to consume when there is a stream; returns at once."""
@@ -148,14 +167,14 @@ class ChangeStreams:
     @property
     def wanted(self) -> bool:
         """Whether there is a stream."""
-        return bool(self._by_client)
+        return bool(self._streams)
 
     def choose(self, partitions: Sequence[int]) -> Sequence[int]:
-        """All: a client may follow any payment."""
+        """All: a client may follow any payment or subscription."""
         return partitions
 
     def live(self, _partitions: Sequence[int]) -> None:
-        """Earlier changes are in the journal: the payments agent commits before it publishes."""
+        """Earlier changes are in the journal: an agent commits before it publishes."""
         self.is_live = True
         for stream in self._all():
             stream.fall_behind()
@@ -165,7 +184,7 @@ class ChangeStreams:
         self.is_live = False
 
     def take(self, key: bytes | None, value: bytes | None) -> None:
-        """Pass a change to the streams of its payment. Of other messages only the key is read."""
+        """Pass a change to the streams of its subject. Of other messages only the key is read."""
         try:
             streams = self._streams.get(UUID((key or b"").decode()))
             if not streams:
@@ -174,9 +193,9 @@ class ChangeStreams:
         except (ValueError, InvalidMessage) as error:
             log.warning("not an event on the events topic", error=type(error).__name__)
             return
-        if isinstance(message, PaymentChanged):
+        if isinstance(message, self._kind):
             for stream in streams:
                 stream.offer(message)
 
-    def _all(self) -> list[ChangeStream]:
+    def _all(self) -> list[ChangeStream[C]]:
         return [stream for streams in self._streams.values() for stream in streams]

@@ -10,10 +10,13 @@ import structlog
 
 from billing.errors import InvalidMessage
 from billing.messages import Reply, decode_envelope
+from billing.messages.subscription_events import SubscriptionReply
 from billing.messages.topics import REPLIES
 from ingest_api.metrics import Metrics
 from runtime.kafka.tail import follow
 from runtime.settings import KafkaSettings
+
+AnyReply = Reply | SubscriptionReply
 
 #: Requests that wait at once; when there are more, a command is answered without waiting. A waiting request
 #: costs a few KB: this bounds them to tens of MB.
@@ -26,14 +29,14 @@ class WaitingRequests:
     def __init__(self, metrics: Metrics, limit: int = MAX_WAITING) -> None:
         self._metrics = metrics
         self._limit = limit
-        self._futures: dict[str, asyncio.Future[Reply | None]] = {}
+        self._futures: dict[str, asyncio.Future[AnyReply | None]] = {}
         self._closed = False
 
     def __len__(self) -> int:
         return len(self._futures)
 
     @contextmanager
-    def register(self, correlation_id: str) -> Iterator["asyncio.Future[Reply | None] | None"]:
+    def register(self, correlation_id: str) -> Iterator["asyncio.Future[AnyReply | None] | None"]:
         """A future for the reply with this id while the context is open; ``None`` when too many requests wait.
 
         The future's result is ``None`` when the process shuts down.
@@ -42,7 +45,7 @@ class WaitingRequests:
             self._metrics.waits.labels("full").inc()
             yield None
             return
-        future: asyncio.Future[Reply | None] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[AnyReply | None] = asyncio.get_running_loop().create_future()
         self._futures[correlation_id] = future
         self._metrics.waiting.inc()
         try:
@@ -51,7 +54,7 @@ class WaitingRequests:
             del self._futures[correlation_id]
             self._metrics.waiting.dec()
 
-    def resolve(self, reply: Reply) -> None:
+    def resolve(self, reply: AnyReply) -> None:
         """Pass a reply to the request that waits for it. None does when the reply is late or another process's."""
         future = self._futures.get(reply.correlation_id)
         if future is not None and not future.done():
@@ -70,8 +73,8 @@ class WaitingRequests:
                 future.set_result(None)
 
     async def wait(
-        self, future: "asyncio.Future[Reply | None]", disconnected: Callable[[], Awaitable[object]], deadline: float
-    ) -> Reply | None:
+        self, future: "asyncio.Future[AnyReply | None]", disconnected: Callable[[], Awaitable[object]], deadline: float
+    ) -> AnyReply | None:
         """The reply, or ``None`` when there is none by ``deadline`` (:func:`time.monotonic`), the client disconnects or
         the process shuts down."""
         disconnect = asyncio.ensure_future(disconnected())
@@ -145,7 +148,7 @@ class ReplyListener:
         except InvalidMessage as error:
             self._ignore(str(error))
             return
-        if isinstance(message, Reply):
+        if isinstance(message, AnyReply):
             self._waiting.resolve(message)
         else:
             self._ignore(f"a {message.TYPE}")

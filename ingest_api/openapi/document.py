@@ -8,10 +8,20 @@ from ingest_api.openapi.descriptions import describe
 from ingest_api.openapi.examples import EXAMPLES, EXAMPLES_IN_PROGRESS, problem_examples
 from ingest_api.payments.schemas import CancelIn, CaptureIn, CreatePaymentIn, RefundIn, VoidIn, leave_out_null
 from ingest_api.problems import ProblemDocument
+from ingest_api.subscriptions.schemas import (
+    AddPriceIn,
+    CancelSubscriptionIn,
+    CreatePlanIn,
+    ExtendIn,
+    KeepSubscriptionIn,
+    PayNowIn,
+    SubscribeIn,
+)
 
 _REF_TEMPLATE: Final = "#/components/schemas/{model}"
 
-DESCRIPTION: Final = """Payments of the cinema: open one, send the customer to its `payment_url`, read its outcome.
+DESCRIPTION: Final = """Payments and subscriptions of the cinema: open a payment or subscribe, send the customer to the `payment_url`, read the
+outcome.
 
 - Amounts are integers in minor units (kopecks, cents). Times are RFC 3339 in UTC.
 - A 2xx means that the request is stored. Commands carry an `Idempotency-Key`: a command that is repeated with the same
@@ -24,6 +34,8 @@ DESCRIPTION: Final = """Payments of the cinema: open one, send the customer to i
 #: What the parameters mean that no signature describes.
 PARAMETERS: Final = {
     "payment_id": "the payment",
+    "plan_id": "the plan",
+    "subscription_id": "the subscription",
     "operation_id": "the operation, by the id that its command was answered with",
     "code": "the end of the type's URI",
     "customer_id": "payments of this customer",
@@ -34,6 +46,8 @@ PARAMETERS: Final = {
 TAGS: Final = [
     {"name": "payments", "description": "Open, read, capture, void, refund and cancel payments"},
     {"name": "payment methods", "description": "List and remove what customers let you charge again"},
+    {"name": "plans", "description": "What customers subscribe to, and what it costs"},
+    {"name": "subscriptions", "description": "Subscribe, read, pay, keep, cancel and extend subscriptions"},
     {"name": "webhooks", "description": "Callbacks of the payment providers; not for clients"},
     {"name": "problems", "description": "What can go wrong, and what helps"},
     {"name": "health", "description": "For operators: liveness, readiness, metrics"},
@@ -42,7 +56,20 @@ LICENSE: Final = {"name": "Apache 2.0", "identifier": "Apache-2.0"}
 CONTACT: Final = {"name": "The operators of the billing service"}
 SERVERS: Final = [{"url": "/", "description": "The host that serves this document"}]
 
-_BODIES: Final = (CreatePaymentIn, CaptureIn, VoidIn, RefundIn, CancelIn)
+_BODIES: Final = (
+    CreatePaymentIn,
+    CaptureIn,
+    VoidIn,
+    RefundIn,
+    CancelIn,
+    CreatePlanIn,
+    AddPriceIn,
+    SubscribeIn,
+    CancelSubscriptionIn,
+    KeepSubscriptionIn,
+    PayNowIn,
+    ExtendIn,
+)
 
 #: FastAPI documents its own errors wherever there is a parameter: here they are problem documents.
 _FRAMEWORK_ERRORS: Final = ("HTTPValidationError", "ValidationError")

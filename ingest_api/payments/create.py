@@ -20,7 +20,7 @@ from ingest_api.edge.bodies import json_body
 from ingest_api.edge.fast_path import DirectRoute
 from ingest_api.edge.prefer import Preference
 from ingest_api.openapi.responses import COMMAND, LOCATION, REPLAYED_HEADER, RETRY_AFTER, link, problems, request_body
-from ingest_api.payments.schemas import CreatePaymentIn, parse
+from ingest_api.payments.schemas import CreatePaymentIn, ReturnUrlsIn, parse
 from ingest_api.payments.submit import REPLAYED, documented_preference, outcome_of_first, preferred_wait, submit
 from ingest_api.payments.views import AcceptedView, PaymentView, payment_view
 from ingest_api.problems import RETRY_AFTER_S, FieldError, Problem, ProblemError, refused
@@ -104,7 +104,7 @@ class PaymentCreation:
         body = parse(CreatePaymentIn, await json_body(request, settings.body_limit_bytes))
         if body.provider is not None and body.provider not in dependencies.providers:
             raise ProblemError(Problem.UNKNOWN_PROVIDER, providers=sorted(dependencies.providers))
-        _require_allowed_hosts(body, request.state.api_key)
+        require_allowed_hosts(body.return_urls, request.state.api_key)
         wanted = preferred_wait(request, settings)
         payment_id = idempotency.payment_id(client, key)
         command = self._command(client, payment_id, body, await self._saved_method(client, payment_id, body))
@@ -182,11 +182,11 @@ class PaymentCreation:
         )
 
 
-def _require_allowed_hosts(body: CreatePaymentIn, key: ApiKey) -> None:
+def require_allowed_hosts(return_urls: ReturnUrlsIn | None, key: ApiKey) -> None:
     """422 for a URL at a host that the client may not send its customers to."""
-    if body.return_urls is None or key.return_hosts is None:
+    if return_urls is None or key.return_hosts is None:
         return
-    urls = {"success": body.return_urls.success, "failure": body.return_urls.failure}
+    urls = {"success": return_urls.success, "failure": return_urls.failure}
     errors = [
         FieldError(f"/return_urls/{name}", "Should have a host that is allowed to this API client")
         for name, url in urls.items()

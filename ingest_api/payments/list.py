@@ -23,6 +23,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from billing.payments.model import Payment
+from billing.subscriptions.model import Subscription
 from billing.vocabulary import PaymentStatus
 from ingest_api.auth.client import ReadingClient, reading_client
 from ingest_api.dependencies import Injected
@@ -71,12 +73,13 @@ def _moment(value: str) -> datetime:
 
 
 _Time = Annotated[datetime, BeforeValidator(_moment)]
-_Cursor = Annotated[
+#: The place after which a page begins, as a parameter of a list.
+PageCursor = Annotated[
     InstanceOf[Cursor],
     BeforeValidator(_decode_cursor),
     WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]+=*$"}),
 ]
-_CURSOR_EXAMPLE: Final = encode_cursor(Cursor(datetime(2026, 3, 1, 12, tzinfo=UTC), UUID(int=1)))
+CURSOR_EXAMPLE: Final = encode_cursor(Cursor(datetime(2026, 3, 1, 12, tzinfo=UTC), UUID(int=1)))
 
 
 class PaymentFilters(BaseModel):
@@ -92,7 +95,9 @@ class PaymentFilters(BaseModel):
     created_to: _Time | None = Field(default=None, description="before this time")
     metadata: Annotated[dict[MetadataKey, MetadataValue], Query(include_in_schema=False)] = {}
     limit: int = Field(default=LIMIT_DEFAULT, ge=1, le=LIMIT_MAX, description="payments a page")
-    cursor: _Cursor | None = Field(default=None, description="the `next_cursor` of a page", examples=[_CURSOR_EXAMPLE])
+    cursor: PageCursor | None = Field(
+        default=None, description="the `next_cursor` of a page", examples=[CURSOR_EXAMPLE]
+    )
     expand: Expand
 
     @model_validator(mode="before")
@@ -104,7 +109,7 @@ class PaymentFilters(BaseModel):
         return {**rest, "metadata": members} if members else rest
 
 
-async def _single_values(request: Request) -> None:
+async def single_values(request: Request) -> None:
     """422 for a card number in the query, and for a parameter that is in it twice: FastAPI would take the last."""
     items = request.query_params.multi_items()
     found = [name for name, value in items if _holds_card_number(name, value)]
@@ -120,6 +125,14 @@ def _holds_card_number(name: str, value: str) -> bool:
     return holds_card_number(name) or holds_card_number(value, may_be_trade_code=name.startswith("metadata["))
 
 
+def following_page(request: Request, response: Response, last: Payment | Subscription) -> str:
+    """The cursor of the page after ``last``; sets the Link header that leads to it."""
+    cursor = encode_cursor(Cursor(last.created_at, last.id))
+    url = request.url.include_query_params(cursor=cursor)
+    response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+    return cursor
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentPage:
     """Payments, newest first. ``has_more``: whether there is a next page; ``next_cursor`` is null on the last one."""
@@ -132,7 +145,7 @@ class PaymentPage:
 @router.get(
     "/v1/payments",
     summary="List payments",
-    dependencies=[Depends(reading_client), Depends(_single_values), CONDITIONAL],
+    dependencies=[Depends(reading_client), Depends(single_values), CONDITIONAL],
     responses=conditional("A page", **header("Link", 'rel="next"'))
     | problems(*ADMISSION, Problem.INVALID_REQUEST, Problem.CARD_NUMBER),
     openapi_extra={
@@ -167,11 +180,7 @@ async def list_payments(
     # One more than the page holds shows whether there is a next page.
     found = await dependencies.reads.payments(client, filters, query.cursor, query.limit + 1)
     shown = found[: query.limit]
-    following = None
-    if len(found) > len(shown):
-        following = encode_cursor(Cursor(shown[-1].created_at, shown[-1].id))
-        url = request.url.include_query_params(cursor=following)
-        response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+    following = following_page(request, response, shown[-1]) if len(found) > len(shown) else None
     return PaymentPage(
         data=tuple(expanded(payment, query.expand) for payment in shown),
         has_more=following is not None,

@@ -1,27 +1,24 @@
 """Reads of committed payments in Postgres."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.messages import PaymentChanged, Refusal
 from billing.payments.model import Payment
-from ingest_api.problems import ProblemError, unavailable
+from ingest_api.postgres import reading
+from ingest_api.problems import ProblemError
 from storage.journal.story import TimelineEntry, timeline_entries
 from storage.journal.timeline import changes_after, find_refusal, journal_of, postings_of
 from storage.payments.lists import Cursor, Filters, find_payment, list_payments
 from storage.processes.leases import is_understood
 from storage.providers.switches import open_breakers, switches
-
-log = structlog.get_logger(__name__)
 
 #: Seconds that Postgres has to answer a readiness probe.
 PROBE_S: Final = 1.0
@@ -93,12 +90,5 @@ class PostgresReads:
         """Close the pool."""
         await self._engine.dispose()
 
-    @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[AsyncConnection]:
-        try:
-            async with self._engine.connect() as connection:
-                await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-                yield connection
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("Postgres cannot be read", error=type(error).__name__)
-            raise unavailable("payments cannot be read now") from error
+    def _connected(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return reading(self._engine, "payments")

@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from time import monotonic
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -21,7 +21,9 @@ from billing.messages import (
     VoidPayment,
 )
 from billing.messages.catalogue import BASELINE_TYPES
-from billing.messages.topics import INBOX
+from billing.messages.subscription_commands import SubscriptionCommand
+from billing.messages.subscription_events import SubscriptionReply
+from billing.messages.topics import INBOX, SUBSCRIPTIONS
 from billing.payments.model import Payment
 from ingest_api.dependencies import Dependencies, Injected
 from ingest_api.edge.prefer import Preference, preference
@@ -29,6 +31,8 @@ from ingest_api.problems import RETRY_AFTER_S, Problem, ProblemError
 from runtime.settings import IngestSettings
 
 Command = CreatePayment | CapturePayment | VoidPayment | RefundPayment | RollbackPayment
+AnyCommand = Command | SubscriptionCommand
+R = TypeVar("R", Reply, SubscriptionReply)
 
 #: A response to a repeat of a command that was stored before.
 REPLAYED: Final = "Idempotent-Replayed"
@@ -76,17 +80,47 @@ async def submit(
     wanted: Preference,
     deadline: float,
 ) -> tuple[Reply | None, Preference]:
-    """Store ``command`` and wait for its reply until ``deadline`` (:func:`time.monotonic`).
+    """Store a command on a payment and wait for its reply until ``deadline`` (:func:`time.monotonic`).
 
     Returns the reply, ``None`` if there is none in time, and the preference that was applied. ``id`` is the
     envelope's, the same for every repeat. Raises :class:`~ingest_api.kafka.writer.NotStored`, and 503 while a worker
     runs that does not know the command.
     """
+    return await _submit(dependencies, request, command, Reply, id, source, client, wanted, deadline)
+
+
+async def submit_to_subscription(
+    dependencies: Dependencies,
+    request: Request,
+    command: SubscriptionCommand,
+    *,
+    source: str,
+    client: str,
+    wanted: Preference,
+    deadline: float,
+) -> tuple[SubscriptionReply | None, Preference]:
+    """:func:`submit` of a command to a subscription."""
+    id = f"{command.subscription_id}/{command.command_id}"
+    return await _submit(dependencies, request, command, SubscriptionReply, id, source, client, wanted, deadline)
+
+
+async def _submit(
+    dependencies: Dependencies,
+    request: Request,
+    command: AnyCommand,
+    kind: type[R],
+    id: str,
+    source: str,
+    client: str,
+    wanted: Preference,
+    deadline: float,
+) -> tuple[R | None, Preference]:
+    topic = SUBSCRIPTIONS if isinstance(command, SubscriptionCommand) else INBOX
     if command.TYPE not in BASELINE_TYPES and not await dependencies.reads.is_understood(command.TYPE):
         raise ProblemError(Problem.UPGRADE_IN_PROGRESS, headers={"Retry-After": str(RETRY_AFTER_S)})
 
-    async def store(command: Command) -> None:
-        subject = str(command.payment_id)
+    async def store(command: AnyCommand) -> None:
+        subject = str(command.subject_id)
         traceparent = request.headers.get("traceparent")
         envelope = Envelope.wrap(
             command,
@@ -97,7 +131,7 @@ async def submit(
             actor=f"client:{client}",
             traceparent=traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else None,
         )
-        await dependencies.writer.store(INBOX.name, subject.encode(), envelope.encode())
+        await dependencies.writer.store(topic.name, subject.encode(), envelope.encode())
 
     partition = dependencies.replies.partition
     if wanted.wait_s == 0 or partition is None:
@@ -109,7 +143,9 @@ async def submit(
             await store(command)
             return None, Preference(0)
         await store(msgspec.structs.replace(command, reply_to=ReplyTo(partition, correlation_id)))
-        return await dependencies.waiting.wait(future, request.receive, deadline), wanted
+        reply = await dependencies.waiting.wait(future, request.receive, deadline)
+        assert reply is None or isinstance(reply, kind), "a correlation id belongs to one command"
+        return reply, wanted
 
 
 async def outcome_of_first(

@@ -62,6 +62,20 @@ REFUSALS: Final[Mapping[str, Problem]] = {
     "items_not_refundable": Problem.ITEMS_NOT_REFUNDABLE,
     "cart_required": Problem.CART_REQUIRED,
     "cart_total_mismatch": Problem.CART_TOTAL_MISMATCH,
+    "plan_not_found": Problem.PLAN_NOT_FOUND,
+    "plan_exists": Problem.PLAN_EXISTS,
+    "plan_archived": Problem.PLAN_ARCHIVED,
+    "subscription_not_found": Problem.SUBSCRIPTION_NOT_FOUND,
+    "already_subscribed": Problem.ALREADY_SUBSCRIBED,
+    "first_payment_open": Problem.FIRST_PAYMENT_OPEN,
+    "charge_open": Problem.CHARGE_OPEN,
+    "nothing_due": Problem.NOTHING_DUE,
+    "no_method": Problem.NO_METHOD,
+    "not_cancelled": Problem.NOT_CANCELLED,
+    "subscription_ended": Problem.SUBSCRIPTION_ENDED,
+    "not_extendable": Problem.NOT_EXTENDABLE,
+    "invalid_price": Problem.INVALID_PRICE,
+    "invalid_end": Problem.INVALID_END,
 }
 
 #: Seconds after which a client may repeat a request that could not be served.

@@ -25,6 +25,8 @@ FRAMEWORK: Final[Mapping[int, Problem]] = {
 PARAMETERS: Final[Mapping[tuple[str, str], Problem]] = {
     ("path", "payment_id"): Problem.PAYMENT_NOT_FOUND,
     ("path", "operation_id"): Problem.OPERATION_NOT_FOUND,
+    ("path", "plan_id"): Problem.PLAN_NOT_FOUND,
+    ("path", "subscription_id"): Problem.SUBSCRIPTION_NOT_FOUND,
     ("header", "Idempotency-Key"): Problem.INVALID_IDEMPOTENCY_KEY,
 }
 

@@ -83,6 +83,20 @@ class Problem(ProblemType):
         "No payment method of this API client has this id.",
         "List the customer's payment methods. A method is saved when its payment is paid.",
     )
+    PLAN_NOT_FOUND = (
+        "plan-not-found",
+        404,
+        "The plan does not exist",
+        "No plan of this API client has this id.",
+        "List the plans. Each API client has its own.",
+    )
+    SUBSCRIPTION_NOT_FOUND = (
+        "subscription-not-found",
+        404,
+        "The subscription does not exist",
+        "No subscription of this API client has this id, or it was accepted a moment ago (202) and is not stored yet.",
+        "After a 202, repeat the request in a second. Otherwise check the id and the API key.",
+    )
     METHOD_NOT_ALLOWED = (
         "method-not-allowed",
         405,
@@ -175,6 +189,76 @@ class Problem(ProblemType):
         "A line names a product that was not sold, or more units than are left. Refunds in progress count as refunded.",
         "Read the payment with ?expand=cart and its operations. Name at most what is left.",
     )
+    PLAN_EXISTS = (
+        "plan-exists",
+        409,
+        "The plan exists",
+        "The API client has a plan with this id.",
+        "Read the plan, or take another id. A plan's title and group do not change.",
+    )
+    PLAN_ARCHIVED = (
+        "plan-archived",
+        409,
+        "The plan is archived",
+        "No subscription begins with an archived plan, and it gets no new prices. Running subscriptions go on.",
+        "Take another plan.",
+    )
+    ALREADY_SUBSCRIBED = (
+        "already-subscribed",
+        409,
+        "The customer is subscribed already",
+        "The customer has a subscription in this group of plans. A customer has one in each group.",
+        "Read the subscription at Location. It can be kept, paid or cancelled.",
+    )
+    FIRST_PAYMENT_OPEN = (
+        "first-payment-open",
+        409,
+        "The first payment is open",
+        "The subscription waits for its first payment. Its page is in 'payment_url', once the provider has given it.",
+        "Send the customer to 'payment_url', or subscribe again with 'replace'.",
+    )
+    CHARGE_OPEN = (
+        "charge-open",
+        409,
+        "A charge is open",
+        "The outcome of a charge of the saved method is not known yet; 'detail' says since when. Another payment could pay the period twice.",
+        "Wait for its outcome (read the subscription, or follow its events), then decide again.",
+    )
+    NOTHING_DUE = (
+        "nothing-due",
+        409,
+        "Nothing is due",
+        "Only a subscription in state PAST_DUE or ON_HOLD has something to pay.",
+        "Read the subscription. It renews by itself.",
+    )
+    NO_METHOD = (
+        "no-method",
+        409,
+        "The subscription has no payment method",
+        "The saved method was removed, or there never was one: nothing could be charged.",
+        "Name a saved payment method of the customer first.",
+    )
+    NOT_CANCELLED = (
+        "subscription-not-cancelled",
+        409,
+        "The subscription is not cancelled",
+        "Only a cancellation that waits for the end of the period can be taken back.",
+        "Read the subscription. One that has ended begins anew by subscribing.",
+    )
+    SUBSCRIPTION_ENDED = (
+        "subscription-ended",
+        409,
+        "The subscription has ended",
+        "The subscription is not running, or the time that was paid for is over.",
+        "Read the subscription. It begins anew by subscribing.",
+    )
+    NOT_EXTENDABLE = (
+        "subscription-not-extendable",
+        409,
+        "The subscription cannot be extended",
+        "Only a paid period of a running subscription can be extended.",
+        "Read the subscription and its periods.",
+    )
     CARD_NUMBER = (
         "card-number",
         422,
@@ -237,6 +321,41 @@ class Problem(ProblemType):
         "No provider takes this payment",
         "The payment names no provider, and no routing rule has a provider that takes this currency and amount.",
         "Check the currency and the amount, name a provider, or ask the operator of the service about the routing rules.",
+    )
+    UNKNOWN_PRICE = (
+        "unknown-price",
+        422,
+        "The price is unknown",
+        "The API client has no price with this id, or the plan does not exist or has no price in this currency.",
+        "List the plans with their prices.",
+    )
+    INVALID_PRICE = (
+        "invalid-price",
+        422,
+        "The price is not valid",
+        "The price cannot be charged; 'detail' names the rule.",
+        "Correct the price and send it with a new Idempotency-Key.",
+    )
+    INVALID_END = (
+        "invalid-end",
+        422,
+        "The new end is not valid",
+        "The new end of the period lies in the past, or not behind the present end.",
+        "Send an end in the future, behind the present one.",
+    )
+    UNKNOWN_TEST_CLOCK = (
+        "unknown-test-clock",
+        422,
+        "The test clock is unknown",
+        "The API client has no test clock with this id.",
+        "Make the test clock first.",
+    )
+    TEST_CLOCK_NEEDS_SANDBOX = (
+        "test-clock-needs-sandbox",
+        422,
+        "A test clock needs a sandbox",
+        "The provider takes real money: a subscription there lives by real time.",
+        "Leave 'test_clock' out, or use an installation whose providers are sandboxes.",
     )
     INVALID_ORDER = (
         "invalid-order",

@@ -1,7 +1,7 @@
 """Every setting of the service, by component. A function takes the class of what it uses, an entry point that of its
 process. Not here: the settings of one provider, which are in its folder."""
 
-from runtime.settings.base import ComponentSettings, MetricsSettings, ProcessSettings
+from runtime.settings.base import BusinessSettings, ComponentSettings, MetricsSettings, ProcessSettings
 from runtime.settings.consumers import (
     AnalyticsSettings,
     ProviderCallSettings,
@@ -12,7 +12,7 @@ from runtime.settings.consumers import (
 from runtime.settings.dependencies import ClickHouseSettings, KafkaSettings, PostgresSettings, RabbitmqSettings
 from runtime.settings.http import AdminSettings, ApiKeySettings, IngestAddressSettings, IngestSettings
 from runtime.settings.local_stack import LocalStackSettings, SandboxSettings
-from runtime.settings.scheduler import BusinessSettings, SchedulerSettings
+from runtime.settings.scheduler import SchedulerSettings
 
 __all__ = [
     "AdminSettings",

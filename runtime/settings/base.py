@@ -1,9 +1,10 @@
 """What all settings have in common, and those that every process has."""
 
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 #: Where Docker, Podman and Kubernetes mount secrets: a file for each setting, its name in lower case.
@@ -33,6 +34,21 @@ class ProcessSettings(ComponentSettings):
     """``debug``: what is said to providers and by them too, masked; by default only of calls that went wrong."""
     heartbeat_file: Path | None = None
     """Touched every second by a worker or sink that is at work; the supervisor reads its age."""
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"{name!r} is not a time zone of the IANA database") from error
+    return name
+
+
+class BusinessSettings(ComponentSettings):
+    """Where the business is."""
+
+    business_zone: Annotated[str, AfterValidator(_known_zone)] = "Europe/Moscow"
+    """IANA time zone of business dates, of the charging hours and of new subscriptions."""
 
 
 class MetricsSettings(ComponentSettings):

@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import Field, IPvAnyNetwork, SecretStr
 
-from runtime.settings.base import ComponentSettings, MetricsSettings, ProcessSettings
+from runtime.settings.base import BusinessSettings, ComponentSettings, MetricsSettings, ProcessSettings
 from runtime.settings.dependencies import ClickHouseSettings, KafkaSettings, PostgresSettings
 
 #: This machine and networks that are not routed on the Internet.
@@ -36,7 +36,13 @@ class IngestAddressSettings(ComponentSettings):
 
 
 class IngestSettings(
-    ProcessSettings, MetricsSettings, PostgresSettings, KafkaSettings, ApiKeySettings, IngestAddressSettings
+    ProcessSettings,
+    BusinessSettings,
+    MetricsSettings,
+    PostgresSettings,
+    KafkaSettings,
+    ApiKeySettings,
+    IngestAddressSettings,
 ):
     """The ingest process."""
 

@@ -1,4 +1,4 @@
-"""A payment's journal and postings as one list of timeline entries."""
+"""A journal, and the postings of a payment, as one list of timeline entries."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -8,20 +8,35 @@ from uuid import UUID
 import msgspec
 
 from billing.messages import (
+    CreatePayment,
     Message,
     PaymentChanged,
+    PaymentOutcome,
     ProviderCallback,
     ProviderReason,
     ProviderRequest,
     ProviderResult,
+    RefundPayment,
+    ReportOutcome,
+    RollbackPayment,
+    WithdrawCharge,
 )
 from billing.messages import decode_envelope as decode
+from billing.messages.subscription_commands import Wake
+from billing.messages.subscription_events import Notice, SubscriptionChanged
 from billing.money import Money
 from billing.signals import signals_for
 from runtime.logging.redaction import redact
 from storage.journal.timeline import Decided, Posted
 
-_KINDS: Final[dict[type[Message], str]] = {ProviderResult: "result", ProviderCallback: "callback"}
+_KINDS: Final[dict[type[Message], str]] = {
+    ProviderResult: "result",
+    ProviderCallback: "callback",
+    PaymentOutcome: "outcome",
+    Wake: "wake-up",
+}
+#: What a subscription asks of its payments.
+_TO_PAYMENTS: Final = (CreatePayment, RefundPayment, RollbackPayment, WithdrawCharge, ReportOutcome)
 
 
 class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +112,22 @@ def _output(decided: Decided, message: Message) -> Iterator[TimelineEntry]:
         yield _entry(decided, "transition", _transition(message), message)
         for signal in signals_for(message):
             yield _entry(decided, "signal", f"{signal.routing_key} ({signal.message_id})", signal, recomputed=True)
+    elif isinstance(message, SubscriptionChanged):
+        yield _entry(decided, "transition", _subscription_transition(message), message)
+        for attempt in message.attempts:
+            amount = Money(attempt.amount, attempt.currency)
+            tried = f"period {attempt.period}, attempt {attempt.number}: {attempt.state.value} {amount}"
+            why = "" if attempt.reason is None else f" ({attempt.reason})"
+            yield _entry(decided, "attempt", f"{tried}{why}, payment {attempt.payment_id}", attempt)
+        if message.access is not None:
+            until = message.access.valid_until
+            ends = "no access" if until is None else f"{', '.join(message.access.products)} until {_at(until)}"
+            yield _entry(decided, "access", ends, message.access)
+        for notice in message.notices:
+            yield _entry(decided, "notice", _letter(notice), notice)
+    elif isinstance(message, _TO_PAYMENTS):
+        name = message.TYPE.removeprefix("billing.").removesuffix(".v1")
+        yield _entry(decided, "payment", f"{name} {message.payment_id}", message)
 
 
 def _entry(decided: Decided, kind: str, summary: str, data: object, *, recomputed: bool = False) -> TimelineEntry:
@@ -128,14 +159,25 @@ def _summary(message: Message, currency: str | None) -> str:
         seen += [" ".join(filter(None, (o.type, o.status, _said(o.provider_reason)))) for o in observed.operations]
         seen += ["asked"] if message.ask else []
         return " ".join(filter(None, (f"{message.provider}: {', '.join(seen)}", _said(observed.provider_reason))))
+    if isinstance(message, PaymentOutcome):
+        why = "" if message.reason is None else f" ({message.reason})"
+        return f"payment {message.payment_id} {message.state}, operation {message.operation_state}{why}"
+    if isinstance(message, Wake):
+        return f"{name} at {_at(message.at)}, provider {message.provider_state.value}"
     fields = {
         name: ",".join(value) if isinstance(value, tuple) else value
-        for name in ("operation_id", "provider", "route", "alternatives", "amount", "reason", "operator", "follow_up")
+        for name in _SHOWN
         if (value := getattr(message, name, None)) not in (None, ())
     }
     if currency is not None and isinstance(amount := fields.get("amount"), int):
         fields["amount"] = str(Money(amount, currency))
     return " ".join((name, *(f"{key}={redact(str(value))}" for key, value in fields.items())))
+
+
+#: Members of a command that its summary shows.
+_SHOWN: Final = (
+    "operation_id", "provider", "route", "alternatives", "amount", "reason", "operator", "follow_up", "when", "until", "by",
+)  # fmt: skip
 
 
 def _said(said: ProviderReason | None) -> str | None:
@@ -149,6 +191,23 @@ def _transition(event: PaymentChanged) -> str:
     operations = ", ".join(f"{o.type.value} {o.status.value}" for o in event.operations)
     contradicted = "" if event.contradiction is None else f"; the provider contradicts: {event.contradiction}"
     return f"v{event.version} {moved}" + (f" ({operations})" if operations else "") + contradicted
+
+
+def _subscription_transition(event: SubscriptionChanged) -> str:
+    before = "none" if event.previous_status is None else event.previous_status.value
+    moved = f"{before} → {event.status.value}" if before != event.status.value else f"{before}, unchanged"
+    ahead = "" if event.next_action_at is None else f"; next: {event.next_action} at {_at(event.next_action_at)}"
+    return f"v{event.version} {moved}{ahead}"
+
+
+def _letter(notice: Notice) -> str:
+    facts = ("at", "access_until", "ends_at", "next_try_at")
+    known = [f"{name} {_at(value)}" for name in facts if (value := getattr(notice, name)) is not None]
+    return ", ".join((notice.name, str(Money(notice.amount, notice.currency)), *known))
+
+
+def _at(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _plain(value: object) -> Any:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -13,6 +13,7 @@ from billing.ledger.postings import Cause, CauseKind
 from billing.messages import (
     CapturePayment,
     CreatePayment,
+    Message,
     PaymentChanged,
     RefundPayment,
     Refusal,
@@ -20,7 +21,11 @@ from billing.messages import (
     VoidPayment,
     decode_envelope,
 )
+from billing.messages.subscription_events import SubscriptionChanged
+from billing.messages.topics import INBOX, SUBSCRIPTIONS
 from storage.journal.replay import Recorded
+
+C = TypeVar("C", bound=Message)
 
 #: Commands of clients that make an operation under an id of their own.
 COMMANDS: Final = (CapturePayment, VoidPayment, RefundPayment, RollbackPayment)
@@ -28,7 +33,7 @@ COMMANDS: Final = (CapturePayment, VoidPayment, RefundPayment, RollbackPayment)
 _JOURNAL = text(
     """
     SELECT recorded_at, stream_partition, stream_offset, message::text, rules, actor, outputs::text, refusal::text
-    FROM journal WHERE topic = 'billing.payments.inbox' AND payment_id = :id ORDER BY stream_partition, stream_offset
+    FROM journal WHERE topic = :inbox AND payment_id = :id ORDER BY stream_partition, stream_offset
     """
 )
 _REFUSAL = text(
@@ -57,7 +62,7 @@ _ENTRIES = text(
 _CHANGES = text(
     """
     SELECT outputs::text FROM journal
-    WHERE topic = 'billing.payments.inbox' AND payment_id = :id AND version > :after
+    WHERE topic = :inbox AND payment_id = :id AND version > :after
     ORDER BY version, stream_offset LIMIT :limit
     """
 )
@@ -86,9 +91,9 @@ class Posted(msgspec.Struct, frozen=True):
     lines: list[tuple[str, int]]
 
 
-async def journal_of(connection: AsyncConnection, payment_id: UUID) -> list[Decided]:
-    """The payment's journal in the order of the stream."""
-    rows = await connection.execute(_JOURNAL, {"id": payment_id})
+async def journal_of(connection: AsyncConnection, id: UUID, inbox: str = INBOX.name) -> list[Decided]:
+    """The journal of a payment, or of another inbox' subject, in the order of the stream."""
+    rows = await connection.execute(_JOURNAL, {"id": id, "inbox": inbox})
     return [
         Decided(recorded_at, partition, offset, message, rules, actor, outputs, _refusal(refusal))
         for recorded_at, partition, offset, message, rules, actor, outputs, refusal in rows
@@ -139,8 +144,24 @@ async def postings_of(connection: AsyncConnection, payment_id: UUID) -> list[Pos
 async def changes_after(
     connection: AsyncConnection, payment_id: UUID, version: int, limit: int
 ) -> list[PaymentChanged]:
-    """The next published changes after ``version``, at most ``limit``, in order."""
-    rows = await connection.execute(_CHANGES, {"id": payment_id, "after": version, "limit": limit})
+    """The next published changes of a payment after ``version``, at most ``limit``, in order."""
+    found = await _published_after(connection, PaymentChanged, INBOX.name, payment_id, version, limit)
+    return [change for change in found if change.version > version]
+
+
+async def subscription_changes_after(
+    connection: AsyncConnection, subscription_id: UUID, version: int, limit: int
+) -> list[SubscriptionChanged]:
+    """The same of a subscription."""
+    found = await _published_after(connection, SubscriptionChanged, SUBSCRIPTIONS.name, subscription_id, version, limit)
+    return [change for change in found if change.version > version]
+
+
+async def _published_after(
+    connection: AsyncConnection, kind: type[C], inbox: str, id: UUID, version: int, limit: int
+) -> list[C]:
+    values = {"inbox": inbox, "id": id, "after": version, "limit": limit}
+    rows = await connection.execute(_CHANGES, values)
     outputs = [output for row in rows for output in msgspec.json.decode(row[0], type=list[_Output])]
     messages = [decode_envelope(bytes(output.value)).open() for output in outputs]
-    return [message for message in messages if isinstance(message, PaymentChanged) and message.version > version]
+    return [message for message in messages if isinstance(message, kind)]

@@ -9,10 +9,13 @@ from uuid import UUID
 import msgspec
 
 from billing.messages import CreatePayment, Message, PaymentChanged, Refusal, decode_envelope
-from billing.messages.topics import CALLBACKS, INBOX
+from billing.messages.subscription_events import AttemptView, PeriodView, SubscriptionChanged
+from billing.messages.topics import CALLBACKS, INBOX, SUBSCRIPTIONS
 from billing.payments.model import Payment
+from billing.subscriptions.model import Subscription
+from billing.subscriptions.prices import Price, price_id
 from billing.vocabulary import MethodStatus
-from ingest_api.kafka.change_streams import ChangeStreams
+from ingest_api.kafka.change_streams import C, ChangeStreams
 from ingest_api.kafka.writer import NotStored
 from providers.base import CallbackRejected, CallbackVerifier, VerifiedCallback
 from storage.access.api_keys import StoredKey
@@ -20,6 +23,8 @@ from storage.access.key_ring import KeysUnavailable
 from storage.journal.story import TimelineEntry
 from storage.payments.lists import Cursor, Filters
 from storage.saved_methods import StoredMethod
+from storage.subscriptions.lists import SubscriptionFilters
+from storage.subscriptions.plans import Change, NewPrice, Plan, PlanRefused
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -35,6 +40,9 @@ class FakeVerifier(CallbackVerifier):
         if headers.get("x-signature") != "good":
             raise CallbackRejected(403, b'{"status":"fail","reasonCode":"FORBIDDEN"}', "bad signature")
         return VerifiedCallback(order_ref="order-1", response=b'{"status":"success"}')
+
+
+_INBOXES = (INBOX.name, SUBSCRIPTIONS.name)
 
 
 @dataclass
@@ -64,12 +72,12 @@ class RecordingWriter:
         if self.unavailable:
             raise NotStored("no broker")
         self.records.append(Record(topic, key, value, dict(headers)))
-        if topic == INBOX.name and self.on_store is not None:
+        if topic in _INBOXES and self.on_store is not None:
             self.on_store(decode_envelope(value).open())
 
     @property
     def messages(self) -> list[Message]:
-        return [decode_envelope(r.value).open() for r in self.records if r.topic == INBOX.name]
+        return [decode_envelope(r.value).open() for r in self.records if r.topic in _INBOXES]
 
     @property
     def commands(self) -> list[CreatePayment]:
@@ -192,6 +200,118 @@ class FakeMethods:
         return True
 
 
+@dataclass
+class FakePlans:
+    """Plans of the client ``site``, with the rules of Postgres as far as they are seen through the API."""
+
+    kept: dict[str, Plan] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+    made: dict[UUID, tuple[str, Any]] = field(default_factory=dict)
+
+    async def plans(self, client_id: str) -> list[Plan]:
+        return [self.kept[id] for id in sorted(self.kept)] if client_id == "site" else []
+
+    async def plan(self, client_id: str, id: str) -> Plan | None:
+        return self.kept.get(id) if client_id == "site" else None
+
+    async def price(self, client_id: str, id: UUID) -> Price | None:
+        return next((p for plan in await self.plans(client_id) for p in plan.prices if p.id == id), None)
+
+    async def create(self, change: Change, id: str, group: str, title: str) -> bool:
+        if self._made(change) is not None:
+            return False
+        if id in self.kept:
+            raise PlanRefused("plan_exists", f"there is a plan {id!r}")
+        self.kept[id] = Plan(
+            id=id, group=group, title=title, created_at=change.at, created_by=change.by, archived_at=None
+        )
+        self._note(change, id)
+        return True
+
+    async def add_price(self, change: Change, plan_id: str, new: NewPrice) -> tuple[Price, bool]:
+        plan = self.kept.get(plan_id)
+        if plan is None:
+            raise PlanRefused("plan_not_found", f"there is no plan {plan_id!r}")
+        if (made := self._made(change)) is not None:
+            return made, False
+        if plan.archived_at is not None:
+            raise PlanRefused("plan_archived", f"plan {plan_id!r} is archived")
+        last = plan.price(new.currency)
+        version = 1 if last is None else last.version + 1
+        price = Price(
+            id=price_id(change.client_id, plan_id, new.currency, version),
+            plan=plan_id,
+            group=plan.group,
+            title=plan.title,
+            version=version,
+            **msgspec.structs.asdict(new),
+        )
+        self.kept[plan_id] = msgspec.structs.replace(plan, prices=(price, *plan.prices))
+        self._note(change, price)
+        return price, True
+
+    async def archive(self, client_id: str, id: str, *, by: str, at: datetime) -> bool:
+        plan = await self.plan(client_id, id)
+        if plan is None or plan.archived_at is not None:
+            return False
+        self.kept[id] = msgspec.structs.replace(plan, archived_at=at)
+        return True
+
+    def _made(self, change: Change) -> Any:
+        fingerprint, made = self.made.get(change.command_id, (change.fingerprint, None))
+        if fingerprint != change.fingerprint:
+            raise PlanRefused("idempotency_key_reused", "this Idempotency-Key was used before with another body")
+        return made
+
+    def _note(self, change: Change, made: Any) -> None:
+        self.changes.append(change)
+        self.made[change.command_id] = (change.fingerprint, made)
+
+
+@dataclass
+class FakeSubscriptions:
+    """Committed subscriptions."""
+
+    kept: dict[UUID, Subscription] = field(default_factory=dict)
+    clocks: dict[UUID, datetime] = field(default_factory=dict)
+    journal: list[SubscriptionChanged] = field(default_factory=list)
+    entries: list[TimelineEntry] = field(default_factory=list)
+    filters: SubscriptionFilters | None = None
+    error: Exception | None = None
+
+    async def subscription(self, client_id: str, id: UUID) -> Subscription | None:
+        if self.error is not None:
+            raise self.error
+        found = self.kept.get(id)
+        return found if found is not None and found.client_id == client_id else None
+
+    async def subscriptions(
+        self, client_id: str, filters: SubscriptionFilters, after: Cursor | None, limit: int
+    ) -> list[Subscription]:
+        self.filters = filters
+        mine = [s for s in self.kept.values() if s.client_id == client_id]
+        mine.sort(key=lambda s: (s.created_at, s.id), reverse=True)
+        return [s for s in mine if after is None or (s.created_at, s.id) < (after.created_at, after.id)][:limit]
+
+    async def periods(self, id: UUID) -> list[PeriodView]:
+        return list({p.number: p for change in self.journal for p in change.periods}.values())
+
+    async def attempts(self, id: UUID) -> list[AttemptView]:
+        return list({a.payment_id: a for change in self.journal for a in change.attempts}.values())
+
+    async def timeline(self, id: UUID) -> list[TimelineEntry]:
+        return self.entries
+
+    async def changes(self, id: UUID, version: int, limit: int) -> list[SubscriptionChanged]:
+        return [change for change in self.journal if change.version > version][:limit]
+
+    async def clock(self, client_id: str, id: UUID) -> datetime | None:
+        return self.clocks.get(id) if client_id == "site" else None
+
+    async def charged_with(self, method_id: UUID) -> list[UUID]:
+        return [s.id for s in self.kept.values() if s.method is not None and s.method.id == method_id]
+
+
 class FakeKeyStore:
     """Keys on record, as the test wants them."""
 
@@ -207,7 +327,7 @@ class FakeKeyStore:
         return self.keys
 
 
-class NoKafkaChanges(ChangeStreams):
+class NoKafkaChanges(ChangeStreams[C]):
     """Streams that the test feeds."""
 
     async def start(self) -> None:

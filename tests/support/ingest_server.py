@@ -18,9 +18,12 @@ from starlette.types import ASGIApp
 from starlette.types import Message as AsgiMessage
 
 from billing.messages import CreatePayment, Message, PaymentChanged, Refusal, Reply
+from billing.messages.subscription_events import SubscriptionChanged
+from billing.messages.topics import EVENTS, SUBSCRIPTION_EVENTS
 from billing.payments.decide import decide
 from billing.payments.decision import snapshot
 from billing.payments.model import Payment
+from billing.subscriptions.decide import decide as decide_subscription
 from billing.vocabulary import CaptureMode, PaymentStatus
 from ingest_api.app import create_app
 from ingest_api.auth.admission import Admission, RateLimits
@@ -28,6 +31,7 @@ from ingest_api.dependencies import Dependencies
 from ingest_api.edge.idempotency import RecentKeys
 from ingest_api.edge.uvicorn_server import IngestServer, server_config
 from ingest_api.instance import Instance
+from ingest_api.kafka.change_streams import StreamPlaces
 from ingest_api.kafka.replies import WaitingRequests
 from ingest_api.metrics import Metrics
 from ingest_api.routing.provider_health import ProviderHealth
@@ -40,8 +44,10 @@ from tests.support.ingest_fakes import (
     NOW,
     FakeKeyStore,
     FakeMethods,
+    FakePlans,
     FakeReads,
     FakeReplies,
+    FakeSubscriptions,
     FakeVerifier,
     NoKafkaChanges,
     RecordingWriter,
@@ -107,6 +113,8 @@ class World:
     replies: FakeReplies
     reads: FakeReads
     methods: FakeMethods
+    plans: FakePlans
+    subscriptions: FakeSubscriptions
     book: FakeKeyStore
     waiting: WaitingRequests
     metrics: Metrics
@@ -161,6 +169,31 @@ class World:
             shown = None if refusal else snapshot(payment, payment.operations)
             if command.reply_to is not None:
                 self.waiting.resolve(Reply(payment.id, command.reply_to.correlation_id, shown, refusal))
+
+        self.writer.on_store = answer
+
+    async def command(self, method: str, path: str, body: Any, **headers: str | None) -> "Answer":
+        """A request with a body, as :meth:`headers` says."""
+        return await self.send(method, path, self.headers(**headers).items(), _json(body))
+
+    def deciding_subscriptions(self, *then: Callable[[Any], Message]) -> None:
+        """From now on commands to subscriptions are decided and answered, each payment that they ask for followed by what
+        ``then`` makes of it."""
+
+        def answer(message: Message) -> None:
+            waiting: list[Message] = [message]
+            while waiting:
+                message = waiting.pop(0)
+                s = self.subscriptions.kept.get(message.subject_id)
+                decision = decide_subscription(s, message, NOW)
+                if decision.subscription is not None:
+                    self.subscriptions.kept[message.subject_id] = decision.subscription
+                if decision.event is not None:
+                    self.subscriptions.journal.append(decision.event)
+                if decision.reply is not None:
+                    self.waiting.resolve(decision.reply)
+                created = [payment for payment in decision.payments if isinstance(payment, CreatePayment)]
+                waiting += [make(payment) for payment in created for make in then]
 
         self.writer.on_store = answer
 
@@ -240,6 +273,8 @@ def world(verifiers: Verifiers | None = None, **overrides: Any) -> World:
     )
     metrics = Metrics()
     waiting = WaitingRequests(metrics, limit=200)
+    places = StreamPlaces(settings, metrics, connections=100)
+    plans, subscriptions = FakePlans(), FakeSubscriptions()
     writer, replies, reads, book = RecordingWriter(), FakeReplies(), FakeReads(), FakeKeyStore()
     methods = FakeMethods()
     ids = itertools.count()
@@ -257,11 +292,15 @@ def world(verifiers: Verifiers | None = None, **overrides: Any) -> World:
         replies=replies,
         waiting=waiting,
         recent_keys=RecentKeys(limit=1_000),
-        changes=NoKafkaChanges(settings, metrics, connections=100),
+        changes=NoKafkaChanges(settings, places, PaymentChanged, EVENTS),
+        subscription_changes=NoKafkaChanges(settings, places, SubscriptionChanged, SUBSCRIPTION_EVENTS),
         reads=reads,
         methods=methods,
+        plans=plans,
+        subscriptions=subscriptions,
         providers=known,
         verifiers=verifiers,
+        sandboxes=frozenset(known),
         selector=ProviderSelector(
             read_rules(settings.routes_file, known),
             read_capabilities({name: plugin.callback_settings() for name, plugin in known.items()}),
@@ -272,6 +311,7 @@ def world(verifiers: Verifiers | None = None, **overrides: Any) -> World:
     )
     app = create_app(dependencies)
     return World(settings, writer, replies, reads, methods, book, waiting, metrics, dependencies, app)
+    return World(settings, writer, replies, reads, plans, subscriptions, book, waiting, metrics, dependencies, app)
 
 
 @asynccontextmanager
@@ -347,7 +387,7 @@ async def serving(verifiers: Verifiers | None = None, **overrides: Any) -> Async
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))
         config = server_config(dependencies, made.app, "127.0.0.1", 0)
-        server = IngestServer(config, (dependencies.waiting, dependencies.changes))
+        server = IngestServer(config, (dependencies.waiting, dependencies.changes, dependencies.subscription_changes))
         task = asyncio.create_task(server._serve(sockets=[listener]))
         await until(lambda: _started(server, task))
         stack.push_async_callback(_stop, server, task)

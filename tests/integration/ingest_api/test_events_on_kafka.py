@@ -11,7 +11,7 @@ from billing.messages import Envelope, PaymentChanged
 from billing.messages.topics import EVENTS
 from billing.payments.decision import snapshot
 from billing.vocabulary import PaymentStatus
-from ingest_api.kafka.change_streams import ChangeStreams
+from ingest_api.kafka.change_streams import ChangeStreams, StreamPlaces
 from ingest_api.metrics import Metrics
 from ingest_api.payments.postgres_reads import PostgresReads
 from runtime.kafka.clients import new_producer
@@ -30,7 +30,7 @@ async def send(producer: AIOKafkaProducer, topic: str, change: PaymentChanged) -
 async def test_changes_reach_their_followers_and_the_topic_is_consumed_only_while_there_are_any(
     settings: Settings, topic: str
 ) -> None:
-    streams = ChangeStreams(settings, Metrics(), topic=replace(EVENTS, name=topic))
+    streams = ChangeStreams(settings, StreamPlaces(settings, Metrics()), PaymentChanged, replace(EVENTS, name=topic))
     await streams.start()
     payment = captured()
     change = PaymentChanged(**msgspec.structs.asdict(snapshot(payment, payment.operations)))
