@@ -37,10 +37,10 @@ class IngestAddressSettings(ComponentSettings):
 
 class IngestSettings(
     ProcessSettings,
-    BusinessSettings,
     MetricsSettings,
     PostgresSettings,
     KafkaSettings,
+    BusinessSettings,
     ApiKeySettings,
     IngestAddressSettings,
 ):

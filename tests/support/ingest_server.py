@@ -310,8 +310,9 @@ def world(verifiers: Verifiers | None = None, **overrides: Any) -> World:
         new_id=lambda: uuid5(UUID(int=0), str(next(ids))).hex,
     )
     app = create_app(dependencies)
-    return World(settings, writer, replies, reads, methods, book, waiting, metrics, dependencies, app)
-    return World(settings, writer, replies, reads, plans, subscriptions, book, waiting, metrics, dependencies, app)
+    return World(
+        settings, writer, replies, reads, methods, plans, subscriptions, book, waiting, metrics, dependencies, app
+    )
 
 
 @asynccontextmanager
