@@ -14,10 +14,12 @@ from reconciliation.inbox import waiting_in_inbox
 from reconciliation.metrics import Metrics
 from reconciliation.renewals.job import RUN_S, Outcome, RenewalJob
 from reconciliation.renewals.pace import Bounds
+from reconciliation.test_clocks import TestClocks
 from reconciliation.trigger import Trigger
 from runtime.kafka.clients import KAFKA_ERRORS, new_consumer, new_producer
 from runtime.kafka.publisher import Publisher
 from runtime.metrics import served
+from runtime.periodic import run_periodically
 from runtime.postgres import POSTGRES_ERRORS, create_engine
 from runtime.process import BackgroundTasks, beat, close_all, on_stop
 from runtime.retry import OUTAGES, Retry, RetryStopped
@@ -27,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 #: A minute, a run and a slow statement: with no trigger for longer than this, something hangs.
 TRIGGERED_WITHIN_S: Final = 60.0 + RUN_S + 70.0
+#: Between two looks whether a test clock is to be moved, seconds.
+CLOCKS_EVERY_S: Final = 1.0
 #: On stopping: for the page under way.
 STOP_S: Final = 20.0
 #: A forecast reads every subscription.
@@ -61,6 +65,7 @@ class _Scheduler:
             zone=settings.business_zone,
             bounds=Bounds(per_s=settings.renewals_per_s),
         )
+        self._clocks = TestClocks(self._engine, publisher, metrics)
         self._minute, self._day, self._stopped = asyncio.Event(), asyncio.Event(), asyncio.Event()
         #: Held by the job under way.
         self._working = asyncio.Lock()
@@ -76,6 +81,7 @@ class _Scheduler:
             await Retry("connect consumer", KAFKA_ERRORS, stop=self._stopped).run(self._consumer.start)
             tasks.spawn(self._on(self._minute, self._renew))
             tasks.spawn(self._on(self._day, self._record))
+            tasks.spawn(run_periodically(CLOCKS_EVERY_S, self._clocks.drive, "test clocks cannot be moved"))
             tasks.spawn(trigger.run())
             log.info("started", zone=self._settings.business_zone)
             await self._stopped.wait()

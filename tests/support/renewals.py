@@ -86,7 +86,7 @@ class RenewalWorld:
 
     async def subscribed(self, number: int, started: timedelta, **changes: Any) -> list[UUID]:
         """So many customers whose first period began so long ago."""
-        at = utc_now() - started
+        at = changes.pop("at", utc_now() - started)
         self.now = lambda: at
         ids = [subscription_id(CLIENT, "cinema", f"customer-{n}") for n in range(number)]
         commands = [
