@@ -48,9 +48,9 @@ class Transport(driver.Transport):
 class BillingApp(faust.App):
     """A Faust app whose agents start before it consumes and stop after."""
 
-    def __init__(self, settings: WorkerSettings) -> None:
+    def __init__(self, settings: WorkerSettings, group: str = GROUP) -> None:
         super().__init__(
-            GROUP,
+            group,
             **kafka_options(settings),
             key_serializer="raw",
             value_serializer="raw",
@@ -128,11 +128,13 @@ def build_app(settings: WorkerSettings) -> BillingApp:
     """The app with its agents; nothing is connected yet."""
     app = BillingApp(settings)
     for topic in (INBOX, SUBSCRIPTIONS, REQUESTS, RENEWALS, CALLBACKS):
-        _declare_agent(app, topic.name)
+        declare_agent(app, topic.name)
     return app
 
 
-def _declare_agent(app: BillingApp, topic: str) -> None:
+def declare_agent(app: BillingApp, topic: str) -> None:
+    """Let the app consume a topic, for its feed."""
+
     async def agent(stream: Any) -> None:
         feed = app.billing.feeds[topic]
         async for event in stream.events():

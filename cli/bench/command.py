@@ -2,11 +2,12 @@
 
 import asyncio
 import subprocess
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from cli.bench.ingest import ingest_table, measure_ingest
+from cli.bench.renewals import measure_renewals, renewals_table
 from cli.bench.reports import measure_reports, reports_table
 from cli.bench.run import measure, table
 from cli.bench.sinks import measure_sinks, sinks_table
@@ -21,10 +22,11 @@ def bench(
     concurrency: Annotated[int, typer.Option(min=1, help="Concurrent clients.")] = 48,
     stored: Annotated[int, typer.Option(min=0, help="Measure again with this many more stored payments.")] = 0,
     only: Annotated[
-        Literal["reports", "ingest", "sinks"] | None,
-        typer.Option(help="Measure only reports, one ingest process, or the sinks."),
+        Literal["reports", "ingest", "sinks", "renewals"] | None,
+        typer.Option(help="Measure only reports, one ingest process, the sinks, or renewals."),
     ] = None,
     operations: Annotated[int, typer.Option(min=1000, help="With --only reports: how many to generate.")] = 10_000_000,
+    due: Annotated[int, typer.Option(min=100, help="With --only renewals: how many are due.")] = 100_000,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
 ) -> None:
     """Measure full payments on the running stack: posted, paid, called back, signalled, in ClickHouse."""
@@ -37,18 +39,37 @@ def bench(
     if only == "sinks":
         _sinks(as_json=as_json)
         return
+    status = _running(as_json=as_json)
+    if only == "renewals":
+        _renewals(status, due, as_json=as_json)
+        return
     console = err if as_json else out
-    try:
-        status = running_stack(quiet=as_json)
-    except subprocess.CalledProcessError as error:
-        console.print("[red]The stack did not come up[/]: see above, and `billing status`.")
-        raise typer.Exit(REFUSED) from error
     with console.status("measuring") as progress:
         figures = asyncio.run(measure(status, seconds, concurrency, stored, progress.update))
     console.print(table(figures))
     if as_json:
         write_json(figures)
     if figures["lost"] or figures["duplicates"]:
+        raise typer.Exit(REFUSED)
+
+
+def _running(*, as_json: bool) -> dict[str, Any]:
+    """The status of the stack, which is started where it does not run."""
+    try:
+        return running_stack(quiet=as_json)
+    except subprocess.CalledProcessError as error:
+        (err if as_json else out).print("[red]The stack did not come up[/]: see above, and `billing status`.")
+        raise typer.Exit(REFUSED) from error
+
+
+def _renewals(status: dict[str, Any], due: int, *, as_json: bool) -> None:
+    console = err if as_json else out
+    with exit_on_unavailable(), console.status("measuring") as progress:
+        figures = asyncio.run(measure_renewals(status, due, progress.update))
+    console.print(renewals_table(figures))
+    if as_json:
+        write_json(figures)
+    if figures["issued"] != figures["due"]:
         raise typer.Exit(REFUSED)
 
 

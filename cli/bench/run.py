@@ -101,11 +101,11 @@ class RunningStack:
     async def under_load(self, load: Any) -> dict[str, Any]:
         """Run a load until its last payment is captured, signalled and in ClickHouse; returns its figures."""
         since, signals = datetime.now(UTC), await self._signals()
-        cpu, memory, started = self._cpu(), self.memory(), time.perf_counter()
+        cpu, memory, started = self.cpu(), self.memory(), time.perf_counter()
         done: Load = await load
         captured, operations = await self.settle(done.accepted, since)
         elapsed = time.perf_counter() - started
-        used = {name: value - cpu.get(name, 0.0) for name, value in self._cpu().items()}
+        used = {name: value - cpu.get(name, 0.0) for name, value in self.cpu().items()}
         rows, arrived = await self._operations(since), await self._signals() - signals
         return {
             "load": done,
@@ -139,7 +139,7 @@ class RunningStack:
         """Megabytes by process."""
         return {name: resident_mb(pid) for name, pid in self._pids.items()}
 
-    def _cpu(self) -> dict[str, float]:
+    def cpu(self) -> dict[str, float]:
         """CPU seconds by process, including children."""
         used = {}
         for name, pid in self._pids.items():
