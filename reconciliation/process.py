@@ -81,7 +81,8 @@ class _Scheduler:
             await Retry("connect consumer", KAFKA_ERRORS, stop=self._stopped).run(self._consumer.start)
             tasks.spawn(self._on(self._minute, self._renew))
             tasks.spawn(self._on(self._day, self._record))
-            tasks.spawn(run_periodically(CLOCKS_EVERY_S, self._clocks.drive, "test clocks cannot be moved"))
+            if self._settings.test_clocks:
+                tasks.spawn(run_periodically(CLOCKS_EVERY_S, self._clocks.drive, "test clocks cannot be moved"))
             tasks.spawn(trigger.run())
             log.info("started", zone=self._settings.business_zone)
             await self._stopped.wait()

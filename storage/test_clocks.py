@@ -52,10 +52,13 @@ _COLUMNS: Final = columns(TEST_CLOCKS)
 _CREATE = text(
     f"INSERT INTO test_clocks ({_COLUMNS}) VALUES (:id, :client_id, :name, :now_at, :target_at, :created_at)"  # noqa: S608
 )
-_FIND = text(f"SELECT {_COLUMNS} FROM test_clocks WHERE client_id = :client_id AND id = :id")  # noqa: S608
+_FIND = text(
+    f"SELECT {_COLUMNS} FROM test_clocks WHERE id = :id AND client_id = coalesce(CAST(:client_id AS text), client_id)"  # noqa: S608
+)
 _ADVANCING = text(f"SELECT {_COLUMNS} FROM test_clocks WHERE now_at < target_at ORDER BY created_at, id")  # noqa: S608
 _ADVANCE = text(
-    "UPDATE test_clocks SET target_at = :target WHERE client_id = :client_id AND id = :id AND target_at <= :target"
+    "UPDATE test_clocks SET target_at = :target WHERE id = :id AND target_at <= :target"
+    " AND client_id = coalesce(CAST(:client_id AS text), client_id)"
 )
 _MOVE = text("UPDATE test_clocks SET now_at = :now WHERE id = :id AND now_at < :now AND target_at >= :now")
 _OPEN: Final = "('REQUESTED', 'PENDING', 'UNKNOWN', 'NOT_SENT')"
@@ -83,14 +86,14 @@ async def create(connection: AsyncConnection, clock: TestClock) -> None:
     await connection.execute(_CREATE, msgspec.structs.asdict(clock))
 
 
-async def find(connection: AsyncConnection, client_id: str, id: UUID) -> TestClock | None:
-    """The client's clock with this id."""
+async def find(connection: AsyncConnection, client_id: str | None, id: UUID) -> TestClock | None:
+    """The client's clock with this id; ``client_id``: ``None``: of any client."""
     row = (await connection.execute(_FIND, {"client_id": client_id, "id": id})).mappings().one_or_none()
     return None if row is None else TestClock(**row)
 
 
-async def advance(connection: AsyncConnection, client_id: str, id: UUID, target: datetime) -> bool:
-    """Let the clock go on to ``target`` (UTC); ``False`` where that lies before its present target."""
+async def advance(connection: AsyncConnection, client_id: str | None, id: UUID, target: datetime) -> bool:
+    """Let the clock go on to ``target`` (UTC); ``False`` where that lies before its present target, or there is none."""
     return (await connection.execute(_ADVANCE, {"client_id": client_id, "id": id, "target": target})).rowcount > 0
 
 

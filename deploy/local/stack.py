@@ -70,6 +70,7 @@ def compose(settings: Settings, layout: Layout, memory: Memory, workers: int) ->
         "BILLING_STATE_DIR": str(layout.root),
         "BILLING_KAFKA_IDEMPOTENCE": str(embedded["kafka"] != "tansu").lower(),
         "BILLING_SANDBOX_CALLBACK_URL": f"{urls['ingest']}/webhooks",
+        "BILLING_TEST_CLOCKS": "true",
         "BILLING_ADMIN_SECRET": memory.secret("admin"),
         "BILLING_API_KEYS": json.dumps({"demo": hashlib.sha256(api_key.encode()).hexdigest()}),
         # What the machine's environment says of settings stays in force below what the stack itself decides.

@@ -1,7 +1,13 @@
 """Every setting of the service, by component. A function takes the class of what it uses, an entry point that of its
 process. Not here: the settings of one provider, which are in its folder."""
 
-from runtime.settings.base import BusinessSettings, ComponentSettings, MetricsSettings, ProcessSettings
+from runtime.settings.base import (
+    BusinessSettings,
+    ComponentSettings,
+    MetricsSettings,
+    ProcessSettings,
+    TestClockSettings,
+)
 from runtime.settings.consumers import (
     AnalyticsSettings,
     ProviderCallSettings,
@@ -35,6 +41,7 @@ __all__ = [
     "Settings",
     "SignalsSettings",
     "SinkSettings",
+    "TestClockSettings",
     "WorkerSettings",
 ]
 

@@ -51,6 +51,15 @@ class BusinessSettings(ComponentSettings):
     """IANA time zone of business dates, of the charging hours and of new subscriptions."""
 
 
+class TestClockSettings(ComponentSettings):
+    """Whether time may be played with."""
+
+    __test__ = False  # not a test, whatever pytest makes of the name
+
+    test_clocks: bool = False
+    """Subscriptions may live by test clocks. Only where every provider is a sandbox: else ingest does not start."""
+
+
 class MetricsSettings(ComponentSettings):
     """The Prometheus endpoint of a process, at a port that no client reaches."""
 

@@ -2,11 +2,13 @@
 
 from pydantic import Field
 
-from runtime.settings.base import BusinessSettings, MetricsSettings, ProcessSettings
+from runtime.settings.base import BusinessSettings, MetricsSettings, ProcessSettings, TestClockSettings
 from runtime.settings.dependencies import KafkaSettings, PostgresSettings
 
 
-class SchedulerSettings(ProcessSettings, MetricsSettings, PostgresSettings, KafkaSettings, BusinessSettings):
+class SchedulerSettings(
+    ProcessSettings, MetricsSettings, PostgresSettings, KafkaSettings, BusinessSettings, TestClockSettings
+):
     """The scheduler."""
 
     renewals_per_s: float = Field(50.0, gt=0, le=10_000)
