@@ -7,6 +7,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Response
 
+from billing.messages import Envelope
+from billing.messages.subscription_commands import MethodRemoved
+from billing.messages.topics import SUBSCRIPTIONS
 from billing.vocabulary import MethodStatus
 from ingest_api.auth.client import ReadingClient, WritingClient
 from ingest_api.dependencies import Injected
@@ -107,10 +110,27 @@ async def read_payment_method(dependencies: Injected, client: ReadingClient, met
 async def remove_payment_method(dependencies: Injected, client: WritingClient, method_id: MethodId) -> Response:
     """For good. Once it is answered no charge of the method is sent to the provider, not even one that was accepted
     before; such a payment becomes FAILED with reason `method_removed`. A charge that the provider is working on already
-    ends as it ends. A repeat changes nothing."""
+    ends as it ends. A subscription that it pays for ends with its period, unless another method is named. A repeat changes
+    nothing."""
     method = await _find(dependencies, client, method_id)
     await dependencies.methods.remove(client, method.id)
+    # By a repeat too: the process may have died after the removal, or Kafka may have been unavailable.
+    for subscription in await dependencies.subscriptions.charged_with(method.id):
+        await _tell(dependencies, client, subscription, method.id)
     return Response(status_code=204)
+
+
+async def _tell(dependencies: Injected, client: str, subscription: UUID, method_id: UUID) -> None:
+    now, subject = dependencies.clock(), str(subscription)
+    envelope = Envelope.wrap(
+        MethodRemoved(subscription, method_id=method_id, at=now),
+        id=f"{subject}/method_removed/{method_id}",
+        source=f"/v1/payment-methods/{method_id}",
+        subject=subject,
+        time=now,
+        actor=f"client:{client}",
+    )
+    await dependencies.writer.store(SUBSCRIPTIONS.name, subject.encode(), envelope.encode())
 
 
 router.include_router(_reads)

@@ -6,7 +6,9 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from billing.messages import WithdrawCharge
+from billing.messages import WithdrawCharge, decode_envelope
+from billing.messages.subscription_commands import MethodRemoved
+from billing.messages.topics import SUBSCRIPTIONS
 from billing.vocabulary import MethodStatus
 from ingest_api.edge import idempotency
 from ingest_api.problems import unavailable
@@ -14,6 +16,7 @@ from storage.saved_methods import StoredMethod
 from tests.support.factories import unpaid
 from tests.support.ingest_fakes import METHOD, a_method
 from tests.support.ingest_server import SHOP_KEY, SITE_KEY
+from tests.support.subscriptions import active
 
 OWN = {"Authorization": f"Bearer {SITE_KEY}"}
 
@@ -129,6 +132,24 @@ async def test_a_method_is_removed_once_and_the_answer_is_the_same(world) -> Non
         answer = await world.send("DELETE", f"/v1/payment-methods/{METHOD}", world.headers().items())
         assert (answer.status, answer.raw) == (204, b"")
         assert world.methods.kept[METHOD].status is MethodStatus.REMOVED
+
+
+async def test_the_subscriptions_of_a_removed_method_get_to_know_it_by_a_repeat_too(world) -> None:
+    world.methods.keep(a_method())
+    charged = active().subscription
+    assert charged.method is not None
+    charged = msgspec.structs.replace(charged, method=msgspec.structs.replace(charged.method, id=METHOD))
+    world.subscriptions.kept[charged.id] = charged
+    for number in (1, 2):
+        answer = await world.send("DELETE", f"/v1/payment-methods/{METHOD}", world.headers().items())
+        assert answer.status == 204
+        told = [(topic, command.method_id) for topic, command in removals(world)]
+        assert told == [(SUBSCRIPTIONS.name, METHOD)] * number
+
+
+def removals(world) -> list[tuple[str, MethodRemoved]]:
+    stored = [(record.topic, decode_envelope(record.value).open()) for record in world.writer.records]
+    return [(topic, command) for topic, command in stored if isinstance(command, MethodRemoved)]
 
 
 async def test_a_method_that_is_not_there_cannot_be_removed(world) -> None:
