@@ -1,18 +1,25 @@
 """What happens to a subscription and when, for people: the steps of a simulation as entries of a calendar."""
 
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from billing.messages import CreatePayment
+from billing.messages.subscription_commands import CancelSubscription, Consent, Subscribe
 from billing.messages.subscription_events import SubscriptionChanged
 from billing.subscriptions.cadence import boundary
 from billing.subscriptions.decision import OPEN_STATES
 from billing.subscriptions.model import Subscription
+from billing.subscriptions.prices import Price, subscription_id
 from billing.subscriptions.simulation import Step, paid_charge, play, send
 from billing.subscriptions.vocabulary import AttemptState, PeriodStatus, Status
+
+_TICK: Final = timedelta(microseconds=1)
 
 
 class Entry(StrEnum):
@@ -57,8 +64,7 @@ def forecast(s: Subscription, periods: int, now: datetime) -> list[CalendarEntry
     steps: list[Step] = []
     if s.charge is not None:
         steps += send(s, paid_charge(s, now), now)
-        assert steps[-1].decision.subscription is not None
-        s = steps[-1].decision.subscription
+        s = _after(steps)
     if s.anchor is None or s.status is Status.ENDED:
         return list(calendar(steps))
     until = boundary(s.anchor, s.price.cadence, s.due + periods + 1)
@@ -69,6 +75,59 @@ def forecast(s: Subscription, periods: int, now: datetime) -> list[CalendarEntry
         left -= _paid(step)
         steps.append(step)
     return list(calendar(steps))
+
+
+#: (period, attempt) → how the charge ends: a reason of docs/reasons.md, or ``None``: it is paid. Without an attempt it is for
+#: all attempts of the period.
+Outcomes = Mapping[tuple[int, int | None], str | None]
+
+
+def imagined_life(
+    price: Price,
+    start: datetime,
+    periods: int,
+    zone: str,
+    outcomes: Outcomes,
+    *,
+    cancel_at: datetime | None = None,
+) -> list[CalendarEntry]:
+    """The life of a subscription to ``price`` that begins at ``start`` (UTC), over ``periods`` periods. Charges that
+    ``outcomes`` does not name are paid. ``cancel_at``: when the customer cancels, at the end of the period."""
+    nobody, client = UUID(int=0), "simulation"
+
+    def respond(payment: CreatePayment) -> str | None:
+        ref = payment.order.subscription
+        assert ref is not None, "a payment of a subscription"
+        place = (ref.period, ref.attempt)
+        return outcomes[place] if place in outcomes else outcomes.get((ref.period, None))
+
+    subscribe = Subscribe(
+        subscription_id(client, price.group, client),
+        command_id=nobody,
+        client_id=client,
+        customer_id=client,
+        price=price,
+        provider=client,
+        zone=zone,
+        consent=Consent(nobody, ""),
+    )
+    steps = list(send(None, subscribe, start, respond))
+    s = _after(steps)
+    if s.anchor is None:
+        return list(calendar(steps))
+    until = boundary(s.anchor, price.cadence, periods + 1) - _TICK
+    if cancel_at is not None and cancel_at <= until:
+        steps += play(s, cancel_at, respond)
+        cancel = CancelSubscription(s.id, command_id=UUID(int=1), at=cancel_at)
+        steps += send(_after(steps), cancel, cancel_at, respond)
+    steps += play(_after(steps), until, respond)
+    return list(calendar(steps))
+
+
+def _after(steps: list[Step]) -> Subscription:
+    s = steps[-1].decision.subscription
+    assert s is not None, "it was subscribed to"
+    return s
 
 
 def _paid(step: Step) -> int:

@@ -11,6 +11,7 @@ from ingest_api.problems import ProblemDocument
 from ingest_api.subscriptions.schemas import (
     AddPriceIn,
     CancelSubscriptionIn,
+    ChangeMethodIn,
     CreatePlanIn,
     ExtendIn,
     KeepSubscriptionIn,
@@ -68,6 +69,7 @@ _BODIES: Final = (
     CancelSubscriptionIn,
     KeepSubscriptionIn,
     PayNowIn,
+    ChangeMethodIn,
     ExtendIn,
 )
 

@@ -222,6 +222,7 @@ EXAMPLES: Final[dict[str, Any]] = {
     "CancelSubscriptionIn": {"when": "AT_END", "comment": "too few films"},
     "KeepSubscriptionIn": {},
     "PayNowIn": {},
+    "ChangeMethodIn": {"payment_method_id": _METHOD["id"]},
     "ExtendIn": {"until": "2026-04-30T07:00:00Z", "reason": "an outage on 3 March"},
     "PlanView": _PLAN,
     "PlanList": {"data": [_PLAN]},

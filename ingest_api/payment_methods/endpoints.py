@@ -12,11 +12,11 @@ from billing.messages.subscription_commands import MethodRemoved
 from billing.messages.topics import SUBSCRIPTIONS
 from billing.vocabulary import MethodStatus
 from ingest_api.auth.client import ReadingClient, WritingClient
-from ingest_api.dependencies import Injected
+from ingest_api.dependencies import Dependencies, Injected
 from ingest_api.edge.etag import CONDITIONAL, ConditionalRoute
 from ingest_api.openapi.responses import ADMISSION, conditional, problems
 from ingest_api.payments.schemas import Id
-from ingest_api.problems import Problem, ProblemError
+from ingest_api.problems import RETRY_AFTER_S, Problem, ProblemError
 from storage.saved_methods import StoredMethod
 
 _reads: Final = APIRouter(route_class=ConditionalRoute, dependencies=[CONDITIONAL])
@@ -104,33 +104,36 @@ async def read_payment_method(dependencies: Injected, client: ReadingClient, met
     summary="Remove a payment method",
     responses={
         204: {"description": "The method is removed, now or before"},
-        **problems(*ADMISSION, Problem.PAYMENT_METHOD_NOT_FOUND, Problem.INVALID_REQUEST),
+        **problems(*ADMISSION, Problem.UPGRADE_IN_PROGRESS, Problem.PAYMENT_METHOD_NOT_FOUND, Problem.INVALID_REQUEST),
     },
 )
 async def remove_payment_method(dependencies: Injected, client: WritingClient, method_id: MethodId) -> Response:
     """For good. Once it is answered no charge of the method is sent to the provider, not even one that was accepted
     before; such a payment becomes FAILED with reason `method_removed`. A charge that the provider is working on already
-    ends as it ends. A subscription that it pays for ends with its period, unless another method is named. A repeat changes
-    nothing."""
+    ends as it ends. Subscriptions that are charged with it end with their paid period. A repeat changes nothing; after a
+    503 the method is removed, and a repeat tells the subscriptions."""
     method = await _find(dependencies, client, method_id)
     await dependencies.methods.remove(client, method.id)
-    # By a repeat too: the process may have died after the removal, or Kafka may have been unavailable.
-    for subscription in await dependencies.subscriptions.charged_with(method.id):
-        await _tell(dependencies, client, subscription, method.id)
+    await _tell_subscriptions(dependencies, client, method.id)
     return Response(status_code=204)
 
 
-async def _tell(dependencies: Injected, client: str, subscription: UUID, method_id: UUID) -> None:
-    now, subject = dependencies.clock(), str(subscription)
-    envelope = Envelope.wrap(
-        MethodRemoved(subscription, method_id=method_id, at=now),
-        id=f"{subject}/method_removed/{method_id}",
-        source=f"/v1/payment-methods/{method_id}",
-        subject=subject,
-        time=now,
-        actor=f"client:{client}",
-    )
-    await dependencies.writer.store(SUBSCRIPTIONS.name, subject.encode(), envelope.encode())
+async def _tell_subscriptions(dependencies: Dependencies, client: str, method_id: UUID) -> None:
+    """A repeat tells them again: the first may have been interrupted."""
+    charged = await dependencies.subscriptions.charged_with(method_id)
+    if charged and not await dependencies.reads.is_understood(MethodRemoved.TYPE):
+        raise ProblemError(Problem.UPGRADE_IN_PROGRESS, headers={"Retry-After": str(RETRY_AFTER_S)})
+    now = dependencies.clock()
+    for id in charged:
+        envelope = Envelope.wrap(
+            MethodRemoved(id, method_id=method_id, at=now),
+            id=f"{id}/removed/{method_id}",
+            source=f"/v1/payment-methods/{method_id}",
+            subject=str(id),
+            time=now,
+            actor=f"client:{client}",
+        )
+        await dependencies.writer.store(SUBSCRIPTIONS.name, str(id).encode(), envelope.encode())
 
 
 router.include_router(_reads)

@@ -14,6 +14,7 @@ from billing.messages.subscription_commands import SubscriptionCommand
 from billing.messages.subscription_events import SubscriptionReply, SubscriptionSnapshot
 from billing.subscriptions.decide import decide
 from billing.subscriptions.decision import Decision, snapshot
+from billing.subscriptions.methods import Method
 from billing.subscriptions.model import Subscription
 from billing.subscriptions.vocabulary import Purpose
 from ingest_api.dependencies import Dependencies
@@ -21,6 +22,7 @@ from ingest_api.edge.prefer import Preference
 from ingest_api.payments.submit import REPLAYED, submit_to_subscription
 from ingest_api.problems import RETRY_AFTER_S, Problem, ProblemError, refused
 from ingest_api.subscriptions.views import AcceptedSubscription, subscription_view
+from storage.saved_methods import StoredMethod
 
 PATH: Final = "/v1/subscriptions"
 
@@ -41,6 +43,19 @@ async def time_of(dependencies: Dependencies, client: str, clock_id: UUID | None
     if now is None:
         raise ProblemError(Problem.UNKNOWN_TEST_CLOCK)
     return now
+
+
+async def saved_method(dependencies: Dependencies, client: str, customer_id: str, id: UUID) -> StoredMethod:
+    """A saved method of the customer; 422 when the customer has none with this id."""
+    method = await dependencies.methods.method(client, id)
+    if method is None or method.customer_id != customer_id:
+        raise ProblemError(Problem.UNKNOWN_PAYMENT_METHOD)
+    return method
+
+
+def to_charge(method: StoredMethod) -> Method:
+    """A saved method as a subscription keeps it."""
+    return Method(method.id, method.provider, method.method_ref, method.title or "", method.expires_on)
 
 
 def foresee(dependencies: Dependencies, s: Subscription | None, command: SubscriptionCommand) -> Decision:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from billing.messages.subscription_commands import (
     CancelSubscription,
+    ChangeMethod,
     ExtendPeriod,
     KeepSubscription,
     PayNow,
@@ -19,6 +20,7 @@ from billing.messages.subscription_events import SubscriptionReply
 from billing.orders import ReturnUrls
 from billing.subscriptions.decision import snapshot
 from billing.subscriptions.model import Subscription
+from billing.vocabulary import MethodStatus
 from ingest_api.auth.client import Administrator, SubscriptionsReader, SubscriptionsWriter
 from ingest_api.dependencies import Dependencies, Injected
 from ingest_api.edge import idempotency
@@ -39,9 +41,19 @@ from ingest_api.payments.create import require_allowed_hosts
 from ingest_api.payments.schemas import Strict, parse
 from ingest_api.payments.submit import Preferred
 from ingest_api.problems import Problem, ProblemError
-from ingest_api.subscriptions.acting import PATH, answer, find_subscription, foresee, send, time_of
+from ingest_api.subscriptions.acting import (
+    PATH,
+    answer,
+    find_subscription,
+    foresee,
+    saved_method,
+    send,
+    time_of,
+    to_charge,
+)
 from ingest_api.subscriptions.schemas import (
     CancelSubscriptionIn,
+    ChangeMethodIn,
     ExtendIn,
     KeepSubscriptionIn,
     PayNowIn,
@@ -245,6 +257,37 @@ async def pay_subscription(action: Requested, body: Annotated[PayNowIn, Depends(
     return await action.answer(body, make)
 
 
+@router.put(
+    "/method",
+    summary="Change the payment method of a subscription",
+    responses=_responses(
+        SubscriptionView,
+        Problem.SUBSCRIPTION_ENDED,
+        Problem.UNKNOWN_PAYMENT_METHOD,
+        Problem.PAYMENT_METHOD_REMOVED,
+        Problem.UNKNOWN_PROVIDER,
+        Problem.TEST_CLOCK_NEEDS_SANDBOX,
+    ),
+    openapi_extra=request_body(ChangeMethodIn),
+)
+async def change_method(action: Requested, body: Annotated[ChangeMethodIn, Depends(_body(ChangeMethodIn))]) -> Response:
+    """It is charged from now on; a declined renewal at once. Takes back a cancellation that was for want of a method."""
+    dependencies = action.dependencies
+    s = await find_subscription(dependencies, action.client, action.subscription_id)
+    method = await saved_method(dependencies, action.client, s.customer_id, body.payment_method_id)
+    if method.provider not in dependencies.providers:
+        raise ProblemError(Problem.UNKNOWN_PROVIDER, providers=sorted(dependencies.providers))
+    if s.clock_id is not None and method.provider not in dependencies.sandboxes:
+        raise ProblemError(Problem.TEST_CLOCK_NEEDS_SANDBOX)
+
+    def make(s: Subscription, members: dict[str, Any]) -> ChangeMethod:
+        if method.status is not MethodStatus.ACTIVE and not _is_repeat(s, members["command_id"]):
+            raise ProblemError(Problem.PAYMENT_METHOD_REMOVED)
+        return ChangeMethod(**members, method=to_charge(method))
+
+    return await action.answer(body, make)
+
+
 @router.post(
     "/extend",
     summary="Extend the paid period",
@@ -260,6 +303,10 @@ async def extend_subscription(
         body,
         lambda _, members: ExtendPeriod(**members, until=body.until, operator=operator, reason=body.reason),
     )
+
+
+def _is_repeat(s: Subscription, command_id: UUID) -> bool:
+    return any(command.id == command_id for command in s.commands)
 
 
 def _cancel(body: CancelSubscriptionIn) -> Make:

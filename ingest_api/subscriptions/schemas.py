@@ -124,6 +124,9 @@ class SubscribeIn(Strict):
     )
     country: Country | None = Field(default=None, description="ISO 3166-1 alpha-2, for the routing rules")
     method: Method | None = Field(default=None, description="how the customer wants to pay, for the routing rules")
+    payment_method_id: UUID | None = Field(
+        default=None, description="charge this saved payment method of the customer instead of opening a page"
+    )
     contact: ContactIn | None = None
     return_urls: ReturnUrlsIn | None = None
     replace: bool = Field(default=False, description="give up a first payment that is open, and begin anew")
@@ -136,7 +139,10 @@ class SubscribeIn(Strict):
     def _complete(self) -> Self:
         if (self.price is None) == (self.plan is None) or (self.plan is None) != (self.currency is None):
             raise PydanticCustomError("price", "Give either price, or plan and currency")
-        if self.provider is not None and (self.country is not None or self.method is not None):
+        chosen = self.country is not None or self.method is not None
+        if self.payment_method_id is not None and (self.provider is not None or chosen):
+            raise PydanticCustomError("saved_method", "A payment_method_id goes without provider, country and method")
+        if self.provider is not None and chosen:
             raise PydanticCustomError(
                 "named_or_chosen", "Give either the provider, or country and method for the routing rules"
             )

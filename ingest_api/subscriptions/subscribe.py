@@ -7,9 +7,8 @@ from uuid import UUID, uuid5
 from fastapi import APIRouter, Depends, Request, Response
 
 from billing.messages.subscription_commands import Consent, Subscribe
-from billing.subscriptions.methods import Method
 from billing.subscriptions.prices import Price, subscription_id
-from billing.vocabulary import CaptureMode
+from billing.vocabulary import CaptureMode, MethodStatus
 from ingest_api.auth.client import SubscriptionsWriter
 from ingest_api.dependencies import Dependencies, Injected
 from ingest_api.edge import idempotency
@@ -21,9 +20,10 @@ from ingest_api.payments.schemas import parse
 from ingest_api.payments.submit import Preferred
 from ingest_api.problems import Problem, ProblemError
 from ingest_api.routing.rules import RoutingCriteria
-from ingest_api.subscriptions.acting import PATH, answer, send, time_of
+from ingest_api.subscriptions.acting import PATH, answer, saved_method, send, time_of, to_charge
 from ingest_api.subscriptions.schemas import SubscribeIn
 from ingest_api.subscriptions.views import AcceptedSubscription, SubscriptionView
+from storage.saved_methods import StoredMethod
 from storage.subscriptions.plans import Plan
 
 router: Final = APIRouter(tags=["subscriptions"])
@@ -74,6 +74,8 @@ async def _body(
             Problem.INVALID_PRICE,
             Problem.UNKNOWN_PROVIDER,
             Problem.NO_PROVIDER,
+            Problem.UNKNOWN_PAYMENT_METHOD,
+            Problem.PAYMENT_METHOD_REMOVED,
             Problem.UNKNOWN_TEST_CLOCK,
             Problem.TEST_CLOCK_NEEDS_SANDBOX,
         ),
@@ -99,6 +101,9 @@ async def subscribe(
         raise ProblemError(Problem.IDEMPOTENCY_KEY_REUSED, "this Idempotency-Key was used before with another body")
     plan, price = await _price(dependencies, client, body)
     id = subscription_id(client, price.group, body.customer_id)
+    saved = None
+    if body.payment_method_id is not None:
+        saved = await saved_method(dependencies, client, body.customer_id, body.payment_method_id)
     command = Subscribe(
         id,
         command_id=idempotency.operation_id(client, id, key),
@@ -107,11 +112,12 @@ async def subscribe(
         client_id=client,
         customer_id=body.customer_id,
         price=price,
-        provider=_provider(dependencies, body, price, None),
+        provider=_provider(dependencies, body, price, saved),
         zone=dependencies.settings.business_zone,
         consent=_consent(body, idempotency.operation_id(client, id, key)),
         contact=body.contacts(),
         return_urls=body.urls(),
+        method=None if saved is None else to_charge(saved),
         replace=body.replace,
         payment_ttl_s=dependencies.settings.payment_ttl_s,
         clock_id=body.test_clock,
@@ -121,6 +127,8 @@ async def subscribe(
     is_repeat = committed is not None and any(c.id == command.command_id for c in committed.commands)
     if plan.archived_at is not None and not is_repeat:
         raise ProblemError(Problem.PLAN_ARCHIVED)
+    if saved is not None and saved.status is not MethodStatus.ACTIVE and not is_repeat:
+        raise ProblemError(Problem.PAYMENT_METHOD_REMOVED)
     deadline = started + preferred.wait_s
     reply, applied = await send(dependencies, request, client, committed, command, preferred, deadline)
     dependencies.recent_keys.remember(command_id, fingerprint)
@@ -139,7 +147,7 @@ async def _price(dependencies: Dependencies, client: str, body: SubscribeIn) -> 
     return plan, price
 
 
-def _provider(dependencies: Dependencies, body: SubscribeIn, price: Price, method: Method | None) -> str:
+def _provider(dependencies: Dependencies, body: SubscribeIn, price: Price, method: StoredMethod | None) -> str:
     """The method's provider, the named one, or the first that the routing rules choose."""
     if method is not None:
         provider = method.provider

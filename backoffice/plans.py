@@ -1,0 +1,57 @@
+"""Plans and prices for operators. The API client that sells a plan owns it."""
+
+from uuid import uuid4
+
+from backoffice.operators import ActionRefused, Operator, recorded
+from billing.subscriptions.prices import Price
+from runtime.clock import utc_now
+from runtime.postgres import connected
+from runtime.settings import PostgresSettings
+from storage.subscriptions import plans
+from storage.subscriptions.plans import Change, NewPrice, Plan, PlanRefused
+
+
+async def list_plans(settings: PostgresSettings, client: str) -> list[Plan]:
+    """The client's plans with all their prices, by id."""
+    async with connected(settings) as engine, engine.connect() as connection:
+        return await plans.list_plans(connection, client)
+
+
+async def find_plan(settings: PostgresSettings, client: str, id: str) -> Plan | None:
+    """``None``: the client has none with this id."""
+    async with connected(settings) as engine, engine.connect() as connection:
+        return await plans.find_plan(connection, client, id)
+
+
+async def create(settings: PostgresSettings, operator: Operator, client: str, id: str, group: str, title: str) -> None:
+    """Make a plan. Raises :class:`ActionRefused` where the client has one with this id."""
+    async with (
+        connected(settings) as engine,
+        recorded(engine, operator, "create_plan", "plan", id, client=client, group=group, title=title) as record,
+        engine.begin() as connection,
+    ):
+        try:
+            await plans.create_plan(connection, _change(operator, client), id, group, title)
+        except PlanRefused as error:
+            raise ActionRefused(error.refusal.detail) from error
+        await record.complete(connection)
+
+
+async def add_price(settings: PostgresSettings, operator: Operator, client: str, id: str, new: NewPrice) -> Price:
+    """The next version of what a plan costs. Raises :class:`ActionRefused`."""
+    async with (
+        connected(settings) as engine,
+        recorded(engine, operator, "add_price", "plan", id, client=client, terms=new) as record,
+        engine.begin() as connection,
+    ):
+        try:
+            price, _ = await plans.add_price(connection, _change(operator, client), id, new)
+        except PlanRefused as error:
+            raise ActionRefused(error.refusal.detail) from error
+        record.details = {"price": price.id, "version": price.version}
+        await record.complete(connection)
+    return price
+
+
+def _change(operator: Operator, client: str) -> Change:
+    return Change(client, f"operator:{operator.name}", utc_now(), uuid4())
