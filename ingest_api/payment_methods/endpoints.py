@@ -19,7 +19,7 @@ from ingest_api.payments.schemas import Id
 from ingest_api.problems import RETRY_AFTER_S, Problem, ProblemError
 from storage.saved_methods import StoredMethod
 
-_reads: Final = APIRouter(route_class=ConditionalRoute, dependencies=[CONDITIONAL])
+reads: Final = APIRouter(tags=["payment methods"], route_class=ConditionalRoute, dependencies=[CONDITIONAL])
 router: Final = APIRouter(tags=["payment methods"])
 
 MethodId = Annotated[UUID, Path(description="the payment method")]
@@ -69,7 +69,7 @@ async def _find(dependencies: Injected, client: str, method_id: UUID) -> StoredM
     return method
 
 
-@_reads.get(
+@reads.get(
     "/v1/customers/{customer_id:path}/payment-methods",  # an id may have slashes
     summary="List a customer's payment methods",
     responses=conditional("The methods that are not removed, the first saved first")
@@ -86,7 +86,7 @@ async def list_payment_methods(
     return PaymentMethodList(data=tuple(map(_view, found)))
 
 
-@_reads.get(
+@reads.get(
     "/v1/payment-methods/{method_id}",
     summary="Read a payment method",
     responses=conditional("The payment method")
@@ -134,6 +134,3 @@ async def _tell_subscriptions(dependencies: Dependencies, client: str, method_id
             actor=f"client:{client}",
         )
         await dependencies.writer.store(SUBSCRIPTIONS.name, str(id).encode(), envelope.encode())
-
-
-router.include_router(_reads)

@@ -30,7 +30,7 @@ from storage.subscriptions.plans import Change, Plan, PlanRefused
 PATH: Final = "/v1/plans"
 
 router: Final = APIRouter(tags=["plans"])
-_reads: Final = APIRouter(prefix=PATH, route_class=ConditionalRoute, dependencies=[CONDITIONAL])
+reads: Final = APIRouter(tags=["plans"], prefix=PATH, route_class=ConditionalRoute, dependencies=[CONDITIONAL])
 
 PlanOfPath = Annotated[PlanId, Path(description="the plan", examples=["cinema"])]
 
@@ -123,7 +123,7 @@ async def archive_plan(dependencies: Injected, client: Administrator, plan_id: P
     return plan_view(await find_plan(dependencies, client, plan_id))
 
 
-@_reads.get(
+@reads.get(
     "",
     summary="List the plans",
     responses=conditional("The plans with all their prices, by id") | problems(*ADMISSION),
@@ -133,7 +133,7 @@ async def list_plans(dependencies: Injected, client: SubscriptionsReader) -> Pla
     return PlanList(data=tuple(map(plan_view, await dependencies.plans.plans(client))))
 
 
-@_reads.get(
+@reads.get(
     "/{plan_id}",
     summary="Read a plan",
     responses=conditional("The plan with all its prices") | problems(*ADMISSION, Problem.PLAN_NOT_FOUND),
@@ -157,6 +157,3 @@ def _replayed(response: Response, location: str, *, is_new: bool) -> None:
     response.headers["Location"] = location
     if not is_new:
         response.headers[REPLAYED] = "true"
-
-
-router.include_router(_reads)

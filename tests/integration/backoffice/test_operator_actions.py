@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from backoffice import api_clients, corrections, follow_ups, provider_switches
+from backoffice import api_clients, commands, corrections, follow_ups, provider_switches
 from backoffice.dead_letters import resolution
 from backoffice.dead_letters.replay import NotReplayable, Replayer
 from backoffice.operators import ActionRefused, InvalidArgument, Operator
@@ -157,7 +157,7 @@ async def test_a_correction_that_the_payment_refuses_is_on_record_as_refused(set
 
 
 async def test_a_correction_without_a_reply_is_on_record_as_unanswered(settings, database, monkeypatch):
-    monkeypatch.setattr(corrections, "REPLY_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(commands, "REPLY_TIMEOUT_S", 0.0)
     payment = uuid4()
     assert await corrections.correct(settings, ANN, payment, uuid4(), succeeded=False) is None
     assert await only_row(database) == expected("correct_operation", "payment", payment, "unanswered")

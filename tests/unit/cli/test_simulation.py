@@ -67,5 +67,5 @@ def test_arguments_that_mean_nothing_are_refused(arguments: tuple[str, ...]) -> 
 
 def test_people_get_a_table() -> None:
     result = CliRunner().invoke(app, ["subscriptions", "simulate", *FROM[:-1], "--periods", "2"])
-    assert "2026-02-28 10:" in result.output
+    assert "2026-02-28 " in result.output
     assert "399.00 RUB" in result.output
