@@ -219,11 +219,14 @@ class Draft:
         self._keep(moved)
 
     def tell(self, name: NoticeName, key: str | None = None, **facts: object) -> None:
-        """Write to the customer, once per ``key``."""
+        """Write to the customer, once per ``key``, and one letter of a name with a decision: the name is part of the
+        letter's message id."""
         if key is not None:
             if key in self.s.told:
                 return
             self.update(told=(*self.s.told, key))
+        if any(notice.name == name for notice in self.notices):
+            return
         price, method = self.s.price, self.s.method
         notice = Notice(
             name,

@@ -19,6 +19,7 @@ from billing.messages.subscription_commands import (
     When,
 )
 from billing.subscriptions import simulation
+from billing.subscriptions.cadence import Cadence, Unit
 from billing.subscriptions.methods import Method
 from billing.subscriptions.prices import RefundRule
 from billing.subscriptions.vocabulary import AttemptState, Decline, EndReason, PeriodStatus, Purpose, Status, Trigger
@@ -329,6 +330,17 @@ class TestDunning:
         assert world.subscription.status is Status.ACTIVE
         assert decision.event is not None
         assert [a.decline for a in decision.event.attempts] == [Decline.OURS]
+
+    def test_asks_for_the_customer_in_one_letter_though_a_late_wake_up_finds_two_reasons(self) -> None:
+        world = active(price=price(299_000, Cadence(Unit.YEAR)))
+        world.until_charge()
+        world.fail("insufficient_funds")
+        world.pass_time(6 * DAY + timedelta(hours=6))
+        decision = world.wake(method_tries=8)
+        assert decision.event is not None
+        assert [n.name for n in decision.event.notices] == ["action_needed"]
+        world.wake()
+        assert world.notices.count("action_needed") == 1
 
     def test_waits_for_the_outcome_of_an_open_charge_before_it_takes_access_away_or_ends(self) -> None:
         world = declined()

@@ -96,6 +96,7 @@ class Histories(RuleBasedStateMachine):
                 assert event.notices == ()
                 assert before.access_until is None or event.access_until >= before.access_until  # type: ignore[operator]
         letters = [n.name for n in event.notices]
+        assert len(set(letters)) == len(letters), "the name of a letter is part of its message id"
         assert not ({"renewed", "recovered"} & set(letters)) or event.status is Status.ACTIVE
         assert "ended" not in letters or event.status is Status.ENDED
 
