@@ -24,12 +24,11 @@ from billing.subscriptions.decision import Decision, Draft, refuse, unchanged
 from billing.subscriptions.lifecycle import Event
 from billing.subscriptions.model import CommandRef, Period, Subscription
 from billing.subscriptions.prices import RefundRule, share
-from billing.subscriptions.vocabulary import EndReason, PeriodStatus, Purpose, Status, Trigger
+from billing.subscriptions.vocabulary import LIVING, OVERDUE, EndReason, PeriodStatus, Purpose, Status, Trigger
 
 #: Commands remembered, to recognise a repeat.
 _COMMANDS_KEPT: Final = 20
 _MICROSECOND: Final = timedelta(microseconds=1)
-_OVERDUE: Final = frozenset((Status.PAST_DUE, Status.ON_HOLD))
 
 
 def repeated(command: SubscriptionCommand, s: Subscription, now: datetime) -> Decision | None:
@@ -88,8 +87,7 @@ def cancel(command: CancelSubscription, s: Subscription, now: datetime) -> Decis
         draft.refunded = _cut(draft, command)
         _note(draft, command, draft.refunded)
     # What was not paid for is not sold: nothing is owed.
-    draft.end(Event.CANCELLED, EndReason.CANCELLED)
-    draft.tell("ended", ends_at=now, reason=EndReason.CANCELLED.value)
+    draft.end_with_letter(Event.CANCELLED, EndReason.CANCELLED)
     return draft.build()
 
 
@@ -115,7 +113,7 @@ def pay_now(command: PayNow, s: Subscription, now: datetime) -> Decision:
             draft.waiting = None
             draft.see_charge(reply_to=command.reply_to)
         return draft.build()
-    if s.status not in _OVERDUE:
+    if s.status not in OVERDUE:
         return refuse(s, command, "nothing_due", "nothing is to be paid now")
     if s.charge is not None:
         detail = f"a charge is open since {s.charge.requested_at:%Y-%m-%dT%H:%M:%SZ}: its outcome must be known first"
@@ -142,7 +140,7 @@ def change_method(command: ChangeMethod, s: Subscription, now: datetime) -> Deci
     draft.update(method=command.method, provider=command.method.provider)
     if s.cancel is not None and s.cancel.reason is EndReason.NO_METHOD:
         draft.update(cancel=None)
-    if s.status in _OVERDUE and s.charge is None:
+    if s.status in OVERDUE and s.charge is None:
         draft.open_charge(Purpose.RENEWAL, Trigger.METHOD, provider=command.method.provider)
     return draft.build()
 
@@ -150,14 +148,13 @@ def change_method(command: ChangeMethod, s: Subscription, now: datetime) -> Deci
 def extend(command: ExtendPeriod, s: Subscription, now: datetime) -> Decision:
     """Move the end of the period."""
     period = s.period
-    if period is None or s.status not in (Status.ACTIVE, *_OVERDUE) or period.status is not PeriodStatus.PAID:
+    if period is None or s.status not in LIVING or period.status is not PeriodStatus.PAID:
         return refuse(s, command, "not_extendable", "no paid period can be extended")
     if command.until <= max(period.end_at, now):
         return refuse(s, command, "invalid_end", "the new end must lie ahead, behind the present one")
     draft = _draft(command, s, now)
     draft.transition(Event.EXTENDED)
-    if s.charge is not None:
-        draft.withdraw()
+    draft.withdraw()
     anchor = anchor_at(command.until, period.number + 1, s.zone)
     draft.set_period(msgspec.structs.replace(period, end_at=command.until))
     draft.update(anchor=anchor, dunning=None, postponed_to=None, faults=0, held_until=None, told=())
@@ -211,8 +208,7 @@ def _begin(command: Subscribe, s: Subscription | None, now: datetime) -> Draft:
     draft = Draft(s, now, before=s)
     if draft.transition(Event.SUBSCRIBED):
         draft.update(life=s.life + 1)
-    if s.charge is not None:
-        draft.withdraw()
+    draft.withdraw()
     draft.update(anchor=None, ended=None, told=(), **fresh)
     return draft
 

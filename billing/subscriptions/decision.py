@@ -98,8 +98,7 @@ class Draft:
         """End the subscription. An open charge is withdrawn."""
         if not self.transition(event):
             raise InvariantBroken(f"{self.s.id}: {self.s.status} cannot end by {event}")
-        if self.s.charge is not None:
-            self.withdraw()
+        self.withdraw()
         if self.s.period is not None and self.s.period.status is PeriodStatus.OPEN:
             self.set_period(msgspec.structs.replace(self.s.period, status=PeriodStatus.REFUNDED))
         self.update(
@@ -111,6 +110,11 @@ class Draft:
             held_until=None,
             told=(),
         )
+
+    def end_with_letter(self, event: Event, reason: EndReason) -> None:
+        """End the subscription, and write so to the customer."""
+        self.end(event, reason)
+        self.tell("ended", ends_at=self.now, reason=reason.value)
 
     def cancel_at(self, at: datetime, reason: EndReason, by: str) -> None:
         """It ends at ``at`` (UTC)."""
@@ -203,7 +207,9 @@ class Draft:
         return charge
 
     def withdraw(self) -> None:
-        """Give up the open charge: what is captured all the same is given back by the payment."""
+        """Give up the open charge, if there is one: what is captured all the same is given back by the payment."""
+        if self.s.charge is None:
+            return
         charge = self.close_charge(AttemptState.WITHDRAWN)
         if charge.method_id is None:
             # The customer must not be able to pay the page any more.

@@ -13,6 +13,7 @@ from billing.subscriptions.cadence import Anchor
 from billing.subscriptions.methods import Method
 from billing.subscriptions.prices import Price
 from billing.subscriptions.vocabulary import (
+    OVERDUE,
     AttemptState,
     Decline,
     EndReason,
@@ -149,6 +150,10 @@ class Subscription(msgspec.Struct, frozen=True, omit_defaults=True):
             return 1
         return self.period.number + (self.period.status is not PeriodStatus.OPEN)
 
+    def attempt(self, payment_id: UUID) -> AttemptView | None:
+        """The closed attempt that this payment was; ``None`` for one that is not kept."""
+        return next((a for a in self.attempts if a.payment_id == payment_id), None)
+
     @property
     def tries(self) -> int:
         """How many attempts were made for the period that is due."""
@@ -174,7 +179,7 @@ class Subscription(msgspec.Struct, frozen=True, omit_defaults=True):
                 raise InvariantBroken(f"{self.id}: a renewal without a method")
         if self.status is not Status.ENDED and self.ended is not None:
             raise InvariantBroken(f"{self.id}: ended and {self.status}")
-        if (self.dunning is None) == (self.status in (Status.PAST_DUE, Status.ON_HOLD)):
+        if (self.dunning is None) == (self.status in OVERDUE):
             raise InvariantBroken(f"{self.id}: dunning and {self.status} contradict each other")
         if self.access_until is not None and self.status not in (Status.ACTIVE, Status.PAST_DUE):
             raise InvariantBroken(f"{self.id}: access while {self.status}")

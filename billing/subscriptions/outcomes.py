@@ -16,11 +16,20 @@ from billing.subscriptions.hours import into_hours
 from billing.subscriptions.lifecycle import Event
 from billing.subscriptions.methods import Method, last_day, method_id
 from billing.subscriptions.model import Charge, Dunning, Period, Subscription
-from billing.subscriptions.vocabulary import AttemptState, Decline, EndReason, PeriodStatus, Purpose, Status, Trigger
+from billing.subscriptions.vocabulary import (
+    LIVING,
+    OVERDUE,
+    AttemptState,
+    Decline,
+    EndReason,
+    PeriodStatus,
+    Purpose,
+    Status,
+    Trigger,
+)
 from billing.vocabulary import PaymentStatus
 
 _FAILED: Final = frozenset((PaymentStatus.FAILED, PaymentStatus.EXPIRED, PaymentStatus.VOIDED))
-_OVERDUE: Final = frozenset((Status.PAST_DUE, Status.ON_HOLD))
 #: A charge made later than this after its time is late by a fault of ours: grace is counted from the charge.
 _ON_TIME: Final = timedelta(days=1)
 _CLOSED: Final = (Kind.ABANDONED, Kind.CANCELLED)
@@ -84,11 +93,10 @@ def _of_another(message: PaymentOutcome, s: Subscription, now: datetime) -> Deci
     """A payment that is neither under way nor the running period's: money that comes late."""
     if message.captured <= message.refunded:
         return unchanged(s)
-    attempt = next((a for a in s.attempts if a.payment_id == message.payment_id), None)
+    attempt = s.attempt(message.payment_id)
     draft = Draft(s, now, before=s)
     if attempt is not None and _pays(attempt, s):
-        if s.charge is not None:
-            draft.withdraw()
+        draft.withdraw()
         draft.move_attempt(attempt, AttemptState.PAID)
         _paid(draft, attempt, message)
         return draft.build()
@@ -104,10 +112,10 @@ def _of_another(message: PaymentOutcome, s: Subscription, now: datetime) -> Deci
 def _paid_after_all(draft: Draft, period: Period, message: PaymentOutcome) -> None:
     """The payment of a period that was found unpaid, or given back, is captured."""
     s = draft.s
-    attempt = next(a for a in s.attempts if a.payment_id == message.payment_id)
-    if s.status in (Status.ACTIVE, *_OVERDUE) and period.status is PeriodStatus.OPEN:
-        if s.charge is not None:
-            draft.withdraw()
+    attempt = s.attempt(message.payment_id)
+    assert attempt is not None, "attempts of the latest period are kept"
+    if s.status in LIVING and period.status is PeriodStatus.OPEN:
+        draft.withdraw()
         draft.move_attempt(attempt, AttemptState.PAID)
         _paid(draft, attempt, message)
     else:
@@ -122,8 +130,7 @@ def _give_back(draft: Draft, attempt: AttemptView, message: PaymentOutcome) -> N
 
 def _pays(attempt: AttemptView, s: Subscription) -> bool:
     """A charge that was believed to have failed, and pays the period that is due."""
-    lives = s.status in (Status.ACTIVE, *_OVERDUE)
-    return lives and attempt.state is AttemptState.FAILED and attempt.period == s.due
+    return s.status in LIVING and attempt.state is AttemptState.FAILED and attempt.period == s.due
 
 
 def _paid(draft: Draft, attempt: Charge | AttemptView, message: PaymentOutcome) -> None:
@@ -170,7 +177,7 @@ def _paid(draft: Draft, attempt: Charge | AttemptView, message: PaymentOutcome) 
     if before is Status.INCOMPLETE:
         draft.tell("started")
     else:
-        draft.tell("recovered" if before in _OVERDUE else "renewed")
+        draft.tell("recovered" if before in OVERDUE else "renewed")
     if draft.s.method is None and draft.s.cancel is None:
         draft.cancel_at(end, EndReason.NO_METHOD, "system")
         draft.tell("renewal_off")
@@ -225,8 +232,7 @@ def _without_method(draft: Draft) -> None:
     if draft.s.dunning is not None:
         draft.update(dunning=msgspec.structs.replace(draft.s.dunning, retry_at=None))
     elif draft.s.status is Status.ACTIVE:
-        draft.end(Event.TIME_OVER, EndReason.NO_METHOD)
-        draft.tell("ended", ends_at=draft.now, reason=EndReason.NO_METHOD.value)
+        draft.end_with_letter(Event.TIME_OVER, EndReason.NO_METHOD)
 
 
 def _fault(draft: Draft) -> None:
@@ -245,7 +251,7 @@ def _declined(draft: Draft, charge: Charge, decline: Decline, reason: str, retry
     s = draft.s
     automatic = charge.trigger in (Trigger.SCHEDULE, Trigger.RETRY)
     if s.dunning is None:
-        dunning = _begin_dunning(s, charge, decline, reason)
+        dunning = _dunning_after(s, charge, decline, reason)
     else:
         # With another method it is another matter; else a class worsens and never improves.
         worst = worse(s.dunning.decline, decline) if automatic else decline
@@ -263,16 +269,24 @@ def _declined(draft: Draft, charge: Charge, decline: Decline, reason: str, retry
         draft.tell("payment_failed", f"payment_failed:{period}", reason=reason, next_try_at=again)
 
 
-def _begin_dunning(s: Subscription, charge: Charge, decline: Decline, reason: str) -> Dunning:
+def _dunning_after(s: Subscription, charge: Charge, decline: Decline, reason: str) -> Dunning:
+    """The dunning that a declined charge begins."""
     assert s.period is not None
-    policy = policy_for(s.price.cadence)
     due = s.period.end_at
     if charge.requested_at - due > _ON_TIME:
         due = charge.requested_at
+    return _begin_dunning(s, charge.period, decline, reason, due=due, started_at=charge.requested_at)
+
+
+def _begin_dunning(
+    s: Subscription, period: int, decline: Decline, reason: str, *, due: datetime, started_at: datetime
+) -> Dunning:
+    """By the policy of the day. ``due``: from when grace is counted (UTC)."""
+    policy = policy_for(s.price.cadence)
     return Dunning(
-        period=charge.period,
+        period=period,
         policy=policy.name,
-        started_at=charge.requested_at,
+        started_at=started_at,
         decline=decline,
         reason=reason,
         automatic=1,
@@ -285,35 +299,27 @@ def _begin_dunning(s: Subscription, charge: Charge, decline: Decline, reason: st
 def _undone(draft: Draft, period: Period, message: PaymentOutcome) -> None:
     """The running period turns out to be unpaid, by a correction or the provider's own word."""
     s, now = draft.s, draft.now
-    attempt = next(a for a in s.attempts if a.payment_id == message.payment_id)
+    attempt = s.attempt(message.payment_id)
+    assert attempt is not None, "attempts of the latest period are kept"
     draft.move_attempt(attempt, AttemptState.FAILED)
-    if s.status not in (Status.ACTIVE, *_OVERDUE):
+    if s.status not in LIVING:
         draft.set_period(msgspec.structs.replace(period, status=PeriodStatus.REFUNDED))
         return
-    if s.charge is not None:
-        draft.withdraw()
+    draft.withdraw()
     draft.set_period(msgspec.structs.replace(period, status=PeriodStatus.OPEN))
     if s.status is not Status.ACTIVE:
         return
     if s.cancel is not None:
-        draft.end(Event.TIME_OVER, s.cancel.reason)
-        draft.tell("ended", ends_at=now, reason=s.cancel.reason.value)
+        draft.end_with_letter(Event.TIME_OVER, s.cancel.reason)
         return
-    policy = policy_for(s.price.cadence)
     draft.transition(Event.UNDONE)
     reason = message.reason or Reason.OTHER.value
+    dunning = _begin_dunning(s, period.number, Decline.WEAK, reason, due=now, started_at=now)
+    if s.method is not None:
+        again = into_hours(now + POLICIES[dunning.policy].weak[0], s.zone)
+        dunning = msgspec.structs.replace(dunning, retry_at=again)
     draft.update(
-        dunning=Dunning(
-            period=period.number,
-            policy=policy.name,
-            started_at=now,
-            decline=Decline.WEAK,
-            reason=reason,
-            automatic=1,
-            retry_at=None if s.method is None else into_hours(now + policy.weak[0], s.zone),
-            grace_until=now + policy.grace,
-            give_up_at=now + policy.give_up,
-        ),
+        dunning=dunning,
         postponed_to=None,
         held_until=None,
     )

@@ -1,7 +1,7 @@
 """The states, causes and purposes of a subscription."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 
 class Status(StrEnum):
@@ -15,6 +15,12 @@ class Status(StrEnum):
     """Grace is over; no access, one payment brings it back."""
     ENDED = "ENDED"
     """Final, until the customer subscribes again: then the next life begins."""
+
+
+#: A renewal is to be paid, and its dunning goes on.
+OVERDUE: Final = frozenset((Status.PAST_DUE, Status.ON_HOLD))
+#: Started, and not ended.
+LIVING: Final = frozenset((Status.ACTIVE, *OVERDUE))
 
 
 class EndReason(StrEnum):

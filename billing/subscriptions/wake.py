@@ -39,15 +39,13 @@ def wake(message: Wake, s: Subscription, now: datetime) -> Decision:
 
 def _end(draft: Draft, _: Appointment, __: Wake) -> None:
     reason = EndReason.NO_METHOD if draft.s.cancel is None else draft.s.cancel.reason
-    draft.end(Event.TIME_OVER, reason)
-    draft.tell("ended", ends_at=draft.now, reason=reason.value)
+    draft.end_with_letter(Event.TIME_OVER, reason)
 
 
 def _give_up(draft: Draft, _: Appointment, message: Wake) -> None:
     if _kept_from_trying(draft, message):
         return
-    draft.end(Event.GIVEN_UP, EndReason.NON_PAYMENT)
-    draft.tell("ended", ends_at=draft.now, reason=EndReason.NON_PAYMENT.value)
+    draft.end_with_letter(Event.GIVEN_UP, EndReason.NON_PAYMENT)
 
 
 def _hold(draft: Draft, _: Appointment, message: Wake) -> None:
