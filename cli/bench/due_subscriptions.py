@@ -85,7 +85,9 @@ def _rows(number: int) -> Iterator[dict[str, Any]]:
             customer_id=customer,
             method=msgspec.structs.replace(due.method, id=uuid4()),
         )
-        row = subscription_row(s)
+        appointment = next_action(s)
+        assert appointment is not None
+        row = subscription_row(s, appointment.what.name, appointment.at)
         yield row | {"status": s.status.value, "state": encode(s).decode()}
 
 

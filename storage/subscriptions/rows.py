@@ -1,6 +1,7 @@
 """Subscriptions as rows: the rows of the domain's objects, and the objects read back from them."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.messages.subscription_commands import Consent
 from billing.messages.subscription_events import AttemptView, PeriodView
-from billing.subscriptions.agenda import next_action
 from billing.subscriptions.model import Subscription
 
 _STATES = text("SELECT state::text FROM subscriptions WHERE id = ANY(:ids)").bindparams(
@@ -26,8 +26,8 @@ async def load_subscriptions(connection: AsyncConnection, ids: Iterable[UUID]) -
     return {subscription.id: subscription for subscription in found}
 
 
-def subscription_row(s: Subscription) -> dict[str, Any]:
-    appointment = next_action(s)
+def subscription_row(s: Subscription, next_action: str | None, next_action_at: datetime | None) -> dict[str, Any]:
+    """``next_action``: its earliest appointment, at ``next_action_at`` (UTC): the event of the change has found it."""
     return {
         "id": s.id,
         "client_id": s.client_id,
@@ -44,8 +44,8 @@ def subscription_row(s: Subscription) -> dict[str, Any]:
         "method_id": None if s.method is None else s.method.id,
         "period_end_at": None if s.period is None else s.period.end_at,
         "access_until": s.access_until,
-        "next_action": None if appointment is None else appointment.what.name,
-        "next_action_at": None if appointment is None else appointment.at,
+        "next_action": next_action,
+        "next_action_at": next_action_at,
         "clock_id": s.clock_id,
         "created_at": s.created_at,
         "updated_at": s.updated_at,

@@ -1,6 +1,7 @@
 """What a batch of the subscriptions agent writes: subscriptions, their periods, attempts and consents."""
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Final
 from uuid import UUID
 
@@ -51,12 +52,15 @@ async def save(
 
     Raises :class:`~storage.streams.positions.LostPartition` when a position is not where a move expects it.
     """
-    ids = sorted({change.subscription.id for change in changes})
     # The last word on each row: one statement writes a row once.
+    events = {change.subscription.id: change.event for change in changes}
     periods = {(c.subscription.id, p.number): period_row(c.subscription, p) for c in changes for p in c.event.periods}
     attempts = {a.payment_id: attempt_row(c.subscription, a) for c in changes for a in c.event.attempts}
     rows = {
-        "subscriptions": [subscription_row(states[id]) for id in ids],
+        "subscriptions": [
+            subscription_row(states[id], event.next_action, event.next_action_at)
+            for id, event in sorted(events.items(), key=itemgetter(0))
+        ],
         "periods": [periods[key] for key in sorted(periods)],
         "attempts": [attempts[key] for key in sorted(attempts)],
         "consents": [consent_row(c.subscription, c.consent) for c in changes if c.consent is not None],
