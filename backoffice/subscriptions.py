@@ -22,12 +22,12 @@ from billing.subscriptions.model import Subscription
 from billing.subscriptions.prices import RefundRule
 from runtime.postgres import connected
 from runtime.settings import PostgresSettings, Settings
+from storage import test_clocks
 from storage.journal.story import TimelineEntry, timeline_entries
 from storage.journal.timeline import journal_of
 from storage.subscriptions.lists import (
     SubscriptionFilters,
     attempts_of,
-    clock_now,
     list_subscriptions,
     periods_of,
 )
@@ -111,4 +111,5 @@ async def _act(
 
 async def _time_of(connection: AsyncConnection, s: Subscription) -> datetime | None:
     """The time (UTC) of the test clock by which a subscription lives; ``None``: it lives by real time."""
-    return None if s.clock_id is None else await clock_now(connection, s.client_id, s.clock_id)
+    clock = None if s.clock_id is None else await test_clocks.find(connection, s.client_id, s.clock_id)
+    return None if clock is None else clock.now_at

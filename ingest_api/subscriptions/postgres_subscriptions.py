@@ -10,6 +10,7 @@ from billing.messages.topics import SUBSCRIPTIONS
 from billing.subscriptions.model import Subscription
 from billing.subscriptions.prices import Price
 from ingest_api.postgres import reading, writing
+from storage import test_clocks
 from storage.journal.story import TimelineEntry, timeline_entries
 from storage.journal.timeline import journal_of, subscription_changes_after
 from storage.payments.lists import Cursor
@@ -100,7 +101,8 @@ class PostgresSubscriptions:
     async def clock(self, client_id: str, id: UUID) -> datetime | None:
         """The time (UTC) of a client's test clock."""
         async with reading(self._engine, _SUBSCRIPTIONS) as connection:
-            return await lists.clock_now(connection, client_id, id)
+            clock = await test_clocks.find(connection, client_id, id)
+        return None if clock is None else clock.now_at
 
     async def charged_with(self, method_id: UUID) -> list[UUID]:
         """The subscriptions that a saved method is charged for."""

@@ -1,7 +1,6 @@
 """Reads for the API: a client's subscriptions, with their periods and attempts."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -36,7 +35,6 @@ _ATTEMPTS = text(
     " WHERE subscription_id = :id ORDER BY period, number"
 )
 _CHARGED_WITH = text("SELECT id FROM subscriptions WHERE method_id = :method_id ORDER BY id")
-_CLOCK = text("SELECT now_at FROM test_clocks WHERE client_id = :client_id AND id = :id")
 
 
 async def find_subscription(connection: AsyncConnection, client_id: str, id: UUID) -> Subscription | None:
@@ -79,11 +77,3 @@ async def attempts_of(connection: AsyncConnection, id: UUID) -> list[AttemptView
 async def charged_with(connection: AsyncConnection, method_id: UUID) -> Sequence[UUID]:
     """The subscriptions that a saved method is charged for."""
     return [row[0] for row in await connection.execute(_CHARGED_WITH, {"method_id": method_id})]
-
-
-async def clock_now(connection: AsyncConnection, client_id: str, clock_id: UUID) -> datetime | None:
-    """The time (UTC) of a client's test clock; ``None``: there is none with this id."""
-    now: datetime | None = (
-        await connection.execute(_CLOCK, {"client_id": client_id, "id": clock_id})
-    ).scalar_one_or_none()
-    return now

@@ -11,6 +11,7 @@ from billing.messages.subscription_commands import CancelSubscription
 from billing.messages.topics import SUBSCRIPTIONS
 from billing.subscriptions import simulation
 from billing.subscriptions.prices import subscription_id
+from storage import test_clocks
 from storage.journal.story import timeline_entries
 from storage.journal.timeline import journal_of, subscription_changes_after
 from storage.payments.lists import Cursor
@@ -18,7 +19,6 @@ from storage.subscriptions.lists import (
     SubscriptionFilters,
     attempts_of,
     charged_with,
-    clock_now,
     find_subscription,
     list_subscriptions,
     periods_of,
@@ -103,8 +103,10 @@ async def test_the_time_of_a_clock_is_its_clients(world: World) -> None:
     )
     async with world.engine.begin() as connection:
         await connection.execute(insert, {"id": clock, "now": NOW})
-        assert await clock_now(connection, "site", clock) == NOW
-        assert await clock_now(connection, "shop", clock) is None
+        found = await test_clocks.find(connection, "site", clock)
+        assert found is not None
+        assert found.now_at == NOW
+        assert await test_clocks.find(connection, "shop", clock) is None
 
 
 async def test_the_journal_gives_every_change_after_a_version_and_the_timeline(world: World) -> None:
