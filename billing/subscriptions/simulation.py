@@ -6,10 +6,12 @@ A simulated payment is answered as ``respond`` says, at once. Nothing here calls
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 from billing.messages import CreatePayment, Message, PaymentOutcome
 from billing.messages.subscription_commands import Wake
+from billing.orders import SubscriptionRef
 from billing.reasons import Reason
 from billing.subscriptions.agenda import next_action
 from billing.subscriptions.decide import decide
@@ -69,58 +71,70 @@ def send(s: Subscription | None, message: Message, at: datetime, respond: Respon
 def captured(payment: CreatePayment, at: datetime, *, saves: bool = True, version: int = 2) -> PaymentOutcome:
     """The outcome of a payment that was captured. ``saves``: its page saved the customer's method."""
     saved = f"method of {payment.payment_id}" if payment.save_method and saves else payment.saved_method
-    return _outcome(payment, at, PaymentStatus.CAPTURED, version, captured=payment.order.amount, method_ref=saved)
+    return _outcome_of(payment, at, PaymentStatus.CAPTURED, version, captured=payment.order.amount, method_ref=saved)
 
 
 def paid_charge(s: Subscription, at: datetime) -> PaymentOutcome:
     """The outcome that pays the open charge of ``s``, by the method that it has or that the payment saves."""
     charge = s.charge
     assert charge is not None, "a charge is open"
-    return PaymentOutcome(
-        subscription_id=s.id,
-        payment_id=charge.payment_id,
-        payment_version=charge.payment_version + 1,
-        period=charge.period,
-        attempt=charge.number,
-        purpose=charge.purpose,
-        state=PaymentStatus.CAPTURED,
-        operation_state="SUCCEEDED",
-        reason=None,
-        kind=None,
-        help=None,
-        retry_after_s=None,
-        amount=charge.amount,
+    ref = SubscriptionRef(s.id, charge.period, charge.number, charge.purpose)
+    method = f"method of {charge.payment_id}" if charge.method_id is None or s.method is None else s.method.ref
+    return _outcome(
+        ref,
+        charge.payment_id,
+        charge.provider,
+        charge.amount,
+        charge.currency,
+        at,
+        PaymentStatus.CAPTURED,
+        charge.payment_version + 1,
         captured=charge.amount,
-        refunded=0,
-        currency=charge.currency,
-        provider=charge.provider,
-        payment_url=None,
-        method_ref=f"method of {charge.payment_id}" if charge.method_id is None or s.method is None else s.method.ref,
-        method_title=None,
-        method_expires=None,
-        at=at,
+        method_ref=method,
     )
 
 
 def failed(payment: CreatePayment, at: datetime, reason: str, *, version: int = 2) -> PaymentOutcome:
     """The outcome of a payment that failed for ``reason`` (docs/reasons.md)."""
-    return _outcome(payment, at, PaymentStatus.FAILED, version, reason=reason)
+    return _outcome_of(payment, at, PaymentStatus.FAILED, version, reason=reason)
 
 
 def open_still(payment: CreatePayment, at: datetime, state: str = "PENDING", *, version: int = 1) -> PaymentOutcome:
     """The outcome of a payment that is not final. ``state``: of its operation."""
-    return _outcome(payment, at, PaymentStatus.PENDING, version, operation_state=state)
+    return _outcome_of(payment, at, PaymentStatus.PENDING, version, operation_state=state)
 
 
 def refunded(payment: CreatePayment, at: datetime, amount: int, *, version: int = 3) -> PaymentOutcome:
     """The outcome of a captured payment of which ``amount`` minor units, in all, were given back."""
     whole = payment.order.amount
     state = PaymentStatus.REFUNDED if amount == whole else PaymentStatus.PARTIALLY_REFUNDED
-    return _outcome(payment, at, state, version, captured=whole, refunded=amount)
+    return _outcome_of(payment, at, state, version, captured=whole, refunded=amount)
+
+
+def _outcome_of(
+    payment: CreatePayment, at: datetime, state: PaymentStatus, version: int, **facts: Any
+) -> PaymentOutcome:
+    order = payment.order
+    assert order.subscription is not None, "a payment of a subscription"
+    return _outcome(
+        order.subscription,
+        payment.payment_id,
+        payment.provider,
+        order.amount,
+        order.currency,
+        at,
+        state,
+        version,
+        **facts,
+    )
 
 
 def _outcome(
-    payment: CreatePayment,
+    ref: SubscriptionRef,
+    payment_id: UUID,
+    provider: str,
+    amount: int,
+    currency: str,
     at: datetime,
     state: PaymentStatus,
     version: int,
@@ -131,12 +145,10 @@ def _outcome(
     refunded: int = 0,
     method_ref: str | None = None,
 ) -> PaymentOutcome:
-    ref = payment.order.subscription
-    assert ref is not None, "a payment of a subscription"
     known = None if reason is None else Reason.of(reason)
     return PaymentOutcome(
         subscription_id=ref.id,
-        payment_id=payment.payment_id,
+        payment_id=payment_id,
         payment_version=version,
         period=ref.period,
         attempt=ref.attempt,
@@ -147,11 +159,11 @@ def _outcome(
         kind=None if known is None else known.kind.value,
         help=None if known is None else known.recovery.value,
         retry_after_s=None,
-        amount=payment.order.amount,
+        amount=amount,
         captured=captured,
         refunded=refunded,
-        currency=payment.order.currency,
-        provider=payment.provider,
+        currency=currency,
+        provider=provider,
         payment_url=None,
         method_ref=method_ref,
         method_title=None,
