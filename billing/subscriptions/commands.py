@@ -20,7 +20,7 @@ from billing.messages.subscription_commands import (
     When,
 )
 from billing.subscriptions.cadence import anchor_at
-from billing.subscriptions.decision import Decision, Draft, refuse, unchanged
+from billing.subscriptions.decision import Decision, Draft, awaits_page, refuse, unchanged
 from billing.subscriptions.lifecycle import Event
 from billing.subscriptions.model import CommandRef, Period, Subscription
 from billing.subscriptions.prices import RefundRule, share
@@ -39,8 +39,7 @@ def repeated(command: SubscriptionCommand, s: Subscription, now: datetime) -> De
     if known.fingerprint != command.fingerprint:
         detail = "this Idempotency-Key was used before with another body"
         return refuse(s, command, "idempotency_key_reused", detail)
-    charge = s.charge
-    if command.reply_to is not None and charge is not None and charge.payment_url is None:
+    if command.reply_to is not None and awaits_page(s.charge):
         # Its payment page is not there yet: the caller waits for it, as the first one did.
         draft = Draft(s, now, before=s)
         draft.see_charge(reply_to=command.reply_to)

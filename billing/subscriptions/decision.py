@@ -316,6 +316,11 @@ OPEN_STATES: Final = frozenset(
 )
 
 
+def awaits_page(charge: Charge | ChargeView | None) -> bool:
+    """The customer is to pay, and the provider has not given the page yet."""
+    return charge is not None and charge.purpose is not Purpose.RENEWAL and charge.payment_url is None
+
+
 def answer(
     s: Subscription, reply_to: ReplyTo | None, *, replayed: bool = False, refunded: int = 0
 ) -> SubscriptionReply | None:

@@ -13,10 +13,9 @@ from billing.messages import Refusal
 from billing.messages.subscription_commands import SubscriptionCommand
 from billing.messages.subscription_events import SubscriptionReply, SubscriptionSnapshot
 from billing.subscriptions.decide import decide
-from billing.subscriptions.decision import Decision, snapshot
+from billing.subscriptions.decision import Decision, awaits_page, snapshot
 from billing.subscriptions.methods import Method
 from billing.subscriptions.model import Subscription
-from billing.subscriptions.vocabulary import Purpose
 from ingest_api.dependencies import Dependencies
 from ingest_api.edge.prefer import Preference
 from ingest_api.payments.submit import REPLAYED, submit_to_subscription
@@ -56,6 +55,14 @@ async def saved_method(dependencies: Dependencies, client: str, customer_id: str
 def to_charge(method: StoredMethod) -> Method:
     """A saved method as a subscription keeps it."""
     return Method(method.id, method.provider, method.method_ref, method.title or "", method.expires_on)
+
+
+def require_provider(dependencies: Dependencies, provider: str, clock_id: UUID | None) -> None:
+    """Raise what is refused where the provider is not in use, or not a sandbox for a subscription with a test clock."""
+    if provider not in dependencies.providers:
+        raise ProblemError(Problem.UNKNOWN_PROVIDER, providers=sorted(dependencies.providers))
+    if clock_id is not None and provider not in dependencies.sandboxes:
+        raise ProblemError(Problem.TEST_CLOCK_NEEDS_SANDBOX)
 
 
 def foresee(dependencies: Dependencies, s: Subscription | None, command: SubscriptionCommand) -> Decision:
@@ -100,16 +107,9 @@ async def send(
 def _repeated(s: Subscription, command: SubscriptionCommand) -> SubscriptionReply | None:
     """The answer to a command that is carried out; ``None`` for a new one, and while its payment page is awaited."""
     known = next((c for c in s.commands if c.id == command.command_id), None)
-    shown = snapshot(s)
-    if known is None or _awaits_page(shown):
+    if known is None or awaits_page(s.charge):
         return None
-    return SubscriptionReply(s.id, "", shown, replayed=True, refunded=known.refunded)
-
-
-def _awaits_page(s: SubscriptionSnapshot) -> bool:
-    """The customer is to pay, and the provider has not given the page yet."""
-    charge = s.charge
-    return charge is not None and charge.purpose is not Purpose.RENEWAL and charge.payment_url is None
+    return SubscriptionReply(s.id, "", snapshot(s), replayed=True, refunded=known.refunded)
 
 
 def _refused(refusal: Refusal, id: UUID, s: SubscriptionSnapshot | None) -> ProblemError:
@@ -139,11 +139,12 @@ def answer(
     if reply is not None and reply.replayed:
         headers[REPLAYED] = "true"
     shown = None if reply is None else reply.subscription
+    waits = shown is None or awaits_page(shown.charge)
     if shown is None:
         content: object = AcceptedSubscription(id=id)
     else:
-        content = subscription_view(shown) if _awaits_page(shown) else view(shown)
-    if shown is None or _awaits_page(shown):
+        content = subscription_view(shown) if waits else view(shown)
+    if waits:
         status = 202
         headers["Retry-After"] = str(RETRY_AFTER_S)
     return Response(msgspec.json.encode(content), status_code=status, headers=headers, media_type="application/json")

@@ -46,6 +46,7 @@ from ingest_api.subscriptions.acting import (
     answer,
     find_subscription,
     foresee,
+    require_provider,
     saved_method,
     send,
     time_of,
@@ -275,10 +276,7 @@ async def change_method(action: Requested, body: Annotated[ChangeMethodIn, Depen
     dependencies = action.dependencies
     s = await find_subscription(dependencies, action.client, action.subscription_id)
     method = await saved_method(dependencies, action.client, s.customer_id, body.payment_method_id)
-    if method.provider not in dependencies.providers:
-        raise ProblemError(Problem.UNKNOWN_PROVIDER, providers=sorted(dependencies.providers))
-    if s.clock_id is not None and method.provider not in dependencies.sandboxes:
-        raise ProblemError(Problem.TEST_CLOCK_NEEDS_SANDBOX)
+    require_provider(dependencies, method.provider, s.clock_id)
 
     def make(s: Subscription, members: dict[str, Any]) -> ChangeMethod:
         if method.status is not MethodStatus.ACTIVE and not _is_repeat(s, members["command_id"]):

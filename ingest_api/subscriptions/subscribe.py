@@ -20,7 +20,7 @@ from ingest_api.payments.schemas import parse
 from ingest_api.payments.submit import Preferred
 from ingest_api.problems import Problem, ProblemError
 from ingest_api.routing.rules import RoutingCriteria
-from ingest_api.subscriptions.acting import PATH, answer, saved_method, send, time_of, to_charge
+from ingest_api.subscriptions.acting import PATH, answer, require_provider, saved_method, send, time_of, to_charge
 from ingest_api.subscriptions.schemas import SubscribeIn
 from ingest_api.subscriptions.views import AcceptedSubscription, SubscriptionView
 from storage.saved_methods import StoredMethod
@@ -156,10 +156,7 @@ def _provider(dependencies: Dependencies, body: SubscribeIn, price: Price, metho
     else:
         criteria = RoutingCriteria(price.currency, price.amount, body.country, body.method, CaptureMode.ONE_STAGE)
         provider = dependencies.selector.choose(criteria).providers[0]
-    if provider not in dependencies.providers:
-        raise ProblemError(Problem.UNKNOWN_PROVIDER, providers=sorted(dependencies.providers))
-    if body.test_clock is not None and provider not in dependencies.sandboxes:
-        raise ProblemError(Problem.TEST_CLOCK_NEEDS_SANDBOX)
+    require_provider(dependencies, provider, body.test_clock)
     return provider
 
 

@@ -510,6 +510,19 @@ class TestMethod:
         assert world.subscription.status is Status.ENDED
         assert "action_needed" not in world.notices
 
+    def test_changed_twice_by_one_command_is_answered_at_once_though_the_renewal_is_open(self) -> None:
+        world = declined("card_expired")
+        change = ChangeMethod(
+            world.subscription.id,
+            command_id=uuid4(),
+            method=Method(uuid4(), "stripe", "pm_new"),
+            reply_to=ReplyTo(1, "a"),
+        )
+        assert world.send(change).reply is not None
+        repeat = world.send(change)
+        assert repeat.reply is not None
+        assert repeat.reply.replayed
+
     def test_named_after_a_removal_renews_again(self) -> None:
         world = active()
         assert world.subscription.method is not None
