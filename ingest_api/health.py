@@ -1,21 +1,26 @@
 """Endpoints for operators: liveness, readiness and metrics."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Final, Literal
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import IPvAnyNetwork
 
 from ingest_api.dependencies import Injected
 from ingest_api.openapi.responses import problems
 from ingest_api.problems import Problem, ProblemError
-from runtime.http.peers import is_direct_from
 
 router: Final = APIRouter(tags=["health"])
 
 #: Problems of a request that is no GET, or no HTTP.
 _NOT_READ: Final = problems(Problem.INVALID_HTTP, Problem.METHOD_NOT_ALLOWED)
+
+#: A proxy adds one of these; a client of ours that needs none of them has none.
+_FORWARDED: Final = ("x-forwarded-for", "forwarded")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +87,18 @@ async def readyz(response: Response, dependencies: Injected) -> Readiness:
 )
 async def metrics(request: Request, dependencies: Injected) -> Response:
     """In the Prometheus text format, for the networks of the operator's setting; for all others there is nothing here."""
-    if not is_direct_from(request, dependencies.settings.ingest_metrics_networks):
+    if not _is_direct_from(request, dependencies.settings.ingest_metrics_networks):
         raise ProblemError(Problem.NOT_FOUND)
     return Response(generate_latest(dependencies.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _is_direct_from(request: Request, networks: Iterable[IPvAnyNetwork]) -> bool:
+    """Whether the request comes from one of these networks without a proxy in between. A proxy's own address says nothing
+    of who asks."""
+    if request.client is None or any(name in request.headers for name in _FORWARDED):
+        return False
+    try:
+        address = ip_address(request.client.host)
+    except ValueError:
+        return False
+    return any(address in network for network in networks)
