@@ -198,7 +198,6 @@ SAVED_METHODS: Final = Table(
     _required("created_at", _TIME),
     UniqueConstraint("provider", "method_ref", "customer_id"),
     Index("saved_methods_customer", "client_id", "customer_id", "created_at"),
-    Index("saved_methods_gate", "status_at", postgresql_where=text("status <> 'ACTIVE'")),
 )
 
 LEDGER_ACCOUNTS: Final = Table(

@@ -1,4 +1,4 @@
-"""Which subscriptions are due, by Postgres' clock: whoever has an appointment in the past. Those that live by a test clock
+"""Which subscriptions are due, by Postgres' clock: those with an appointment in the past. Those that live by a test clock
 are left alone."""
 
 from collections.abc import Collection, Mapping, Sequence

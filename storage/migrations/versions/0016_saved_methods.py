@@ -29,7 +29,6 @@ def upgrade() -> None:
         """
     )
     op.execute("CREATE INDEX IF NOT EXISTS saved_methods_customer ON saved_methods (client_id, customer_id, created_at)")
-    op.execute("CREATE INDEX IF NOT EXISTS saved_methods_gate ON saved_methods (status_at) WHERE status <> 'ACTIVE'")
 
 
 def downgrade() -> None:
