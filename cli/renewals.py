@@ -48,7 +48,7 @@ def plan(
 
 @app.command()
 def run(as_json: AsJson = False) -> None:
-    """Wake whoever is due, for at most 50 seconds, as the scheduler does every minute. Exit 1: it could not run."""
+    """Wake the subscriptions that are due, for at most 50 seconds, as the scheduler does every minute. Exit 1: it could not run."""
     ran = on_running_stack(renewals.run_now)
     if as_json:
         write_json(ran._asdict())

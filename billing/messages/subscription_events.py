@@ -87,7 +87,7 @@ class DunningView(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Notice(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A letter to the customer, decided with the state it speaks of. ``name``: the template. ``amount``: minor units of
+    """A letter to the customer, decided together with the change that it reports. ``name``: the template. ``amount``: minor units of
     ``currency``; times in UTC. ``at``: when what it announces happens."""
 
     name: str

@@ -1,4 +1,4 @@
-"""What a subscription is told of its payment."""
+"""The outcome of a payment, as its subscription gets it."""
 
 from datetime import datetime
 

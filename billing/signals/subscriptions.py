@@ -23,7 +23,7 @@ def signals_for_subscription(event: SubscriptionChanged) -> tuple[Signal, ...]:
 
 
 def _access(event: SubscriptionChanged, access: AccessView) -> tuple[Signal, ...]:
-    """Another end is told like new products: a consumer that knows the old end would close too early or too late."""
+    """Another end of the access is a signal too: a consumer that knows the old end would close too early or too late."""
     lost = tuple(product for product in access.before if product not in access.products)
     signals = []
     if access.products:

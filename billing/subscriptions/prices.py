@@ -62,7 +62,7 @@ def price_id(client: str, plan: str, currency: str, version: int) -> UUID:
 
 
 def subscription_id(client: str, group: str, customer: str) -> UUID:
-    """The id of a customer's one subscription in a group: whoever subscribes twice reaches the same one."""
+    """The id of a customer's one subscription in a group: a second command to subscribe reaches the same one."""
     return uuid5(NAMESPACE, f"{client}:{group}:{customer}")
 
 

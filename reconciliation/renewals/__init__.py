@@ -1,1 +1,1 @@
-"""The renewal job: whoever has an appointment in the past is woken, page by page, at a pace; a brake stops an absurd run."""
+"""The renewal job: subscriptions with an appointment in the past are woken, page by page, at a pace; a brake stops an absurd run."""

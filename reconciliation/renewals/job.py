@@ -92,7 +92,7 @@ class RenewalJob:
         self._stopping = True
 
     async def run(self, seconds: float = RUN_S) -> Run:
-        """Wake whoever is due, for at most so many seconds. One run at a time, whoever runs it."""
+        """Wake the subscriptions that are due, for at most so many seconds. One run at a time, over all processes."""
         async with held(self._engine, Lock.RENEWALS) as got:
             if not got:
                 return Run(Outcome.BUSY)
@@ -126,7 +126,7 @@ class RenewalJob:
 
     async def _open(self, connection: AsyncConnection, last: JobRun | None, today: date) -> str | None:
         """Record the plan of a new business date; why it must not begin. The dates on which nothing ran are opened with
-        it, and finished with it: whoever was due on them is due still."""
+        it, and finished with it: what was due on them is due still."""
         first = today if last is None else last.business_date + timedelta(days=1)
         dates = [first + timedelta(days=n) for n in range((today - first).days + 1)]
         plan = await forecast(connection, self._zone, today)
