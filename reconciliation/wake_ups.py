@@ -5,14 +5,12 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from billing.messages import Envelope
 from billing.messages.subscription_commands import ProviderState, Wake
 from billing.messages.topics import SUBSCRIPTIONS
 from billing.subscriptions.agenda import What
-from runtime.kafka.publisher import OutboundMessage
+from runtime.kafka.publisher import OutboundMessage, outbound
 from storage.subscriptions.due import MethodUse, method_uses
 
 SOURCE: Final = "/reconciliation/renewals"
@@ -42,6 +40,4 @@ def _message(id: UUID, at: datetime, provider_state: ProviderState, use: MethodU
         method_tries=0 if use is None else use.tries,
         method_tried_at=None if use is None else use.tried_at,
     )
-    subject = str(id)
-    envelope = Envelope.wrap(wake, id=f"{subject}/wake/{at.isoformat()}", source=SOURCE, subject=subject, time=at)
-    return OutboundMessage(SUBSCRIPTIONS.name, subject, msgspec.Raw(envelope.encode()))
+    return outbound(SUBSCRIPTIONS, wake, id=f"{id}/wake/{at.isoformat()}", source=SOURCE, time=at)

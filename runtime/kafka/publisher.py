@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 
+from billing.messages import Envelope, Message
+from billing.messages.topics import Topic
 from runtime.kafka.clients import KAFKA_ERRORS, Producer
 from runtime.retry import Retry
 
@@ -16,6 +19,27 @@ class OutboundMessage(msgspec.Struct, frozen=True):
     key: str
     value: msgspec.Raw
     partition: int | None = None
+
+
+def outbound(
+    topic: Topic,
+    message: Message,
+    *,
+    id: str,
+    source: str,
+    time: datetime,
+    actor: str | None = None,
+    traceparent: str | None = None,
+    key: str | None = None,
+    partition: int | None = None,
+) -> OutboundMessage:
+    """A message in its envelope, keyed by its subject where no ``key`` is given. The other parameters are those of
+    :class:`~billing.messages.Envelope`."""
+    subject = str(message.subject_id)
+    envelope = Envelope.wrap(
+        message, id=id, source=source, subject=subject, time=time, actor=actor, traceparent=traceparent
+    )
+    return OutboundMessage(topic.name, key or subject, msgspec.Raw(envelope.encode()), partition)
 
 
 class Publisher:

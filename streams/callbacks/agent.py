@@ -14,11 +14,11 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.errors import BillingError, InvalidMessage
-from billing.messages import Envelope, ProviderCallback
+from billing.messages import ProviderCallback
 from billing.messages.topics import CALLBACK_PROVIDER, CALLBACKS, CE_ID, CE_TIME, INBOX
 from providers.base import ParsedCallback, Provider
 from runtime.kafka.dead_letters import DeadLetterWriter
-from runtime.kafka.publisher import OutboundMessage, Publisher
+from runtime.kafka.publisher import OutboundMessage, Publisher, outbound
 from runtime.kafka.record import Incoming
 from runtime.periodic import run_periodically
 from runtime.postgres import POSTGRES_ERRORS
@@ -217,13 +217,11 @@ def _output(callback: _Received, payment_id: UUID, now: datetime) -> OutboundMes
         observed=callback.parsed.observed,
         ask=callback.parsed.ask,
     )
-    subject = str(payment_id)
-    envelope = Envelope.wrap(
+    return outbound(
+        INBOX,
         message,
         id=f"{callback.provider}/{callback.id}",
         source=f"/webhooks/{callback.provider}",
-        subject=subject,
         time=now,
         actor=f"provider:{callback.provider}",
     )
-    return OutboundMessage(INBOX.name, subject, msgspec.Raw(envelope.encode()))

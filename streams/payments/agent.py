@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final, NamedTuple
 from uuid import UUID
 
-import msgspec
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,7 +15,7 @@ from billing.payments.capture_modes import shows_another_mode
 from billing.payments.decide import RULES, decide
 from billing.payments.decision import Decision
 from billing.payments.model import Operation, Payment
-from runtime.kafka.publisher import OutboundMessage
+from runtime.kafka.publisher import OutboundMessage, outbound
 from storage.journal.records import JournalRow
 from storage.payments.rows import load_payments
 from storage.payments.save import Changes, save
@@ -108,34 +108,21 @@ def _operation(payment: Payment, id: UUID) -> tuple[Payment, Operation]:
 
 
 def _outputs(decision: Decision, payment_id: UUID, now: datetime, cause: Envelope) -> list[OutboundMessage]:
+    output = partial(outbound, source=SOURCE, time=now, traceparent=cause.traceparent)
     outputs = [
-        _output(
-            REQUEST_TOPICS[request.lane].name,
-            request,
-            f"{request.operation_id}/{request.action}/{cause.id}",
-            payment_id,
-            now,
-            cause,
-        )
+        output(REQUEST_TOPICS[request.lane], request, id=f"{request.operation_id}/{request.action}/{cause.id}")
         for request in decision.requests
     ]
     if decision.event is not None:
-        event_id = f"{payment_id}/{decision.event.version}"
-        outputs.append(_output(EVENTS.name, decision.event, event_id, payment_id, now, cause))
+        outputs.append(output(EVENTS, decision.event, id=f"{payment_id}/{decision.event.version}"))
     if (outcome := decision.outcome) is not None:
         outcome_id = f"{payment_id}/{outcome.payment_version}/outcome"
         if decision.event is None:  # said again, on request: no repeat of what was said before
             outcome_id += f"/{cause.id}"
-        outputs.append(_output(SUBSCRIPTIONS.name, outcome, outcome_id, outcome.subscription_id, now, cause))
+        outputs.append(output(SUBSCRIPTIONS, outcome, id=outcome_id))
     return outputs
 
 
-def _output(topic: str, message: Message, id: str, subject_id: UUID, now: datetime, cause: Envelope) -> OutboundMessage:
-    subject = str(subject_id)
-    envelope = Envelope.wrap(message, id=id, source=SOURCE, subject=subject, time=now, traceparent=cause.traceparent)
-    return OutboundMessage(topic, subject, msgspec.Raw(envelope.encode()))
-
-
 def _reply(reply: Reply, partition: int, now: datetime) -> OutboundMessage:
-    envelope = Envelope.wrap(reply, id=reply.correlation_id, source=SOURCE, subject=str(reply.payment_id), time=now)
-    return OutboundMessage(REPLIES.name, reply.correlation_id, msgspec.Raw(envelope.encode()), partition)
+    id = reply.correlation_id
+    return outbound(REPLIES, reply, id=id, source=SOURCE, time=now, key=id, partition=partition)

@@ -8,12 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from billing.messages import Envelope, ExpirePayment, FollowUpOperation
+from billing.messages import ExpirePayment, FollowUpOperation
 from billing.messages.topics import INBOX
-from runtime.kafka.publisher import OutboundMessage, Publisher
+from runtime.kafka.publisher import OutboundMessage, Publisher, outbound
 from runtime.periodic import run_periodically
 from storage.payments.follow_ups import Due, due, lock
 from streams.provider_calls.availability import Availability
@@ -85,6 +84,4 @@ def follow_up_message(
 
 
 def _outbound(message: FollowUpOperation | ExpirePayment, id: str, now: datetime) -> OutboundMessage:
-    subject = str(message.payment_id)
-    envelope = Envelope.wrap(message, id=id, source="/streams/chaser", subject=subject, time=now, actor="system:chaser")
-    return OutboundMessage(INBOX.name, subject, msgspec.Raw(envelope.encode()))
+    return outbound(INBOX, message, id=id, source="/streams/chaser", time=now, actor="system:chaser")

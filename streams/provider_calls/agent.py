@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
-import msgspec
 import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -26,7 +25,7 @@ from billing.reasons import Reason
 from billing.vocabulary import Action, Lane, Outcome
 from providers.base import CallResult, Provider
 from runtime.kafka.dead_letters import DeadLetterWriter
-from runtime.kafka.publisher import OutboundMessage, Publisher
+from runtime.kafka.publisher import OutboundMessage, Publisher, outbound
 from runtime.kafka.record import Incoming
 from runtime.postgres import POSTGRES_ERRORS
 from runtime.retry import Retry
@@ -227,13 +226,12 @@ class ProviderAgent:
             reply_to=request.reply_to,
             books=request.books,
         )
-        envelope = Envelope.wrap(
+        return outbound(
+            INBOX,
             message,
             id=f"{cause.id}/result",
             source="/streams/provider",
-            subject=cause.subject,
             time=self._now(),
             actor=f"provider:{request.provider}",
             traceparent=cause.traceparent,
         )
-        return OutboundMessage(INBOX.name, cause.subject, msgspec.Raw(envelope.encode()))

@@ -2,18 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final
 from uuid import UUID
 
-import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.messages import Envelope, Message
-from billing.messages.topics import INBOX, REPLIES, SUBSCRIPTION_EVENTS, SUBSCRIPTIONS, Topic
+from billing.messages.topics import INBOX, REPLIES, SUBSCRIPTION_EVENTS, SUBSCRIPTIONS
 from billing.subscriptions.decide import RULES, decide
 from billing.subscriptions.decision import Decision
 from billing.subscriptions.model import Subscription
-from runtime.kafka.publisher import OutboundMessage
+from runtime.kafka.publisher import OutboundMessage, outbound
 from storage.journal.records import JournalRow
 from storage.streams.positions import Consumer, Move
 from storage.subscriptions.rows import load_subscriptions
@@ -62,28 +62,20 @@ class Subscriptions:
 
 
 def _outputs(decision: Decision, now: datetime, cause: Envelope) -> list[OutboundMessage]:
+    output = partial(outbound, source=SOURCE, time=now, traceparent=cause.traceparent)
     # The cause makes the id: the same decision, published again, carries the same ids.
     outputs = [
-        _output(INBOX, payment, f"{cause.id}/{payment.TYPE}/{payment.payment_id}", now, cause)
-        for payment in decision.payments
+        output(INBOX, payment, id=f"{cause.id}/{payment.TYPE}/{payment.payment_id}") for payment in decision.payments
     ]
     event = decision.event
     if event is not None:
-        id = f"{event.subscription_id}/{event.version}"
-        outputs.append(_output(SUBSCRIPTION_EVENTS, event, id, now, cause))
+        outputs.append(output(SUBSCRIPTION_EVENTS, event, id=f"{event.subscription_id}/{event.version}"))
     return outputs
-
-
-def _output(topic: Topic, message: Message, id: str, now: datetime, cause: Envelope) -> OutboundMessage:
-    subject = str(message.subject_id)
-    envelope = Envelope.wrap(message, id=id, source=SOURCE, subject=subject, time=now, traceparent=cause.traceparent)
-    return OutboundMessage(topic.name, subject, msgspec.Raw(envelope.encode()))
 
 
 def _reply(decision: Decision, now: datetime, cause: Envelope) -> OutboundMessage | None:
     reply = decision.reply
     if reply is None:
         return None
-    id, subject = reply.correlation_id, str(reply.subscription_id)
-    envelope = Envelope.wrap(reply, id=id, source=SOURCE, subject=subject, time=now, traceparent=cause.traceparent)
-    return OutboundMessage(REPLIES.name, id, msgspec.Raw(envelope.encode()), decision.reply_partition)
+    id, partition, trace = reply.correlation_id, decision.reply_partition, cause.traceparent
+    return outbound(REPLIES, reply, id=id, source=SOURCE, time=now, traceparent=trace, key=id, partition=partition)
