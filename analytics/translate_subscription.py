@@ -6,7 +6,7 @@ from typing import NamedTuple
 from analytics.limits import INT64_END, UINT32_END, check_time, misfit
 from analytics.rows import AttemptRow, ChangeRow, PeriodRow, SubscriptionRow
 from billing.messages.subscription_events import AttemptView, PeriodView, SubscriptionChanged
-from billing.subscriptions.vocabulary import PeriodStatus
+from billing.subscriptions.model import due_after
 
 
 class SubscriptionRows(NamedTuple):
@@ -50,7 +50,7 @@ def _subscription(event: SubscriptionChanged, partition: int, offset: int) -> Su
         provider=event.provider,
         period=0 if period is None else period.number,
         period_end_at=None if period is None else period.end_at,
-        due_period=1 if period is None else period.number + (period.status is not PeriodStatus.OPEN),
+        due_period=due_after(period),
         access_until=event.access_until,
         cancel_at=event.cancel_at,
         ended_at=event.ended_at,

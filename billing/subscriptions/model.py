@@ -7,7 +7,7 @@ import msgspec
 
 from billing.errors import InvariantBroken
 from billing.messages.base import ReplyTo
-from billing.messages.subscription_events import AttemptView
+from billing.messages.subscription_events import AttemptView, PeriodView
 from billing.orders import Contact, ReturnUrls
 from billing.subscriptions.cadence import Anchor
 from billing.subscriptions.methods import Method
@@ -39,6 +39,13 @@ class Period(msgspec.Struct, frozen=True, omit_defaults=True):
     paid_by: UUID
     payment_version: int
     refunded: int = 0
+
+
+def due_after(period: Period | PeriodView | None) -> int:
+    """The number of the period that is to be paid next, where ``period`` is the latest that was paid for."""
+    if period is None:
+        return 1
+    return period.number + (period.status is not PeriodStatus.OPEN)
 
 
 class Charge(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -146,9 +153,7 @@ class Subscription(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def due(self) -> int:
         """The number of the period that is to be paid next."""
-        if self.period is None:
-            return 1
-        return self.period.number + (self.period.status is not PeriodStatus.OPEN)
+        return due_after(self.period)
 
     def attempt(self, payment_id: UUID) -> AttemptView | None:
         """The closed attempt that this payment was; ``None`` for one that is not kept."""
