@@ -100,11 +100,17 @@ class Reason(StrEnum):
         TRY_ELSEWHERE,
     )
     INVALID_CARD = "invalid_card", Kind.CUSTOMER, Recovery.NEW_METHOD, "Number, date or code of the card is wrong."
+    METHOD_DEAD = (
+        "method_dead",
+        Kind.CUSTOMER,
+        Recovery.NEW_METHOD,
+        "Not sent: an earlier charge of the saved method was declined for good.",
+    )
     METHOD_REMOVED = (
         "method_removed",
         Kind.CUSTOMER,
         Recovery.NEW_METHOD,
-        "Not sent: the saved method was removed, or can no longer be charged.",
+        "Not sent: the saved method was removed.",
     )
     METHOD_REVOKED = "method_revoked", Kind.CUSTOMER, Recovery.NEW_METHOD, "The customer revoked the saved method."
     PAID_MEANWHILE = (

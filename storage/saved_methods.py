@@ -33,12 +33,10 @@ class StoredMethod(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
-_MAY_BE_CHARGED = text(
+_STATUS = text(
     """
-    SELECT NOT EXISTS (
-        SELECT FROM saved_methods
-        WHERE provider = :provider AND method_ref = :method_ref AND customer_id = :customer_id AND status <> 'ACTIVE'
-    )
+    SELECT status FROM saved_methods
+    WHERE provider = :provider AND method_ref = :method_ref AND customer_id = :customer_id
     """
 )
 _METHOD = text(f"SELECT {columns(SAVED_METHODS)} FROM saved_methods WHERE client_id = :client_id AND id = :id")  # noqa: S608
@@ -54,10 +52,11 @@ _REMOVE = text(
 )
 
 
-async def may_be_charged(connection: AsyncConnection, provider: str, method_ref: str, customer_id: str) -> bool:
-    """Whether the method is neither removed nor dead."""
+async def status(connection: AsyncConnection, provider: str, method_ref: str, customer_id: str) -> MethodStatus | None:
+    """A method's status, by what the provider calls it; ``None`` for one that is not known."""
     key = {"provider": provider, "method_ref": method_ref, "customer_id": customer_id}
-    return bool((await connection.execute(_MAY_BE_CHARGED, key)).scalar_one())
+    found = (await connection.execute(_STATUS, key)).scalar_one_or_none()
+    return None if found is None else MethodStatus(found)
 
 
 async def method(connection: AsyncConnection, client_id: str, id: UUID) -> StoredMethod | None:

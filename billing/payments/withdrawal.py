@@ -20,7 +20,7 @@ from billing.reasons import Reason
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome
 
 #: Reasons of NOT_SENT for which a charge is not sent later either.
-_NEVER_SENT: Final = (Reason.TOO_LATE, Reason.METHOD_REMOVED)
+_NEVER_SENT: Final = (Reason.TOO_LATE, Reason.METHOD_REMOVED, Reason.METHOD_DEAD)
 
 
 def withdraw(message: WithdrawCharge, payment: Payment, now: datetime) -> Decision:

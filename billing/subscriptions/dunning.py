@@ -46,7 +46,7 @@ _YEARLY: Final = Policy("yearly-1", _days(1, 3, 7, 14, 21, 27), _days(3, 10), ti
 POLICIES: Final[Mapping[str, Policy]] = MappingProxyType({p.name: p for p in (_WEEKLY, _MONTHLY, _YEARLY)})
 
 _RANK: Final = (Decline.SOFT, Decline.WEAK, Decline.CUSTOMER, Decline.DEAD)
-_DEAD: Final = frozenset((Reason.METHOD_REVOKED, Reason.FRAUD_SUSPECTED))
+_DEAD: Final = frozenset((Reason.METHOD_DEAD, Reason.METHOD_REVOKED, Reason.FRAUD_SUSPECTED))
 
 
 def policy_for(cadence: Cadence) -> Policy:

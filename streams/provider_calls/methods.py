@@ -6,18 +6,23 @@ does not answer the charges wait.
 
 import time
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Final, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.messages import ProviderRequest
 from billing.reasons import Reason
+from billing.vocabulary import MethodStatus
 from runtime.postgres import POSTGRES_ERRORS
 from runtime.retry import Retry
-from storage.saved_methods import may_be_charged
+from storage import saved_methods
 
 #: A read that took longer may be of a time before the removal: it is repeated.
 FRESH_S: Final = 0.5
+_REFUSALS: Final = MappingProxyType(
+    {MethodStatus.REMOVED: Reason.METHOD_REMOVED, MethodStatus.DEAD: Reason.METHOD_DEAD}
+)
 
 
 class MethodGate(Protocol):
@@ -41,13 +46,14 @@ class SavedMethods:
             return None
         asked = self._clock()
 
-        async def read() -> bool:
+        async def read() -> Reason | None:
             nonlocal asked
             async with self._engine.connect() as connection:
                 asked = self._clock()
-                return await may_be_charged(connection, request.provider, ref, order.customer_id)
+                status = await saved_methods.status(connection, request.provider, ref, order.customer_id)
+                return None if status is None else _REFUSALS.get(status)
 
-        while await Retry("read saved method", POSTGRES_ERRORS).run(read, provider=request.provider):
-            if self._clock() - asked < FRESH_S:
-                return None
-        return Reason.METHOD_REMOVED
+        while True:
+            refusal = await Retry("read saved method", POSTGRES_ERRORS).run(read, provider=request.provider)
+            if refusal is not None or self._clock() - asked < FRESH_S:
+                return refusal

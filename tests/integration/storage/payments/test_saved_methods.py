@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from billing.subscriptions.methods import method_id
-from billing.vocabulary import Outcome, PaymentStatus
+from billing.vocabulary import MethodStatus, Outcome, PaymentStatus
 from storage import saved_methods
 from storage.saved_methods import StoredMethod
 from tests.support.factories import PROVIDER, a_create, a_payment, opened, performed, told
@@ -38,9 +38,9 @@ async def remove(database, at: datetime) -> None:
         assert await saved_methods.remove(connection, "shop", METHOD, now=at, by="client:shop")
 
 
-async def may_be_charged(database) -> bool:
+async def status(database) -> MethodStatus | None:
     async with database.connect() as connection:
-        return await saved_methods.may_be_charged(connection, PROVIDER, "method-7", "customer-1")
+        return await saved_methods.status(connection, PROVIDER, "method-7", "customer-1")
 
 
 async def test_a_method_is_saved_with_its_payment(world, database):
@@ -82,7 +82,7 @@ async def test_a_payment_that_was_opened_before_the_removal_does_not_bring_the_m
     await world.deliver(agent, *first, second[0])
     await remove(database, datetime.now(UTC) + timedelta(minutes=1))
     await world.deliver(agent, *second[1:])
-    assert not await may_be_charged(database)
+    assert await status(database) is MethodStatus.REMOVED
 
 
 async def test_a_payment_that_was_opened_after_the_removal_saves_the_method_again(world, database):
@@ -100,7 +100,7 @@ async def test_another_clients_payment_does_not_bring_it_back(world, database):
     await world.deliver(agent, *paid_with())
     await remove(database, datetime(2026, 1, 1, tzinfo=UTC))
     await world.deliver(agent, *paid_with(client_id="another"))
-    assert not await may_be_charged(database)
+    assert await status(database) is MethodStatus.REMOVED
 
 
 async def test_a_decline_for_good_ends_the_method_and_a_removal_stays_a_removal(world, database):
@@ -113,7 +113,7 @@ async def test_a_decline_for_good_ends_the_method_and_a_removal_stays_a_removal(
     method = await stored(database)
     assert method is not None
     assert (method.status, method.status_by, method.reason) == ("DEAD", f"provider:{PROVIDER}", "method_revoked")
-    assert not await may_be_charged(database)
+    assert await status(database) is MethodStatus.DEAD
     await remove(database, datetime.now(UTC))
     other = a_create(saved_method="method-7")
     again = a_payment(payment_id=other.payment_id, order=other.order, saved_method="method-7")

@@ -14,11 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.messages import Envelope, ProviderRequest, ProviderResult, decode_envelope
 from billing.reasons import Reason
-from billing.vocabulary import Action, Lane, Outcome
+from billing.vocabulary import Action, Lane, MethodStatus, Outcome
 from runtime.kafka.record import Incoming
 from storage import saved_methods
 from storage.tables import SAVED_METHODS
-from streams.provider_calls import methods
 from streams.provider_calls.agent import ProviderAgent
 from streams.provider_calls.availability import Availability
 from streams.provider_calls.methods import SavedMethods
@@ -56,7 +55,7 @@ def of(ref: str, customer_id: str = CUSTOMER) -> ProviderRequest:
 
 
 @pytest.mark.parametrize(
-    ("status", "refusal"), [("ACTIVE", None), ("REMOVED", Reason.METHOD_REMOVED), ("DEAD", Reason.METHOD_REMOVED)]
+    ("status", "refusal"), [("ACTIVE", None), ("REMOVED", Reason.METHOD_REMOVED), ("DEAD", Reason.METHOD_DEAD)]
 )
 async def test_only_a_live_method_is_charged(database, status: str, refusal: Reason | None):
     await keep(database, "method-1", status)
@@ -81,15 +80,15 @@ async def test_a_charge_waits_while_postgres_does_not_answer_and_meets_the_remov
     await keep(database, "method-1")
     answers = asyncio.Event()
     asked = asyncio.Event()
-    read = saved_methods.may_be_charged
+    read = saved_methods.status
 
-    async def unavailable(connection: AsyncConnection, *key: str) -> bool:
+    async def unavailable(connection: AsyncConnection, *key: str) -> MethodStatus | None:
         asked.set()
         if not answers.is_set():
             raise OSError("connection refused")
         return await read(connection, *key)
 
-    monkeypatch.setattr(methods, "may_be_charged", unavailable)
+    monkeypatch.setattr(saved_methods, "status", unavailable)
     gate = asyncio.create_task(SavedMethods(database).refusal(of("method-1")))
     await asked.wait()
     assert await remove(database)

@@ -35,7 +35,7 @@ from tests.support.factories import NOW, a_create, an_order
 
 STATUSES = st.sampled_from([None, *PaymentStatus])
 REASONS = st.sampled_from(["declined", "issuer_unavailable", "insufficient_funds"])
-UNSENT = st.sampled_from(["unreachable", "too_late", "method_removed"])
+UNSENT = st.sampled_from(["unreachable", "too_late", "method_removed", "method_dead"])
 REPLY_TO = ReplyTo(1, "waiting")
 
 

@@ -45,7 +45,7 @@ def follow_up(payment: Payment) -> FollowUpOperation:
 
 
 class TestNotSent:
-    @pytest.mark.parametrize("reason", ["too_late", "method_removed"])
+    @pytest.mark.parametrize("reason", ["too_late", "method_removed", "method_dead"])
     def test_a_charge_that_may_not_be_sent_any_more_fails_and_the_provider_is_asked_all_the_same(self, reason: str):
         payment = a_charge()
         decision = decide(payment, ended(payment, Outcome.NOT_SENT, reason), later(1))
@@ -72,7 +72,7 @@ class TestNotSent:
         assert going_on.charge.next_follow_up_at is not None
 
     @pytest.mark.parametrize("before", [Outcome.UNKNOWN, Outcome.PENDING])
-    @pytest.mark.parametrize("reason", ["too_late", "method_removed", "provider_disabled"])
+    @pytest.mark.parametrize("reason", ["too_late", "method_removed", "method_dead", "provider_disabled"])
     def test_a_request_that_is_delivered_twice_does_not_end_what_the_first_call_may_have_begun(
         self, before: Outcome, reason: str
     ):

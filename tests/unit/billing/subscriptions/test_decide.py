@@ -510,6 +510,15 @@ class TestMethod:
         assert world.subscription.status is Status.ENDED
         assert "action_needed" not in world.notices
 
+    def test_declined_for_good_in_another_subscription_asks_the_customer_for_another(self) -> None:
+        world = active()
+        world.until_charge()
+        world.fail("method_dead")
+        assert world.subscription.status is Status.PAST_DUE
+        assert world.subscription.dunning is not None
+        assert world.subscription.dunning.retry_at is None
+        assert world.notices[-1] == "action_needed"
+
     def test_changed_twice_by_one_command_is_answered_at_once_though_the_renewal_is_open(self) -> None:
         world = declined("card_expired")
         change = ChangeMethod(
