@@ -21,6 +21,7 @@ from billing.messages.subscription_commands import (
 )
 from billing.subscriptions.cadence import anchor_at
 from billing.subscriptions.decision import Decision, Draft, awaits_page, refuse, unchanged
+from billing.subscriptions.dunning import OWN_TRIES, own_try_at
 from billing.subscriptions.lifecycle import Event
 from billing.subscriptions.model import CommandRef, Period, Subscription
 from billing.subscriptions.prices import RefundRule, share
@@ -117,6 +118,8 @@ def pay_now(command: PayNow, s: Subscription, now: datetime) -> Decision:
     if s.charge is not None:
         detail = f"a charge is open since {s.charge.requested_at:%Y-%m-%dT%H:%M:%SZ}: its outcome must be known first"
         return refuse(s, command, "charge_open", detail)
+    if (next_try := own_try_at(s.attempts, now)) > now:
+        return _too_many_tries(s, command, next_try)
     draft = _draft(command, s, now)
     draft.waiting = None
     if command.return_urls is not None:
@@ -135,11 +138,14 @@ def change_method(command: ChangeMethod, s: Subscription, now: datetime) -> Deci
     """Charge another method from now on; a declined renewal at once."""
     if s.status in (Status.ENDED, Status.INCOMPLETE):
         return refuse(s, command, "subscription_ended", "there is nothing to charge")
+    charges = s.status in OVERDUE and s.charge is None
+    if charges and (next_try := own_try_at(s.attempts, now)) > now:
+        return _too_many_tries(s, command, next_try)
     draft = _draft(command, s, now)
     draft.update(method=command.method, provider=command.method.provider)
     if s.cancel is not None and s.cancel.reason is EndReason.NO_METHOD:
         draft.update(cancel=None)
-    if s.status in OVERDUE and s.charge is None:
+    if charges:
         draft.open_charge(Purpose.RENEWAL, Trigger.METHOD, provider=command.method.provider)
     return draft.build()
 
@@ -176,6 +182,11 @@ def method_removed(message: MethodRemoved, s: Subscription, now: datetime) -> De
         draft.cancel_at(max(s.period.end_at, now), EndReason.NO_METHOD, "customer")
         draft.tell("renewal_off", method_title=s.method.title or None)
     return draft.build()
+
+
+def _too_many_tries(s: Subscription, command: SubscriptionCommand, next_try: datetime) -> Decision:
+    detail = f"{OWN_TRIES} tries to pay were made within a day: the next may be made at {next_try:%Y-%m-%dT%H:%M:%SZ}"
+    return refuse(s, command, "too_many_tries", detail)
 
 
 def _begin(command: Subscribe, s: Subscription | None, now: datetime) -> Draft:

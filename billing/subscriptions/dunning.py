@@ -3,24 +3,28 @@
 A policy never changes: a new one gets a new name, and what has begun under the old one goes on under it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
+from billing.messages.subscription_events import AttemptView
 from billing.reasons import Kind, Reason, Recovery
 from billing.subscriptions.cadence import Cadence
 from billing.subscriptions.hours import into_hours
 from billing.subscriptions.model import Dunning
-from billing.subscriptions.vocabulary import Decline
+from billing.subscriptions.vocabulary import Decline, Trigger
 
 #: Between two tries with one method, over all subscriptions of its customer.
 BETWEEN_TRIES: Final = timedelta(hours=20)
 #: Tries with one method in :data:`METHOD_WINDOW`, over all subscriptions. Visa allows 15, Mastercard 35.
 METHOD_TRIES: Final = 8
 METHOD_WINDOW: Final = timedelta(days=30)
+#: A customer's own tries in :data:`OWN_WINDOW`, by a new method or on a page. They do not count against the policy.
+OWN_TRIES: Final = 5
+OWN_WINDOW: Final = timedelta(days=1)
 #: After a fault of ours: the first, the second, each later one.
 FAULT_DELAYS: Final = (timedelta(hours=1), timedelta(hours=6), timedelta(days=1))
 
@@ -91,6 +95,13 @@ def retry_at(
         earliest = max(earliest, tried_at + timedelta(seconds=retry_after_s))
     moment = into_hours(earliest, zone)
     return moment if moment < dunning.give_up_at else None
+
+
+def own_try_at(attempts: Iterable[AttemptView], now: datetime) -> datetime:
+    """From when the customer may try again to pay (UTC)."""
+    own = (a.requested_at for a in attempts if a.trigger in (Trigger.METHOD, Trigger.CUSTOMER))
+    latest = sorted(own, reverse=True)[:OWN_TRIES]
+    return now if len(latest) < OWN_TRIES else max(now, latest[-1] + OWN_WINDOW)
 
 
 def fault_delay(faults: int) -> timedelta:

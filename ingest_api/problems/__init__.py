@@ -69,6 +69,7 @@ REFUSALS: Final[Mapping[str, Problem]] = {
     "already_subscribed": Problem.ALREADY_SUBSCRIBED,
     "first_payment_open": Problem.FIRST_PAYMENT_OPEN,
     "charge_open": Problem.CHARGE_OPEN,
+    "too_many_tries": Problem.TOO_MANY_TRIES,
     "nothing_due": Problem.NOTHING_DUE,
     "no_method": Problem.NO_METHOD,
     "not_cancelled": Problem.NOT_CANCELLED,

@@ -224,6 +224,13 @@ class Problem(ProblemType):
         "The outcome of a charge of the saved method is not known yet; 'detail' says since when. Another payment could pay the period twice.",
         "Wait for its outcome (read the subscription, or follow its events), then decide again.",
     )
+    TOO_MANY_TRIES = (
+        "too-many-tries",
+        409,
+        "Too many tries to pay",
+        "Within a day a customer can try five times to pay a declined renewal, by another method or on a page: banks decline cards that are tried too often.",
+        "Try again at the time in 'detail'.",
+    )
     NOTHING_DUE = (
         "nothing-due",
         409,

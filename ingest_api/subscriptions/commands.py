@@ -235,6 +235,7 @@ async def keep_subscription(
         SubscriptionView,
         Problem.NOTHING_DUE,
         Problem.CHARGE_OPEN,
+        Problem.TOO_MANY_TRIES,
         Problem.UNKNOWN_PROVIDER,
         Problem.TEST_CLOCK_NEEDS_SANDBOX,
     ),
@@ -264,6 +265,7 @@ async def pay_subscription(action: Requested, body: Annotated[PayNowIn, Depends(
     responses=_responses(
         SubscriptionView,
         Problem.SUBSCRIPTION_ENDED,
+        Problem.TOO_MANY_TRIES,
         Problem.UNKNOWN_PAYMENT_METHOD,
         Problem.PAYMENT_METHOD_REMOVED,
         Problem.UNKNOWN_PROVIDER,

@@ -20,6 +20,7 @@ from billing.messages.subscription_commands import (
 )
 from billing.subscriptions import simulation
 from billing.subscriptions.cadence import Cadence, Unit
+from billing.subscriptions.decision import Decision
 from billing.subscriptions.methods import Method
 from billing.subscriptions.prices import RefundRule
 from billing.subscriptions.vocabulary import AttemptState, Decline, EndReason, PeriodStatus, Purpose, Status, Trigger
@@ -410,6 +411,29 @@ class TestDunning:
         refusal = command(world, PayNow, provider="yookassa").refusal
         assert refusal is not None
         assert refusal.code == "charge_open"
+
+    @pytest.mark.parametrize("on_a_page", [True, False])
+    def test_a_customer_tries_five_times_a_day_whatever_the_schedule_has_tried(self, on_a_page: bool) -> None:
+        world = declined()
+
+        def try_to_pay() -> Decision:
+            if on_a_page:
+                return command(world, PayNow, provider="yookassa")
+            return command(world, ChangeMethod, method=Method(uuid4(), "yookassa", str(uuid4())))
+
+        first = world.now
+        for _ in range(5):
+            assert try_to_pay().refusal is None
+            world.fail("expired" if on_a_page else "card_expired")
+            world.pass_time(timedelta(minutes=1))
+        before = world.subscription
+        refusal = try_to_pay().refusal
+        assert refusal is not None
+        assert refusal.code == "too_many_tries"
+        assert f"{first + DAY:%Y-%m-%dT%H:%M:%SZ}" in refusal.detail
+        assert world.subscription == before
+        world.pass_time(first + DAY - world.now)
+        assert try_to_pay().refusal is None
 
     def test_nothing_is_due_while_it_is_paid(self) -> None:
         refusal = command(active(), PayNow, provider="yookassa").refusal
