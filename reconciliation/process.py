@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 #: A minute, a run and a slow statement: with no trigger for longer than this, something hangs.
 TRIGGERED_WITHIN_S: Final = 60.0 + RUN_S + 70.0
 #: Between two looks whether a test clock is to be moved, seconds.
-CLOCKS_EVERY_S: Final = 1.0
+CLOCKS_EVERY_S: Final = 0.2
 #: On stopping: for the page under way.
 STOP_S: Final = 20.0
 #: A forecast reads every subscription.

@@ -1,13 +1,13 @@
 """Moves test clocks: wakes their subscriptions, each at the time of its appointment, until the clock is at its target.
 
-Each subscription is woken at the times of its own appointments, in order, and waits for its own charges. All of them go
-side by side, none more than a day ahead of the last, so that a clock with a thousand subscriptions takes little longer
-than one with a single one. The clock shows the time up to which nothing is left to do for any.
+Each customer's subscriptions are woken at the times of their own appointments, in order, and wait for their own charges.
+Customers do not wait for each other, so that a clock is as fast as the payments of all of them together. The clock shows
+the time up to which nothing is left to do for any.
 """
 
 import asyncio
 import time
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -25,12 +25,10 @@ from storage.test_clocks import DueByClock, TestClock
 
 log = structlog.get_logger(__name__)
 
-#: How far one subscription may be ahead of another.
-AHEAD: Final = timedelta(days=1)
 #: A wake-up that showed no effect for this long is sent again, seconds.
 AGAIN_S: Final = 10.0
-#: Between two looks at a clock that waits for payments, seconds.
-LOOK_S: Final = 0.2
+#: Between two looks at a clock that waits for decisions and payments, seconds.
+LOOK_S: Final = 0.05
 
 
 class TestClocks:
@@ -67,7 +65,7 @@ class TestClocks:
         earliest = (await test_clocks.waiting(connection, clock.id)).earliest
         now = clock.target_at if earliest is None else min(clock.target_at, earliest)
         outputs = []
-        for due in await test_clocks.due(connection, clock.id, min(clock.target_at, now + AHEAD)):
+        for due in await test_clocks.due(connection, clock.id, clock.target_at):
             if self._is_news(due):
                 outputs += await wake_ups(connection, [(due.id, due.what, due.method_id)], due.at)
         await self._publisher.publish(outputs)

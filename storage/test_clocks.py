@@ -69,13 +69,18 @@ _WAITING = text(
     WHERE s.clock_id = :id
     """  # noqa: S608 - made of the constant above
 )
-# What is due for a subscription with an open charge is a look at it: the clock waits for the charge instead.
+# What is due for a subscription with an open charge is a look at it: the clock waits for the charge instead. The
+# subscriptions of one customer may charge the same method, whose tries are counted: they take turns.
 _DUE = text(
     f"""
-    SELECT id, next_action, method_id, next_action_at FROM subscriptions s
-    WHERE clock_id = :id AND next_action_at <= :until AND NOT EXISTS (
-        SELECT FROM renewal_attempts a WHERE a.subscription_id = s.id AND a.state IN {_OPEN}
-    )
+    SELECT id, next_action, method_id, next_action_at FROM (
+        SELECT s.id, s.next_action, s.method_id, s.next_action_at,
+               row_number() OVER (PARTITION BY s.customer_id ORDER BY s.next_action_at, s.id) AS place,
+               count(a.payment_id) OVER (PARTITION BY s.customer_id) AS charges
+        FROM subscriptions s LEFT JOIN renewal_attempts a ON a.subscription_id = s.id AND a.state IN {_OPEN}
+        WHERE s.clock_id = :id
+    ) AS waiting
+    WHERE place = 1 AND charges = 0 AND next_action_at <= :until
     ORDER BY next_action_at, id
     """  # noqa: S608 - made of the constant above
 )
@@ -113,5 +118,6 @@ async def waiting(connection: AsyncConnection, id: UUID) -> Waiting:
 
 
 async def due(connection: AsyncConnection, id: UUID, until: datetime) -> list[DueByClock]:
-    """The subscriptions of a clock with an appointment up to ``until`` (UTC) and no charge under way."""
+    """The next subscription of each customer of a clock with an appointment up to ``until`` (UTC), where no charge of the
+    customer is under way."""
     return [DueByClock(*row) for row in await connection.execute(_DUE, {"id": id, "until": until})]

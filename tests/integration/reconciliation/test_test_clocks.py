@@ -4,12 +4,15 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from billing.subscriptions import simulation
+from billing.subscriptions.cadence import Cadence, Unit
+from billing.subscriptions.prices import price_id, subscription_id
 from billing.subscriptions.vocabulary import Status
 from reconciliation.test_clocks import TestClocks
 from storage import test_clocks
 from storage.test_clocks import TestClock
 from tests.support.renewals import RenewalWorld, WakeUps
-from tests.support.subscriptions import CLIENT, NOW
+from tests.support.subscriptions import CLIENT, NOW, price, subscribe
 
 YEAR = timedelta(days=365)
 
@@ -99,3 +102,41 @@ async def test_a_clock_never_goes_back(world: RenewalWorld) -> None:
         assert not await test_clocks.advance(connection, CLIENT, clock.id, after.target_at - timedelta(seconds=1))
         assert not await test_clocks.advance(connection, "another client", clock.id, after.target_at + YEAR)
         assert not await test_clocks.move(connection, clock.id, after.now_at - timedelta(days=1))
+
+
+async def test_a_customer_whose_charge_is_open_keeps_no_other_customer_waiting(world: RenewalWorld) -> None:
+    clock, (waiting, other) = await a_clock(world, 2)
+    async with world.engine.begin() as connection:
+        await test_clocks.advance(connection, CLIENT, clock.id, NOW + YEAR)
+    driver = TestClocks(world.engine, world.wake_ups, world.metrics)  # type: ignore[arg-type]
+    first = len(world.asked())
+    async with world.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        for _ in range(30):
+            (advancing,) = await test_clocks.advancing(connection)
+            await driver.look(connection, advancing)
+            await world.process()
+            charges = world.asked()[first:]
+            first += len(charges)
+            answered = [charge for charge in charges if charge.order.customer_id == "customer-1"]
+            await world.deliver(*(simulation.captured(charge, NOW) for charge in answered))
+        (advancing,) = await test_clocks.advancing(connection)
+    assert world.renewals() == {waiting: 1, other: 11}
+    assert NOW + timedelta(days=28) <= advancing.now_at <= NOW + timedelta(days=29), "where the open charge was made"
+
+
+async def test_the_subscriptions_of_one_customer_take_turns(world: RenewalWorld) -> None:
+    """Both may charge one card, and its tries are counted up to the time of the next."""
+    clock, _ = await a_clock(world, 1)
+    weekly = Cadence(Unit.WEEK, 1)
+    sport = price(9_900, weekly, id=price_id(CLIENT, "sport", "RUB", 1), plan="sport", group="sport")
+    second = subscription_id(CLIENT, "sport", "customer-0")
+    world.now = lambda: NOW
+    await world.deliver(
+        subscribe(subscription_id=second, customer_id="customer-0", price=sport, clock_id=clock.id, at=NOW)
+    )
+    await world.settle()
+    await advance(world, clock, YEAR)
+    times = dict(await world.execute("SELECT payment_id, requested_at FROM renewal_attempts WHERE purpose = 'RENEWAL'"))
+    charged = [times[payment.payment_id] for payment in world.asked() if payment.payment_id in times]
+    assert len(charged) == 11 + 52
+    assert charged == sorted(charged)
