@@ -8,10 +8,10 @@ from uuid import UUID
 import typer
 
 from backoffice import test_clocks
-from backoffice.test_clocks import ClockState
 from cli.arguments import AsJson
 from cli.output import err, on_running_stack, out, write_json
 from runtime.settings import Settings
+from storage.test_clocks import ClockState
 
 app = typer.Typer(
     help="Test clocks: let subscriptions at a sandbox live through months in minutes.", no_args_is_help=True

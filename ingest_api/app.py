@@ -26,7 +26,7 @@ from ingest_api.routing.provider_health import ProviderHealth
 from ingest_api.subscriptions import commands as subscription_commands
 from ingest_api.subscriptions import events as subscription_events
 from ingest_api.subscriptions import list as subscription_list
-from ingest_api.subscriptions import plans, subscribe
+from ingest_api.subscriptions import plans, subscribe, test_clocks
 from ingest_api.subscriptions import read as subscription_read
 from ingest_api.webhooks.endpoint import webhook_router
 from providers.base import CallbackVerifier
@@ -68,6 +68,8 @@ def create_app(dependencies: Dependencies) -> ASGIApp:
         subscription_read.router,
         subscription_commands.router,
         subscription_events.router,
+        test_clocks.reads,
+        test_clocks.router,
         webhook_router(dependencies),
         health.router,
         pages.router,

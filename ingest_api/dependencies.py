@@ -28,6 +28,7 @@ from storage.payments.lists import Cursor, Filters
 from storage.saved_methods import StoredMethod
 from storage.subscriptions.lists import SubscriptionFilters
 from storage.subscriptions.plans import Change, NewPrice, Plan
+from storage.test_clocks import ClockState, TestClock
 
 
 class Writer(Protocol):
@@ -142,11 +143,24 @@ class Subscriptions(Protocol):
     async def changes(self, id: UUID, version: int, limit: int) -> list[SubscriptionChanged]:
         """The next changes after ``version``, at most ``limit``; empty when there are none."""
 
-    async def clock(self, client_id: str, id: UUID) -> datetime | None:
-        """The time (UTC) of a test clock; ``None``: the client has none with this id."""
-
     async def charged_with(self, method_id: UUID) -> list[UUID]:
         """The subscriptions that a saved method is charged for."""
+
+
+class TestClocks(Protocol):
+    """Test clocks of clients. ``client_id``: whose. Raises :class:`~storage.test_clocks.ClockRefused`."""
+
+    async def create(self, clock: TestClock, fingerprint: str) -> bool:
+        """Make a clock; ``False``: it was made before."""
+
+    async def clock(self, client_id: str, id: UUID) -> ClockState | None:
+        """``None``: the client has none with this id."""
+
+    async def advance(self, id: UUID, to: datetime) -> None:
+        """Let a clock that exists go on to ``to`` (UTC)."""
+
+    async def has_room(self, id: UUID, subscription: UUID) -> bool:
+        """Whether the subscription may live by the clock beside the committed ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +182,7 @@ class Dependencies:
     methods: Methods
     plans: Plans
     subscriptions: Subscriptions
+    test_clocks: TestClocks
     providers: Mapping[str, ProviderPlugin[Any, Any]]
     verifiers: Mapping[str, CallbackVerifier]
     sandboxes: Collection[str]

@@ -23,8 +23,9 @@ from ingest_api.payment_methods.postgres_methods import PostgresMethods
 from ingest_api.payments.postgres_reads import PostgresReads
 from ingest_api.routing.provider_health import ProviderHealth
 from ingest_api.routing.selection import ProviderSelector, read_rules
-from ingest_api.subscriptions.postgres_subscriptions import PostgresPlans, PostgresSubscriptions
+from ingest_api.subscriptions.postgres_subscriptions import PostgresPlans, PostgresSubscriptions, PostgresTestClocks
 from providers import registry
+from providers.startup_check import require_no_real_provider
 from runtime.http.server import serve_http
 from runtime.metrics import served
 from runtime.postgres import create_engine
@@ -64,6 +65,8 @@ def build_dependencies(settings: IngestSettings) -> Dependencies:
     )
     providers = registry.PLUGINS
     of_providers = registry.read_callback_settings()
+    if settings.test_clocks:
+        require_no_real_provider(of_providers)
     reads = PostgresReads(engine)
     rules = read_rules(settings.routes_file, providers)
     instance = Instance(settings, engine.begin)
@@ -83,6 +86,7 @@ def build_dependencies(settings: IngestSettings) -> Dependencies:
         methods=PostgresMethods(engine, _now),
         plans=PostgresPlans(engine),
         subscriptions=PostgresSubscriptions(engine),
+        test_clocks=PostgresTestClocks(engine),
         providers=providers,
         verifiers=registry.build_verifiers(of_providers),
         sandboxes=frozenset(name for name, given in of_providers.items() if not given.takes_money),

@@ -48,6 +48,16 @@ def require_one_world(
         )
 
 
+def require_no_real_provider(settings: Mapping[str, ProviderSettings]) -> None:
+    """Raise :class:`ProvidersRefused` where one that is set up takes real money: time may not be played with there."""
+    real = [name for name, given in settings.items() if given.is_set_up and given.takes_money]
+    if real:
+        raise ProvidersRefused(
+            f"BILLING_TEST_CLOCKS is set, and {', '.join(real)} would take real money: test clocks are for sandboxes only. "
+            "Unset it, or set all providers to a sandbox"
+        )
+
+
 def _of_sandbox(given: ProviderSettings, sandbox: ProviderSettings) -> Iterator[str]:
     for name in type(given).model_fields:
         value = getattr(given, name)

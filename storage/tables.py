@@ -411,6 +411,7 @@ TEST_CLOCKS: Final = Table(
     _required("now_at", _TIME),
     _required("target_at", _TIME),
     _required("created_at", _TIME),
+    Column("fingerprint", Text),
 )
 
 #: ``state``: the whole :class:`~billing.subscriptions.model.Subscription`; the other columns are for those who search.

@@ -3,7 +3,7 @@
 Not a concern of production: clocks are made only where the providers are the sandbox.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -11,10 +11,16 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from billing.messages import Refusal
 from storage.tables import TEST_CLOCKS, columns
 
-#: Subscriptions of one clock.
+#: Subscriptions of one clock: the driver reads those that are due in one page.
 MAX_SUBSCRIPTIONS: Final = 1_000
+#: A clock goes no further at once.
+FURTHEST: Final = timedelta(days=5 * 366)
+#: A clock stands between these, so that no period of a subscription leaves the calendar.
+EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 class TestClock(msgspec.Struct, frozen=True):
@@ -28,6 +34,27 @@ class TestClock(msgspec.Struct, frozen=True):
     now_at: datetime
     target_at: datetime
     created_at: datetime
+
+
+class ClockState(msgspec.Struct, frozen=True):
+    """A clock, and the number of its subscriptions and of their charges under way."""
+
+    clock: TestClock
+    subscriptions: int
+    charges_open: int
+
+    @property
+    def has_arrived(self) -> bool:
+        """It stands at its target."""
+        return self.clock.now_at >= self.clock.target_at
+
+
+class ClockRefused(Exception):
+    """Nothing was changed: ``refusal`` says why."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.refusal: Final = Refusal(code, detail)
 
 
 class Waiting(NamedTuple):
@@ -48,17 +75,20 @@ class DueByClock(NamedTuple):
     at: datetime
 
 
-_COLUMNS: Final = columns(TEST_CLOCKS)
+_COLUMNS: Final = columns(TEST_CLOCKS, without=("fingerprint",))
 _CREATE = text(
-    f"INSERT INTO test_clocks ({_COLUMNS}) VALUES (:id, :client_id, :name, :now_at, :target_at, :created_at)"  # noqa: S608
+    f"INSERT INTO test_clocks ({_COLUMNS}, fingerprint)"  # noqa: S608
+    " VALUES (:id, :client_id, :name, :now_at, :target_at, :created_at, :fingerprint) ON CONFLICT (id) DO NOTHING"
 )
+_FINGERPRINT = text("SELECT fingerprint FROM test_clocks WHERE id = :id")
 _FIND = text(
     f"SELECT {_COLUMNS} FROM test_clocks WHERE id = :id AND client_id = coalesce(CAST(:client_id AS text), client_id)"  # noqa: S608
 )
 _ADVANCING = text(f"SELECT {_COLUMNS} FROM test_clocks WHERE now_at < target_at ORDER BY created_at, id")  # noqa: S608
-_ADVANCE = text(
-    "UPDATE test_clocks SET target_at = :target WHERE id = :id AND target_at <= :target"
-    " AND client_id = coalesce(CAST(:client_id AS text), client_id)"
+_LOCK = text("SELECT now_at, target_at FROM test_clocks WHERE id = :id FOR UPDATE")
+_ADVANCE = text("UPDATE test_clocks SET target_at = :target WHERE id = :id")
+_OTHERS = text(
+    "SELECT count(*) FROM (SELECT FROM subscriptions WHERE clock_id = :id AND id <> :subscription LIMIT :most) AS others"
 )
 _MOVE = text("UPDATE test_clocks SET now_at = :now WHERE id = :id AND now_at < :now AND target_at >= :now")
 _OPEN: Final = "('REQUESTED', 'PENDING', 'UNKNOWN', 'NOT_SENT')"
@@ -86,9 +116,17 @@ _DUE = text(
 )
 
 
-async def create(connection: AsyncConnection, clock: TestClock) -> None:
-    """Make a clock."""
-    await connection.execute(_CREATE, msgspec.structs.asdict(clock))
+async def create(connection: AsyncConnection, clock: TestClock, fingerprint: str = "") -> bool:
+    """Make a clock, in the caller's transaction; ``False``: it was made before. ``fingerprint`` tells a repeat from another
+    request for the same id. Raises :class:`ClockRefused`."""
+    if not EARLIEST <= clock.now_at <= LATEST:
+        raise ClockRefused("invalid_clock_time", f"a clock begins between {EARLIEST:%Y} and {LATEST:%Y}")
+    values = msgspec.structs.asdict(clock) | {"fingerprint": fingerprint}
+    if (await connection.execute(_CREATE, values)).rowcount:
+        return True
+    if (await connection.execute(_FINGERPRINT, {"id": clock.id})).scalar_one() != fingerprint:
+        raise ClockRefused("idempotency_key_reused", "this Idempotency-Key was used before with another body")
+    return False
 
 
 async def find(connection: AsyncConnection, client_id: str | None, id: UUID) -> TestClock | None:
@@ -97,9 +135,34 @@ async def find(connection: AsyncConnection, client_id: str | None, id: UUID) -> 
     return None if row is None else TestClock(**row)
 
 
-async def advance(connection: AsyncConnection, client_id: str | None, id: UUID, target: datetime) -> bool:
-    """Let the clock go on to ``target`` (UTC); ``False`` where that lies before its present target, or there is none."""
-    return (await connection.execute(_ADVANCE, {"client_id": client_id, "id": id, "target": target})).rowcount > 0
+async def read(connection: AsyncConnection, client_id: str | None, id: UUID) -> ClockState | None:
+    """The client's clock and what it waits for; ``client_id``: ``None``: of any client."""
+    clock = await find(connection, client_id, id)
+    if clock is None:
+        return None
+    found = await waiting(connection, id)
+    return ClockState(clock, found.subscriptions, found.charges)
+
+
+async def advance(connection: AsyncConnection, id: UUID, target: datetime) -> None:
+    """Let a clock that exists go on to ``target`` (UTC), in the caller's transaction. Raises :class:`ClockRefused` where it
+    goes further already, or that is too far."""
+    now_at, target_at = (await connection.execute(_LOCK, {"id": id})).one()
+    if target < target_at:
+        raise ClockRefused(
+            "invalid_clock_time", f"the clock is at {target_at}, or on its way there, and never goes back"
+        )
+    if target > now_at + FURTHEST:
+        raise ClockRefused("invalid_clock_time", f"{target} is more than five years after {now_at}")
+    if target > LATEST:
+        raise ClockRefused("invalid_clock_time", f"{target} is later than {LATEST:%Y}")
+    await connection.execute(_ADVANCE, {"id": id, "target": target})
+
+
+async def has_room(connection: AsyncConnection, id: UUID, subscription: UUID) -> bool:
+    """Whether ``subscription`` may live by the clock beside the committed ones."""
+    values = {"id": id, "subscription": subscription, "most": MAX_SUBSCRIPTIONS}
+    return bool((await connection.execute(_OTHERS, values)).scalar_one() < MAX_SUBSCRIPTIONS)
 
 
 async def advancing(connection: AsyncConnection) -> list[TestClock]:

@@ -12,6 +12,7 @@ _MEANINGS: Final = {
     "billing_day": "the day of the month on which its periods begin, in its zone; null before the first payment",
     "cancel_at": "when it ends, UTC; null: it renews",
     "cancel_reason": "why it ends then",
+    "charges_open": "charges of its subscriptions under way: it waits for them",
     "consent": "what the customer agreed to",
     "current_period": "the latest that was paid for; null before the first payment",
     "decline": "the class of the decline, on which retries depend: `SOFT`, `WEAK`, `CUSTOMER`, `DEAD` or `OURS`",
@@ -30,6 +31,7 @@ _MEANINGS: Final = {
     "local": "the same moment in the subscription's zone",
     "next_action": "what happens next by itself; null after the end",
     "next_try_at": "when the method is charged again, UTC; null: only the customer can pay",
+    "now_at": "where it stands, UTC: nothing before it is left to do",
     "number": "counts from 1",
     "payment_method": "the saved payment method that is charged; null: none",
     "period": "the number of the period",
@@ -42,7 +44,9 @@ _MEANINGS: Final = {
     "requested_at": "when it was asked for, UTC",
     "start_at": "its beginning, UTC",
     "state": "how far it got: `REQUESTED`, `PENDING`, `UNKNOWN`, `NOT_SENT`, or final: `PAID`, `FAILED`, `WITHDRAWN`, `STRAY`",
+    "subscriptions": "how many live by it",
     "subscription": "the subscription after the command; null in a preview",
+    "target_at": "where it goes, UTC",
     "terms_sha256": "SHA-256 (hex) of the terms that were shown",
     "test_clock": "the test clock that it lives by; null: it lives by real time",
     "trigger": "what caused it: `SCHEDULE`, `RETRY`, a changed `METHOD`, or the `CUSTOMER`",
@@ -107,6 +111,8 @@ _MEANINGS: Final = {
 }
 #: (schema, member) → its meaning there.
 _SPECIAL: Final = {
+    ("TestClockView", "name"): "for people",
+    ("TestClockView", "status"): "`READY`, or `ADVANCING` until it is at `target_at`",
     ("PriceView", "version"): "of the price, within plan and currency",
     ("PriceView", "amount"): "minor units a period, tax included",
     ("PriceView", "title"): "the plan's, as the receipt shows it",

@@ -10,9 +10,11 @@ from ingest_api.payments.schemas import CancelIn, CaptureIn, CreatePaymentIn, Re
 from ingest_api.problems import ProblemDocument
 from ingest_api.subscriptions.schemas import (
     AddPriceIn,
+    AdvanceTestClockIn,
     CancelSubscriptionIn,
     ChangeMethodIn,
     CreatePlanIn,
+    CreateTestClockIn,
     ExtendIn,
     KeepSubscriptionIn,
     PayNowIn,
@@ -49,6 +51,7 @@ TAGS: Final = [
     {"name": "payment methods", "description": "List and remove what customers let you charge again"},
     {"name": "plans", "description": "What customers subscribe to, and what it costs"},
     {"name": "subscriptions", "description": "Subscribe, read, pay, keep, cancel and extend subscriptions"},
+    {"name": "test clocks", "description": "Let subscriptions at a sandbox live through months in minutes"},
     {"name": "webhooks", "description": "Callbacks of the payment providers; not for clients"},
     {"name": "problems", "description": "What can go wrong, and what helps"},
     {"name": "health", "description": "For operators: liveness, readiness, metrics"},
@@ -71,6 +74,8 @@ _BODIES: Final = (
     PayNowIn,
     ChangeMethodIn,
     ExtendIn,
+    CreateTestClockIn,
+    AdvanceTestClockIn,
 )
 
 #: FastAPI documents its own errors wherever there is a parameter: here they are problem documents.

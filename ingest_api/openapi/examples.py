@@ -158,6 +158,16 @@ _CANCELLATION: Final = {
     "access_until": "2026-03-31T07:00:00Z",
     "subscription": None,
 }
+_CLOCK: Final = {
+    "id": "1f0c2d3e-4b5a-5968-8776-5a4b3c2d1e0f",
+    "name": "a year of subscribers",
+    "status": "ADVANCING",
+    "now_at": "2026-03-31T07:12:00Z",
+    "target_at": "2027-01-31T07:00:00Z",
+    "subscriptions": 100,
+    "charges_open": 3,
+    "created_at": "2026-03-01T12:00:00Z",
+}
 
 _RESULT: Final = {**_OPERATION, "payment_id": _PAYMENT["id"], "payment": _PAYMENT}
 EXAMPLES: Final[dict[str, Any]] = {
@@ -224,6 +234,9 @@ EXAMPLES: Final[dict[str, Any]] = {
     "PayNowIn": {},
     "ChangeMethodIn": {"payment_method_id": _METHOD["id"]},
     "ExtendIn": {"until": "2026-04-30T07:00:00Z", "reason": "an outage on 3 March"},
+    "CreateTestClockIn": {"name": "a year of subscribers", "at": "2026-01-31T07:00:00Z"},
+    "AdvanceTestClockIn": {"to": "2027-01-31T07:00:00Z"},
+    "TestClockView": _CLOCK,
     "PlanView": _PLAN,
     "PlanList": {"data": [_PLAN]},
     "PriceView": _PRICE,

@@ -77,6 +77,7 @@ REFUSALS: Final[Mapping[str, Problem]] = {
     "not_extendable": Problem.NOT_EXTENDABLE,
     "invalid_price": Problem.INVALID_PRICE,
     "invalid_end": Problem.INVALID_END,
+    "invalid_clock_time": Problem.INVALID_CLOCK_TIME,
 }
 
 #: Seconds after which a client may repeat a request that could not be served.

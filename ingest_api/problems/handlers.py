@@ -27,6 +27,7 @@ PARAMETERS: Final[Mapping[tuple[str, str], Problem]] = {
     ("path", "operation_id"): Problem.OPERATION_NOT_FOUND,
     ("path", "plan_id"): Problem.PLAN_NOT_FOUND,
     ("path", "subscription_id"): Problem.SUBSCRIPTION_NOT_FOUND,
+    ("path", "clock_id"): Problem.TEST_CLOCK_NOT_FOUND,
     ("header", "Idempotency-Key"): Problem.INVALID_IDEMPOTENCY_KEY,
 }
 

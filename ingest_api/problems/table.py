@@ -97,6 +97,20 @@ class Problem(ProblemType):
         "No subscription of this API client has this id, or it was accepted a moment ago (202) and is not stored yet.",
         "After a 202, repeat the request in a second. Otherwise check the id and the API key.",
     )
+    TEST_CLOCKS_OFF = (
+        "test-clocks-off",
+        403,
+        "Test clocks are off",
+        "The service runs without test clocks. They are for installations whose providers are all sandboxes.",
+        "Use an installation with sandboxes. Its operators set BILLING_TEST_CLOCKS=true.",
+    )
+    TEST_CLOCK_NOT_FOUND = (
+        "test-clock-not-found",
+        404,
+        "The test clock does not exist",
+        "No test clock of this API client has this id.",
+        "Check the id and the API key.",
+    )
     METHOD_NOT_ALLOWED = (
         "method-not-allowed",
         405,
@@ -363,6 +377,20 @@ class Problem(ProblemType):
         "A test clock needs a sandbox",
         "The provider takes real money: a subscription there lives by real time.",
         "Leave 'test_clock' out, or use an installation whose providers are sandboxes.",
+    )
+    TEST_CLOCK_FULL = (
+        "test-clock-full",
+        409,
+        "The test clock has no room",
+        "As many subscriptions live by the test clock as it can move: 1,000, those that have ended included.",
+        "Make another test clock.",
+    )
+    INVALID_CLOCK_TIME = (
+        "invalid-clock-time",
+        422,
+        "The time is not valid for the test clock",
+        "The time lies before the one that the clock stands at or is on its way to, more than five years ahead, or outside the years 2000 to 2100; 'detail' says which.",
+        "Read the test clock, and send a time that it can reach. A clock never goes back: for an earlier time make another.",
     )
     INVALID_ORDER = (
         "invalid-order",

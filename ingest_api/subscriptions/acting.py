@@ -38,10 +38,10 @@ async def time_of(dependencies: Dependencies, client: str, clock_id: UUID | None
     """The time of a test clock; ``None`` without one. 422 when the client has no such clock."""
     if clock_id is None:
         return None
-    now = await dependencies.subscriptions.clock(client, clock_id)
-    if now is None:
+    state = await dependencies.test_clocks.clock(client, clock_id)
+    if state is None:
         raise ProblemError(Problem.UNKNOWN_TEST_CLOCK)
-    return now
+    return state.clock.now_at
 
 
 async def saved_method(dependencies: Dependencies, client: str, customer_id: str, id: UUID) -> StoredMethod:
@@ -50,6 +50,12 @@ async def saved_method(dependencies: Dependencies, client: str, customer_id: str
     if method is None or method.customer_id != customer_id:
         raise ProblemError(Problem.UNKNOWN_PAYMENT_METHOD)
     return method
+
+
+def require_test_clocks(dependencies: Dependencies) -> None:
+    """403 where the operators have not switched test clocks on."""
+    if not dependencies.settings.test_clocks:
+        raise ProblemError(Problem.TEST_CLOCKS_OFF)
 
 
 def to_charge(method: StoredMethod) -> Method:

@@ -1,6 +1,7 @@
 """``GET /v1/subscriptions``: a client's subscriptions, newest first, page by page."""
 
 from typing import Annotated, Final
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -37,6 +38,7 @@ class SubscriptionQuery(BaseModel):
     customer_id: Id | None = Field(default=None, description="subscriptions of this customer")
     status: Status | None = Field(default=None, description="subscriptions in this state")
     plan: PlanId | None = Field(default=None, description="subscriptions to this plan")
+    test_clock: UUID | None = Field(default=None, description="subscriptions that live by this test clock")
     limit: int = Field(default=LIMIT_DEFAULT, ge=1, le=LIMIT_MAX, description="subscriptions a page")
     cursor: PageCursor | None = Field(
         default=None, description="the `next_cursor` of a page", examples=[CURSOR_EXAMPLE]
@@ -58,7 +60,9 @@ async def list_subscriptions(
     query: Annotated[SubscriptionQuery, Query()],
 ) -> SubscriptionPage:
     """Newest first. For the next page, repeat the request with `cursor`, or follow the Link header."""
-    filters = SubscriptionFilters(customer_id=query.customer_id, status=query.status, plan=query.plan)
+    filters = SubscriptionFilters(
+        customer_id=query.customer_id, status=query.status, plan=query.plan, clock_id=query.test_clock
+    )
     # One more than the page holds shows whether there is a next page.
     found = await dependencies.subscriptions.subscriptions(client, filters, query.cursor, query.limit + 1)
     shown = found[: query.limit]

@@ -1,4 +1,4 @@
-"""Plans and committed subscriptions in Postgres."""
+"""Plans, test clocks and committed subscriptions in Postgres."""
 
 from datetime import datetime
 from uuid import UUID
@@ -17,9 +17,11 @@ from storage.payments.lists import Cursor
 from storage.subscriptions import lists, plans
 from storage.subscriptions.lists import SubscriptionFilters
 from storage.subscriptions.plans import Change, NewPrice, Plan
+from storage.test_clocks import ClockState, TestClock
 
 _PLANS = "plans"
 _SUBSCRIPTIONS = "subscriptions"
+_CLOCKS = "test clocks"
 
 
 class PostgresPlans:
@@ -98,13 +100,34 @@ class PostgresSubscriptions:
         async with reading(self._engine, _SUBSCRIPTIONS) as connection:
             return await subscription_changes_after(connection, id, version, limit)
 
-    async def clock(self, client_id: str, id: UUID) -> datetime | None:
-        """The time (UTC) of a client's test clock."""
-        async with reading(self._engine, _SUBSCRIPTIONS) as connection:
-            clock = await test_clocks.find(connection, client_id, id)
-        return None if clock is None else clock.now_at
-
     async def charged_with(self, method_id: UUID) -> list[UUID]:
         """The subscriptions that a saved method is charged for."""
         async with reading(self._engine, _SUBSCRIPTIONS) as connection:
             return list(await lists.charged_with(connection, method_id))
+
+
+class PostgresTestClocks:
+    """Reads and writes test clocks; 503 while Postgres is unavailable."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def create(self, clock: TestClock, fingerprint: str) -> bool:
+        """Make a clock; ``False``: it was made before. Raises :class:`~storage.test_clocks.ClockRefused`."""
+        async with writing(self._engine, _CLOCKS) as connection:
+            return await test_clocks.create(connection, clock, fingerprint)
+
+    async def clock(self, client_id: str, id: UUID) -> ClockState | None:
+        """A client's clock, and the number of its subscriptions and of their charges under way."""
+        async with reading(self._engine, _CLOCKS) as connection:
+            return await test_clocks.read(connection, client_id, id)
+
+    async def advance(self, id: UUID, to: datetime) -> None:
+        """Let a clock go on to ``to`` (UTC). Raises :class:`~storage.test_clocks.ClockRefused`."""
+        async with writing(self._engine, _CLOCKS) as connection:
+            await test_clocks.advance(connection, id, to)
+
+    async def has_room(self, id: UUID, subscription: UUID) -> bool:
+        """Whether the subscription may live by the clock beside the committed ones."""
+        async with reading(self._engine, _CLOCKS) as connection:
+            return await test_clocks.has_room(connection, id, subscription)

@@ -1,5 +1,6 @@
 """Request bodies of plans and subscriptions, validated as strictly as those of payments."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Final, Self
 from uuid import UUID
@@ -41,9 +42,13 @@ PlanId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$"
 
 
 def _utc(value: datetime) -> datetime:
-    if value.tzinfo is None:
-        raise PydanticCustomError("time", "Should be a time like 2026-03-01T12:00:00Z")
-    return value.astimezone(UTC)
+    if value.tzinfo is not None:
+        with suppress(OverflowError):
+            return value.astimezone(UTC)
+    raise PydanticCustomError("time", "Should be a time like 2026-03-01T12:00:00Z")
+
+
+Moment = Annotated[datetime, AfterValidator(_utc)]
 
 
 class CreatePlanIn(Strict):
@@ -197,5 +202,18 @@ class ChangeMethodIn(Strict):
 class ExtendIn(Strict):
     """Give time: move the end of the paid period."""
 
-    until: Annotated[datetime, AfterValidator(_utc)] = Field(description="the new end of the period, with an offset")
+    until: Moment = Field(description="the new end of the period, with an offset")
     reason: Reason
+
+
+class CreateTestClockIn(Strict):
+    """Make a test clock."""
+
+    name: str = Field(min_length=1, max_length=MAX_TITLE, pattern=VISIBLE, description="for people")
+    at: Moment | None = Field(default=None, description="where it stands at first, with an offset; left out: now")
+
+
+class AdvanceTestClockIn(Strict):
+    """Let a test clock go on."""
+
+    to: Moment = Field(description="where it stops, with an offset; at most five years ahead")

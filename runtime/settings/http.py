@@ -6,7 +6,13 @@ from typing import Final
 
 from pydantic import Field, IPvAnyNetwork, SecretStr
 
-from runtime.settings.base import BusinessSettings, ComponentSettings, MetricsSettings, ProcessSettings
+from runtime.settings.base import (
+    BusinessSettings,
+    ComponentSettings,
+    MetricsSettings,
+    ProcessSettings,
+    TestClockSettings,
+)
 from runtime.settings.dependencies import ClickHouseSettings, KafkaSettings, PostgresSettings
 
 #: This machine and networks that are not routed on the Internet.
@@ -41,6 +47,7 @@ class IngestSettings(
     PostgresSettings,
     KafkaSettings,
     BusinessSettings,
+    TestClockSettings,
     ApiKeySettings,
     IngestAddressSettings,
 ):

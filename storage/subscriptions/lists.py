@@ -21,10 +21,11 @@ class SubscriptionFilters(msgspec.Struct, frozen=True, kw_only=True):
     customer_id: str | None = None
     status: str | None = None
     plan: str | None = None
+    clock_id: UUID | None = None
 
 
 #: The statement holds only the conditions in use, so that each combination has its own plan.
-_FILTERS = ("customer_id", "status", "plan")
+_FILTERS = ("customer_id", "status", "plan", "clock_id")
 _NOT_SHOWN = ("subscription_id", "version")
 _PERIODS = text(
     f"SELECT {columns(SUBSCRIPTION_PERIODS, without=_NOT_SHOWN)} FROM subscription_periods"  # noqa: S608

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 
@@ -25,6 +25,7 @@ from storage.payments.lists import Cursor, Filters
 from storage.saved_methods import StoredMethod
 from storage.subscriptions.lists import SubscriptionFilters
 from storage.subscriptions.plans import Change, NewPrice, Plan, PlanRefused
+from storage.test_clocks import ClockRefused, ClockState, TestClock
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -273,7 +274,6 @@ class FakeSubscriptions:
     """Committed subscriptions."""
 
     kept: dict[UUID, Subscription] = field(default_factory=dict)
-    clocks: dict[UUID, datetime] = field(default_factory=dict)
     journal: list[SubscriptionChanged] = field(default_factory=list)
     entries: list[TimelineEntry] = field(default_factory=list)
     filters: SubscriptionFilters | None = None
@@ -305,11 +305,43 @@ class FakeSubscriptions:
     async def changes(self, id: UUID, version: int, limit: int) -> list[SubscriptionChanged]:
         return [change for change in self.journal if change.version > version][:limit]
 
-    async def clock(self, client_id: str, id: UUID) -> datetime | None:
-        return self.clocks.get(id) if client_id == "site" else None
-
     async def charged_with(self, method_id: UUID) -> list[UUID]:
         return [s.id for s in self.kept.values() if s.method is not None and s.method.id == method_id]
+
+
+@dataclass
+class FakeTestClocks:
+    """Test clocks, with the rules of Postgres as far as they are seen through the API."""
+
+    kept: dict[UUID, TestClock] = field(default_factory=dict)
+    fingerprints: dict[UUID, str] = field(default_factory=dict)
+    full: bool = False
+
+    def keep(self, at: datetime) -> UUID:
+        """A clock of the client ``site``."""
+        id = uuid4()
+        self.kept[id] = TestClock(id, "site", "a test", at, at, NOW)
+        return id
+
+    async def create(self, clock: TestClock, fingerprint: str) -> bool:
+        if clock.id not in self.kept:
+            self.kept[clock.id], self.fingerprints[clock.id] = clock, fingerprint
+            return True
+        if self.fingerprints[clock.id] != fingerprint:
+            raise ClockRefused("idempotency_key_reused", "this Idempotency-Key was used before with another body")
+        return False
+
+    async def clock(self, client_id: str, id: UUID) -> ClockState | None:
+        found = self.kept.get(id)
+        return None if found is None or found.client_id != client_id else ClockState(found, 0, 0)
+
+    async def advance(self, id: UUID, to: datetime) -> None:
+        if to < self.kept[id].target_at:
+            raise ClockRefused("invalid_clock_time", "the clock never goes back")
+        self.kept[id] = msgspec.structs.replace(self.kept[id], target_at=to)
+
+    async def has_room(self, id: UUID, subscription: UUID) -> bool:
+        return not self.full
 
 
 class FakeKeyStore:

@@ -48,6 +48,7 @@ from tests.support.ingest_fakes import (
     FakeReads,
     FakeReplies,
     FakeSubscriptions,
+    FakeTestClocks,
     FakeVerifier,
     NoKafkaChanges,
     RecordingWriter,
@@ -115,6 +116,7 @@ class World:
     methods: FakeMethods
     plans: FakePlans
     subscriptions: FakeSubscriptions
+    test_clocks: FakeTestClocks
     book: FakeKeyStore
     waiting: WaitingRequests
     metrics: Metrics
@@ -266,6 +268,7 @@ def world(verifiers: Verifiers | None = None, **overrides: Any) -> World:
             "ingest_processes": 1,
             "wait_default_s": 5.0,
             "body_limit_bytes": 8192,
+            "test_clocks": True,
             "ingest_event_streams": 5,
             "ingest_event_streams_per_client": 3,
             **overrides,
@@ -276,7 +279,7 @@ def world(verifiers: Verifiers | None = None, **overrides: Any) -> World:
     places = StreamPlaces(settings, metrics, connections=100)
     plans, subscriptions = FakePlans(), FakeSubscriptions()
     writer, replies, reads, book = RecordingWriter(), FakeReplies(), FakeReads(), FakeKeyStore()
-    methods = FakeMethods()
+    methods, test_clocks = FakeMethods(), FakeTestClocks()
     ids = itertools.count()
     verifiers = {"yandex-pay": FakeVerifier()} if verifiers is None else verifiers
     known = {name: PLUGINS[name] for name in verifiers}
@@ -298,6 +301,7 @@ def world(verifiers: Verifiers | None = None, **overrides: Any) -> World:
         methods=methods,
         plans=plans,
         subscriptions=subscriptions,
+        test_clocks=test_clocks,
         providers=known,
         verifiers=verifiers,
         sandboxes=frozenset(known),
@@ -311,7 +315,19 @@ def world(verifiers: Verifiers | None = None, **overrides: Any) -> World:
     )
     app = create_app(dependencies)
     return World(
-        settings, writer, replies, reads, methods, plans, subscriptions, book, waiting, metrics, dependencies, app
+        settings,
+        writer,
+        replies,
+        reads,
+        methods,
+        plans,
+        subscriptions,
+        test_clocks,
+        book,
+        waiting,
+        metrics,
+        dependencies,
+        app,
     )
 
 

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from ingest_api.server import build_dependencies
 from providers import registry
 from providers.startup_check import ProvidersRefused
+from runtime.settings import Settings
 
 REAL = {
     "YANDEX_PAY_URL": "https://pay.yandex.ru", "YANDEX_PAY_MERCHANT_ID": "m-1", "YANDEX_PAY_API_KEY": "key",
@@ -91,6 +93,24 @@ def test_ingest_refuses_them_with_the_settings_that_it_has(given, name: str) -> 
 
     with pytest.raises(ProvidersRefused, match=f"BILLING_{name} is the sandbox's"):
         registry.read_callback_settings()
+
+
+def with_clocks() -> Settings:
+    return Settings(test_clocks=True, postgres_url="postgresql://nobody@127.0.0.1:1/none")
+
+
+def test_ingest_does_not_start_with_test_clocks_beside_a_real_provider(given) -> None:
+    given({name: value for name, value in REAL.items() if name.startswith("TBANK")})
+
+    with pytest.raises(ProvidersRefused, match="BILLING_TEST_CLOCKS is set, and tbank would take real money"):
+        build_dependencies(with_clocks())
+
+
+@pytest.mark.parametrize("settings", [{}, SANDBOX], ids=["nothing", "sandbox"])
+def test_ingest_starts_with_test_clocks_where_no_provider_takes_money(given, settings: dict[str, str]) -> None:
+    given(settings)
+
+    assert build_dependencies(with_clocks()).settings.test_clocks
 
 
 def test_a_provider_that_is_not_set_up_is_neither(given) -> None:

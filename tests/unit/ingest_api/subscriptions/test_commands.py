@@ -1,7 +1,7 @@
 """What a shop sees when it cancels, keeps, pays or extends a subscription."""
 
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -114,8 +114,7 @@ async def test_a_command_without_a_wait_is_stored_and_202(shop: Shop) -> None:
 
 async def test_a_command_to_a_subscription_with_a_test_clock_carries_its_time(shop: Shop) -> None:
     await shop.active()
-    clock = uuid4()
-    shop.world.subscriptions.clocks[clock] = NOW + timedelta(days=3)
+    clock = shop.world.test_clocks.keep(NOW + timedelta(days=3))
     shop.keep(msgspec.structs.replace(shop.subscription, clock_id=clock))
     await shop.act("cancel")
 

@@ -190,8 +190,7 @@ async def test_without_a_provider_the_routing_rules_choose_one(shop: Shop) -> No
 
 
 async def test_a_subscription_with_a_test_clock_begins_at_its_time(shop: Shop) -> None:
-    clock = uuid4()
-    shop.world.subscriptions.clocks[clock] = NOW + timedelta(days=400)
+    clock = shop.world.test_clocks.keep(NOW + timedelta(days=400))
     answer = await shop.subscribe(test_clock=str(clock))
 
     assert answer.json["test_clock"] == str(clock)
@@ -199,12 +198,25 @@ async def test_a_subscription_with_a_test_clock_begins_at_its_time(shop: Shop) -
 
 
 async def test_a_test_clock_needs_a_sandbox(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = uuid4()
-    (await shop.subscribe(test_clock=str(clock))).is_problem(422, "unknown-test-clock")
-    shop.world.subscriptions.clocks[clock] = NOW
+    (await shop.subscribe(test_clock=str(uuid4()))).is_problem(422, "unknown-test-clock")
+    clock = shop.world.test_clocks.keep(NOW)
     object.__setattr__(shop.world.dependencies, "sandboxes", frozenset())
     (await shop.subscribe(test_clock=str(clock))).is_problem(422, "test-clock-needs-sandbox")
     assert shop.world.writer.records == []
+
+
+async def test_a_test_clock_with_as_many_subscriptions_as_it_can_move_takes_no_more(shop: Shop) -> None:
+    clock = shop.world.test_clocks.keep(NOW)
+    shop.world.test_clocks.full = True
+    (await shop.subscribe(test_clock=str(clock))).is_problem(409, "test-clock-full")
+    assert shop.world.writer.records == []
+
+
+async def test_where_test_clocks_are_off_no_subscription_lives_by_one(shop: Shop) -> None:
+    clock = shop.world.test_clocks.keep(NOW)
+    shop.world.settings.test_clocks = False
+    (await shop.subscribe(test_clock=str(clock))).is_problem(403, "test-clocks-off")
+    assert (await shop.subscribe()).status == 201
 
 
 async def test_while_an_older_worker_runs_nothing_is_accepted(shop: Shop) -> None:
