@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 from urllib.parse import quote
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import aiohttp
 import msgspec
@@ -12,28 +12,29 @@ import msgspec
 from billing_client.changes import follow
 from billing_client.models import (
     Cart,
+    Entries,
     Event,
     NewPayment,
     Opened,
     Operation,
     OperationResult,
-    Operations,
     Page,
     Payment,
     PaymentMethod,
-    PaymentMethods,
     RefundLine,
-    Timeline,
 )
+from billing_client.plans import Plans
 from billing_client.repeats import Repeats
-from billing_client.transport import Answer, Transport
+from billing_client.subscriptions import Subscriptions
+from billing_client.test_clocks import TestClocks
+from billing_client.transport import Transport
 
 Expansion = Literal["order", "cart"]
 
 
 class BillingClient:
     """Calls the service with one API key. Close it, or use it as a context manager; a ``session`` that you pass stays
-    open. Every method raises :class:`~billing_client.errors.ProblemError` and
+    open. ``plans``, ``subscriptions``, ``test_clocks`` are its other calls. Every method raises :class:`~billing_client.errors.ProblemError` and
     :class:`~billing_client.errors.NoAnswer`.
 
     Commands take ``idempotency_key`` (random if left out) and ``wait_s``: how many seconds the service waits for the
@@ -51,6 +52,9 @@ class BillingClient:
         self._own = session is None
         session = session or aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         self._transport = Transport(url, api_key, repeats or Repeats(), session)
+        self.plans: Final = Plans(self._transport)
+        self.subscriptions: Final = Subscriptions(self._transport)
+        self.test_clocks: Final = TestClocks(self._transport)
 
     async def __aenter__(self) -> Self:
         return self
@@ -69,7 +73,7 @@ class BillingClient:
         self, payment: NewPayment, *, idempotency_key: str | None = None, wait_s: float = 10.0
     ) -> Opened:
         """Open a payment. A repeat with the same key and body returns the same payment."""
-        answer = await self._command("/v1/payments", payment, idempotency_key, wait_s)
+        answer = await self._transport.command("POST", "/v1/payments", payment, idempotency_key, wait_s)
         accepted = answer.read(_Accepted)
         known = accepted.version is not None
         return Opened(id=accepted.id, payment_url=accepted.payment_url, payment=answer.read(Payment) if known else None)
@@ -133,7 +137,7 @@ class BillingClient:
     async def operations(self, payment_id: UUID) -> tuple[Operation, ...]:
         """The operations of a payment, oldest first."""
         answer = await self._transport.send("GET", f"/v1/payments/{payment_id}/operations")
-        return answer.read(Operations).data
+        return answer.read(Entries[Operation]).data
 
     async def operation(self, payment_id: UUID, operation_id: UUID) -> OperationResult:
         """One operation, with its payment."""
@@ -142,7 +146,7 @@ class BillingClient:
 
     async def timeline(self, payment_id: UUID) -> tuple[Event, ...]:
         """Everything that happened to a payment, in order."""
-        return (await self._transport.send("GET", f"/v1/payments/{payment_id}/timeline")).read(Timeline).data
+        return (await self._transport.send("GET", f"/v1/payments/{payment_id}/timeline")).read(Entries[Event]).data
 
     async def changes(self, payment_id: UUID, *, after: int | None = None) -> AsyncIterator[Payment]:
         """The current payment, then the payment after each change: every version once and in order, without end. Break
@@ -151,13 +155,13 @@ class BillingClient:
         ``operations`` of a change holds those that it created or changed. A broken stream is resumed, within the bounds
         of :class:`~billing_client.repeats.Repeats`; after that the last error is raised.
         """
-        async for payment in follow(self._transport, payment_id, after):
+        async for payment in follow(self._transport, f"/v1/payments/{payment_id}/events", Payment, after):
             yield payment
 
     async def payment_methods(self, customer_id: str) -> tuple[PaymentMethod, ...]:
         """A customer's methods that are not removed, the first saved first."""
         path = f"/v1/customers/{quote(customer_id, safe='')}/payment-methods"
-        return (await self._transport.send("GET", path)).read(PaymentMethods).data
+        return (await self._transport.send("GET", path)).read(Entries[PaymentMethod]).data
 
     async def payment_method(self, method_id: UUID) -> PaymentMethod:
         """A method, also one that was removed."""
@@ -171,15 +175,8 @@ class BillingClient:
         self, payment_id: UUID, name: str, body: dict[str, Any], key: str | None, wait_s: float
     ) -> OperationResult:
         given = {field: value for field, value in body.items() if value is not None}
-        return (await self._command(f"/v1/payments/{payment_id}/{name}", given, key, wait_s)).read(OperationResult)
-
-    async def _command(self, path: str, body: Any, key: str | None, wait_s: float) -> Answer:
-        headers = {
-            "Content-Type": "application/json",
-            "Idempotency-Key": key or uuid4().hex,
-            "Prefer": f"wait={wait_s:.0f}" if wait_s else "respond-async",
-        }
-        return await self._transport.send("POST", path, body=msgspec.json.encode(body), headers=headers, wait_s=wait_s)
+        answer = await self._transport.command("POST", f"/v1/payments/{payment_id}/{name}", given, key, wait_s)
+        return answer.read(OperationResult)
 
 
 class _Accepted(msgspec.Struct, frozen=True):

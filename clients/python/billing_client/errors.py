@@ -58,15 +58,15 @@ class Unauthorized(ProblemError):
 
 
 class Forbidden(ProblemError):
-    """The API key lacks the scope."""
+    """The API key lacks the scope, or (``code``) the service runs without what was asked for."""
 
 
 class NotFound(ProblemError):
-    """The payment or operation does not exist, or it was accepted a moment ago and is not committed yet."""
+    """It does not exist, or it was accepted a moment ago and is not committed yet."""
 
 
 class Refused(ProblemError):
-    """The state of the payment does not allow the command: read the payment and decide again."""
+    """The state of the payment or subscription does not allow the command: read it and decide again."""
 
 
 class InvalidRequest(ProblemError):

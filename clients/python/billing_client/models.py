@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
+
+T = TypeVar("T")
 
 
 class PaymentStatus(StrEnum):
@@ -66,12 +68,6 @@ class PaymentMethod(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
     created_at: datetime
     updated_at: datetime
-
-
-class PaymentMethods(msgspec.Struct, frozen=True):
-    """The list of a customer's methods."""
-
-    data: tuple[PaymentMethod, ...]
 
 
 class Item(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -196,7 +192,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """Something that happened to a payment. For people: ``kind`` is stable, the wording of ``summary`` is not."""
+    """Something that happened to a payment or a subscription. For people: ``kind`` is stable, the wording of ``summary`` is not."""
 
     at: datetime
     kind: str
@@ -210,13 +206,7 @@ class Page(msgspec.Struct, frozen=True):
     next_cursor: str | None
 
 
-class Operations(msgspec.Struct, frozen=True):
-    """The operations of a payment, oldest first."""
+class Entries(msgspec.Struct, Generic[T], frozen=True):
+    """A list that comes whole."""
 
-    data: tuple[Operation, ...]
-
-
-class Timeline(msgspec.Struct, frozen=True):
-    """Everything that happened to a payment, in order."""
-
-    data: tuple[Event, ...]
+    data: tuple[T, ...]

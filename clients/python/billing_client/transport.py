@@ -4,7 +4,8 @@ import asyncio
 import time
 from collections.abc import Iterator
 from random import Random, SystemRandom
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
+from uuid import uuid4
 
 import aiohttp
 import msgspec
@@ -83,6 +84,15 @@ class Transport:
             if time.monotonic() + pause > deadline:
                 raise failure
             await asyncio.sleep(pause)
+
+    async def command(self, method: str, path: str, body: Any, key: str | None, wait_s: float = 0.0) -> Answer:
+        """Send a command under an idempotency key, a random one if there is none. ``wait_s``: as for :meth:`send`."""
+        headers = {
+            "Content-Type": "application/json",
+            "Idempotency-Key": key or uuid4().hex,
+            "Prefer": f"wait={wait_s:.0f}" if wait_s else "respond-async",
+        }
+        return await self.send(method, path, body=msgspec.json.encode(body), headers=headers, wait_s=wait_s)
 
 
 def retry_after_s(response: aiohttp.ClientResponse) -> float:
