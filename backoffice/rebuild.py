@@ -1,8 +1,8 @@
-"""Rebuild every payment from its journal and compare it with the stored one. Changes nothing: only the payments agent
-writes payments."""
+"""Rebuild every payment and subscription from its journal and compare it with the stored one. Changes nothing: only the
+agents write them."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -11,48 +11,62 @@ from runtime.logging.card_numbers import MASK
 from runtime.logging.redaction import redact
 from runtime.postgres import connected
 from runtime.settings import PostgresSettings
-from storage.journal.replay import Difference, check_payments, count_payments
+from storage.journal.replay import (
+    REPLAYED_PAYMENTS,
+    REPLAYED_SUBSCRIPTIONS,
+    Difference,
+    Replayed,
+    check_stored,
+    count_stored,
+)
 
-#: Payments that are listed; all that differ are counted.
+#: Of each kind so many are listed; all that differ are counted.
 LISTED_MAX: Final = 1000
 
 
-class RebuiltPayment(msgspec.Struct, frozen=True):
-    """A payment that differs from its journal, with masked values."""
+class Rebuilt(msgspec.Struct, frozen=True):
+    """A payment or subscription that differs from its journal, with masked values."""
 
     id: UUID
     differences: list[Difference]
 
 
 class RebuildReport(msgspec.Struct):
-    """``different``: how many of the ``checked`` payments differ; ``payments``: the first 1000 of them. ``other_rules``:
-    how many payments were not checked, since rules of another release decided messages to them."""
+    """``different``: how many of the ``checked`` payments and subscriptions differ; ``payments``, ``subscriptions``: the
+    first 1000 of each. ``other_rules``: how many were not checked, since rules of another release decided messages to
+    them."""
 
     checked: int = 0
     different: int = 0
     other_rules: int = 0
-    payments: list[RebuiltPayment] = []
+    payments: list[Rebuilt] = []
+    subscriptions: list[Rebuilt] = []
 
 
 async def check(
     settings: PostgresSettings, limit: int | None, on_progress: Callable[[int, int], None]
 ) -> RebuildReport:
-    """Compare every payment, or the first ``limit`` by id. ``on_progress(checked, total)`` follows each batch."""
+    """Compare all, or the first ``limit`` of each kind by id. ``on_progress(checked, total)`` follows each batch."""
     report = RebuildReport()
+    kinds: tuple[tuple[Replayed[Any], list[Rebuilt]], ...] = (
+        (REPLAYED_PAYMENTS, report.payments),
+        (REPLAYED_SUBSCRIPTIONS, report.subscriptions),
+    )
     async with connected(settings) as engine:
         async with engine.connect() as connection:
-            total = await count_payments(connection)
-        total = total if limit is None else min(limit, total)
-        async for batch in check_payments(engine, limit=limit):
-            for id, found in batch:
-                if found is None:
-                    report.other_rules += 1
-                    continue
-                report.checked += 1
-                report.different += bool(found)
-                if found and len(report.payments) < LISTED_MAX:
-                    report.payments.append(RebuiltPayment(id, [_masked(difference) for difference in found]))
-            on_progress(report.checked + report.other_rules, total)
+            counts = [await count_stored(connection, what) for what, _ in kinds]
+        total = sum(counts if limit is None else (min(limit, count) for count in counts))
+        for what, listed in kinds:
+            async for batch in check_stored(engine, what, limit=limit):
+                for id, found in batch:
+                    if found is None:
+                        report.other_rules += 1
+                        continue
+                    report.checked += 1
+                    report.different += bool(found)
+                    if found and len(listed) < LISTED_MAX:
+                        listed.append(Rebuilt(id, [_masked(difference) for difference in found]))
+                on_progress(report.checked + report.other_rules, total)
     return report
 
 

@@ -9,7 +9,7 @@ import msgspec
 from runtime.logging.redaction import redact
 from runtime.postgres import connected
 from runtime.settings import PostgresSettings
-from storage.journal.replay import OtherRules, Unreplayable, rebuilt
+from storage.journal.replay import REPLAYED_PAYMENTS, OtherRules, Unreplayable, rebuilt
 from storage.journal.story import TimelineEntry, timeline_entries
 from storage.journal.timeline import journal_of, postings_of, published_state
 
@@ -39,7 +39,7 @@ async def read_timeline(settings: PostgresSettings, payment_id: UUID, at: dateti
         postings = [posting for posting in postings if posting.posted_at <= at]
     state, problem = None, None
     try:
-        state = redact(msgspec.to_builtins(rebuilt(journal)))
+        state = redact(msgspec.to_builtins(rebuilt(REPLAYED_PAYMENTS, journal)))
     except OtherRules:
         state = redact(msgspec.to_builtins(published_state(journal)))
     except Unreplayable as error:

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from billing.messages import RefundPayment
 from billing.payments.decide import RULES
 from billing.vocabulary import PaymentStatus
-from storage.journal.replay import Difference, check_payments
+from storage.journal.replay import REPLAYED_PAYMENTS, Difference, check_stored
 from storage.journal.timeline import journal_of, published_state
 from tests.support.factories import a_create, a_payment, opened, told
 from tests.support.streams import World
@@ -32,7 +32,12 @@ async def world(database) -> World:
 
 
 async def _found(world: World, **options) -> dict[str, list[Difference]]:
-    return {str(id): found async for batch in check_payments(world.engine, **options) for id, found in batch if found}
+    return {
+        str(id): found
+        async for batch in check_stored(world.engine, REPLAYED_PAYMENTS, **options)
+        for id, found in batch
+        if found
+    }
 
 
 async def _tamper(world: World, statement: str, **values) -> None:
@@ -55,7 +60,7 @@ def test_without_check_it_is_refused(running):
 
 @pytest.mark.parametrize("batch", [1, 2, 200])
 async def test_payments_that_agree_have_no_differences_whatever_the_batch(world, batch):
-    batches = [batch async for batch in check_payments(world.engine, batch=batch)]
+    batches = [batch async for batch in check_stored(world.engine, REPLAYED_PAYMENTS, batch=batch)]
     assert sum(map(len, batches)) == 3
     assert await _found(world, batch=batch) == {}
 
@@ -88,7 +93,9 @@ async def test_what_rules_of_another_release_decided_is_not_compared_and_is_coun
     await _tamper(world, "UPDATE payments SET captured = captured - 1 WHERE captured > 0")
     await _tamper(world, "UPDATE journal SET rules = NULL WHERE payment_id = :id", id=id)
     found = {
-        str(payment): differences async for batch in check_payments(world.engine) for payment, differences in batch
+        str(payment): differences
+        async for batch in check_stored(world.engine, REPLAYED_PAYMENTS)
+        for payment, differences in batch
     }
     assert found.pop(str(id)) is None
     assert sorted(len(differences or ()) for differences in found.values()) == [0, 1], "the others are compared"

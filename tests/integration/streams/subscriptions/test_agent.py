@@ -18,6 +18,7 @@ from billing.subscriptions.agenda import next_action
 from billing.subscriptions.decide import decide
 from billing.subscriptions.model import Subscription
 from billing.subscriptions.vocabulary import Status
+from storage.journal.replay import REPLAYED_SUBSCRIPTIONS, Difference, check_stored
 from storage.subscriptions.rows import load_subscriptions
 from streams.delivery.aggregate_agent import AggregateAgent
 from streams.subscriptions.agent import Subscriptions
@@ -119,6 +120,21 @@ async def test_a_batch_that_opens_and_closes_an_attempt_and_cuts_a_period_is_one
     stored = await world.subscription()
     assert stored.cancel is not None
     assert await world.rows("SELECT state FROM renewal_attempts") == [("PAID",)]
+
+
+async def test_its_journal_leads_to_what_is_stored_and_shows_what_was_changed_beside_it(world: World) -> None:
+    async def found() -> list[tuple[Any, list[Difference] | None]]:
+        return [pair async for batch in check_stored(world.engine, REPLAYED_SUBSCRIPTIONS) for pair in batch]
+
+    agent = await world.agent()
+    await world.deliver(agent, subscribe())
+    await world.deliver(agent, simulation.captured(world.asked()[0], world.now))
+    await world.to_the_next_charge(agent)
+    assert await found() == [(ID, [])]
+
+    async with world.engine.begin() as connection:
+        await connection.execute(text("""UPDATE subscriptions SET state = jsonb_set(state, '{faults}', '3')"""))
+    assert await found() == [(ID, [Difference("faults", 3, 0)])]
 
 
 @pytest.mark.parametrize("step", ["subscribe", "wake", "outcome"])
