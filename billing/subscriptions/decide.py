@@ -52,13 +52,14 @@ def decide(subscription: Subscription | None, message: Message, now: datetime) -
 
 
 def _moment(subscription: Subscription | None, message: Message, now: datetime) -> datetime:
-    """The time by which a message is judged: the wake-up's own, a test clock's, or now. Never before the clock."""
+    """The time by which a message is judged: its own, a test clock's, or now. Never before the clock; what comes from the
+    real world to a subscription with a clock happens when the clock last showed it a time."""
     clock = None if subscription is None else subscription.clock_at
     if isinstance(message, PaymentOutcome):
         return message.at if clock is None else clock
     if isinstance(message, (Wake, SubscriptionCommand)) and message.at is not None:
-        now = message.at
-    return now if clock is None else max(now, clock)
+        return message.at if clock is None else max(message.at, clock)
+    return now if clock is None else clock
 
 
 _HANDLERS: Final[MappingProxyType[type[Message], Callable[[Any, Subscription, datetime], Decision]]] = MappingProxyType(
