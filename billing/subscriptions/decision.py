@@ -234,14 +234,13 @@ class Draft:
         if any(notice.name == name for notice in self.notices):
             return
         price, method = self.s.price, self.s.method
+        # Until when there is access, and when it ends, is filled in when the decision is made: more may change.
         notice = Notice(
             name,
             price.plan,
             price.title,
             price.amount,
             price.currency,
-            access_until=access_until(self.s),
-            ends_at=None if self.s.cancel is None else self.s.cancel.at,
             method_title=None if method is None else method.title or None,
         )
         self.notices.append(msgspec.structs.replace(notice, **facts))
@@ -266,7 +265,7 @@ class Draft:
                 attempts=tuple(self._attempts.values()),
                 periods=tuple(self._periods.values()),
                 access=_access(before, self.s),
-                notices=tuple(self.notices),
+                notices=tuple(self._notice(notice) for notice in self.notices),
                 arr_before=arr(before),
                 arr_after=arr(self.s),
                 movement=movement(before, self.s),
@@ -280,6 +279,11 @@ class Draft:
             reply_partition=0 if self.waiting is None else self.waiting.partition,
             refunded=self.refunded,
         )
+
+    def _notice(self, notice: Notice) -> Notice:
+        """The letter as it is true after the decision."""
+        ends_at = None if self.s.cancel is None else self.s.cancel.at
+        return msgspec.structs.replace(notice, access_until=self.s.access_until, ends_at=notice.ends_at or ends_at)
 
     def _record(
         self, charge: Charge, state: AttemptState, decline: Decline | None = None, reason: str | None = None

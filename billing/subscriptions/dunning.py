@@ -104,6 +104,11 @@ def own_try_at(attempts: Iterable[AttemptView], now: datetime) -> datetime:
     return now if len(latest) < OWN_TRIES else max(now, latest[-1] + OWN_WINDOW)
 
 
+def act_until(dunning: Dunning, now: datetime) -> datetime:
+    """Until when the customer can pay (UTC): to the end of the grace access stays, later only what gives it back."""
+    return dunning.grace_until if now < dunning.grace_until else dunning.give_up_at
+
+
 def fault_delay(faults: int) -> timedelta:
     """How long a charge waits after the ``faults``-th fault of ours in a row."""
     return FAULT_DELAYS[min(faults, len(FAULT_DELAYS)) - 1]

@@ -11,7 +11,7 @@ from billing.messages.subscription_events import AttemptView
 from billing.reasons import Kind, Reason
 from billing.subscriptions.cadence import anchor_at, period_bounds
 from billing.subscriptions.decision import Decision, Draft, unchanged
-from billing.subscriptions.dunning import POLICIES, classify, fault_delay, policy_for, retry_at, worse
+from billing.subscriptions.dunning import POLICIES, act_until, classify, fault_delay, policy_for, retry_at, worse
 from billing.subscriptions.hours import into_hours
 from billing.subscriptions.lifecycle import Event
 from billing.subscriptions.methods import Method, last_day, method_id
@@ -263,7 +263,7 @@ def _declined(draft: Draft, charge: Charge, decline: Decline, reason: str, retry
     draft.update(dunning=msgspec.structs.replace(dunning, retry_at=again), held_until=None, postponed_to=None, faults=0)
     period = dunning.period
     if dunning.decline in (Decline.CUSTOMER, Decline.DEAD):
-        draft.tell("action_needed", f"action_needed:{period}", reason=reason, at=dunning.grace_until)
+        draft.tell("action_needed", f"action_needed:{period}", reason=reason, at=act_until(dunning, draft.now))
     elif Reason.of(reason) is not Reason.ISSUER_UNAVAILABLE or dunning.automatic > 1:
         # A bank that did not answer is no news for the customer before the second try.
         draft.tell("payment_failed", f"payment_failed:{period}", reason=reason, next_try_at=again)
@@ -323,7 +323,7 @@ def _undone(draft: Draft, period: Period, message: PaymentOutcome) -> None:
         postponed_to=None,
         held_until=None,
     )
-    draft.tell("payment_failed", f"payment_failed:{period.number}", reason=reason)
+    draft.tell("payment_failed", f"payment_failed:{period.number}", reason=reason, next_try_at=dunning.retry_at)
 
 
 def _state(message: PaymentOutcome) -> AttemptState:

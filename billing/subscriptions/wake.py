@@ -11,7 +11,7 @@ from billing.messages import ReportOutcome
 from billing.messages.subscription_commands import ProviderState, Wake
 from billing.subscriptions.agenda import Appointment, What, agenda
 from billing.subscriptions.decision import LOOK_EVERY, Decision, Draft, unchanged
-from billing.subscriptions.dunning import BETWEEN_TRIES, METHOD_TRIES, worse
+from billing.subscriptions.dunning import BETWEEN_TRIES, METHOD_TRIES, act_until, worse
 from billing.subscriptions.hours import into_hours
 from billing.subscriptions.lifecycle import Event
 from billing.subscriptions.model import Subscription
@@ -74,7 +74,9 @@ def _retry(draft: Draft, _: Appointment, message: Wake) -> None:
         # The card networks count: another try would cost a fine, and soon the method.
         worst = worse(dunning.decline, Decline.CUSTOMER)
         draft.update(dunning=msgspec.structs.replace(dunning, retry_at=None, decline=worst))
-        draft.tell("action_needed", f"action_needed:{dunning.period}", reason=dunning.reason)
+        draft.tell(
+            "action_needed", f"action_needed:{dunning.period}", reason=dunning.reason, at=act_until(dunning, draft.now)
+        )
         return
     if message.method_tried_at is not None and message.method_tried_at + BETWEEN_TRIES > draft.now:
         later = into_hours(message.method_tried_at + BETWEEN_TRIES, draft.s.zone)
@@ -100,13 +102,15 @@ def _notice(draft: Draft, appointment: Appointment, _: Wake) -> None:
         draft.update(told=(*draft.s.told, appointment.key))
         return
     assert appointment.notice is not None
-    draft.tell(appointment.notice, appointment.key, at=_announced(draft.s, appointment))
+    reason = None if draft.s.dunning is None else draft.s.dunning.reason
+    draft.tell(appointment.notice, appointment.key, at=_announced(draft, appointment), reason=reason)
 
 
-def _announced(s: Subscription, appointment: Appointment) -> datetime | None:
+def _announced(draft: Draft, appointment: Appointment) -> datetime | None:
     """When what a notice announces happens (UTC)."""
+    s = draft.s
     if s.dunning is not None:
-        return s.dunning.grace_until if appointment.notice == "action_needed" else s.dunning.give_up_at
+        return act_until(s.dunning, draft.now) if appointment.notice == "action_needed" else s.dunning.give_up_at
     return next((a.at for a in agenda(s) if a.what is What.CHARGE), None)
 
 
