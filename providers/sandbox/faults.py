@@ -10,9 +10,11 @@ from aiohttp import web
 from providers.sandbox.console import CONSOLE_FAULTS
 from providers.sandbox.imitation import Imitation
 
+#: Any provider, operation or saved method.
+ANY: Final = "*"
 #: The target of a fault: a call, a customer's action (``pay``: the callbacks it causes), or all of them.
 OPERATIONS: Final = (
-    "*", "create", "recur", "pay", "capture", "void", "refund", "rollback", "inquire", "statement", "console",
+    ANY, "create", "recur", "pay", "capture", "void", "refund", "rollback", "inquire", "statement", "console",
 )  # fmt: skip
 BEFORE: Final = ("error_500_before_commit", "rate_limited", "connection_reset")
 AFTER: Final = ("timeout_after_commit", "error_500_after_commit", "callback_before_answer")
@@ -20,7 +22,8 @@ CALLBACK: Final = ("callback_lost", "callback_twice", "callback_reordered", "cal
 #: Faults of a day's statement, or of the lists that serve as one.
 REGISTER: Final = ("register_missing", "register_extra", "register_amount")
 #: Faults of an operation itself, where the provider has them.
-DEED: Final = ("method_revoked", "refund_later", "refund_fails_later")
+METHOD_REVOKED: Final = "method_revoked"
+DEED: Final = (METHOD_REVOKED, "refund_later", "refund_fails_later")
 #: ``decline:<reason>``, the reason as the provider's code: the next charge of a saved method is declined.
 DECLINE: Final = "decline:"
 KNOWN: Final = (*BEFORE, *AFTER, *CALLBACK, *DEED, *REGISTER, *CONSOLE_FAULTS, "slow")
@@ -41,7 +44,8 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     done. ``slow``: the answer takes ``delay_ms`` longer. ``callback_lost``, ``callback_twice``: never sent, sent
     twice. ``callback_reordered``: delayed by ``delay_ms``, so that later ones overtake it.
     ``callback_with_nul``: our ids in it end in U+0000. ``callback_before_answer``: the answer waits ``delay_ms`` while the callbacks go out. ``method_revoked``,
-    ``decline:<reason>``: of a charge of a saved method. ``refund_later``, ``refund_fails_later``: it is pending for a
+    ``decline:<reason>``: of a charge of a saved method; ``method``, the name by which one is charged, leaves the others alone.
+    ``refund_later``, ``refund_fails_later``: it is pending for a
     while. ``captured_in_console``, ``released_in_console``, ``refunded_in_console``: the staff does so a moment later, with
     half of the amount; ``failure_after_success``, ``refund_undone``: the provider calls back a failure after the payment
     succeeded, or the refund fails after it succeeded (:mod:`providers.sandbox.console`). ``register_missing``,
@@ -49,8 +53,9 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     """
 
     fault: str
-    provider: str = "*"
-    operation: str = "*"
+    provider: str = ANY
+    operation: str = ANY
+    method: str = ANY
     rate: float | None = None
     count: int | None = None
     delay_ms: int | None = None
@@ -63,6 +68,8 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
             raise ValueError(f"operation is one of {', '.join(OPERATIONS)}")
         if (self.rate is None) == (self.count is None):
             raise ValueError("either a rate or a count")
+        if self.method != ANY and self.fault != METHOD_REVOKED and not self.fault.startswith(DECLINE):
+            raise ValueError(f"method is of {METHOD_REVOKED} and {DECLINE}<reason> only")
 
 
 class Faults:
@@ -86,13 +93,17 @@ class Faults:
         self._active.clear()
         self._marked.clear()
 
-    def draw(self, provider: str, operation: str, *names: str) -> Fault | None:
+    def of_charge(self, provider: str, method: str) -> Fault | None:
+        """The fault that applies now to a charge of a saved method, by the name under which it is charged."""
+        return self.draw(provider, "recur", METHOD_REVOKED, DECLINE, method=method)
+
+    def draw(self, provider: str, operation: str, *names: str, method: str = ANY) -> Fault | None:
         """The first of these faults that applies now."""
         for fault, chance in self._active:
             name = DECLINE if fault.fault.startswith(DECLINE) else fault.fault
-            if name not in names or fault.provider not in ("*", provider):
+            if name not in names or fault.provider not in (ANY, provider):
                 continue
-            if fault.operation not in ("*", operation):
+            if fault.operation not in (ANY, operation) or fault.method not in (ANY, method):
                 continue
             if fault.count is not None:
                 if fault.count > 0:

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
-from providers.sandbox.faults import DECLINE, Faults
+from providers.sandbox.faults import DECLINE, METHOD_REVOKED, Faults
 from providers.sandbox.ledger import Order, ProviderLedger
 from providers.sandbox.stripe.parameters import Refused, invalid
 from providers.sandbox.stripe.requests import PROVIDER
@@ -47,10 +47,10 @@ class Methods:
             raise invalid(f"No such PaymentMethod: '{method}'", "payment_method", "resource_missing")
         if not off_session:
             return None
-        fault = self._faults.draw(PROVIDER, "recur", "method_revoked", DECLINE)
+        fault = self._faults.of_charge(PROVIDER, f"{order.details['customer']}/{method}")
         if fault is None:
             return None
-        return REVOKED if fault.fault == "method_revoked" else fault.fault.removeprefix(DECLINE)
+        return REVOKED if fault.fault == METHOD_REVOKED else fault.fault.removeprefix(DECLINE)
 
 
 def card_error(reason: str) -> dict[str, str]:

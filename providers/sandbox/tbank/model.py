@@ -13,7 +13,7 @@ from providers.sandbox import console
 from providers.sandbox.changes import Changes
 from providers.sandbox.console import ConsoleAct
 from providers.sandbox.context import SandboxContext
-from providers.sandbox.faults import DECLINE
+from providers.sandbox.faults import DECLINE, METHOD_REVOKED
 from providers.sandbox.imitation import is_payable
 from providers.sandbox.ledger import Operation, Order, new_operation
 from providers.sandbox.tbank import serializers
@@ -118,11 +118,11 @@ class Payments:
             raise self._wrong_state(order)
         if self._ledger.recall(f"{PROVIDER}/rebill/{rebill_id}") is None:
             raise Refused(NO_PAYMENT, "no such RebillId")
-        fault = self._faults.draw(PROVIDER, "recur", "method_revoked", DECLINE)
+        fault = self._faults.of_charge(PROVIDER, rebill_id)
         if fault is None:
             self._take(order, "recur")
             return order
-        code = REVOKED if fault.fault == "method_revoked" else fault.fault.removeprefix(DECLINE)
+        code = REVOKED if fault.fault == METHOD_REVOKED else fault.fault.removeprefix(DECLINE)
         self.decline(order, code, "recur")
         raise Refused(code, "declined by the bank", serializers.status(order))
 

@@ -109,7 +109,7 @@ class Orders:
         order.note("recur", request_id)
         operation = new_operation("RECURRING", "SUCCESS", amount, now)
         order.operations.append(operation)
-        fault = self._faults.draw(PROVIDER, "recur", "method_revoked", DECLINE)
+        fault = self._faults.of_charge(PROVIDER, parent.order_id)
         if fault is None:
             order.authorized = order.captured = amount
             order.status = "CAPTURED"

@@ -9,7 +9,7 @@ from providers.sandbox import console
 from providers.sandbox.changes import Changes
 from providers.sandbox.console import ConsoleAct
 from providers.sandbox.context import SandboxContext
-from providers.sandbox.faults import DECLINE
+from providers.sandbox.faults import DECLINE, METHOD_REVOKED
 from providers.sandbox.imitation import is_payable
 from providers.sandbox.ledger import Operation, Order, new_operation
 from providers.sandbox.yookassa import requests, serializers
@@ -65,7 +65,7 @@ class Payments:
         order = self._new(body, CONFIRM_S)
         order.details["method"] = method.details["method"]
         order.note("recur", key)
-        reason = self._declined()
+        reason = self._declined(method.order_id)
         if reason is None:
             self._take(order)
         else:
@@ -190,12 +190,12 @@ class Payments:
         }
         return order
 
-    def _declined(self) -> str | None:
+    def _declined(self, method: str) -> str | None:
         """The reason with which the bank declines a charge without the customer; ``None``: it accepts."""
-        fault = self._faults.draw(PROVIDER, "recur", "method_revoked", DECLINE)
+        fault = self._faults.of_charge(PROVIDER, method)
         if fault is None:
             return None
-        return "permission_revoked" if fault.fault == "method_revoked" else fault.fault.removeprefix(DECLINE)
+        return "permission_revoked" if fault.fault == METHOD_REVOKED else fault.fault.removeprefix(DECLINE)
 
     def _take(self, order: Order) -> None:
         now = time.time()

@@ -114,6 +114,15 @@ async def test_a_saved_method_is_charged_with_the_customer_absent(world: Provide
     assert (await world.ask_for(named, Action.REFUND)).outcome is Outcome.SUCCEEDED
 
 
+async def test_a_decline_of_one_method_leaves_the_others_alone(world: ProviderNamedWorld):
+    spoilt, other = await method(world), await method(world)
+    code = {"stripe": "expired_card", "tbank": "1054"}[world.adapter.name]
+    await world.tell("faults", fault=f"decline:{code}", method=spoilt, count=1)
+    charges = [a_charge(world.adapter.name, one) for one in (other, spoilt, spoilt)]
+    outcomes = [(await world.adapter.perform(charge)).outcome for charge in charges]
+    assert outcomes == [Outcome.SUCCEEDED, Outcome.DECLINED, Outcome.SUCCEEDED]
+
+
 DECLINES = {
     "stripe": [
         ("method_revoked", "method_revoked", Recovery.NEW_METHOD),

@@ -67,6 +67,7 @@ async def test_faults_are_listed_with_what_is_left_of_them_and_strike_only_their
         b'{"fault":"slow","count":1,"rate":1}',
         b'{"fault":"slow","count":1,"operation":"dance"}',
         b'{"fault":"slow","count":1,"delay":5}',
+        b'{"fault":"slow","count":1,"method":"pm_1"}',
     ],
 )
 async def test_a_fault_that_cannot_be_understood_is_refused(world: ProviderWorld, body):

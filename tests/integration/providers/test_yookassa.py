@@ -163,6 +163,14 @@ async def test_a_charge_of_a_saved_method_is_declined_with_a_reason(world: YooKa
     assert (result.outcome, result.reason, Reason.of(result.reason).recovery) == (Outcome.DECLINED, reason, helps)
 
 
+async def test_a_decline_of_one_method_leaves_the_others_alone(world: YooKassaWorld):
+    spoilt, other = [await world.confirmed(29_900, save_method=True) for _ in range(2)]
+    await world.tell("faults", fault="decline:card_expired", method=spoilt.order_ref, count=1)
+    charges = [a_charge(one.order_ref, an_order(29_900)) for one in (other, spoilt, spoilt)]
+    outcomes = [(await world.adapter.perform(charge)).outcome for charge in charges]
+    assert outcomes == [Outcome.SUCCEEDED, Outcome.DECLINED, Outcome.SUCCEEDED]
+
+
 async def test_a_method_that_was_not_saved_cannot_be_charged(world: YooKassaWorld):
     first = await world.confirmed(29_900)
     result = await world.adapter.perform(a_charge(first.order_ref, an_order(29_900)))
