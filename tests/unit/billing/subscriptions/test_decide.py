@@ -597,9 +597,12 @@ class TestLateMoney:
 
     def test_a_whole_refund_of_the_running_period_ends_it(self) -> None:
         world = active()
-        world.send(simulation.refunded(world.last, world.now, 39_900))
+        decision = world.send(simulation.refunded(world.last, world.now, 39_900))
         assert world.subscription.ended is not None
         assert world.subscription.ended.reason is EndReason.REFUNDED
+        assert decision.event is not None
+        (letter,) = decision.event.notices
+        assert (letter.name, letter.amount, letter.access_until) == ("refunded", 39_900, None)
 
     def test_a_refund_in_part_touches_no_time(self) -> None:
         world = active()
