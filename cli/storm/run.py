@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import aiohttp
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -13,30 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from backoffice.audit.audit import audit
 from backoffice.audit.provider import Record
 from billing.vocabulary import CaptureMode
+from cli.storm.faults import clear_faults, set_faults
+from cli.storm.follow_ups import POLL_S, QUIET_S, SETTLE_S, EarlyFollowUps
 from cli.storm.shop import Captures, StormShop, refund_half
-from providers.registry import PLUGINS, read_callback_settings, read_capabilities
-from runtime.kafka.clients import new_producer
-from runtime.kafka.publisher import Publisher
+from providers.registry import read_callback_settings, read_capabilities
 from runtime.postgres import connected
 from runtime.settings import Settings
 from storage.inspection import storm as sql
-from streams.payments.follow_ups import follow_up_message
 
-#: The injected faults, each at the given rate. A timeout lasts longer than our deadline.
-FAULTS: Final = (
-    "timeout_after_commit", "error_500_after_commit", "error_500_before_commit", "rate_limited", "connection_reset",
-    "slow", "callback_lost", "callback_twice", "callback_reordered", "callback_with_nul", "callback_before_answer",
-    "refund_later", "refund_fails_later", "captured_in_console", "released_in_console", "refunded_in_console",
-    "failure_after_success", "refund_undone",
-)  # fmt: skip
-#: Providers of a fault, if not all: where a provider does not tell refunds apart, an operator must (docs/providers.md).
-_NAME_REFUNDS: Final = tuple(name for name, plugin in PLUGINS.items() if plugin.capabilities.reports_failed_refunds)
-FAULT_PROVIDERS: Final = dict.fromkeys(("refund_fails_later", "refunded_in_console", "refund_undone"), _NAME_REFUNDS)
-POLL_S: Final = 1.0
-#: Open operations without news for this long are queried now: the schedule could take hours.
-QUIET_S: Final = 5.0
-#: If no operation ends for this long, the rest never will.
-SETTLE_S: Final = 600.0
 AUDIT_WAIT_S: Final = 60.0
 
 OnProgress = Callable[[str], None]
@@ -51,7 +35,7 @@ async def storm(
     shop = StormShop(urls["ingest"], status["api_key"], run, seed, holding=_with_two_stages())
     captures = Captures(urls["ingest"], status["api_key"])
     async with connected(settings) as engine, aiohttp.ClientSession(raise_for_status=True) as http:
-        await _set_faults(http, urls["sandbox"], rate, seed)
+        await set_faults(http, urls["sandbox"], rate, seed)
         try:
             async with EarlyFollowUps(settings, engine, storm) as early:
                 await _with_progress(shop.open(payments), engine, storm, lambda s: on_progress(f"selling: {s}"))
@@ -65,11 +49,11 @@ async def storm(
                 )
                 unfinished = await _until_final(engine, storm, captures, on_progress)
                 sent = early.sent
-                await http.delete(f"{urls['sandbox']}/_sandbox/faults")
+                await clear_faults(http, urls["sandbox"])
                 on_progress("asking about every payment: callbacks of what was done in consoles were lost too")
                 await early.ask_all()
         finally:
-            await http.delete(f"{urls['sandbox']}/_sandbox/faults")
+            await clear_faults(http, urls["sandbox"])
         on_progress("the audit")
         findings = await audit(settings, AUDIT_WAIT_S, settled=False, on_progress=on_progress)
         async with engine.connect() as connection:
@@ -102,62 +86,10 @@ def all_agree(figures: dict[str, Any]) -> bool:
     )
 
 
-class EarlyFollowUps:
-    """Sends follow-ups for open operations without news, ahead of their schedule."""
-
-    def __init__(self, settings: Settings, engine: AsyncEngine, storm: sql.Storm) -> None:
-        self._producer = new_producer(settings)
-        self._engine = engine
-        self._storm = storm
-        self.sent = 0
-
-    async def __aenter__(self) -> Self:
-        await self._producer.start()
-        self._task = asyncio.create_task(self._send())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        await self._producer.stop()
-
-    async def ask_all(self) -> None:
-        """Ask about every payment that is final, and wait for the answers."""
-        publisher, since = Publisher(self._producer), datetime.now(UTC)
-        async with self._engine.connect() as connection:
-            rows = await sql.orders_to_ask(connection, self._storm)
-        messages = [follow_up_message(*row, datetime.now(UTC), on_demand=True) for row in rows]
-        await publisher.publish(messages)
-        deadline = time.monotonic() + SETTLE_S
-        while time.monotonic() < deadline:
-            async with self._engine.connect() as connection:
-                if not await sql.count_unanswered(connection, self._storm, since):
-                    return
-            await asyncio.sleep(POLL_S)
-
-    async def _send(self) -> None:
-        publisher = Publisher(self._producer)
-        while True:
-            await asyncio.sleep(QUIET_S)
-            async with self._engine.connect() as connection:
-                found = await sql.open_operations(connection, self._storm, QUIET_S)
-            quiet = [(payment, operation, chases) for payment, operation, chases, is_quiet in found if is_quiet]
-            await publisher.publish([follow_up_message(*row, datetime.now(UTC)) for row in quiet])
-            self.sent += len(quiet)
-
-
 def _with_two_stages() -> list[str]:
     """The providers that take payments in either mode."""
     found = read_capabilities(read_callback_settings())
     return [name for name, capabilities in found.items() if capabilities.capture_modes == set(CaptureMode)]
-
-
-async def _set_faults(http: aiohttp.ClientSession, sandbox: str, rate: float, seed: int) -> None:
-    await http.delete(f"{sandbox}/_sandbox/faults")
-    for number, fault in enumerate(FAULTS):
-        for provider in FAULT_PROVIDERS.get(fault, ("*",)):
-            body = {"fault": fault, "provider": provider, "rate": rate, "seed": seed + number}
-            await http.post(f"{sandbox}/_sandbox/faults", json=body)
 
 
 async def _with_progress(work: Any, engine: AsyncEngine, storm: sql.Storm, on_progress: OnProgress) -> Any:

@@ -13,8 +13,8 @@ ConsoleAction = Literal["capture", "refund", "release", "undo_refund", "late_fai
 CONSOLE_FAULTS: Final[dict[str, tuple[ConsoleAction, tuple[str, ...], tuple[str, ...]]]] = {
     "captured_in_console": ("capture", ("pay",), ("AUTHORIZED",)),
     "released_in_console": ("release", ("pay",), ("AUTHORIZED",)),
-    "refunded_in_console": ("refund", ("pay", "capture"), ("CAPTURED",)),
-    "failure_after_success": ("late_failure", ("pay", "capture"), ("AUTHORIZED", "CAPTURED")),
+    "refunded_in_console": ("refund", ("pay", "recur", "capture"), ("CAPTURED",)),
+    "failure_after_success": ("late_failure", ("pay", "recur", "capture"), ("AUTHORIZED", "CAPTURED")),
     "refund_undone": ("undo_refund", ("refund",), ("PARTIALLY_REFUNDED", "REFUNDED")),
 }
 #: How long after the operation, seconds.

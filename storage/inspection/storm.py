@@ -25,11 +25,13 @@ _HELD = text(
     ) ORDER BY id
     """
 )
-# Open operations; those changed recently may have a call in flight.
+# Open operations; those changed recently may have a call in flight, those never answered wait for their first.
 _OPEN = text(
     _MINE  # noqa: S608
     + """
-    SELECT payment_id, op.id, chases, op.updated_at < now() - make_interval(secs => :quiet_s) FROM operations op
+    SELECT payment_id, op.id, chases,
+           op.outcome IS NOT NULL AND op.updated_at < now() - make_interval(secs => :quiet_s)
+    FROM operations op
     JOIN mine ON mine.id = op.payment_id WHERE op.next_chase_at IS NOT NULL
     """
 )
@@ -48,7 +50,8 @@ _SUMS = text(
     SELECT op.provider, count(*),
            array_agg(CASE op.provider WHEN mine.provider THEN order_ref ELSE coalesce(op.provider_ref, op.id::text) END),
            coalesce(sum(l.taken), 0)::bigint, coalesce(sum(l.returned), 0)::bigint
-    FROM mine JOIN operations op ON op.payment_id = mine.id AND op.action = 'CREATE' LEFT JOIN (
+    FROM mine JOIN operations op ON op.payment_id = mine.id AND op.action IN ('CREATE', 'RECUR')
+    LEFT JOIN (
         SELECT e.payment_id, e.account, sum(e.amount) FILTER (WHERE o.type <> 'REFUND') AS taken,
                -sum(e.amount) FILTER (WHERE o.type = 'REFUND') AS returned
         FROM ledger_entries e JOIN operations o ON o.id = e.operation_id GROUP BY 1, 2
@@ -99,8 +102,8 @@ async def held(connection: AsyncConnection, storm: Storm) -> list[tuple[UUID, in
 async def open_operations(
     connection: AsyncConnection, storm: Storm, quiet_s: float
 ) -> list[tuple[UUID, UUID, int, bool]]:
-    """(payment id, operation id, follow-ups so far, unchanged for ``quiet_s`` seconds) of the operations that are not
-    final."""
+    """(payment id, operation id, follow-ups so far, answered and unchanged for ``quiet_s`` seconds) of the operations that
+    are not final."""
     rows = await connection.execute(_OPEN, {**storm._asdict(), "quiet_s": quiet_s})
     return [(payment, operation, chases, quiet) for payment, operation, chases, quiet in rows]
 

@@ -24,3 +24,20 @@ def test_in_bad_weather_every_payment_ends_and_is_what_the_provider_says(running
     for one in figures["providers"]:
         assert one["taken"] == one["ledger_taken"] > 0
         assert one["returned"] == one["ledger_returned"]
+
+
+@pytest.mark.timeout(420)
+def test_in_bad_weather_every_renewal_ends_once_and_all_records_agree(running: Stack):
+    stormy = running.billing("storm", "--renewals", "24", "--rate", "0.05", "--json", timeout=300)
+    assert stormy.returncode == 0, stormy.stdout + stormy.stderr
+    figures = json.loads(stormy.stdout.splitlines()[-1])
+    assert (figures["renewals"], figures["charged"]) == (24, 24)
+    assert figures["charges"] >= 24
+    assert figures["subscriptions"].keys() <= {"ACTIVE", "PAST_DUE", "ENDED"}
+    assert (figures["unfinished"], figures["charged_twice"], figures["access_not_as_told"]) == (0, 0, 0)
+    assert figures["violations"] == []
+    assert {one["provider"] for one in figures["providers"]} == {"yandex-pay", "yookassa", "stripe", "tbank"}
+    for one in figures["providers"]:
+        assert one["taken"] == one["ledger_taken"] == one["clickhouse_taken"] == one["receipts"] > 0
+        assert one["returned"] == one["ledger_returned"] == one["clickhouse_returned"]
+    assert sum(one["returned"] for one in figures["providers"]) > 0
