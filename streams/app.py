@@ -26,6 +26,10 @@ MAX_POLL_INTERVAL_S: Final = 86_400.0
 # Two heartbeats may be lost. A missing offset ends the process before a rebalance would move its partitions.
 assert 3 * HEARTBEAT_S < SESSION_TIMEOUT_S < MAX_POLL_INTERVAL_S
 assert GAP_PATIENCE_S < SESSION_TIMEOUT_S
+#: Fetched from a partition at once. What was fetched before a feed paused its partitions still arrives, and must fit into
+#: the feed and Faust's queue for the topic (4,096 messages each): of the smallest messages, 500 bytes, this is 131 from
+#: each of the topic's partitions.
+FETCH_BYTES: Final = 65_536
 
 
 class SeekingConsumer(driver.Consumer):
@@ -67,6 +71,7 @@ class BillingApp(faust.App):
             broker_commit_interval=5.0,
             stream_wait_empty=False,
             consumer_auto_offset_reset="earliest",
+            consumer_max_fetch_size=FETCH_BYTES,
             worker_redirect_stdouts=False,
         )
         self.billing = Agents(settings, self._highwater, self._pause)

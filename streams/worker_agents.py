@@ -212,8 +212,7 @@ class Agents:
         process: Callable[[list[Incoming]], Awaitable[None]],
         room: Callable[[], Awaitable[int]] | None = None,
     ) -> None:
-        pause = None if room is None else self._pause(topic)
-        feed = self.feeds[topic] = OrderedFeed(consumer, topic, exit_process, pause=pause)
+        feed = self.feeds[topic] = OrderedFeed(consumer, topic, exit_process, pause=self._pause(topic))
         self._restores[topic] = restore
         self._tasks.spawn(feed.work(self._settings.batch_max, self.metrics.measured(consumer, process), room))
 

@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 #: Messages held between Faust and the agent; beyond it Faust is blocked. Bounds memory and replay.
 CAPACITY = 4096
-#: Messages held before a feed that can pause its partitions does so, and below which it lets them go on. What was fetched
+#: Messages held before a feed pauses its partitions, and below which it lets them go on. What was fetched
 #: until then still arrives: there is room for it in the feed and in Faust's own queue.
 PAUSE_AT = 500
 RESUME_AT = 250
@@ -38,8 +38,8 @@ class OrderedFeed:
     """The ordered, gap-free feed of one topic to one consumer.
 
     ``exit_process`` is called with a reason when an offset is lost; it must not return. ``pause`` stops and resumes the
-    fetching of partitions: a feed whose messages wait for long uses it, because Faust, once its queue for one topic is
-    full, delivers no other topic either.
+    fetching of partitions while many messages wait, because Faust, once its queue for one topic is full, delivers no
+    other topic either.
     """
 
     def __init__(

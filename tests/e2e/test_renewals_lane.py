@@ -1,4 +1,5 @@
-"""Ten thousand charges wait in the renewals' lane of the real stack, and a checkout does not wait behind them."""
+"""Ten thousand charges wait in the renewals' lane of the real stack, or twenty thousand messages in the subscriptions' inbox,
+and a checkout does not wait behind them."""
 
 import json
 import time
@@ -15,12 +16,14 @@ from aiokafka import AIOKafkaProducer
 from billing_client import BillingClient, PaymentStatus
 
 from billing.messages import Envelope, ProviderRequest
-from billing.messages.topics import RENEWALS, REQUESTS
+from billing.messages.subscription_commands import KeepSubscription
+from billing.messages.topics import RENEWALS, REQUESTS, SUBSCRIPTIONS
 from billing.vocabulary import Lane
 from storage.streams.positions import Consumer
 from tests.e2e.test_every_provider import AMOUNT, Buyer
 
 CHARGES = 10_000
+COMMANDS = 20_000
 #: How long each charge takes at the provider: with 48 at once all of them would take minutes.
 CHARGE_MS = 1_000
 PROVIDER = "yookassa"
@@ -66,10 +69,23 @@ async def repeat(stack: dict[str, Any], charge: ProviderRequest) -> None:
     await producer.stop()
 
 
-async def done(postgres: asyncpg.Connection) -> int:
-    """How many requests of the lane have ended, by the positions."""
+async def done(postgres: asyncpg.Connection, consumer: Consumer = Consumer.RENEWALS) -> int:
+    """How many messages of a consumer, by default requests of the lane, have ended, by the positions."""
     sql = "SELECT coalesce(sum(next_offset), 0) FROM stream_positions WHERE consumer = $1"
-    return int(await postgres.fetchval(sql, Consumer.RENEWALS))
+    return int(await postgres.fetchval(sql, consumer))
+
+
+async def flood_subscriptions(stack: dict[str, Any]) -> None:
+    """Commands to subscriptions that do not exist: each is refused, and recorded."""
+    producer = AIOKafkaProducer(bootstrap_servers=stack["urls"]["kafka"], acks="all", linger_ms=5)
+    await producer.start()
+    for _ in range(COMMANDS):
+        command = KeepSubscription(uuid4(), command_id=uuid4())
+        subject = str(command.subscription_id)
+        envelope = Envelope.wrap(command, id=uuid4().hex, source="/test", subject=subject, time=datetime.now(UTC))
+        await producer.send(SUBSCRIPTIONS.name, envelope.encode(), key=subject.encode())
+    await producer.flush()
+    await producer.stop()
 
 
 async def test_a_checkout_does_not_wait_behind_renewals(stack, http, postgres, buyer: Buyer):
@@ -99,3 +115,15 @@ async def test_a_checkout_does_not_wait_behind_renewals(stack, http, postgres, b
     while (ended := await done(postgres)) < CHARGES:
         assert time.monotonic() < deadline, ended
     assert (await buyer.billing.payment(charged.id)).captured == AMOUNT
+
+
+async def test_a_checkout_does_not_wait_behind_messages_to_subscriptions(stack, postgres, buyer: Buyer):
+    before = await done(postgres, Consumer.SUBSCRIPTIONS)
+    deadline = time.monotonic() + PATIENCE_S
+    await flood_subscriptions(stack)
+    opened = await buyer.create()
+    ended = await done(postgres, Consumer.SUBSCRIPTIONS) - before
+    assert opened.payment_url is not None
+    assert ended < COMMANDS // 2, "most messages still wait"
+    while (ended := await done(postgres, Consumer.SUBSCRIPTIONS) - before) < COMMANDS:
+        assert time.monotonic() < deadline, ended
