@@ -3,8 +3,8 @@
 Calls run concurrently, bounded per provider, so that a slow provider does not delay the others. A request is done when
 its result is in Kafka; a crash before that delivers it again, and it is sent again with the same idempotency key.
 
-Each lane has its own topic and agent (ADR 0019): renewals wait in Kafka, and at most :data:`RENEWALS_HELD` of them here,
-so that they neither fill the queue of the checkouts nor hold back its position.
+Each lane has its own topic and agent (ADR 0019): renewals wait in Kafka, and at most :data:`RENEWALS_PER_PROVIDER` times
+the number of providers here, so that they neither fill the queue of the checkouts nor hold back its position.
 """
 
 import asyncio
@@ -42,8 +42,10 @@ CONSUMERS: Final = MappingProxyType({Lane.INTERACTIVE: Consumer.PROVIDER, Lane.R
 #: Requests of one provider that may wait for a call to end; those beyond are reported as not sent and followed up later,
 #: rather than delay other providers' requests behind them.
 QUEUE_PER_PROVIDER: Final = 1000
-#: Renewals taken from Kafka that have not ended, of all providers. The rest waits in Kafka.
-RENEWALS_HELD: Final = 750
+#: Renewals taken from Kafka that have not ended, for each provider that there is. More than the renewal job leaves
+#: unanswered at one provider (reconciliation/renewals/pace.py): if that one is slow, there is room for the others' behind
+#: them. The rest waits in Kafka.
+RENEWALS_PER_PROVIDER: Final = 1000
 #: Requests that charge the customer: not sent past their time.
 _CHARGING: Final = (Action.CREATE, Action.RECUR)
 #: How often the position is written.
@@ -109,7 +111,7 @@ class ProviderAgent:
 
     async def room(self) -> int:
         """Wait until a renewal can be taken from Kafka; returns how many can."""
-        while (left := RENEWALS_HELD - len(self._tasks)) <= 0:
+        while (left := RENEWALS_PER_PROVIDER * len(self._providers) - len(self._tasks)) <= 0:
             self._ended.clear()
             await self._ended.wait()
         return left

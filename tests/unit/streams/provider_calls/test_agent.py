@@ -11,6 +11,7 @@ from billing.messages.topics import RENEWALS
 from billing.reasons import Reason
 from billing.vocabulary import Action, CaptureMode, Lane, Outcome
 from providers.base import CallResult, ParsedCallback, Provider, StatementLine
+from reconciliation.renewals.pace import Bounds
 from runtime.kafka.record import Incoming
 from storage.providers.switches import Switch
 from streams.delivery.ordered_feed import OrderedFeed
@@ -99,6 +100,10 @@ def incoming(offset: int, provider: str = "scripted", **fields: Any) -> Incoming
 
 def a_renewal(offset: int, method: str = "method-1", **fields: Any) -> Incoming:
     return incoming(offset, action=Action.RECUR, saved_method=method, lane=Lane.RENEWAL, **fields)
+
+
+async def from_the_start() -> dict[int, int]:
+    return {0: 0}
 
 
 def results(publisher: Publisher) -> list[ProviderResult]:
@@ -300,29 +305,45 @@ class TestLanes:
         renewals = an_agent(publisher, providers, places=places, lane=Lane.RENEWAL)
         feed = OrderedFeed("renewals", RENEWALS.name, pytest.fail)
 
-        async def position() -> dict[int, int]:
-            return {0: 0}
-
         async def deliver() -> None:
             for n in range(10_000):
                 await feed.offer(a_renewal(n))
 
-        await feed.restore(position)
+        await feed.restore(from_the_start)
         tasks = [
             asyncio.create_task(deliver()),
             asyncio.create_task(feed.work(500, renewals.process, renewals.room)),
         ]
         await until(lambda: provider.at_once == 48, 60)
-        await until(lambda: len(renewals._tasks) == provider_agent.RENEWALS_HELD, 60)
+        await until(lambda: len(renewals._tasks) == provider_agent.RENEWALS_PER_PROVIDER, 60)
         await interactive.process(requests(1))
         await until(lambda: provider.calls[-1].action is Action.CREATE, 60)
         assert publisher.published == []  # nothing ended, and no renewal was reported as not sent
-        assert len(renewals._tasks) == provider_agent.RENEWALS_HELD
+        assert len(renewals._tasks) == provider_agent.RENEWALS_PER_PROVIDER
         provider.gate.set()
         await until(lambda: len(publisher.published) == 10_001, 60)
         assert {r.outcome for r in results(publisher)} == {Outcome.SUCCEEDED}
         for task in tasks:
             task.cancel()
+
+    async def test_a_provider_that_does_not_answer_keeps_no_other_providers_renewals_waiting(self):
+        publisher, silent, other = Publisher(), Scripted(), Scripted()
+        silent.gate.clear()
+        renewals = an_agent(publisher, {"silent": silent, "other": other}, lane=Lane.RENEWAL)
+        feed = OrderedFeed("renewals", RENEWALS.name, pytest.fail)
+        # As many as the renewal job leaves unanswered, and the other provider's behind them.
+        unanswered = Bounds().unanswered
+        await feed.restore(from_the_start)
+        for n in range(unanswered):
+            await feed.offer(a_renewal(n, provider="silent"))
+        for n in range(20):
+            await feed.offer(a_renewal(unanswered + n, provider="other"))
+        work = asyncio.create_task(feed.work(500, renewals.process, renewals.room))
+        await until(lambda: len(publisher.published) == 20, 60)
+        assert {r.provider for r in results(publisher)} == {"other"}
+        silent.gate.set()
+        await until(lambda: len(publisher.published) == unanswered + 20, 60)
+        work.cancel()
 
     async def test_renewals_leave_a_quarter_of_the_places_free(self):
         publisher, provider = Publisher(), Scripted()
