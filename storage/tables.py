@@ -433,6 +433,7 @@ SUBSCRIPTIONS: Final = Table(
     Column("method_id", Uuid),
     Column("period_end_at", _TIME),
     Column("access_until", _TIME),
+    Column("held_at_most", _TIME),
     Column("next_action", Text),
     Column("next_action_at", _TIME),
     Column("clock_id", Uuid),

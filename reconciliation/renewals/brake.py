@@ -34,11 +34,11 @@ def too_many_missing(missing: Sequence[date]) -> str | None:
     return f"{len(missing)} business dates are missing, {missing[0]} to {missing[-1]}"
 
 
-def over_forecast(plan: Sequence[DueOn], last: JobRun | None, today: date) -> str | None:
-    """More is due today than the last run foresaw for the dates up to today, what it left over included."""
-    if last is None:
-        return None
-    foreseen = sum(due.number for due in plan_of(last) if due.date <= today)
+def over_forecast(plan: Sequence[DueOn], left_over: int, last: JobRun, today: date) -> str | None:
+    """More is due today than was foreseen. ``last``: the run before, whose forecast begins with its own date; of that
+    date's charges those are due again that are ``left_over``."""
+    own = sum(due.number for due in plan_of(last) if due.date <= last.business_date)
+    foreseen = min(left_over, own) + sum(d.number for d in plan_of(last) if last.business_date < d.date <= today)
     due = sum(due.number for due in plan if due.date <= today)
     if due <= max(FLOOR, foreseen * OVER_FORECAST):
         return None

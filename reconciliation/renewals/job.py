@@ -29,7 +29,7 @@ from storage.processes.locks import Lock, held
 from storage.providers.switches import open_breakers, switches
 from storage.subscriptions import attempts
 from storage.subscriptions.due import Cursor, Kind, backlog, page
-from storage.subscriptions.forecast import forecast
+from storage.subscriptions.forecast import forecast, left_over
 
 log = structlog.get_logger(__name__)
 
@@ -130,7 +130,10 @@ class RenewalJob:
         first = today if last is None else last.business_date + timedelta(days=1)
         dates = [first + timedelta(days=n) for n in range((today - first).days + 1)]
         plan = await forecast(connection, self._zone, today)
-        reason = too_many_missing(dates[:-1]) or over_forecast(plan, last, today)
+        reason = too_many_missing(dates[:-1])
+        if reason is None and last is not None:
+            left = await left_over(connection, self._zone, last.business_date)
+            reason = over_forecast(plan, left, last, today)
         async with self._engine.begin() as transaction:
             await job_runs.open_runs(transaction, RENEWALS, dates)
             await job_runs.record(transaction, RENEWALS, today, recorded(plan))

@@ -26,7 +26,7 @@ class Kind(StrEnum):
     OTHERS = "others"
     """Notices, ends, holds, questions to a payment."""
     AT_RISK = "at_risk"
-    """Charges that cannot be made now, where access runs out soon."""
+    """Charges that cannot be made now, where access runs out soon and can be extended."""
 
 
 class Due(NamedTuple):
@@ -74,11 +74,14 @@ def _page(column: str, condition: str) -> TextClause:
     )
 
 
+# A value of a period that is paid by now is an older worker's, which does not know the column.
+_CAN_BE_HELD: Final = "(held_at_most IS NULL OR held_at_most <= period_end_at OR access_until < held_at_most)"
 _PAGES: Final[Mapping[Kind, TextClause]] = {
     Kind.CHARGES: _page("next_action_at", f"next_action IN {_CHARGES_SQL}"),
     Kind.OTHERS: _page("next_action_at", f"next_action NOT IN {_CHARGES_SQL}"),
     Kind.AT_RISK: _page(
-        "access_until", f"next_action IN {_CHARGES_SQL} AND access_until <= now() + CAST(:within AS interval)"
+        "access_until",
+        f"next_action IN {_CHARGES_SQL} AND access_until <= now() + CAST(:within AS interval) AND {_CAN_BE_HELD}",
     ),
 }
 _BACKLOG = text(
@@ -105,7 +108,7 @@ async def page(
     connection: AsyncConnection, provider: str, kind: Kind, after: Cursor, limit: int, within: timedelta = timedelta(0)
 ) -> list[Due]:
     """The next subscriptions of a provider that are due, at most ``limit``, the longest due first; at risk: those whose
-    access runs out ``within`` a time, the soonest first."""
+    access runs out ``within`` a time and can be extended, the soonest first."""
     values = {"provider": provider, "position": after.position, "id": after.id, "limit": limit}
     if kind is Kind.AT_RISK:
         values["within"] = within

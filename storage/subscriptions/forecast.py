@@ -26,8 +26,7 @@ class DueOn(msgspec.Struct, frozen=True):
 # The next charge of a subscription is its appointment, or follows from the end of its period: NOTICE stands for all that
 # comes before it. A period that ends in the evening is charged the next morning (billing/subscriptions/hours.py). After
 # that a charge follows every interval of the price.
-_FORECAST = text(
-    """
+_CHARGED = """
     WITH charged AS (
         SELECT s.provider, s.currency, s.amount, p.terms -> 'cadence' AS cadence,
                CASE WHEN s.next_action IN ('CHARGE', 'RETRY') THEN s.next_action_at AT TIME ZONE :zone
@@ -37,6 +36,10 @@ _FORECAST = text(
             s.next_action IN ('CHARGE', 'RETRY') OR (s.next_action = 'NOTICE' AND s.status = 'ACTIVE')
         )
     )
+"""
+_FORECAST = text(
+    _CHARGED  # noqa: S608
+    + """
     SELECT due.local::date, provider, currency, count(*), sum(amount)
     FROM charged, generate_series(
         greatest(charged.local, CAST(:today AS timestamp)),
@@ -47,6 +50,9 @@ _FORECAST = text(
     GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
     """
 )
+_LEFT_OVER = text(
+    _CHARGED + "SELECT count(*) FROM charged WHERE local < CAST(:day AS timestamp) + interval '1 day'"  # noqa: S608
+)
 
 
 async def forecast(connection: AsyncConnection, zone: str, today: date, dates: int = DATES) -> list[DueOn]:
@@ -54,3 +60,9 @@ async def forecast(connection: AsyncConnection, zone: str, today: date, dates: i
     values = {"zone": zone, "today": today, "dates": dates + 1, "latest_hour": LATEST_HOUR}
     rows = await connection.execute(_FORECAST, values)
     return [DueOn(day, provider, currency, number, int(amount)) for day, provider, currency, number, amount in rows]
+
+
+async def left_over(connection: AsyncConnection, zone: str, day: date) -> int:
+    """Charges that were due on ``day``, a date of ``zone``, or before it, and are due still."""
+    values = {"zone": zone, "day": day, "latest_hour": LATEST_HOUR}
+    return int((await connection.execute(_LEFT_OVER, values)).scalar_one())

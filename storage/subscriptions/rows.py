@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.messages.subscription_commands import Consent
 from billing.messages.subscription_events import AttemptView, PeriodView
+from billing.subscriptions.access import paid_or_to_be
 from billing.subscriptions.model import Subscription
 
 _STATES = text("SELECT state::text FROM subscriptions WHERE id = ANY(:ids)").bindparams(
@@ -27,7 +28,8 @@ async def load_subscriptions(connection: AsyncConnection, ids: Iterable[UUID]) -
 
 
 def subscription_row(s: Subscription, next_action: str | None, next_action_at: datetime | None) -> dict[str, Any]:
-    """``next_action``: its earliest appointment, at ``next_action_at`` (UTC): the event of the change has found it."""
+    """``next_action``: its earliest appointment, at ``next_action_at`` (UTC): the event of the change has found it.
+    ``held_at_most``: while a fault of ours extends access, how far it may."""
     return {
         "id": s.id,
         "client_id": s.client_id,
@@ -44,6 +46,7 @@ def subscription_row(s: Subscription, next_action: str | None, next_action_at: d
         "method_id": None if s.method is None else s.method.id,
         "period_end_at": None if s.period is None else s.period.end_at,
         "access_until": s.access_until,
+        "held_at_most": None if s.held_until is None else paid_or_to_be(s),
         "next_action": next_action,
         "next_action_at": next_action_at,
         "clock_id": s.clock_id,

@@ -1,5 +1,5 @@
 """Many subscriptions on a real Postgres, the renewal job and the subscriptions agent, with Kafka imitated between them and
-payments answered at once. Time is real: subscriptions begin in the past."""
+payments answered at once. Time is real, and can be made to pass; subscriptions begin in the past."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.messages import MESSAGE_TYPES, CreatePayment, Message, decode_envelope
 from billing.messages.subscription_commands import Wake
+from billing.messages.subscription_events import SubscriptionChanged
 from billing.messages.topics import INBOX
 from billing.subscriptions import simulation
 from billing.subscriptions.model import Subscription
@@ -27,6 +28,7 @@ from storage.providers.switches import Switch, turn
 from storage.subscriptions.rows import load_subscriptions
 from streams.delivery.aggregate_agent import AggregateAgent
 from streams.subscriptions.agent import Subscriptions
+from tests.support.passing_time import let_time_pass
 from tests.support.streams import Crash, Log, Publisher, exit_process
 from tests.support.subscriptions import CLIENT, subscribe
 
@@ -65,8 +67,9 @@ class RenewalWorld:
         self.wake_ups = WakeUps()
         self.metrics = Metrics()
         self.respond: simulation.Respond = simulation.paid
-        self.now: Callable[[], datetime] = utc_now
+        self.now: Callable[[], datetime] = self.clock
         self.answered = 0
+        self.passed = timedelta(0)
 
     async def start(self) -> None:
         self.agent: AggregateAgent[Any, Any] = AggregateAgent(
@@ -78,15 +81,29 @@ class RenewalWorld:
             now=self._now,
         )
         await self.agent.restore([0])
+        await self._live()
+
+    async def _live(self) -> None:
+        """A worker that knows all messages runs."""
         async with self.engine.begin() as connection:
             await Lease(WORKER, "worker", "1", 3600.0, MESSAGE_TYPES.keys()).refresh(connection)
+
+    def clock(self) -> datetime:
+        """The time here and in Postgres."""
+        return utc_now() + self.passed
+
+    async def pass_time(self, until: datetime) -> None:
+        """It becomes later; nothing is done meanwhile."""
+        self.passed = until - utc_now()
+        await let_time_pass(self.engine, self.passed)
+        await self._live()
 
     def _now(self) -> datetime:
         return self.now()
 
     async def subscribed(self, number: int, started: timedelta, **changes: Any) -> list[UUID]:
         """So many customers whose first period began so long ago."""
-        at = changes.pop("at", utc_now() - started)
+        at = changes.pop("at", self.clock() - started)
         self.now = lambda: at
         ids = [subscription_id(CLIENT, "cinema", f"customer-{n}") for n in range(number)]
         commands = [
@@ -95,11 +112,11 @@ class RenewalWorld:
         ]
         await self.deliver(*(msgspec.structs.replace(command, at=at) for command in commands))
         await self.settle()
-        self.now = utc_now
+        self.now = self.clock
         return ids
 
     def job(
-        self, bounds: Bounds = UNBOUNDED, host_clock: Callable[[], datetime] = utc_now, waiting: int = 0
+        self, bounds: Bounds = UNBOUNDED, host_clock: Callable[[], datetime] | None = None, waiting: int = 0
     ) -> RenewalJob:
         async def in_inbox() -> int:
             return waiting + len(self.wake_ups.sent) - self.wake_ups.taken
@@ -111,7 +128,7 @@ class RenewalWorld:
             self.metrics,
             zone=ZONE,
             bounds=bounds,
-            host_clock=host_clock,
+            host_clock=host_clock or self.clock,
         )
 
     async def deliver(self, *messages: Message) -> None:
@@ -166,8 +183,17 @@ class RenewalWorld:
 
     def letters(self) -> Counter[str]:
         """Name → notices that were decided."""
-        events = [decode_envelope(bytes(o.value)).open() for o in self.publisher.published if o.topic != INBOX.name]
-        return Counter(notice.name for event in events for notice in getattr(event, "notices", ()))
+        return Counter(notice.name for event in self.events() for notice in event.notices)
+
+    def access_taken(self) -> list[UUID]:
+        """Subscriptions whose access was taken away, one entry for each time."""
+        changed = [(event.subscription_id, event.access) for event in self.events()]
+        return [id for id, access in changed if access is not None and set(access.before) - set(access.products)]
+
+    def events(self) -> list[SubscriptionChanged]:
+        """Every change that was published."""
+        sent = [decode_envelope(bytes(o.value)).open() for o in self.publisher.published if o.topic != INBOX.name]
+        return [message for message in sent if isinstance(message, SubscriptionChanged)]
 
     async def subscriptions(self, ids: Sequence[UUID]) -> list[Subscription]:
         async with self.engine.connect() as connection:

@@ -60,14 +60,47 @@ async def test_more_than_a_week_without_a_run_stops_the_renewals(
     assert ran.woken == 2
 
 
-async def _yesterday_foresaw(world: RenewalWorld, number: int) -> None:
+async def _yesterday_foresaw(world: RenewalWorld, number: int, of_its_own: int = 0) -> None:
+    """``number``: of today; ``of_its_own``: of yesterday itself."""
     await world.execute(
         """INSERT INTO job_runs (job, business_date, started_at, counts)
-           SELECT 'renewals', today - 1, now(), jsonb_build_object('plan', jsonb_build_array(jsonb_build_object(
-               'date', today, 'provider', 'yookassa', 'currency', 'RUB', 'number', CAST(:number AS integer), 'amount', 1
-           ))) FROM (SELECT (now() AT TIME ZONE 'Europe/Moscow')::date AS today) AS t""",
+           SELECT 'renewals', today - 1, now(), jsonb_build_object('plan', jsonb_agg(jsonb_build_object(
+               'date', day, 'provider', 'yookassa', 'currency', 'RUB', 'number', number, 'amount', 1
+           )))
+           FROM (SELECT (now() AT TIME ZONE 'Europe/Moscow')::date AS today) AS t,
+           LATERAL (VALUES (today - 1, CAST(:of_its_own AS integer)), (today, CAST(:number AS integer))) AS d (day, number)
+           GROUP BY today""",
         number=number,
+        of_its_own=of_its_own,
     )
+
+
+async def _are_due(world: RenewalWorld, number: int, days_ago: int) -> None:
+    """So many customers whose charge is due since the beginning of a date."""
+    await world.subscribed(number, DUE)
+    await world.execute(
+        "UPDATE subscriptions SET next_action = 'CHARGE', next_action_at = least(now(), (date_trunc('day',"
+        " now() AT TIME ZONE 'Europe/Moscow') - make_interval(days => :days)) AT TIME ZONE 'Europe/Moscow')",
+        days=days_ago,
+    )
+
+
+async def test_what_was_foreseen_for_yesterday_and_charged_is_not_foreseen_for_today(world: RenewalWorld) -> None:
+    await _are_due(world, 130, days_ago=0)
+    await _yesterday_foresaw(world, 80, of_its_own=130)
+    await braked(world, await world.job().run(), "130 charges are due, 80 were foreseen")
+
+
+async def test_what_yesterday_left_over_is_foreseen(world: RenewalWorld) -> None:
+    await _are_due(world, 130, days_ago=1)
+    await _yesterday_foresaw(world, 0, of_its_own=130)
+    assert (await world.job().run()).woken == 130
+
+
+async def test_more_left_over_than_yesterday_foresaw_stops_the_renewals(world: RenewalWorld) -> None:
+    await _are_due(world, 130, days_ago=1)
+    await _yesterday_foresaw(world, 0, of_its_own=80)
+    await braked(world, await world.job().run(), "130 charges are due, 80 were foreseen")
 
 
 @pytest.mark.parametrize(("foreseen", "stops"), [(100, False), (80, True)])

@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from billing.messages.subscription_commands import ProviderState
+from billing.subscriptions.cadence import Cadence, Unit
 from billing.subscriptions.vocabulary import Status
 from reconciliation.renewals.job import Outcome
 from reconciliation.renewals.pace import Bounds
@@ -14,6 +15,7 @@ from runtime.clock import utc_now
 from storage.processes.locks import Lock, held
 from tests.support.renewals import RenewalWorld
 from tests.support.streams import Crash
+from tests.support.subscriptions import price
 
 #: A monthly period that began so long ago ended five days ago.
 FIVE_DAYS_OVER = timedelta(days=36)
@@ -147,27 +149,67 @@ async def test_renewals_without_an_answer_bound_what_is_woken(world: RenewalWorl
     assert len(world.wake_ups.sent) == 8
 
 
-async def test_a_provider_that_is_off_for_two_days_costs_nobody_access_and_sends_no_letter(world: RenewalWorld) -> None:
-    # Access lasts three days after the end of the period: it runs out within hours.
-    ids = await world.subscribed(CUSTOMERS, timedelta(days=33, hours=20))
+@pytest.mark.parametrize(
+    ("off_after", "period_continues"), [(timedelta(hours=-1), True), (timedelta(days=2, hours=12), False)]
+)
+async def test_a_provider_that_is_off_for_two_days_costs_nobody_access_and_sends_no_letter(
+    world: RenewalWorld, off_after: timedelta, period_continues: bool
+) -> None:
+    """Off from so long after the end of the paid period on; until then nobody ran the renewals either, so that in the second
+    case the access of three more days runs out meanwhile."""
+    ids = await world.subscribed(CUSTOMERS, timedelta(0))
+    paid = (await world.subscriptions(ids))[0].period
+    assert paid is not None
+    await world.pass_time(paid.end_at - timedelta(hours=12))
+    await world.run_until_quiet()  # the renewal is announced
     before = world.letters()
+    off = paid.end_at + off_after
+    await world.pass_time(off)
     await world.switch("yookassa", enabled=False)
+    for hours in range(0, 49, 3):
+        await world.pass_time(off + timedelta(hours=hours))
+        await world.run_until_quiet()
+        for subscription in await world.subscriptions(ids):
+            assert subscription.status is Status.ACTIVE
+            assert subscription.access_until is not None
+            assert subscription.access_until > world.clock() + timedelta(hours=3), f"{hours} hours after it went off"
+    assert (world.access_taken(), world.renewals(), world.letters() - before) == ([], {}, {})
+
+    await world.switch("yookassa", enabled=True)
+    back = world.clock()
     await world.run_until_quiet()
-    assert world.renewals() == {}
+    assert world.renewals() == dict.fromkeys(ids, 1)
     for subscription in await world.subscriptions(ids):
-        assert subscription.status is Status.ACTIVE
-        assert subscription.access_until is not None
-        assert subscription.access_until > utc_now() + timedelta(hours=6)
-    assert {wake.provider_state for wake in world.wake_ups.messages()} == {ProviderState.OFF}
-    assert world.letters() - before == {}
-    # What stays due is not woken over and over.
-    woken = len(world.wake_ups.sent)
-    assert (await world.job().run()).woken == 0
-    assert len(world.wake_ups.sent) == woken
+        period = subscription.period
+        assert period is not None
+        assert period.number == 2
+        if period_continues:
+            assert period.start_at == paid.end_at
+        else:
+            assert back <= period.start_at <= world.clock(), "what was not paid for in time is not sold backwards"
+        assert (subscription.access_until or period.start_at) > period.end_at
+    assert world.letters() - before == {"renewed": CUSTOMERS}
+    assert world.access_taken() == []
+
+
+async def test_a_provider_that_is_off_for_a_whole_unpaid_period_has_nobody_woken_until_it_is_back(
+    world: RenewalWorld,
+) -> None:
+    ids = await world.subscribed(3, timedelta(0), price=price(cadence=Cadence(Unit.WEEK, 1)))
+    await world.switch("yookassa", enabled=False)
+    for days in range(7, 15):
+        await world.pass_time(utc_now() + timedelta(days=days, hours=1))
+        await world.run_until_quiet()
+    ends = [subscription.access_until for subscription in await world.subscriptions(ids)]
+    assert all(end is not None and end < world.clock() for end in ends), "a second week is not given away"
+    for days in range(15, 18):
+        await world.pass_time(utc_now() + timedelta(days=days))
+        assert (await world.job().run()).woken == 0
+    assert world.renewals() == {}
 
     await world.switch("yookassa", enabled=True)
     await world.run_until_quiet()
-    await renewed_once(world, ids)
+    assert world.renewals() == dict.fromkeys(ids, 1)
 
 
 async def test_an_open_breaker_holds_charges_back(world: RenewalWorld) -> None:
