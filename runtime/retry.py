@@ -79,7 +79,8 @@ class Retry:
 
     ``operation`` is the label of the metrics and the log lines: a literal, never an id. ``stop``: ends the retries
     with :class:`RetryStopped` when it is set during a pause. ``patience_s``: once the action has failed for this
-    long, its error is raised.
+    long, its error is raised. ``asked_pause_s``: the pause that an error asks for, seconds, ``None`` for no wish; one that
+    ends after ``patience_s`` raises the error at once.
     """
 
     def __init__(
@@ -90,8 +91,10 @@ class Retry:
         stop: asyncio.Event | None = None,
         patience_s: float | None = None,
         pause_max_s: float = PAUSE_MAX_S,
+        asked_pause_s: Callable[[Exception], float | None] = lambda _error: None,
         random: Random | None = None,
     ) -> None:
+        self._asked_pause_s = asked_pause_s
         self._operation = operation
         self._errors = errors
         self._stop = stop
@@ -137,12 +140,13 @@ class Retry:
         if self._failed_at is None:
             self._failed_at = time.monotonic()
             OUTAGES.began(self._operation)
-        if self._patience_s is not None and self.failing_s >= self._patience_s:
+        asked_s = self._asked_pause_s(error) or 0.0
+        if self._patience_s is not None and self.failing_s + asked_s >= self._patience_s:
             raise error
         RETRIES.labels(self._operation).inc()
         pause_s = self._pause_s
         self._pause_s = min(pause_s * 2, self._pause_max_s)
-        return pause_s * self._random.uniform(0.5, 1.0)
+        return max(asked_s, pause_s * self._random.uniform(0.5, 1.0))
 
     async def _wait(self, pause_s: float) -> None:
         if self._stop is None:

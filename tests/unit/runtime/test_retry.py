@@ -116,6 +116,19 @@ async def test_the_error_is_raised_once_the_patience_is_over(pauses: list[float]
         await Retry("test", (OSError,), patience_s=0.0).run(failing(10**9, OSError("no route")))
 
 
+async def test_a_longer_pause_that_an_error_asks_for_is_kept(pauses: list[float]) -> None:
+    retry = Retry("a", (OSError,), asked_pause_s=lambda _error: 30.0, random=Full())
+    await retry.run(failing(2, OSError()))
+    assert pauses == [30.0, 30.0]
+
+
+async def test_a_pause_that_ends_after_the_patience_is_not_begun(pauses: list[float]) -> None:
+    retry = Retry("a", (OSError,), patience_s=10.0, asked_pause_s=lambda _error: 30.0)
+    with pytest.raises(OSError, match="busy"):
+        await retry.run(failing(2, OSError("busy")))
+    assert pauses == []
+
+
 async def test_an_outage_shows_while_it_lasts_and_only_then(pauses: list[float]) -> None:
     seen: list[set[str]] = []
     left = 2
