@@ -5,9 +5,9 @@ its callbacks into observations. It holds no payment state and touches no storag
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, date, datetime, time, timedelta, timezone
-from typing import ClassVar, Final, Literal
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import date
+from typing import ClassVar
 from uuid import UUID
 
 import msgspec
@@ -16,9 +16,8 @@ from billing.messages import Observation, ProviderReason, ProviderRequest
 from billing.reasons import Reason
 from billing.vocabulary import Action, CaptureMode, Outcome
 from providers.reading import check_texts
-
-#: Offset of Russian providers' business day from UTC.
-MOSCOW: Final = timedelta(hours=3)
+from providers.settlement import Settlement
+from providers.statements import Part, StatementLine, StatementPage, StatementUnavailable
 
 
 class CallResult(msgspec.Struct, frozen=True):
@@ -39,47 +38,21 @@ class CallResult(msgspec.Struct, frozen=True):
     provider_reason: ProviderReason | None = None
 
 
-class StatementLine(msgspec.Struct, frozen=True):
-    """One movement of money in the provider's own record.
-
-    ``references``: provider or own ids that identify the payment, the most reliable first. ``provider_ref``: the
-    provider's id of the movement, which identifies a line that is read twice. ``amount``: minor units, positive for
-    both kinds; ``fee``: what the provider kept of it, minor units; ``None``: not reported. ``at``: the time with its
-    zone.
-    """
-
-    kind: Literal["charge", "refund"]
-    references: tuple[str, ...]
-    provider_ref: str
-    amount: int
-    fee: int | None
-    currency: str
-    at: datetime
-
-
-class StatementUnavailable(Exception):
-    """A day's statement cannot be fetched or read now, for ``reason``. This is no evidence about money."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
 class Capabilities(msgspec.Struct, frozen=True):
     """What a provider can do, as far as the service acts on it; docs/providers.md describes the rest.
 
     ``currencies``: those it accepts; ``None``: every one we know. ``minimum``: currency → the smallest amount of a
     payment, minor units; ``step``: currency → the minor units of which an amount must be a multiple. ``capture_modes``:
-    those that a payment may ask for. ``day``: offset of its business day from UTC. ``declines_are_final``: a declined card ends the
-    payment, instead of leaving the page open to another card. ``reports_failed_refunds``: it reports which refund
-    failed; otherwise an operator has to find out.
+    those that a payment may ask for. ``settlement``: its business day and statement. ``declines_are_final``: a declined
+    card ends the payment, instead of leaving the page open to another card. ``reports_failed_refunds``: it reports which
+    refund failed; otherwise an operator has to find out.
     """
 
     currencies: frozenset[str] | None
+    settlement: Settlement
     minimum: Mapping[str, int] = {}
     step: Mapping[str, int] = {}
     capture_modes: frozenset[CaptureMode] = frozenset(CaptureMode)
-    day: timedelta = timedelta(0)
     declines_are_final: bool = True
     reports_failed_refunds: bool = True
 
@@ -112,11 +85,6 @@ class Capabilities(msgspec.Struct, frozen=True):
 
     def _step_refusal(self, currency: str, amount: int) -> Reason | None:
         return Reason.UNSUPPORTED_AMOUNT if amount % self.step.get(currency, 1) else None
-
-    def business_day(self, day: date) -> tuple[datetime, datetime]:
-        """The start and the end of a business day, UTC."""
-        start = datetime.combine(day, time(), timezone(self.day)).astimezone(UTC)
-        return start, start + timedelta(days=1)
 
 
 class Unsupported(Exception):
@@ -208,9 +176,25 @@ class Provider(ABC):
         """Read a verified callback. Raises :class:`billing.errors.InvalidMessage` when it cannot be understood."""
 
     @abstractmethod
-    def statement(self, day: date) -> AsyncIterator[StatementLine]:
-        """What the provider itself recorded on a business day (``capabilities.day``): every capture and refund that
-        succeeded. Raises :class:`StatementUnavailable` while it is read; the lines until then are incomplete."""
+    def parts(self, day: date) -> Sequence[Part]:
+        """The parts of the statement of a business day (``capabilities.settlement``)."""
+
+    @abstractmethod
+    def pages(self, part: Part, after: str | None = None) -> AsyncIterator[StatementPage]:
+        """The pages of a part, from the cursor ``after`` on: every row of the source is a line, of whatever type. Raises
+        :class:`StatementUnavailable`; the pages until then stay read, and reading goes on from the last one's cursor.
+        The part is read when its last page has come. Reason ``changed``: the source is another than the cursor's, and the
+        part has to be read from its start."""
+
+    async def refund(self, provider_ref: str) -> StatementLine | None:  # noqa: ARG002
+        """The line of one refund, by the provider's id of it; ``None`` while it has not succeeded. For providers whose
+        statement dates refunds by their creation; others raise :class:`StatementUnavailable`."""
+        raise StatementUnavailable(Reason.UNSUPPORTED)
+
+    def payout(self, payout_ref: str, day: date) -> Part | None:  # noqa: ARG002
+        """The part that lists what a payout of this day consists of, those lines with their ``payout_ref``; ``None``
+        where the provider lists that nowhere."""
+        return None
 
     async def start(self) -> None:
         """Open connections. Called once, inside the event loop."""

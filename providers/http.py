@@ -4,9 +4,8 @@ import asyncio
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import date, timedelta
-from itertools import repeat
-from typing import Final, NamedTuple, Protocol, TypeVar
+from datetime import timedelta
+from typing import ClassVar, Final, NamedTuple, Protocol, TypeVar
 
 import aiohttp
 import msgspec
@@ -17,7 +16,7 @@ from billing.messages import ProviderRequest
 from billing.reasons import Reason, http_reason
 from billing.vocabulary import Outcome
 from providers import exchanges
-from providers.base import CallResult, Provider, StatementLine, StatementUnavailable, Unsupported
+from providers.base import CallResult, Provider, Unsupported
 from providers.exchanges import Exchange
 from providers.reading import AnswerTooLong, check_texts, read_answer, read_json
 
@@ -59,12 +58,14 @@ class CallLimits(NamedTuple):
 
 
 class Page(Protocol):
-    """A page of a list. ``items``: the undecoded objects."""
+    """A page of a list. ``items``: the undecoded objects. ``CURSOR``: the query parameter that takes a cursor."""
 
+    CURSOR: ClassVar[str]
     items: list[msgspec.Raw]
 
-    def next_query(self) -> Mapping[str, str] | None:
-        """The query parameters of the next page; ``None`` after the last one."""
+    @property
+    def next_cursor(self) -> str | None:
+        """Where the next page begins; ``None`` after the last one."""
 
 
 def open_session(limits: CallLimits) -> aiohttp.ClientSession:
@@ -194,26 +195,30 @@ class ApiClient(ABC):
             raise CallEnded(refused)
         return read_json(content, type)
 
-    async def _list(
-        self, path: str, query: Mapping[str, str], page: type[Page], item: type[T], *, whole: bool = False
-    ) -> AsyncIterator[T]:
-        """Every item of a list with cursors. ``whole``: however many pages it has; otherwise a search, which ends as
-        UNKNOWN after :data:`PAGES_MAX`, since "not found" must hold for every page."""
-        position: Mapping[str, str] = {}
-        for _ in repeat(None) if whole else repeat(None, PAGES_MAX):
-            found = await self._call("GET", path, page, query={**query, **position, "limit": str(PAGE)})
-            for raw in found.items:
-                yield read_json(raw, item)
-            following = found.next_query()
-            if following is None:
+    async def _list(self, path: str, query: Mapping[str, str], page: type[Page], item: type[T]) -> AsyncIterator[T]:
+        """Every item of a list with cursors, in search of one payment. Ends as UNKNOWN after :data:`PAGES_MAX`, since
+        "not found" must hold for every page."""
+        after: str | None = None
+        for _ in range(PAGES_MAX):
+            found, after = await self._page(path, query, page, item, after)
+            for each in found:
+                yield each
+            if after is None:
                 return
-            position = following
         raise CallEnded(CallResult(Outcome.UNKNOWN, reason=Reason.SEARCH_TOO_LONG))
+
+    async def _page(
+        self, path: str, query: Mapping[str, str], page: type[Page], item: type[T], after: str | None
+    ) -> tuple[list[T], str | None]:
+        """The items of one page, from the cursor ``after`` on, and the cursor of the next one."""
+        position = {} if after is None else {page.CURSOR: after}
+        found = await self._call("GET", path, page, query={**query, **position, "limit": str(PAGE)})
+        return [read_json(raw, item) for raw in found.items], found.next_cursor
 
 
 class HttpProvider(Provider):
-    """A provider behind an HTTP API. A subclass defines which calls an action takes and how a statement is read; deadline,
-    outcomes of exceptions and the log are here."""
+    """A provider behind an HTTP API. A subclass defines which calls an action takes; deadline, outcomes of exceptions and the
+    log are here."""
 
     def __init__(self, client: ApiClient, limits: CallLimits) -> None:
         self._client = client
@@ -246,22 +251,6 @@ class HttpProvider(Provider):
         log_call(self.name, request, result, recorded)
         return result
 
-    async def statement(self, day: date) -> AsyncIterator[StatementLine]:
-        """See :meth:`Provider.statement`; what reading raised becomes :class:`StatementUnavailable`."""
-        try:
-            async for line in self._statement(day):
-                yield line
-        except CallEnded as ended:
-            raise StatementUnavailable(ended.result.reason or ended.result.outcome) from ended
-        except (msgspec.MsgspecError, InvalidMoney, AnswerTooLong) as error:
-            raise StatementUnavailable(Reason.UNREADABLE_ANSWER) from error
-        except NETWORK_ERRORS as error:
-            raise StatementUnavailable(network_failure(error).reason or "network") from error
-
     @abstractmethod
     async def _perform(self, request: ProviderRequest) -> CallResult:
         """The calls that an action takes. May raise what :class:`ApiClient` raises, and :class:`Unsupported`."""
-
-    @abstractmethod
-    def _statement(self, day: date) -> AsyncIterator[StatementLine]:
-        """A day's lines. May raise what :class:`ApiClient` raises."""

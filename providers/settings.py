@@ -4,7 +4,8 @@ import json
 from typing import Any, ClassVar, get_origin
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
+import msgspec
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from providers.base import Capabilities
@@ -24,6 +25,9 @@ class ProviderSettings(BaseSettings):
 
     url: str = ""
     """Base URL of the provider's API."""
+    settlement: dict[str, Any] = Field(default_factory=dict)
+    """What of the business day and the statement is otherwise for our account, as JSON: {"zone": "Europe/Berlin",
+    "ready_after": "PT6H"}; the fields of :class:`providers.settlement.Settlement`."""
 
     @property
     def is_set_up(self) -> bool:
@@ -57,8 +61,12 @@ class ProviderSettings(BaseSettings):
         return "".join(map(_text, value)) if isinstance(value, list) else _text(value)
 
     def narrow(self, capabilities: Capabilities) -> Capabilities:
-        """What of the provider's capabilities this account has."""
-        return capabilities
+        """What of the provider's capabilities this account has. Raises :class:`ValueError` for a setting that is none."""
+        try:
+            settlement = capabilities.settlement.changed(self.settlement)
+        except msgspec.ValidationError as error:
+            raise ValueError(f"{self.variable('settlement')}: {error}") from error
+        return msgspec.structs.replace(capabilities, settlement=settlement)
 
 
 def environment(settings: ProviderSettings) -> dict[str, str]:
@@ -75,4 +83,4 @@ def _text(value: Any) -> str:
         return value.get_secret_value()
     if isinstance(value, list):
         return json.dumps([_text(item) for item in value])
-    return str(value)
+    return json.dumps(value) if isinstance(value, dict) else str(value)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from providers.sandbox.faults import Faults
 from providers.sandbox.ledger import Delivery, Order, ProviderLedger
+from providers.sandbox.statements import Statements
 
 
 @dataclass(frozen=True)
@@ -13,6 +14,7 @@ class SandboxContext:
     that a customer can pay; ``on_changed`` with an order after an operation on it. ``payment_url``: order id → where."""
 
     ledger: ProviderLedger
+    statements: Statements
     faults: Faults
     deliver: Callable[[Sequence[Delivery]], None]
     on_opened: Callable[[str], None]

@@ -19,14 +19,23 @@ OPERATIONS: Final = (
 BEFORE: Final = ("error_500_before_commit", "rate_limited", "connection_reset")
 AFTER: Final = ("timeout_after_commit", "error_500_after_commit", "callback_before_answer")
 CALLBACK: Final = ("callback_lost", "callback_twice", "callback_reordered", "callback_with_nul")
-#: Faults of a day's statement, or of the lists that serve as one.
-REGISTER: Final = ("register_missing", "register_extra", "register_amount")
+#: Faults of a line of a day's statement, or of the lists that serve as one.
+LINE_FAULTS: Final = (
+    "register_missing", "register_extra", "register_amount", "register_fee", "register_twice", "register_currency",
+    "register_type", "register_late", "register_changed", "register_withdrawn",
+)  # fmt: skip
+#: Faults of the whole statement of a day.
+FILE_FAULTS: Final = ("register_absent", "register_truncated", "register_half", "register_columns")
+CHARGEBACKS: Final = ("chargeback", "chargeback_won")
+PAYOUT_FAULTS: Final = ("payout_short", "payout_late", "payout_failed")
 #: Faults of an operation itself, where the provider has them.
 METHOD_REVOKED: Final = "method_revoked"
 DEED: Final = (METHOD_REVOKED, "refund_later", "refund_fails_later")
 #: ``decline:<reason>``, the reason as the provider's code: the next charge of a saved method is declined.
 DECLINE: Final = "decline:"
-KNOWN: Final = (*BEFORE, *AFTER, *CALLBACK, *DEED, *REGISTER, *CONSOLE_FAULTS, "slow")
+KNOWN: Final = (
+    *BEFORE, *AFTER, *CALLBACK, *DEED, *LINE_FAULTS, *FILE_FAULTS, *CHARGEBACKS, *PAYOUT_FAULTS, *CONSOLE_FAULTS, "slow",
+)  # fmt: skip
 #: Longer than any client waits, milliseconds.
 TIMEOUT_MS: Final = 60_000
 SLOW_MS: Final = 1_000
@@ -48,8 +57,9 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     ``refund_later``, ``refund_fails_later``: it is pending for a
     while. ``captured_in_console``, ``released_in_console``, ``refunded_in_console``: the staff does so a moment later, with
     half of the amount; ``failure_after_success``, ``refund_undone``: the provider calls back a failure after the payment
-    succeeded, or the refund fails after it succeeded (:mod:`providers.sandbox.console`). ``register_missing``,
-    ``register_extra``, ``register_amount``: of a movement in the statement of a day, the same at every reading.
+    succeeded, or the refund fails after it succeeded (:mod:`providers.sandbox.console`). ``register_…``:
+    of a line, or of the whole statement of a day, the same at every reading (:mod:`providers.sandbox.statements`).
+    ``chargeback``, ``chargeback_won``: of a payment; ``payout_short``, ``payout_late``, ``payout_failed``: of a payout.
     """
 
     fault: str
@@ -77,7 +87,6 @@ class Faults:
 
     def __init__(self) -> None:
         self._active: list[tuple[Fault, Random]] = []
-        self._marked: dict[tuple[str, str, str], bool] = {}
 
     @property
     def active(self) -> list[Fault]:
@@ -91,7 +100,10 @@ class Faults:
     def clear(self) -> None:
         """No faults."""
         self._active.clear()
-        self._marked.clear()
+
+    def has(self, names: tuple[str, ...]) -> bool:
+        """Whether one of these faults is in force."""
+        return any(fault.fault in names for fault, _ in self._active)
 
     def of_charge(self, provider: str, method: str) -> Fault | None:
         """The fault that applies now to a charge of a saved method, by the name under which it is charged."""
@@ -112,15 +124,6 @@ class Faults:
             elif chance.random() < (fault.rate or 0.0):
                 return fault
         return None
-
-    def marks(self, provider: str, name: str, id: str) -> bool:
-        """Whether a fault of statements applies to the movement ``id``; decided once."""
-        known = (provider, name, id)
-        if not self._active:
-            return False
-        if known not in self._marked:
-            self._marked[known] = self.draw(provider, "statement", name) is not None
-        return self._marked[known]
 
     def overtaken_s(self, provider: str, operation: str) -> float:
         """The delay of a callback, seconds."""

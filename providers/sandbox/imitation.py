@@ -2,6 +2,7 @@
 provider only by it."""
 
 import time
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -11,6 +12,7 @@ from aiohttp import web
 
 from providers.sandbox.console import ConsoleAct
 from providers.sandbox.ledger import Order
+from providers.statements import LineKind
 
 
 class CallbackRequest(msgspec.Struct, frozen=True):
@@ -38,6 +40,8 @@ class Imitation(ABC):
     name: ClassVar[str]
     #: The path that the provider, or the merchant in its console, appends to our ``/webhooks/<name>``.
     callback_path: ClassVar[str] = ""
+    #: Kind of a movement → its type in the console's registers; empty where lists serve as statements.
+    register_types: ClassVar[Mapping[LineKind, str]] = {}
     #: How long an idempotency key is remembered, as documented, seconds; ``None``: as long as the order.
     idempotency_s: ClassVar[float | None] = None
 
@@ -80,6 +84,10 @@ class Imitation(ABC):
     def expire(self, order: Order) -> bool:  # noqa: ARG002
         """End the time of an unpaid or held order at once; whether the order ended."""
         return False
+
+    def new_order_id(self) -> str:
+        """An id for an order that the merchant never asked for."""
+        return str(uuid.uuid4())
 
     def resume(self) -> None:
         """Resume what a former process left open. Called once, inside the event loop."""

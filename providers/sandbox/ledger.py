@@ -6,11 +6,14 @@ It is kept in SQLite and survives the process; every change is committed before 
 import sqlite3
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+
+from providers.sandbox.movements import SCHEMA as MOVEMENTS_SCHEMA
+from providers.sandbox.movements import Movements, changing
 
 #: A checkpoint makes every call wait for the disk: rare ones cost less. Pages of 4 KB.
 CHECKPOINT_PAGES: Final = 10_000
@@ -154,7 +157,7 @@ _decode = msgspec.json.Decoder(Order).decode
 
 
 class ProviderLedger:
-    """Orders, undelivered callbacks, and providers' settings."""
+    """Orders, the movements of money that they made, undelivered callbacks, and providers' settings."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -163,7 +166,8 @@ class ProviderLedger:
         # Survives the process; a power failure may lose the last changes, not the file.
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-        self._db.executescript(_SCHEMA)
+        self._db.executescript(_SCHEMA + MOVEMENTS_SCHEMA)
+        self.movements = Movements(self._db)
         if self._db.execute("SELECT 1 FROM totals").fetchone() is None:
             self._db.execute(_COUNT)
 
@@ -171,19 +175,9 @@ class ProviderLedger:
         """Close the file."""
         self._db.close()
 
-    @contextmanager
-    def change(self) -> Iterator[None]:
+    def change(self) -> AbstractContextManager[None]:
         """All or nothing, on disk when the outermost ends. Nothing awaits inside."""
-        if self._db.in_transaction:
-            yield
-            return
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        return changing(self._db)
 
     def find(self, order_id: str) -> Order | None:
         """One order."""

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from datetime import date
 from typing import Any, Final
 
 import msgspec
@@ -16,10 +15,12 @@ from providers.sandbox.cards import card_of
 from providers.sandbox.console import CONSOLE_AFTER_S, CONSOLE_FAULTS, ConsoleAct
 from providers.sandbox.context import SandboxContext
 from providers.sandbox.customer_behaviour import AutomaticCustomers, CustomerAction, CustomerBehaviour
-from providers.sandbox.faults import Fault, Faults
+from providers.sandbox.faults import CHARGEBACKS, FILE_FAULTS, LINE_FAULTS, Fault, Faults
+from providers.sandbox.imitation import Imitation
 from providers.sandbox.json_http import answer, read
 from providers.sandbox.ledger import Order, ProviderLedger
-from providers.sandbox.statements import register
+from providers.sandbox.money import MoneyRoutes
+from providers.sandbox.statements import Statements
 from providers.settings import ProviderSettings
 from runtime.settings import SandboxSettings
 
@@ -46,22 +47,27 @@ class Sandbox:
         public_url = settings.sandbox_url or f"http://{settings.sandbox_host}:{settings.sandbox_port}"
         callback_url = settings.sandbox_callback_url or f"http://127.0.0.1:{settings.ingest_port}/webhooks"
         self._faults = Faults()
-        self._ledger = ProviderLedger(settings.state_dir / "sandbox" / "book.sqlite")
-        self._callbacks = Callbacks(self._ledger, callback_url, settings.sandbox_retry_max_s)
-        behaviour = self._ledger.recall(_CUSTOMERS)
+        self.ledger = ProviderLedger(settings.state_dir / "sandbox" / "book.sqlite")
+        self._callbacks = Callbacks(self.ledger, callback_url, settings.sandbox_retry_max_s)
+        behaviour = self.ledger.recall(_CUSTOMERS)
         self._customers = AutomaticCustomers(
             CustomerBehaviour() if behaviour is None else msgspec.json.decode(behaviour, type=CustomerBehaviour),
             self._visit,
         )
         context = SandboxContext(
-            ledger=self._ledger,
+            ledger=self.ledger,
+            statements=Statements(self.ledger.movements, self._faults),
             faults=self._faults,
             deliver=self._callbacks.send,
             on_opened=self._customers.on_opened,
             on_changed=self._on_changed,
             payment_url=lambda order_id: f"{public_url}/pay/{order_id}",
         )
-        self.imitations = {name: registry.PLUGINS[name].imitation(given, context) for name, given in providers.items()}
+        self.imitations: dict[str, Imitation] = {
+            name: registry.PLUGINS[name].imitation(given, context) for name, given in providers.items()
+        }
+
+        self._money = MoneyRoutes(self.ledger, context.statements, self._faults, self.imitations)
 
     def app(self) -> web.Application:
         """The application."""
@@ -79,7 +85,6 @@ class Sandbox:
                 web.get("/_sandbox/book/summary", self._summary),
                 web.post("/_sandbox/expire/{order_id}", self._expire),
                 web.post("/_sandbox/console/{order_id}", self._console),
-                web.get("/_sandbox/registers/{provider}/{day}.csv", self._register),
                 web.get("/_sandbox/faults", self._list_faults),
                 web.post("/_sandbox/faults", self._add_fault),
                 web.delete("/_sandbox/faults", self._clear_faults),
@@ -87,6 +92,7 @@ class Sandbox:
                 web.post("/_sandbox/customers", self._set_behaviour),
             ]
         )
+        app.add_routes(self._money.routes())
         app.cleanup_ctx.append(self._life)
         return app
 
@@ -96,13 +102,13 @@ class Sandbox:
             imitation.resume()
         yield
         await self._callbacks.stop()
-        self._ledger.close()
+        self.ledger.close()
 
     async def _health(self, _request: web.Request) -> web.Response:
         return answer({"status": "ok"})
 
     async def _orders_page(self, _request: web.Request) -> web.Response:
-        return _html(pages.orders(self._ledger.select(0.0, LIMIT)))
+        return _html(pages.orders(self.ledger.select(0.0, LIMIT)))
 
     async def _payment_page(self, request: web.Request) -> web.Response:
         order = self._order(request)
@@ -140,12 +146,12 @@ class Sandbox:
                 return imitation.abandon_checkout(order)
 
     def _visit(self, order_id: str, action: CustomerAction) -> None:
-        order = self._ledger.find(order_id)
+        order = self.ledger.find(order_id)
         assert order is not None, order_id
         self._act(order, Payment(action))
 
     def _order(self, request: web.Request) -> Order:
-        order = self._ledger.find(request.match_info["order_id"])
+        order = self.ledger.find(request.match_info["order_id"])
         if order is None:
             if "text/html" in request.headers.get("Accept", ""):
                 raise web.HTTPNotFound(text=pages.missing(), content_type="text/html")
@@ -159,11 +165,11 @@ class Sandbox:
             since, limit = float(request.query.get("since", 0)), int(request.query.get("limit", LIMIT))
         except ValueError as error:
             raise web.HTTPBadRequest(text=str(error)) from None
-        orders = self._ledger.json(ids, since, max(0, min(limit, LIMIT_MAX)))
+        orders = self.ledger.json(ids, since, max(0, min(limit, LIMIT_MAX)))
         return web.Response(body=b'{"orders":' + orders + b"}", content_type="application/json")
 
     async def _summary(self, _request: web.Request) -> web.Response:
-        return answer(self._ledger.summary())
+        return answer(self.ledger.summary())
 
     async def _expire(self, request: web.Request) -> web.Response:
         """End one order's time: an unpaid one closes, a hold is released."""
@@ -178,7 +184,11 @@ class Sandbox:
         return answer({"status": order.status, "done": done})
 
     def _on_changed(self, order: Order, cause: str) -> None:
-        """Let a fault of the console follow an operation."""
+        """Let a fault of the console, or a chargeback, follow an operation."""
+        if cause in ("pay", "capture") and order.status == "CAPTURED":
+            struck = self._faults.draw(order.provider, cause, *CHARGEBACKS)
+            if struck is not None:
+                self._money.charge_back(order, is_won=struck.fault == "chargeback_won")
         for name, (action, causes, statuses) in CONSOLE_FAULTS.items():
             if cause not in causes or order.status not in statuses:
                 continue
@@ -188,30 +198,23 @@ class Sandbox:
                 asyncio.get_running_loop().call_later(CONSOLE_AFTER_S, self._act_in_console, order.order_id, act)
 
     def _act_in_console(self, order_id: str, act: ConsoleAct) -> None:
-        order = self._ledger.find(order_id)
+        order = self.ledger.find(order_id)
         assert order is not None, order_id
         self.imitations[order.provider].act_in_console(order, act)
-
-    async def _register(self, request: web.Request) -> web.Response:
-        """The register of a day, Moscow time: the file that the provider's console offers."""
-        provider = request.match_info["provider"]
-        try:
-            day = date.fromisoformat(request.match_info["day"])
-        except ValueError as error:
-            raise web.HTTPBadRequest(text=str(error)) from None
-        if provider not in self.imitations:
-            raise web.HTTPNotFound(text=f"no such provider; there are: {', '.join(self.imitations)}")
-        return web.Response(text=register(self._ledger, self._faults, provider, day), content_type="text/csv")
 
     async def _list_faults(self, _request: web.Request) -> web.Response:
         return answer({"faults": self._faults.active})
 
     async def _add_fault(self, request: web.Request) -> web.Response:
-        self._faults.add(await read(request, Fault))
+        fault = await read(request, Fault)
+        self._faults.add(fault)
+        if fault.fault in (*LINE_FAULTS, *FILE_FAULTS):
+            self.ledger.movements.forget_faults(struck=False)
         return answer({"faults": self._faults.active})
 
     async def _clear_faults(self, _request: web.Request) -> web.Response:
         self._faults.clear()
+        self.ledger.movements.forget_faults(struck=True)
         return answer({"faults": []})
 
     async def _show_behaviour(self, _request: web.Request) -> web.Response:
@@ -219,7 +222,7 @@ class Sandbox:
 
     async def _set_behaviour(self, request: web.Request) -> web.Response:
         behaviour = await read(request, CustomerBehaviour)
-        self._ledger.remember(_CUSTOMERS, msgspec.json.encode(behaviour))
+        self.ledger.remember(_CUSTOMERS, msgspec.json.encode(behaviour))
         self._customers.behave(behaviour)
         return answer(behaviour)
 

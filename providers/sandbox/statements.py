@@ -1,108 +1,178 @@
-"""What a provider's statement of a day lists: the movements of money in the ledger, changed by the faults of statements,
-and the register (CSV) that the consoles of providers without list calls give."""
+"""What a provider's statement shows: its movements, as wrong as the faults of statements make them, and the register (CSV)
+that the consoles of providers without list calls give."""
 
 import csv
 import io
-import math
-import uuid
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime, timezone
-from typing import Final, NamedTuple
+from datetime import date, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
 
 import msgspec
+from aiohttp import web
 
 from billing.money import to_decimal_string
-from providers.base import MOSCOW
-from providers.sandbox.faults import Faults
-from providers.sandbox.ledger import Operation, Order, ProviderLedger
-from providers.statements import COLUMNS
+from providers.sandbox.faults import FILE_FAULTS, LINE_FAULTS, Faults
+from providers.sandbox.movements import Movement, Movements, another
+from providers.settlement import MOSCOW
+from providers.statements import LineKind
 
-#: The operations that move money.
-MOVES: Final = ("CAPTURE", "REFUND")
-#: The error of ``register_amount``, minor units.
+#: By how much ``register_amount``, ``register_changed`` and ``register_fee`` are wrong, minor units.
 OFF: Final = 100
-#: The sandbox' fee of a payment; refunds return none of it.
-FEE_PER_MILLE: Final = 28
-#: Above every id.
-_LAST: Final = "~"
-_INVENTED: Final = uuid.UUID("6f1c2a52-6a4e-4c0f-9f0b-8d6d1a3b7c11")
+#: By how much ``register_late`` is late, seconds.
+LATE_S: Final = 86_400.0
+#: The type of ``register_type``: nobody was told of it.
+UNKNOWN_TYPE: Final = "LoyaltyBonus"
+OTHER_CURRENCY: Final = "USD"
+#: Unix seconds, after every movement.
+FOREVER: Final = 1e11
+COLUMNS: Final = (
+    "type", "order_id", "operation_id", "merchant_operation_id", "amount", "fee", "currency", "time", "payout",
+)  # fmt: skip
+_ZONE: Final = ZoneInfo(MOSCOW)
+_PIECE_LINES: Final = 1_000
 
 
-class Movement(NamedTuple):
-    """A capture or refund that succeeded, with its order."""
+class Stated(msgspec.Struct, frozen=True):
+    """A movement as the statement shows it. ``of``: the one that happened; ``type``: in place of the provider's own."""
 
-    order: Order
-    operation: Operation
+    movement: Movement
+    of: Movement
+    type: str | None = None
+
+    @property
+    def is_invented(self) -> bool:
+        """Whether it is of an order that does not exist."""
+        return self.movement.order_id != self.of.order_id
 
 
-def movements(orders: Iterable[Order], types: tuple[str, ...] = MOVES) -> Iterator[Movement]:
-    """All of these orders."""
+class Statements:
+    """The statements of all providers."""
+
+    def __init__(self, movements: Movements, faults: Faults) -> None:
+        self._movements = movements
+        self._faults = faults
+
+    def lines(self, provider: str, start: float, end: float, *, is_first_page: bool = True) -> Iterator[Stated]:
+        """What is shown from ``start`` on and before ``end`` (Unix seconds). ``is_first_page``: a reading begins."""
+        if self._faults.has(LINE_FAULTS):
+            self._movements.decide(provider, start, end, lambda: self._draw(provider, LINE_FAULTS), LATE_S)
+        if is_first_page:
+            self._movements.count_reading(provider, start, end)
+        found = self._movements.between(provider, start, end)
+        if self.file_fault(provider, start) == "register_half":
+            before = self._movements.count(provider, _midnight(start).timestamp(), start)
+            found = (movement for number, movement in enumerate(found, before) if number % 2)
+        return (stated for movement in found for stated in _stated(movement))
+
+    def file_fault(self, provider: str, moment: float) -> str | None:
+        """The fault of the whole statement of a moment's day in Moscow."""
+        if not self._faults.has(FILE_FAULTS) and not self._movements.struck_files(None):
+            return None
+        day = _midnight(moment).date().isoformat()
+        return self._movements.file_fault(provider, day, lambda: self._draw(provider, FILE_FAULTS))
+
+    def register(
+        self, provider: str, types: dict[LineKind, str], day: date, *, is_reading: bool = True
+    ) -> Iterator[bytes]:
+        """The register of a day in Moscow as CSV, in pieces. ``types``: how the provider calls the kinds. ``is_reading``:
+        somebody reads it, and does not only check it."""
+        start, end = day_bounds(day)
+        columns = list(COLUMNS)
+        if self.file_fault(provider, start) == "register_columns":
+            columns[columns.index("amount")] = "sum"
+        lines = self.lines(provider, start, end, is_first_page=is_reading)
+        yield from _pieces(columns, (_row(stated, types) for stated in lines))
+
+    def _draw(self, provider: str, names: tuple[str, ...]) -> str | None:
+        fault = self._faults.draw(provider, "statement", *names)
+        return None if fault is None else fault.fault
+
+
+def day_bounds(day: date) -> tuple[float, float]:
+    """The start and the end of a day in Moscow, Unix seconds."""
+    start = datetime(day.year, day.month, day.day, tzinfo=_ZONE)
+    return start.timestamp(), (start + timedelta(days=1)).timestamp()
+
+
+def _midnight(moment: float) -> datetime:
+    return datetime.fromtimestamp(moment, _ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _stated(movement: Movement) -> Iterator[Stated]:
+    change = msgspec.structs.replace
+    more = OFF if movement.amount >= 0 else -OFF
+    is_read_again = movement.readings > 1
+    shown, type = movement, None
+    match movement.fault:
+        case "register_missing":
+            return
+        case "register_withdrawn" if is_read_again:
+            return
+        case "register_changed" if is_read_again:
+            shown = change(movement, amount=movement.amount + more)
+        case "register_amount":
+            shown = change(movement, amount=movement.amount + more)
+        case "register_fee":
+            shown = change(movement, fee=movement.fee + OFF)
+        case "register_currency":
+            shown = change(movement, currency=OTHER_CURRENCY)
+        case "register_type":
+            type = UNKNOWN_TYPE
+        case "register_twice":
+            yield Stated(
+                change(movement, id=another(movement.id), operation_id=another(movement.operation_id)), movement
+            )
+        case "register_extra":
+            yield Stated(
+                change(
+                    movement, id=another(movement.id), operation_id=another(movement.operation_id), key="",
+                    order_id=another(movement.order_id),
+                ),
+                movement,
+            )  # fmt: skip
+    yield Stated(shown, movement, type)
+
+
+def _row(stated: Stated, types: dict[LineKind, str]) -> tuple[str, ...]:
+    movement = stated.movement
+    sign = "-" if movement.amount < 0 else ""
     return (
-        Movement(order, operation)
-        for order in orders
-        for operation in order.operations
-        if operation.status == "SUCCESS" and operation.type in types
+        stated.type or types[movement.kind],
+        movement.order_id,
+        movement.id,
+        movement.key,
+        f"{sign}{to_decimal_string(abs(movement.amount), movement.currency)}",
+        to_decimal_string(movement.fee, movement.currency),
+        movement.currency,
+        datetime.fromtimestamp(movement.at, _ZONE).isoformat(),
+        movement.payout,
     )
 
 
-def with_statement_faults(found: Iterable[Movement], provider: str, faults: Faults) -> Iterator[Movement]:
-    """The movements as the statement shows them, the same at every reading: ``register_missing`` removes one,
-    ``register_amount`` changes its amount, ``register_extra`` adds an invented one beside it."""
-    for movement in found:
-        id = movement.operation.id
-        if faults.marks(provider, "register_extra", id):
-            yield _invented(movement)
-        if faults.marks(provider, "register_missing", id):
-            continue
-        yield _with_wrong_amount(movement) if faults.marks(provider, "register_amount", id) else movement
-
-
-def register(ledger: ProviderLedger, faults: Faults, provider: str, day: date) -> str:
-    """The register as CSV: captures and refunds that ended on that day."""
+def _pieces(columns: list[str], rows: Iterable[tuple[str, ...]]) -> Iterator[bytes]:
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for order, operation in with_statement_faults(
-        movements(ledger.newest(provider, (math.inf, _LAST))), provider, faults
-    ):
-        ended = datetime.fromtimestamp(operation.updated, timezone(MOSCOW))
-        if ended.date() != day:
-            continue
-        fee = 0 if operation.type == "REFUND" else operation.amount * FEE_PER_MILLE // 1000
-        writer.writerow(
-            {
-                "type": operation.type,
-                "order_id": order.order_id,
-                "operation_id": operation.id,
-                "merchant_operation_id": operation.key or order.details.get("order_id") or "",
-                "amount": to_decimal_string(operation.amount, order.currency),
-                "fee": to_decimal_string(fee, order.currency),
-                "currency": order.currency,
-                "time": ended.isoformat(),
-            }
-        )
-    return text.getvalue()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for number, row in enumerate(rows, 1):
+        writer.writerow(row)
+        if number % _PIECE_LINES == 0:
+            yield text.getvalue().encode()
+            text.seek(0)
+            text.truncate()
+    yield text.getvalue().encode()
 
 
-def _with_wrong_amount(movement: Movement) -> Movement:
-    order, operation = movement
-    wrong = msgspec.structs.replace(operation, amount=operation.amount + OFF)
-    if operation.type == "REFUND":
-        return Movement(order, wrong)
-    return Movement(msgspec.structs.replace(order, captured=order.captured + OFF), wrong)
-
-
-def _invented(movement: Movement) -> Movement:
-    """An invented movement like this one, of an order that does not exist."""
-    order, operation = movement
-    unnamed = {**operation.details, "metadata": {}}
-    invented = msgspec.structs.replace(operation, id=_another(operation.id), key=None, details=unnamed)
-    id = _another(order.order_id)
-    details = {**order.details, "metadata": {}, "charge_metadata": {}, "client_reference_id": None, "order_id": id}
-    return Movement(msgspec.structs.replace(order, order_id=id, operations=[invented], details=details), invented)
-
-
-def _another(id: str) -> str:
-    """An id like this one; the same each time."""
-    kind, underscore, _ = id.rpartition("_")
-    return f"{kind}{underscore}{uuid.uuid5(_INVENTED, id)}"
+def spoilt(answer: web.Response, fault: str | None, absent: web.Response) -> web.Response:
+    """A list that serves as a statement, with the fault of its day. ``absent``: the answer where there is none yet."""
+    assert isinstance(answer.body, bytes)
+    match fault:
+        case "register_absent":
+            return absent
+        case "register_truncated":
+            return web.Response(body=answer.body[: len(answer.body) // 2], content_type="application/json")
+        case "register_columns":
+            body = answer.body.replace(b'"amount":', b'"sum":')
+            return web.Response(body=body, content_type="application/json")
+        case _:
+            return answer

@@ -1,15 +1,19 @@
 """The Stripe adapter: Checkout Sessions, PaymentIntents, refunds and webhook events."""
 
-from collections.abc import AsyncIterator
-from datetime import date
+from collections.abc import AsyncIterator, Sequence
+from datetime import date, timedelta
+from functools import partial
 from typing import ClassVar, Final
 
 from billing.messages import Observation, ProviderRequest
 from billing.reasons import Reason
 from billing.vocabulary import Action, Outcome
-from providers.base import CallResult, Capabilities, ParsedCallback, StatementLine
+from providers.base import CallResult, Capabilities, ParsedCallback
 from providers.http import CLOCKS_DIFFER, CallEnded, CallLimits, HttpProvider
-from providers.stripe import requests, responses
+from providers.settlement import Settlement
+from providers.statement_calls import StatementCalls
+from providers.statements import Part, StatementPage, windows
+from providers.stripe import requests, responses, statements
 from providers.stripe.api import Api, mode_of
 from providers.stripe.objects import PaymentIntent, Refund, Session
 from providers.stripe.settings import StripeSettings
@@ -17,6 +21,8 @@ from providers.stripe.webhook import parse
 
 SESSION: Final = "cs_"
 INTENT: Final = "pi_"
+TRANSACTIONS: Final = "balance_transactions"
+PAYOUT: Final = "payout"
 
 
 class Stripe(HttpProvider):
@@ -49,9 +55,26 @@ class Stripe(HttpProvider):
     """
 
     name: ClassVar[str] = "stripe"
-    capabilities = Capabilities(currencies=None, step=requests.STEP, declines_are_final=False)
+    capabilities = Capabilities(
+        currencies=None,
+        settlement=Settlement(
+            zone="Etc/UTC",
+            source="api",
+            ready_after=timedelta(hours=3),
+            absent_after=timedelta(hours=24),
+            reread=3,
+            late=1,
+            late_refunds=5,
+            # Half of the 25 calls a second that it allows to one list.
+            calls_per_s=12.0,
+        ),
+        step=requests.STEP,
+        declines_are_final=False,
+    )
 
     def __init__(self, settings: StripeSettings, limits: CallLimits) -> None:
+        self.capabilities = settings.narrow(type(self).capabilities)
+        self._statements = StatementCalls(self.capabilities.settlement.calls_per_s)
         self._api = Api(settings.url, settings.secret_key.get_secret_value(), limits)
         self._live = mode_of(settings.secret_key.get_secret_value())
         super().__init__(self._api, limits)
@@ -59,11 +82,28 @@ class Stripe(HttpProvider):
     def parse_callback(self, body: bytes) -> ParsedCallback:
         return parse(body, live=self._live)
 
-    async def _statement(self, day: date) -> AsyncIterator[StatementLine]:
-        start, end = self.capabilities.business_day(day)
-        async for transaction in self._api.transactions(int(start.timestamp()), int(end.timestamp())):
-            if (line := responses.line(transaction)) is not None:
-                yield line
+    def parts(self, day: date) -> Sequence[Part]:
+        return [
+            Part(
+                day,
+                TRANSACTIONS,
+                {"created[gte]": str(int(start.timestamp())), "created[lt]": str(int(end.timestamp()))},
+            )
+            for start, end in windows(*self.capabilities.settlement.business_day(day))
+        ]
+
+    def payout(self, payout_ref: str, day: date) -> Part | None:
+        """Only what an automatic payout consists of is listed."""
+        return Part(day, TRANSACTIONS, {PAYOUT: payout_ref})
+
+    def pages(self, part: Part, after: str | None = None) -> AsyncIterator[StatementPage]:
+        return self._statements.pages(partial(self._page, part), after)
+
+    async def _page(self, part: Part, after: str | None) -> StatementPage:
+        transactions, following = await self._api.transactions(part.filters, after)
+        payout_ref = part.filters.get(PAYOUT)
+        lines = (statements.line(transaction, payout_ref, live=self._live) for transaction in transactions)
+        return StatementPage(tuple(lines), following)
 
     async def _perform(self, request: ProviderRequest) -> CallResult:
         key = str(request.operation_id)

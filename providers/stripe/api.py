@@ -1,13 +1,14 @@
 """Stripe's API over HTTP: calls, idempotency keys, lists."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
 from providers.base import CallResult
 from providers.http import ApiClient, CallLimits
 from providers.stripe import responses
-from providers.stripe.objects import BalanceTransaction, Page, PaymentIntent, Refund, Session
+from providers.stripe.objects import Page, PaymentIntent, Refund, Session
 from providers.stripe.requests import OPERATION, encode
+from providers.stripe.statements import BalanceTransaction
 
 #: The version that our structs are written for; without it the account's default answers. Earlier ones make a Refund of
 #: what a partial capture releases.
@@ -60,10 +61,13 @@ class Api(ApiClient):
                 return intent
         return None
 
-    def transactions(self, start: int, end: int) -> AsyncIterator[BalanceTransaction]:
-        """Every movement on the balance from ``start`` on and before ``end`` (Unix seconds), with its source."""
-        query = {"created[gte]": str(start), "created[lt]": str(end), "expand[]": "data.source"}
-        return self._list("/v1/balance_transactions", query, Page, BalanceTransaction, whole=True)
+    async def transactions(
+        self, filters: Mapping[str, str], after: str | None
+    ) -> tuple[list[BalanceTransaction], str | None]:
+        """A page of the movements on the balance with their sources, from the cursor ``after`` on, and the cursor of the
+        next one."""
+        query = {**filters, "expand[]": "data.source"}
+        return await self._page("/v1/balance_transactions", query, Page, BalanceTransaction, after)
 
 
 def mode_of(secret_key: str) -> bool | None:

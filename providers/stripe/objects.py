@@ -1,7 +1,7 @@
 """The fields of Stripe's objects that we read."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 import msgspec
 
@@ -35,8 +35,8 @@ def id_of(reference: Reference) -> str | None:
     return reference.id if isinstance(reference, Named) else reference
 
 
-class _WithMetadata(msgspec.Struct, kw_only=True):
-    """``metadata``: null is documented."""
+class WithMetadata(msgspec.Struct, kw_only=True):
+    """An object with ``metadata``; null is documented."""
 
     metadata: dict[str, str] | None = None
 
@@ -68,7 +68,7 @@ class Attempt(Named):
     created: UnixSeconds | None = None
 
 
-class PaymentIntent(_WithMetadata):
+class PaymentIntent(WithMetadata):
     """A payment. Amounts in minor units. ``latest_charge`` exists after the first attempt to charge."""
 
     id: str
@@ -106,7 +106,7 @@ class _Movement(msgspec.Struct):
     reporting_category: str | None = None
 
 
-class Refund(_WithMetadata):
+class Refund(WithMetadata):
     """A refund. ``amount``: minor units; ``status``: null is documented; ``balance_transaction``: the movement on the
     balance, where the caller expands it."""
 
@@ -127,7 +127,7 @@ class Refund(_WithMetadata):
         return isinstance(movement, _Movement) and movement.reporting_category == PARTIAL_CAPTURE
 
 
-class Charge(_WithMetadata):
+class Charge(WithMetadata):
     """An attempt to charge; carries the metadata that its PaymentIntent had then."""
 
     id: str
@@ -135,37 +135,19 @@ class Charge(_WithMetadata):
     payment_intent: Reference = None
 
 
-class Source(_WithMetadata):
-    """The cause of a movement: a charge or a refund; other causes may lack their fields."""
-
-    id: str
-    payment_intent: Reference = None
-
-
-class BalanceTransaction(msgspec.Struct):
-    """A movement on the balance. ``amount`` and ``fee``: minor units, debits negative."""
-
-    id: str
-    object: Literal["balance_transaction"]
-    type: str
-    amount: int
-    fee: int
-    currency: str
-    created: UnixSeconds
-    source: Source | None = None
-    reporting_category: str | None = None
-
-
 class Page(msgspec.Struct):
     """A page of a list, the newest first. The next one starts after the last object's id."""
+
+    CURSOR: ClassVar = "starting_after"
 
     object: Literal["list"]
     has_more: bool
     items: list[msgspec.Raw] = msgspec.field(name="data")
 
-    def next_query(self) -> dict[str, str] | None:
-        """The query parameters of the next page; ``None`` after the last one."""
-        return {"starting_after": msgspec.json.decode(self.items[-1], type=Named).id} if self.has_more else None
+    @property
+    def next_cursor(self) -> str | None:
+        """Where the next page begins; ``None`` after the last one."""
+        return msgspec.json.decode(self.items[-1], type=Named).id if self.has_more else None
 
 
 class Refusal(msgspec.Struct):

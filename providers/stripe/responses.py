@@ -1,23 +1,21 @@
 """Stripe's answers as outcomes and observations."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from typing import Final, Literal
+from datetime import datetime
+from typing import Final
 
 import msgspec
 
 from billing.messages import Observation, ObservedOperation, ProviderReason
 from billing.reasons import Reason, http_reason
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
-from providers.base import CallResult, StatementLine, own_id
+from providers.base import CallResult, own_id
 from providers.http import OK, by_status
 from providers.own_words import provider_reason
 from providers.reading import read_json
 from providers.stripe import requests
 from providers.stripe.objects import (
-    PARTIAL_CAPTURE,
     Attempt,
-    BalanceTransaction,
     Failure,
     PaymentIntent,
     Refund,
@@ -27,13 +25,6 @@ from providers.stripe.objects import (
     moment,
 )
 
-#: ``type`` of a movement on the balance → what it is in a statement.
-STATEMENT_KINDS: Final[dict[str, Literal["charge", "refund"]]] = {
-    "charge": "charge",
-    "payment": "charge",
-    "payment_refund": "refund",
-    "refund": "refund",
-}
 HOUR_S: Final = 3_600
 DAY_S: Final = 24 * HOUR_S
 NOT_FOUND: Final = 404
@@ -276,20 +267,3 @@ def _last_failure(intent: PaymentIntent | None) -> str | None:
 def _own_words(intent: PaymentIntent | None) -> ProviderReason | None:
     failure = None if intent is None else intent.last_payment_error
     return None if failure is None else failure.in_own_words
-
-
-def line(transaction: BalanceTransaction) -> StatementLine | None:
-    """A movement that a payment made; ``None``: payouts, adjustments, what a partial capture released and the like."""
-    kind = STATEMENT_KINDS.get(transaction.type)
-    if kind is None or transaction.source is None or transaction.reporting_category == PARTIAL_CAPTURE:
-        return None
-    source = transaction.source
-    return StatementLine(
-        kind=kind,
-        references=tuple(ref for ref in (source.named(requests.OPERATION), id_of(source.payment_intent)) if ref),
-        provider_ref=transaction.id,
-        amount=abs(transaction.amount),
-        fee=transaction.fee,
-        currency=transaction.currency.upper(),
-        at=datetime.fromtimestamp(transaction.created, UTC),
-    )

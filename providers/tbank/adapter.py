@@ -1,7 +1,7 @@
 """The T-Bank adapter: internet acquiring, API v2."""
 
-from collections.abc import AsyncIterator, Mapping
-from datetime import date
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any, ClassVar
 
 import msgspec
@@ -9,16 +9,16 @@ import msgspec
 from billing.messages import ProviderRequest
 from billing.reasons import Reason
 from billing.vocabulary import Action, Outcome, PaymentStatus
-from providers import statements
 from providers.base import (
-    MOSCOW,
     CallResult,
     Capabilities,
     ParsedCallback,
-    StatementLine,
     Unsupported,
 )
 from providers.http import CallEnded, CallLimits, HttpProvider
+from providers.registers import Register, load_map
+from providers.settlement import MOSCOW, Settlement
+from providers.statements import Part, StatementPage
 from providers.tbank import requests, responses, webhook
 from providers.tbank.api import Api
 from providers.tbank.responses import Answer
@@ -58,19 +58,35 @@ class TBank(HttpProvider):
     """
 
     name: ClassVar[str] = "tbank"
-    capabilities = Capabilities(currencies=frozenset({requests.CURRENCY}), day=MOSCOW, reports_failed_refunds=False)
+    capabilities = Capabilities(
+        currencies=frozenset({requests.CURRENCY}),
+        settlement=Settlement(
+            zone=MOSCOW,
+            source="file",
+            ready_after=timedelta(hours=12),
+            absent_after=timedelta(hours=36),
+            reread=3,
+            late=2,
+            late_refunds=10,
+        ),
+        reports_failed_refunds=False,
+    )
 
     def __init__(self, settings: TBankSettings, limits: CallLimits) -> None:
+        self.capabilities = settings.narrow(type(self).capabilities)
         self._receipts = requests.Receipts(settings.taxation, requests.TAX_CODES | settings.tax_codes)
-        self._registers_url = settings.registers_url
+        self._register = Register(settings.registers_url, load_map(settings.registers_map or "tbank"))
         self._api = Api(settings.url, settings.terminal_key, settings.password.get_secret_value(), limits)
         super().__init__(self._api, limits)
 
     def parse_callback(self, body: bytes) -> ParsedCallback:
         return webhook.parse(body)
 
-    def _statement(self, day: date) -> AsyncIterator[StatementLine]:
-        return statements.read(self._api.session, self._registers_url, day)
+    def parts(self, day: date) -> Sequence[Part]:
+        return self._register.parts(day)
+
+    def pages(self, part: Part, after: str | None = None) -> AsyncIterator[StatementPage]:
+        return self._register.pages(self._api.session, part, after)
 
     async def _perform(self, request: ProviderRequest) -> CallResult:
         match request.action:

@@ -29,6 +29,8 @@ class TBankSettings(TBankCallbackSettings):
 
     registers_url: str = ""
     """Base URL of the console's registers, ``<url>/<YYYY-MM-DD>.csv``. Empty: there are none."""
+    registers_map: str = ""
+    """The file (TOML) that says what the registers' columns mean. Empty: ``providers/registers/maps/tbank.toml``."""
     taxation: str = "osn"
     """The shop's system of taxation, as receipts name it: osn, usn_income, usn_income_outcome, esn, patent."""
     tax_codes: dict[str, str] = Field(default_factory=dict)

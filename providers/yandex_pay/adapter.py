@@ -1,21 +1,21 @@
 """The Yandex Pay adapter: merchant API v1 (orders, capture, cancel, rollback) and v2 (refund)."""
 
-from collections.abc import AsyncIterator
-from datetime import date
+from collections.abc import AsyncIterator, Sequence
+from datetime import date, timedelta
 from typing import ClassVar
 
 from billing.messages import Observation, ProviderRequest
 from billing.reasons import Reason
 from billing.vocabulary import Action, Outcome
-from providers import statements
 from providers.base import (
-    MOSCOW,
     CallResult,
     Capabilities,
     ParsedCallback,
-    StatementLine,
 )
 from providers.http import CallEnded, CallLimits, HttpProvider
+from providers.registers import Register, load_map
+from providers.settlement import MOSCOW, Settlement
+from providers.statements import Part, StatementPage
 from providers.yandex_pay import requests, responses
 from providers.yandex_pay.api import Api
 from providers.yandex_pay.settings import YandexPaySettings
@@ -46,20 +46,35 @@ class YandexPay(HttpProvider):
     """
 
     name: ClassVar[str] = "yandex-pay"
-    capabilities = Capabilities(currencies=frozenset({"RUB"}), minimum={"RUB": 100}, day=MOSCOW)
+    capabilities = Capabilities(
+        currencies=frozenset({"RUB"}),
+        settlement=Settlement(
+            zone=MOSCOW,
+            source="file",
+            ready_after=timedelta(hours=12),
+            absent_after=timedelta(hours=36),
+            reread=3,
+            late=2,
+            late_refunds=5,
+        ),
+        minimum={"RUB": 100},
+    )
 
     def __init__(self, settings: YandexPaySettings, limits: CallLimits) -> None:
         self.capabilities = settings.narrow(type(self).capabilities)
         self._taxes = requests.TAX_CODES | settings.tax_codes
-        self._registers_url = settings.registers_url
+        self._register = Register(settings.registers_url, load_map(settings.registers_map or "yandex_pay"))
         self._api = Api(settings.url, settings.api_key.get_secret_value(), limits)
         super().__init__(self._api, limits)
 
     def parse_callback(self, body: bytes) -> ParsedCallback:
         return parse(body)
 
-    def _statement(self, day: date) -> AsyncIterator[StatementLine]:
-        return statements.read(self._api.session, self._registers_url, day)
+    def parts(self, day: date) -> Sequence[Part]:
+        return self._register.parts(day)
+
+    def pages(self, part: Part, after: str | None = None) -> AsyncIterator[StatementPage]:
+        return self._register.pages(self._api.session, part, after)
 
     async def _perform(self, request: ProviderRequest) -> CallResult:
         id, order = request.operation_id, f"/v1/orders/{request.order_ref}"

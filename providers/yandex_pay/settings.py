@@ -24,7 +24,7 @@ class YandexPayCallbackSettings(ProviderSettings):
     """How the merchant is set up at Yandex Pay: there it holds for all payments, so those of the other mode are refused."""
 
     def narrow(self, capabilities: Capabilities) -> Capabilities:
-        return msgspec.structs.replace(capabilities, capture_modes=frozenset({self.capture_mode}))
+        return msgspec.structs.replace(super().narrow(capabilities), capture_modes=frozenset({self.capture_mode}))
 
 
 class YandexPaySettings(YandexPayCallbackSettings):
@@ -35,3 +35,5 @@ class YandexPaySettings(YandexPayCallbackSettings):
     """Overrides and additions to the tax code table, as JSON: {"vat22": 11}."""
     registers_url: str = ""
     """Base URL of the console's registers, ``<url>/<YYYY-MM-DD>.csv``. Empty: there are none."""
+    registers_map: str = ""
+    """The file (TOML) that says what the registers' columns mean. Empty: ``providers/registers/maps/yandex_pay.toml``."""

@@ -1,23 +1,20 @@
 """The YooKassa adapter: API v3 (payments, refunds), notifications."""
 
-from collections.abc import AsyncIterator
-from datetime import date
+from collections.abc import AsyncIterator, Sequence
+from datetime import date, timedelta
+from functools import partial
 from typing import ClassVar
 
 from billing.messages import Observation, ObservedOperation, ProviderRequest
 from billing.reasons import Reason
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome
-from providers.base import (
-    MOSCOW,
-    CallResult,
-    Capabilities,
-    ParsedCallback,
-    StatementLine,
-    Unsupported,
-)
+from providers.base import CallResult, Capabilities, ParsedCallback, Unsupported
 from providers.http import CLOCKS_DIFFER, CallEnded, CallLimits, HttpProvider
-from providers.yookassa import requests, responses, webhook
-from providers.yookassa.api import Api
+from providers.settlement import MOSCOW, Settlement
+from providers.statement_calls import StatementCalls
+from providers.statements import Part, StatementLine, StatementPage, windows
+from providers.yookassa import requests, responses, statements, webhook
+from providers.yookassa.api import Api, between
 from providers.yookassa.receipts import TAX_CODES
 from providers.yookassa.responses import Payment, Refund
 from providers.yookassa.settings import YooKassaSettings
@@ -46,9 +43,25 @@ class YooKassa(HttpProvider):
     """
 
     name: ClassVar[str] = "yookassa"
-    capabilities = Capabilities(currencies=frozenset({"RUB"}), day=MOSCOW)
+    capabilities = Capabilities(
+        currencies=frozenset({"RUB"}),
+        settlement=Settlement(
+            zone=MOSCOW,
+            source="api",
+            ready_after=timedelta(hours=2),
+            absent_after=timedelta(hours=12),
+            reread=7,
+            late=1,
+            late_refunds=7,
+            refunds_dated_by="creation",
+            # It publishes no limit: half of ten calls a second.
+            calls_per_s=5.0,
+        ),
+    )
 
     def __init__(self, settings: YooKassaSettings, limits: CallLimits) -> None:
+        self.capabilities = settings.narrow(type(self).capabilities)
+        self._statements = StatementCalls(self.capabilities.settlement.calls_per_s)
         self._taxes = TAX_CODES | settings.tax_codes
         self._api = Api(settings.url, settings.shop_id, settings.secret_key.get_secret_value(), limits)
         super().__init__(self._api, limits)
@@ -56,14 +69,27 @@ class YooKassa(HttpProvider):
     def parse_callback(self, body: bytes) -> ParsedCallback:
         return webhook.parse(body)
 
-    async def _statement(self, day: date) -> AsyncIterator[StatementLine]:
-        start, end = self.capabilities.business_day(day)
-        async for payment in self._api.captured(start, end):
-            if (line := responses.charge_line(payment)) is not None:
-                yield line
-        async for refund in self._api.refunded(start, end):
-            if (line := responses.refund_line(refund)) is not None:
-                yield line
+    def parts(self, day: date) -> Sequence[Part]:
+        hours = windows(*self.capabilities.settlement.business_day(day))
+        captured = [Part(day, statements.PAYMENTS, between("captured_at", *hour)) for hour in hours]
+        # The list knows only when a refund was asked for; those that are not done yet are read singly, by their ids.
+        succeeded = {"status": statements.SUCCEEDED}
+        refunded = [Part(day, statements.REFUNDS, between("created_at", *hour) | succeeded) for hour in hours]
+        return (*captured, *refunded)
+
+    def pages(self, part: Part, after: str | None = None) -> AsyncIterator[StatementPage]:
+        return self._statements.pages(partial(self._page, part), after)
+
+    async def refund(self, provider_ref: str) -> StatementLine | None:
+        refund = await self._statements.call(partial(self._api.refund, provider_ref))
+        return statements.refund_line(refund) if refund.status == statements.SUCCEEDED else None
+
+    async def _page(self, part: Part, after: str | None) -> StatementPage:
+        if part.list == statements.PAYMENTS:
+            payments, following = await self._api.page(part.list, part.filters, statements.CapturedPayment, after)
+            return StatementPage(tuple(map(statements.charge_line, payments)), following)
+        refunds, following = await self._api.page(part.list, part.filters, Refund, after)
+        return StatementPage(tuple(map(statements.refund_line, refunds)), following)
 
     async def _perform(self, request: ProviderRequest) -> CallResult:
         key, payment = str(request.operation_id), f"/payments/{request.order_ref}"

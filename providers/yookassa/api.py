@@ -1,6 +1,6 @@
 """YooKassa's API over HTTP: calls, idempotency keys, lists."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -45,13 +45,15 @@ class Api(ApiClient):
                 return payment
         return None
 
-    def captured(self, start: datetime, end: datetime) -> AsyncIterator[Payment]:
-        """Every payment captured from ``start`` on and before ``end``."""
-        return self._list("/payments", _between("captured_at", start, end), Page, Payment, whole=True)
+    async def refund(self, refund_id: str) -> Refund:
+        """GET /refunds/{id}."""
+        return await self._call("GET", f"/refunds/{refund_id}", Refund)
 
-    def refunded(self, start: datetime, end: datetime) -> AsyncIterator[Refund]:
-        """Every refund requested from ``start`` on and before ``end``."""
-        return self._list("/refunds", _between("created_at", start, end), Page, Refund, whole=True)
+    async def page(
+        self, path: str, filters: Mapping[str, str], item: type[T], after: str | None
+    ) -> tuple[list[T], str | None]:
+        """One page of a list, from the cursor ``after`` on, and the cursor of the next one."""
+        return await self._page(f"/{path}", filters, Page, item, after)
 
 
 def rfc3339(moment: datetime) -> str:
@@ -59,5 +61,6 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _between(field: str, start: datetime, end: datetime) -> dict[str, str]:
+def between(field: str, start: datetime, end: datetime) -> dict[str, str]:
+    """The filters for what a field dates from ``start`` on and before ``end``."""
     return {f"{field}.gte": rfc3339(start), f"{field}.lt": rfc3339(end)}

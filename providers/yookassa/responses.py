@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 import msgspec
 
@@ -11,7 +11,7 @@ from billing.messages import Observation, ObservedOperation, ProviderReason
 from billing.money import from_decimal_string
 from billing.reasons import Reason
 from billing.vocabulary import OperationStatus, OperationType, Outcome, PaymentStatus
-from providers.base import CallResult, StatementLine, own_id
+from providers.base import CallResult, own_id
 from providers.http import OK, RETRY_AFTER_MAX_S, by_status
 from providers.own_words import provider_reason
 from providers.reading import read_json
@@ -47,7 +47,13 @@ RELEASED: Final = frozenset({"canceled_by_merchant", "expired_on_capture"})
 KEY: Final = "idempotence-key"
 
 
-class _Amount(msgspec.Struct):
+#: A time with its zone.
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class Amount(msgspec.Struct):
+    """A MonetaryAmount."""
+
     value: str
     currency: str
 
@@ -106,9 +112,9 @@ class Payment(msgspec.Struct):
 
     id: str
     status: Literal["pending", "waiting_for_capture", "succeeded", "canceled"]
-    amount: _Amount
-    refunded_amount: _Amount | None = None
-    income_amount: _Amount | None = None
+    amount: Amount
+    refunded_amount: Amount | None = None
+    income_amount: Amount | None = None
     captured_at: datetime | None = None
     expires_at: datetime | None = None
     confirmation: _Confirmation | None = None
@@ -122,9 +128,9 @@ class Refund(msgspec.Struct):
 
     id: str
     status: Literal["pending", "succeeded", "canceled"]
-    amount: _Amount
+    amount: Amount
     payment_id: str
-    created_at: datetime
+    created_at: Moment
     cancellation_details: _Cancellation | None = None
     metadata: dict[str, str | None] | None = None
 
@@ -132,12 +138,10 @@ class Refund(msgspec.Struct):
 class Page(msgspec.Struct):
     """A page of a list, the newest first. ``next_cursor``: where the next one begins."""
 
+    CURSOR: ClassVar = "cursor"
+
     items: list[msgspec.Raw]
     next_cursor: str | None = None
-
-    def next_query(self) -> dict[str, str] | None:
-        """The query parameters of the next page; ``None`` after the last one."""
-        return None if self.next_cursor is None else {"cursor": self.next_cursor}
 
 
 class _Error(msgspec.Struct):
@@ -288,39 +292,3 @@ def _declined(details: _Cancellation | None, ref: str, reasons: Mapping[str, Rea
         return CallResult(Outcome.DECLINED, ref, reason=Reason.DECLINED)
     reason = reasons.get(details.reason, Reason.DECLINED)
     return CallResult(Outcome.DECLINED, ref, reason=reason, provider_reason=details.in_own_words)
-
-
-def charge_line(payment: Payment) -> StatementLine | None:
-    """A capture; ``None`` without one. The fee is the part that does not reach us."""
-    if payment.captured_at is None or payment.status != "succeeded":
-        return None
-    amount, income = payment.amount.minor, payment.income_amount
-    return StatementLine(
-        kind="charge",
-        references=_references(payment.metadata, payment.id),
-        provider_ref=payment.id,
-        amount=amount,
-        fee=None if income is None else amount - income.minor,
-        currency=payment.amount.currency,
-        at=payment.captured_at,
-    )
-
-
-def refund_line(refund: Refund) -> StatementLine | None:
-    """A refund that succeeded; ``None`` otherwise. The list has the time of the request, not of the end."""
-    if refund.status != "succeeded":
-        return None
-    return StatementLine(
-        kind="refund",
-        references=_references(refund.metadata, refund.payment_id),
-        provider_ref=refund.id,
-        amount=refund.amount.minor,
-        fee=None,
-        currency=refund.amount.currency,
-        at=refund.created_at,
-    )
-
-
-def _references(metadata: dict[str, str | None] | None, payment_id: str) -> tuple[str, ...]:
-    ours = (metadata or {}).get(OPERATION)
-    return (payment_id,) if ours is None else (ours, payment_id)

@@ -93,7 +93,10 @@ class ProviderWorld:
 
     def make_adapter(self, **changes: Any) -> Provider:
         """An adapter of the provider that this world is about. ``changes``: to its settings."""
-        settings = self.provider_settings[self.provider].model_copy(update=changes)
+        # The sandbox limits nobody's lists.
+        settings = self.provider_settings[self.provider].model_copy(
+            update={"settlement": {"calls_per_s": 1000.0}, **changes}
+        )
         adapter: Provider = self.plugin.provider(settings, self.limits)
         return adapter
 
@@ -134,6 +137,7 @@ class ProviderWorld:
         """The provider runs meanwhile."""
         sandbox = Sandbox(self.settings, self.provider_settings)
         self.imitation = sandbox.imitations[self.provider]
+        self.ledger = sandbox.ledger
         server = TestServer(sandbox.app(), port=self.sandbox_port)
         await server.start_server()
         yield

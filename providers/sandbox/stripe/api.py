@@ -2,7 +2,7 @@
 
 import math
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final
 
 from aiohttp import web
@@ -11,7 +11,7 @@ from providers.sandbox import json_http
 from providers.sandbox.context import SandboxContext
 from providers.sandbox.imitation import Imitation
 from providers.sandbox.replays import KeyReused, Replays, digest
-from providers.sandbox.statements import movements, with_statement_faults
+from providers.sandbox.statements import Stated, spoilt
 from providers.sandbox.stripe import lists, parameters, serializers
 from providers.sandbox.stripe.model import Payments
 from providers.sandbox.stripe.parameters import Refused
@@ -24,8 +24,6 @@ MAX_KEY: Final = 255
 #: Kept for at least 24 hours, as documented; in seconds.
 IDEMPOTENCY_S: Final = 86_400.0
 SHOULD_RETRY: Final = "Stripe-Should-Retry"
-#: Operations that move money on the balance.
-MOVES: Final = ("CAPTURE", "REFUND", "REVERSAL")
 #: After every id of letters and digits.
 LAST: Final = "~"
 
@@ -45,6 +43,7 @@ class StripeApi:
         self._payments = payments
         self._ledger = context.ledger
         self._faults = context.faults
+        self._statements = context.statements
         self._replays = Replays(PROVIDER, context.ledger, IDEMPOTENCY_S)
         self._authorization = f"Bearer {settings.secret_key.get_secret_value()}"
         self._under_way: set[str] = set()
@@ -67,17 +66,22 @@ class StripeApi:
             web.post(refunds, self._writes("refund", self._refund)),
             web.get(refunds, self._reads(self._refunds)),
             web.get(f"{refunds}/{{id}}", self._reads(self._read_refund)),
-            web.get(f"{PREFIX}/v1/balance_transactions", self._reads(self._transactions)),
+            web.get(f"{PREFIX}/v1/balance_transactions", self._reads(self._transactions, is_statement=True)),
         ]
 
-    def _reads(self, read: Read) -> Handler:
+    def _reads(self, read: Read, *, is_statement: bool = False) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
             if request.headers.get("Authorization") != self._authorization:
                 return _unknown_key()
             if (struck := await self._faults.before(request, self._imitation, "inquire")) is not None:
                 return struck
             try:
-                answer = json_http.answer(read(request, parameters.decode(request.query_string)))
+                params = parameters.decode(request.query_string)
+                answer = json_http.answer(read(request, params))
+                if is_statement and "created" in params:
+                    fault = self._statements.file_fault(PROVIDER, lists.stretch(params)[0])
+                    absent = _error("invalid_request_error", "the data are not complete yet", "resource_missing")
+                    answer = spoilt(answer, fault, error(404, absent))
             except Refused as refused:
                 answer = error(refused.status, refused.error)
             return await self._faults.after(self._imitation, "inquire") or answer
@@ -204,8 +208,16 @@ class StripeApi:
         return lists.page(_path(request), rows, params)
 
     def _transactions(self, request: web.Request, params: Params) -> dict[str, Any]:
-        found = with_statement_faults(movements(self._orders(), MOVES), PROVIDER, self._faults)
-        rows = lists.transactions(found, expanded="data.source" in _expand(params))
+        if "payout" in params:
+            found: Iterator[Stated] = (
+                Stated(each, each) for each in self._ledger.movements.of_payout(params["payout"])
+            )
+        else:
+            found = self._statements.lines(
+                PROVIDER, *lists.stretch(params), is_first_page="starting_after" not in params
+            )
+        expanded = "data.source" in _expand(params)
+        rows = [lists.transaction(self._ledger, stated, expanded=expanded) for stated in found]
         for name in ("type", "source", "currency"):
             if name in params:
                 rows = [row for row in rows if row[name] == params[name] or _is_of(row[name], params[name])]

@@ -1,6 +1,7 @@
 """Stripe as the rest of the sandbox sees it."""
 
 import time
+import uuid
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
@@ -10,7 +11,7 @@ from providers.sandbox.console import ConsoleAct
 from providers.sandbox.context import SandboxContext
 from providers.sandbox.imitation import CallbackRequest, Imitation, Line
 from providers.sandbox.ledger import Order
-from providers.sandbox.stripe import api
+from providers.sandbox.stripe import api, serializers
 from providers.sandbox.stripe.api import IDEMPOTENCY_S, StripeApi
 from providers.sandbox.stripe.model import Payments
 from providers.sandbox.stripe.requests import PROVIDER
@@ -33,6 +34,9 @@ class StripeImitation(Imitation):
 
     def routes(self) -> list[web.RouteDef]:
         return self._api.routes()
+
+    def new_order_id(self) -> str:
+        return f"{serializers.INTENT}{uuid.uuid4().hex}"
 
     def pay(self, order: Order) -> bool:
         return self._payments.pay(order)

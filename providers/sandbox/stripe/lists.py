@@ -1,11 +1,14 @@
 """Stripe's list calls: pages, filters by time, and the movements on the balance."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from providers.sandbox.ledger import Operation, Order
-from providers.sandbox.statements import Movement
+import msgspec
+
+from providers.sandbox.ledger import ProviderLedger
+from providers.sandbox.statements import FOREVER, Stated
 from providers.sandbox.stripe import parameters, serializers
+from providers.statements import LineKind
 
 DEFAULT_LIMIT: Final = 10
 LIMITS: Final = range(1, 101)
@@ -27,15 +30,30 @@ def page(path: str, found: Sequence[dict[str, Any]], params: Mapping[str, Any]) 
     return {"object": "list", "url": path, "data": chosen[:limit], "has_more": len(chosen) > limit}
 
 
-def transactions(found: Iterable[Movement], *, expanded: bool) -> list[dict[str, Any]]:
-    """Movements on the balance. ``expanded``: with their whole source."""
-    return [_transaction(order, operation, expanded=expanded) for order, operation in found]
+def stretch(params: Mapping[str, Any]) -> tuple[float, float]:
+    """A stretch of time, Unix seconds, that holds what ``created`` asks for."""
+    bounds = _bounds(params)
+    end = min(bounds.get("lt", FOREVER), bounds.get("lte", FOREVER) + 1)
+    return float(max(bounds.get("gte", 0), bounds.get("gt", 0))), float(end)
 
 
-def _transaction(order: Order, operation: Operation, *, expanded: bool) -> dict[str, Any]:
-    gives_back = serializers.is_refund(operation)
-    source = serializers.refund(order, operation) if gives_back else serializers.charge(order)
-    return serializers.transaction(order, operation, source if expanded else source["id"])
+def transaction(ledger: ProviderLedger, stated: Stated, *, expanded: bool) -> dict[str, Any]:
+    """A movement on the balance. ``expanded``: with its whole source."""
+    movement, order = stated.movement, ledger.find(stated.of.order_id)
+    operation = None if order is None else next((o for o in order.operations if o.id == stated.of.operation_id), None)
+    source: dict[str, Any] = {"id": movement.payout or f"dp_{movement.id}", "object": "payout"}
+    if order is not None:
+        if stated.is_invented:
+            unnamed = {**order.details, "charge_metadata": {}}
+            order = msgspec.structs.replace(order, order_id=movement.order_id, details=unnamed)
+        source = serializers.charge(order)
+        if operation is not None and serializers.is_refund(operation):
+            source = serializers.refund(order, operation)
+            source |= {"metadata": {}} if stated.is_invented else {}
+        elif operation is None and movement.kind is not LineKind.CHARGE:
+            source = serializers.dispute(order, movement)
+        source |= {"currency": movement.currency.lower()}
+    return serializers.transaction(stated, source if expanded else source["id"])
 
 
 def _bounds(params: Mapping[str, Any]) -> dict[str, int]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from providers.sandbox import console
-from providers.sandbox.changes import Changes
+from providers.sandbox.changes import Changes, Terms
 from providers.sandbox.console import ConsoleAct
 from providers.sandbox.context import SandboxContext
 from providers.sandbox.imitation import is_payable
@@ -28,7 +28,7 @@ class Payments:
     the customer may try another one."""
 
     def __init__(self, context: SandboxContext) -> None:
-        self.changes = Changes(PROVIDER, context)
+        self.changes = Changes(PROVIDER, context, Terms(serializers.FEE_PER_MILLE, serializers.FEE_FIXED))
         self._faults = context.faults
         self._on_opened = context.on_opened
         self._payment_url = context.payment_url

@@ -11,6 +11,9 @@ from typing import Any, Final
 import msgspec
 
 from providers.sandbox.ledger import Operation, Order
+from providers.sandbox.movements import Movement
+from providers.sandbox.statements import Stated
+from providers.statements import LineKind
 
 SESSION: Final = "cs_test_"
 INTENT: Final = "pi_"
@@ -126,7 +129,7 @@ def refund(order: Order, operation: Operation, *, expanded: bool = False) -> dic
     """A refund. ``expanded``: with its movement on the balance."""
     movement: Any = None
     if operation.status == "SUCCESS":
-        movement = transaction(order, operation, operation.id) if expanded else transaction_id(operation)
+        movement = _movement_of(order, operation) if expanded else transaction_id(operation.id)
     return {
         "id": operation.id,
         "object": "refund",
@@ -141,6 +144,13 @@ def refund(order: Order, operation: Operation, *, expanded: bool = False) -> dic
         "reason": "requested_by_customer" if operation.type == "REFUND" else None,
         "status": _REFUND_STATUSES[operation.status],
     }
+
+
+def _movement_of(order: Order, operation: Operation) -> dict[str, Any]:
+    kind = LineKind.REFUND if operation.type == "REFUND" else LineKind.CHARGE
+    at = operation.updated
+    movement = Movement(operation.id, order.provider, kind, -operation.amount, order.currency, 0, at, at)
+    return transaction(Stated(movement, movement), operation.id)
 
 
 def charge(order: Order) -> dict[str, Any]:
@@ -162,9 +172,9 @@ def charge(order: Order) -> dict[str, Any]:
     }
 
 
-def transaction_id(operation: Operation) -> str:
-    """The name of the movement on the balance that an operation made."""
-    return f"txn_{operation.id.rpartition('_')[2].replace('-', '')}"
+def transaction_id(id: str) -> str:
+    """The name on the balance of a movement, by its id, which is that of the operation."""
+    return f"txn_{id.removeprefix('re_').replace('-', '').replace('_', '')}"
 
 
 #: The sandbox' price: 2.9 % and 30 minor units, on what is taken; refunds give none of it back.
@@ -172,25 +182,50 @@ FEE_PER_MILLE: Final = 29
 FEE_FIXED: Final = 30
 
 
-def transaction(order: Order, operation: Operation, source: Any) -> dict[str, Any]:
+#: Kind of a movement → Stripe's ``reporting_category`` and ``type``.
+CATEGORIES: Final[dict[LineKind, tuple[str, str]]] = {
+    LineKind.CHARGE: ("charge", "charge"),
+    LineKind.REFUND: ("refund", "refund"),
+    LineKind.REFUND_UNDONE: ("refund_failure", "refund_failure"),
+    LineKind.CHARGEBACK: ("dispute", "adjustment"),
+    LineKind.CHARGEBACK_UNDONE: ("dispute_reversal", "adjustment"),
+    LineKind.PAYOUT: ("payout", "payout"),
+    LineKind.PAYOUT_FAILED: ("payout_reversal", "payout_failure"),
+}
+
+
+def transaction(stated: Stated, source: Any) -> dict[str, Any]:
     """A movement on the balance. Amounts in minor units, refunds negative."""
-    gives_back = is_refund(operation)
-    amount = -operation.amount if gives_back else operation.amount
-    fee = 0 if gives_back else amount * FEE_PER_MILLE // 1000 + FEE_FIXED
-    category = {"REFUND": "refund", "REVERSAL": "partial_capture_reversal"}.get(operation.type, "charge")
+    movement = stated.movement
+    category, type = CATEGORIES[movement.kind]
+    if movement.kind is LineKind.CHARGE and movement.amount < 0:
+        category, type = "partial_capture_reversal", "refund"
     return {
-        "id": transaction_id(operation),
+        "id": transaction_id(movement.id),
         "object": "balance_transaction",
-        "amount": amount,
-        "available_on": int(operation.updated),
-        "created": int(operation.updated),
-        "currency": order.currency.lower(),
-        "fee": fee,
-        "net": amount - fee,
-        "reporting_category": category,
+        "amount": movement.amount,
+        "available_on": int(movement.shown_at),
+        "created": int(movement.shown_at),
+        "currency": movement.currency.lower(),
+        "fee": movement.fee,
+        "net": movement.amount - movement.fee,
+        "reporting_category": stated.type or category,
         "source": source,
         "status": "available",
-        "type": "refund" if gives_back else "charge",
+        "type": stated.type or type,
+    }
+
+
+def dispute(order: Order, movement: Movement) -> dict[str, Any]:
+    """A dispute, as the source of a movement."""
+    return {
+        "id": f"dp_{intent_id(order).removeprefix(INTENT)}",
+        "object": "dispute",
+        "amount": abs(movement.amount),
+        "charge": _charge_id(order),
+        "currency": order.currency.lower(),
+        "metadata": {},
+        "payment_intent": intent_id(order),
     }
 
 

@@ -1,5 +1,6 @@
 """T-Bank as the rest of the sandbox sees it."""
 
+import uuid
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
@@ -14,6 +15,7 @@ from providers.sandbox.tbank.api import TBankApi, refusal
 from providers.sandbox.tbank.errors import TROUBLE
 from providers.sandbox.tbank.model import PROVIDER, Payments
 from providers.sandbox.tbank.signing import token
+from providers.statements import LineKind
 from providers.tbank.settings import TBankSettings
 
 #: Not enough money.
@@ -25,6 +27,15 @@ class TBankImitation(Imitation):
     """One terminal of T-Bank."""
 
     name: ClassVar[str] = PROVIDER
+    register_types: ClassVar = {
+        LineKind.CHARGE: "Debit",
+        LineKind.REFUND: "Credit",
+        LineKind.REFUND_UNDONE: "CancelRefund",
+        LineKind.CHARGEBACK: "Chargeback",
+        LineKind.CHARGEBACK_UNDONE: "Chargeback_Reversal",
+        LineKind.PAYOUT: "Payout",
+        LineKind.PAYOUT_FAILED: "Payout_Return",
+    }
 
     def __init__(self, settings: TBankSettings, context: SandboxContext) -> None:
         self._password = settings.password.get_secret_value()
@@ -33,6 +44,9 @@ class TBankImitation(Imitation):
 
     def routes(self) -> list[web.RouteDef]:
         return self._api.routes()
+
+    def new_order_id(self) -> str:
+        return str(10**10 + uuid.uuid4().int % 10**10)
 
     def pay(self, order: Order) -> bool:
         return self._payments.pay(order)

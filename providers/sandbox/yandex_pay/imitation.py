@@ -16,6 +16,7 @@ from providers.sandbox.yandex_pay import carts
 from providers.sandbox.yandex_pay.api import YandexPayApi, refusal
 from providers.sandbox.yandex_pay.model import PROVIDER, Orders
 from providers.sandbox.yandex_pay.signing import Signer, signing_key
+from providers.statements import LineKind
 from providers.yandex_pay.settings import YandexPaySettings
 
 DECLINED: Final = "INSUFFICIENT_FUNDS"
@@ -33,6 +34,15 @@ class YandexPayImitation(Imitation):
     """One merchant of Yandex Pay."""
 
     name: ClassVar[str] = PROVIDER
+    register_types: ClassVar = {
+        LineKind.CHARGE: "CAPTURE",
+        LineKind.REFUND: "REFUND",
+        LineKind.REFUND_UNDONE: "REFUND_UNDONE",
+        LineKind.CHARGEBACK: "CHARGEBACK",
+        LineKind.CHARGEBACK_UNDONE: "CHARGEBACK_UNDONE",
+        LineKind.PAYOUT: "PAYOUT",
+        LineKind.PAYOUT_FAILED: "PAYOUT_FAILED",
+    }
     callback_path: ClassVar[str] = "/v1/webhook"
 
     def __init__(self, settings: YandexPaySettings, context: SandboxContext) -> None:

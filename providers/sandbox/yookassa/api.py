@@ -13,6 +13,7 @@ from providers.sandbox.context import SandboxContext
 from providers.sandbox.imitation import Imitation
 from providers.sandbox.ledger import Order
 from providers.sandbox.replays import KeyReused, Replays, digest
+from providers.sandbox.statements import spoilt
 from providers.sandbox.yookassa import lists, serializers
 from providers.sandbox.yookassa.errors import CODES, Refused
 from providers.sandbox.yookassa.model import PROVIDER, Payments
@@ -39,6 +40,7 @@ class YooKassaApi:
         self._payments = payments
         self._ledger = context.ledger
         self._faults = context.faults
+        self._statements = context.statements
         self._replays = Replays(PROVIDER, context.ledger, IDEMPOTENCY_S)
         self._shop_id = settings.shop_id
         self._authorization = aiohttp.encode_basic_auth(settings.shop_id, settings.secret_key.get_secret_value())
@@ -66,6 +68,10 @@ class YooKassaApi:
                 return struck
             try:
                 answer = json_http.answer(read(request))
+                if (since := lists.starts_at(request.query)) is not None:
+                    answer = spoilt(
+                        answer, self._statements.file_fault(PROVIDER, since), error(404, "no statement yet")
+                    )
             except Refused as refused:
                 return error(refused.status, refused.description, refused.parameter)
             return await self._faults.after(self._imitation, "inquire") or answer
@@ -139,10 +145,10 @@ class YooKassaApi:
         return self._payments.view(order)
 
     def _payments_list(self, request: web.Request) -> dict[str, Any]:
-        return lists.payments(self._ledger, self._faults, request.query, self._payments.view)
+        return lists.payments(self._ledger, self._statements, request.query, self._payments.view)
 
     def _refunds_list(self, request: web.Request) -> dict[str, Any]:
-        return lists.refunds(self._ledger, self._faults, request.query)
+        return lists.refunds(self._ledger, self._statements, request.query)
 
     def _read_refund(self, request: web.Request) -> dict[str, Any]:
         id = request.match_info["refund_id"]

@@ -6,12 +6,12 @@ from itertools import islice
 from operator import ge, gt, le, lt
 from typing import Any, Final
 
-from providers.sandbox.faults import Faults
-from providers.sandbox.ledger import Order, ProviderLedger
-from providers.sandbox.statements import Movement, movements, with_statement_faults
+from providers.sandbox.ledger import Operation, Order, ProviderLedger
+from providers.sandbox.statements import FOREVER, Stated, Statements
 from providers.sandbox.yookassa import serializers
 from providers.sandbox.yookassa.errors import Refused
 from providers.sandbox.yookassa.model import PROVIDER
+from providers.statements import LineKind
 
 DEFAULT_LIMIT: Final = 10
 LIMITS: Final = range(1, 101)
@@ -21,37 +21,33 @@ LAST: Final = "~"
 
 
 def payments(
-    ledger: ProviderLedger, faults: Faults, query: Mapping[str, str], view: Callable[[Order], dict[str, Any]]
+    ledger: ProviderLedger, statements: Statements, query: Mapping[str, str], view: Callable[[Order], dict[str, Any]]
 ) -> dict[str, Any]:
     """GET /payments, the newest first. By time of capture it is a statement."""
-    before = _cursor(query)
-    orders: Iterable[Order] = ledger.newest(PROVIDER, before)
     if any(name.startswith("captured_at.") for name in query):
-        stated = with_statement_faults(
-            movements(ledger.newest(PROVIDER, (math.inf, LAST)), ("CAPTURE",)), PROVIDER, faults
+        return _page(
+            query, _rows(query, "captured_at", statements, LineKind.CHARGE, lambda s: _payment(ledger, s, view))
         )
-        by_time = sorted((order for order, _ in stated), key=lambda o: (o.created, o.order_id), reverse=True)
-        orders = (order for order in by_time if (order.created, order.order_id) < before)
+    before = _cursor(query)
     found = (
         order
-        for order in orders
+        for order in ledger.newest(PROVIDER, before)
         if _in_time(query, "created_at", order.created)
-        and _in_time(query, "captured_at", order.details.get("captured_at"))
         and query.get("status", serializers.STATUSES[order.status]) == serializers.STATUSES[order.status]
     )
     return _page(query, ((order.created, order.order_id, view(order)) for order in found))
 
 
-def refunds(ledger: ProviderLedger, faults: Faults, query: Mapping[str, str]) -> dict[str, Any]:
-    """GET /refunds, the newest first. Without a payment it is a statement."""
+def refunds(ledger: ProviderLedger, statements: Statements, query: Mapping[str, str]) -> dict[str, Any]:
+    """GET /refunds, the newest first. Those that succeeded, by time of creation, are a statement."""
+    is_statement = query.get("status") == "succeeded" and any(name.startswith("created_at.") for name in query)
+    if is_statement and "payment_id" not in query:
+        return _page(query, _rows(query, "created_at", statements, LineKind.REFUND, lambda s: _refund(ledger, s)))
     before = _cursor(query)
-    all_of_them: Iterable[Movement] = _refunds(ledger, query.get("payment_id"))
-    if "payment_id" not in query:
-        all_of_them = with_statement_faults(all_of_them, PROVIDER, faults)
     found = sorted(
         (
             (operation.created, operation.id, serializers.refund(order, operation))
-            for order, operation in all_of_them
+            for order, operation in _refunds(ledger, query.get("payment_id"))
             if (operation.created, operation.id) < before
             and _in_time(query, "created_at", operation.created)
             and query.get("status", serializers.REFUND_STATUSES[operation.status])
@@ -63,14 +59,80 @@ def refunds(ledger: ProviderLedger, faults: Faults, query: Mapping[str, str]) ->
     return _page(query, found)
 
 
-def _refunds(ledger: ProviderLedger, payment_id: str | None) -> Iterator[Movement]:
+def starts_at(query: Mapping[str, str]) -> float | None:
+    """From when on a list is a statement, Unix seconds; ``None``: it is none."""
+    for name in ("captured_at.gte", "created_at.gte"):
+        if name in query:
+            return serializers.unix_s(query[name])
+    return None
+
+
+def _rows(
+    query: Mapping[str, str],
+    field: str,
+    statements: Statements,
+    kind: LineKind,
+    view: Callable[[Stated], dict[str, Any] | None],
+) -> list[tuple[float, str, dict[str, Any]]]:
+    """The lines of one kind in the asked time, the newest first, from the cursor on."""
+    before, (start, end) = _cursor(query), _range(query, field)
+    found = [
+        (stated.movement.shown_at, stated.movement.id, shown)
+        for stated in statements.lines(PROVIDER, start, end, is_first_page="cursor" not in query)
+        if stated.movement.kind is kind
+        and (stated.movement.shown_at, stated.movement.id) < before
+        and _in_time(query, field, stated.movement.shown_at)
+        and (shown := view(stated)) is not None
+    ]
+    return sorted(found, key=lambda row: row[:2], reverse=True)
+
+
+def _range(query: Mapping[str, str], field: str) -> tuple[float, float]:
+    """A stretch of time that holds what is asked for."""
+    asked = {suffix: query.get(f"{field}.{suffix}") for suffix in COMPARISONS}
+    try:
+        moments = {suffix: serializers.unix_s(text) for suffix, text in asked.items() if text is not None}
+    except ValueError:
+        raise Refused(400, "not a time", field) from None
+    end = min(moments.get("lt", FOREVER), moments.get("lte", FOREVER) + 1)
+    return max(moments.get("gte", 0.0), moments.get("gt", 0.0)), end
+
+
+def _payment(ledger: ProviderLedger, stated: Stated, view: Callable[[Order], dict[str, Any]]) -> dict[str, Any] | None:
+    movement, order = stated.movement, ledger.find(stated.of.order_id)
+    if order is None:
+        return None
+    shown = view(order) | {
+        "id": movement.order_id if movement.id == stated.of.id else movement.id,
+        "amount": serializers.amount(movement.amount, movement.currency),
+        "income_amount": serializers.amount(movement.amount - movement.fee, movement.currency),
+        "captured_at": serializers.time_text(movement.shown_at),
+    }
+    return shown | ({"metadata": {}} if stated.is_invented else {}) | ({"status": stated.type} if stated.type else {})
+
+
+def _refund(ledger: ProviderLedger, stated: Stated) -> dict[str, Any] | None:
+    movement, order = stated.movement, ledger.find(stated.of.order_id)
+    operation = None if order is None else next((o for o in order.operations if o.id == stated.of.operation_id), None)
+    if order is None or operation is None or operation.status != "SUCCESS":
+        return None
+    shown = serializers.refund(order, operation) | {
+        "id": movement.id,
+        "payment_id": movement.order_id,
+        "amount": serializers.amount(-movement.amount, movement.currency),
+        "created_at": serializers.time_text(movement.shown_at),
+    }
+    return shown | ({"metadata": {}} if stated.is_invented else {})
+
+
+def _refunds(ledger: ProviderLedger, payment_id: str | None) -> Iterator[tuple[Order, Operation]]:
     orders: Iterable[Order]
     if payment_id is None:
         orders = ledger.newest(PROVIDER, (math.inf, LAST))
     else:
         order = ledger.find(payment_id)
         orders = [] if order is None else [order]
-    return (Movement(order, o) for order in orders for o in order.operations if o.type == "REFUND")
+    return ((order, o) for order in orders for o in order.operations if o.type == "REFUND")
 
 
 def _page(query: Mapping[str, str], rows: Iterable[tuple[float, str, dict[str, Any]]]) -> dict[str, Any]:

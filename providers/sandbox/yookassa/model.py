@@ -6,7 +6,7 @@ import uuid
 from typing import Any, Final
 
 from providers.sandbox import console
-from providers.sandbox.changes import Changes
+from providers.sandbox.changes import Changes, Terms
 from providers.sandbox.console import ConsoleAct
 from providers.sandbox.context import SandboxContext
 from providers.sandbox.faults import DECLINE, METHOD_REVOKED
@@ -28,7 +28,7 @@ class Payments:
     """The payments of one shop. Methods raise :class:`Refused`."""
 
     def __init__(self, shop_id: str, context: SandboxContext) -> None:
-        self.changes = Changes(PROVIDER, context)
+        self.changes = Changes(PROVIDER, context, Terms(serializers.FEE_PERMILLE, refunds_by_creation=True))
         self._faults = context.faults
         self._on_opened = context.on_opened
         self._payment_url = context.payment_url

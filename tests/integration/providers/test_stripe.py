@@ -12,6 +12,7 @@ from billing.vocabulary import Action, CaptureMode, OperationStatus, OperationTy
 from tests.support.factories import an_order
 from tests.support.named_providers import StripeWorld
 from tests.support.sandbox import API_KEY, a_request, running
+from tests.support.statements import day_read
 
 CHARGE = {"amount": "59900", "currency": "usd", "payment_method": "pm_card_visa", "confirm": "true"}
 
@@ -215,8 +216,8 @@ async def test_what_a_partial_capture_released_under_an_old_version_is_no_refund
     observed = await inquired(world, request)
     assert observed.status is PaymentStatus.CAPTURED
     assert not [o for o in observed.operations if o.type is OperationType.REFUND]
-    lines = [line async for line in world.adapter.statement(datetime.now(UTC).date())]
-    assert [line.kind for line in lines] == ["charge"]
+    lines = await day_read(world.adapter, datetime.now(UTC).date())
+    assert sorted((line.kind, line.amount) for line in lines) == [("charge", -6_000), ("charge", 10_000)]
 
 
 async def test_an_endpoint_of_an_old_version_is_told_of_a_refund_and_the_payment_asks(world: StripeWorld):

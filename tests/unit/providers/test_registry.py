@@ -8,6 +8,7 @@ from providers.http import CallLimits
 from providers.sandbox.context import SandboxContext
 from providers.sandbox.faults import Faults
 from providers.sandbox.ledger import ProviderLedger
+from providers.sandbox.statements import Statements
 
 
 def test_every_provider_is_found_by_its_name() -> None:
@@ -19,7 +20,9 @@ def test_every_provider_is_found_by_its_name() -> None:
 
 def test_every_provider_is_imitated_and_calls_back_where_ingest_listens(tmp_path: Path) -> None:
     ledger = ProviderLedger(tmp_path / "book.sqlite")
-    context = SandboxContext(ledger, Faults(), lambda _: None, lambda _: None, lambda *_: None, str)
+    faults = Faults()
+    statements = Statements(ledger.movements, faults)
+    context = SandboxContext(ledger, statements, faults, lambda _: None, lambda _: None, lambda *_: None, str)
     for name, settings in registry.read_settings().items():
         plugin = registry.PLUGINS[name]
         imitation = plugin.imitation(settings, context)
