@@ -19,9 +19,12 @@ from admin.problems import Problem
 from admin.report_access import Reader, ReportAccess
 from admin.report_store import ReportStore
 from admin.sessions import Sessions
+from analytics import words
 from analytics.answer import as_csv
-from analytics.picture import svg
-from analytics.report import Parameter, read_reports
+from analytics.of_client import tables_of
+from analytics.picture import SIZES, svg
+from analytics.report import Parameter, Report, read_reports
+from analytics.series import cohorts
 from billing.money import EXPONENTS
 from runtime.http.bodies import BodyTooLarge, read_body
 from runtime.http.problems import ProblemError
@@ -48,6 +51,9 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 
+#: A chart has its styles inside, also where it is opened by itself.
+CHART_HEADERS: Final = HEADERS | {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+
 Page = Callable[[Request], Awaitable[Response]]
 
 
@@ -68,9 +74,13 @@ class Pages:
         )
         self._templates.globals.update(
             money=formatting.money,
-            grouped=formatting.grouped,
             percent=formatting.percent,
             cell=formatting.cell,
+            grouped=words.grouped,
+            heading=words.heading,
+            title=words.title,
+            name=words.name,
+            sizes={size: (round(s.width * 96), round(s.height * 96)) for size, s in SIZES.items()},
             home=HOME,
         )
 
@@ -163,8 +173,10 @@ class Pages:
             period=period,
             presets=[(name, urlencode(_days(today, days) | {"currency": figures.currency})) for name, days in PERIODS],
             charts=[(reports[name], link_query) for name in CHARTS],
-            reports=reports.values(),
-            link_query=link_query,
+            reports={
+                "Payments": [report for report in reports.values() if not _is_of_subscriptions(report)],
+                "Subscriptions": [report for report in reports.values() if _is_of_subscriptions(report)],
+            },
         )
 
     async def _report(self, request: Request) -> Response:
@@ -174,6 +186,7 @@ class Pages:
         chosen = currency if currency in currencies else next(iter(currencies), None)
         shown = of_currency(result, chosen)
         link_query = urlencode({**given, **({"currency": chosen} if chosen else {})})
+        heat = cohorts(report, shown)[:1] if report.chart.kind == "heat" else []
         return self._rendered(
             "report.html",
             200,
@@ -181,7 +194,9 @@ class Pages:
             fields=[_field(parameter, given) for parameter in report.parameters],
             currencies=currencies,
             currency=chosen,
-            columns=shown.columns,
+            # The currency is chosen above the table, and stands beside the headings of money.
+            columns={column: at for at, column in enumerate(shown.columns) if column != "currency" or chosen is None},
+            heat=heat[0] if heat else None,
             numbers=_numbers(shown.columns, shown.rows),
             rows=shown.rows[:ROWS_SHOWN],
             count=len(shown.rows),
@@ -191,10 +206,13 @@ class Pages:
     async def _chart(self, request: Request) -> Response:
         given, currency = self._parameters(request)
         dark = given.pop("theme", "") == "dark"
+        size = given.pop("size", "page")
+        if size not in SIZES:
+            raise ProblemError(Problem.INVALID_PARAMETER, f"size is one of {', '.join(SIZES)}")
         report, result = await self._store.run(request.path_params["name"], given, _only(request))
         shown = of_currency(result, currency)
-        chart = await to_thread.run_sync(lambda: svg(report, shown, dark=dark), limiter=self._drawing)
-        return Response(chart, media_type="image/svg+xml", headers=HEADERS)
+        chart = await to_thread.run_sync(lambda: svg(report, shown, size=size, dark=dark), limiter=self._drawing)
+        return Response(chart, media_type="image/svg+xml", headers=CHART_HEADERS)
 
     async def _file(self, request: Request) -> Response:
         given, currency = self._parameters(request)
@@ -220,6 +238,10 @@ class Pages:
 def _only(request: Request) -> str | None:
     reader: Reader = request.state.reader
     return reader.only
+
+
+def _is_of_subscriptions(report: Report) -> bool:
+    return any(table.startswith(("subscription", "renewal")) for table in tables_of(report.sql))
 
 
 def _days(today: date, days: int) -> dict[str, str]:

@@ -1,8 +1,10 @@
 """Named reports: one SQL file each under ``reports/``, whose header defines its question, parameters and chart.
 
 The header is made of comments: ``question:``, any number of ``param NAME TYPE DEFAULT: meaning``, any number of
-``column NAME: meaning`` for names that do not explain themselves, one ``chart: bar|line x=… y=…[,…] [by=…]``, at most one ``money: COLUMN[,…]`` and ``example:``. The default of a ``Date`` is
-a date, ``today``, or a number of days before it (``-29d``). Columns of money are minor units of the row's currency.
+``column NAME: meaning`` for names that do not explain themselves, one ``chart: bar|line|stack|heat x=… y=…[,…] [by=…]
+[without=…[,…]] [size=…]``, at most one ``money: COLUMN[,…]`` and ``example:``, which begins with the names of all columns.
+The default of a ``Date`` is a date, ``today``, or a number of days before it (``-29d``). Columns of money are minor units of
+the row's currency.
 """
 
 import re
@@ -18,7 +20,10 @@ from analytics.of_client import is_of_clients, of_client
 
 _PARAM: Final = re.compile(r"(\w+) (Date|String|UInt32) (\S+): (.+)")
 _COLUMN: Final = re.compile(r"column (\w+): (.+)")
-_CHART: Final = re.compile(r"(bar|line) x=(\w+) y=([\w,]+)(?: by=(\w+))?")
+_CHART: Final = re.compile(
+    r"(?P<kind>bar|line|stack|heat) x=(?P<x>\w+) y=(?P<y>[\w,]+)(?: by=(?P<by>\w+))?(?: without=(?P<without>[\w,]+))?"
+    r"(?: size=(?P<size>\w+))?"
+)
 _DAYS: Final = re.compile(r"-(\d{1,5})d")
 #: All versions of a row are in one partition (ADR 0010). A query takes at most 15 s and returns at most 100,000 rows, more
 #: than a page can show.
@@ -46,12 +51,19 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """The chart of a report: the column of the x axis, the columns of the y axis, one series per value of column ``by``."""
+    """The chart of a report: the column of the x axis, the columns of the y axis, one series per value of column ``by``.
 
-    kind: Literal["bar", "line"]
+    Each currency has a chart of its own. ``stack`` puts the series on top of each other. ``heat`` has a row per value of
+    ``by``, a column per value of ``x``, and colours a cell by its share of the row's largest. ``without``: values of ``by``
+    that are only in the table; ``size``: the column that says how large a row of ``heat`` is.
+    """
+
+    kind: Literal["bar", "line", "stack", "heat"]
     x: str
     y: tuple[str, ...]
-    by: str | None
+    by: str | None = None
+    without: tuple[str, ...] = ()
+    size: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +79,11 @@ class Report:
     example: str
     sql: str
     meanings: Mapping[str, str]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of every result."""
+        return tuple(self.example.partition("\n")[0].split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +127,18 @@ def parse(name: str, text: str) -> Report:
         name,
         header_fields["question"],
         tuple(Parameter(p[1], p[2], p[3].strip('"'), p[4]) for p in parameters if p is not None),
-        Chart("bar" if chart[1] == "bar" else "line", chart[2], tuple(chart[3].split(",")), chart[4]),
+        _chart(chart),
         tuple(filter(None, header_fields.get("money", "").split(","))),
         "\n".join(line.removeprefix("  ") for line in header[example_at + 1 :]),
         "\n".join(line for line in lines if not line.startswith("--")),
         meanings,
     )
+
+
+def _chart(header: re.Match[str]) -> Chart:
+    kind: Any = header["kind"]  # one of the words of the pattern
+    without = tuple(filter(None, (header["without"] or "").split(",")))
+    return Chart(kind, header["x"], tuple(header["y"].split(",")), header["by"], without, header["size"])
 
 
 def bind(report: Report, given: Mapping[str, str], today: date) -> dict[str, Any]:
@@ -141,7 +164,8 @@ async def run(client: AsyncClient, report: Report, values: Mapping[str, Any], *,
     answer = await client.query(
         sql, parameters=parameters, settings=dict(QUERY_SETTINGS), tz_mode="aware", query_tz="UTC"
     )
-    return Result(tuple(answer.column_names), answer.result_rows)
+    # The client of ClickHouse knows no columns where there are no rows.
+    return Result(tuple(answer.column_names) or report.columns, answer.result_rows)
 
 
 def _value(parameter: Parameter, text: str, today: date) -> Any:

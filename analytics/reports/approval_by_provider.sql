@@ -1,7 +1,7 @@
 -- question: Of the charges that issuers and providers decided, what share was approved?
 -- param from Date -29d: first day on which charges were opened (UTC)
 -- param to Date today: last day
--- chart: bar x=provider y=approval_percent by=currency
+-- chart: bar x=provider y=approval_percent
 -- example:
 --   provider    currency  approved  declined  undecided  approval_percent
 --   yandex-pay  RUB            160        20          4             88.89

@@ -4,7 +4,7 @@
 -- column captured: paid by subscribers in the month, refunds not deducted
 -- column subscribers: ACTIVE or PAST_DUE at the end of a day, on average over the days of the month that were asked for
 -- column arpu: captured by subscriber
--- chart: bar x=month y=arpu by=currency
+-- chart: bar x=month y=arpu
 -- money: captured,arpu
 -- example:
 --   month       currency  captured  subscribers   arpu
@@ -36,7 +36,7 @@ FROM
         WHERE toDate(changed_at) <= {to:Date} AND status != status_before
         GROUP BY moved_on, currency
     )
-    ARRAY JOIN arrayMap(n -> moved_on + n, range(toUInt32(dateDiff('day', moved_on, {to:Date}) + 1))) AS day
+    ARRAY JOIN arrayMap(n -> moved_on + n, range(toUInt32(greatest(dateDiff('day', moved_on, {to:Date}) + 1, 0)))) AS day
     GROUP BY month, currency
 )
 GROUP BY

@@ -1,7 +1,7 @@
 -- question: What are gross revenue, refunds, fees and net revenue of each day, by the ledger?
 -- param from Date -29d: first day of posting (UTC)
 -- param to Date today: last day of posting
--- chart: bar x=day y=gross,refunds,net by=currency
+-- chart: bar x=day y=gross,refunds,net
 -- money: gross,refunds,fees,net
 -- example:
 --   day         currency   gross  refunds  fees     net

@@ -2,7 +2,7 @@
 -- param from Date -29d: first day of posting (UTC)
 -- param to Date today: last day
 -- column disputed: number of payments with a chargeback
--- chart: bar x=provider y=chargebacks_percent by=currency
+-- chart: bar x=provider y=chargebacks_percent
 -- money: gross,chargebacks
 -- example:
 --   provider    currency   gross  chargebacks  disputed  chargebacks_percent

@@ -4,7 +4,7 @@
 -- column alive: at the start of the month: ACTIVE, PAST_DUE or ON_HOLD
 -- column voluntary: ended by the customer: cancelled, or given back whole
 -- column involuntary: ended for want of payment or of a payment method
--- chart: line x=month y=voluntary_percent,involuntary_percent by=currency
+-- chart: stack x=month y=voluntary_percent,involuntary_percent
 -- example:
 --   month       currency  alive  voluntary  involuntary  voluntary_percent  involuntary_percent
 --   2026-11-01  RUB         120          4            2               3.33                 1.67
@@ -39,7 +39,7 @@ FROM
         m -> assumeNotNull(begun_on) < m AND ifNull(ended_on >= m, true),
         arrayMap(
             n -> addMonths(toStartOfMonth({from:Date}), n),
-            range(toUInt32(dateDiff('month', {from:Date}, {to:Date}) + 1))
+            range(toUInt32(greatest(dateDiff('month', {from:Date}, {to:Date}) + 1, 0)))
         )
     ) AS month
 )

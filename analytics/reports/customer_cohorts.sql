@@ -1,7 +1,7 @@
 -- question: Of the customers who first paid in a month, how many pay again in later months?
 -- param from Date -365d: first day of first purchases (UTC)
 -- param to Date today: last day
--- chart: line x=months_after y=customers by=cohort
+-- chart: heat x=months_after y=customers by=cohort
 -- money: net
 -- example:
 --   cohort      months_after  currency  customers     net

@@ -5,7 +5,7 @@
 -- column attempt: counted from the first, which was declined; faults of ours and of providers do not count
 -- column days: from the first decline, on average
 -- column amount: what was paid
--- chart: line x=attempt y=paid_percent by=decline
+-- chart: bar x=attempt y=paid_percent by=decline
 -- money: amount
 -- example:
 --   currency  decline  attempt  made  paid  paid_percent   days  amount

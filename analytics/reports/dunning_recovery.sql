@@ -7,7 +7,7 @@
 -- column lost: not paid before the subscription ended
 -- column amount: that was declined
 -- column recovered_amount: of it, what was paid after all
--- chart: bar x=reason y=recovered_percent by=currency
+-- chart: bar x=reason y=recovered_percent
 -- money: amount,recovered_amount
 -- example:
 --   currency  decline  reason              declined  recovered  open  lost  recovered_percent   amount  recovered_amount

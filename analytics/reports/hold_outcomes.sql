@@ -1,7 +1,7 @@
 -- question: How many holds were captured whole, captured in part, released, or are still held?
 -- param from Date -29d: first day on which payments were opened (UTC)
 -- param to Date today: last day
--- chart: bar x=outcome y=payments by=currency
+-- chart: bar x=outcome y=payments
 -- money: held,captured
 -- example:
 --   currency  outcome   payments  held   captured

@@ -1,7 +1,7 @@
 -- question: What is the net revenue per customer, by month of the first purchase?
 -- param from Date -365d: first day of first purchases (UTC)
 -- param to Date today: last day
--- chart: bar x=cohort y=net_per_customer by=currency
+-- chart: bar x=cohort y=net_per_customer
 -- money: net,net_per_customer
 -- example:
 --   cohort      currency  customers  purchases     net  net_per_customer

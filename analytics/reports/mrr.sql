@@ -4,7 +4,7 @@
 -- column subscriptions: those that count: ACTIVE or PAST_DUE
 -- column arr: yearly run rate, exact
 -- column mrr: a twelfth of arr, to the nearest minor unit
--- chart: line x=day y=mrr by=currency
+-- chart: line x=day y=mrr
 -- money: arr,mrr
 -- example:
 --   day         plan    currency  subscriptions     arr    mrr
@@ -29,7 +29,7 @@ FROM
     WHERE toDate(changed_at) <= {to:Date} AND arr_before != arr_after
     GROUP BY moved_on, plan, currency
 )
-ARRAY JOIN arrayMap(n -> moved_on + n, range(toUInt32(dateDiff('day', moved_on, {to:Date}) + 1))) AS day
+ARRAY JOIN arrayMap(n -> moved_on + n, range(toUInt32(greatest(dateDiff('day', moved_on, {to:Date}) + 1, 0)))) AS day
 GROUP BY day, plan, currency
 HAVING arr > 0
 ORDER BY day, currency, plan

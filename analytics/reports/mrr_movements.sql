@@ -5,7 +5,7 @@
 -- column subscriptions: how many the run rate is of, or how many moved it
 -- column arr: yearly run rate, exact
 -- column mrr: a twelfth of arr in minor units, so divided that opening and movements add up to closing
--- chart: bar x=month y=mrr by=movement
+-- chart: stack x=month y=mrr by=movement without=opening,closing
 -- money: arr,mrr
 -- example:
 --   month       currency  movement         subscriptions     arr    mrr
@@ -49,8 +49,8 @@ FROM
                 sum(arr_after - arr_before) AS change,
                 arrayMap(
                     n -> addMonths(greatest(moved_in, toStartOfMonth({from:Date})), n),
-                    range(toUInt32(
-                        dateDiff('month', greatest(moved_in, toStartOfMonth({from:Date})), {to:Date}) + 1))
+                    range(toUInt32(greatest(
+                        dateDiff('month', greatest(moved_in, toStartOfMonth({from:Date})), {to:Date}) + 1, 0)))
                 ) AS months
             FROM subscription_changes
             WHERE toDate(changed_at) <= {to:Date} AND arr_before != arr_after

@@ -5,7 +5,7 @@
 -- column refunded: number of those with money given back, in part at least
 -- column payments_percent: refunded payments of captured payments
 -- column refunds_percent: refunded amount of captured amount
--- chart: bar x=provider y=refunds_percent,payments_percent by=currency
+-- chart: bar x=provider y=refunds_percent,payments_percent
 -- money: gross,refunds
 -- example:
 --   provider    currency  captured  refunded   gross  refunds  payments_percent  refunds_percent

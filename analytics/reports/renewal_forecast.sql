@@ -3,7 +3,7 @@
 -- column due: charges: the next one of each subscription; of intervals in days and weeks also those after it
 -- column first_try_percent: of the renewals of the 90 days before, the share that was paid at the first attempt; without any, 100
 -- column expected: that share of amount
--- chart: bar x=day y=expected by=currency
+-- chart: bar x=day y=expected
 -- money: amount,expected
 -- example:
 --   day         currency  due   amount  first_try_percent  expected

@@ -6,7 +6,7 @@
 -- column recovered: paid by a later one, or by the customer
 -- column open: not paid yet, and still tried
 -- column failed: not paid before the subscription ended
--- chart: bar x=day y=first_try,recovered,open,failed by=currency
+-- chart: stack x=day y=first_try,recovered,open,failed
 -- example:
 --   day         currency  due  first_try  recovered  open  failed  first_try_percent
 --   2026-11-22  RUB        40         36          1     3       0              90.00

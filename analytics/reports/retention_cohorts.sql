@@ -2,9 +2,9 @@
 -- param from Date -365d: first day on which lives began (UTC)
 -- param to Date today: last day
 -- column cohort: month in which the first paid period of a life began; a customer who comes back begins a new life
--- column periods: how often it was paid at least; whole refunds do not count
+-- column periods: how often it was paid at least; whole refunds do not count, nor periods that are still to come
 -- column lives: from a start to an end of a subscription, or to now
--- chart: line x=periods y=percent by=cohort
+-- chart: heat x=periods y=percent by=cohort size=lives
 -- example:
 --   cohort      currency  periods  lives  percent
 --   2026-09-01  RUB             1    120   100.00

@@ -2,7 +2,7 @@
 -- param from Date -29d: first day on which payments were opened (UTC)
 -- param to Date today: last day
 -- param limit UInt32 50: products per currency
--- chart: bar x=product_id y=net by=currency
+-- chart: bar x=product_id y=net
 -- money: gross,refunds,net
 -- example:
 --   currency  product_id    sales   gross  refunds     net

@@ -1,7 +1,7 @@
 -- question: Which provider calls are slowest?
 -- param from Date -29d: first day on which calls ended (UTC)
 -- param to Date today: last day
--- chart: bar x=action y=p50_us,p95_us,p99_us by=provider
+-- chart: bar x=action y=p95_us by=provider
 -- example:
 --   provider    action   calls  p50_us  p95_us  p99_us   max_us
 --   yandex-pay  CAPTURE    160   95210  240100  410300  1201000

@@ -5,7 +5,7 @@
 -- column lives: from a start to an end of a subscription, or to now
 -- column periods: sold in these lives
 -- column net: captured less refunded
--- chart: bar x=cohort y=net_per_life by=currency
+-- chart: bar x=cohort y=net_per_life
 -- money: net,net_per_life
 -- example:
 --   cohort      currency  lives  periods      net  net_per_life

@@ -1,4 +1,4 @@
-"""Pages for people, each with made-up content: the API's own, the sandbox's, and those of the reports."""
+"""Pages for people, each with made-up content: the API's own, the sandbox's, and those of the reports on payments."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
@@ -130,6 +130,14 @@ async def test_the_pages_of_the_reports(page: Page, admin: World) -> None:
     await page.get_by_role("button", name="Sign in").click()
     await page.get_by_role("heading", name="Reports", exact=True).wait_for()
     await is_fit_for_people(page, "reports")
-    for name in ("books_by_day", "refund_ratio", "decline_reasons", "funnel", "slowest_steps", "nothing"):
+    for name in (
+        "books_by_day",
+        "customer_cohorts",
+        "refund_ratio",
+        "decline_reasons",
+        "funnel",
+        "slowest_steps",
+        "nothing",
+    ):
         await page.goto(f"{admin.url}/reports/{name}")
         await is_fit_for_people(page, f"report-{name}")

@@ -3,20 +3,12 @@
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
-from uuid import uuid4
 
 import pytest
-from aiokafka import TopicPartition
 
-from analytics.clickhouse import connect
-from analytics.migrate import migrate
 from analytics.report import bind, find_report, run
-from billing.messages.topics import EVENTS, SUBSCRIPTION_EVENTS
 from billing.subscriptions.vocabulary import AttemptState, PeriodStatus, Status
-from runtime.settings import Settings
-from sinks.batch import Batch, Event
-from sinks.clickhouse.inserter import ClickHouseInserter, translate
+from tests.integration.analytics.subscription_database import subscription_database
 from tests.support import subscription_figures as figures
 from tests.support.subscription_figures import AS_OF, FIGURES, FIRST, LAST
 from tests.support.subscription_histories import Years
@@ -35,29 +27,16 @@ def years() -> Years:
 async def ask(stack: dict[str, Any], years: Years) -> AsyncIterator[Ask]:
     """``await ask("mrr")``: a report's rows over the generated years, some of which are sent twice and out of order.
     ``of``: of one API client."""
-    name = f"test_{uuid4().hex}"
-    url = urlunsplit(urlsplit(stack["urls"]["clickhouse"])._replace(path=f"/{name}"))
-    await migrate(Settings(clickhouse_url=url))
-    inserter = ClickHouseInserter(url)
-    changes = (*years.events, *years.payments)
-    topics = [SUBSCRIPTION_EVENTS.name] * len(years.events) + [EVENTS.name] * len(years.payments)
-    events = tuple(
-        Event(topic, 0, offset, change) for offset, (topic, change) in enumerate(zip(topics, changes, strict=True))
-    )
-    for part in (events[len(events) // 3 :], events):
-        ranges = {TopicPartition(event.topic, 0): (part[0].offset, len(events)) for event in part}
-        await inserter.deliver(Batch(ranges, part, tuple(translate(event) for event in part)))
-    await inserter.close()
-    client = await connect(url)
+    async with subscription_database(stack["urls"]["clickhouse"], years.events, years.payments) as client:
 
-    async def rows(report_name: str, *, of: str | None = None) -> Rows:
-        report = find_report(report_name)
-        given = {p.name: GIVEN[p.name] for p in report.parameters}
-        return [tuple(row) for row in (await run(client, report, bind(report, given, AS_OF), of=of)).rows]
+        async def rows(report_name: str, *, of: str | None = None) -> Rows:
+            report = find_report(report_name)
+            given = {p.name: GIVEN[p.name] for p in report.parameters}
+            result = await run(client, report, bind(report, given, AS_OF), of=of)
+            assert result.columns == report.columns
+            return [tuple(row) for row in result.rows]
 
-    yield rows
-    await client.command(f"DROP DATABASE `{name}`")
-    await client.close()
+        yield rows
 
 
 def test_the_generated_years_hold_everything_that_reports_ask_about(years: Years) -> None:

@@ -1,11 +1,13 @@
 """The report pages, without a browser."""
 
+import re
 from datetime import date
 
 import pytest
 
 from admin import formatting
 from admin.sessions import COOKIE, Sessions
+from analytics import words
 from analytics.report import Result
 from tests.unit.admin.conftest import KEY
 
@@ -98,10 +100,61 @@ async def test_amounts_have_the_digits_of_their_currency(stocked, currency, gros
 async def test_a_report_shows_one_currency_and_its_file_the_same_in_minor_units(stocked):
     await stocked.sign_in()
     page = await (await stocked.get("/reports/books_by_day?currency=JPY")).text()
-    assert page.count("<tr>") == 2
+    assert page.count("<tr ") == 2
     file = await stocked.get("/reports/books_by_day.csv?currency=RUB")
     assert "attachment" in file.headers["Content-Disposition"]
     assert (await file.text()).splitlines()[1:] == ["2026-11-23,RUB,1234567,100,0,1234467"]
+
+
+async def test_a_table_says_the_unit_of_each_column_and_dates_in_words(stocked):
+    stocked.store.results["mrr_movements"] = Result(
+        ("month", "currency", "movement", "subscriptions", "arr", "mrr"),
+        [(date(2026, 11, 1), "RUB", "NEW", 8, 3_830_400, 319_200), (date(2026, 11, 1), "JPY", "NEW", 1, 1_200, 100)],
+    )
+    await stocked.sign_in()
+    page = await (await stocked.get("/reports/mrr_movements?currency=RUB")).text()
+    headings = re.findall(r"<th[^>]*>([^<]*)</th>", page)
+    assert headings == ["month", "movement", "subscriptions", "ARR, RUB", "MRR, RUB"]
+    assert re.findall(r"<td[^>]*>([^<]*)</td>", page) == [
+        "Nov\u00a02026",
+        "NEW",
+        "8",
+        "38\u202f304.00",
+        "3\u202f192.00",
+    ]
+
+
+async def test_cohorts_are_a_table_whose_colours_are_shares(stocked):
+    columns = ("cohort", "currency", "periods", "lives", "percent")
+    rows = [("RUB", 1, 120, 100.0), ("RUB", 2, 78, 65.0), ("KZT", 1, 9, 100.0)]
+    stocked.store.results["retention_cohorts"] = Result(columns, [(date(2026, 9, 1), *row) for row in rows])
+    await stocked.sign_in()
+    page = await (await stocked.get("/reports/retention_cohorts?currency=RUB")).text()
+    heat = page[page.index('<table class="heat">') : page.index("</table>")]
+    assert re.findall(r">([^<>\n]+)</t[hd]>", heat) == ["cohort", "lives", "1", "2", "Sep 2026", "120", "100", "65"]
+    assert re.findall(r"heat-\d+", heat) == ["heat-10", "heat-6"]
+    assert "<picture>" not in page, "the table is the chart"
+
+
+async def test_a_report_without_rows_draws_no_chart(stocked):
+    await stocked.sign_in()
+    page = await (await stocked.get("/reports/mrr")).text()
+    assert "No rows for these days" in page
+    assert "<picture>" not in page
+
+
+async def test_the_start_page_lists_reports_on_subscriptions_apart(stocked):
+    await stocked.sign_in()
+    page = await (await stocked.get("/reports")).text()
+    payments, subscriptions = page.split("<h3>Payments</h3>")[1].split("<h3>Subscriptions</h3>")
+    assert 'href="/reports/books_by_day">Books by day</a>' in payments
+    assert 'href="/reports/mrr">MRR</a>' in subscriptions
+    assert subscriptions.count("<li>") == 11
+
+
+async def test_a_chart_of_an_unknown_size_is_refused(stocked):
+    await stocked.sign_in()
+    assert (await stocked.get("/reports/books_by_day.svg?size=huge")).status == 422
 
 
 async def test_a_chart_is_drawn_for_light_and_dark(stocked):
@@ -164,5 +217,5 @@ async def test_a_form_that_is_too_long_is_refused(stocked):
 
 def test_numbers_are_grouped_and_negative_ones_have_a_minus():
     assert formatting.money(-1_234_567, "RUB") == "\u221212\u202f345.67"
-    assert formatting.grouped(-1_000) == "\u22121\u202f000"
+    assert words.grouped(-1_000) == "\u22121\u202f000"
     assert formatting.percent(0, 0) == "\u2013"

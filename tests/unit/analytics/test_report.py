@@ -1,12 +1,15 @@
 """Named reports: their headers, their parameters."""
 
+import re
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from analytics.of_client import of_client
 from analytics.report import Chart, Parameter, ReportError, bind, find_report, parse, read_reports
 
+ROOT = Path(__file__).parents[3]
 TODAY = date(2026, 11, 23)
 TEXT = """-- question: How many?
 -- param from Date -29d: first day
@@ -48,6 +51,7 @@ def test_the_header_says_what_a_report_answers_and_takes() -> None:
         TEXT.replace("question", "answer"),
         TEXT.replace("Date -29d", "Dates"),
         TEXT.replace("chart: bar", "chart: pie"),
+        TEXT.replace("by=currency", "by=currency beside=day"),
         TEXT.replace("-- example:\n", ""),
     ],
 )
@@ -66,7 +70,22 @@ def test_every_report_of_ours_explains_itself_and_uses_what_it_takes() -> None:
         for parameter in report.parameters:
             assert f"{{{parameter.name}:{parameter.type}}}" in report.sql, report.name
         header = report.example.splitlines()[0].split()
-        assert {report.chart.x, *report.chart.y, *filter(None, [report.chart.by])} <= set(header), report.name
+        chart = report.chart
+        assert {chart.x, *chart.y, *filter(None, [chart.by, chart.size])} <= set(header), report.name
+        assert set(report.money) <= set(header), report.name
+        assert chart.by != "currency", f"{report.name}: each currency has a chart of its own"
+        assert len(chart.y) == 1 or chart.by is None or chart.kind != "heat", report.name
+        assert (chart.kind == "heat") <= (chart.by is not None), report.name
+
+
+def test_a_chart_may_leave_values_to_the_table_and_say_how_large_a_row_is() -> None:
+    stack = parse("how_many", TEXT.replace("by=currency", "by=status without=ENDED,NEW")).chart
+    heat = parse(
+        "how_many", TEXT.replace("bar x=day y=gross,net by=currency", "heat x=n y=share by=day size=lives")
+    ).chart
+
+    assert stack.without == ("ENDED", "NEW")
+    assert (heat.kind, heat.by, heat.size) == ("heat", "day", "lives")
 
 
 def test_defaults_count_from_today() -> None:
@@ -104,3 +123,13 @@ def test_a_wrong_parameter_is_told(given: dict[str, str]) -> None:
 def test_the_error_for_an_unknown_report_lists_the_known_ones() -> None:
     with pytest.raises(ReportError, match="funnel"):
         find_report("nonsense")
+
+
+def test_the_documents_name_every_column_of_the_reports_on_subscriptions() -> None:
+    rows = [line for line in (ROOT / "docs/reports.md").read_text().splitlines() if line.startswith("| `")]
+    documented = {re.findall(r"`(\w+)`", row)[0]: set(re.findall(r"`(\w+)`", row)[1:]) for row in rows}
+
+    reports = [report for report in read_reports().values() if "subscription" in report.sql or "renewal" in report.sql]
+    assert len(reports) == 11
+    for report in reports:
+        assert documented[report.name] == set(report.columns), report.name

@@ -6,7 +6,6 @@ from datetime import date
 import pytest
 from typer.testing import CliRunner
 
-from analytics.picture import series
 from analytics.report import Result, find_report
 from cli.main import app
 from cli.reports import Format, encoded
@@ -73,14 +72,6 @@ def test_a_table_shows_the_question_and_every_row() -> None:
 
     assert "What are gross revenue, refunds, fees and net revenue of each day" in " ".join(text.split())
     assert "2026-11-22" in text
-
-
-def test_a_chart_has_a_series_per_column_and_group() -> None:
-    labels, lines = series(REPORT, RESULT)
-
-    assert labels == ["2026-11-22", "2026-11-23"]
-    assert lines["RUB net"] == [900.0, 2000.0]
-    assert lines["KZT gross"] == [0.0, 500.0]
 
 
 @pytest.mark.parametrize("result", [RESULT, Result(COLUMNS, [])])
