@@ -88,8 +88,10 @@ class BillingApp(faust.App):
 
     def _pause(self, topic: str) -> Pause:
         def pause(partitions: Collection[int], *, stop: bool) -> None:
-            assigned = {TP(topic, partition) for partition in partitions} & self.consumer.assignment()
-            (self.consumer.pause_partitions if stop else self.consumer.resume_partitions)(assigned)
+            # Not by pause_partitions: Faust drops what it has fetched of a partition that is paused so.
+            change = self.consumer.on_buffer_full if stop else self.consumer.on_buffer_drop
+            for place in {TP(topic, partition) for partition in partitions} & self.consumer.assignment():
+                change(place)
 
         return pause
 
