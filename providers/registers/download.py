@@ -91,7 +91,7 @@ class Register:
                 if size > REGISTER_LIMIT:
                     raise StatementUnavailable("too_long")
                 digest.update(chunk)
-                file.write(chunk)
+                _keep(chunk, file)
             modified = _time_of(response.headers.get("Last-Modified"))
         file.seek(0)
         return _Copy(digest.hexdigest(), modified)
@@ -130,6 +130,14 @@ def _take(lines: Iterator[StatementLine]) -> tuple[StatementLine, ...]:
 
 def _skip(lines: Iterator[StatementLine], count: int) -> None:
     next(islice(lines, count, count), None)
+
+
+def _keep(chunk: bytes, file: IO[bytes]) -> None:
+    try:
+        file.write(chunk)
+        file.flush()
+    except OSError as error:  # ours, not the network's: a repeat would not help
+        raise StatementUnavailable(f"no_room: {error.strerror}") from error
 
 
 def _check(response: aiohttp.ClientResponse) -> None:

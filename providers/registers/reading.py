@@ -13,6 +13,7 @@ from providers.registers.cells import BadCell
 from providers.registers.maps import RegisterMap
 from providers.registers.table import HEAD_BYTES, Layout, layout_of, require_columns, rows_of
 from providers.statements import LESSENING, LineKind, StatementLine, StatementUnavailable
+from runtime.logging.card_numbers import without_card_numbers
 
 #: Characters of a text that is kept.
 TEXT_MAX: Final = 512
@@ -104,9 +105,9 @@ class Rows:
             fee_tax=self._amount(row, "fee_tax", fee_currency),
             available_on=None if available is None else cells.day(available, self._map),
             payout_ref=self._text(row, "payout_ref"),
-            method=self._text(row, "method"),
-            status=self._text(row, "status"),
-            raw_type=type,
+            method=self._words(row, "method"),
+            status=self._words(row, "status"),
+            raw_type=None if type is None else without_card_numbers(type),
         )
 
     def _kind(self, type: str | None) -> LineKind:
@@ -124,6 +125,10 @@ class Rows:
         if "\0" in text or len(text) > TEXT_MAX:
             raise BadCell(f"unreadable_text: {field}")
         return text or None
+
+    def _words(self, row: list[str], field: str) -> str | None:
+        text = self._text(row, field)
+        return None if text is None else without_card_numbers(text)
 
     def _amount(self, row: list[str], field: str, currency: str) -> int | None:
         text = self._text(row, field)

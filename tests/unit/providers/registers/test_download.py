@@ -1,6 +1,8 @@
 """Registers over HTTP: proven whole, read in pages, and read on from a cursor."""
 
+import errno
 import hashlib
+import io
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
@@ -111,6 +113,20 @@ async def test_a_host_that_does_not_answer_is_asked_again(host):
 
 async def test_a_day_without_a_file_is_no_empty_day(host):
     with pytest.raises(StatementUnavailable, match="http_404"):
+        await host.read()
+
+
+class FullDisk(io.BytesIO):
+    """Takes nothing."""
+
+    def write(self, _content: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+async def test_a_disk_that_is_full_is_named_and_not_blamed_on_the_network(host, monkeypatch):
+    host.put(text_of(3))
+    monkeypatch.setattr(download.tempfile, "TemporaryFile", FullDisk)
+    with pytest.raises(StatementUnavailable, match="no_room: No space left"):
         await host.read()
 
 

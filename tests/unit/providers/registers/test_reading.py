@@ -78,6 +78,13 @@ def test_a_type_gives_a_line_its_kind_and_its_sign(type: str, stated: str, kind:
     assert (line.kind, line.amount) == (kind, amount)
 
 
+def test_a_card_number_in_the_words_of_a_row_is_masked() -> None:
+    map = RegisterMap({**OURS.columns, "method": "payout"}, OURS.types)
+    (line,) = lines(HEAD + a_row(payout="Visa 4111 1111 1111 1111"), map)
+    assert line.method is not None
+    assert "1111" not in line.method
+
+
 def test_equal_rows_without_an_id_stay_as_many_as_they_are_and_share_their_reference() -> None:
     nameless = a_row(id="")
     found = lines(HEAD + nameless + nameless + a_row(id="", amount="1.00"))
