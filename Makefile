@@ -48,7 +48,7 @@ stripe-mock: $(VENV)/.installed
 	@$(VENV)/bin/python -m tests.contract.stripe_mock
 
 .PHONY: demo
-demo: setup ## Start everything and watch 200 customers buy
+demo: setup ## Start everything, watch 200 customers buy, and 100 subscribers live a year
 	@$(BILLING) demo
 
 .PHONY: test

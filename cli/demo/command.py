@@ -3,20 +3,27 @@
 import asyncio
 import subprocess
 from dataclasses import asdict
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.live import Live
 
-from cli.demo import view
+from cli.demo import view, year_view
 from cli.demo.evidence import Report
 from cli.demo.play import consistent, play, running_stack
 from cli.demo.shop import Shop
+from cli.demo.year import play_year
+from cli.demo.year_evidence import YearReport
 from cli.output import REFUSED, err, out, write_json
 
 
 def demo(
     payments: Annotated[int, typer.Option(min=1, max=100_000, help="Customers to serve.")] = 200,
+    subscribers: Annotated[
+        int, typer.Option(min=0, max=1_000, help="Subscribers who live a year by a test clock; 0: none.")
+    ] = 100,
     seed: Annotated[int, typer.Option(help="Seed of the carts.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
 ) -> None:
@@ -38,7 +45,25 @@ def demo(
 
         report, seconds = asyncio.run(play(status, payments, seed, show))
     view.summary(console, report, seconds, status)
+    figures = asdict(report) | {"seconds": round(seconds, 2)}
+    agree = consistent(report, payments)
+    if subscribers:
+        year, seconds = _year(console, status, subscribers)
+        year_view.summary(console, year, seconds)
+        figures["year"] = asdict(year) | {"seconds": round(seconds, 2)}
+        agree = agree and not year.problems
+    view.where_to_look(console, status)
     if as_json:
-        write_json(asdict(report) | {"seconds": round(seconds, 2)})
-    if not consistent(report, payments):
+        write_json(figures)
+    if not agree:
         raise typer.Exit(REFUSED)
+
+
+def _year(console: Console, status: dict[str, Any], subscribers: int) -> tuple[YearReport, float]:
+    console.print(f"\n{subscribers} subscribers live a year by a test clock\n")
+    with console.status("opening the shop…") as progress:
+
+        def show(at: datetime, charges: int) -> None:
+            progress.update(f"{at:%d %B %Y}, {charges} charges under way")
+
+        return asyncio.run(play_year(status, subscribers, show))

@@ -32,7 +32,7 @@ def live(report: Report | None, shop: Shop | None, customers: int) -> Table:
 
 
 def summary(console: Console, report: Report, seconds: float, status: dict[str, Any]) -> None:
-    """Final figures, whether they agree, and where to look next."""
+    """Final figures, and whether they agree."""
     table = Table(title="Outcome", title_justify="left")
     table.add_column("")
     table.add_column("payments", justify="right")
@@ -50,8 +50,8 @@ def summary(console: Console, report: Report, seconds: float, status: dict[str, 
     for name, value, where in rows:
         table.add_row(name, str(value), where)
     table.add_section()
-    table.add_row("[bold]lost[/]", _colored(report.lost), "all services compared")
-    table.add_row("[bold]duplicates[/]", _colored(report.duplicates), "all services compared")
+    table.add_row("[bold]lost[/]", colored(report.lost), "all services compared")
+    table.add_row("[bold]duplicates[/]", colored(report.duplicates), "all services compared")
     console.print(table)
     for problem in report.problems[:20]:
         console.print(f"[red]✗[/] {problem}")
@@ -66,6 +66,10 @@ def summary(console: Console, report: Report, seconds: float, status: dict[str, 
                 style="bold yellow",
             )
         )
+
+
+def where_to_look(console: Console, status: dict[str, Any]) -> None:
+    """Where the results can be read."""
     urls = status["urls"]
     console.print("\n[bold]Where to look[/]")
     console.print(f"  API          {urls['ingest']}/docs")
@@ -86,5 +90,6 @@ def _curl(url: str) -> str:
     return f"{server}/?database={database}"
 
 
-def _colored(count: int) -> str:
+def colored(count: int) -> str:
+    """A count that should be 0."""
     return f"[green]{count}[/]" if count == 0 else f"[bold red]{count}[/]"

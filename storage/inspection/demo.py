@@ -35,3 +35,59 @@ async def payments_of(connection: AsyncConnection, customers: Sequence[str]) -> 
     """All payments of these customers."""
     rows = await connection.execute(_BY_CUSTOMER, {"customers": list(customers)})
     return [PaymentFacts(**row) for row in rows.mappings()]
+
+
+class SubscriberFacts(msgspec.Struct, frozen=True):
+    """A stored subscription. ``end_reason``: ``None`` while it lives. ``paid``: its payments in order, of all periods;
+    ``recovered``: periods that were paid after a declined try."""
+
+    id: UUID
+    customer_id: str
+    status: str
+    end_reason: str | None
+    provider: str
+    method: str | None
+    paid: list[UUID]
+    recovered: int
+
+
+class ChargeFacts(msgspec.Struct, frozen=True):
+    """A payment that was tried for a period of a subscription. Amounts in minor units."""
+
+    subscription_id: UUID
+    period: int
+    order_ref: str
+    amount: int
+    captured: int
+
+
+_SUBSCRIBERS = text(
+    """
+    SELECT s.id, s.customer_id, s.status, s.state->'ended'->>'reason' AS end_reason, s.provider,
+           s.state->'method'->>'ref' AS method,
+           ARRAY(SELECT p.paid_by FROM subscription_periods p WHERE p.subscription_id = s.id ORDER BY p.number) AS paid,
+           (SELECT count(DISTINCT a.period) FROM renewal_attempts a JOIN renewal_attempts b
+            ON b.subscription_id = a.subscription_id AND b.period = a.period AND b.state = 'PAID'
+            WHERE a.subscription_id = s.id AND a.state = 'FAILED' AND a.decline <> 'OURS') AS recovered
+    FROM subscriptions s WHERE s.clock_id = :clock
+    """
+)
+_CHARGES = text(
+    """
+    SELECT a.subscription_id, a.period, p.order_ref, a.amount, p.captured
+    FROM renewal_attempts a JOIN subscriptions s ON s.id = a.subscription_id JOIN payments p ON p.id = a.payment_id
+    WHERE s.clock_id = :clock
+    """
+)
+
+
+async def subscribers_of(connection: AsyncConnection, clock: UUID) -> list[SubscriberFacts]:
+    """All subscriptions that live by a test clock."""
+    rows = await connection.execute(_SUBSCRIBERS, {"clock": clock})
+    return [SubscriberFacts(**row) for row in rows.mappings()]
+
+
+async def charges_of(connection: AsyncConnection, clock: UUID) -> list[ChargeFacts]:
+    """All payments that were tried for them."""
+    rows = await connection.execute(_CHARGES, {"clock": clock})
+    return [ChargeFacts(**row) for row in rows.mappings()]

@@ -19,6 +19,8 @@ from tests.conftest import BILLING, Stack
 
 PAYMENTS = 60
 PATIENCE_S = 60
+#: Where a test is about single payments: the year has a file of its own, test_year.py.
+NO_SUBSCRIBERS = ("--subscribers", "0")
 
 
 def figures(output: str) -> dict[str, Any]:
@@ -41,7 +43,7 @@ def test_the_broker_is_apache_kafka(stack):
 
 
 def test_every_part_tells_the_same_story(running: Stack):
-    demo = running.billing("demo", "--payments", str(PAYMENTS), "--json")
+    demo = running.billing("demo", "--payments", str(PAYMENTS), *NO_SUBSCRIBERS, "--json")
     assert demo.returncode == 0, demo.stderr
     expect_all_agree(figures(demo.stdout), PAYMENTS)
 
@@ -50,7 +52,7 @@ def test_every_part_tells_the_same_story(running: Stack):
 def test_a_process_killed_during_the_demo_and_started_again_changes_no_figure(running: Stack, victim: str):
     pid = running.pid(victim)
     with subprocess.Popen(
-        [*BILLING, "demo", "--payments", str(PAYMENTS), "--json", "--seed", "7"],
+        [*BILLING, "demo", "--payments", str(PAYMENTS), *NO_SUBSCRIBERS, "--json", "--seed", "7"],
         env=running.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -90,7 +92,7 @@ async def test_a_plain_consumer_sees_the_signals(running: Stack, stack):
         channel = await connection.channel()
         queue = await channel.declare_queue(exclusive=True)
         await queue.bind(SIGNALS.exchange, "auth.allow_access")
-        demo = running.billing("demo", "--payments", "10", "--json")
+        demo = running.billing("demo", "--payments", "10", *NO_SUBSCRIBERS, "--json")
         assert demo.returncode == 0, demo.stderr
         deadline = time.monotonic() + PATIENCE_S
         seen: set[str] = set()
@@ -137,7 +139,7 @@ async def test_the_metrics_of_the_workers_agree_with_what_was_paid(running: Stac
         return sum(value for (n, given), value in found.items() if n == name and labels.items() <= dict(given).items())
 
     before = await read()
-    demo = await asyncio.to_thread(running.billing, "demo", "--payments", str(PAYMENTS), "--json")
+    demo = await asyncio.to_thread(running.billing, "demo", "--payments", str(PAYMENTS), *NO_SUBSCRIBERS, "--json")
     assert demo.returncode == 0, demo.stderr
     after = await read()
 

@@ -55,7 +55,7 @@ def debugging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 async def test_no_log_holds_what_must_not_be_read(debugging: Stack) -> None:
     status = json.loads(debugging.billing("status", "--json").stdout)
-    demo = debugging.billing("demo", "--payments", "20", "--json")
+    demo = debugging.billing("demo", "--payments", "20", "--subscribers", "0", "--json")
     assert demo.returncode == 0, demo.stderr
     await pay(status)
     await probe(status)
