@@ -15,6 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from billing.messages import Envelope, ProviderRequest, ProviderResult, decode_envelope
 from billing.reasons import Reason
 from billing.vocabulary import Action, Lane, MethodStatus, Outcome
+from ingest_api.payment_methods.postgres_methods import PostgresMethods
+from runtime.clock import utc_now
 from runtime.kafka.record import Incoming
 from storage import saved_methods
 from storage.tables import SAVED_METHODS
@@ -23,6 +25,7 @@ from streams.provider_calls.availability import Availability
 from streams.provider_calls.methods import SavedMethods
 from streams.provider_calls.places import Places
 from tests.support.factories import an_order
+from tests.support.ingest_server import SHOP_KEY, Served, serving
 from tests.support.named_providers import a_charge
 from tests.support.sandbox import about, running
 from tests.support.streams import Publisher, exit_process
@@ -124,8 +127,18 @@ async def shop(tmp_path) -> AsyncIterator[YooKassaWorld]:
         yield cast("YooKassaWorld", world)
 
 
-async def test_no_call_reaches_the_provider_after_the_removal_is_answered(database, shop):
-    """A thousand charges of one method are on their way when its customer removes it."""
+@pytest.fixture
+async def api(database, monkeypatch) -> AsyncIterator[Served]:
+    """The REST API, with the methods in Postgres."""
+    stored = PostgresMethods(database, utc_now)
+    async with serving() as served:
+        monkeypatch.setattr(served.methods, "method", stored.method)
+        monkeypatch.setattr(served.methods, "remove", stored.remove)
+        yield served
+
+
+async def test_no_call_reaches_the_provider_after_the_removal_is_answered(database, shop, api: Served):
+    """A thousand charges of one method are on their way when its customer removes it over REST."""
     charges = 1_000
     opened = await shop.open(save_method=True)
     await shop.customer(opened, "pay")
@@ -154,7 +167,9 @@ async def test_no_call_reaches_the_provider_after_the_removal_is_answered(databa
     async with asyncio.timeout(60):
         while len(publisher.published) < 20:
             await asyncio.sleep(0.01)
-        await remove(database)
+        headers = {"Authorization": f"Bearer {SHOP_KEY}"}
+        async with api.http.delete(f"{api.url}/v1/payment-methods/{METHOD}", headers=headers) as answer:
+            assert answer.status == 204, await answer.text()
         answered = time.time()
         while len(publisher.published) < charges:
             await asyncio.sleep(0.01)
