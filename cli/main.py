@@ -35,7 +35,9 @@ COMMANDS: Final = {
         "cli.timeline", "timeline", "Show everything that happened to a payment, and its state now or at any moment."
     ),
     "rebuild": Lazy(
-        "cli.rebuild", "rebuild", "Rebuild every payment from its journal and compare it with the stored one."
+        "cli.rebuild",
+        "rebuild",
+        "Rebuild every payment and subscription from its journal and compare it with the stored one.",
     ),
     "report": Lazy("cli.reports", "report", "Run a report on ClickHouse."),
     "parity": Lazy(
