@@ -1,7 +1,7 @@
 """Callbacks find their payment, or wait for it."""
 
 import base64
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import date, datetime
 from typing import ClassVar
 from uuid import UUID
@@ -16,8 +16,9 @@ from billing.messages.topics import CALLBACK_PROVIDER, CE_ID, CE_TIME
 from billing.payments.decide import decide
 from billing.vocabulary import PaymentStatus
 from providers import registry
-from providers.base import CallResult, ParsedCallback, Provider, StatementLine
+from providers.base import CallResult, ParsedCallback, Provider
 from providers.http import CallLimits
+from providers.statements import Part, StatementPage
 from runtime.kafka.record import Incoming
 from streams.callbacks.agent import CallbacksAgent
 from tests.support.factories import NOW, a_create, later, opened
@@ -29,7 +30,10 @@ class Plain(Provider):
 
     name: ClassVar[str] = "yandex-pay"
 
-    def statement(self, day: date) -> AsyncIterator[StatementLine]:
+    def parts(self, day: date) -> Sequence[Part]:
+        raise NotImplementedError
+
+    def pages(self, part: Part, after: str | None = None) -> AsyncIterator[StatementPage]:
         raise NotImplementedError
 
     async def perform(self, request: ProviderRequest) -> CallResult:

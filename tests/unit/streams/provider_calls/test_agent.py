@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import date
 from typing import Any, ClassVar
 from uuid import uuid4
@@ -10,7 +10,8 @@ from billing.messages import Envelope, ProviderRequest, ProviderResult, decode_e
 from billing.messages.topics import RENEWALS
 from billing.reasons import Reason
 from billing.vocabulary import Action, CaptureMode, Lane, Outcome
-from providers.base import CallResult, ParsedCallback, Provider, StatementLine
+from providers.base import CallResult, ParsedCallback, Provider
+from providers.statements import Part, StatementPage
 from reconciliation.renewals.pace import Bounds
 from runtime.kafka.record import Incoming
 from storage.providers.switches import Switch
@@ -37,7 +38,10 @@ class Scripted(Provider):
         self.gate.set()
         self._answer = answer or (lambda _: CallResult(Outcome.SUCCEEDED))
 
-    def statement(self, day: date) -> AsyncIterator[StatementLine]:
+    def parts(self, day: date) -> Sequence[Part]:
+        raise NotImplementedError
+
+    def pages(self, part: Part, after: str | None = None) -> AsyncIterator[StatementPage]:
         raise NotImplementedError
 
     async def perform(self, request: ProviderRequest) -> CallResult:
