@@ -92,3 +92,25 @@ async def test_support_extends_at_the_time_of_the_subscriptions_clock(
     assert early["refusal"]["code"] == "invalid_end"
     assert "is not a time" in run(running, "subscriptions", "extend", id, "--until", "soon", *WHO, code=2)
     assert await records(id) == [("extend_subscription", "olga", "done"), ("extend_subscription", "olga", "refused")]
+
+
+async def test_support_cancels_at_the_end_or_now_with_a_refund(
+    running: Stack, integrator: Integrator, records: Any
+) -> None:
+    id = await integrator.subscribe("cleo")
+    leaving = run(running, "subscriptions", "cancel", id, *WHO, "--json")
+    assert leaving["subscription"]["cancel_at"] == "2026-02-28T09:00:00Z"
+    assert "refunded" not in leaving
+    assert "--now" in run(running, "subscriptions", "cancel", id, "--refund", "FULL", *WHO, code=2)
+    ended = run(running, "subscriptions", "cancel", id, "--now", "--refund", "FULL", *WHO, "--json")
+    assert (ended["subscription"]["status"], ended["refunded"]) == ("ENDED", AMOUNT)
+    assert "refused, subscription_ended" in run(running, "subscriptions", "cancel", id, "--now", *WHO, code=1)
+    assert "there is no subscription" in run(running, "subscriptions", "cancel", UUID(int=1), *WHO, code=1)
+    assert "reason is required" in run(
+        running, "subscriptions", "cancel", id, "--reason", " ", "--actor", "olga", code=2
+    )
+    assert await records(id) == [
+        ("cancel_subscription", "olga", "done"),
+        ("cancel_subscription", "olga", "done"),
+        ("cancel_subscription", "olga", "refused"),
+    ]
