@@ -1,4 +1,4 @@
-"""Colours of charts: the same name has the same colour in every chart, and each stands out from its ground."""
+"""Colours of charts: a name that we know has the same colour in every chart, and each stands out from its ground."""
 
 from typing import Final, NamedTuple
 
@@ -22,8 +22,6 @@ DARK: Final = Theme(
 )  # fmt: skip
 #: Name → place of its colour; the order is that of the series in a chart.
 _PLACES: Final = {
-    # providers
-    "yandex-pay": 1, "yookassa": 0, "stripe": 4, "tbank": 7, "sandbox": 6,
     # statuses of a subscription
     "INCOMPLETE": 6, "ACTIVE": 0, "PAST_DUE": 7, "ON_HOLD": 1, "ENDED": 3,
     # movements of the run rate

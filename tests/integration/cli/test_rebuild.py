@@ -51,7 +51,8 @@ def test_every_payment_of_the_stack_equals_its_journal(paid):
     report = json.loads(done.stdout)
     assert (done.returncode, report["payments"]) == (0, []), done.stdout + done.stderr
     assert report["checked"] >= 10
-    assert json.loads(paid.billing("rebuild", "--check", "--json", "--limit", "3").stdout)["checked"] == 3
+    limited = json.loads(paid.billing("rebuild", "--check", "--json", "--limit", "3").stdout)
+    assert 3 <= limited["checked"] <= 6, "three payments, and at most three subscriptions"
 
 
 def test_without_check_it_is_refused(running):

@@ -32,9 +32,9 @@ def test_texts_are_legible_on_their_ground_and_on_every_cell_of_cohorts(theme: T
 
 
 def test_a_name_has_the_same_colour_in_every_chart() -> None:
-    alone = colours(["stripe"], LIGHT)["stripe"]
+    alone = colours(["ON_HOLD"], LIGHT)["ON_HOLD"]
 
-    assert colours(["yookassa", "stripe", "another"], LIGHT)["stripe"] == alone
+    assert colours(["ACTIVE", "ON_HOLD", "another"], LIGHT)["ON_HOLD"] == alone
 
 
 def test_names_have_different_colours() -> None:

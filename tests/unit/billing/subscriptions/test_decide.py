@@ -442,6 +442,16 @@ class TestDunning:
 
 
 class TestCancel:
+    def test_now_at_the_moment_in_which_the_period_began_sells_no_negative_time(self) -> None:
+        world = active()
+        assert world.subscription.period is not None
+        assert world.now == world.subscription.period.start_at, "as by a test clock, which stands still"
+        decision = command(world, CancelSubscription, when=When.NOW, refund=RefundRule.FULL)
+        period = world.subscription.period
+        assert (world.subscription.status, period.status) == (Status.ENDED, PeriodStatus.CUT)
+        assert period.end_at > period.start_at
+        assert [p.amount for p in decision.payments if isinstance(p, RefundPayment)] == [39_900]
+
     def test_at_the_end_keeps_access_exactly_until_then_and_charges_no_more(self) -> None:
         world = active()
         world.pass_time(10 * DAY)
