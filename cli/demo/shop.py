@@ -3,10 +3,11 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import aiohttp
@@ -48,6 +49,22 @@ DECLINING: Final = tuple(name for name, plugin in PLUGINS.items() if plugin.capa
 CURRENCY: Final = "RUB"
 
 
+T = TypeVar("T")
+
+
+async def side_by_side(work: Callable[[T], Awaitable[object]], items: Iterable[T], most: int) -> None:
+    """Do ``work`` for all items, for at most ``most`` at once."""
+    slots = asyncio.Semaphore(most)
+
+    async def one(item: T) -> None:
+        async with slots:
+            await work(item)
+
+    async with asyncio.TaskGroup() as group:
+        for item in items:
+            group.create_task(one(item))
+
+
 class Behaviour(StrEnum):
     PAYS = "pay"
     DECLINES = "decline"
@@ -85,7 +102,6 @@ class Shop:
 
     async def open(self, customers: int) -> None:
         """Serve all customers."""
-        slots = asyncio.Semaphore(CONCURRENCY)
         timeout = aiohttp.ClientTimeout(total=40)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             billing = BillingClient(
@@ -95,13 +111,7 @@ class Shop:
                 session=session,
             )
 
-            async def serve(number: int) -> None:
-                async with slots:
-                    await self._serve(billing, session, number)
-
-            async with asyncio.TaskGroup() as group:
-                for number in range(customers):
-                    group.create_task(serve(number))
+            await side_by_side(partial(self._serve, billing, session), range(customers), CONCURRENCY)
 
     async def _serve(self, billing: BillingClient, session: aiohttp.ClientSession, number: int) -> None:
         try:

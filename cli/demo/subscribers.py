@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -21,7 +21,7 @@ from billing_client import (
     Unavailable,
 )
 
-from cli.demo.shop import CONCURRENCY, CURRENCY, PATIENCE_S, PROVIDERS, RETRY_S
+from cli.demo.shop import CONCURRENCY, CURRENCY, PATIENCE_S, PROVIDERS, RETRY_S, side_by_side
 from providers.sandbox.cards import card_of
 from providers.sandbox.customer_behaviour import visit
 from providers.sandbox.faults import DECLINE, METHOD_REVOKED
@@ -129,7 +129,7 @@ class Subscribers:
             self.ids[number] = opened.id
             await self._pay_page(opened.id)
 
-        await _side_by_side(subscribe, numbers)
+        await side_by_side(subscribe, numbers, CONCURRENCY)
 
     async def pay(self, numbers: Iterable[int]) -> None:
         """These customers pay what was declined."""
@@ -138,7 +138,7 @@ class Subscribers:
             await self.billing.subscriptions.pay(self.ids[number], idempotency_key=f"{self.run}-pay-{number}")
             await self._pay_page(self.ids[number])
 
-        await _side_by_side(pay, numbers)
+        await side_by_side(pay, numbers, CONCURRENCY)
 
     async def cancel(self, numbers: Iterable[int]) -> None:
         """These customers cancel at the end of the month."""
@@ -146,7 +146,7 @@ class Subscribers:
         async def cancel(number: int) -> None:
             await self.billing.subscriptions.cancel(self.ids[number], idempotency_key=f"{self.run}-cancel-{number}")
 
-        await _side_by_side(cancel, numbers)
+        await side_by_side(cancel, numbers, CONCURRENCY)
 
     async def remove_methods(self, numbers: Iterable[int]) -> None:
         """These customers remove what is charged."""
@@ -155,7 +155,7 @@ class Subscribers:
             for method in await self.billing.payment_methods(self.customer(number)):
                 await self.billing.remove_payment_method(method.id)
 
-        await _side_by_side(remove, numbers)
+        await side_by_side(remove, numbers, CONCURRENCY)
 
     def _order(self, number: int) -> NewSubscription:
         return NewSubscription(
@@ -184,15 +184,3 @@ class Subscribers:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"subscription {id} has no payment page")
             await asyncio.sleep(RETRY_S)
-
-
-async def _side_by_side(work: Callable[[int], Awaitable[None]], numbers: Iterable[int]) -> None:
-    slots = asyncio.Semaphore(CONCURRENCY)
-
-    async def one(number: int) -> None:
-        async with slots:
-            await work(number)
-
-    async with asyncio.TaskGroup() as group:
-        for number in numbers:
-            group.create_task(one(number))

@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
 import aiohttp
 
-from cli.demo.shop import CURRENCY, PROVIDERS, RETRY_S
+from cli.demo.shop import CURRENCY, PROVIDERS, RETRY_S, side_by_side
 from cli.storm.shop import CONCURRENCY, PATIENCE_S
 from providers.sandbox.customer_behaviour import visit
 
@@ -45,7 +45,7 @@ class Subscribers:
                     url = (opened.get("latest_payment") or {}).get("payment_url")
                 await visit(http, url, "pay")
 
-            await _side_by_side(serve, range(number))
+            await side_by_side(serve, range(number), CONCURRENCY)
 
     async def cancel(self, ids: Sequence[UUID]) -> None:
         """These subscriptions end at once, and the running period is given back whole."""
@@ -54,7 +54,7 @@ class Subscribers:
             async def cancel(id: UUID) -> None:
                 await self._post(http, f"/subscriptions/{id}/cancel", {"when": "NOW", "refund": "FULL"}, f"cancel-{id}")
 
-            await _side_by_side(cancel, ids)
+            await side_by_side(cancel, ids, CONCURRENCY)
 
     def _order(self, customer: int, clock: UUID) -> dict[str, Any]:
         return {
@@ -83,15 +83,3 @@ class Subscribers:
                     found: dict[str, Any] = await answer.json()
                     return found
             await asyncio.sleep(RETRY_S)
-
-
-async def _side_by_side(work: Callable[[Any], Awaitable[Any]], items: Sequence[Any]) -> None:
-    slots = asyncio.Semaphore(CONCURRENCY)
-
-    async def one(item: Any) -> None:
-        async with slots:
-            await work(item)
-
-    async with asyncio.TaskGroup() as group:
-        for item in items:
-            group.create_task(one(item))

@@ -17,17 +17,22 @@ ADMISSION: Final = (Problem.UNAUTHORIZED, Problem.FORBIDDEN, Problem.TOO_MANY_RE
 #: Problems of every route below a payment: there is none, or the command that was to open it was refused.
 OWN_PAYMENT: Final = (Problem.PAYMENT_NOT_FOUND, Problem.INVALID_ORDER)
 
-#: Problems of every command, besides its own.
-COMMAND: Final = (
+#: Problems of every route that reads a body.
+BODY: Final = (
     Problem.MALFORMED_JSON,
-    Problem.INVALID_IDEMPOTENCY_KEY,
-    *ADMISSION,
-    Problem.UPGRADE_IN_PROGRESS,
     Problem.SLOW_REQUEST,
     Problem.BODY_TOO_LARGE,
     Problem.UNSUPPORTED_MEDIA_TYPE,
     Problem.INVALID_REQUEST,
     Problem.CARD_NUMBER,
+)
+
+#: Problems of every command, besides its own.
+COMMAND: Final = (
+    *BODY,
+    Problem.INVALID_IDEMPOTENCY_KEY,
+    *ADMISSION,
+    Problem.UPGRADE_IN_PROGRESS,
     Problem.IDEMPOTENCY_KEY_REUSED,
 )
 

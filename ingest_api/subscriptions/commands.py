@@ -29,6 +29,7 @@ from ingest_api.edge.idempotency import IdempotencyKey
 from ingest_api.edge.prefer import Preference
 from ingest_api.openapi.responses import (
     ADMISSION,
+    BODY,
     COMMAND,
     LOCATION,
     REPLAYED_HEADER,
@@ -188,12 +189,7 @@ async def _preview_body(request: Request, dependencies: Injected, _client: Subsc
         200: {"description": "What a cancellation with this body would do now"},
         **problems(
             *ADMISSION,
-            Problem.MALFORMED_JSON,
-            Problem.SLOW_REQUEST,
-            Problem.BODY_TOO_LARGE,
-            Problem.UNSUPPORTED_MEDIA_TYPE,
-            Problem.INVALID_REQUEST,
-            Problem.CARD_NUMBER,
+            *BODY,
             Problem.SUBSCRIPTION_NOT_FOUND,
             Problem.SUBSCRIPTION_ENDED,
         ),

@@ -17,6 +17,7 @@ from ingest_api.edge.etag import CONDITIONAL, ConditionalRoute
 from ingest_api.edge.idempotency import IdempotencyKey
 from ingest_api.openapi.responses import (
     ADMISSION,
+    BODY,
     COMMAND,
     LOCATION,
     REPLAYED_HEADER,
@@ -148,12 +149,7 @@ async def create_test_clock(
         **problems(
             *ADMISSION,
             Problem.TEST_CLOCKS_OFF,
-            Problem.MALFORMED_JSON,
-            Problem.SLOW_REQUEST,
-            Problem.BODY_TOO_LARGE,
-            Problem.UNSUPPORTED_MEDIA_TYPE,
-            Problem.INVALID_REQUEST,
-            Problem.CARD_NUMBER,
+            *BODY,
             Problem.TEST_CLOCK_NOT_FOUND,
             Problem.INVALID_CLOCK_TIME,
         ),
