@@ -34,7 +34,7 @@ LOOK_S: Final = 0.05
 class TestClocks:
     """The clocks of one process."""
 
-    __test__ = False  # not a test, whatever pytest makes of the name
+    __test__ = False  # keeps pytest from collecting it
 
     def __init__(self, engine: AsyncEngine, publisher: Publisher, metrics: Metrics) -> None:
         self._engine = engine

@@ -79,7 +79,7 @@ class Retry:
 
     ``operation`` is the label of the metrics and the log lines: a literal, never an id. ``stop``: ends the retries
     with :class:`RetryStopped` when it is set during a pause. ``patience_s``: once the action has failed for this
-    long, its error is raised. ``asked_pause_s``: the pause that an error asks for, seconds, ``None`` for no wish; one that
+    long, its error is raised. ``asked_pause_s``: the pause that an error asks for, seconds, ``None``: it asks for none; one that
     ends after ``patience_s`` raises the error at once.
     """
 

@@ -21,12 +21,13 @@ FURTHEST: Final = timedelta(days=5 * 366)
 #: A clock stands between these, so that no period of a subscription leaves the calendar.
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
+_SHOWN: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class TestClock(msgspec.Struct, frozen=True):
     """A clock of a client. It stands at ``now_at``, or is on its way to ``target_at`` (UTC)."""
 
-    __test__ = False  # not a test, whatever pytest makes of the name
+    __test__ = False  # keeps pytest from collecting it
 
     id: UUID
     client_id: str
@@ -150,12 +151,12 @@ async def advance(connection: AsyncConnection, id: UUID, target: datetime) -> No
     now_at, target_at = (await connection.execute(_LOCK, {"id": id})).one()
     if target < target_at:
         raise ClockRefused(
-            "invalid_clock_time", f"the clock is at {target_at}, or on its way there, and never goes back"
+            "invalid_clock_time", f"the clock is at {target_at:{_SHOWN}}, or on its way there, and never goes back"
         )
     if target > now_at + FURTHEST:
-        raise ClockRefused("invalid_clock_time", f"{target} is more than five years after {now_at}")
+        raise ClockRefused("invalid_clock_time", f"{target:{_SHOWN}} is more than five years after {now_at:{_SHOWN}}")
     if target > LATEST:
-        raise ClockRefused("invalid_clock_time", f"{target} is later than {LATEST:%Y}")
+        raise ClockRefused("invalid_clock_time", f"{target:{_SHOWN}} is later than {LATEST:%Y}")
     await connection.execute(_ADVANCE, {"id": id, "target": target})
 
 

@@ -12,7 +12,7 @@ from billing.messages.topics import CALLBACKS, INBOX, RENEWALS, REQUESTS, SUBSCR
 from runtime.kafka.clients import security
 from runtime.kafka.record import Incoming
 from runtime.settings import KafkaSettings, WorkerSettings
-from streams.delivery.ordered_feed import GAP_PATIENCE_S, Pause
+from streams.delivery.ordered_feed import CAPACITY, GAP_PATIENCE_S, Pause
 from streams.worker_agents import Agents
 
 log = structlog.get_logger(__name__)
@@ -26,10 +26,10 @@ MAX_POLL_INTERVAL_S: Final = 86_400.0
 # Two heartbeats may be lost. A missing offset ends the process before a rebalance would move its partitions.
 assert 3 * HEARTBEAT_S < SESSION_TIMEOUT_S < MAX_POLL_INTERVAL_S
 assert GAP_PATIENCE_S < SESSION_TIMEOUT_S
-#: Fetched from a partition at once. What was fetched before a feed paused its partitions still arrives, and must fit into
-#: the feed and Faust's queue for the topic (4,096 messages each): of the smallest messages, 500 bytes, this is 131 from
-#: each of the topic's partitions.
+#: Fetched from a partition at once, at most.
 FETCH_BYTES: Final = 65_536
+#: What the smallest message takes.
+SMALLEST_BYTES: Final = 500
 
 
 class SeekingConsumer(driver.Consumer):
@@ -71,7 +71,8 @@ class BillingApp(faust.App):
             broker_commit_interval=5.0,
             stream_wait_empty=False,
             consumer_auto_offset_reset="earliest",
-            consumer_max_fetch_size=FETCH_BYTES,
+            # What was fetched before a feed paused its partitions still arrives, from all of them: it must fit into the feed.
+            consumer_max_fetch_size=min(FETCH_BYTES, CAPACITY * SMALLEST_BYTES // settings.kafka_partitions),
             worker_redirect_stdouts=False,
         )
         self.billing = Agents(settings, self._highwater, self._pause)

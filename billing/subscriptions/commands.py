@@ -58,7 +58,7 @@ def subscribe(command: Subscribe, s: Subscription | None, now: datetime) -> Deci
         return refuse(s, command, "invalid_price", str(error))
     if s is not None and s.status is Status.INCOMPLETE and not command.replace:
         return refuse(s, command, "first_payment_open", "the first payment is open: pay it, or replace it")
-    if s is not None and s.status not in (Status.ENDED, Status.INCOMPLETE):
+    if s is not None and s.status in LIVING:
         detail = "the customer has a subscription in this group; it can be changed or kept"
         return refuse(s, command, "already_subscribed", detail)
     draft = _begin(command, s, now)
@@ -136,7 +136,7 @@ def pay_now(command: PayNow, s: Subscription, now: datetime) -> Decision:
 
 def change_method(command: ChangeMethod, s: Subscription, now: datetime) -> Decision:
     """Charge another method from now on; a declined renewal at once."""
-    if s.status in (Status.ENDED, Status.INCOMPLETE):
+    if s.status not in LIVING:
         return refuse(s, command, "subscription_ended", "there is nothing to charge")
     charges = s.status in OVERDUE and s.charge is None
     if charges and (next_try := own_try_at(s.attempts, now)) > now:

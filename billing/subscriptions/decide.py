@@ -52,9 +52,11 @@ def decide(subscription: Subscription | None, message: Message, now: datetime) -
 
 
 def _moment(subscription: Subscription | None, message: Message, now: datetime) -> datetime:
-    """The time by which a message is judged: its own, a test clock's, or now. Never before the clock; what comes from the
-    real world to a subscription with a clock happens when the clock last showed it a time."""
+    """The time by which a message is judged (UTC): by a test clock, the message's own ``at``, never before ``clock_at``, and
+    ``clock_at`` for what comes in real time; else the message's own, or now. A life without a clock begins in real time."""
     clock = None if subscription is None else subscription.clock_at
+    if isinstance(message, Subscribe) and message.clock_id is None:
+        return now if clock is None else max(now, clock)
     if isinstance(message, PaymentOutcome):
         return message.at if clock is None else clock
     if isinstance(message, (Wake, SubscriptionCommand)) and message.at is not None:

@@ -112,7 +112,7 @@ class Draft:
         )
 
     def end_with_letter(self, event: Event, reason: EndReason) -> None:
-        """End the subscription, and write so to the customer."""
+        """End the subscription, and send the letter ``ended``."""
         self.end(event, reason)
         self.tell("ended", ends_at=self.now, reason=reason.value)
 

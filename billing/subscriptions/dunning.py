@@ -15,14 +15,15 @@ from billing.reasons import Kind, Reason, Recovery
 from billing.subscriptions.cadence import Cadence
 from billing.subscriptions.hours import into_hours
 from billing.subscriptions.model import Dunning
-from billing.subscriptions.vocabulary import Decline, Trigger
+from billing.subscriptions.vocabulary import Decline, Purpose, Trigger
 
 #: Between two tries with one method, over all subscriptions of its customer.
 BETWEEN_TRIES: Final = timedelta(hours=20)
 #: Tries with one method in :data:`METHOD_WINDOW`, over all subscriptions. Visa allows 15, Mastercard 35.
 METHOD_TRIES: Final = 8
 METHOD_WINDOW: Final = timedelta(days=30)
-#: A customer's own tries in :data:`OWN_WINDOW`, by a new method or on a page. They do not count against the policy.
+#: A customer's own tries in :data:`OWN_WINDOW`, by a new method or on a page. They do not count against the policy; those
+#: that failed by a fault of ours do not count at all.
 OWN_TRIES: Final = 5
 OWN_WINDOW: Final = timedelta(days=1)
 #: After a fault of ours: the first, the second, each later one.
@@ -99,13 +100,20 @@ def retry_at(
 
 def own_try_at(attempts: Iterable[AttemptView], now: datetime) -> datetime:
     """From when the customer may try again to pay (UTC)."""
-    own = (a.requested_at for a in attempts if a.trigger in (Trigger.METHOD, Trigger.CUSTOMER))
+    own = (
+        a.requested_at
+        for a in attempts
+        if a.trigger in (Trigger.METHOD, Trigger.CUSTOMER)
+        and a.purpose is not Purpose.FIRST
+        and a.decline is not Decline.OURS
+    )
     latest = sorted(own, reverse=True)[:OWN_TRIES]
     return now if len(latest) < OWN_TRIES else max(now, latest[-1] + OWN_WINDOW)
 
 
 def act_until(dunning: Dunning, now: datetime) -> datetime:
-    """Until when the customer can pay (UTC): to the end of the grace access stays, later only what gives it back."""
+    """By when to pay (UTC): within the grace its end, so that access stays; after it the end of the dunning, so that access
+    comes back."""
     return dunning.grace_until if now < dunning.grace_until else dunning.give_up_at
 
 

@@ -281,7 +281,7 @@ def _dunning_after(s: Subscription, charge: Charge, decline: Decline, reason: st
 def _begin_dunning(
     s: Subscription, period: int, decline: Decline, reason: str, *, due: datetime, started_at: datetime
 ) -> Dunning:
-    """By the policy of the day. ``due``: from when grace is counted (UTC)."""
+    """By the current policy for the price. ``due``: from when grace is counted (UTC)."""
     policy = policy_for(s.price.cadence)
     return Dunning(
         period=period,
@@ -297,7 +297,7 @@ def _begin_dunning(
 
 
 def _undone(draft: Draft, period: Period, message: PaymentOutcome) -> None:
-    """The running period turns out to be unpaid, by a correction or the provider's own word."""
+    """The running period turns out to be unpaid, by a correction or the provider's report."""
     s, now = draft.s, draft.now
     attempt = s.attempt(message.payment_id)
     assert attempt is not None, "attempts of the latest period are kept"

@@ -111,7 +111,7 @@ _MEANINGS: Final = {
 }
 #: (schema, member) → its meaning there.
 _SPECIAL: Final = {
-    ("TestClockView", "name"): "for people",
+    ("TestClockView", "name"): "a label of yours; nothing reads it",
     ("TestClockView", "status"): "`READY`, or `ADVANCING` until it is at `target_at`",
     ("PriceView", "version"): "of the price, within plan and currency",
     ("PriceView", "amount"): "minor units a period, tax included",

@@ -209,7 +209,9 @@ class ExtendIn(Strict):
 class CreateTestClockIn(Strict):
     """Make a test clock."""
 
-    name: str = Field(min_length=1, max_length=MAX_TITLE, pattern=VISIBLE, description="for people")
+    name: str = Field(
+        min_length=1, max_length=MAX_TITLE, pattern=VISIBLE, description="a label of yours; nothing reads it"
+    )
     at: Moment | None = Field(default=None, description="where it stands at first, with an offset; left out: now")
 
 

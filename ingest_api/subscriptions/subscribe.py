@@ -149,7 +149,7 @@ async def subscribe(
 
 async def _begins(dependencies: Dependencies, client: str, clock_id: UUID | None, id: UUID) -> datetime | None:
     """The time of the test clock that subscription ``id`` is to live by; ``None`` without one. Requests that are under way
-    are not counted: side by side they may take a few places too many."""
+    are not counted, so concurrent ones can exceed the limit."""
     if clock_id is None:
         return None
     require_test_clocks(dependencies)

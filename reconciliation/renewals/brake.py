@@ -35,10 +35,10 @@ def too_many_missing(missing: Sequence[date]) -> str | None:
 
 
 def over_forecast(plan: Sequence[DueOn], left_over: int, last: JobRun, today: date) -> str | None:
-    """More is due today than was foreseen. ``last``: the run before, whose forecast begins with its own date; of that
-    date's charges those are due again that are ``left_over``."""
-    own = sum(due.number for due in plan_of(last) if due.date <= last.business_date)
-    foreseen = min(left_over, own) + sum(d.number for d in plan_of(last) if last.business_date < d.date <= today)
+    """More is due today than the run ``last`` foresaw. ``left_over``: charges of its date that are still due."""
+    known = plan_of(last)
+    own = sum(due.number for due in known if due.date <= last.business_date)
+    foreseen = min(left_over, own) + sum(due.number for due in known if last.business_date < due.date <= today)
     due = sum(due.number for due in plan if due.date <= today)
     if due <= max(FLOOR, foreseen * OVER_FORECAST):
         return None

@@ -54,7 +54,7 @@ class BusinessSettings(ComponentSettings):
 class TestClockSettings(ComponentSettings):
     """Whether time may be played with."""
 
-    __test__ = False  # not a test, whatever pytest makes of the name
+    __test__ = False  # keeps pytest from collecting it
 
     test_clocks: bool = False
     """Subscriptions may live by test clocks. Only where every provider is a sandbox: else ingest does not start."""

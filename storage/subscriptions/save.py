@@ -1,7 +1,6 @@
 """What a batch of the subscriptions agent writes: subscriptions, their periods, attempts and consents."""
 
 from collections.abc import Mapping, Sequence
-from operator import itemgetter
 from typing import Final
 from uuid import UUID
 
@@ -58,8 +57,7 @@ async def save(
     attempts = {a.payment_id: attempt_row(c.subscription, a) for c in changes for a in c.event.attempts}
     rows = {
         "subscriptions": [
-            subscription_row(states[id], event.next_action, event.next_action_at)
-            for id, event in sorted(events.items(), key=itemgetter(0))
+            subscription_row(states[id], events[id].next_action, events[id].next_action_at) for id in sorted(events)
         ],
         "periods": [periods[key] for key in sorted(periods)],
         "attempts": [attempts[key] for key in sorted(attempts)],

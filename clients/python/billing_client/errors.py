@@ -58,7 +58,7 @@ class Unauthorized(ProblemError):
 
 
 class Forbidden(ProblemError):
-    """The API key lacks the scope, or (``code``) the service runs without what was asked for."""
+    """The API key lacks the scope, or the feature is off in this installation: see ``code``."""
 
 
 class NotFound(ProblemError):

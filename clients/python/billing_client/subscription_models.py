@@ -201,7 +201,8 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Subscribed(msgspec.Struct, frozen=True, kw_only=True):
-    """An accepted subscription. ``subscription``: with its ``latest_payment``; ``None`` while its page is not known."""
+    """An accepted subscription. ``subscription``: ``None`` while its outcome is unknown; the ``payment_url`` of its
+    ``latest_payment`` is ``None`` until the provider has given the page."""
 
     id: UUID
     subscription: Subscription | None
@@ -246,7 +247,7 @@ class TestClock(msgspec.Struct, frozen=True, kw_only=True):
     """A time of its own for some subscriptions. It stands at ``now_at``, or is on its way to ``target_at``.
     ``charges_open``: charges of its subscriptions under way, which it waits for."""
 
-    __test__ = False  # not a test, whatever pytest makes of the name
+    __test__ = False  # keeps pytest from collecting it
 
     id: UUID
     name: str

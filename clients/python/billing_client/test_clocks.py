@@ -18,7 +18,7 @@ _LOOK_S: Final = 0.5
 class TestClocks:
     """Test clocks. Where the service runs without them every method raises :class:`~billing_client.errors.Forbidden`."""
 
-    __test__ = False  # not a test, whatever pytest makes of the name
+    __test__ = False  # keeps pytest from collecting it
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport

@@ -435,6 +435,13 @@ class TestDunning:
         world.pass_time(first + DAY - world.now)
         assert try_to_pay().refusal is None
 
+    def test_faults_of_ours_use_up_none_of_the_customers_tries(self) -> None:
+        world = declined()
+        for _ in range(6):
+            change = command(world, ChangeMethod, method=Method(uuid4(), "yookassa", str(uuid4())))
+            assert change.refusal is None
+            world.fail("invalid_request")
+
     def test_nothing_is_due_while_it_is_paid(self) -> None:
         refusal = command(active(), PayNow, provider="yookassa").refusal
         assert refusal is not None

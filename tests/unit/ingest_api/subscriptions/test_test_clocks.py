@@ -18,7 +18,7 @@ async def create(shop: Shop, body: Any = BODY, key: str = "one", **headers: str 
     return await shop.post(CLOCKS, body, Idempotency_Key=key, **headers)
 
 
-async def test_a_clock_is_made_where_it_is_told_and_read(shop: Shop) -> None:
+async def test_a_clock_is_made_at_the_given_time_and_read(shop: Shop) -> None:
     made = await create(shop)
 
     assert (made.status, made.headers["Location"]) == (201, f"{CLOCKS}/{made.json['id']}")
