@@ -15,6 +15,7 @@ import aiohttp
 
 from billing.reasons import http_reason
 from providers.http import CONNECT_TIMEOUT_S, OK, CallEnded, by_status
+from providers.reading import AnswerTooLong, read_answer
 from providers.registers.maps import RegisterMap
 from providers.registers.reading import read_register
 from providers.statement_calls import StatementCalls
@@ -101,7 +102,10 @@ class Register:
             if response.status == _MISSING:
                 return None
             _check(response)
-            words = (await response.content.read(_CHUNK)).decode("ascii", "replace").split()
+            try:
+                words = (await read_answer(response, _CHUNK)).decode("ascii", "replace").split()
+            except AnswerTooLong as error:
+                raise StatementUnavailable("too_long") from error
         return words[0].lower() if words else ""
 
 

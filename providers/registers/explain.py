@@ -1,4 +1,4 @@
-"""What a map makes of a register's first rows, for whoever writes the map."""
+"""Show how a map reads the first rows of a register: for writing a map."""
 
 import io
 from itertools import islice

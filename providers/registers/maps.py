@@ -33,7 +33,7 @@ class RegisterMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A register's columns.
 
     ``columns``: field of a line → header. ``types``: what stands in the column of types → kind of line; others become
-    ``other``. A register may state what lessens our claim with or without its sign. ``currency``: where no column has it.
+    ``other``. Refunds, chargebacks, fees, payouts and reserves become negative, whatever sign the register writes. ``currency``: where no column has it.
     ``decimal``: between whole units and their parts; any space may group digits. ``amounts``: in whole units or in minor
     ones. ``zone``: of times without one. ``time_format``: as ``strptime`` takes it; without it ISO 8601. ``encoding``: by
     default UTF-8, or windows-1251 where a register is not UTF-8.
@@ -58,7 +58,7 @@ class RegisterMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.encoding is not None:
             codecs.lookup(self.encoding)
         if self.totals is not None and "type" not in self.columns:
-            raise ValueError("a row of totals is told by its type: the map names no column of types")
+            raise ValueError("[totals] needs 'type' in [columns]: the row of totals is recognised by its type")
 
 
 def load_map(name: str) -> RegisterMap:

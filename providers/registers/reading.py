@@ -38,7 +38,7 @@ def read_register(file: BinaryIO, map: RegisterMap, *, is_proven: bool) -> Gener
     for number, row in rows_of(file, layout):
         if (line := rows.line(number, row)) is not None:
             yield line
-    if map.totals is not None and not rows.is_total_seen:
+    if map.totals is not None and not rows.has_all_totals:
         raise StatementUnavailable("incomplete: there is no row of totals")
     if map.totals is None and not is_proven:
         raise StatementUnavailable("incomplete: nothing shows that the file is whole")
@@ -61,7 +61,11 @@ class Rows:
         self._sums: Counter[str] = Counter()
         self._lines: Counter[str] = Counter()
         self._totalled: set[str] = set()
-        self.is_total_seen = False
+
+    @property
+    def has_all_totals(self) -> bool:
+        """Whether a row of totals came for every currency that has lines, and at least one."""
+        return bool(self._totalled) and self._lines.keys() <= self._totalled
 
     def line(self, number: int, row: list[str]) -> StatementLine | None:
         """The line of a row; ``None`` for the row of totals, which must agree with the lines until then."""
@@ -143,7 +147,6 @@ class Rows:
                 f"{self._lines[currency]} of {self._sums[currency]}"
             )
         self._totalled.add(currency)
-        self.is_total_seen = True
 
 
 def digest_of(row: list[str]) -> str:

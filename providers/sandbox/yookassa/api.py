@@ -50,17 +50,19 @@ class YooKassaApi:
         payment = f"{PREFIX}/payments/{{payment_id}}"
         return [
             web.post(f"{PREFIX}/payments", self._writes(None, self._create)),
-            web.get(f"{PREFIX}/payments", self._reads(self._payments_list)),
+            web.get(f"{PREFIX}/payments", self._reads(self._payments_list, "captured_at")),
             web.get(payment, self._reads(self._payment)),
             web.post(f"{payment}/capture", self._writes("capture", self._capture)),
             web.post(f"{payment}/cancel", self._writes("void", self._cancel)),
             web.post(f"{PREFIX}/refunds", self._writes("refund", self._refund)),
-            web.get(f"{PREFIX}/refunds", self._reads(self._refunds_list)),
+            web.get(f"{PREFIX}/refunds", self._reads(self._refunds_list, "created_at")),
             web.get(f"{PREFIX}/refunds/{{refund_id}}", self._reads(self._read_refund)),
             web.get(f"{PREFIX}/me", self._reads(self._me)),
         ]
 
-    def _reads(self, read: Read) -> Handler:
+    def _reads(self, read: Read, field: str | None = None) -> Handler:
+        """Common to all reads: the credentials and the faults. ``field``: the time by which a list is a statement."""
+
         async def handle(request: web.Request) -> web.StreamResponse:
             if not self._knows(request):
                 return error(401, "the shop or its key is not known")
@@ -68,7 +70,8 @@ class YooKassaApi:
                 return struck
             try:
                 answer = json_http.answer(read(request))
-                if (since := lists.starts_at(request.query)) is not None:
+                if field is not None and lists.is_statement(request.query, field):
+                    since = serializers.unix_s(request.query[f"{field}.gte"])
                     answer = spoilt(
                         answer, self._statements.file_fault(PROVIDER, since), error(404, "no statement yet")
                     )

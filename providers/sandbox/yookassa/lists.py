@@ -23,8 +23,8 @@ LAST: Final = "~"
 def payments(
     ledger: ProviderLedger, statements: Statements, query: Mapping[str, str], view: Callable[[Order], dict[str, Any]]
 ) -> dict[str, Any]:
-    """GET /payments, the newest first. By time of capture it is a statement."""
-    if any(name.startswith("captured_at.") for name in query):
+    """GET /payments, the newest first."""
+    if is_statement(query, "captured_at"):
         return _page(
             query, _rows(query, "captured_at", statements, LineKind.CHARGE, lambda s: _payment(ledger, s, view))
         )
@@ -39,9 +39,8 @@ def payments(
 
 
 def refunds(ledger: ProviderLedger, statements: Statements, query: Mapping[str, str]) -> dict[str, Any]:
-    """GET /refunds, the newest first. Those that succeeded, by time of creation, are a statement."""
-    is_statement = query.get("status") == "succeeded" and any(name.startswith("created_at.") for name in query)
-    if is_statement and "payment_id" not in query:
+    """GET /refunds, the newest first."""
+    if is_statement(query, "created_at"):
         return _page(query, _rows(query, "created_at", statements, LineKind.REFUND, lambda s: _refund(ledger, s)))
     before = _cursor(query)
     found = sorted(
@@ -59,12 +58,12 @@ def refunds(ledger: ProviderLedger, statements: Statements, query: Mapping[str, 
     return _page(query, found)
 
 
-def starts_at(query: Mapping[str, str]) -> float | None:
-    """From when on a list is a statement, Unix seconds; ``None``: it is none."""
-    for name in ("captured_at.gte", "created_at.gte"):
-        if name in query:
-            return serializers.unix_s(query[name])
-    return None
+def is_statement(query: Mapping[str, str], field: str) -> bool:
+    """Whether a list is read as a statement: payments by their time of capture (``captured_at``), or the refunds of all
+    payments that succeeded, by their time of creation (``created_at``)."""
+    if not any(name.startswith(f"{field}.") for name in query):
+        return False
+    return field == "captured_at" or (query.get("status") == "succeeded" and "payment_id" not in query)
 
 
 def _rows(

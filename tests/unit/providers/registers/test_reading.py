@@ -116,7 +116,14 @@ def test_a_row_of_totals_proves_a_register() -> None:
 
 
 @pytest.mark.parametrize(
-    "end", ["", a_total("2", "599.00"), a_total("1", "598.00"), a_total("1", "599.00") + a_row(id="2")]
+    "end",
+    [
+        "",
+        a_total("2", "599.00"),
+        a_total("1", "598.00"),
+        a_total("1", "599.00") + a_row(id="2"),
+        a_total("1", "599.00") + a_row(id="2", currency="USD"),
+    ],
 )
 def test_totals_that_are_missing_or_disagree_refuse_a_register(end: str) -> None:
     assert refused(HEAD + a_row() + end, TOTALS).startswith("incomplete")
