@@ -22,7 +22,7 @@ from cli.output import REFUSED, err, out, write_json
 def demo(
     payments: Annotated[int, typer.Option(min=1, max=100_000, help="Customers to serve.")] = 200,
     subscribers: Annotated[
-        int, typer.Option(min=0, max=1_000, help="Subscribers who live a year by a test clock; 0: none.")
+        int, typer.Option(min=0, max=1_000, help="Subscribers to play through a year on a test clock; 0: none.")
     ] = 100,
     seed: Annotated[int, typer.Option(help="Seed of the carts.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,

@@ -11,10 +11,10 @@ import aio_pika
 import aiohttp
 import msgspec
 from aio_pika.abc import AbstractIncomingMessage
-from clickhouse_connect import get_async_client
 from clickhouse_connect.driver import AsyncClient
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from analytics.clickhouse import connect
 from billing.signals import ALLOW_ACCESS_KEY, PAYMENT_SUCCEEDED_KEY
 from sinks.rabbitmq.publisher import SIGNALS
 from storage.inspection.demo import PaymentFacts, payments_of
@@ -88,7 +88,7 @@ class Evidence:
         since: datetime,
     ) -> Self:
         """Connect, and consume signals before the first payment."""
-        clickhouse = await get_async_client(dsn=urls["clickhouse"], autogenerate_session_id=False, compress=False)
+        clickhouse = await connect(urls["clickhouse"])
         rabbitmq = await aio_pika.connect_robust(urls["rabbitmq"])
         evidence = cls(engine, clickhouse, rabbitmq, http, urls["sandbox"], set(customers), since)
         channel = await rabbitmq.channel()

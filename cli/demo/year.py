@@ -91,6 +91,8 @@ class _Year:
 
     async def _spoil(self, numbers: Sequence[int]) -> None:
         """The cards of those who take such a path fail from now on."""
+        if not numbers:
+            return
         async with self._engine.connect() as connection:
             facts = {one.customer_id: one for one in await sql.subscribers_of(connection, self._people.clock)}
         for number in numbers:

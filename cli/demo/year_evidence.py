@@ -11,10 +11,11 @@ from uuid import UUID
 import aio_pika
 import msgspec
 from aio_pika.abc import AbstractIncomingMessage
-from clickhouse_connect import get_async_client
 from clickhouse_connect.driver import AsyncClient
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from analytics.clickhouse import connect
+from backoffice.audit.provider import Record
 from billing.signals import notice_key
 from cli.demo.evidence import QUEUE_EXPIRES_MS
 from cli.demo.subscribers import AMOUNT, Path, Subscribers, path
@@ -70,7 +71,7 @@ class YearEvidence:
         start: datetime,
     ) -> Self:
         """Connect, and consume signals before the first subscription."""
-        clickhouse = await get_async_client(dsn=urls["clickhouse"], autogenerate_session_id=False, compress=False)
+        clickhouse = await connect(urls["clickhouse"])
         rabbitmq = await aio_pika.connect_robust(urls["rabbitmq"])
         evidence = cls(engine, clickhouse, rabbitmq, urls["sandbox"], people, start)
         channel = await rabbitmq.channel()
@@ -96,12 +97,16 @@ class YearEvidence:
         async with self.engine.connect() as connection:
             subscribers = await subscribers_of(connection, self.people.clock)
             charges = await charges_of(connection, self.people.clock)
-        captured, periods, mrr = await asyncio.gather(self._captured(charges), self._periods(), self._mrr())
+        record = Record(self.people.http, self.sandbox_url)
+        orders, periods, mrr = await asyncio.gather(
+            record.find([charge.order_ref for charge in charges]), self._periods(), self._mrr()
+        )
+        captured = {order.order_id: order.captured for order in orders}
         ended = Counter(one.end_reason for one in subscribers)
         report = YearReport(
             subscribers=len(subscribers),
             active=sum(one.status == "ACTIVE" for one in subscribers),
-            renewals=sum(max(len(one.paid) - 1, 0) for one in subscribers),
+            renewals=sum(max(one.periods - 1, 0) for one in subscribers),
             recovered=sum(one.recovered for one in subscribers),
             lost=ended["non_payment"],
             cancelled=ended["cancelled"],
@@ -112,7 +117,7 @@ class YearEvidence:
             mrr=mrr,
             problems=(),
         )
-        sold = sum(len(one.paid) for one in subscribers)
+        sold = sum(one.periods for one in subscribers)
         problems = (*self._astray(subscribers), *_charged_wrongly(charges, captured), *_disagreeing(report, sold))
         return replace(report, problems=problems)
 
@@ -126,17 +131,6 @@ class YearEvidence:
             if found.get(name, "never subscribed") != expected:
                 problems.append(f"{name} {path(number)}: {found.get(name, 'never subscribed')}, not {expected}")
         return problems
-
-    async def _captured(self, charges: list[ChargeFacts]) -> dict[str, int]:
-        """Order → captured, in the provider's own record; minor units."""
-        ours = [charge.order_ref for charge in charges]
-        found: dict[str, int] = {}
-        for first in range(0, len(ours), 100):
-            query = [("order_id", order) for order in ours[first : first + 100]]
-            async with self.people.http.get(f"{self.sandbox_url}/_sandbox/book", params=query) as response:
-                response.raise_for_status()
-                found |= {order["order_id"]: order["captured"] for order in (await response.json())["orders"]}
-        return found
 
     async def _periods(self) -> int:
         sql = "SELECT count() FROM subscription_periods WHERE plan = {plan:String} AND status = 'PAID'"

@@ -19,7 +19,9 @@ def storm(
     payments: Annotated[int, typer.Option(min=1, max=100_000, help="Customers to serve.")] = 2000,
     renewals: Annotated[
         int | None,
-        typer.Option(min=1, max=100_000, help="Renew so many subscriptions instead, each by a test clock."),
+        typer.Option(
+            min=1, max=100_000, help="Renew this many subscriptions on test clocks, instead of selling payments."
+        ),
     ] = None,
     rate: Annotated[float, typer.Option(min=0, max=0.5, help="Probability of each fault.")] = 0.2,
     seed: Annotated[int, typer.Option(help="Seed of the carts and the faults.")] = 1,
@@ -78,7 +80,7 @@ def _show_renewals(console: Console, figures: dict[str, Any]) -> None:
     console.print(
         f"{figures['charged']} of {figures['renewals']} charged, by {figures['charges']} charges: "
         f"{_counted(figures['subscriptions'])}; {figures['charged_twice']} periods charged twice; "
-        f"{figures['access_not_as_told']} accesses not as told; {figures['asked_again']} extra status inquiries; "
+        f"{figures['access_mismatches']} access mismatches; {figures['asked_again']} extra status inquiries; "
         f"{figures['unfinished']} not final; {figures['settled_seconds']} s"
     )
 

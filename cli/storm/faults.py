@@ -6,7 +6,7 @@ import aiohttp
 
 from providers.registry import PLUGINS
 from providers.sandbox.cards import CARDS
-from providers.sandbox.faults import DECLINE
+from providers.sandbox.faults import DECLINE, METHOD_REVOKED
 
 #: Of payments, at the given rate each. A timeout lasts longer than our deadline.
 FAULTS: Final = (
@@ -20,7 +20,7 @@ _NAME_REFUNDS: Final = tuple(name for name, plugin in PLUGINS.items() if plugin.
 FAULT_PROVIDERS: Final = dict.fromkeys(("refund_fails_later", "refunded_in_console", "refund_undone"), _NAME_REFUNDS)
 #: Of charges of a saved method, beside those: provider → revoked, and every decline that the sandbox' cards have.
 _CHARGE_FAULTS: Final = {
-    name: ("method_revoked", *(f"{DECLINE}{card.codes[name]}" for card in CARDS if card.codes)) for name in PLUGINS
+    name: (METHOD_REVOKED, *(f"{DECLINE}{card.codes[name]}" for card in CARDS if card.codes)) for name in PLUGINS
 }
 
 
@@ -33,7 +33,7 @@ async def set_faults(http: aiohttp.ClientSession, sandbox: str, rate: float, see
 
 
 async def add_faults_of_charges(http: aiohttp.ClientSession, sandbox: str, rate: float, seed: int) -> None:
-    """Have charges of saved methods fail too: all their faults together at ``rate``."""
+    """Also fail charges of saved methods; ``rate`` is divided among a provider's faults."""
     every = [(provider, fault) for provider, faults in _CHARGE_FAULTS.items() for fault in faults]
     share = rate * len(_CHARGE_FAULTS) / len(every)
     for number, (provider, fault) in enumerate(every):

@@ -78,7 +78,7 @@ def all_agree(figures: dict[str, Any]) -> bool:
     """Whether everything is final, nobody paid twice for a period, and all records agree to the minor unit."""
     return (
         figures["charged"] == figures["renewals"]
-        and not any(figures[name] for name in ("unfinished", "charged_twice", "access_not_as_told", "violations"))
+        and not any(figures[name] for name in ("unfinished", "charged_twice", "access_mismatches", "violations"))
         and all(
             len({one[name] for name in names}) == 1
             for one in figures["providers"]
@@ -153,6 +153,7 @@ class _Renewing:
             clock = await test_clocks.create(self._settings, CLIENT, f"storm {run} {n}", None)
             self._clocks.append(clock.id)
         subscribing = asyncio.ensure_future(self._subscribers.subscribe(number, self._clocks))
+        deadline = None
         while True:
             await asyncio.wait([subscribing], timeout=POLL_S)
             async with self._engine.connect() as connection:
@@ -163,6 +164,9 @@ class _Renewing:
                 await subscribing
                 if active == number:
                     return
+                deadline = deadline or time.monotonic() + SETTLE_S
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"{active} of {number} subscriptions are active")
                 await asyncio.sleep(POLL_S)
 
     async def _advance(self) -> None:
@@ -197,7 +201,7 @@ class _Renewing:
             await asyncio.sleep(POLL_S)
 
     async def _compared(self, storm: Storm) -> dict[str, Any]:
-        """Each record's figures, once ClickHouse and the signals say the same as the books, or time is up."""
+        """Each record's figures, once ClickHouse and the signals agree with the books, or time is up."""
         deadline = time.monotonic() + AGREE_S
         async with self._engine.connect() as connection:
             ledger = await payments_sql.ledger_sums(connection, storm)
@@ -210,14 +214,14 @@ class _Renewing:
         while True:
             theirs = await self._clickhouse_sums(storm)
             providers = [_of_provider(one, orders, theirs, self._receipts(provider_of)) for one in ledger]
-            wrong = sum(self._told_access(id) != until for id, until in access.items())
+            wrong = sum(self._signalled_access(id) != until for id, until in access.items())
             figures = {
                 "subscriptions": statuses,
                 "charged": len(provider_of),
                 "charges": len(renewals),
                 "declines": Counter(r.reason for r in renewals if r.state == "FAILED"),
                 "charged_twice": _charged_twice(renewals, orders),
-                "access_not_as_told": wrong,
+                "access_mismatches": wrong,
                 "providers": providers,
             }
             agrees = all_agree(figures | {"renewals": len(provider_of), "unfinished": 0, "violations": []})
@@ -232,13 +236,13 @@ class _Renewing:
         return {provider: (int(taken), int(returned)) for provider, taken, returned in rows}
 
     def _receipts(self, provider_of: dict[UUID, str]) -> Counter[str]:
-        """Provider → the amounts that letters thank for."""
+        """Provider → the sum of the amounts in receipts, minor units."""
         sums: Counter[str] = Counter()
         for id, amount in self._signals.receipts.values():
             sums[provider_of[id]] += amount
         return sums
 
-    def _told_access(self, id: UUID) -> datetime | None:
+    def _signalled_access(self, id: UUID) -> datetime | None:
         """The end of the access by the last signal about it."""
         access = self._signals.access.get(id)
         return None if access is None else access.valid_until

@@ -11,7 +11,7 @@ from providers.yookassa.responses import Amount, Moment, Refund
 
 PAYMENTS: Final = "payments"
 REFUNDS: Final = "refunds"
-#: The one status of a payment that was captured.
+#: The status of a captured payment, and of a refund that is done.
 SUCCEEDED: Final = "succeeded"
 
 

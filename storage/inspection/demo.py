@@ -38,34 +38,32 @@ async def payments_of(connection: AsyncConnection, customers: Sequence[str]) -> 
 
 
 class SubscriberFacts(msgspec.Struct, frozen=True):
-    """A stored subscription. ``end_reason``: ``None`` while it lives. ``paid``: its payments in order, of all periods;
-    ``recovered``: periods that were paid after a declined try."""
+    """A stored subscription. ``end_reason``: ``None`` while it lives. ``periods``: that were sold; ``recovered``: those that
+    were paid after a declined try."""
 
-    id: UUID
     customer_id: str
     status: str
     end_reason: str | None
     provider: str
     method: str | None
-    paid: list[UUID]
+    periods: int
     recovered: int
 
 
 class ChargeFacts(msgspec.Struct, frozen=True):
-    """A payment that was tried for a period of a subscription. Amounts in minor units."""
+    """A payment that was tried for a period of a subscription. ``captured``: minor units."""
 
     subscription_id: UUID
     period: int
     order_ref: str
-    amount: int
     captured: int
 
 
 _SUBSCRIBERS = text(
     """
-    SELECT s.id, s.customer_id, s.status, s.state->'ended'->>'reason' AS end_reason, s.provider,
+    SELECT s.customer_id, s.status, s.state->'ended'->>'reason' AS end_reason, s.provider,
            s.state->'method'->>'ref' AS method,
-           ARRAY(SELECT p.paid_by FROM subscription_periods p WHERE p.subscription_id = s.id ORDER BY p.number) AS paid,
+           (SELECT count(*) FROM subscription_periods p WHERE p.subscription_id = s.id) AS periods,
            (SELECT count(DISTINCT a.period) FROM renewal_attempts a JOIN renewal_attempts b
             ON b.subscription_id = a.subscription_id AND b.period = a.period AND b.state = 'PAID'
             WHERE a.subscription_id = s.id AND a.state = 'FAILED' AND a.decline <> 'OURS') AS recovered
@@ -74,7 +72,7 @@ _SUBSCRIBERS = text(
 )
 _CHARGES = text(
     """
-    SELECT a.subscription_id, a.period, p.order_ref, a.amount, p.captured
+    SELECT a.subscription_id, a.period, p.order_ref, p.captured
     FROM renewal_attempts a JOIN subscriptions s ON s.id = a.subscription_id JOIN payments p ON p.id = a.payment_id
     WHERE s.clock_id = :clock
     """

@@ -45,9 +45,11 @@ class Moment:
             delayed and expected is not None and event.access_until is not None and event.access_until > expected
         ):
             yield f"access until {event.access_until}, not {expected}"
-        told = event.access_until if event.access is None else event.access.valid_until
-        if told != event.access_until or (event.access is None and self.before and self.before.access_until != told):
-            yield f"access until {event.access_until} is told as {told}"
+        if event.access is None:
+            if self.before and self.before.access_until != event.access_until:
+                yield f"access until {event.access_until}, was {self.before.access_until}, without a signal"
+        elif event.access.valid_until != event.access_until:
+            yield f"access until {event.access_until}, but the signal has {event.access.valid_until}"
 
     def letter(self, notice: Notice) -> Iterator[str]:
         """What is wrong with a letter."""
@@ -57,9 +59,9 @@ class Moment:
         if notice.name != "refunded" and notice.amount != event.price.amount:
             yield f"amount {notice.amount}"
         if notice.access_until != event.access_until:
-            yield f"says access until {notice.access_until}, and it is {event.access_until}"
+            yield f"the letter has access until {notice.access_until}, the subscription {event.access_until}"
         if notice.name not in ("ended", "extended") and notice.ends_at != event.cancel_at:
-            yield f"says that it ends at {notice.ends_at}, and it ends at {event.cancel_at}"
+            yield f"the letter has its end at {notice.ends_at}, the subscription {event.cancel_at}"
         yield from getattr(self, f"_{notice.name}", _nothing)(notice)
 
     def _access_until(self) -> datetime | None:
