@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
-from aiohttp.test_utils import unused_port
+from tests.support.ports import free_port
 
 MODULE: Final = "github.com/stripe/stripe-mock"
 #: Its document is of API version 2026-08-26.dahlia: ours is older, and Stripe only adds to a call's parameters.
@@ -50,7 +50,7 @@ def build() -> str | None:
 @contextlib.asynccontextmanager
 async def running() -> AsyncIterator[str]:
     """Its URL while it runs. Without an address for HTTPS it would take a fixed port, and only one could run."""
-    port = unused_port()
+    port = free_port()
     server = await asyncio.create_subprocess_exec(
         PROGRAM, "-http-addr", f"127.0.0.1:{port}", "-https-addr", "127.0.0.1:0", stdout=asyncio.subprocess.DEVNULL
     )

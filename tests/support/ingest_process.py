@@ -3,12 +3,13 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import aiohttp
+
+from tests.support.ports import free_port
 
 PATIENCE_S = 60
 _PROGRAM = "from runtime.settings import Settings; from ingest_api.server import run; run(Settings())"
@@ -44,9 +45,7 @@ class IngestProcess:
 @asynccontextmanager
 async def ingest_process(http: aiohttp.ClientSession, settings: Mapping[str, str]) -> AsyncIterator[IngestProcess]:
     """A process that is ready, on a free port, with these settings (``BILLING_…``)."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {**os.environ, **settings, "BILLING_INGEST_PORT": str(port)}
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", _PROGRAM, env=environment)
     started = IngestProcess(process, f"http://127.0.0.1:{port}")

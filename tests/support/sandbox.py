@@ -10,7 +10,7 @@ from uuid import uuid4
 import aiohttp
 import msgspec
 from aiohttp import web
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import TestServer
 
 from billing.messages import ProviderRequest
 from billing.orders import Cart, Order
@@ -23,6 +23,7 @@ from providers.sandbox.server import Sandbox
 from providers.settings import ProviderSettings
 from runtime.settings import Settings
 from tests.support.factories import an_order
+from tests.support.ports import free_port
 
 API_KEY = "secret"
 AUTHORIZED = {"Authorization": f"Api-Key {API_KEY}"}
@@ -69,7 +70,7 @@ class ProviderWorld:
     provider = "yandex-pay"
 
     def __init__(self, state_dir: Path, timeout_s: float = 5.0) -> None:
-        self.sandbox_port, self.shop_port = unused_port(), unused_port()
+        self.sandbox_port, self.shop_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.sandbox_port}"
         self.callbacks: list[ParsedCallback] = []
         self.tokens: list[bytes] = []

@@ -10,13 +10,19 @@ from sqlalchemy import text
 from billing.messages import PaymentChanged, decode_envelope
 from runtime.postgres import create_engine
 
+# Not a subscription's: other tests of the same stack may have some, and those grant nothing by themselves.
+_PAYMENT_WITH_SIGNALS = """
+    SELECT p.id FROM payments p JOIN orders o ON o.id = p.order_id
+    WHERE p.captured > 0 AND o.subscription IS NULL LIMIT 1
+"""
+
 
 @pytest.fixture(scope="session")
 async def captured(paid, settings) -> tuple[str, list]:
     """A paid payment, and the times of its journal with the messages published then."""
     engine = create_engine(settings)
     async with engine.connect() as connection:
-        id = (await connection.execute(text("SELECT id FROM payments WHERE captured > 0 LIMIT 1"))).scalar_one()
+        id = (await connection.execute(text(_PAYMENT_WITH_SIGNALS))).scalar_one()
         journal = await connection.execute(
             text("SELECT recorded_at, outputs::text FROM journal WHERE payment_id = :id ORDER BY stream_offset"),
             {"id": id},

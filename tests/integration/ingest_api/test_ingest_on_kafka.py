@@ -19,6 +19,7 @@ from ingest_api.metrics import Metrics
 from runtime.kafka.clients import new_producer
 from runtime.settings import Settings
 from tests.support.ingest_process import ingest_process
+from tests.support.ports import free_port
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -134,9 +135,7 @@ async def test_earlier_replies_are_skipped_and_garbage_stops_nothing(settings: S
 
 
 async def test_the_process_becomes_ready_serves_its_metrics_and_exits_with_zero_on_sigterm(settings: Settings) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {
         "BILLING_METRICS_PORT": str(port),
         "BILLING_INGEST_METRICS_NETWORKS": "[]",

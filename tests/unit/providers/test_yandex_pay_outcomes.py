@@ -6,7 +6,6 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
-from aiohttp.test_utils import unused_port
 
 from billing.messages import Observation, ProviderReason, ProviderRequest
 from billing.orders import Cart, Item, Order
@@ -14,6 +13,7 @@ from billing.reasons import Reason, Recovery
 from billing.vocabulary import Action, CaptureMode, OperationStatus, OperationType, Outcome, PaymentStatus, Tax
 from providers.http import CallLimits
 from tests.support.factories import an_order
+from tests.support.ports import free_port
 from tests.support.sandbox import a_request
 from tests.support.scripted_provider import an_adapter
 
@@ -198,7 +198,7 @@ async def test_a_broken_connection_is_unknown(adapter, script, how):
 
 
 async def test_a_refused_connection_is_not_sent():
-    async with an_adapter(f"http://127.0.0.1:{unused_port()}") as adapter:
+    async with an_adapter(f"http://127.0.0.1:{free_port()}") as adapter:
         result = await adapter.perform(a_request())
     assert (result.outcome, result.reason) == (Outcome.NOT_SENT, "unreachable")
 
