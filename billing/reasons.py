@@ -204,13 +204,19 @@ class Reason(StrEnum):
         Recovery.NEVER,
         "Refunded at the provider without a request of ours.",
     )
+    UNDONE_AT_PROVIDER = (
+        "undone_at_provider",
+        Kind.PROVIDER,
+        Recovery.NEVER,
+        "The refund succeeded, and the provider's statement shows that it was undone: the customer did not get it.",
+    )
 
     # Our request was wrong, or an operator decided.
     CORRECTED = (
         "corrected",
         Kind.OURS,
         Recovery.NEVER,
-        "An operator corrected the operation; the operator's reason follows a colon.",
+        "An operator corrected or recorded the operation; the operator's reason follows a colon.",
     )
     INVALID_REQUEST = (
         "invalid_request",

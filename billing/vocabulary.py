@@ -20,6 +20,10 @@ class OperationType(StrEnum):
     VOID = "VOID"
     REFUND = "REFUND"
     RECURRING = "RECURRING"
+    CHARGEBACK = "CHARGEBACK"
+    """The bank took the money back for the customer, by the provider's statement."""
+    CHARGEBACK_UNDONE = "CHARGEBACK_UNDONE"
+    """Money of a chargeback came back to us."""
 
 
 class OperationStatus(StrEnum):
@@ -105,3 +109,17 @@ class Outcome(StrEnum):
     """The provider certainly did not process it: safe to send again."""
     UNKNOWN = "UNKNOWN"
     """Timeout, 5xx, broken connection: the provider may have processed it."""
+
+
+class LearntBy(StrEnum):
+    """How the end of an operation was learnt."""
+
+    ANSWER = "answer"
+    """The answer to the call that carried it out."""
+    CALLBACK = "callback"
+    INQUIRY = "inquiry"
+    """The answer to a question about the order."""
+    STATEMENT = "statement"
+    """A line of the provider's statement."""
+    OPERATOR = "operator"
+    """An operator's correction or record."""

@@ -111,6 +111,7 @@ PAYMENTS: Final = Table(
     Column("method_expires", Text),
     Column("not_after", _TIME),
     Column("withdrawn", Text),
+    Column("charged_back", BigInteger, server_default=text("0")),
     UniqueConstraint("order_id"),
     Index(
         "payments_unfinished",
@@ -148,6 +149,9 @@ OPERATIONS: Final = Table(
     Column("provider_reason", JSONB),
     Column("answered", Integer),
     Column("retry_after_s", Integer),
+    Column("asked_at", _TIME),
+    Column("learnt_by", Text),
+    Column("occurred_at", _TIME),
     Index("operations_payment", "payment_id"),
     Index("operations_chase", "next_chase_at", postgresql_where=text("next_chase_at IS NOT NULL")),
     Index(
@@ -155,6 +159,16 @@ OPERATIONS: Final = Table(
         "provider_ref",
         postgresql_where=text("provider_ref IS DISTINCT FROM id::text"),
     ),
+)
+
+#: Further ids by which providers refer to a payment's order, its charges and refunds.
+PROVIDER_ALIASES: Final = Table(
+    "provider_aliases",
+    METADATA,
+    Column("provider", Text, primary_key=True),
+    Column("alias", Text, primary_key=True),
+    _required("payment_id", Uuid(), ForeignKey("payments.id")),
+    _required("learnt_at", _TIME),
 )
 
 #: Partitioned by month of ``recorded_at``. ``payment_id`` is the id of the message's subject, whatever its topic.

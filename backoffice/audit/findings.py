@@ -4,7 +4,7 @@ The kinds of violation, by service (docs/operations.md lists what to do):
 
 Postgres
     ``posting_unbalanced``   entries of a posting do not add up to zero, or mix currencies
-    ``ledger_mismatch``      a payment's clearing balance is not captured minus refunded
+    ``ledger_mismatch``      a payment's clearing balance is not captured minus refunded minus charged back
     ``amounts_mismatch``     a payment's amounts are not the sums of its operations, or break their limits
     ``operation_unposted``   money moved in an operation, but not in the ledger
     ``posting_unfounded``    money moved in the ledger, but not in the operation

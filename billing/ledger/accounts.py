@@ -10,7 +10,7 @@ class AccountKind(StrEnum):
     """The kinds of account; ``ledger_accounts.kind`` in Postgres allows the same."""
 
     RECEIVABLE = "receivable"
-    """What customers owe us: chargebacks, corrections."""
+    """What customers owe us."""
     CLEARING = "clearing"
     """What a provider holds for us until it pays it out; one account per provider."""
     REVENUE = "revenue"
@@ -19,6 +19,8 @@ class AccountKind(StrEnum):
     """What providers keep for their service."""
     BANK = "bank"
     """What providers paid out to us."""
+    CHARGEBACKS = "chargebacks"
+    """What banks took back for customers."""
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -33,6 +35,7 @@ class Account(msgspec.Struct, frozen=True):
 
 REVENUE: Final = Account(AccountKind.REVENUE)
 REFUNDS: Final = Account(AccountKind.REFUNDS)
+CHARGEBACKS: Final = Account(AccountKind.CHARGEBACKS)
 
 
 def clearing(provider: str) -> Account:

@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 import msgspec
 
 from billing.errors import InvariantBroken
-from billing.ledger.accounts import REFUNDS, REVENUE, Account, clearing
+from billing.ledger.accounts import CHARGEBACKS, REFUNDS, REVENUE, Account, clearing
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -60,6 +60,20 @@ def refund(operation_id: UUID, provider: str, amount: int, currency: str, now: d
     """The provider refunded ``amount`` to the customer out of the money that it holds for us."""
     lines = ((REFUNDS, amount), (clearing(provider), -amount))
     return _posting(operation_id, f"refund{salt}", currency, now, lines)
+
+
+def chargeback(operation_id: UUID, provider: str, amount: int, currency: str, now: datetime, salt: str = "") -> Posting:
+    """The bank took ``amount`` back for the customer, out of the money that the provider holds for us."""
+    lines = ((CHARGEBACKS, amount), (clearing(provider), -amount))
+    return _posting(operation_id, f"chargeback{salt}", currency, now, lines)
+
+
+def chargeback_undone(
+    operation_id: UUID, provider: str, amount: int, currency: str, now: datetime, salt: str = ""
+) -> Posting:
+    """``amount`` of a chargeback came back to what the provider holds for us."""
+    lines = ((clearing(provider), amount), (CHARGEBACKS, -amount))
+    return _posting(operation_id, f"chargeback undone{salt}", currency, now, lines)
 
 
 def reverse(posting: Posting) -> Posting:

@@ -6,6 +6,7 @@ deterministic wherever the same message may be written twice, so that consumers 
 
 from billing.messages.base import Message, PaymentMessage, ReplyTo, SubscriptionMessage
 from billing.messages.catalogue import MESSAGE_TYPES
+from billing.messages.clearing import RecordChargeback, RecordMovement, UndoRefund
 from billing.messages.envelope import Envelope, decode_envelope
 from billing.messages.events import ItemView, OperationView, PaymentChanged, PaymentSnapshot, Refusal, Reply
 from billing.messages.payment_commands import (
@@ -54,6 +55,8 @@ __all__ = [
     "ProviderReason",
     "ProviderRequest",
     "ProviderResult",
+    "RecordChargeback",
+    "RecordMovement",
     "RefundLine",
     "RefundPayment",
     "Refusal",
@@ -62,6 +65,7 @@ __all__ = [
     "ReportOutcome",
     "RollbackPayment",
     "SubscriptionMessage",
+    "UndoRefund",
     "VoidPayment",
     "WithdrawCharge",
     "decode_envelope",

@@ -4,6 +4,7 @@ from types import MappingProxyType
 from typing import Final
 
 from billing.messages.base import Message
+from billing.messages.clearing import RecordChargeback, RecordMovement, UndoRefund
 from billing.messages.events import PaymentChanged, Reply
 from billing.messages.payment_commands import (
     CapturePayment,
@@ -57,6 +58,9 @@ TOPIC_MESSAGES: Final[MappingProxyType[Topic, tuple[type[Message], ...]]] = Mapp
             FollowUpOperation,
             ReportOutcome,
             WithdrawCharge,
+            RecordMovement,
+            UndoRefund,
+            RecordChargeback,
             ProviderResult,
             ProviderCallback,
         ),

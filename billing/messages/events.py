@@ -10,13 +10,14 @@ from billing.messages.base import Message, PaymentMessage
 from billing.messages.event_parts import CallView, Entitlement, LineView, PostingView
 from billing.messages.provider import ProviderReason
 from billing.orders import SubscriptionRef
-from billing.vocabulary import CaptureMode, OperationStatus, OperationType, PaymentStatus
+from billing.vocabulary import CaptureMode, LearntBy, OperationStatus, OperationType, PaymentStatus
 
 
 class OperationView(msgspec.Struct, frozen=True, omit_defaults=True):
     """An operation as others see it. ``amount``: minor units of the payment's currency. ``provider``: the provider
     that carries it out; missing in events of earlier releases, where it is the payment's. ``provider_reason``: why it
-    failed, in the provider's own words."""
+    failed, in the provider's own words. ``learnt_by``: how its end was learnt; ``occurred_at``: the provider's time of it
+    (UTC), where it says so."""
 
     id: UUID
     type: OperationType
@@ -28,6 +29,8 @@ class OperationView(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str | None = None
     provider: str | None = None
     provider_reason: ProviderReason | None = None
+    learnt_by: LearntBy | None = None
+    occurred_at: datetime | None = None
 
 
 class ItemView(msgspec.Struct, frozen=True):
@@ -43,7 +46,8 @@ class ItemView(msgspec.Struct, frozen=True):
 class PaymentSnapshot(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a payment is at one moment. ``version`` grows by one with every change and orders the snapshots of a payment.
     Amounts in minor units of ``currency``. ``operations``: all of them, or those of one change. ``contradiction``: in what
-    the provider contradicts the books, for an operator to settle. ``subscription``: the one that it is a payment of.
+    the provider contradicts the books, for an operator to settle. ``charged_back``: by chargebacks, without those that came
+    back. ``subscription``: the one that it is a payment of.
     ``metadata``: the order's; snapshots of earlier releases lack it."""
 
     payment_id: UUID
@@ -68,6 +72,7 @@ class PaymentSnapshot(msgspec.Struct, frozen=True, omit_defaults=True):
     contradiction: str | None = None
     subscription: SubscriptionRef | None = None
     metadata: dict[str, str] = {}
+    charged_back: int = 0
 
 
 class PaymentChanged(PaymentSnapshot, Message, frozen=True, omit_defaults=True):

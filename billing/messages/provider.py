@@ -62,6 +62,8 @@ class Observation(msgspec.Struct, frozen=True, omit_defaults=True):
     hold_until: datetime | None = None
     #: The provider's own time of this state (UTC), for people: nothing is decided by it.
     at: datetime | None = None
+    #: The provider's other ids of the order, its charges and refunds.
+    aliases: tuple[str, ...] = ()
 
 
 class Books(msgspec.Struct, frozen=True):

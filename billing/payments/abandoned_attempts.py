@@ -101,7 +101,7 @@ def _refund(draft: Draft, opened: Operation, amount: int) -> None:
     capture_id = _id(opened, OperationType.CAPTURE)
     if draft.payment.operation(capture_id) is None:
         capture = _operation(draft, opened, OperationType.CAPTURE, Action.INQUIRE, amount)
-        draft.record_operation(msgspec.structs.replace(capture, status=OperationStatus.SUCCESS, next_follow_up_at=None))
+        draft.close(capture, OperationStatus.SUCCESS)
         currency = draft.payment.order.currency
         draft.postings.append(postings.capture(capture_id, opened.provider, amount, currency, draft.now))
     void = draft.payment.operation(_id(opened, OperationType.VOID))

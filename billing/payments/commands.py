@@ -24,7 +24,7 @@ from billing.payments.refundable_cart import refund_cart
 from billing.payments.settlement import succeed, undo
 from billing.payments.withdrawal import give_back
 from billing.reasons import Reason
-from billing.vocabulary import Action, OperationStatus, OperationType, PaymentStatus
+from billing.vocabulary import Action, LearntBy, OperationStatus, OperationType, PaymentStatus
 
 _ClientCommand = CapturePayment | VoidPayment | RefundPayment | RollbackPayment
 
@@ -128,7 +128,7 @@ def correct(message: CorrectPayment, payment: Payment, now: datetime) -> Decisio
         return Decision(payment, reply=answer(payment, message.reply_to), reply_partition=_partition(message.reply_to))
     if (problem := _correction_refusal(payment, operation, succeeded=message.succeeded)) is not None:
         return refuse(payment, payment.id, "correction_impossible", problem, message.reply_to)
-    draft = Draft(payment, now)
+    draft = Draft(payment, now, learnt_by=LearntBy.OPERATOR)
     reason = f"{Reason.CORRECTED}: {message.reason}"
     corrections = (*operation.corrections, message.correction_id)
     operation = draft.record_operation(msgspec.structs.replace(operation, corrections=corrections))
@@ -150,30 +150,47 @@ def correct(message: CorrectPayment, payment: Payment, now: datetime) -> Decisio
 
 def _correction_refusal(payment: Payment, operation: Operation, *, succeeded: bool) -> str | None:
     """Why the correction is impossible; ``None`` where it is possible."""
-    kind, amount = operation.type, operation.amount
     if operation.provider != payment.provider:
         if succeeded and operation.is_open:
             return None
         return f"the payment moved on from {operation.provider}: only an operation that closes its order there can be corrected"
+    return _success_refusal(payment, operation) if succeeded else _failure_refusal(payment, operation)
 
-    def in_progress(*types: OperationType) -> bool:
-        return any(o.type in types and o.is_open and o.id != operation.id for o in payment.standing)
 
-    if succeeded:
-        reserved = amount if operation.is_open else 0
-        if kind is OperationType.REFUND and amount > payment.refundable + reserved:
-            return f"{amount} is more than the {payment.refundable} refundable"
-        if kind is OperationType.CAPTURE and in_progress(OperationType.CAPTURE):
-            return "another capture is in progress: its outcome decides"
-        if kind is OperationType.CAPTURE and payment.captured + amount > payment.authorized:
-            return f"{amount} more would exceed the {payment.authorized} authorized"
-        return None
-    given_back = payment.refunded + payment.refund_pending
+def _success_refusal(payment: Payment, operation: Operation) -> str | None:
+    """Why an operation cannot have succeeded."""
+    kind, amount = operation.type, operation.amount
+    room = payment.refundable + (amount if operation.is_open else 0)  # an open refund has its amount reserved
+    if kind in (OperationType.REFUND, OperationType.CHARGEBACK) and amount > room:
+        return f"{amount} is more than the {payment.refundable} refundable"
+    if kind is OperationType.CHARGEBACK_UNDONE and amount > payment.charged_back:
+        return f"{amount} is more than the {payment.charged_back} charged back"
+    if kind is OperationType.CAPTURE and _in_progress(payment, operation, OperationType.CAPTURE):
+        return "another capture is in progress: its outcome decides"
+    if kind is OperationType.CAPTURE and payment.captured + amount > payment.authorized:
+        return f"{amount} more would exceed the {payment.authorized} authorized"
+    return None
+
+
+def _failure_refusal(payment: Payment, operation: Operation) -> str | None:
+    """Why an operation cannot have failed."""
+    kind, amount = operation.type, operation.amount
+    given_back = payment.captured - payment.refundable
     if kind in (OperationType.CAPTURE, OperationType.RECURRING) and not operation.is_open and given_back:
-        return "this capture has refunds: correct those first"
-    if kind is OperationType.AUTHORIZE and (payment.captured or in_progress(OperationType.CAPTURE, OperationType.VOID)):
+        return "this capture has refunds or chargebacks: correct those first"
+    if kind is OperationType.CHARGEBACK and amount > payment.charged_back:
+        return "money of this chargeback came back: correct that first"
+    if kind is OperationType.CHARGEBACK_UNDONE and amount > payment.refundable:
+        return f"{amount} is more than the {payment.refundable} that is left"
+    closing = _in_progress(payment, operation, OperationType.CAPTURE, OperationType.VOID)
+    if kind is OperationType.AUTHORIZE and (payment.captured or closing):
         return "this authorization has a capture or a void: correct that first"
     return None
+
+
+def _in_progress(payment: Payment, operation: Operation, *types: OperationType) -> bool:
+    """Whether another operation of these types is not final."""
+    return any(o.type in types and o.is_open and o.id != operation.id for o in payment.standing)
 
 
 def _hold_refusal(payment: Payment) -> tuple[str, str] | None:

@@ -18,28 +18,32 @@ from billing.messages import (
     Message,
     ProviderCallback,
     ProviderResult,
+    RecordChargeback,
+    RecordMovement,
     RefundPayment,
     ReportOutcome,
     RollbackPayment,
+    UndoRefund,
     VoidPayment,
     WithdrawCharge,
 )
 from billing.payments import commands
 from billing.payments.abandoned_attempts import is_abandoned, order_of
-from billing.payments.decision import Decision, Draft, answer, refuse
+from billing.payments.decision import Decision, Draft, aliases_of, answer, refuse
 from billing.payments.follow_ups import follow_up_action, next_follow_up
 from billing.payments.model import Operation, Payment
 from billing.payments.observations import apply_observation
 from billing.payments.outcome import outcome_of, outcome_of_refused
 from billing.payments.provider_requests import build_request
 from billing.payments.provider_results import apply_result
-from billing.payments.questions import ask
+from billing.payments.questions import ask, is_asked
+from billing.payments.statement import record_chargeback, record_movement, undo_refund
 from billing.payments.withdrawal import give_back, withdraw
-from billing.vocabulary import Action, OperationStatus, OperationType, PaymentStatus
+from billing.vocabulary import Action, LearntBy, OperationStatus, OperationType, PaymentStatus
 
 #: The version of these rules. Raise it with a change after which an old journal would be decided otherwise: a replay is
 #: only of the rules that decided. Rows of the journal without a version are of releases before the rule of evidence.
-RULES: Final = 2
+RULES: Final = 3
 
 
 def decide(payment: Payment | None, message: Message, now: datetime) -> Decision:
@@ -127,7 +131,8 @@ def _create(message: CreatePayment, payment: Payment | None, now: datetime) -> D
 
 
 def _callback(message: ProviderCallback, payment: Payment, now: datetime) -> Decision:
-    draft = Draft(payment, now)
+    draft = Draft(payment, now, learnt_by=LearntBy.CALLBACK, occurred_at=message.observed.at)
+    draft.aliases = aliases_of(message.provider, message.observed)
     if is_abandoned(payment, message.provider):
         ask(draft, order_of(payment, message.provider))
     elif message.provider != payment.provider:
@@ -147,8 +152,11 @@ def _follow_up(message: FollowUpOperation, payment: Payment, now: datetime) -> D
     due = operation.next_follow_up_at is not None and operation.follow_ups == message.follow_up
     if not due and not message.on_demand:
         return Decision(payment)
+    action = follow_up_action(payment, operation, message.follow_up)
+    if message.on_demand and action is Action.INQUIRE and is_asked(payment, operation, now):
+        return Decision(payment)
     draft = Draft(payment, now)
-    ask(draft, operation, follow_up_action(payment, operation, message.follow_up))
+    ask(draft, operation, action)
     return draft.build()
 
 
@@ -156,7 +164,7 @@ def _report_outcome(_message: ReportOutcome, payment: Payment, _now: datetime) -
     return Decision(payment, outcome=outcome_of(payment))
 
 
-#: Messages of clients, operators and subscriptions: refused where there is no payment. Others are then faults.
+#: Messages of clients, operators, subscriptions and clearing: refused where there is no payment. Others are then faults.
 _COMMANDS: Final = (
     CapturePayment,
     VoidPayment,
@@ -165,6 +173,9 @@ _COMMANDS: Final = (
     CorrectPayment,
     ReportOutcome,
     WithdrawCharge,
+    RecordMovement,
+    UndoRefund,
+    RecordChargeback,
 )
 _HANDLERS: Final[MappingProxyType[type[Message], Callable[[Any, Payment, datetime], Decision]]] = MappingProxyType(
     {
@@ -177,6 +188,9 @@ _HANDLERS: Final[MappingProxyType[type[Message], Callable[[Any, Payment, datetim
         FollowUpOperation: _follow_up,
         ReportOutcome: _report_outcome,
         WithdrawCharge: withdraw,
+        RecordMovement: record_movement,
+        UndoRefund: undo_refund,
+        RecordChargeback: record_chargeback,
         ProviderCallback: _callback,
         ProviderResult: apply_result,
     }

@@ -10,6 +10,7 @@ from billing.errors import InvariantBroken
 from billing.ledger.postings import Posting
 from billing.messages import (
     ItemView,
+    Observation,
     OperationView,
     PaymentChanged,
     PaymentOutcome,
@@ -27,10 +28,17 @@ from billing.payments.lifecycle import CORRECTIONS, TRANSITIONS, Fact
 from billing.payments.model import Operation, Payment
 from billing.payments.outcome import outcome_of
 from billing.payments.saved_method import MethodDied, MethodSaved, method_died, method_saved
-from billing.vocabulary import OperationStatus, OperationType, PaymentStatus
+from billing.vocabulary import LearntBy, OperationStatus, OperationType, PaymentStatus
 
 #: The smallest step between two changes of one payment: the resolution of Postgres and ClickHouse.
 _TICK: Final = timedelta(microseconds=1)
+
+
+class Alias(msgspec.Struct, frozen=True):
+    """Another id by which a provider refers to a payment's order, or to something made of it."""
+
+    provider: str
+    alias: str
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -39,7 +47,8 @@ class Decision(msgspec.Struct, frozen=True):
     ``payment`` is ``None`` where none exists and the message created none. ``operations``: those created or changed.
     ``event`` is set exactly when the payment changed. ``refusal``: why the command was not carried out; ``reply``: to
     the waiting caller, ``None`` without one. ``outcome``: to the subscription that it is a payment of.
-    ``saved``, ``died``: the customer's method that the payment saved, or that can no longer be charged.
+    ``saved``, ``died``: the customer's method that the payment saved, or that can no longer be charged. ``aliases``: ids of
+    the provider that its observation told.
     """
 
     payment: Payment | None
@@ -53,17 +62,30 @@ class Decision(msgspec.Struct, frozen=True):
     outcome: PaymentOutcome | None = None
     saved: MethodSaved | None = None
     died: MethodDied | None = None
+    aliases: tuple[Alias, ...] = ()
 
 
 class Draft:
     """A payment while one message changes it. Collects the consequences; :meth:`build` makes the decision of them."""
 
-    def __init__(self, payment: Payment, now: datetime, *, created: bool = False) -> None:
+    def __init__(
+        self,
+        payment: Payment,
+        now: datetime,
+        *,
+        created: bool = False,
+        learnt_by: LearntBy | None = None,
+        occurred_at: datetime | None = None,
+    ) -> None:
         self.payment = payment
         self.now = now
+        #: How this message shows the end of operations, and the provider's time of it (UTC).
+        self.learnt_by = learnt_by
+        self.occurred_at = occurred_at
         self.before = None if created else payment
         self.postings: list[Posting] = []
         self.requests: list[ProviderRequest] = []
+        self.aliases: tuple[Alias, ...] = ()
         #: The provider call that this message reports.
         self.call: CallView | None = None
         #: The caller to reply to. :meth:`build` replies, unless a further provider request takes the caller over.
@@ -128,6 +150,8 @@ class Draft:
                 reason=reason or operation.reason,
                 provider_reason=provider_reason,
                 next_follow_up_at=None,
+                learnt_by=self.learnt_by,
+                occurred_at=self.occurred_at,
             )
         )
 
@@ -183,12 +207,18 @@ class Draft:
             outcome=outcome,
             saved=method_saved(self.before, self.payment),
             died=method_died(self.before, self.payment),
+            aliases=self.aliases,
         )
 
     def _moment(self) -> datetime:
         """Now, but later than the previous change: the messages of one batch share one time, the workers' clocks
         differ, and the versions of access signals are derived from this time."""
         return self.now if self.before is None else max(self.now, self.before.updated_at + _TICK)
+
+
+def aliases_of(provider: str, observed: Observation | None) -> tuple[Alias, ...]:
+    """The aliases in a provider's observation."""
+    return () if observed is None else tuple(Alias(provider, alias) for alias in observed.aliases)
 
 
 def answer(payment: Payment, reply_to: ReplyTo | None, *, replayed: bool = False) -> Reply | None:
@@ -239,6 +269,8 @@ def snapshot(payment: Payment, operations: tuple[Operation, ...]) -> PaymentSnap
                 o.reason,
                 o.provider,
                 o.provider_reason,
+                o.learnt_by,
+                o.occurred_at,
             )
             for o in operations
         ),
@@ -247,6 +279,7 @@ def snapshot(payment: Payment, operations: tuple[Operation, ...]) -> PaymentSnap
         contradiction=payment.contradiction,
         subscription=order.subscription,
         metadata=order.metadata,
+        charged_back=payment.charged_back,
     )
 
 

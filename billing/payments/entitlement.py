@@ -12,9 +12,12 @@ def entitled(payment: Payment | None) -> tuple[str, ...]:
     """The captured products, without those of which every unit was refunded.
 
     A refund counts once it has succeeded and only where it names items: any other refund ends no access until the
-    payment is refunded whole. A payment of a subscription entitles to nothing by itself: the subscription does.
+    payment is refunded whole. A chargeback ends access once refunds and chargebacks leave nothing of the payment. A
+    payment of a subscription entitles to nothing by itself: the subscription does.
     """
     if payment is None or payment.status not in _PAID or payment.order.subscription is not None:
+        return ()
+    if payment.refunded + payment.charged_back == payment.captured:
         return ()
     returned: dict[str, int] = {}
     for operation in payment.operations:

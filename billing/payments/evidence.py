@@ -80,6 +80,7 @@ class _Comparison:
         self._decides = decides
         self._operations = {o.id: o for o in payment.standing}
         self._authorized, self._captured, self._refunded = payment.authorized, payment.captured, payment.refunded
+        self._charged_back = payment.charged_back
 
     def run(self) -> None:
         payment, observed = self._payment, self._observed
@@ -193,8 +194,10 @@ class _Comparison:
         if total is None:
             return
         missing = total - self._refunded
-        if missing < 0 or total > self._captured:
+        if missing < 0 or total > self._captured - self._charged_back:
             books = f"{self._money(self._refunded)} of {self._money(self._captured)} here"
+            if self._charged_back:
+                books += f", {self._money(self._charged_back)} of it charged back"
             raise _Contradicts(f"{self._money(total)} refunded there, {books}")
         for operation in self._explaining(missing, listed=bool(observed.operations), whole=total == self._captured):
             missing -= operation.amount
@@ -242,7 +245,7 @@ class _Comparison:
 
     def _refunded_without_request(self, missing: int, total: int, unnamed: Sequence[ObservedOperation]) -> None:
         reserved = sum(o.amount for o in self._open(OperationType.REFUND))
-        if missing > self._captured - self._refunded - reserved:
+        if missing > self._captured - self._charged_back - self._refunded - reserved:
             raise _Contradicts(f"{self._money(missing)} refunded there that open refunds reserve here")
         reason = Reason.ROLLED_BACK if self._observed.status in _ENDED else Reason.REFUNDED_AT_PROVIDER
         named = [(o.provider_ref, o.amount or 0) for o in unnamed if o.provider_ref is not None]
@@ -321,7 +324,7 @@ class _Comparison:
     def _room(self, refund: Operation) -> int:
         """What this refund may come to, minor units."""
         reserved = sum(o.amount for o in self._open(OperationType.REFUND) if o.id != refund.id)
-        return self._captured - self._refunded - reserved
+        return self._captured - self._charged_back - self._refunded - reserved
 
     def _same(self, what: str, there: int | None, here: int) -> None:
         if there is not None and there != here:
@@ -333,10 +336,10 @@ class _Comparison:
             raise _Contradicts(what)
 
     def _uncorrected(self, *operations: Operation) -> None:
-        """What an operator said of an operation is not overruled by a provider."""
+        """What an operator or the provider's statement said of an operation is not overruled by an answer."""
         for operation in operations:
             if operation.corrections:
-                raise _Contradicts(f"an operator corrected {operation.type} {operation.id}")
+                raise _Contradicts(f"{operation.type} {operation.id} was corrected here")
 
     def _succeed(self, operation: Operation) -> None:
         match operation.type:
@@ -349,7 +352,7 @@ class _Comparison:
                 self._captured += operation.amount
             case OperationType.REFUND:
                 self._refunded += operation.amount
-            case OperationType.VOID:
+            case OperationType.VOID | OperationType.CHARGEBACK | OperationType.CHARGEBACK_UNDONE:
                 pass
         self._move(Effect.SUCCEEDED, operation)
 

@@ -8,10 +8,11 @@ import msgspec
 from billing.errors import InvariantBroken
 from billing.messages import ProviderReason
 from billing.orders import Cart, Order
-from billing.vocabulary import Action, CaptureMode, OperationStatus, OperationType, Outcome, PaymentStatus
+from billing.vocabulary import Action, CaptureMode, LearntBy, OperationStatus, OperationType, Outcome, PaymentStatus
 
 OPEN = (OperationStatus.PENDING, OperationStatus.UNKNOWN)
 CHARGES = (OperationType.AUTHORIZE, OperationType.RECURRING)
+OPENING_ACTIONS = (Action.CREATE, Action.RECUR)
 
 
 class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -22,9 +23,12 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
     the next is due (UTC). ``cart``: the final cart of a
     capture, or the items of a refund. ``reason``: why it failed, the text of a :class:`~billing.reasons.Reason`; until
     then the client's own reason for a void, refund or rollback. ``provider_reason``: the provider's own words for why it
-    failed. ``corrections``: ids of the operators' corrections
-    applied to it. ``fingerprint``: of the command that requested it, ``None`` without an API client. ``retry_after_s``:
-    with the decline of a charge, how long the provider wants no further one, seconds.
+    failed. ``corrections``: ids of the corrections
+    applied to it, by operators or by the provider's statement. ``fingerprint``: of the command that requested it, ``None`` without an API client. ``retry_after_s``:
+    with the decline of a charge, how long the provider wants no further one, seconds. ``asked_at``: when the question
+    under way about it was asked (UTC), ``None`` where none is. ``learnt_by``: how its end was learnt, ``None`` while it is
+    open, and where it ended without a provider's word; ``occurred_at``: the provider's own time (UTC) of the state that
+    showed the end, where it says so; nothing is decided by it.
     """
 
     id: UUID
@@ -46,6 +50,9 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
     provider_reason: ProviderReason | None = None
     answered: int = 0
     retry_after_s: int | None = None
+    asked_at: datetime | None = None
+    learnt_by: LearntBy | None = None
+    occurred_at: datetime | None = None
 
     @property
     def is_open(self) -> bool:
@@ -54,7 +61,8 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The aggregate that one agent owns. Amounts in minor units of ``order.currency``; times in UTC.
+    """The aggregate that one agent owns. Amounts in minor units of ``order.currency``; times in UTC. ``charged_back``: by
+    chargebacks, without those that came back; the status does not show it.
 
     ``version`` grows by one with every change. ``provider``: the present one; ``alternatives``: the providers to try
     next, in this order (:mod:`billing.payments.failover`). ``order_ref``: the provider's name of the order, see
@@ -95,6 +103,7 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
     method_expires: str | None = None
     not_after: datetime | None = None
     withdrawn: str | None = None
+    charged_back: int = 0
 
     @property
     def standing(self) -> tuple[Operation, ...]:
@@ -115,7 +124,7 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def refundable(self) -> int:
         """Minor units that a new refund may ask for."""
-        return self.captured - self.refunded - self.refund_pending
+        return self.captured - self.refunded - self.refund_pending - self.charged_back
 
     @property
     def charge(self) -> Operation:
@@ -143,9 +152,10 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
             raise InvariantBroken(f"{self.id}: authorized {self.authorized} of {self.order.amount}")
         if not 0 <= self.captured <= self.authorized:
             raise InvariantBroken(f"{self.id}: captured {self.captured} of {self.authorized} authorized")
-        if not 0 <= self.refunded + self.refund_pending <= self.captured:
+        if self.refundable < 0:
             raise InvariantBroken(
-                f"{self.id}: refunded {self.refunded} and {self.refund_pending} pending of {self.captured} captured"
+                f"{self.id}: refunded {self.refunded}, {self.refund_pending} pending and {self.charged_back} charged back"
+                f" of {self.captured} captured"
             )
-        if self.refunded < 0:
-            raise InvariantBroken(f"{self.id}: refunded {self.refunded}")
+        if self.refunded < 0 or self.charged_back < 0:
+            raise InvariantBroken(f"{self.id}: refunded {self.refunded}, charged back {self.charged_back}")

@@ -8,19 +8,17 @@ from billing.errors import InvalidMessage
 from billing.messages import Observation, ProviderResult
 from billing.messages.event_parts import CallView
 from billing.payments.abandoned_attempts import call_ended
-from billing.payments.decision import Decision, Draft
+from billing.payments.decision import Decision, Draft, aliases_of
 from billing.payments.failover import may_move_on, move_on, never_sent
 from billing.payments.follow_ups import next_follow_up
-from billing.payments.model import CHARGES, Operation, Payment
+from billing.payments.model import CHARGES, OPENING_ACTIONS, Operation, Payment
 from billing.payments.observations import apply_observation
 from billing.payments.provider_requests import books_of
-from billing.payments.questions import answered, ask, next_question, note_outcome, unanswered
+from billing.payments.questions import answered, ask, is_reported, next_question, note_outcome, unanswered
 from billing.payments.settlement import fail, succeed
 from billing.payments.withdrawal import end_unsent, give_back, reason_to_end
 from billing.reasons import Reason
-from billing.vocabulary import Action, OperationStatus, OperationType, Outcome, PaymentStatus
-
-OPENING_ACTIONS = (Action.CREATE, Action.RECUR)
+from billing.vocabulary import Action, LearntBy, OperationStatus, OperationType, Outcome, PaymentStatus
 
 
 def apply_result(message: ProviderResult, payment: Payment, now: datetime) -> Decision:
@@ -28,7 +26,13 @@ def apply_result(message: ProviderResult, payment: Payment, now: datetime) -> De
     operation = payment.operation(message.operation_id)
     if operation is None:
         raise InvalidMessage(f"{payment.id}: a result for the unknown operation {message.operation_id}")
-    draft = Draft(payment, now)
+    draft = Draft(
+        payment,
+        now,
+        learnt_by=LearntBy.INQUIRY if message.action is Action.INQUIRE else LearntBy.ANSWER,
+        occurred_at=None if message.observed is None else message.observed.at,
+    )
+    draft.aliases = aliases_of(message.provider, message.observed)
     draft.waiting = message.reply_to
     draft.call = CallView(
         operation.id,
@@ -38,6 +42,8 @@ def apply_result(message: ProviderResult, payment: Payment, now: datetime) -> De
         round(message.duration_ms * 1000),
         message.reason,
     )
+    if message.action is Action.INQUIRE:
+        operation = is_reported(draft, operation)
     if operation.provider != payment.provider:
         call_ended(draft, operation, message)
         return draft.build()

@@ -9,18 +9,43 @@ from datetime import datetime, timedelta
 import msgspec
 
 from billing.payments.decision import Draft
-from billing.payments.follow_ups import is_answer, next_follow_up, question_is_lost, repeat_question
-from billing.payments.model import Operation, Payment
+from billing.payments.follow_ups import (
+    REPEAT_AT_LAST,
+    is_answer,
+    next_follow_up,
+    question_is_lost,
+    repeat_question,
+)
+from billing.payments.model import OPENING_ACTIONS, Operation, Payment
 from billing.payments.provider_requests import build_request
 from billing.vocabulary import Action, CaptureMode, OperationStatus, Outcome, PaymentStatus
 
 
 def ask(draft: Draft, operation: Operation, action: Action = Action.INQUIRE) -> None:
     """Inquire about the order now, on behalf of ``operation``, or send its call again."""
-    operation = msgspec.structs.replace(operation, follow_ups=operation.follow_ups + 1)
+    asked_at = draft.now if action is Action.INQUIRE else operation.asked_at
+    operation = msgspec.structs.replace(operation, follow_ups=operation.follow_ups + 1, asked_at=asked_at)
     again = question_is_lost(operation, draft.now)
     operation = draft.record_operation(msgspec.structs.replace(operation, next_follow_up_at=again))
     draft.requests.append(build_request(draft.payment, operation, action))
+
+
+def is_asked(payment: Payment, operation: Operation, now: datetime) -> bool:
+    """Whether a question is under way whose answer a question on behalf of ``operation`` would only repeat. Any answer
+    about an order serves the operation that opened it; what became of another one is found out by its own question."""
+
+    def waits(other: Operation) -> bool:
+        return other.asked_at is not None and now < other.asked_at + REPEAT_AT_LAST
+
+    serve = payment.operations if operation.action in OPENING_ACTIONS else (operation,)
+    return any(waits(o) for o in serve if o.provider == operation.provider)
+
+
+def is_reported(draft: Draft, operation: Operation) -> Operation:
+    """The question about an operation is over, with an answer or without."""
+    if operation.asked_at is None:
+        return operation
+    return draft.record_operation(msgspec.structs.replace(operation, asked_at=None))
 
 
 def unanswered(draft: Draft, operation: Operation, outcome: Outcome, reason: str | None, wait_s: int | None) -> None:

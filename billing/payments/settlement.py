@@ -1,6 +1,7 @@
 """How the end of an operation changes its payment: amounts, postings, status. The only code that changes amounts."""
 
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Final, assert_never
 
 import msgspec
@@ -20,6 +21,17 @@ from billing.vocabulary import CaptureMode, OperationStatus, OperationType
 #: inquire.
 CAPTURE_FOLLOWS: Final = timedelta(minutes=1)
 
+#: Operation that moves money → its posting.
+_POSTINGS: Final = MappingProxyType(
+    {
+        OperationType.CAPTURE: postings.capture,
+        OperationType.RECURRING: postings.capture,
+        OperationType.REFUND: postings.refund,
+        OperationType.CHARGEBACK: postings.chargeback,
+        OperationType.CHARGEBACK_UNDONE: postings.chargeback_undone,
+    }
+)
+
 
 def succeed(draft: Draft, operation: Operation) -> None:
     """The operation succeeded at the provider. A success that is recorded already changes nothing."""
@@ -31,8 +43,15 @@ def succeed(draft: Draft, operation: Operation) -> None:
     if posted_before:
         operation = msgspec.structs.replace(operation, reason=None)
     operation = draft.close(operation, OperationStatus.SUCCESS)
-    amount = operation.amount
-    payment = draft.payment
+    _add(draft, operation)
+    salt = f"/{draft.payment.version}" if posted_before else ""
+    if (posting := _posting(draft, operation, salt)) is not None:
+        draft.postings.append(posting)
+
+
+def _add(draft: Draft, operation: Operation) -> None:
+    """Add an operation that succeeded to the payment's amounts, and make the transition."""
+    payment, amount = draft.payment, operation.amount
     match operation.type:
         case OperationType.AUTHORIZE:
             draft.update(authorized=amount, reason=None)
@@ -54,11 +73,12 @@ def succeed(draft: Draft, operation: Operation) -> None:
             draft.update(refunded=payment.refunded + amount)
             whole = draft.payment.refunded == draft.payment.captured
             draft.transition(Fact.WHOLLY_REFUNDED if whole else Fact.PARTLY_REFUNDED)
+        case OperationType.CHARGEBACK:
+            draft.update(charged_back=payment.charged_back + amount)
+        case OperationType.CHARGEBACK_UNDONE:
+            draft.update(charged_back=payment.charged_back - amount)
         case _:
             assert_never(operation.type)
-    salt = f"/{draft.payment.version}" if posted_before else ""
-    if (posting := _posting(draft, operation, salt)) is not None:
-        draft.postings.append(posting)
 
 
 def fail(draft: Draft, operation: Operation, reason: str, provider_reason: ProviderReason | None = None) -> None:
@@ -95,6 +115,10 @@ def undo(
             pass
         case OperationType.REFUND:
             draft.update(refunded=payment.refunded - operation.amount)
+        case OperationType.CHARGEBACK:
+            draft.update(charged_back=payment.charged_back - operation.amount)
+        case OperationType.CHARGEBACK_UNDONE:
+            draft.update(charged_back=payment.charged_back + operation.amount)
         case _:
             assert_never(operation.type)
     posting = _posting(draft, operation, f"/{cause}")
@@ -112,9 +136,8 @@ def _forget_hold(draft: Draft) -> None:
 
 
 def _posting(draft: Draft, operation: Operation, salt: str) -> Posting | None:
-    provider, currency = draft.payment.provider, draft.payment.order.currency
-    if operation.type in (OperationType.CAPTURE, OperationType.RECURRING):
-        return postings.capture(operation.id, provider, operation.amount, currency, draft.now, salt)
-    if operation.type is OperationType.REFUND:
-        return postings.refund(operation.id, provider, operation.amount, currency, draft.now, salt)
-    return None
+    make = _POSTINGS.get(operation.type)
+    if make is None:
+        return None
+    payment = draft.payment
+    return make(operation.id, payment.provider, operation.amount, payment.order.currency, draft.now, salt)

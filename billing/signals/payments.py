@@ -79,13 +79,14 @@ def _has_refunded(event: PaymentChanged) -> bool:
 
 
 def _access(event: PaymentChanged, routing_key: str, action: AccessAction, products: tuple[str, ...]) -> Signal:
+    is_charged_back = action is AccessAction.DENY_ACCESS and event.charged_back > 0
     body = Access(
         action=action,
         customer_id=event.customer_id,
         products=products,
         payment_id=event.payment_id,
         version=access_version(event.changed_at),
-        reason=f"payment {event.status.value.lower()}",
+        reason="payment charged back" if is_charged_back else f"payment {event.status.value.lower()}",
         valid_until=None if event.entitlement is None else event.entitlement.valid_until,
     )
     return _signal(event, routing_key, body)

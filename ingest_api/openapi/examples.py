@@ -15,6 +15,7 @@ _PAYMENT: Final = {
     "authorized": 0,
     "captured": 0,
     "refunded": 0,
+    "charged_back": 0,
     "provider": _PROVIDER,
     "capture_mode": "ONE_STAGE",
     "customer_id": "c-1842",

@@ -85,6 +85,7 @@ class PaymentView:
     authorized: int
     captured: int
     refunded: int
+    charged_back: int
     provider: str
     capture_mode: CaptureMode
     customer_id: str
@@ -243,6 +244,7 @@ def _members(payment: PaymentSnapshot, metadata: dict[str, str]) -> dict[str, An
         "authorized": payment.authorized,
         "captured": payment.captured,
         "refunded": payment.refunded,
+        "charged_back": payment.charged_back,
         "provider": payment.provider,
         "capture_mode": payment.capture_mode,
         "customer_id": payment.customer_id,

@@ -196,7 +196,16 @@ def observation(session: Session | None, intent: PaymentIntent | None, refunds: 
         refunded=None if refunds is None else _given_back(listed),
         currency=None if intent.currency is None else intent.currency.upper(),
         at=_at(intent, listed),
+        aliases=_aliases(intent, listed),
     )
+
+
+def _aliases(intent: PaymentIntent, refunds: Iterable[Refund]) -> tuple[str, ...]:
+    """Stripe's ids of the payment, its charge and refunds: what is done in the dashboard refers to these, not to the
+    page."""
+    charge = intent.latest_charge
+    charge_id = charge.id if isinstance(charge, Attempt) else charge
+    return tuple(id for id in (intent.id, charge_id, *(refund.id for refund in refunds)) if id)
 
 
 def observed_refund(refund: Refund) -> ObservedOperation:

@@ -41,7 +41,16 @@ ALREADY: Final = frozenset({"DUPLICATE_EXTERNAL_OPERATION_ID", "ORDER_ALREADY_EX
 
 #: Newer documents call a finished capture CONFIRMED.
 _STATUSES: Final = {status.value: status for status in PaymentStatus} | {"CONFIRMED": PaymentStatus.CAPTURED}
-_TYPES: Final = {type.value: type for type in OperationType}
+_TYPES: Final = {
+    type.value: type
+    for type in (
+        OperationType.AUTHORIZE,
+        OperationType.CAPTURE,
+        OperationType.VOID,
+        OperationType.REFUND,
+        OperationType.RECURRING,
+    )
+}
 _OPERATION_STATUSES: Final = {status.value: status for status in OperationStatus}
 
 

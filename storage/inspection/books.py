@@ -31,10 +31,10 @@ BOOKS: Final[dict[str, str]] = {
             SELECT payment_id, account, sum(amount) AS balance FROM ledger_entries
             WHERE split_part(account, ':', 1) = 'clearing' GROUP BY 1, 2
         )
-        SELECT p.id, format('the ledger holds %s, %s captured and %s refunded', coalesce(h.balance, 0),
-                            p.captured, p.refunded)
+        SELECT p.id, format('the ledger holds %s, %s captured, %s refunded and %s charged back',
+                            coalesce(h.balance, 0), p.captured, p.refunded, coalesce(p.charged_back, 0))
         FROM payments p LEFT JOIN held h ON h.payment_id = p.id AND h.account = 'clearing:' || p.provider
-        WHERE coalesce(h.balance, 0) <> p.captured - p.refunded
+        WHERE coalesce(h.balance, 0) <> p.captured - p.refunded - coalesce(p.charged_back, 0)
     """,
     "amounts_mismatch": """
         WITH done AS (
@@ -42,18 +42,21 @@ BOOKS: Final[dict[str, str]] = {
                    sum(amount) FILTER (WHERE status = 'SUCCESS' AND type IN ('AUTHORIZE', 'RECURRING')) AS authorized,
                    sum(amount) FILTER (WHERE status = 'SUCCESS' AND type IN ('CAPTURE', 'RECURRING')) AS captured,
                    sum(amount) FILTER (WHERE status = 'SUCCESS' AND type = 'REFUND') AS refunded,
-                   sum(amount) FILTER (WHERE status IN ('PENDING', 'UNKNOWN') AND type = 'REFUND') AS reserved
+                   sum(amount) FILTER (WHERE status IN ('PENDING', 'UNKNOWN') AND type = 'REFUND') AS reserved,
+                   sum(CASE type WHEN 'CHARGEBACK' THEN amount ELSE -amount END)
+                       FILTER (WHERE status = 'SUCCESS' AND type IN ('CHARGEBACK', 'CHARGEBACK_UNDONE')) AS charged_back
             FROM operations GROUP BY 1, 2
         )
-        SELECT p.id, format('authorized, captured, refunded, reserved: the payment has %s %s %s %s, its operations '
-                            '%s %s %s %s, of %s', p.authorized, p.captured, p.refunded, p.refund_pending,
-                            coalesce(d.authorized, 0), coalesce(d.captured, 0), coalesce(d.refunded, 0),
-                            coalesce(d.reserved, 0), p.amount)
+        SELECT p.id, format('authorized, captured, refunded, reserved, charged back: the payment has %s %s %s %s %s, its '
+                            'operations %s %s %s %s %s, of %s', p.authorized, p.captured, p.refunded, p.refund_pending,
+                            coalesce(p.charged_back, 0), coalesce(d.authorized, 0), coalesce(d.captured, 0),
+                            coalesce(d.refunded, 0), coalesce(d.reserved, 0), coalesce(d.charged_back, 0), p.amount)
         FROM payments p LEFT JOIN done d ON d.payment_id = p.id AND d.provider = p.provider
-        WHERE (p.authorized, p.captured, p.refunded, p.refund_pending)
-              <> (coalesce(d.authorized, 0), coalesce(d.captured, 0), coalesce(d.refunded, 0), coalesce(d.reserved, 0))
+        WHERE (p.authorized, p.captured, p.refunded, p.refund_pending, coalesce(p.charged_back, 0))
+              <> (coalesce(d.authorized, 0), coalesce(d.captured, 0), coalesce(d.refunded, 0), coalesce(d.reserved, 0),
+                  coalesce(d.charged_back, 0))
            OR p.authorized NOT BETWEEN 0 AND p.amount OR p.captured NOT BETWEEN 0 AND p.authorized
-           OR p.refunded < 0 OR p.refunded + p.refund_pending > p.captured
+           OR p.refunded < 0 OR p.charged_back < 0 OR p.refunded + p.refund_pending + p.charged_back > p.captured
     """,
     # A posting and its reversal add up to zero, so only postings that were not reversed are compared.
     "operation_unposted": """
@@ -62,8 +65,9 @@ BOOKS: Final[dict[str, str]] = {
             SELECT sum(e.amount) AS posted FROM ledger_entries e
             WHERE e.operation_id = o.id AND split_part(e.account, ':', 1) = 'clearing'
         ) p ON true
-        WHERE o.status = 'SUCCESS' AND o.type IN ('CAPTURE', 'RECURRING', 'REFUND')
-          AND coalesce(p.posted, 0) <> CASE o.type WHEN 'REFUND' THEN -o.amount ELSE o.amount END
+        WHERE o.status = 'SUCCESS'
+          AND o.type IN ('CAPTURE', 'RECURRING', 'REFUND', 'CHARGEBACK', 'CHARGEBACK_UNDONE')
+          AND coalesce(p.posted, 0) <> CASE WHEN o.type IN ('REFUND', 'CHARGEBACK') THEN -o.amount ELSE o.amount END
     """,
     "posting_unfounded": """
         WITH posted AS (
@@ -74,7 +78,8 @@ BOOKS: Final[dict[str, str]] = {
                format('%s on %s for %s', p.amount, p.account,
                       coalesce(o.type || ' that is ' || o.status, 'no operation'))
         FROM posted p LEFT JOIN operations o ON o.id = p.operation_id
-        WHERE o.id IS NULL OR o.status <> 'SUCCESS' OR o.type NOT IN ('CAPTURE', 'RECURRING', 'REFUND')
+        WHERE o.id IS NULL OR o.status <> 'SUCCESS'
+           OR o.type NOT IN ('CAPTURE', 'RECURRING', 'REFUND', 'CHARGEBACK', 'CHARGEBACK_UNDONE')
         ORDER BY p.operation_id, p.account
     """,
     "operation_not_chased": """

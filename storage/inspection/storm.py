@@ -52,7 +52,7 @@ _SUMS = text(
            coalesce(sum(l.taken), 0)::bigint, coalesce(sum(l.returned), 0)::bigint
     FROM mine JOIN operations op ON op.payment_id = mine.id AND op.action IN ('CREATE', 'RECUR')
     LEFT JOIN (
-        SELECT e.payment_id, e.account, sum(e.amount) FILTER (WHERE o.type <> 'REFUND') AS taken,
+        SELECT e.payment_id, e.account, sum(e.amount) FILTER (WHERE o.type IN ('CAPTURE', 'RECURRING')) AS taken,
                -sum(e.amount) FILTER (WHERE o.type = 'REFUND') AS returned
         FROM ledger_entries e JOIN operations o ON o.id = e.operation_id GROUP BY 1, 2
     ) AS l ON l.payment_id = mine.id AND l.account = 'clearing:' || op.provider

@@ -177,6 +177,7 @@ def _summary(message: Message, currency: str | None) -> str:
 #: Members of a command that its summary shows.
 _SHOWN: Final = (
     "operation_id", "provider", "route", "alternatives", "amount", "reason", "operator", "follow_up", "when", "until", "by",
+    "line", "case", "undone",
 )  # fmt: skip
 
 

@@ -15,10 +15,14 @@ _BY_REF = text(
     WHERE provider_ref = ANY(:refs) AND provider_ref IS DISTINCT FROM id::text AND provider = :provider
     """
 ).bindparams(bindparam("refs", type_=ARRAY(Text)))
+_BY_ALIAS = text(
+    "SELECT alias, payment_id FROM provider_aliases WHERE provider = :provider AND alias = ANY(:refs)"
+).bindparams(bindparam("refs", type_=ARRAY(Text)))
 
 
 async def find_payments(connection: AsyncConnection, provider: str, references: Iterable[str]) -> dict[str, UUID]:
-    """Reference → payment id, for the known ones. A reference is the id of our operation or the provider's own id."""
+    """Reference → payment id, for the known ones. A reference is the id of our operation, the provider's own
+    id, or another that it told of before."""
     ids: set[UUID] = set()
     refs: set[str] = set()
     for reference in references:
@@ -31,7 +35,8 @@ async def find_payments(connection: AsyncConnection, provider: str, references: 
         rows = await connection.execute(_BY_ID, {"ids": sorted(ids)})
         found.update((id, payment_id) for id, payment_id in rows)
     refs |= {str(id) for id in ids} - found.keys()
-    if refs:
-        rows = await connection.execute(_BY_REF, {"refs": sorted(refs), "provider": provider})
-        found.update((reference, payment_id) for reference, payment_id in rows)
+    for question in (_BY_REF, _BY_ALIAS):
+        if refs := refs - found.keys():
+            rows = await connection.execute(question, {"refs": sorted(refs), "provider": provider})
+            found.update((reference, payment_id) for reference, payment_id in rows)
     return found

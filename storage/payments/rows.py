@@ -16,6 +16,7 @@ from billing.vocabulary import (
     Action,
     CaptureMode,
     ItemType,
+    LearntBy,
     OperationStatus,
     OperationType,
     Outcome,
@@ -117,6 +118,7 @@ def payment_row(payment: Payment) -> dict[str, Any]:
         "method_expires": payment.method_expires,
         "not_after": payment.not_after,
         "withdrawn": payment.withdrawn,
+        "charged_back": payment.charged_back,
     }
 
 
@@ -140,6 +142,9 @@ def operation_row(payment: Payment, operation: Operation) -> dict[str, Any]:
         "fingerprint": operation.fingerprint,
         "provider_reason": operation.provider_reason,
         "retry_after_s": operation.retry_after_s,
+        "asked_at": operation.asked_at,
+        "learnt_by": operation.learnt_by,
+        "occurred_at": operation.occurred_at,
         "version": payment.version,
         "created_at": operation.created_at,
         "updated_at": operation.updated_at,
@@ -206,6 +211,7 @@ def _payment(
         method_expires=row["method_expires"],
         not_after=row["not_after"],
         withdrawn=row["withdrawn"],
+        charged_back=row["charged_back"] or 0,
         operations=tuple(_operation(operation) for operation in operations),
     )
 
@@ -240,6 +246,9 @@ def _operation(row: Mapping[Any, Any]) -> Operation:
         follow_ups=row["chases"],
         answered=row["answered"] or 0,
         retry_after_s=row["retry_after_s"],
+        asked_at=row["asked_at"],
+        learnt_by=None if row["learnt_by"] is None else LearntBy(row["learnt_by"]),
+        occurred_at=row["occurred_at"],
         next_follow_up_at=row["next_chase_at"],
         cart=None if row["cart"] is None else msgspec.convert(row["cart"], Cart),
         corrections=tuple(row["corrections"]),

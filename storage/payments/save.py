@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.ledger.postings import Posting
+from billing.payments.decision import Alias
 from billing.payments.model import Operation, Payment
 from billing.payments.saved_method import MethodDied, MethodSaved
 from billing.vocabulary import MethodStatus
@@ -21,6 +22,7 @@ from storage.tables import (
     OPERATIONS,
     ORDERS,
     PAYMENTS,
+    PROVIDER_ALIASES,
     SAVED_METHODS,
     columns,
 )
@@ -36,6 +38,7 @@ class Changes(msgspec.Struct, frozen=True):
     journal: Sequence[JournalRow]
     saved: Sequence[MethodSaved] = ()
     died: Sequence[MethodDied] = ()
+    aliases: Sequence[tuple[Payment, Alias]] = ()
 
 
 #: Columns that never change once their row is there.
@@ -74,6 +77,7 @@ _SAVE = batch_statement(
         FROM fence, json_populate_recordset(NULL::saved_methods, CAST(:died AS json)) AS d
         WHERE m.id = d.id AND m.status = 'ACTIVE'
     """,
+    f"{insert(PROVIDER_ALIASES, 'aliases')} ON CONFLICT DO NOTHING",
 )
 
 
@@ -91,6 +95,10 @@ async def save(connection: AsyncConnection, changes: Changes, moves: Sequence[Mo
         "died": [
             {"id": m.id, "status_at": m.at, "status_by": f"provider:{m.provider}", "reason": m.reason}
             for m in changes.died
+        ],
+        "aliases": [
+            {"provider": a.provider, "alias": a.alias, "payment_id": p.id, "learnt_at": p.updated_at}
+            for p, a in sorted(changes.aliases, key=lambda pair: (pair[1].provider, pair[1].alias))
         ],
         "entries": [row for p, posting in changes.postings for row in entry_rows(p, posting)],
     }

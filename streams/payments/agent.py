@@ -95,6 +95,7 @@ class Payments:
                 ],
                 journal=journal,
                 saved=[change.decision.saved for change in changes if change.decision.saved is not None],
+                aliases=[(states[change.payment.id], alias) for change in changes for alias in change.decision.aliases],
                 died=[change.decision.died for change in changes if change.decision.died is not None],
             ),
             moves,

@@ -174,6 +174,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     order: dict[str, Any] | None = None
     cart: dict[str, Any] | None = None
     metadata: Mapping[str, str] = {}
+    charged_back: int = 0
 
 
 class OperationResult(Operation, frozen=True, kw_only=True):

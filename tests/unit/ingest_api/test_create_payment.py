@@ -202,7 +202,7 @@ async def test_a_reply_in_time_is_answered_with_the_payment_and_its_url(world, b
     assert payment["payment_url"] == "https://pay.example/1"
     assert payment["created_at"] == "2026-03-01T12:00:00Z"
     assert set(payment) == {
-        "id", "status", "version", "amount", "currency", "authorized", "captured", "refunded", "provider",
+        "id", "status", "version", "amount", "currency", "authorized", "captured", "refunded", "charged_back", "provider",
         "capture_mode", "customer_id", "order_id", "payment_url", "items", "operations", "metadata", "reason", "created_at",
         "updated_at",
     }  # fmt: skip

@@ -74,7 +74,10 @@ async def damage(engine: AsyncEngine, *statements: str, **parameters: Any) -> No
     """Change rows with triggers and foreign keys off and without the checks of ``payments``."""
     async with engine.begin() as connection:
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
-        for constraint in ("authorized_within_amount", "captured_within_authorized", "refunded_within_captured"):
+        for constraint in (
+            "authorized_within_amount", "captured_within_authorized", "refunded_within_captured",
+            "returned_within_captured",
+        ):  # fmt: skip
             await connection.execute(text(f"ALTER TABLE payments DROP CONSTRAINT IF EXISTS {constraint}"))
         for statement in statements:
             used = {name: value for name, value in parameters.items() if f":{name}" in statement}

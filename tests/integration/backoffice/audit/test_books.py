@@ -11,12 +11,13 @@ from backoffice.audit import provider
 from backoffice.audit.audit import check_books
 from backoffice.audit.findings import Findings
 from backoffice.audit.streams import check_creates, check_events, check_journal, check_versions
-from billing.messages import Message
+from billing.messages import Message, RecordChargeback
 from billing.messages.topics import EVENTS, INBOX
 from billing.payments.model import Payment
 from billing.vocabulary import PaymentStatus
 from storage.inspection import books as sql
 from storage.inspection.books import moment
+from storage.payments.rows import load_payments
 from storage.streams.positions import Consumer
 from tests.integration.backoffice.audit.books import PARTITION, captured, damage, recorded
 from tests.support.factories import a_create, a_payment, opened, shown, told
@@ -70,6 +71,48 @@ async def compared(engine: AsyncEngine, payment: Payment, *, settled: bool = Fal
         async for charges in sql.charges(connection, payment.provider):
             provider.compare(charges, {payment.order_ref: captured_there}, findings, settled=settled)
     return [violation.kind for violation in findings.violations], findings.checked["in_flight"]
+
+
+async def charged_back(engine: AsyncEngine) -> Payment:
+    """A captured payment with a chargeback, of which a part came back."""
+    payment, messages = unpaid_with_messages()
+    lines = (
+        RecordChargeback(payment.id, payment.provider, "line-1", "dispute-1", 1_000),
+        RecordChargeback(payment.id, payment.provider, "line-2", "dispute-1", 400, undone=True),
+    )
+    return await recorded(engine, [*messages, told(payment, PaymentStatus.CAPTURED), *lines])
+
+
+async def test_a_chargeback_that_is_booked_is_no_violation(database):
+    payment = await charged_back(database)
+    assert (payment.charged_back, await kinds(database)) == (600, set())
+    async with database.connect() as connection:
+        stored = (await load_payments(connection, [payment.id]))[payment.id]
+    assert stored.charged_back == 600
+    assert {o.type: o.amount for o in stored.operations if o.type not in ("AUTHORIZE", "CAPTURE")} == {
+        "CHARGEBACK": 1_000,
+        "CHARGEBACK_UNDONE": 400,
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "statement"),
+    [
+        ("amounts_mismatch", "UPDATE payments SET charged_back = 601"),
+        ("ledger_mismatch", "UPDATE payments SET charged_back = 601"),
+        ("amounts_mismatch", "UPDATE payments SET charged_back = NULL"),
+        ("amounts_mismatch", "UPDATE payments SET refunded = captured"),
+        ("operation_unposted", ("DELETE FROM ledger_entries WHERE operation_id IN (SELECT id FROM operations"
+                               " WHERE type = 'CHARGEBACK')")),
+        ("operation_unposted", ("DELETE FROM ledger_entries WHERE operation_id IN (SELECT id FROM operations"
+                               " WHERE type = 'CHARGEBACK_UNDONE')")),
+        ("posting_unfounded", "UPDATE operations SET status = 'FAIL' WHERE type = 'CHARGEBACK'"),
+    ],
+)  # fmt: skip
+async def test_each_inconsistency_of_a_chargeback_is_found(database, kind, statement):
+    await charged_back(database)
+    await damage(database, statement)
+    assert kind in await kinds(database)
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,10 @@ async def test_a_payment_is_read_back_as_it_was_written(database):
         ("refunded = captured + 1", "refunded_within_captured"),
         ("refund_pending = captured, refunded = 1", "refunded_within_captured"),
         ("refunded = -1", "refunded_within_captured"),
+        ("charged_back = captured + 1", "returned_within_captured"),
+        ("charged_back = captured, refund_pending = 1", "returned_within_captured"),
+        ("charged_back = captured, refunded = 1", "returned_within_captured"),
+        ("charged_back = -1", "returned_within_captured"),
     ],
 )
 async def test_amounts_that_cannot_be_are_refused(database, change, constraint):

@@ -218,6 +218,23 @@ def test_a_refund_in_the_console_is_booked_to_the_unit_under_an_id_from_the_prov
     assert decide(payment, answer, later(1)).postings == ()
 
 
+def test_refunds_in_the_console_have_the_same_ids_whichever_is_seen_first():
+    first, second = (
+        a_refund(OperationStatus.SUCCESS, amount, ref=ref) for ref, amount in (("re-a", 5_000), ("re-b", 7_000))
+    )
+
+    def ids(*order: ObservedOperation) -> set[UUID]:
+        payment = paid()
+        payment = msgspec.structs.replace(payment, id=UUID(int=1))
+        for n in (1, 2):
+            seen, total = order[:n], sum(o.amount or 0 for o in order[:n])
+            payment = apply(payment, shown(payment, PaymentStatus.CAPTURED, operations=seen, refunded=total))
+        assert (payment.refunded, payment.contradiction) == (12_000, None)
+        return {o.id for o in payment.operations if o.type is OperationType.REFUND}
+
+    assert ids(first, second) == ids(second, first)
+
+
 def test_the_rest_after_a_refund_in_the_console_can_be_refunded():
     payment = paid()
     seen = a_refund(OperationStatus.SUCCESS, 12_000, ref="re-7")
@@ -273,7 +290,7 @@ def test_what_an_operator_corrected_is_not_overruled():
     payment = apply(payment, CorrectPayment(payment.id, uuid4(), key, False, "Olga", "bank statement"))
     seen = a_refund(OperationStatus.SUCCESS, 12_000, key, "re-1")
     marked = apply(payment, shown(payment, PaymentStatus.CAPTURED, captured=WHOLE, refunded=12_000, operations=(seen,)))
-    assert (marked.refunded, marked.contradiction) == (0, f"an operator corrected REFUND {key}")
+    assert (marked.refunded, marked.contradiction) == (0, f"REFUND {key} was corrected here")
 
 
 @pytest.mark.parametrize(("total", "done"), [(5_000, {0}), (7_000, {1}), (12_000, {0, 1})])

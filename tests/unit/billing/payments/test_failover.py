@@ -332,3 +332,10 @@ def test_a_provider_is_no_evidence_for_an_operation_at_another_one(status: Opera
     told_by_second = ProviderCallback(payment.id, SECOND, "ORDER/event", Observation(operations=(named,)))
     decision = decide(payment, told_by_second, later(2))
     assert (decision.postings, at(decision.payment, FIRST, OperationType.REFUND)) == ((), refund)
+
+
+def test_the_provider_that_was_left_is_asked_on_demand_about_its_order():
+    payment = moved_on()
+    left = payment.operations[0]
+    decision = decide(payment, FollowUpOperation(payment.id, left.id, left.follow_ups, on_demand=True), later(9))
+    assert [(r.provider, r.action, r.order_ref) for r in decision.requests] == [(FIRST, Action.INQUIRE, str(left.id))]

@@ -19,29 +19,46 @@ from billing.messages import (
     ProviderCallback,
     ProviderRequest,
     ProviderResult,
+    RecordChargeback,
+    RecordMovement,
     RefundLine,
     RefundPayment,
     ReplyTo,
     ReportOutcome,
     RollbackPayment,
+    UndoRefund,
     VoidPayment,
     WithdrawCharge,
 )
 from billing.orders import FIRST, RENEWAL, Cart, SubscriptionRef
 from billing.payments.decide import decide
 from billing.payments.model import Operation, Payment
-from billing.vocabulary import Action, CaptureMode, OperationStatus, OperationType, Outcome, PaymentStatus
+from billing.vocabulary import Action, CaptureMode, LearntBy, OperationStatus, OperationType, Outcome, PaymentStatus
 from tests.support.factories import NOW, a_create, an_order
 
 STATUSES = st.sampled_from([None, *PaymentStatus])
 REASONS = st.sampled_from(["declined", "issuer_unavailable", "insufficient_funds"])
 UNSENT = st.sampled_from(["unreachable", "too_late", "method_removed", "method_dead"])
 REPLY_TO = ReplyTo(1, "waiting")
+#: Message → how it shows the end of an operation.
+_LEARNT = {
+    ProviderCallback: LearntBy.CALLBACK,
+    CorrectPayment: LearntBy.OPERATOR,
+    RecordMovement: LearntBy.OPERATOR,
+    UndoRefund: LearntBy.STATEMENT,
+    RecordChargeback: LearntBy.STATEMENT,
+}
 
 
 def charge_of(payment: Payment) -> Operation:
     """The operation that takes or holds the customer's money."""
     return [o for o in payment.operations if o.type in (OperationType.AUTHORIZE, OperationType.RECURRING)][-1]
+
+
+def learnt_by(message: Message) -> LearntBy:
+    if isinstance(message, ProviderResult):
+        return LearntBy.INQUIRY if message.action is Action.INQUIRE else LearntBy.ANSWER
+    return _LEARNT[type(message)]
 
 
 class LifeCycle(RuleBasedStateMachine):
@@ -92,6 +109,7 @@ class LifeCycle(RuleBasedStateMachine):
             assert not [r for r in decision.requests if r.action in (Action.CREATE, Action.RECUR)], "charged once more"
         self._watch_unknown(before, after, message)
         self._watch_failover(before, after, message)
+        self._watch_learnt(before, after, message)
         for posting in decision.postings:
             assert posting.id not in self.posted, "posted twice"
             self.posted.add(posting.id)
@@ -118,6 +136,17 @@ class LifeCycle(RuleBasedStateMachine):
                 assert evidence
                 if isinstance(message, ProviderResult):
                     assert message.outcome in (Outcome.DECLINED, Outcome.SUCCEEDED, Outcome.PENDING)
+
+    def _watch_learnt(self, before: Payment, after: Payment, message: Message) -> None:
+        """How an end was learnt is kept with it, and changes only with another end."""
+        if isinstance(message, WithdrawCharge):
+            return  # what was not sent ends without a word
+        for now in after.operations:
+            was = before.operation(now.id)
+            if not now.is_open and (was is None or was.status is not now.status):
+                assert now.learnt_by is learnt_by(message)
+            elif was is not None:
+                assert (now.learnt_by, now.occurred_at) == (was.learnt_by, was.occurred_at)
 
     def _watch_failover(self, before: Payment, after: Payment, message: Message) -> None:
         """A payment moves on from an order that was declined or never sent, and from no other."""
@@ -181,6 +210,36 @@ class LifeCycle(RuleBasedStateMachine):
                 self.payment.id, correction, self.operation(data), succeeded, "Olga", "bank statement", REPLY_TO
             )
         )
+
+    @rule(line=st.integers(0, 3), amount=st.integers(0, 1500), undone=st.booleans(), data=st.data())
+    def charge_back(self, line: int, amount: int, undone: bool, data: st.DataObject) -> None:
+        provider = self.some_provider(data)
+        self.tell(RecordChargeback(self.payment.id, provider, f"line-{line}", "dispute-1", amount, undone))
+
+    @rule(line=st.integers(0, 3), data=st.data(), whole=st.booleans())
+    def undo_refund(self, line: int, data: st.DataObject, whole: bool) -> None:
+        operation = self.payment.operation(self.operation(data))
+        assert operation is not None
+        amount = operation.amount if whole else 1
+        self.tell(UndoRefund(self.payment.id, self.some_provider(data), f"line-{line}", operation.id, amount))
+
+    @rule(
+        line=st.integers(0, 3),
+        type=st.sampled_from(["CAPTURE", "REFUND"]),
+        amount=st.integers(0, 1500),
+        ref=st.sampled_from([None, "ref-1", "ref-2"]),
+        data=st.data(),
+    )
+    def record(self, line: int, type: str, amount: int, ref: str | None, data: st.DataObject) -> None:
+        provider = self.some_provider(data)
+        self.tell(
+            RecordMovement(
+                self.payment.id, provider, f"line-{line}", type, amount, "Olga", "by hand", ref, reply_to=REPLY_TO
+            )
+        )
+
+    def some_provider(self, data: st.DataObject) -> str:
+        return data.draw(st.sampled_from(sorted({o.provider for o in self.payment.operations})))
 
     @rule(data=st.data())
     def follow_up(self, data: st.DataObject) -> None:
@@ -259,8 +318,9 @@ class LifeCycle(RuleBasedStateMachine):
     def key(self, what: str, number: int) -> UUID:
         return uuid5(self.payment.id, f"{what}/{number}")
 
-    def amounts(self) -> tuple[int, int, int]:
-        return self.payment.authorized, self.payment.captured, self.payment.refunded
+    def amounts(self) -> tuple[int, int, int, int]:
+        payment = self.payment
+        return payment.authorized, payment.captured, payment.refunded, payment.charged_back
 
     @invariant()
     def money_is_right(self) -> None:
@@ -268,7 +328,9 @@ class LifeCycle(RuleBasedStateMachine):
         payment.check()
         assert sum(self.balances.values()) == 0
         clearing = self.balances.get(f"clearing:{payment.provider}", 0)
-        assert clearing == payment.captured - payment.refunded, "the ledger and the payment disagree"
+        left = payment.captured - payment.refunded - payment.charged_back
+        assert clearing == left, "the ledger and the payment disagree"
+        assert self.balances.get("chargebacks", 0) == payment.charged_back
 
     @invariant()
     def nobody_keeps_the_money_of_an_order_that_was_left(self) -> None:
@@ -298,6 +360,7 @@ class LifeCycle(RuleBasedStateMachine):
 
         assert payment.captured == total(OperationType.CAPTURE, OperationType.RECURRING)
         assert payment.refunded == total(OperationType.REFUND)
+        assert payment.charged_back == total(OperationType.CHARGEBACK) - total(OperationType.CHARGEBACK_UNDONE)
         assert payment.authorized == total(OperationType.AUTHORIZE, OperationType.RECURRING)
 
     @invariant()

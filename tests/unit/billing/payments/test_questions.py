@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
 from billing.messages import (
@@ -15,7 +16,7 @@ from billing.messages import (
 )
 from billing.payments.decide import decide
 from billing.payments.follow_ups import PENDING_SCHEDULE, REPEAT_AT_LAST
-from billing.payments.model import Payment
+from billing.payments.model import Operation, Payment
 from billing.vocabulary import Action, CaptureMode, OperationStatus, Outcome, PaymentStatus
 from tests.support.factories import NOW, a_payment, apply, authorized, captured, later, opened, performed, shown, unpaid
 
@@ -172,3 +173,48 @@ def test_nothing_is_asked_of_a_payment_that_is_final():
     late = FollowUpOperation(payment.id, payment.charge.id, 0)
     assert decide(payment, late, later(900)).requests == ()
     assert decide(payment, FollowUpOperation(payment.id, UUID(int=1), 0, on_demand=True), NOW).requests == ()
+
+
+def asks_on_demand(payment: Payment, operation: Operation, at: datetime) -> bool:
+    on_demand = FollowUpOperation(payment.id, operation.id, operation.follow_ups, on_demand=True)
+    decision = decide(payment, on_demand, at)
+    assert decision.requests or decision.payment is payment, "a question that is dropped changes nothing"
+    return [request.action for request in decision.requests] == [Action.INQUIRE]
+
+
+def test_of_two_questions_on_demand_the_second_is_dropped_until_the_first_is_answered():
+    payment = captured()
+    on_demand = FollowUpOperation(payment.id, payment.charge.id, 0, on_demand=True)
+    asked = apply(payment, on_demand)
+    assert not asks_on_demand(asked, asked.charge, later(1))
+    answer = apply(asked, shown(asked, PaymentStatus.CAPTURED), at=later(2))
+    assert asks_on_demand(answer, answer.charge, later(3))
+
+
+def test_a_question_that_the_provider_did_not_answer_may_be_asked_again_at_once():
+    payment = captured()
+    payment = apply(payment, FollowUpOperation(payment.id, payment.charge.id, 0, on_demand=True))
+    silent = msgspec.structs.replace(shown(payment, None), outcome=Outcome.UNKNOWN, reason="timeout", observed=None)
+    payment = apply(payment, silent, at=later(1))
+    assert asks_on_demand(payment, payment.charge, later(1))
+
+
+def test_a_question_that_was_lost_is_asked_again_after_a_minute():
+    payment = captured()
+    payment = apply(payment, FollowUpOperation(payment.id, payment.charge.id, 0, on_demand=True))
+    assert not asks_on_demand(payment, payment.charge, later(59))
+    assert asks_on_demand(payment, payment.charge, later(60))
+
+
+def test_the_question_about_a_refund_serves_the_order_and_not_the_other_way_round():
+    payment, key = captured(), uuid4()
+    payment = apply(payment, RefundPayment(payment.id, key, "asked", 1))
+    payment = apply(payment, performed(payment, key, Outcome.UNKNOWN, reason="timeout"))
+    order = apply(payment, FollowUpOperation(payment.id, payment.charge.id, 0, on_demand=True))
+    refund = order.operation(key)
+    assert refund is not None
+    assert asks_on_demand(order, refund, later(1)), "only its own question finds out what became of it"
+    refund = payment.operation(key)
+    assert refund is not None
+    asked = apply(payment, FollowUpOperation(payment.id, key, refund.follow_ups, on_demand=True))
+    assert not asks_on_demand(asked, asked.charge, later(1))
