@@ -1,0 +1,1 @@
+"""What clearing reads of payments. Not here: writing them, which only their agent does."""
