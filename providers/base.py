@@ -6,7 +6,7 @@ its callbacks into observations. It holds no payment state and touches no storag
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import ClassVar
 from uuid import UUID
 
@@ -44,7 +44,8 @@ class Capabilities(msgspec.Struct, frozen=True):
     ``currencies``: those it accepts; ``None``: every one we know. ``minimum``: currency → the smallest amount of a
     payment, minor units; ``step``: currency → the minor units of which an amount must be a multiple. ``capture_modes``:
     those that a payment may ask for. ``settlement``: its business day and statement. ``declines_are_final``: a declined
-    card ends the payment, instead of leaving the page open to another card. ``reports_failed_refunds``: it reports which
+    card ends the payment, instead of leaving the page open to another card. ``stuck_after``: rule of
+    :mod:`billing.clearing.stuck` → the age at which something is stuck by it here. ``reports_failed_refunds``: it reports which
     refund failed; otherwise an operator has to find out.
     """
 
@@ -52,6 +53,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     settlement: Settlement
     minimum: Mapping[str, int] = {}
     step: Mapping[str, int] = {}
+    stuck_after: Mapping[str, timedelta] = {}
     capture_modes: frozenset[CaptureMode] = frozenset(CaptureMode)
     declines_are_final: bool = True
     reports_failed_refunds: bool = True

@@ -5,7 +5,6 @@ A rule reports; it closes nothing and sends nothing. Every open operation is ask
 time, and says from when on a person has to look. Age alone is no evidence.
 """
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -17,7 +16,8 @@ _MIN, _H, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """One way to be stuck. Ages count from the moment ``aged_from`` and may be negative, before it.
 
-    ``grace``: the age at which it is stuck, ``grace_at`` at some providers; ``until``: the age at which another rule takes
+    ``grace``: the age at which it is stuck, where its provider states no other
+    (``providers.base.Capabilities.stuck_after``); ``until``: the age at which another rule takes
     over; ``person_after``: the age at which a person has to look. ``asked_by``: what keeps asking meanwhile, for people.
     """
 
@@ -27,7 +27,6 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     grace: timedelta
     person_after: timedelta
     asked_by: str
-    grace_at: Mapping[str, timedelta] = {}
     until: timedelta | None = None
 
     def needs_person(self, since: datetime, now: datetime) -> bool:
@@ -42,7 +41,6 @@ UNPAID: Final = Rule(
     state="the time to pay is over and the payment is still PENDING",
     aged_from="the end of the time to pay",
     grace=30 * _MIN,
-    grace_at={"stripe": 70 * _MIN, "yookassa": 2 * _H},  # their orders may stay open longer than ours
     person_after=_DAY,
     asked_by=_FOLLOW_UPS,
 )
@@ -108,7 +106,6 @@ REFUND_OPEN: Final = Rule(
     state="a refund is PENDING or UNKNOWN",
     aged_from="its request",
     grace=_DAY,
-    grace_at={"tbank": 3 * _DAY, "yookassa": 3 * _DAY},  # also to bank accounts, which takes days
     person_after=10 * _DAY,
     asked_by=_FOLLOW_UPS,
 )

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from functools import partial
 from typing import ClassVar, Final
 
+from billing.clearing.stuck import UNPAID
 from billing.messages import Observation, ProviderRequest
 from billing.reasons import Reason
 from billing.vocabulary import Action, Outcome
@@ -69,6 +70,8 @@ class Stripe(HttpProvider):
             calls_per_s=12.0,
         ),
         step=requests.STEP,
+        # Its page may stay open longer than our payment.
+        stuck_after={UNPAID.name: timedelta(minutes=70)},
         declines_are_final=False,
     )
 

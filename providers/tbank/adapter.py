@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from billing.clearing.stuck import REFUND_OPEN
 from billing.messages import ProviderRequest
 from billing.reasons import Reason
 from billing.vocabulary import Action, Outcome, PaymentStatus
@@ -69,6 +70,8 @@ class TBank(HttpProvider):
             late=2,
             late_refunds=10,
         ),
+        # It also refunds to bank accounts, which takes days.
+        stuck_after={REFUND_OPEN.name: timedelta(days=3)},
         reports_failed_refunds=False,
     )
 

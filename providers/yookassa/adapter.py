@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from functools import partial
 from typing import ClassVar
 
+from billing.clearing.stuck import REFUND_OPEN, UNPAID
 from billing.messages import Observation, ObservedOperation, ProviderRequest
 from billing.reasons import Reason
 from billing.vocabulary import Action, OperationStatus, OperationType, Outcome
@@ -57,6 +58,8 @@ class YooKassa(HttpProvider):
             # It publishes no limit: half of ten calls a second.
             calls_per_s=5.0,
         ),
+        # Its page may stay open longer than our payment; refunds to bank accounts take days.
+        stuck_after={UNPAID.name: timedelta(hours=2), REFUND_OPEN.name: timedelta(days=3)},
     )
 
     def __init__(self, settings: YooKassaSettings, limits: CallLimits) -> None:

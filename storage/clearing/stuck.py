@@ -1,6 +1,8 @@
 """Finds what is stuck, one question per rule, each by a partial index of what is not final."""
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -13,6 +15,7 @@ from billing.clearing.stuck import Rule
 
 #: Found by one rule at a time, the oldest first.
 LIMIT: Final = 500
+NO_GRACES: Final[Mapping[str, timedelta]] = MappingProxyType({})
 
 _PAYMENT = "p.provider, p.id AS payment_id, o.id::text AS subject, {since} AS since, o.amount, p.currency"
 _OPERATION = "o.provider, p.id AS payment_id, o.id::text AS subject, o.created_at AS since, o.amount, p.currency"
@@ -102,12 +105,21 @@ class Stuck(NamedTuple):
     currency: str | None
 
 
-async def find_stuck(connection: AsyncConnection, rule: Rule, now: datetime, limit: int = LIMIT) -> list[Stuck]:
-    """What is stuck by ``rule`` at ``now`` (UTC), the oldest first, at most ``limit``."""
+async def find_stuck(
+    connection: AsyncConnection,
+    rule: Rule,
+    now: datetime,
+    graces: Mapping[str, timedelta] = NO_GRACES,
+    limit: int = LIMIT,
+) -> list[Stuck]:
+    """What is stuck by ``rule`` at ``now`` (UTC), the oldest first, at most ``limit``. ``graces``: provider → its own age at
+    which something is stuck by this rule."""
     values = {
         "now": now,
         "grace": rule.grace.total_seconds(),
-        "grace_at": msgspec.json.encode({p: g.total_seconds() for p, g in rule.grace_at.items()}).decode(),
+        "grace_at": msgspec.json.encode(
+            {provider: grace.total_seconds() for provider, grace in graces.items()}
+        ).decode(),
         "until": None if rule.until is None else rule.until.total_seconds(),
         "limit": limit,
     }

@@ -90,9 +90,9 @@ SEEDS: dict[str, tuple[Callable[[], Payment], datetime]] = {
 }
 
 
-async def found(engine: AsyncEngine, rule: Rule, now: datetime, limit: int = 10) -> list[Stuck]:
+async def found(engine: AsyncEngine, rule: Rule, now: datetime, limit: int = 10, **graces: timedelta) -> list[Stuck]:
     async with engine.connect() as connection:
-        return await find_stuck(connection, rule, now, limit)
+        return await find_stuck(connection, rule, now, graces, limit)
 
 
 async def found_by(engine: AsyncEngine, now: datetime) -> set[str]:
@@ -138,8 +138,10 @@ async def test_some_providers_have_a_longer_grace(database):
     payment = unpaid(provider="stripe")
     await store(database, payment)
     rule = RULE["unpaid"]
-    assert await found(database, rule, payment.expires_at + rule.grace) == []
-    assert len(await found(database, rule, payment.expires_at + rule.grace_at["stripe"])) == 1
+    longer = rule.grace + timedelta(minutes=40)
+    assert await found(database, rule, payment.expires_at + rule.grace, stripe=longer) == []
+    assert len(await found(database, rule, payment.expires_at + rule.grace, tbank=longer)) == 1
+    assert len(await found(database, rule, payment.expires_at + longer, stripe=longer)) == 1
 
 
 async def test_questions_that_are_repeated_do_not_make_an_operation_younger(database):
