@@ -2,7 +2,7 @@
 them carried by hand."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 from billing.ledger.accounts import AccountKind
 from billing.messages import FollowUpOperation, Message, ProviderCallback, ProviderResult
 from billing.payments.decide import decide
+from billing.payments.follow_ups import REPEAT_AT_LAST
 from billing.payments.model import Payment
 from tests.support.sandbox import PATIENCE_S, ProviderWorld
 
@@ -21,13 +22,15 @@ class Life:
         self.world = world
         self.payment: Payment | None = None
         self.lose_answers = 0
+        #: A question without an answer is not repeated before this has passed for each.
+        self._lost = timedelta()
         self.outcomes: list[tuple[str, str]] = []
         #: What the ledger says that providers hold for us, minor units.
         self.clearing = 0
 
     async def tell(self, message: Message) -> Payment:
         """Apply a message, and carry out what it asks of the provider."""
-        decision = decide(self.payment, message, datetime.now(UTC))
+        decision = decide(self.payment, message, datetime.now(UTC) + self._lost)
         self.payment = decision.payment
         entries = [entry for posting in decision.postings for entry in posting.entries]
         self.clearing += sum(entry.amount for entry in entries if entry.account.kind is AccountKind.CLEARING)
@@ -36,6 +39,7 @@ class Life:
             self.outcomes.append((request.action, result.outcome))
             if self.lose_answers:
                 self.lose_answers -= 1
+                self._lost += REPEAT_AT_LAST
                 continue
             values = {name: getattr(result, name) for name in result.__struct_fields__}
             names = ("payment_id", "operation_id", "provider", "action", "books")

@@ -13,7 +13,8 @@ STATEMENTS = [
     ALTER TABLE payments ADD COLUMN IF NOT EXISTS charged_back bigint DEFAULT 0,
         DROP CONSTRAINT IF EXISTS returned_within_captured,
         ADD CONSTRAINT returned_within_captured
-            CHECK (charged_back >= 0 AND refunded + refund_pending + charged_back <= captured) NOT VALID
+            CHECK (coalesce(charged_back, 0) >= 0
+                   AND refunded + refund_pending + coalesce(charged_back, 0) <= captured) NOT VALID
     """,
     """
     ALTER TABLE operations ADD COLUMN IF NOT EXISTS asked_at timestamptz,

@@ -11,7 +11,7 @@ depends_on = None
 def upgrade() -> None:
     op.execute(
         """
-        CREATE TABLE provider_aliases (
+        CREATE TABLE IF NOT EXISTS provider_aliases (
             provider text NOT NULL,
             alias text NOT NULL,
             payment_id uuid NOT NULL REFERENCES payments,
