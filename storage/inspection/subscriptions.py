@@ -54,12 +54,13 @@ SUBSCRIPTIONS: Final[dict[str, str]] = {
         FROM renewal_attempts a JOIN subscriptions s ON s.id = a.subscription_id
         WHERE s.status = 'ENDED' AND a.requested_at > (s.state->'ended'->>'at')::timestamptz
     """,
+    # By the payment's time: the attempt's is a test clock's where the subscription has one, a removal never is.
     "charged_removed_method": """
-        SELECT a.payment_id, format('asked for at %s, the method was removed at %s', a.requested_at, m.status_at)
+        SELECT a.payment_id, format('the payment began at %s, the method was removed at %s', p.created_at, m.status_at)
         FROM renewal_attempts a
         JOIN saved_methods m ON m.id = a.method_id
         JOIN payments p ON p.id = a.payment_id
-        WHERE m.status = 'REMOVED' AND p.captured > 0 AND a.requested_at > m.status_at
+        WHERE m.status = 'REMOVED' AND p.captured > 0 AND p.created_at > m.status_at
     """,
     "attempts_over_budget": """
         SELECT method_id, format('%s charges within 30 days until %s', tries, requested_at)

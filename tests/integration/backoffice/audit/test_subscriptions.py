@@ -103,6 +103,30 @@ async def test_a_charge_after_the_removal_of_its_method_is_found(paid_twice: Bot
     assert "charged_removed_method" in await kinds(paid_twice)
 
 
+@pytest.mark.parametrize(
+    ("clock_ahead", "removed_before", "is_found"),
+    [
+        ("60 days", "-1 hour", False),
+        ("-2 years", "-1 hour", False),
+        ("60 days", "20 days", True),
+        ("-2 years", "20 days", True),
+    ],
+)
+async def test_a_removal_is_compared_with_the_time_of_the_payment_where_a_test_clock_has_another(
+    paid_twice: BothAgents, clock_ahead: str, removed_before: str, *, is_found: bool
+) -> None:
+    """``removed_before``: how long before the renewal's payment; one that was removed after it was charged is in order."""
+    await damage(
+        paid_twice.engine,
+        f"UPDATE renewal_attempts SET requested_at = requested_at + interval '{clock_ahead}'",
+        f"""INSERT INTO saved_methods SELECT s.method_id, s.client_id, s.customer_id, s.provider, 'ref', NULL, NULL, 'REMOVED',
+           p.created_at - interval '{removed_before}', 'customer', NULL, now()
+           FROM subscriptions s, payments p WHERE p.id = ({PAYMENT})
+           ON CONFLICT (id) DO UPDATE SET status = 'REMOVED', status_at = EXCLUDED.status_at""",
+    )
+    assert ("charged_removed_method" in await kinds(paid_twice)) is is_found
+
+
 async def test_charges_over_the_budget_of_a_method_are_found(paid_twice: BothAgents) -> None:
     await damage(
         paid_twice.engine,
