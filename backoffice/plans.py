@@ -2,8 +2,12 @@
 
 from uuid import uuid4
 
-from backoffice.operators import ActionRefused, Operator, recorded
+from pydantic import ValidationError
+
+from backoffice.operators import ActionRefused, InvalidArgument, Operator, recorded
 from billing.subscriptions.prices import Price
+from ingest_api.problems.words import in_words
+from ingest_api.subscriptions.schemas import CreatePlanIn
 from runtime.clock import utc_now
 from runtime.postgres import connected
 from runtime.settings import PostgresSettings
@@ -24,7 +28,12 @@ async def find_plan(settings: PostgresSettings, client: str, id: str) -> Plan | 
 
 
 async def create(settings: PostgresSettings, operator: Operator, client: str, id: str, group: str, title: str) -> None:
-    """Make a plan. Raises :class:`ActionRefused` where the client has one with this id."""
+    """Make a plan. Raises :class:`InvalidArgument` for what REST would not take, and :class:`ActionRefused` where the client
+    has a plan with this id."""
+    try:
+        CreatePlanIn(id=id, group=group, title=title)
+    except ValidationError as error:
+        raise InvalidArgument("; ".join(f"{fault['loc'][0]}: {in_words(fault)}" for fault in error.errors())) from error
     async with (
         connected(settings) as engine,
         recorded(engine, operator, "create_plan", "plan", id, client=client, group=group, title=title) as record,

@@ -17,6 +17,7 @@ from cli.failures import advice_on
 from deploy.local.connect import settings_of_running_stack
 from runtime.logging.setup import configure
 from runtime.settings import Settings
+from storage.operator_actions import Outcome
 
 T = TypeVar("T")
 
@@ -24,6 +25,8 @@ T = TypeVar("T")
 REFUSED: Final = 1
 #: Exit code: the command could not look.
 UNAVAILABLE: Final = 2
+#: Exit code: the command is stored, and has no reply yet.
+UNANSWERED: Final = 3
 
 #: Columns of what is no terminal: wide enough for any line, so that nothing is cut or folded.
 UNBOUNDED: Final = 100_000
@@ -66,6 +69,15 @@ def refuse(reason: str) -> NoReturn:
     """End the command with exit code 1 and the reason."""
     err.print(reason, markup=False, soft_wrap=True)
     raise typer.Exit(REFUSED)
+
+
+def unanswered(timeline: str, *, as_json: bool = False) -> NoReturn:
+    """End a command that is stored and has no reply yet with exit code 3. ``timeline``: what shows the result later."""
+    if as_json:
+        write_json({"outcome": Outcome.UNANSWERED, "timeline": timeline})
+    else:
+        out.print(f"stored, but no reply yet: see `{timeline}`", style="yellow")
+    raise typer.Exit(UNANSWERED)
 
 
 @contextmanager

@@ -1,16 +1,13 @@
 """``billing payment``: correct an operation, query its provider now."""
 
-from typing import Annotated, Final
+from typing import Annotated
 from uuid import UUID
 
 import typer
 
 from backoffice import corrections, follow_ups
 from cli.arguments import Actor, Reason, operator
-from cli.output import REFUSED, on_running_stack, out
-
-#: Exit code: no reply in time.
-UNANSWERED: Final = 3
+from cli.output import REFUSED, on_running_stack, out, unanswered
 
 app = typer.Typer(help="One payment: correct an operation, query its provider now.", no_args_is_help=True)
 
@@ -36,8 +33,7 @@ def correct(
         lambda settings: corrections.correct(settings, who, payment, operation, succeeded=succeeded)
     )
     if reply is None:
-        out.print(f"stored, but no reply yet: see `billing timeline {payment}`", style="yellow")
-        raise typer.Exit(UNANSWERED)
+        unanswered(f"billing timeline {payment}")
     if reply.refusal is not None:
         out.print(f"refused, {reply.refusal.code}: {reply.refusal.detail}", style="red", markup=False)
         raise typer.Exit(REFUSED)

@@ -1,7 +1,7 @@
 """``billing subscriptions``: list, show, cancel and extend subscriptions; play a life that does not exist."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated
 from uuid import UUID
 
 import typer
@@ -16,13 +16,10 @@ from billing.money import Money
 from billing.subscriptions.prices import RefundRule
 from billing.subscriptions.vocabulary import Status
 from cli.arguments import Actor, AsJson, Reason, operator
-from cli.output import REFUSED, on_running_stack, out, refuse, write_json
+from cli.output import REFUSED, on_running_stack, out, refuse, unanswered, write_json
 from cli.simulation import simulate
 from storage.journal.story import TimelineEntry
 from storage.subscriptions.lists import SubscriptionFilters
-
-#: Exit code: no reply in time.
-UNANSWERED: Final = 3
 
 app = typer.Typer(help="Subscriptions: list, show, cancel, extend; play a life.", no_args_is_help=True)
 app.command()(simulate)
@@ -123,11 +120,10 @@ def extend(
 
 def _replied(id: UUID, reply: SubscriptionReply | None, *, as_json: bool) -> SubscriptionSnapshot:
     """The subscription after a command; ends the program where there is none to show."""
-    if as_json and reply is not None:
-        write_json(reply)
     if reply is None:
-        out.print(f"stored, but no reply yet: see `billing subscriptions timeline {id}`", style="yellow")
-        raise typer.Exit(UNANSWERED)
+        unanswered(f"billing subscriptions timeline {id}", as_json=as_json)
+    if as_json:
+        write_json(reply)
     if reply.refusal is not None:
         if not as_json:
             out.print(f"refused, {reply.refusal.code}: {reply.refusal.detail}", style="red", markup=False)

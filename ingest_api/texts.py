@@ -18,6 +18,8 @@ PHONE: Final = r"^\+[1-9][0-9]{6,14}$"
 CURRENCY: Final = r"^[A-Z]{3}$"
 COUNTRY: Final = r"^[A-Z]{2}$"
 METHOD: Final = r"^[a-z][a-z0-9_-]{0,31}$"
+#: A plan's id is part of URLs.
+PLAN_ID: Final = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 
 #: Pattern → what is wrong with a text that does not match it.
 MEANINGS: Final = {
@@ -28,4 +30,5 @@ MEANINGS: Final = {
     CURRENCY: "Should be three capital letters (ISO 4217)",
     COUNTRY: "Should be two capital letters (ISO 3166-1 alpha-2)",
     METHOD: "Should be lower-case letters, digits, dashes and underscores, like sbp",
+    PLAN_ID: "Should be at most 64 lower-case letters, digits, dots, dashes and underscores, and begin with a letter or digit",
 }

@@ -28,7 +28,7 @@ from ingest_api.payments.schemas import (
     Strict,
 )
 from ingest_api.routing.rules import Country, Method
-from ingest_api.texts import PRINTABLE, VISIBLE
+from ingest_api.texts import PLAN_ID, PRINTABLE, VISIBLE
 from storage.subscriptions.plans import NewPrice
 
 #: Terms shown to the customer: amounts, dates and words, kept with the consent.
@@ -37,8 +37,7 @@ MAX_SHOWN_VALUE: Final = 2048
 MAX_ADDRESS: Final = 64
 MAX_AGENT: Final = 512
 
-#: A plan's id is part of URLs.
-PlanId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+PlanId = Annotated[str, StringConstraints(pattern=PLAN_ID)]
 
 
 def _utc(value: datetime) -> datetime:

@@ -65,6 +65,23 @@ async def test_a_plan_is_made_priced_and_shown_and_who_did_so_is_on_record(runni
     ]
 
 
+@pytest.mark.parametrize(
+    ("plan", "options", "fault"),
+    [
+        ("Sport/1", (), "id: Should be at most 64 lower-case letters"),
+        ("s" * 65, (), "id: Should be at most 64 lower-case letters"),
+        ("sport", ("--group", "the cinema"), "group: Should be at most 64 lower-case letters"),
+        ("sport", ("--title", " "), "title: Should have a visible character"),
+    ],
+)
+def test_a_plan_that_rest_would_not_take_is_not_made(
+    running: Stack, plan: str, options: tuple[str, ...], fault: str
+) -> None:
+    mine = ("--client", f"client-{uuid4().hex[:8]}")
+    assert fault in run(running, "plans", "create", plan, *mine, "--title", "Sport", *options, *WHO, code=2)
+    assert run(running, "plans", "list", *mine, "--json") == {"plans": []}
+
+
 async def test_a_subscription_is_found_and_shown_with_its_story(running: Stack, integrator: Integrator) -> None:
     id = await integrator.subscribe("ann")
     (listed,) = run(running, "subscriptions", "list", "--customer", f"ann-{integrator.plan}", "--json")["subscriptions"]
