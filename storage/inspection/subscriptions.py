@@ -62,6 +62,7 @@ SUBSCRIPTIONS: Final[dict[str, str]] = {
         JOIN payments p ON p.id = a.payment_id
         WHERE m.status = 'REMOVED' AND p.captured > 0 AND p.created_at > m.status_at
     """,
+    # Faults of ours use up no try, and what was not sent is none.
     "attempts_over_budget": """
         SELECT method_id, format('%s charges within 30 days until %s', tries, requested_at)
         FROM (
@@ -69,6 +70,8 @@ SUBSCRIPTIONS: Final[dict[str, str]] = {
                    count(*) OVER (PARTITION BY method_id ORDER BY requested_at
                                   RANGE BETWEEN interval '30 days' PRECEDING AND CURRENT ROW) AS tries
             FROM renewal_attempts WHERE method_id IS NOT NULL AND trigger IN ('SCHEDULE', 'RETRY') AND state <> 'PAID'
+              AND decline IS DISTINCT FROM 'OURS'
+              AND coalesce(reason, '') NOT IN ('method_removed', 'method_dead', 'too_late', 'withdrawn')
         ) AS made WHERE tries > 9
     """,
     "access_beyond": """

@@ -127,11 +127,22 @@ async def test_a_removal_is_compared_with_the_time_of_the_payment_where_a_test_c
     assert ("charged_removed_method" in await kinds(paid_twice)) is is_found
 
 
-async def test_charges_over_the_budget_of_a_method_are_found(paid_twice: BothAgents) -> None:
+@pytest.mark.parametrize(
+    ("decline", "reason", "is_found"),
+    [
+        ("SOFT", "insufficient_funds", True),
+        ("OURS", "provider_error", False),
+        ("CUSTOMER", "method_removed", False),
+        ("CUSTOMER", "method_dead", False),
+    ],
+)
+async def test_charges_over_the_budget_of_a_method_are_found_but_for_those_that_use_up_no_try(
+    paid_twice: BothAgents, decline: str, reason: str, *, is_found: bool
+) -> None:
     await damage(
         paid_twice.engine,
-        """INSERT INTO renewal_attempts SELECT gen_random_uuid(), subscription_id, 7, n, purpose, 'RETRY', 'FAILED', 'SOFT',
-           'insufficient_funds', amount, currency, provider, method_id, now() - n * interval '1 day', now(), version
+        f"""INSERT INTO renewal_attempts SELECT gen_random_uuid(), subscription_id, 7, n, purpose, 'RETRY', 'FAILED',
+           '{decline}', '{reason}', amount, currency, provider, method_id, now() - n * interval '1 day', now(), version
            FROM renewal_attempts, generate_series(1, 10) AS n WHERE period = 2""",
     )
-    assert "attempts_over_budget" in await kinds(paid_twice)
+    assert ("attempts_over_budget" in await kinds(paid_twice)) is is_found
