@@ -13,7 +13,7 @@ from billing.payments.saved_method import MethodDied, MethodSaved
 from billing.vocabulary import MethodStatus
 from storage.journal.records import JournalRow
 from storage.payments.rows import entry_rows, item_rows, operation_row, order_row, payment_row
-from storage.streams.batches import batch_statement, insert, save_batch, upsert
+from storage.streams.batches import Change, batch_statement, insert, save_batch, upsert
 from storage.streams.positions import Move
 from storage.tables import (
     CART_ITEMS,
@@ -55,29 +55,32 @@ _SAVE = batch_statement(
     insert(CART_ITEMS, "items"),
     upsert(PAYMENTS, "payments", _PAYMENT_FIXED),
     upsert(OPERATIONS, "operations", _OPERATION_FIXED),
-    f"""
+    Change(f"""
         INSERT INTO ledger_accounts ({columns(LEDGER_ACCOUNTS)})
         SELECT DISTINCT account, split_part(account, ':', 1), nullif(split_part(account, ':', 2), '')
         FROM fence, json_populate_recordset(NULL::ledger_entries, CAST(:entries AS json))
         ON CONFLICT DO NOTHING
-    """,  # noqa: S608
+    """),  # noqa: S608
     insert(LEDGER_ENTRIES, "entries"),
     # A method that was removed or died is saved again only by a payment that was opened afterwards.
-    f"""
-        {insert(SAVED_METHODS, "saved")}
+    insert(
+        SAVED_METHODS,
+        "saved",
+        """
         ON CONFLICT (provider, method_ref, customer_id) DO UPDATE
         SET title = EXCLUDED.title, expires_on = EXCLUDED.expires_on, status = EXCLUDED.status,
             status_at = EXCLUDED.status_at, status_by = EXCLUDED.status_by, reason = NULL
         WHERE saved_methods.status <> 'ACTIVE' AND saved_methods.client_id = EXCLUDED.client_id
           AND saved_methods.status_at < EXCLUDED.created_at
-    """,  # noqa: S608
-    """
+        """,
+    ),
+    Change("""
         UPDATE saved_methods AS m
         SET status = 'DEAD', status_at = d.status_at, status_by = d.status_by, reason = d.reason
         FROM fence, json_populate_recordset(NULL::saved_methods, CAST(:died AS json)) AS d
         WHERE m.id = d.id AND m.status = 'ACTIVE'
-    """,
-    f"{insert(PROVIDER_ALIASES, 'aliases')} ON CONFLICT DO NOTHING",
+    """),
+    insert(PROVIDER_ALIASES, "aliases", "ON CONFLICT DO NOTHING"),
 )
 
 

@@ -36,7 +36,7 @@ _SAVE: Final = batch_statement(
     upsert(SUBSCRIPTIONS, "subscriptions", _SUBSCRIPTION_FIXED),
     upsert(SUBSCRIPTION_PERIODS, "periods", _PERIOD_FIXED),
     upsert(RENEWAL_ATTEMPTS, "attempts", _ATTEMPT_FIXED),
-    f"{insert(CONSENTS, 'consents')} ON CONFLICT DO NOTHING",
+    insert(CONSENTS, "consents", "ON CONFLICT DO NOTHING"),
 )
 
 
