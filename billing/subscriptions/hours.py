@@ -1,7 +1,8 @@
 """When in a day charges are made: in the day hours of the business zone, spread, so that a day's renewals do not come at
 once and no bank's message wakes a customer."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 from uuid import UUID
@@ -36,8 +37,13 @@ def charge_at(id: UUID, period: int, due: datetime, zone: str, cadence: Cadence)
 
 
 def _day(moment: datetime, zone: str) -> tuple[datetime, datetime]:
-    local = moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None, minute=0, second=0, microsecond=0)
-    return to_utc(local.replace(hour=FIRST_HOUR), zone), to_utc(local.replace(hour=LAST_HOUR), zone)
+    return _open_hours(moment.astimezone(ZoneInfo(zone)).date(), zone)
+
+
+# A day's renewals ask for the same day.
+@lru_cache(maxsize=64)
+def _open_hours(day: date, zone: str) -> tuple[datetime, datetime]:
+    return to_utc(datetime.combine(day, time(FIRST_HOUR)), zone), to_utc(datetime.combine(day, time(LAST_HOUR)), zone)
 
 
 def _next_morning(moment: datetime, zone: str) -> datetime:
