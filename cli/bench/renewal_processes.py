@@ -27,8 +27,9 @@ from runtime.process import on_stop
 from runtime.settings import Settings
 from streams.app import BillingApp, declare_agent
 
-#: Between two looks whether the worker has processed what a run sent: the next run would send it again, seconds.
-PAUSE_S: Final = 0.05
+#: Between two looks whether the worker has processed what a run sent: the next run would send it again, seconds. A look asks
+#: Kafka and Postgres: twenty a second took as much CPU as the job itself.
+PAUSE_S: Final = 0.5
 WITHOUT_PACE: Final = Bounds(per_s=None, unanswered=sys.maxsize)
 
 

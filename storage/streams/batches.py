@@ -106,10 +106,9 @@ async def save_batch(
     """
     values: dict[str, object] = {"positions": _encoded(moves)}
     for name, found in {**rows, "journal": [msgspec.structs.asdict(row) for row in journal]}.items():
-        if documents := statement.documents.get(name):
-            values |= {_document(name, document): [_text(row[document]) for row in found] for document in documents}
-            found = [{key: row[key] for key in row if key not in documents} for row in found]
-        values[name] = _encoded(found)
+        documents = statement.documents.get(name, ())
+        values |= {_document(name, document): [_text(row[document]) for row in found] for document in documents}
+        values[name] = _encoded([_without(row, documents) for row in found] if documents else found)
     try:
         await connection.execute(statement.text, values)
     except DBAPIError as error:
@@ -123,6 +122,10 @@ async def save_batch(
 def _document(rows: str, column: str) -> str:
     """The parameter with the documents of ``column``, one for each of the ``rows``."""
     return f"{rows}_{column}"
+
+
+def _without(row: Mapping[str, object], documents: tuple[str, ...]) -> dict[str, object]:
+    return {column: value for column, value in row.items() if column not in documents}
 
 
 def _encoded(value: object) -> str:
