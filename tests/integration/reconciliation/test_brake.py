@@ -156,3 +156,27 @@ async def test_renewals_that_go_on_failing_after_a_release_stop_again(world: Ren
     await world.execute("UPDATE renewal_attempts SET period = period + 1000 WHERE period > 99")
     await _ended(world, 200, 0)
     assert (await world.job().run()).outcome is Outcome.BRAKED
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ("ended_at = now() + interval '1 day'", "they end at the time of a test clock that is ahead"),
+        ("ended_at = ended_at - interval '1 hour'", "they are not the last ones"),
+    ],
+)
+async def test_faults_of_ours_at_another_time_stop_nothing(world: RenewalWorld, change: str, why: str) -> None:
+    await world.subscribed(2, DUE)
+    await _ended(world, 200, 0)
+    await world.execute(f"UPDATE renewal_attempts SET period = period + 1000, {change} WHERE period > 99")
+    await _ended(world, 0, 200)
+    assert (await world.job().run()).woken == 2, why
+
+
+async def test_faults_of_ours_at_a_test_clock_stop_nothing(world: RenewalWorld) -> None:
+    await world.subscribed(2, DUE)
+    await _ended(world, 200, 0)
+    await world.execute(
+        "UPDATE subscriptions SET clock_id = id WHERE id IN (SELECT subscription_id FROM renewal_attempts WHERE period > 99)"
+    )
+    assert (await world.job().run()).woken == 1

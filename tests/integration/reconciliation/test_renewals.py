@@ -66,6 +66,18 @@ async def test_pages_are_small_and_lose_nobody(world: RenewalWorld) -> None:
     assert sorted(world.wake_ups.woken()) == sorted(ids)
 
 
+async def test_whoever_is_due_longest_is_woken_first(world: RenewalWorld) -> None:
+    ids = await world.subscribed(12, FIVE_DAYS_OVER)
+    await world.execute(
+        "UPDATE subscriptions SET next_action_at = now() - place * interval '1 hour'"
+        " FROM (SELECT id, row_number() OVER (ORDER BY id) AS place FROM subscriptions) AS placed"
+        " WHERE placed.id = subscriptions.id"
+    )
+    bounds = Bounds(per_s=None, unanswered=1_000_000, waiting=1_000_000, page=5)
+    await world.job(bounds).run()
+    assert world.wake_ups.woken() == sorted(ids, reverse=True)
+
+
 async def test_two_schedulers_at_once_charge_everybody_once(world: RenewalWorld) -> None:
     ids = await world.subscribed(CUSTOMERS, FIVE_DAYS_OVER)
     first, second = world.job(), world.job()
@@ -138,6 +150,15 @@ async def test_what_waits_already_bounds_what_is_woken(
     assert len(world.wake_ups.sent) == expected
 
 
+async def test_notices_and_charges_together_fill_the_inbox_up_to_its_bound(world: RenewalWorld) -> None:
+    ids = await _at_their_charge(world, 12, timedelta(days=32))
+    await world.execute(
+        "UPDATE subscriptions SET next_action = 'NOTICE' WHERE id = ANY(:ids)", ids=[str(id) for id in ids[:6]]
+    )
+    await world.job(Bounds(per_s=None, unanswered=1_000_000, waiting=8)).run(seconds=0.2)
+    assert len(world.wake_ups.sent) == 8
+
+
 async def test_renewals_without_an_answer_bound_what_is_woken(world: RenewalWorld) -> None:
     await _at_their_charge(world, 12, timedelta(days=32))
     bounds = Bounds(per_s=None, unanswered=8)
@@ -146,6 +167,17 @@ async def test_renewals_without_an_answer_bound_what_is_woken(world: RenewalWorl
     await world.process()
     assert await world.execute("SELECT count(*) FROM renewal_attempts WHERE state = 'REQUESTED'") == [(8,)]
     await world.job(bounds).run(seconds=0.2)
+    assert len(world.wake_ups.sent) == 8
+
+
+async def test_renewals_without_an_answer_of_another_provider_bound_nothing(world: RenewalWorld) -> None:
+    await _at_their_charge(world, 12, timedelta(days=32))
+    await world.execute(
+        """INSERT INTO renewal_attempts
+           SELECT gen_random_uuid(), id, 100, 1, 'RENEWAL', 'SCHEDULE', 'REQUESTED', NULL, NULL, amount, currency, 'stripe',
+                  method_id, now(), NULL, 1 FROM subscriptions"""
+    )
+    await world.job(Bounds(per_s=None, unanswered=8)).run(seconds=0.2)
     assert len(world.wake_ups.sent) == 8
 
 

@@ -13,6 +13,11 @@ def test_the_smallest_bound_decides(unanswered: int, waiting: int, room: int) ->
     assert Pace(Bounds()).room("yookassa", unanswered, waiting) == room
 
 
+def test_a_page_is_never_larger_than_its_bound() -> None:
+    pace = Pace(Bounds(per_s=None, page=7))
+    assert (pace.room("yookassa", 0, 0), pace.room_for_others(0)) == (7, 7)
+
+
 def test_tokens_are_each_providers_own() -> None:
     pace = Pace(Bounds(per_s=0.1))
     assert pace.room("yookassa", 0, 0) == 1
