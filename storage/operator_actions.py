@@ -23,7 +23,7 @@ class Outcome(StrEnum):
 
 class OperatorAction(msgspec.Struct, frozen=True, kw_only=True):
     """An action to record. ``at``: UTC. The subject is what it changes: a payment, provider, API client, API key,
-    dead letter or run of a job."""
+    dead letter, run of a job or accounting date."""
 
     at: datetime
     actor: str

@@ -28,7 +28,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import CHAR, JSONB
+from sqlalchemy.dialects.postgresql import CHAR, JSON, JSONB
 from sqlalchemy.types import TypeEngine
 
 METADATA: Final = MetaData()
@@ -222,7 +222,8 @@ LEDGER_ACCOUNTS: Final = Table(
     Column("provider", Text),
 )
 
-#: Rows without ``cause_kind`` and ``cause_id`` were written by release 0006, each for its operation.
+#: Rows without ``cause_kind`` and ``cause_id`` were written by release 0006, each for its operation. A trigger fills
+#: ``source`` and ``accounting_date``; rows without the date are older than the books' first day.
 LEDGER_ENTRIES: Final = Table(
     "ledger_entries",
     METADATA,
@@ -236,8 +237,33 @@ LEDGER_ENTRIES: Final = Table(
     _required("posted_at", _TIME),
     Column("cause_kind", Text),
     Column("cause_id", Text),
+    Column("source", Text, server_default=text("'payment'")),
+    Column("accounting_date", Date),
+    Column("corrects_date", Date),
     Index("ledger_entries_account", "account", "posted_at"),
     Index("ledger_entries_operation", "operation_id"),
+    Index("ledger_entries_dated", "accounting_date", postgresql_using="brin"),
+)
+
+#: One row. ``zone``: whose dates the books use; ``begun_at``: since when entries have dates.
+ACCOUNTING_PERIOD: Final = Table(
+    "accounting_period",
+    METADATA,
+    Column("one_row", Boolean, primary_key=True, server_default=text("true")),
+    _required("zone", Text()),
+    _required("first_open", Date()),
+    _required("begun_at", _TIME),
+)
+
+#: ``content``: the day's trial balance and who closed it, as the very bytes that ``hash`` covers, behind ``prev_hash``.
+CLOSED_DAYS: Final = Table(
+    "closed_days",
+    METADATA,
+    Column("accounting_date", Date, primary_key=True),
+    _required("content", JSON()),
+    Column("prev_hash", LargeBinary),
+    _required("hash", LargeBinary()),
+    UniqueConstraint("hash"),
 )
 
 STREAM_POSITIONS: Final = Table(

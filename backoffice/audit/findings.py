@@ -8,6 +8,10 @@ Postgres
     ``amounts_mismatch``     a payment's amounts are not the sums of its operations, or break their limits
     ``operation_unposted``   money moved in an operation, but not in the ledger
     ``posting_unfounded``    money moved in the ledger, but not in the operation
+    ``chain_broken``         a closed day, its hash or the first open day was changed
+    ``closed_day_changed``   the entries of a closed day are not those that it was closed with
+    ``trial_balance_nonzero`` a day's accounts do not add up to zero
+    ``entry_undated``        an entry has no accounting date
     ``operation_not_chased`` an open operation without a time for its next status inquiry
     ``contradicted``         the provider, asked, contradicts the books of a payment: a person has to settle it
     ``version_disorder``     versions in a payment's journal do not ascend

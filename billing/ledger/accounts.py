@@ -21,6 +21,18 @@ class AccountKind(StrEnum):
     """What providers paid out to us."""
     CHARGEBACKS = "chargebacks"
     """What banks took back for customers."""
+    TRANSIT = "transit"
+    """What providers have paid out and our bank has not received yet."""
+    SUSPENSE = "suspense"
+    """What nobody can explain yet; each amount belongs to a discrepancy."""
+    RESERVE = "reserve"
+    """What providers keep back for a time."""
+    ADJUSTMENTS = "adjustments"
+    """What providers corrected by themselves, and what we wrote off."""
+    FX = "fx"
+    """Money changed into another currency, in each of the two."""
+    FEE_TAX = "fee_tax"
+    """Tax on what providers keep for their service."""
 
 
 class Account(msgspec.Struct, frozen=True):

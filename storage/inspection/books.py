@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from runtime.postgres import asyncpg_target
 from runtime.settings import PostgresSettings
+from storage.inspection.closed_days import CLOSED_DAYS
 from storage.inspection.subscriptions import SUBSCRIPTIONS
 
 #: Seconds for one query: it may read whole tables.
@@ -20,7 +21,8 @@ REPORTED_MAX: Final = 1000
 #: Payments fetched at once.
 CHUNK: Final = 5000
 
-#: Kind of violation → query for ``(id, detail)``. Amounts are minor units.
+#: Kind of violation → query for ``(id, detail)``. Amounts are minor units. Of the ledger, all but ``posting_unbalanced``
+#: look at payments' own entries: those that clearing and operators write belong to no payment.
 BOOKS: Final[dict[str, str]] = {
     "posting_unbalanced": """
         SELECT posting_id, format('entries add up to %s in %s currencies', sum(amount), count(DISTINCT currency))
@@ -29,7 +31,7 @@ BOOKS: Final[dict[str, str]] = {
     "ledger_mismatch": """
         WITH held AS (
             SELECT payment_id, account, sum(amount) AS balance FROM ledger_entries
-            WHERE split_part(account, ':', 1) = 'clearing' GROUP BY 1, 2
+            WHERE source = 'payment' AND split_part(account, ':', 1) = 'clearing' GROUP BY 1, 2
         )
         SELECT p.id, format('the ledger holds %s, %s captured, %s refunded and %s charged back',
                             coalesce(h.balance, 0), p.captured, p.refunded, coalesce(p.charged_back, 0))
@@ -63,7 +65,7 @@ BOOKS: Final[dict[str, str]] = {
         SELECT o.id, format('%s of %s succeeded, %s posted', o.type, o.amount, coalesce(p.posted, 0))
         FROM operations o LEFT JOIN LATERAL (
             SELECT sum(e.amount) AS posted FROM ledger_entries e
-            WHERE e.operation_id = o.id AND split_part(e.account, ':', 1) = 'clearing'
+            WHERE e.source = 'payment' AND e.operation_id = o.id AND split_part(e.account, ':', 1) = 'clearing'
         ) p ON true
         WHERE o.status = 'SUCCESS'
           AND o.type IN ('CAPTURE', 'RECURRING', 'REFUND', 'CHARGEBACK', 'CHARGEBACK_UNDONE')
@@ -72,7 +74,7 @@ BOOKS: Final[dict[str, str]] = {
     "posting_unfounded": """
         WITH posted AS (
             SELECT operation_id, account, sum(amount) AS amount FROM ledger_entries
-            WHERE cause_kind IS NULL OR cause_kind = 'operation' GROUP BY 1, 2 HAVING sum(amount) <> 0
+            WHERE source = 'payment' GROUP BY 1, 2 HAVING sum(amount) <> 0
         )
         SELECT DISTINCT ON (p.operation_id) p.operation_id,
                format('%s on %s for %s', p.amount, p.account,
@@ -106,7 +108,7 @@ BOOKS: Final[dict[str, str]] = {
 }
 
 #: All kinds of violations within Postgres.
-KINDS: Final = BOOKS | SUBSCRIPTIONS
+KINDS: Final = BOOKS | CLOSED_DAYS | SUBSCRIPTIONS
 
 _COUNTS = text(
     """

@@ -14,8 +14,8 @@ _METADATA: Final = """
               FROM jsonb_each_text(o.metadata) m), 0)
 """
 #: What is compared → counts and sums per (day, provider, currency, state). The day (UTC) is the day of creation. For the
-#: ledger it is the day of posting, and the state is the account; for a period the day of its start, and no provider; for an
-#: attempt the day of its request. ``:day`` NULL: all days.
+#: ledger it is the day of posting, the state is the account, and only payments' own entries count, as in ClickHouse; for a
+#: period the day of its start, and no provider; for an attempt the day of its request. ``:day`` NULL: all days.
 _GROUPS: Final[dict[str, str]] = {
     "payments": f"""
         SELECT (p.created_at AT TIME ZONE 'UTC')::date, p.provider, trim(p.currency), p.status,
@@ -32,7 +32,8 @@ _GROUPS: Final[dict[str, str]] = {
     "ledger": """
         SELECT (e.posted_at AT TIME ZONE 'UTC')::date, p.provider, trim(e.currency), e.account, count(*), sum(e.amount)
         FROM ledger_entries e JOIN payments p ON p.id = e.payment_id
-        WHERE cast(:day AS date) IS NULL OR (e.posted_at AT TIME ZONE 'UTC')::date = :day GROUP BY 1, 2, 3, 4
+        WHERE e.source = 'payment' AND (cast(:day AS date) IS NULL OR (e.posted_at AT TIME ZONE 'UTC')::date = :day)
+        GROUP BY 1, 2, 3, 4
     """,
     "subscriptions": """
         SELECT (created_at AT TIME ZONE 'UTC')::date, provider, trim(currency), status, count(*), sum(amount)
@@ -64,7 +65,7 @@ _ROWS: Final[dict[str, str]] = {
     """,
     "ledger": """
         SELECT posting_id || '/' || line, payment_id, concat_ws('|', account, amount, trim(currency))
-        FROM ledger_entries WHERE (posted_at AT TIME ZONE 'UTC')::date = :day
+        FROM ledger_entries WHERE source = 'payment' AND (posted_at AT TIME ZONE 'UTC')::date = :day
     """,
     "subscriptions": """
         SELECT id::text, id, concat_ws('|', version, status, plan, amount, provider, trim(currency))

@@ -54,7 +54,8 @@ _SUMS = text(
     LEFT JOIN (
         SELECT e.payment_id, e.account, sum(e.amount) FILTER (WHERE o.type IN ('CAPTURE', 'RECURRING')) AS taken,
                -sum(e.amount) FILTER (WHERE o.type = 'REFUND') AS returned
-        FROM ledger_entries e JOIN operations o ON o.id = e.operation_id GROUP BY 1, 2
+        FROM ledger_entries e JOIN operations o ON o.id = e.operation_id
+        WHERE e.source = 'payment' GROUP BY 1, 2
     ) AS l ON l.payment_id = mine.id AND l.account = 'clearing:' || op.provider
     GROUP BY op.provider ORDER BY op.provider
     """

@@ -54,7 +54,7 @@ _ENTRIES = text(
     """
     SELECT posting_id, coalesce(cause_kind, 'operation'), coalesce(cause_id, operation_id::text), posted_at, currency,
            account, amount
-    FROM ledger_entries WHERE payment_id = :id ORDER BY posted_at, posting_id, line
+    FROM ledger_entries WHERE payment_id = :id AND source = 'payment' ORDER BY posted_at, posting_id, line
     """
 )
 

@@ -6,7 +6,7 @@ Only new values: what is stored stays as it is.
 from alembic import op
 
 revision = "0030"
-down_revision = "0024"
+down_revision = "0026"
 branch_labels = None
 depends_on = None
 

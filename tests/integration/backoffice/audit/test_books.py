@@ -148,8 +148,10 @@ async def test_a_posting_and_its_reversal_cancel_out(database):
     await damage(
         database,
         """
-        INSERT INTO ledger_entries SELECT gen_random_uuid(), line, account, -amount, currency, payment_id,
-               operation_id, posted_at FROM ledger_entries
+        INSERT INTO ledger_entries (posting_id, line, account, amount, currency, payment_id, operation_id, posted_at,
+                                    accounting_date)
+        SELECT gen_random_uuid(), line, account, -amount, currency, payment_id, operation_id, posted_at, accounting_date
+        FROM ledger_entries
         """,
         "UPDATE operations SET status = 'FAIL' WHERE type = 'CAPTURE'",
         "UPDATE payments SET captured = 0",

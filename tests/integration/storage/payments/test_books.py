@@ -142,8 +142,10 @@ async def test_a_posting_for_something_else_than_an_operation_needs_no_payment(d
     async with database.begin() as connection:
         await connection.execute(
             text(
-                "INSERT INTO ledger_entries (posting_id, line, account, amount, currency, posted_at, cause_kind, cause_id)"
-                " SELECT CAST(:id AS uuid), line, account, amount, 'RUB', now(), 'payout', 'yandex-pay/2026-11-27'"
+                "INSERT INTO ledger_entries (posting_id, line, account, amount, currency, posted_at, cause_kind, cause_id,"
+                " source)"
+                " SELECT CAST(:id AS uuid), line, account, amount, 'RUB', now(), 'payout', 'yandex-pay/2026-11-27',"
+                " 'clearing'"
                 " FROM (VALUES (0, 'revenue', 100), (1, 'clearing:yandex-pay', -100)) AS lines (line, account, amount)"
             ),
             {"id": uuid4()},

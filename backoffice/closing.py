@@ -1,0 +1,86 @@
+"""Close a day of the books, and show the trial balance of any."""
+
+from datetime import date, datetime
+from typing import Final
+
+import msgspec
+
+from backoffice.operators import ActionRefused, Operator, recorded
+from billing.errors import InvariantBroken
+from billing.ledger.trial_balance import AccountBalance, trial_balance
+from runtime.postgres import connected
+from runtime.settings import PostgresSettings
+from storage.books import closing
+from storage.books.closing import CannotClose
+from storage.books.trial_balance import Link, closed_day, last_closed, opening_balances, turnover
+
+#: Seconds for one statement: before the first close it reads the whole ledger, without the lock.
+TIMEOUT_S: Final = 900.0
+
+
+class DayBalance(msgspec.Struct, frozen=True, kw_only=True):
+    """The trial balance of a day. ``closed_at`` (UTC), ``closed_by``, ``reason`` and ``hash`` (hexadecimal): ``None`` while
+    the day is open and may still change. ``entries``: how many have its accounting date."""
+
+    accounting_date: date
+    entries: int
+    accounts: tuple[AccountBalance, ...]
+    closed_at: datetime | None = None
+    closed_by: str | None = None
+    reason: str | None = None
+    hash: str | None = None
+
+
+async def close_day(settings: PostgresSettings, operator: Operator, day: date | None) -> DayBalance:
+    """Close ``day``, by default the first open one. Raises :class:`~backoffice.operators.ActionRefused` where it cannot be
+    closed."""
+    async with connected(settings, command_timeout_s=TIMEOUT_S) as engine:
+        if day is None:
+            async with engine.connect() as connection:
+                day = (await closing.period(connection)).first_open
+        async with (
+            recorded(engine, operator, "close_day", "accounting_date", str(day)) as record,
+            engine.begin() as connection,
+        ):
+            try:
+                closed = _closed(await closing.close_day(connection, day, operator.name, operator.reason))
+            except (CannotClose, InvariantBroken) as error:
+                raise ActionRefused(str(error)) from error
+            record.details["hash"] = closed.hash
+            await record.complete(connection)
+        return closed
+
+
+async def balance_of(settings: PostgresSettings, day: date) -> DayBalance:
+    """The trial balance of ``day``: as it was closed, or of an open day as it stands. Raises
+    :class:`~backoffice.operators.ActionRefused` for a day before the first closed one, for one to come, and where the books
+    do not balance."""
+    async with connected(settings, command_timeout_s=TIMEOUT_S) as engine, engine.connect() as connection:
+        await connection.execution_options(isolation_level="REPEATABLE READ")
+        link = await closed_day(connection, day)
+        if link is not None:
+            return _closed(link)
+        period = await closing.period(connection)
+        if day > period.today:
+            raise ActionRefused(f"{day} has not begun: it is {period.today} in {period.zone}")
+        if day < period.first_open:
+            raise ActionRefused(f"there is no trial balance of {day}: it is older than the books' first day")
+        opening = await opening_balances(connection, await last_closed(connection), day)
+        moved, entries = await turnover(connection, day)
+        try:
+            return DayBalance(accounting_date=day, entries=entries, accounts=trial_balance(opening, moved))
+        except InvariantBroken as error:
+            raise ActionRefused(str(error)) from error
+
+
+def _closed(link: Link) -> DayBalance:
+    day = link.day
+    return DayBalance(
+        accounting_date=day.accounting_date,
+        entries=day.entries,
+        accounts=day.accounts,
+        closed_at=day.closed_at,
+        closed_by=day.closed_by,
+        reason=day.reason,
+        hash=link.hash.hex(),
+    )
