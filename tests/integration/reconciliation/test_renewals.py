@@ -1,6 +1,7 @@
 """The renewal job with the real subscriptions agent on a real Postgres: nobody is charged twice, nobody is forgotten."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from billing.subscriptions.vocabulary import Status
 from reconciliation.renewals.job import Outcome
 from reconciliation.renewals.pace import Bounds
 from runtime.clock import utc_now
+from runtime.kafka.publisher import OutboundMessage
 from storage.processes.locks import Lock, held
 from tests.support.renewals import RenewalWorld
 from tests.support.streams import Crash
@@ -76,6 +78,19 @@ async def test_whoever_is_due_longest_is_woken_first(world: RenewalWorld) -> Non
     bounds = Bounds(per_s=None, unanswered=1_000_000, waiting=1_000_000, page=5)
     await world.job(bounds).run()
     assert world.wake_ups.woken() == sorted(ids, reverse=True)
+
+
+async def test_a_stop_ends_the_run_after_its_page(world: RenewalWorld) -> None:
+    await world.subscribed(12, FIVE_DAYS_OVER)
+    job = world.job(Bounds(per_s=None, unanswered=1_000_000, waiting=1_000_000, page=5))
+    publish = world.wake_ups.publish
+
+    async def and_stop(outputs: Sequence[OutboundMessage]) -> None:
+        await publish(outputs)
+        job.stop()
+
+    world.wake_ups.publish = and_stop  # type: ignore[method-assign]
+    assert (await job.run()).woken == len(world.wake_ups.sent) == 5
 
 
 async def test_two_schedulers_at_once_charge_everybody_once(world: RenewalWorld) -> None:
@@ -242,6 +257,34 @@ async def test_a_provider_that_is_off_for_a_whole_unpaid_period_has_nobody_woken
     await world.switch("yookassa", enabled=True)
     await world.run_until_quiet()
     assert world.renewals() == dict.fromkeys(ids, 1)
+
+
+async def _at_risk(world: RenewalWorld) -> list[UUID]:
+    """Customers of a provider that is off, whose access runs out within the hour."""
+    ids = await _at_their_charge(world, 12, timedelta(days=32))
+    await world.execute("UPDATE subscriptions SET access_until = now() + interval '1 hour', held_at_most = NULL")
+    await world.switch("yookassa", enabled=False)
+    return ids
+
+
+async def test_those_at_risk_are_not_woken_every_minute(world: RenewalWorld) -> None:
+    ids = await _at_risk(world)
+    job = world.job()
+    assert [(await job.run()).woken for _ in range(3)] == [len(ids), 0, 0]
+
+
+async def test_a_provider_that_is_switched_on_during_a_run_has_everybody_woken_in_it(world: RenewalWorld) -> None:
+    ids = await _at_risk(world)
+    publish = world.wake_ups.publish
+
+    async def and_switch_on(outputs: Sequence[OutboundMessage]) -> None:
+        await publish(outputs)
+        await world.switch("yookassa", enabled=True)
+
+    world.wake_ups.publish = and_switch_on  # type: ignore[method-assign]
+    await world.job(Bounds(per_s=None, unanswered=1_000_000, waiting=1_000_000, page=5)).run()
+    charged = [wake.subscription_id for wake in world.wake_ups.messages() if wake.provider_state is ProviderState.OK]
+    assert sorted(charged) == sorted(ids)
 
 
 async def test_an_open_breaker_holds_charges_back(world: RenewalWorld) -> None:
