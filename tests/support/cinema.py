@@ -13,6 +13,8 @@ import asyncpg
 PATIENCE_S: Final = 120
 #: Between two looks whether it is there, seconds.
 LOOK_S: Final = 0.1
+#: Not decided yet, and not stored: a request is repeated under its key, as a client does on a machine that is busy.
+AGAIN: Final = (202, 503)
 
 
 class Cinema:
@@ -33,10 +35,16 @@ class Cinema:
             "Idempotency-Key": uuid4().hex,
             "Prefer": "wait=20",
         }
-        async with self.http.request(method, f"{self.urls['ingest']}/v1{path}", json=body, headers=headers) as answer:
-            assert answer.status == status, await answer.text()
-            found: dict[str, Any] = {} if answer.status == 204 else await answer.json()
-            return found
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                async with self.http.request(
+                    method, f"{self.urls['ingest']}/v1{path}", json=body, headers=headers
+                ) as answer:
+                    if answer.status not in AGAIN:
+                        assert answer.status == status, await answer.text()
+                        found: dict[str, Any] = {} if answer.status == 204 else await answer.json()
+                        return found
+                await asyncio.sleep(LOOK_S)
 
     async def get(self, path: str) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self.key}"}
