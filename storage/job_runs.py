@@ -75,6 +75,10 @@ _ADD = text(
 _FINISH = text(
     "UPDATE job_runs SET finished_at = now() WHERE job = :job AND business_date < :before AND finished_at IS NULL"
 )
+_FINISH_DATE = text(
+    "UPDATE job_runs SET finished_at = now() WHERE job = :job AND business_date = :date AND finished_at IS NULL"
+)
+_OF_DATE = text(f"SELECT {_COLUMNS} FROM job_runs WHERE job = :job AND business_date = :date")  # noqa: S608
 _BRAKE = text(
     """
     UPDATE job_runs SET braked_at = now(), brake = :reason, released_by = NULL, release_reason = NULL
@@ -142,6 +146,17 @@ async def record(connection: AsyncConnection, job: str, date: date, counts: Mapp
 async def add(connection: AsyncConnection, job: str, date: date, name: str, number: int) -> None:
     """Add ``number`` to a count of a run."""
     await connection.execute(_ADD, {"job": job, "date": date, "name": name, "number": number})
+
+
+async def finish_date(connection: AsyncConnection, job: str, date: date, counts: Mapping[str, Any]) -> None:
+    """Finish the run of one date with its counts. One that is finished stays as it is."""
+    await record(connection, job, date, counts)
+    await connection.execute(_FINISH_DATE, {"job": job, "date": date})
+
+
+async def run_of(connection: AsyncConnection, job: str, date: date) -> JobRun | None:
+    """The run of a date."""
+    return next(iter(await _runs(connection, _OF_DATE, job=job, date=date)), None)
 
 
 async def finish(connection: AsyncConnection, job: str, before: date) -> None:

@@ -567,6 +567,134 @@ JOB_RUNS: Final = Table(
     Column("release_reason", Text),
 )
 
+#: The provider's own record of a business day, a row a line. ``occurrence``: counts lines with one reference in a day,
+#: from 1. ``amount``: signed minor units, positive where the provider owes us more. ``content``: a digest of what the line
+#: says about money. ``earlier``: the amounts that it had before, oldest first. ``operation_id``: our operation that it is
+#: about, found by ``matched_by``.
+STATEMENT_LINES: Final = Table(
+    "statement_lines",
+    METADATA,
+    Column("provider", Text, primary_key=True),
+    Column("business_date", Date, primary_key=True),
+    Column("line_ref", Text, primary_key=True),
+    Column("occurrence", Integer, primary_key=True, autoincrement=False),
+    _required("kind", Text()),
+    _required("amount", BigInteger()),
+    _required("currency", _CURRENCY),
+    Column("settled", BigInteger),
+    Column("settlement_currency", _CURRENCY),
+    Column("fee", BigInteger),
+    Column("fee_tax", BigInteger),
+    _required("at", _TIME),
+    Column("available_on", Date),
+    Column("own_id", Uuid),
+    Column("order_ref", Text),
+    Column("provider_ref", Text),
+    Column("aliases", ARRAY(Text)),
+    Column("payout_ref", Text),
+    Column("method", Text),
+    Column("status", Text),
+    Column("raw_type", Text),
+    _required("test", Boolean()),
+    _required("content", Uuid()),
+    Column("earlier", ARRAY(BigInteger)),
+    Column("payment_id", Uuid),
+    Column("operation_id", Uuid),
+    Column("matched_by", Text),
+    Column("withdrawn_at", _TIME),
+    Index("statement_lines_operation", "operation_id", postgresql_where=text("operation_id IS NOT NULL")),
+    Index(
+        "statement_lines_loose",
+        "provider",
+        "business_date",
+        postgresql_where=text(
+            "operation_id IS NULL"
+            " AND kind IN ('charge', 'refund', 'refund_undone', 'chargeback', 'chargeback_undone', 'other')"
+        ),
+    ),
+)
+
+#: Lines that were read and are not taken over yet, in the order of the source.
+STATEMENT_STAGING: Final = Table(
+    "statement_staging",
+    METADATA,
+    Column("provider", Text, primary_key=True),
+    Column("business_date", Date, primary_key=True),
+    Column("part", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    *(
+        Column(c.name, c.type, nullable=c.nullable)
+        for c in STATEMENT_LINES.columns
+        if c.name
+        not in (
+            "provider", "business_date", "occurrence", "earlier", "payment_id", "operation_id", "matched_by",
+            "withdrawn_at",
+        )
+    ),
+    prefixes=["UNLOGGED"],
+)  # fmt: skip
+
+#: How far each part of a day's statement is read. A crash of Postgres empties it together with the staged lines.
+STATEMENT_PARTS: Final = Table(
+    "statement_parts",
+    METADATA,
+    Column("provider", Text, primary_key=True),
+    Column("business_date", Date, primary_key=True),
+    Column("part", Text, primary_key=True),
+    Column("cursor", Text),
+    _required("lines", Integer()),
+    Column("read_at", _TIME),
+    prefixes=["UNLOGGED"],
+)
+
+#: ``subject``: ``operation:ID``, ``line:DATE:REF#N`` or ``day:DATE``; the id follows from it and the provider. ``ours``,
+#: ``theirs``: signed minor units.
+DISCREPANCIES: Final = Table(
+    "discrepancies",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    _required("provider", Text()),
+    _required("subject", Text()),
+    _required("kind", Text()),
+    _required("severity", Text()),
+    _required("state", Text()),
+    _required("business_date", Date()),
+    Column("payment_id", Uuid),
+    Column("operation_id", Uuid),
+    Column("currency", _CURRENCY),
+    Column("ours", BigInteger),
+    Column("theirs", BigInteger),
+    _required("detail", JSONB(), default="'{}'"),
+    Column("owner", Text),
+    Column("due_at", _TIME),
+    _required("asked", Integer(), default="0"),
+    Column("asked_for", Date),
+    Column("resolution", Text),
+    Column("confirm_by", Date),
+    _required("version", Integer()),
+    _required("opened_at", _TIME),
+    _required("updated_at", _TIME),
+    Column("closed_at", _TIME),
+    Index("discrepancies_open", "provider", "business_date", postgresql_where=text("state <> 'CLOSED'")),
+    Index("discrepancies_day", "business_date", "provider"),
+    Index("discrepancies_payment", "payment_id", postgresql_where=text("payment_id IS NOT NULL")),
+)
+
+#: What happened to a discrepancy, never changed.
+DISCREPANCY_EVENTS: Final = Table(
+    "discrepancy_events",
+    METADATA,
+    Column("discrepancy_id", Uuid, ForeignKey("discrepancies.id"), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    _required("at", _TIME),
+    _required("actor", Text()),
+    _required("event", Text()),
+    _required("kind", Text()),
+    _required("state", Text()),
+    Column("reason", Text),
+    _required("evidence", JSONB(), default="'{}'"),
+)
+
 
 def columns(table: Table, *, prefix: str = "", without: Collection[str] = ()) -> str:
     """The names of a table's columns as an SQL list, each behind ``prefix`` (an alias with its dot)."""

@@ -25,7 +25,7 @@ IMPOSSIBLE: Final = "movement_impossible"
 def record_movement(message: RecordMovement, payment: Payment, now: datetime) -> Decision:
     """Book a capture or a refund that was made by hand, on an operator's word."""
     kind = OperationType(message.type)
-    id = _id(payment, message, kind)
+    id = line_operation_id(payment.id, message.provider, message.line, kind)
     if payment.operation(id) is not None or _is_booked(payment, message):
         reply_to = message.reply_to
         partition = 0 if reply_to is None else reply_to.partition
@@ -72,7 +72,7 @@ def undo_refund(message: UndoRefund, payment: Payment, now: datetime) -> Decisio
 def record_chargeback(message: RecordChargeback, payment: Payment, now: datetime) -> Decision:
     """Book what the bank took back for the customer, or returned."""
     kind = OperationType.CHARGEBACK_UNDONE if message.undone else OperationType.CHARGEBACK
-    id = _id(payment, message, kind)
+    id = line_operation_id(payment.id, message.provider, message.line, kind)
     if payment.operation(id) is not None:
         return Decision(payment)
     left = payment.charged_back if message.undone else payment.refundable
@@ -135,8 +135,9 @@ def _has_ref(operation: Operation, message: RecordMovement) -> bool:
     return named and operation.type == message.type
 
 
-def _id(payment: Payment, message: RecordMovement | RecordChargeback, kind: OperationType) -> UUID:
-    return uuid5(payment.id, f"{kind}/{message.provider}/line/{message.line}")
+def line_operation_id(payment_id: UUID, provider: str, line: str, kind: OperationType) -> UUID:
+    """The id of the operation that is made for a line."""
+    return uuid5(payment_id, f"{kind}/{provider}/line/{line}")
 
 
 def _operation(

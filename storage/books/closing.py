@@ -13,7 +13,7 @@ from billing.ledger.trial_balance import trial_balance
 from runtime.postgres import sqlstate
 from storage.books.trial_balance import Link, last_closed, opening_balances, turnover
 
-#: Every insert into the ledger shares this advisory lock until its transaction ends (migration 0026).
+#: Every insert into the ledger shares this advisory lock until its transaction ends (migration 0025).
 LEDGER_LOCK: Final = 0x636C6F73
 #: How long closing waits for inserts under way. Inserts that come meanwhile wait as long, and payments with them.
 LOCK_TIMEOUT: Final = "2s"

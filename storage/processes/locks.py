@@ -4,14 +4,17 @@ Not of a transaction: one that stays open as long as the work keeps Postgres fro
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from enum import IntEnum
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 _TRY = text("SELECT pg_try_advisory_lock(:key)")
 _UNLOCK = text("SELECT pg_advisory_unlock(:key)")
+_TRY_PART = text("SELECT pg_try_advisory_lock(:key, hashtext(:part))")
+_UNLOCK_PART = text("SELECT pg_advisory_unlock(:key, hashtext(:part))")
 
 
 class Lock(IntEnum):
@@ -20,6 +23,7 @@ class Lock(IntEnum):
     RENEWALS = 0x72656E65
     DAILY_RECORD = 0x64617265
     TEST_CLOCKS = 0x636C6F63
+    CLEARING = 0x636C6561
 
 
 @asynccontextmanager
@@ -33,3 +37,24 @@ async def held(engine: AsyncEngine, lock: Lock) -> AsyncIterator[bool]:
         finally:
             if got:
                 await connection.execute(_UNLOCK, {"key": lock.value})
+
+
+@asynccontextmanager
+async def writing(engine: AsyncEngine, lock: Lock, part: str) -> AsyncIterator[AsyncConnection | None]:
+    """The connection that holds the lock of a part of the work; ``None`` where another has it. Whoever writes by this
+    connection alone writes nothing once the lock is lost: it is lost with the connection, so a process that slept through
+    its end fails at its next statement. Transactions are the caller's."""
+    values = {"key": lock.value, "part": part}
+    async with engine.connect() as connection:
+        async with connection.begin():
+            got = bool((await connection.execute(_TRY_PART, values)).scalar_one())
+        if not got:
+            yield None
+            return
+        try:
+            yield connection
+        finally:
+            with suppress(DBAPIError):
+                await connection.rollback()
+                async with connection.begin():
+                    await connection.execute(_UNLOCK_PART, values)

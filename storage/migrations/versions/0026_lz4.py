@@ -5,8 +5,8 @@ Only new values: what is stored stays as it is.
 
 from alembic import op
 
-revision = "0030"
-down_revision = "0026"
+revision = "0026"
+down_revision = "0025"
 branch_labels = None
 depends_on = None
 
