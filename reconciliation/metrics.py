@@ -38,6 +38,22 @@ class Metrics:
             "test_clocks_advancing", "Test clocks that have not reached their target.", registry=registry
         )
 
+        self._clearing_overdue = Gauge(
+            "clearing_days_overdue", "Business days that are over and not cleared.", ("provider",), registry=registry
+        )
+        self._clearing_suspect = Gauge(
+            "clearing_suspect",
+            "1 while a statement is doubted as a whole and waits for a person.",
+            ("provider",),
+            registry=registry,
+        )
+        self._found = Counter(
+            "clearing_discrepancies_found",
+            "Discrepancies that runs of clearing opened or moved, by provider and kind.",
+            ("provider", "kind"),
+            registry=registry,
+        )
+
     def due(self, backlog: Sequence[Backlog], now: datetime) -> None:
         """What is due at ``now`` (UTC)."""
         self._due.clear()
@@ -62,3 +78,13 @@ class Metrics:
     def clocks(self, advancing: int) -> None:
         """Test clocks on their way."""
         self._clocks.set(advancing)
+
+    def clearing(self, provider: str, overdue: int, *, suspect: bool) -> None:
+        """How a provider's clearing stands."""
+        self._clearing_overdue.labels(provider).set(overdue)
+        self._clearing_suspect.labels(provider).set(suspect)
+
+    def found(self, provider: str, by_kind: Mapping[str, int]) -> None:
+        """What a run of clearing found."""
+        for kind, number in by_kind.items():
+            self._found.labels(provider, kind).inc(number)

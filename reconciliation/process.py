@@ -9,6 +9,8 @@ from typing import Final
 import structlog
 import uvloop
 
+from providers import registry
+from reconciliation.clearing.job import LIMITS, ClearingJob
 from reconciliation.daily_record import record_days
 from reconciliation.inbox import waiting_in_inbox
 from reconciliation.metrics import Metrics
@@ -31,6 +33,8 @@ log = structlog.get_logger(__name__)
 TRIGGERED_WITHIN_S: Final = 60.0 + RUN_S + 70.0
 #: Between two looks whether a test clock is to be moved, seconds.
 CLOCKS_EVERY_S: Final = 0.2
+#: Between two looks whether a business day is to be cleared, seconds.
+CLEARING_EVERY_S: Final = 60.0
 #: On stopping: for the page under way.
 STOP_S: Final = 20.0
 #: A forecast reads every subscription.
@@ -65,6 +69,8 @@ class _Scheduler:
             zone=settings.business_zone,
             bounds=Bounds(per_s=settings.renewals_per_s),
         )
+        self._providers = registry.build_providers(registry.read_settings(), LIMITS)
+        self._clearing = ClearingJob(self._engine, publisher, self._providers, metrics)
         self._clocks = TestClocks(self._engine, publisher, metrics)
         self._minute, self._day, self._stopped = asyncio.Event(), asyncio.Event(), asyncio.Event()
         #: Held by the job under way.
@@ -79,7 +85,10 @@ class _Scheduler:
         try:
             await Retry("connect producer", KAFKA_ERRORS, stop=self._stopped).run(self._producer.start)
             await Retry("connect consumer", KAFKA_ERRORS, stop=self._stopped).run(self._consumer.start)
+            for provider in self._providers.values():
+                await provider.start()
             tasks.spawn(self._on(self._minute, self._renew))
+            tasks.spawn(run_periodically(CLEARING_EVERY_S, self._clear, "clearing does not run"))
             tasks.spawn(self._on(self._day, self._record))
             if self._settings.test_clocks:
                 tasks.spawn(run_periodically(CLOCKS_EVERY_S, self._clocks.drive, "test clocks cannot be moved"))
@@ -93,7 +102,8 @@ class _Scheduler:
             pass
         finally:
             await tasks.cancel()
-            await close_all(self._producer.stop, self._consumer.stop, self._engine.dispose)
+            providers = [provider.close for provider in self._providers.values()]
+            await close_all(*providers, self._producer.stop, self._consumer.stop, self._engine.dispose)
             log.info("stopped")
 
     def _stop(self) -> None:
@@ -124,6 +134,13 @@ class _Scheduler:
         ran = await self._renewals.run()
         if ran.woken or ran.outcome is not Outcome.DONE:
             log.info("renewals", outcome=ran.outcome, woken=ran.woken, brake=ran.brake)
+
+    async def _clear(self) -> None:
+        """By itself: a statement of a million lines must not keep renewals waiting."""
+        try:
+            await self._clearing.look()
+        except KAFKA_ERRORS as error:
+            log.warning("clearing does not run", error=repr(error))
 
     async def _record(self) -> None:
         await record_days(self._engine, self._settings.business_zone)

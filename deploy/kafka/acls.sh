@@ -38,8 +38,8 @@ allow worker Write Describe -- billing.events billing.subscription.events billin
 group worker billing-streams
 idempotent worker
 
-# The scheduler: wakes subscriptions.
-allow scheduler Write Describe -- billing.subscriptions.inbox
+# The scheduler: wakes subscriptions, and tells payments what clearing found.
+allow scheduler Write Describe -- billing.subscriptions.inbox billing.payments.inbox
 idempotent scheduler
 
 # The sinks: return parked events to their topic.

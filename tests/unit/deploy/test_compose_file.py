@@ -58,7 +58,7 @@ def variables(settings: Iterable[type[ProviderSettings]]) -> set[str]:
 
 CALLBACKS = variables(plugin.callback_settings for plugin in PLUGINS.values())
 CALLS = variables(plugin.settings for plugin in PLUGINS.values())
-MAY_READ = {"ingest": CALLBACKS, "worker": CALLS, "sandbox": CALLS}
+MAY_READ = {"ingest": CALLBACKS, "worker": CALLS, "scheduler": CALLS, "sandbox": CALLS}
 
 
 @pytest.mark.parametrize("name", [*OURS, "secrets"])

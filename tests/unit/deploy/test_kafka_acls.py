@@ -44,7 +44,7 @@ def granted() -> dict[tuple[str, str, str], set[str]]:
 @pytest.mark.parametrize(
     ("topic", "writers"),
     [
-        (INBOX, {"ingest", "worker", "operator"}),
+        (INBOX, {"ingest", "worker", "scheduler", "operator"}),
         (REQUESTS, {"worker", "operator"}),
         (RENEWALS, {"worker", "operator"}),
         (CALLBACKS, {"ingest", "worker", "operator"}),

@@ -1,0 +1,158 @@
+"""The clearing job: every business day of every provider, in order. Which days are to be cleared is asked of Postgres, so
+days on which nothing ran are made up for, the oldest first."""
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
+from typing import Final
+
+import msgspec
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from billing.messages import RecordChargeback, UndoRefund
+from providers.base import Provider
+from providers.http import CallLimits
+from reconciliation.clearing.run import ClearingRun, Outcome, Ran
+from reconciliation.metrics import Metrics
+from runtime.clock import utc_now
+from runtime.kafka.publisher import Publisher
+from storage import job_runs
+from storage.clearing.compare import first_movement
+from storage.clearing.discrepancies import awaits_answers
+from storage.job_runs import JobRun
+from storage.processes.leases import is_understood
+from storage.processes.locks import Lock, writing
+
+log = structlog.get_logger(__name__)
+
+#: Of the calls that read statements: a page may be long.
+LIMITS: Final = CallLimits(timeout_s=60.0, connections=4)
+#: Days of one provider that one look clears: other providers wait no longer than that.
+DAYS_AT_ONCE: Final = 3
+#: How long to wait for a statement that is not there, minutes; the last for every further try.
+TRY_AGAIN_MIN: Final = (10, 20, 40, 60)
+
+
+def job_name(provider: str) -> str:
+    """The name of a provider's clearing in ``job_runs``."""
+    return f"clearing:{provider}"
+
+
+class ClearingJob:
+    """The job of one process. ``providers``: started, by name."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        publisher: Publisher,
+        providers: Mapping[str, Provider],
+        metrics: Metrics,
+        *,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._engine = engine
+        self._publisher = publisher
+        self._providers = providers
+        self._metrics = metrics
+        self._now = now
+        #: Provider → how often its statement was not there, and the earliest time of the next try (monotonic).
+        self._tries: dict[str, tuple[int, float]] = {}
+
+    async def look(self) -> list[Ran]:
+        """Clear the days that are over and not cleared yet; look whether what is open agrees now."""
+        return [ran for name in self._providers for ran in await self._clear(name)]
+
+    async def _clear(self, name: str) -> list[Ran]:
+        async with writing(self._engine, Lock.CLEARING, name) as connection:
+            if connection is None:
+                return []
+            async with connection.begin():
+                braked = await job_runs.braked(connection, job_name(name))
+                await self._open(connection, name)
+                due = await job_runs.unfinished(connection, job_name(name))
+                understood = await understands(connection)
+            self._metrics.clearing(name, len(due), suspect=braked is not None)
+            ran = []
+            if braked is None and self._tries.get(name, (0, 0.0))[1] <= time.monotonic():
+                for run in due[:DAYS_AT_ONCE]:
+                    ran.append(await self._day(connection, name, run, understood=understood))
+                    if ran[-1].outcome is not Outcome.DONE:
+                        break
+            if not ran:
+                await self._check_open(connection, name, understood=understood)
+            return ran
+
+    async def _open(self, connection: AsyncConnection, name: str) -> None:
+        """Open the runs of the days that are over, since the last one, or since money moved for the first time."""
+        settlement = self._providers[name].capabilities.settlement
+        last_over = settlement.day_of(self._now() - settlement.ready_after) - timedelta(days=1)
+        last = next(iter(await job_runs.latest(connection, job_name(name))), None)
+        if last is not None:
+            first = last.business_date + timedelta(days=1)
+        else:
+            began = await first_movement(connection, name)
+            if began is None:
+                return
+            first = settlement.day_of(began)
+        days = [first + timedelta(days=n) for n in range((last_over - first).days + 1)]
+        await job_runs.open_runs(connection, job_name(name), days)
+
+    async def _day(self, connection: AsyncConnection, name: str, run: JobRun, *, understood: bool) -> Ran:
+        provider = self._providers[name]
+        async with connection.begin():
+            again = await cleared_before(connection, name, run.business_date, provider.capabilities.settlement.reread)
+        ran = await ClearingRun(
+            connection, self._publisher, provider, name, run.business_date,
+            now=self._now, again=again, understood=understood,
+        ).run(believe=run.released_by is not None)  # fmt: skip
+        async with connection.begin():
+            await settle(connection, ran)
+        if ran.outcome is Outcome.WAITING:
+            tries = self._tries.get(name, (0, 0.0))[0]
+            pause = TRY_AGAIN_MIN[min(tries, len(TRY_AGAIN_MIN) - 1)]
+            self._tries[name] = tries + 1, time.monotonic() + pause * 60
+        else:
+            self._tries.pop(name, None)
+        self._metrics.found(name, ran.found)
+        log.info("cleared", **{k: v for k, v in msgspec.to_builtins(ran).items() if v})
+        return ran
+
+    async def _check_open(self, connection: AsyncConnection, name: str, *, understood: bool) -> None:
+        """After payments were told: whatever agrees now closes at once, not with the next statement."""
+        async with connection.begin():
+            last = next(iter(await job_runs.latest(connection, job_name(name))), None)
+            if last is None or not await awaits_answers(connection, name, last.business_date):
+                return
+        run = ClearingRun(
+            connection, self._publisher, self._providers[name], name, last.business_date,
+            now=self._now, understood=understood,
+        )  # fmt: skip
+        for discrepancy in await run.check_open():
+            log.info("discrepancy", id=str(discrepancy.id), kind=discrepancy.kind, state=discrepancy.state)
+
+
+async def understands(connection: AsyncConnection) -> bool:
+    """Whether every worker that runs understands what clearing tells payments."""
+    return all([await is_understood(connection, message.TYPE) for message in (RecordChargeback, UndoRefund)])
+
+
+async def cleared_before(connection: AsyncConnection, name: str, day: date, reread: int) -> list[date]:
+    """The days before ``day`` whose statements are read again with its own: the last ``reread`` that were cleared."""
+    runs = await job_runs.latest(connection, job_name(name), limit=400)
+    earliest = day - timedelta(days=reread)
+    return sorted(r.business_date for r in runs if r.finished_at is not None and earliest <= r.business_date < day)
+
+
+async def settle(connection: AsyncConnection, ran: Ran) -> None:
+    """Note how a run ended, in the caller's transaction. A suspect one stops the provider's clearing until a person lets
+    it go on."""
+    job, counts = job_name(ran.provider), msgspec.to_builtins(ran)
+    match ran.outcome:
+        case Outcome.DONE:
+            await job_runs.finish_date(connection, job, ran.day, counts)
+        case Outcome.SUSPECT:
+            await job_runs.record(connection, job, ran.day, counts)
+            await job_runs.brake(connection, job, ran.day, ran.reason or "the statement is doubted")
+        case Outcome.WAITING:
+            await job_runs.record(connection, job, ran.day, counts)

@@ -1,0 +1,165 @@
+"""Days are cleared in order, each once, whatever happened to the scheduler meanwhile."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from billing.clearing.discrepancies import Kind, State
+from providers.statements import LineKind, Part, StatementUnavailable
+from reconciliation.clearing.job import ClearingJob, job_name
+from reconciliation.clearing.run import Outcome
+from reconciliation.metrics import Metrics
+from storage import job_runs
+from storage.processes.locks import Lock, writing
+from tests.support.clearing import DAY, SETTLEMENT, Cleared, charge, line
+from tests.support.factories import PROVIDER
+
+JOB = job_name(PROVIDER)
+
+
+@pytest.fixture
+async def world(database: Any) -> Cleared:
+    return Cleared(database)
+
+
+def a_job(world: Cleared) -> ClearingJob:
+    providers: Mapping[str, Any] = {PROVIDER: world.statement}
+    publisher: Any = world.kafka
+    return ClearingJob(world.engine, publisher, providers, Metrics(), now=lambda: world.now)
+
+
+def at_day(world: Cleared, day: date) -> None:
+    """The statement of ``day`` is ready, that of the next is not."""
+    world.now = SETTLEMENT.business_day(day)[1] + SETTLEMENT.ready_after + timedelta(minutes=1)
+
+
+async def finished(world: Cleared) -> list[tuple[Any, ...]]:
+    return await world.rows(
+        f"SELECT business_date, finished_at IS NOT NULL FROM job_runs WHERE job = '{JOB}' ORDER BY business_date"
+    )
+
+
+async def test_no_day_is_due_before_money_has_moved(world: Cleared) -> None:
+    assert await a_job(world).look() == []
+    assert await finished(world) == []
+
+
+async def test_days_that_were_missed_are_cleared_in_order_each_once(world: Cleared) -> None:
+    (payment,) = await world.paid()
+    world.has(charge(payment))
+    at_day(world, DAY + timedelta(days=3))
+    job = a_job(world)
+    first, second = await job.look(), await job.look()
+    assert [ran.day for ran in first + second] == [DAY + timedelta(days=n) for n in range(4)]
+    assert {ran.outcome for ran in first + second} == {Outcome.DONE}
+    assert await job.look() == []
+    assert await finished(world) == [(DAY + timedelta(days=n), True) for n in range(4)]
+
+
+async def test_a_day_is_not_cleared_before_its_statement_can_be_ready(world: Cleared) -> None:
+    (payment,) = await world.paid()
+    world.has(charge(payment))
+    at_day(world, DAY)
+    world.now -= timedelta(minutes=2)
+    assert await a_job(world).look() == []
+    world.now += timedelta(minutes=2)
+    assert len(await a_job(world).look()) == 1
+
+
+async def test_a_suspect_day_stops_its_provider_until_a_person_lets_it_go_on(world: Cleared) -> None:
+    await world.paid()
+    world.has(*(line(LineKind.CHARGE, 100, order_ref=f"order-{n}") for n in range(1_200)))
+    at_day(world, DAY + timedelta(days=1))
+    job = a_job(world)
+    assert [ran.outcome for ran in await job.look()] == [Outcome.SUSPECT]
+    assert await job.look() == []
+    async with world.engine.begin() as connection:
+        assert await job_runs.release(connection, JOB, DAY, "ann", "the shop sold elsewhere")
+    assert [(ran.day, ran.outcome) for ran in await job.look()] == [
+        (DAY, Outcome.DONE),
+        (DAY + timedelta(days=1), Outcome.DONE),
+    ]
+
+
+async def test_a_statement_that_is_not_there_is_tried_again_later_and_missed_in_the_end(
+    world: Cleared, monkeypatch: Any
+) -> None:
+    await world.paid()
+    world.statement.breaks_after = 0
+    at_day(world, DAY)
+    job = a_job(world)
+    assert [(ran.outcome, ran.reason) for ran in await job.look()] == [(Outcome.WAITING, "timeout")]
+    assert await job.look() == [], "not at once"
+    assert await world.discrepancies() == []
+    world.now = SETTLEMENT.business_day(DAY)[1] + SETTLEMENT.absent_after
+    assert [ran.found for ran in await a_job(world).look()] == [{Kind.STATEMENT_MISSING: 1}]
+    world.statement.breaks_after = None
+    await a_job(world).look()
+    ((_, state, *_),) = await world.rows(f"SELECT kind, state FROM discrepancies WHERE subject = 'day:{DAY}'")
+    assert state == State.CLOSED
+
+
+async def test_an_empty_day_without_a_file_is_cleared_once_the_file_would_be_there(
+    world: Cleared, monkeypatch: Any
+) -> None:
+    (payment,) = await world.paid()
+    world.has(charge(payment))
+    at_day(world, DAY)
+    await a_job(world).look()
+    empty = DAY + timedelta(days=1)
+    monkeypatch.setattr(world.statement, "pages", no_file(world, empty))
+    at_day(world, empty)
+    assert [ran.outcome for ran in await a_job(world).look()] == [Outcome.WAITING]
+    world.now = SETTLEMENT.business_day(empty)[1] + SETTLEMENT.absent_after
+    ran = (await a_job(world).look())[0]
+    assert (ran.day, ran.outcome, ran.reason) == (empty, Outcome.DONE, "nothing moved, and there is no file")
+
+
+async def test_one_process_clears_a_provider_at_a_time(world: Cleared) -> None:
+    (payment,) = await world.paid()
+    world.has(charge(payment))
+    at_day(world, DAY)
+    async with writing(world.engine, Lock.CLEARING, PROVIDER):
+        assert await a_job(world).look() == []
+    assert len(await a_job(world).look()) == 1
+
+
+async def test_what_payments_were_told_is_looked_at_again_without_another_statement(world: Cleared) -> None:
+    (payment,) = await world.paid()
+    refund = await world.refund(payment, 100)
+    back = line(LineKind.REFUND_UNDONE, 100, own_id=refund)
+    world.has(charge(payment), line(LineKind.REFUND, -100, own_id=refund), back)
+    at_day(world, DAY)
+    await world.understood()
+    job = a_job(world)
+    await job.look()
+    await world.tell_payments()
+    pages = len(world.statement.pages_read)
+    assert await job.look() == []
+    assert [d[:2] for d in await world.discrepancies()] == [(Kind.REFUND_UNDONE, State.CLOSED)]
+    assert len(world.statement.pages_read) == pages
+
+
+async def test_workers_of_the_last_release_are_told_nothing_that_they_do_not_understand(world: Cleared) -> None:
+    (payment,) = await world.paid()
+    refund = await world.refund(payment, 100)
+    world.has(
+        charge(payment), line(LineKind.REFUND, -100, own_id=refund), line(LineKind.REFUND_UNDONE, 100, own_id=refund)
+    )
+    at_day(world, DAY)
+    await a_job(world).look()
+    assert world.sent() == []
+
+
+def no_file(world: Cleared, day: date) -> Any:
+    pages = world.statement.pages
+
+    async def answer(part: Part, after: str | None = None) -> Any:
+        if part.day == day:
+            raise StatementUnavailable("http_404")
+        async for page in pages(part, after):
+            yield page
+
+    return answer
