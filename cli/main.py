@@ -56,7 +56,9 @@ COMMANDS: Final = {
     "version": Lazy("cli.version", "version", "Print version, source revision, schema and message types."),
     "alive": Lazy("cli.alive", "alive", "Exit 0 while the worker or sink in this container makes progress."),
     "api-keys": Lazy("cli.api_keys", "app", "API clients and their keys."),
-    "clearing": Lazy("cli.clearing", "app", "Clearing: days of the books, closed one by one."),
+    "clearing": Lazy(
+        "cli.clearing.app", "app", "Clearing: every day against every provider's statement, and the books' days closed."
+    ),
     "clock": Lazy("cli.clock", "app", "Test clocks: let subscriptions at a sandbox live through months in minutes."),
     "dead-letters": Lazy("cli.dead_letters", "app", "Messages that could not be processed."),
     "journal": Lazy("cli.journal", "app", "Upkeep of the journal's monthly partitions."),

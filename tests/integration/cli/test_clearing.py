@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.testing import CliRunner
 
 from cli import output
-from cli.clearing import app
+from cli.clearing.app import app
 from runtime.settings import Settings
 from tests.conftest import Stack
 from tests.support.ledger import DAY, books_begin, post

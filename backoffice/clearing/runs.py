@@ -1,0 +1,151 @@
+"""Runs of clearing: a day run now, and how days stand."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from backoffice.operators import ActionRefused, InvalidArgument, Operator, recorded
+from providers import registry
+from providers.base import Provider
+from reconciliation.clearing.job import LIMITS, cleared_before, job_name, settle, understands
+from reconciliation.clearing.run import ClearingRun, Ran
+from runtime.clock import utc_now
+from runtime.kafka.clients import new_producer
+from runtime.kafka.publisher import OutboundMessage, Publisher
+from runtime.postgres import connected
+from runtime.settings import PostgresSettings, SchedulerSettings
+from storage import job_runs
+from storage.clearing.discrepancies import by_kind
+from storage.processes.locks import Lock, writing
+
+#: A day is compared in one statement, seconds.
+STATEMENT_TIMEOUT_S = 900.0
+
+#: Gets the provider, what is under way, and how many lines so far.
+Progress = Callable[[str, str, int], None]
+
+
+class DayStatus(msgspec.Struct, frozen=True):
+    """A provider's business day. ``state``: ``done``, ``open``, or ``suspect`` until a person lets it go on; ``ran``: the
+    counts of its last run; ``discrepancies``: by kind and state. Times in UTC."""
+
+    provider: str
+    day: date
+    state: str
+    started_at: datetime
+    finished_at: datetime | None
+    reason: str | None
+    ran: dict[str, Any]
+    discrepancies: dict[str, dict[str, int]]
+
+
+async def run_day(
+    settings: SchedulerSettings,
+    day: date,
+    names: Sequence[str],
+    progress: Progress,
+    *,
+    believe: Operator | None = None,
+    dry_run: bool = False,
+) -> list[Ran]:
+    """Clear a business day at these providers now, again where it is cleared; all of them where none is named. ``believe``:
+    who has looked at a statement that was doubted, and why it may be believed. ``dry_run``: change nothing, tell nobody.
+    Raises :class:`ActionRefused` where another run is under way."""
+    async with _started(names) as providers, connected(settings, command_timeout_s=STATEMENT_TIMEOUT_S) as engine:
+        producer = new_producer(settings)
+        publisher = _Dry(producer) if dry_run else Publisher(producer)
+        async with producer:
+            return [
+                await _run(engine, publisher, name, providers[name], day, progress, believe, dry_run=dry_run)
+                for name in providers
+            ]
+
+
+async def _run(
+    engine: AsyncEngine,
+    publisher: Publisher,
+    name: str,
+    provider: Provider,
+    day: date,
+    progress: Progress,
+    believe: Operator | None,
+    *,
+    dry_run: bool,
+) -> Ran:
+    if utc_now() < provider.capabilities.settlement.business_day(day)[1]:
+        raise InvalidArgument(f"{day} is not over at {name}")
+    async with writing(engine, Lock.CLEARING, name) as connection, AsyncExitStack() as stack:
+        if connection is None:
+            raise ActionRefused(f"another run of {name} is under way")
+        if believe is not None and not dry_run:
+            await stack.enter_async_context(
+                recorded(engine, believe, "believe_statement", "job_run", f"{job_name(name)}/{day}")
+            )
+        whole = await stack.enter_async_context(_tried_out(connection)) if dry_run else None
+        async with connection.begin_nested() if whole else connection.begin():
+            await job_runs.open_runs(connection, job_name(name), [day])
+            if believe is not None:
+                await job_runs.release(connection, job_name(name), day, believe.name, believe.reason)
+            again = await cleared_before(connection, name, day, provider.capabilities.settlement.reread)
+            understood = await understands(connection)
+        run = ClearingRun(
+            connection, publisher, provider, name, day, now=utc_now, again=again, understood=understood,
+            on_progress=lambda what, number: progress(name, what, number),
+        )  # fmt: skip
+        ran = await run.run(believe=believe is not None)
+        async with connection.begin_nested() if whole else connection.begin():
+            await settle(connection, ran)
+        return ran
+
+
+async def status(settings: PostgresSettings, day: date | None, provider: str | None, limit: int) -> list[DayStatus]:
+    """How days stand, the latest first: one day, or the last ``limit`` of each provider."""
+    async with connected(settings) as engine, engine.connect() as connection:
+        found = []
+        for name in [provider] if provider else sorted(registry.PLUGINS):
+            runs = await job_runs.latest(connection, job_name(name), limit if day is None else 400)
+            found += [await _status(connection, name, run) for run in runs if day is None or run.business_date == day]
+        return sorted(found, key=lambda one: (one.day, one.provider), reverse=True)
+
+
+async def _status(connection: AsyncConnection, name: str, run: job_runs.JobRun) -> DayStatus:
+    kinds: dict[str, dict[str, int]] = {}
+    for kind, reached, number in await by_kind(connection, name, run.business_date):
+        kinds.setdefault(kind, {})[reached] = number
+    state = "suspect" if run.is_braked else "open" if run.finished_at is None else "done"
+    reason = run.brake if run.is_braked else run.counts.get("reason")
+    return DayStatus(name, run.business_date, state, run.started_at, run.finished_at, reason, run.counts, kinds)
+
+
+@asynccontextmanager
+async def _started(names: Sequence[str]) -> AsyncIterator[dict[str, Provider]]:
+    found = registry.build_providers(registry.read_settings(), LIMITS)
+    if unknown := sorted(set(names) - found.keys()):
+        raise InvalidArgument(f"there is no provider {unknown[0]}: {', '.join(sorted(found))}")
+    async with AsyncExitStack() as stack:
+        chosen = {name: found[name] for name in sorted(names or found)}
+        for provider in chosen.values():
+            await provider.start()
+            stack.push_async_callback(provider.close)
+        yield chosen
+
+
+@asynccontextmanager
+async def _tried_out(connection: AsyncConnection) -> AsyncIterator[bool]:
+    """A transaction that is taken back at its end."""
+    transaction = await connection.begin()
+    try:
+        yield True
+    finally:
+        await transaction.rollback()
+
+
+class _Dry(Publisher):
+    """Publishes nothing."""
+
+    async def publish(self, messages: Sequence[OutboundMessage]) -> None:
+        """Publish nothing."""

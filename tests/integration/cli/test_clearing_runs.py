@@ -1,0 +1,111 @@
+"""``billing clearing``."""
+
+import asyncio
+import json
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from billing.clearing.discrepancies import Kind
+from runtime.postgres import create_engine
+from storage.clearing.discrepancies import Finding, discrepancy_id, record
+
+#: A day that is over at every provider, and whose statements may be read.
+DAY = date.today() - timedelta(days=3)  # noqa: DTZ011 - any day before yesterday
+BY = ("--actor", "ann", "--reason", "the provider's letter of today")
+
+
+def run(stack: Any, *arguments: str, code: int = 0) -> Any:
+    done = stack.billing("clearing", *arguments, "--json")
+    assert done.returncode == code, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture
+def found(running: Any, settings: Any) -> str:
+    """The id of a discrepancy that was just found."""
+    finding = Finding(
+        subject=f"line:{DAY}:{uuid4()}#1",
+        kind=Kind.UNKNOWN_PAYMENT,
+        currency="RUB",
+        theirs=150_000,
+        detail={"kind": "charge"},
+    )
+
+    async def write() -> None:
+        engine = create_engine(settings)
+        async with engine.begin() as connection:
+            await record(connection, "stripe", DAY, [finding], datetime.now(UTC), actor="system:clearing")
+        await engine.dispose()
+
+    asyncio.run(write())
+    return str(discrepancy_id("stripe", finding.subject))
+
+
+def test_a_day_without_payments_is_cleared_at_every_provider_and_shown(running: Any) -> None:
+    tried = run(running, "run", "--date", str(DAY), "--dry-run")["ran"]
+    assert [one["provider"] for one in tried] == ["stripe", "tbank", "yandex-pay", "yookassa"]
+    assert run(running, "show", "--date", str(DAY))["days"] == [], "a dry run leaves nothing"
+    ran = run(running, "run", "--date", str(DAY))["ran"]
+    assert {(one["outcome"], one["lines"], one["movements"]) for one in ran} == {("done", 0, 0)}
+    days = run(running, "show", "--date", str(DAY))["days"]
+    assert {(one["provider"], one["state"]) for one in days} == {(one["provider"], "done") for one in ran}
+    assert run(running, "run", "--date", str(DAY), "--provider", "tbank")["ran"][0]["found"] == {}
+
+
+def test_a_day_that_is_not_over_and_an_unknown_provider_are_errors(running: Any) -> None:
+    tomorrow = str(date.today() + timedelta(days=1))  # noqa: DTZ011 - nowhere over
+    for arguments, reason in (
+        (("--date", tomorrow), "is not over"),
+        (("--date", str(DAY), "--provider", "paypal"), "there is no provider paypal"),
+    ):
+        done = running.billing("clearing", "run", *arguments)
+        assert (done.returncode, reason in " ".join(done.stderr.split())) == (2, True), done.stderr
+
+
+def test_a_statement_is_believed_by_name_only(running: Any) -> None:
+    done = running.billing("clearing", "run", "--date", str(DAY), "--believe", "--actor", "ann")
+    assert done.returncode == 2
+
+
+def test_a_discrepancy_is_listed_shown_claimed_resolved_and_reopened(running: Any, found: str) -> None:
+    listed = run(running, "discrepancies", "list", "--provider", "stripe")["discrepancies"]
+    assert found in [one["id"] for one in listed]
+    assert run(running, "discrepancies", "claim", found, *BY)["owner"] == "ann"
+    resolved = run(running, "discrepancies", "resolve", found, "--as", "not_ours", *BY)
+    assert (resolved["state"], resolved["resolution"]) == ("RESOLVED", "not_ours")
+    assert resolved["confirm_by"] > str(DAY)
+    assert run(running, "discrepancies", "reopen", found, *BY)["state"] == "PERSON"
+    history = run(running, "discrepancies", "show", found)["history"]
+    assert [entry["event"] for entry in history] == ["needs_person", "claimed", "resolved", "reopened"]
+    assert {entry["actor"] for entry in history} == {"system:clearing", "operator:ann"}
+
+
+def test_a_write_off_above_the_limit_needs_a_second_name(running: Any, found: str) -> None:
+    for second in ((), ("--second", "ann")):
+        done = running.billing("clearing", "discrepancies", "resolve", found, "--as", "written_off", *BY, *second)
+        assert (done.returncode, "second person" in done.stderr) == (1, True)
+    resolve = ("discrepancies", "resolve", found, "--as", "written_off", *BY, "--second", "bob")
+    assert run(running, *resolve)["state"] == "CLOSED"
+
+
+def test_what_cannot_be_decided_so_is_refused(running: Any, found: str) -> None:
+    for arguments in (
+        ("resolve", found, "--as", "accepted", *BY),
+        ("resolve", found, "--as", "recorded", *BY),
+        ("resolve", found, "--as", "not_ours", *BY, "--seen", "7"),
+        ("reopen", found, *BY),
+        ("show", str(uuid4())),
+    ):
+        done = running.billing("clearing", "discrepancies", *arguments)
+        assert done.returncode in (1, 2), done.stdout
+        assert done.stderr.strip()
+
+
+def test_tables_for_people(running: Any, found: str) -> None:
+    listed = running.billing("clearing", "discrepancies", "list", "--provider", "stripe")
+    assert "1500.00 RUB" in listed.stdout.replace("\n", " "), listed.stdout
+    assert running.billing("clearing", "discrepancies", "show", found).returncode == 0
+    assert running.billing("clearing", "stuck").returncode in (0, 1)
