@@ -53,7 +53,7 @@ demo: setup ## Start everything, watch 200 customers buy, and 100 subscribers li
 
 .PHONY: test
 test: setup chromium stripe-mock ## Run all tests, on real servers
-	@$(VENV)/bin/pytest -m "not compose" --numprocesses 3 --dist loadgroup
+	@$(VENV)/bin/pytest -m "not compose and not long" --numprocesses 3 --dist loadgroup
 
 .PHONY: compose-test
 compose-test: setup ## Build the images and start docker-compose.yml with Podman, in a network of its own
@@ -62,6 +62,10 @@ compose-test: setup ## Build the images and start docker-compose.yml with Podman
 	@for program in netavark aardvark-dns; do \
 		deploy/local/install-package.sh $$program /usr/lib/podman/$$program "let the test be skipped" || true; done
 	@tests/compose/run.sh
+
+.PHONY: long-test
+long-test: setup ## Run the tests that take minutes of a whole machine: two years of 200 customers, a removed method
+	@$(VENV)/bin/pytest -m long
 
 .PHONY: upgrade-test
 upgrade-test: setup ## Roll from the last release to this one and back, under load; wants the machine for itself

@@ -138,6 +138,7 @@ async def calls_since(http: aiohttp.ClientSession, sandbox: str, since: float) -
 
 # A thousand subscriptions begin, each with a charge, before a thousand renewals: two minutes on a machine of two cores that
 # does nothing else.
+@pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_no_renewal_reaches_the_provider_after_the_removal_is_answered(
     running: Stack, http: aiohttp.ClientSession, subscriber: Subscriber

@@ -93,6 +93,7 @@ async def consumer(stack: dict[str, Any], customers: Subscribers) -> AsyncIterat
 
 
 # Some 4,000 charges by one clock take two to three minutes on a machine of two cores that does nothing else.
+@pytest.mark.long
 @pytest.mark.timeout(720)
 async def test_two_years_of_two_hundred_customers(
     running: Stack, stack: dict[str, Any], cinema: Cinema, customers: Subscribers, consumer: Consumer
