@@ -47,6 +47,9 @@ class Metrics:
             ("provider",),
             registry=registry,
         )
+        self._clearing_failures = Counter(
+            "clearing_failures", "Runs of clearing that a fault in our code ended.", ("provider",), registry=registry
+        )
         self._found = Counter(
             "clearing_discrepancies_found",
             "Discrepancies that runs of clearing opened or moved, by provider and kind.",
@@ -83,6 +86,10 @@ class Metrics:
         """How a provider's clearing stands."""
         self._clearing_overdue.labels(provider).set(overdue)
         self._clearing_suspect.labels(provider).set(suspect)
+
+    def clearing_failed(self, provider: str) -> None:
+        """A run ended by a fault of ours."""
+        self._clearing_failures.labels(provider).inc()
 
     def found(self, provider: str, by_kind: Mapping[str, int]) -> None:
         """What a run of clearing found."""

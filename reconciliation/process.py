@@ -70,7 +70,7 @@ class _Scheduler:
             bounds=Bounds(per_s=settings.renewals_per_s),
         )
         self._providers = registry.build_providers(registry.read_settings(), LIMITS)
-        self._clearing = ClearingJob(self._engine, publisher, self._providers, metrics)
+        self._clearing = ClearingJob(self._engine, publisher, self._providers, metrics, since=settings.clearing_from)
         self._clocks = TestClocks(self._engine, publisher, metrics)
         self._minute, self._day, self._stopped = asyncio.Event(), asyncio.Event(), asyncio.Event()
         #: Held by the job under way.

@@ -79,6 +79,7 @@ _FINISH_DATE = text(
     "UPDATE job_runs SET finished_at = now() WHERE job = :job AND business_date = :date AND finished_at IS NULL"
 )
 _OF_DATE = text(f"SELECT {_COLUMNS} FROM job_runs WHERE job = :job AND business_date = :date")  # noqa: S608
+_NUMBER = text("SELECT count(*) FROM job_runs WHERE job = :job AND business_date BETWEEN :first AND :last")
 _BRAKE = text(
     """
     UPDATE job_runs SET braked_at = now(), brake = :reason, released_by = NULL, release_reason = NULL
@@ -157,6 +158,11 @@ async def finish_date(connection: AsyncConnection, job: str, date: date, counts:
 async def run_of(connection: AsyncConnection, job: str, date: date) -> JobRun | None:
     """The run of a date."""
     return next(iter(await _runs(connection, _OF_DATE, job=job, date=date)), None)
+
+
+async def number(connection: AsyncConnection, job: str, first: date, last: date) -> int:
+    """How many of these dates have a run."""
+    return int((await connection.execute(_NUMBER, {"job": job, "first": first, "last": last})).scalar_one())
 
 
 async def finish(connection: AsyncConnection, job: str, before: date) -> None:

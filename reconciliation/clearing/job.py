@@ -16,7 +16,9 @@ from providers.http import CallLimits
 from reconciliation.clearing.run import ClearingRun, Outcome, Ran
 from reconciliation.metrics import Metrics
 from runtime.clock import utc_now
+from runtime.kafka.clients import KAFKA_ERRORS
 from runtime.kafka.publisher import Publisher
+from runtime.postgres import POSTGRES_ERRORS
 from storage import job_runs
 from storage.clearing.compare import first_movement
 from storage.clearing.discrepancies import awaits_answers
@@ -40,7 +42,8 @@ def job_name(provider: str) -> str:
 
 
 class ClearingJob:
-    """The job of one process. ``providers``: started, by name."""
+    """The job of one process. ``providers``: started, by name. ``since``: the first business day that is cleared; ``None``:
+    that of the first movement of money."""
 
     def __init__(
         self,
@@ -49,19 +52,32 @@ class ClearingJob:
         providers: Mapping[str, Provider],
         metrics: Metrics,
         *,
+        since: date | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._engine = engine
         self._publisher = publisher
         self._providers = providers
         self._metrics = metrics
+        self._since = since
         self._now = now
         #: Provider → how often its statement was not there, and the earliest time of the next try (monotonic).
         self._tries: dict[str, tuple[int, float]] = {}
 
     async def look(self) -> list[Ran]:
-        """Clear the days that are over and not cleared yet; look whether what is open agrees now."""
-        return [ran for name in self._providers for ran in await self._clear(name)]
+        """Clear the days that are over and not cleared yet; look whether what is open agrees now. A fault in the code of
+        one provider keeps no other waiting, and is tried again as a statement that is not there."""
+        ran = []
+        for name in self._providers:
+            try:
+                ran += await self._clear(name)
+            except (*POSTGRES_ERRORS, *KAFKA_ERRORS):
+                raise
+            except Exception:
+                log.exception("clearing failed", provider=name)
+                self._metrics.clearing_failed(name)
+                self._wait(name)
+        return ran
 
     async def _clear(self, name: str) -> list[Ran]:
         async with writing(self._engine, Lock.CLEARING, name) as connection:
@@ -74,7 +90,8 @@ class ClearingJob:
                 understood = await understands(connection)
             self._metrics.clearing(name, len(due), suspect=braked is not None)
             ran = []
-            if braked is None and self._tries.get(name, (0, 0.0))[1] <= time.monotonic():
+            waits = self._tries.get(name, (0, 0.0))[1] > time.monotonic()
+            if braked is None and not waits:
                 for run in due[:DAYS_AT_ONCE]:
                     ran.append(await self._day(connection, name, run, understood=understood))
                     if ran[-1].outcome is not Outcome.DONE:
@@ -84,19 +101,17 @@ class ClearingJob:
             return ran
 
     async def _open(self, connection: AsyncConnection, name: str) -> None:
-        """Open the runs of the days that are over, since the last one, or since money moved for the first time."""
+        """Open the runs of the days that are over, since money moved for the first time. A person may have run a later day
+        before."""
         settlement = self._providers[name].capabilities.settlement
         last_over = settlement.day_of(self._now() - settlement.ready_after) - timedelta(days=1)
-        last = next(iter(await job_runs.latest(connection, job_name(name))), None)
-        if last is not None:
-            first = last.business_date + timedelta(days=1)
-        else:
-            began = await first_movement(connection, name)
-            if began is None:
-                return
-            first = settlement.day_of(began)
+        began = await first_movement(connection, name)
+        if began is None:
+            return
+        first = max(filter(None, (settlement.day_of(began), self._since)))
         days = [first + timedelta(days=n) for n in range((last_over - first).days + 1)]
-        await job_runs.open_runs(connection, job_name(name), days)
+        if days and await job_runs.number(connection, job_name(name), days[0], days[-1]) < len(days):
+            await job_runs.open_runs(connection, job_name(name), days)
 
     async def _day(self, connection: AsyncConnection, name: str, run: JobRun, *, understood: bool) -> Ran:
         provider = self._providers[name]
@@ -109,14 +124,17 @@ class ClearingJob:
         async with connection.begin():
             await settle(connection, ran)
         if ran.outcome is Outcome.WAITING:
-            tries = self._tries.get(name, (0, 0.0))[0]
-            pause = TRY_AGAIN_MIN[min(tries, len(TRY_AGAIN_MIN) - 1)]
-            self._tries[name] = tries + 1, time.monotonic() + pause * 60
+            self._wait(name)
         else:
             self._tries.pop(name, None)
         self._metrics.found(name, ran.found)
         log.info("cleared", **{k: v for k, v in msgspec.to_builtins(ran).items() if v})
         return ran
+
+    def _wait(self, name: str) -> None:
+        tries = self._tries.get(name, (0, 0.0))[0]
+        pause = TRY_AGAIN_MIN[min(tries, len(TRY_AGAIN_MIN) - 1)]
+        self._tries[name] = tries + 1, time.monotonic() + pause * 60
 
     async def _check_open(self, connection: AsyncConnection, name: str, *, understood: bool) -> None:
         """After payments were told: whatever agrees now closes at once, not with the next statement."""

@@ -24,10 +24,10 @@ async def world(database: Any) -> Cleared:
     return Cleared(database)
 
 
-def a_job(world: Cleared) -> ClearingJob:
+def a_job(world: Cleared, since: date | None = None) -> ClearingJob:
     providers: Mapping[str, Any] = {PROVIDER: world.statement}
     publisher: Any = world.kafka
-    return ClearingJob(world.engine, publisher, providers, Metrics(), now=lambda: world.now)
+    return ClearingJob(world.engine, publisher, providers, Metrics(), since=since, now=lambda: world.now)
 
 
 def at_day(world: Cleared, day: date) -> None:
@@ -115,6 +115,38 @@ async def test_an_empty_day_without_a_file_is_cleared_once_the_file_would_be_the
     world.now = SETTLEMENT.business_day(empty)[1] + SETTLEMENT.absent_after
     ran = (await a_job(world).look())[0]
     assert (ran.day, ran.outcome, ran.reason) == (empty, Outcome.DONE, "nothing moved, and there is no file")
+
+
+async def test_a_day_that_a_person_ran_before_keeps_no_earlier_day_from_being_cleared(world: Cleared) -> None:
+    (payment,) = await world.paid()
+    world.has(charge(payment))
+    later = DAY + timedelta(days=2)
+    at_day(world, later)
+    async with world.engine.begin() as connection:
+        await job_runs.open_runs(connection, JOB, [later])
+    assert [ran.day for ran in await a_job(world).look()] == [DAY, DAY + timedelta(days=1), later]
+
+
+async def test_days_before_the_first_that_is_to_be_cleared_are_left_alone(world: Cleared) -> None:
+    await world.paid()
+    at_day(world, DAY + timedelta(days=2))
+    ran = await a_job(world, since=DAY + timedelta(days=2)).look()
+    assert [one.day for one in ran] == [DAY + timedelta(days=2)]
+
+
+async def test_a_fault_in_our_code_for_one_provider_keeps_no_other_waiting(world: Cleared, monkeypatch: Any) -> None:
+    (payment,) = await world.paid()
+    world.has(charge(payment))
+    at_day(world, DAY)
+
+    async def broken(_name: str) -> Any:
+        raise KeyError("amount")
+
+    job = a_job(world)
+    clear = job._clear
+    monkeypatch.setattr(job, "_providers", {"broken": world.statement, PROVIDER: world.statement})
+    monkeypatch.setattr(job, "_clear", lambda name: broken(name) if name == "broken" else clear(name))
+    assert [ran.day for ran in await job.look()] == [DAY]
 
 
 async def test_one_process_clears_a_provider_at_a_time(world: Cleared) -> None:
