@@ -110,8 +110,8 @@ class ClearingRun:
         self._settlement = settlement = provider.capabilities.settlement
         self._start, self._end = settlement.business_day(day)
         first = min([day - timedelta(days=max(settlement.reread, settlement.late, settlement.late_refunds)), *again])
-        until = min(self._end, now() - SETTLING)
-        self._window = Window(name, first, day, settlement.business_day(first)[0], until)
+        known = now() - SETTLING
+        self._window = Window(name, first, day, settlement.business_day(first)[0], min(self._end, known), known)
 
     async def run(self, *, believe: bool = False) -> Ran:
         """Read, join, compare, record, tell the payments. ``believe``: a person has looked at a statement that was
@@ -148,7 +148,7 @@ class ClearingRun:
         """Compare what is open once more, after payments were told: it closes as soon as both sides agree."""
         async with step(self._connection):
             await lines.join(self._connection, self._name, self._window.first, self._day)
-            now_known = msgspec.structs.replace(self._window, until=self._now())
+            now_known = msgspec.structs.replace(self._window, known=self._now())
             return await self._compare(open_sides(self._connection, now_known), open_lines(self._connection, now_known))
 
     async def ask(self) -> int:

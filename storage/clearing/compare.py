@@ -26,7 +26,7 @@ _SIDES: Final = """
     LEFT JOIN payments p ON p.id = o.payment_id
     LEFT JOIN LATERAL (
         SELECT sum(e.amount) AS amount, min(e.posted_at) AS booked_at, count(*) > 1 AND sum(e.amount) = 0 AS reversed
-        FROM ledger_entries e WHERE e.operation_id = apart.operation_id AND e.account = :account AND e.posted_at < :until
+        FROM ledger_entries e WHERE e.operation_id = apart.operation_id AND e.account = :account AND e.posted_at < :known
     ) b ON true
     LEFT JOIN LATERAL (
         SELECT min(s.payment_id::text)::uuid AS payment_id,
@@ -113,13 +113,14 @@ _FIRST = text("SELECT posted_at FROM ledger_entries WHERE account = :account ORD
 
 class Window(msgspec.Struct, frozen=True):
     """What is compared: the lines of the business days ``first`` to ``day``, and our movements from ``start`` on, before
-    ``until`` (UTC)."""
+    ``until`` (UTC). A line's own movement may be booked later, after the end of the day: it counts before ``known``."""
 
     provider: str
     first: date
     day: date
     start: datetime
     until: datetime
+    known: datetime
 
     @property
     def values(self) -> dict[str, Any]:

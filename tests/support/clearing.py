@@ -1,7 +1,7 @@
 """Payments, a statement of them, and runs of clearing over both."""
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -59,8 +59,9 @@ class Cleared(World):
         self.kafka = Publisher()
         self.now = SETTLEMENT.business_day(DAY)[1] + timedelta(hours=13)
 
-    async def paid(self, number: int = 1) -> list[Any]:
-        agent, ids = await self.agent(), []
+    async def paid(self, number: int = 1, at: datetime = NOW) -> list[Any]:
+        """Payments that are booked at this time."""
+        agent, ids = await self.agent(now=lambda: at), []
         for _ in range(number):
             create = a_create()
             payment = a_payment(payment_id=create.payment_id, order=create.order)

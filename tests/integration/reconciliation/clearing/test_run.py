@@ -205,6 +205,24 @@ async def test_a_refund_made_by_hand_asks_the_payment_and_closes_when_it_is_book
     assert [d[:2] for d in await world.discrepancies()] == [(Kind.MISSING_HERE, State.CLOSED)]
 
 
+@pytest.mark.parametrize("clocks_apart", [timedelta(seconds=2), timedelta(seconds=-2)])
+async def test_at_the_cut_off_both_days_agree_although_the_clocks_differ(
+    world: Cleared, clocks_apart: timedelta
+) -> None:
+    cut_off = SETTLEMENT.business_day(DAY)[1]
+    for second in (-1, 1):
+        theirs = cut_off + timedelta(seconds=second)
+        (payment,) = await world.paid(at=theirs + clocks_apart)
+        day = SETTLEMENT.day_of(theirs)
+        world.statement.lines.setdefault(day, []).append(charge(payment, at=theirs))
+    ran = await world.run()
+    late = clocks_apart < timedelta()
+    assert ran.found == ({Kind.LATE: 1} if late else {}), "ours of before the cut-off, theirs of after it"
+    await world.run(next_day(world, DAY))
+    assert [d[1] for d in await world.discrepancies()] == ([State.CLOSED] if late else [])
+    assert world.sent() == []
+
+
 async def test_a_claim_that_no_statement_confirms_opens_again(world: Cleared) -> None:
     (payment,) = await world.paid()
     world.has(charge(payment), msgspec.structs.replace(charge(payment), line_ref="again"))
