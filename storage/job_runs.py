@@ -155,9 +155,9 @@ async def finish_date(connection: AsyncConnection, job: str, date: date, counts:
     await connection.execute(_FINISH_DATE, {"job": job, "date": date})
 
 
-async def run_of(connection: AsyncConnection, job: str, date: date) -> JobRun | None:
-    """The run of a date."""
-    return next(iter(await _runs(connection, _OF_DATE, job=job, date=date)), None)
+async def of_date(connection: AsyncConnection, job: str, date: date) -> list[JobRun]:
+    """The run of a date, if there is one."""
+    return await _runs(connection, _OF_DATE, job=job, date=date)
 
 
 async def number(connection: AsyncConnection, job: str, first: date, last: date) -> int:

@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from backoffice.operators import ActionRefused, InvalidArgument, Operator, recorded
 from providers import registry
 from providers.base import Provider
-from reconciliation.clearing.job import LIMITS, cleared_before, job_name, settle, understands
-from reconciliation.clearing.run import ClearingRun, Ran
+from reconciliation.clearing.job import LIMITS, clear_day, job_name
+from reconciliation.clearing.reading import step
+from reconciliation.clearing.run import Ran
 from runtime.clock import utc_now
 from runtime.kafka.clients import new_producer
 from runtime.kafka.publisher import OutboundMessage, Publisher
@@ -85,21 +86,16 @@ async def _run(
             await stack.enter_async_context(
                 recorded(engine, believe, "believe_statement", "job_run", f"{job_name(name)}/{day}")
             )
-        whole = await stack.enter_async_context(_tried_out(connection)) if dry_run else None
-        async with connection.begin_nested() if whole else connection.begin():
+        if dry_run:
+            await stack.enter_async_context(_tried_out(connection))
+        async with step(connection):
             await job_runs.open_runs(connection, job_name(name), [day])
             if believe is not None:
                 await job_runs.release(connection, job_name(name), day, believe.name, believe.reason)
-            again = await cleared_before(connection, name, day, provider.capabilities.settlement.reread)
-            understood = await understands(connection)
-        run = ClearingRun(
-            connection, publisher, provider, name, day, now=utc_now, again=again, understood=understood,
+        return await clear_day(
+            connection, publisher, provider, name, day, now=utc_now, believe=believe is not None,
             on_progress=lambda what, number: progress(name, what, number),
         )  # fmt: skip
-        ran = await run.run(believe=believe is not None)
-        async with connection.begin_nested() if whole else connection.begin():
-            await settle(connection, ran)
-        return ran
 
 
 async def status(settings: PostgresSettings, day: date | None, provider: str | None, limit: int) -> list[DayStatus]:
@@ -107,8 +103,13 @@ async def status(settings: PostgresSettings, day: date | None, provider: str | N
     async with connected(settings) as engine, engine.connect() as connection:
         found = []
         for name in [provider] if provider else sorted(registry.PLUGINS):
-            runs = await job_runs.latest(connection, job_name(name), limit if day is None else 400)
-            found += [await _status(connection, name, run) for run in runs if day is None or run.business_date == day]
+            job = job_name(name)
+            runs = (
+                await job_runs.latest(connection, job, limit)
+                if day is None
+                else await job_runs.of_date(connection, job, day)
+            )
+            found += [await _status(connection, name, run) for run in runs]
         return sorted(found, key=lambda one: (one.day, one.provider), reverse=True)
 
 
@@ -135,11 +136,11 @@ async def _started(names: Sequence[str]) -> AsyncIterator[dict[str, Provider]]:
 
 
 @asynccontextmanager
-async def _tried_out(connection: AsyncConnection) -> AsyncIterator[bool]:
+async def _tried_out(connection: AsyncConnection) -> AsyncIterator[None]:
     """A transaction that is taken back at its end."""
     transaction = await connection.begin()
     try:
-        yield True
+        yield
     finally:
         await transaction.rollback()
 

@@ -151,8 +151,8 @@ TRANSITIONS: Final[Mapping[tuple[State | None, Event], State]] = MappingProxyTyp
 
 
 class Handling(msgspec.Struct, frozen=True):
-    """How a kind is handled. ``asks``: on so many business days the payment is told to ask its provider, or what the line
-    proves; then a person decides. ``due``: how soon, ``None`` where nobody has to act."""
+    """How a kind is handled. ``asks``: the number of business days on which the payment gets a message, to inquire of its
+    provider or to book the line; then a person decides. ``due``: the time to act, ``None`` where nobody has to."""
 
     severity: Severity
     due: timedelta | None

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from billing.messages import RecordChargeback, UndoRefund
 from providers.base import Provider
 from providers.http import CallLimits
-from reconciliation.clearing.run import ClearingRun, Outcome, Ran
+from reconciliation.clearing.reading import step
+from reconciliation.clearing.run import ClearingRun, OnProgress, Outcome, Ran, no_progress
 from reconciliation.metrics import Metrics
 from runtime.clock import utc_now
 from runtime.kafka.clients import KAFKA_ERRORS
@@ -87,17 +88,16 @@ class ClearingJob:
                 braked = await job_runs.braked(connection, job_name(name))
                 await self._open(connection, name)
                 due = await job_runs.unfinished(connection, job_name(name))
-                understood = await understands(connection)
             self._metrics.clearing(name, len(due), suspect=braked is not None)
             ran = []
             waits = self._tries.get(name, (0, 0.0))[1] > time.monotonic()
             if braked is None and not waits:
                 for run in due[:DAYS_AT_ONCE]:
-                    ran.append(await self._day(connection, name, run, understood=understood))
+                    ran.append(await self._day(connection, name, run))
                     if ran[-1].outcome is not Outcome.DONE:
                         break
             if not ran:
-                await self._check_open(connection, name, understood=understood)
+                await self._check_open(connection, name)
             return ran
 
     async def _open(self, connection: AsyncConnection, name: str) -> None:
@@ -113,16 +113,11 @@ class ClearingJob:
         if days and await job_runs.number(connection, job_name(name), days[0], days[-1]) < len(days):
             await job_runs.open_runs(connection, job_name(name), days)
 
-    async def _day(self, connection: AsyncConnection, name: str, run: JobRun, *, understood: bool) -> Ran:
-        provider = self._providers[name]
-        async with connection.begin():
-            again = await cleared_before(connection, name, run.business_date, provider.capabilities.settlement.reread)
-        ran = await ClearingRun(
-            connection, self._publisher, provider, name, run.business_date,
-            now=self._now, again=again, understood=understood,
-        ).run(believe=run.released_by is not None)  # fmt: skip
-        async with connection.begin():
-            await settle(connection, ran)
+    async def _day(self, connection: AsyncConnection, name: str, run: JobRun) -> Ran:
+        ran = await clear_day(
+            connection, self._publisher, self._providers[name], name, run.business_date,
+            now=self._now, believe=run.released_by is not None,
+        )  # fmt: skip
         if ran.outcome is Outcome.WAITING:
             self._wait(name)
         else:
@@ -136,33 +131,49 @@ class ClearingJob:
         pause = TRY_AGAIN_MIN[min(tries, len(TRY_AGAIN_MIN) - 1)]
         self._tries[name] = tries + 1, time.monotonic() + pause * 60
 
-    async def _check_open(self, connection: AsyncConnection, name: str, *, understood: bool) -> None:
+    async def _check_open(self, connection: AsyncConnection, name: str) -> None:
         """After payments were told: whatever agrees now closes at once, not with the next statement."""
         async with connection.begin():
             last = next(iter(await job_runs.latest(connection, job_name(name))), None)
             if last is None or not await awaits_answers(connection, name, last.business_date):
                 return
-        run = ClearingRun(
-            connection, self._publisher, self._providers[name], name, last.business_date,
-            now=self._now, understood=understood,
-        )  # fmt: skip
+        run = ClearingRun(connection, self._publisher, self._providers[name], name, last.business_date, now=self._now)
         for discrepancy in await run.check_open():
             log.info("discrepancy", id=str(discrepancy.id), kind=discrepancy.kind, state=discrepancy.state)
 
 
-async def understands(connection: AsyncConnection) -> bool:
-    """Whether every worker that runs understands what clearing tells payments."""
-    return all([await is_understood(connection, message.TYPE) for message in (RecordChargeback, UndoRefund)])
+async def clear_day(
+    connection: AsyncConnection,
+    publisher: Publisher,
+    provider: Provider,
+    name: str,
+    day: date,
+    *,
+    now: Callable[[], datetime],
+    believe: bool,
+    on_progress: OnProgress = no_progress,
+) -> Ran:
+    """Clear a day by the connection that holds the provider's lock, and note how that ended. The parameters are those of
+    :class:`ClearingRun`."""
+    async with step(connection):
+        again = await _cleared_before(connection, name, day, provider.capabilities.settlement.reread)
+        understood = all([await is_understood(connection, message.TYPE) for message in (RecordChargeback, UndoRefund)])
+    ran = await ClearingRun(
+        connection, publisher, provider, name, day, now=now, again=again, understood=understood, on_progress=on_progress
+    ).run(believe=believe)
+    async with step(connection):
+        await _settle(connection, ran)
+    return ran
 
 
-async def cleared_before(connection: AsyncConnection, name: str, day: date, reread: int) -> list[date]:
+async def _cleared_before(connection: AsyncConnection, name: str, day: date, reread: int) -> list[date]:
     """The days before ``day`` whose statements are read again with its own: the last ``reread`` that were cleared."""
     runs = await job_runs.latest(connection, job_name(name), limit=400)
     earliest = day - timedelta(days=reread)
     return sorted(r.business_date for r in runs if r.finished_at is not None and earliest <= r.business_date < day)
 
 
-async def settle(connection: AsyncConnection, ran: Ran) -> None:
+async def _settle(connection: AsyncConnection, ran: Ran) -> None:
     """Note how a run ended, in the caller's transaction. A suspect one stops the provider's clearing until a person lets
     it go on."""
     job, counts = job_name(ran.provider), msgspec.to_builtins(ran)

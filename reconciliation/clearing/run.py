@@ -51,6 +51,14 @@ _ASKED_PAGE: Final = 500
 _NO_FILE: Final = http_reason(404)
 
 
+#: Gets what is under way, and how far it is.
+OnProgress = Callable[[str, int], None]
+
+
+def no_progress(_what: str, _number: int) -> None:
+    """Nobody looks."""
+
+
 class Outcome(StrEnum):
     """How a run ended."""
 
@@ -81,7 +89,7 @@ class Ran(msgspec.Struct, frozen=True):
 
 class ClearingRun:
     """The run of a business day at one provider, by the connection that holds its lock. ``name``: of the provider.
-    ``again``: earlier days, whose statements are read again. ``on_progress``: gets what is under way and how far it is.
+    ``again``: earlier days, whose statements are read again.
     ``understood``: whether every worker knows the messages of clearing; without, only what the
     last release knows is sent, the rest by a later run."""
 
@@ -96,7 +104,7 @@ class ClearingRun:
         now: Callable[[], datetime],
         again: Sequence[date] = (),
         understood: bool = True,
-        on_progress: Callable[[str, int], None] = lambda _what, _number: None,
+        on_progress: OnProgress = no_progress,
     ) -> None:
         self._connection = connection
         self._publisher = publisher
@@ -258,7 +266,7 @@ class ClearingRun:
         return Finding(subject=f"day:{self._day}", kind=kind, detail={} if why is None else {"why": why})
 
     def _question(self, d: Discrepancy, about: UUID | None) -> Message | None:
-        """What the payment is told about a discrepancy; ``about``: the operation to ask about."""
+        """The message that a discrepancy's payment gets, if any. ``about``: the operation whose provider is inquired."""
         assert d.payment_id is not None
         if d.kind is Kind.REFUND_UNDONE and d.operation_id is not None:
             back = (d.theirs or 0) - (d.ours or 0)

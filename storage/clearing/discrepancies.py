@@ -187,9 +187,9 @@ async def ask(
     actor: str,
     without: Collection[Kind] = (),
 ) -> list[tuple[Discrepancy, UUID | None]]:
-    """Note that the payments of open discrepancies are told of them for ``day``, in the caller's transaction, which
-    commits once they are told; returns each with the operation to ask about. None is told twice for a day.
-    ``without``: kinds of which they cannot be told now."""
+    """Count an inquiry of ``day`` for each open discrepancy that has none yet, at most ``limit``; returns them with the
+    operation to inquire about. The caller publishes the messages, then commits its transaction. ``without``: kinds that
+    are left for a later run."""
     values = {"provider": provider, "day": day, "limit": limit, "without": [kind.value for kind in without]}
     asked: list[tuple[Discrepancy, UUID | None]] = []
     for row in (await connection.execute(_TO_ASK, values)).mappings():

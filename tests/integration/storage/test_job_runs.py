@@ -1,4 +1,4 @@
-"""One row for each job and business date, whoever opens, finishes or records it again."""
+"""A job has one row for each business date; to open, finish or record it again changes nothing."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
