@@ -17,7 +17,9 @@ _OPEN = text(
 )
 
 
-_CONTRADICTED = text("SELECT provider, count(*) FROM payments WHERE contradiction IS NOT NULL GROUP BY provider")
+_CONTRADICTED = text(
+    "SELECT provider, count(*) AS number FROM payments WHERE contradiction IS NOT NULL GROUP BY provider"
+)
 
 
 class StoredPosition(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ from billing.messages import (
 from billing.payments.model import Payment
 from billing.vocabulary import Action, LearntBy, OperationStatus, OperationType, Outcome, PaymentStatus
 from storage.payments.references import find_payments
+from storage.streams.backlog import contradicted_payments
 from tests.support.factories import NOW, a_create, a_payment, opened, performed, shown, told
 from tests.support.streams import World
 
@@ -129,6 +130,8 @@ async def test_a_question_under_way_is_known_after_a_restart(world):
     await world.deliver(await world.agent(), asked)
     stored = await world.payment(payment.id)
     assert stored.contradiction is not None
+    async with world.engine.connect() as connection:
+        assert await contradicted_payments(connection) == {payment.provider: 1}
     assert stored.charge.asked_at is None
     await world.deliver(await world.agent(), told(payment, PaymentStatus.FAILED))
     assert (await world.payment(payment.id)).charge.asked_at is not None
