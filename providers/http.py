@@ -19,6 +19,7 @@ from providers import exchanges
 from providers.base import CallResult, Provider, Unsupported
 from providers.exchanges import Exchange
 from providers.reading import AnswerTooLong, check_texts, read_answer, read_json
+from runtime.retry import Retry
 
 #: Exceptions of a call that the network caused.
 NETWORK_ERRORS: Final = (aiohttp.ClientError, OSError, TimeoutError)
@@ -44,6 +45,8 @@ TROUBLE: Final = frozenset({Outcome.UNKNOWN, Outcome.NOT_SENT, Outcome.DECLINED}
 PAGE: Final = 100
 #: Pages read in search of one payment.
 PAGES_MAX: Final = 100
+#: The share of a call's deadline for which one page of a search is tried.
+PAGE_SHARE: Final = 1 / 3
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -141,6 +144,19 @@ class CallEnded(Exception):
         self.result = result
 
 
+def asked_pause_s(error: Exception) -> float | None:
+    """The pause that a failed call asks for, seconds; ``None``: it asks for none."""
+    return error.result.retry_after_s if isinstance(error, CallEnded) else None
+
+
+class _Refused(Exception):
+    """A call that would be refused however often it is repeated."""
+
+    def __init__(self, ended: CallEnded) -> None:
+        super().__init__(str(ended))
+        self.ended = ended
+
+
 class ApiClient(ABC):
     """One account's calls to a provider's HTTP API. Methods raise :class:`CallEnded`, :class:`msgspec.MsgspecError`
     for an answer that cannot be read, and :data:`NETWORK_ERRORS`. ``headers`` go with every call."""
@@ -197,15 +213,37 @@ class ApiClient(ABC):
 
     async def _list(self, path: str, query: Mapping[str, str], page: type[Page], item: type[T]) -> AsyncIterator[T]:
         """Every item of a list with cursors, in search of one payment. Ends as UNKNOWN after :data:`PAGES_MAX`, since
-        "not found" must hold for every page."""
+        "not found" must hold for every page. A page that fails is read again: where a search has many, some call of it
+        fails whenever the provider is not well, and it would never end."""
         after: str | None = None
         for _ in range(PAGES_MAX):
-            found, after = await self._page(path, query, page, item, after)
+            found, after = await self._page_at_last(path, query, page, item, after)
             for each in found:
                 yield each
             if after is None:
                 return
         raise CallEnded(CallResult(Outcome.UNKNOWN, reason=Reason.SEARCH_TOO_LONG))
+
+    async def _page_at_last(
+        self, path: str, query: Mapping[str, str], page: type[Page], item: type[T], after: str | None
+    ) -> tuple[list[T], str | None]:
+        """A page, read again while it fails, for a part of the deadline."""
+        patience_s = self._limits.timeout_s * PAGE_SHARE
+
+        async def read() -> tuple[list[T], str | None]:
+            try:
+                async with asyncio.timeout(patience_s):
+                    return await self._page(path, query, page, item, after)
+            except CallEnded as ended:
+                if ended.result.outcome is Outcome.DECLINED or ended.result.reason == Reason.CREDENTIALS:
+                    raise _Refused(ended) from ended
+                raise
+
+        retry = Retry("provider_list", (CallEnded, *NETWORK_ERRORS), patience_s=patience_s, asked_pause_s=asked_pause_s)
+        try:
+            return await retry.run(read)
+        except _Refused as refused:
+            raise refused.ended from None
 
     async def _page(
         self, path: str, query: Mapping[str, str], page: type[Page], item: type[T], after: str | None

@@ -11,7 +11,7 @@ from token_bucket import Limiter, MemoryStorage
 from billing.errors import InvalidMessage, InvalidMoney
 from billing.reasons import Reason
 from billing.vocabulary import Outcome
-from providers.http import NETWORK_ERRORS, CallEnded, network_failure
+from providers.http import NETWORK_ERRORS, CallEnded, asked_pause_s, network_failure
 from providers.reading import AnswerTooLong, check_texts
 from providers.statements import StatementPage, StatementUnavailable
 from runtime.retry import Retry
@@ -47,7 +47,7 @@ class StatementCalls:
             "provider_statement",
             (CallEnded, *NETWORK_ERRORS),
             patience_s=self._patience_s,
-            asked_pause_s=_asked_pause_s,
+            asked_pause_s=asked_pause_s,
         )
         try:
             return await retry.run(partial(self._once, action))
@@ -75,7 +75,3 @@ async def _checked(read: Callable[[str | None], Awaitable[StatementPage]], after
     for line in page.lines:
         check_texts(line)
     return page
-
-
-def _asked_pause_s(error: Exception) -> float | None:
-    return error.result.retry_after_s if isinstance(error, CallEnded) else None

@@ -104,6 +104,7 @@ CREATE TABLE IF NOT EXISTS orders (
     authorized INTEGER NOT NULL, captured INTEGER NOT NULL, refunded INTEGER NOT NULL, body BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS orders_created ON orders (created);
+CREATE INDEX IF NOT EXISTS orders_newest ON orders (provider, created, id);
 CREATE TABLE IF NOT EXISTS totals (
     status TEXT PRIMARY KEY, orders INTEGER NOT NULL,
     authorized INTEGER NOT NULL, captured INTEGER NOT NULL, refunded INTEGER NOT NULL
@@ -146,7 +147,7 @@ _UNFINISHED = """
 SELECT order_id, operation_id FROM unfinished JOIN orders ON orders.id = order_id WHERE provider = ?
 """
 _NEWEST = """
-SELECT body FROM orders WHERE provider = ? AND (created, id) < (?, ?) ORDER BY created DESC, id DESC
+SELECT body FROM orders WHERE provider = ? AND created >= ? AND (created, id) < (?, ?) ORDER BY created DESC, id DESC
 """
 _UNDELIVERED = """
 SELECT deliveries.id, provider, order_id, payload, due, tries FROM deliveries JOIN orders ON orders.id = order_id
@@ -220,9 +221,10 @@ class ProviderLedger:
         """The newest orders created since then (Unix seconds)."""
         return [_decode(body) for body in self._bodies(since, limit)]
 
-    def newest(self, provider: str, before: tuple[float, str]) -> Iterator[Order]:
-        """A provider's orders, the newest first, from ``before`` (created in Unix seconds, id) on."""
-        rows = self._db.execute(_NEWEST, (provider, *before))
+    def newest(self, provider: str, before: tuple[float, str], since: float = 0.0) -> Iterator[Order]:
+        """A provider's orders, the newest first, from ``before`` (created in Unix seconds, id) on. ``since``: those created
+        earlier (Unix seconds) are left out."""
+        rows = self._db.execute(_NEWEST, (provider, since, *before))
         return (_decode(row[0]) for row in rows)
 
     def json(self, order_ids: Sequence[str] | None, since: float, limit: int) -> bytes:

@@ -3,6 +3,7 @@
 import math
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from aiohttp import web
@@ -194,17 +195,26 @@ class StripeApi:
         raise Refused(404, "invalid_request_error", "No such refund", "resource_missing", param="id")
 
     def _sessions(self, request: web.Request, params: Params) -> dict[str, Any]:
-        rows = [self._payments.session(order) for order in self._orders() if serializers.is_session(order)]
+        rows = [self._payments.session(order) for order in self._orders(params) if serializers.is_session(order)]
         return lists.page(_path(request), rows, params)
 
     def _intents(self, request: web.Request, params: Params) -> dict[str, Any]:
-        rows = [serializers.intent(order) for order in self._orders() if serializers.has_intent(order)]
+        rows = [serializers.intent(order) for order in self._orders(params) if serializers.has_intent(order)]
         return lists.page(_path(request), rows, params)
 
     def _refunds(self, request: web.Request, params: Params) -> dict[str, Any]:
-        rows = self._all_refunds(expanded="data.balance_transaction" in _expand(params))
+        expanded, orders = "data.balance_transaction" in _expand(params), []
         if "payment_intent" in params:
-            rows = [row for row in rows if row["payment_intent"] == params["payment_intent"]]
+            with suppress(Refused):
+                orders = [self._payments.find(params["payment_intent"], "payment_intent")]
+        else:
+            orders = self._orders({})
+        rows = [
+            serializers.refund(order, operation, expanded=expanded)
+            for order in orders
+            for operation in order.operations
+            if serializers.is_refund(operation)
+        ]
         return lists.page(_path(request), rows, params)
 
     def _transactions(self, request: web.Request, params: Params) -> dict[str, Any]:
@@ -223,16 +233,10 @@ class StripeApi:
                 rows = [row for row in rows if row[name] == params[name] or _is_of(row[name], params[name])]
         return lists.page(_path(request), rows, params)
 
-    def _all_refunds(self, *, expanded: bool) -> list[dict[str, Any]]:
-        return [
-            serializers.refund(order, operation, expanded=expanded)
-            for order in self._orders()
-            for operation in order.operations
-            if serializers.is_refund(operation)
-        ]
-
-    def _orders(self) -> list[Any]:
-        return list(self._ledger.newest(PROVIDER, (math.inf, LAST)))
+    def _orders(self, params: Params) -> list[Any]:
+        """The orders that ``created`` may ask for."""
+        since, _ = lists.stretch(params)
+        return list(self._ledger.newest(PROVIDER, (math.inf, LAST), since))
 
     def _found(self, request: web.Request) -> Any:
         return self._payments.find(request.match_info["id"], "intent")

@@ -31,7 +31,7 @@ def payments(
     before = _cursor(query)
     found = (
         order
-        for order in ledger.newest(PROVIDER, before)
+        for order in ledger.newest(PROVIDER, before, _since(query, "created_at"))
         if _in_time(query, "created_at", order.created)
         and query.get("status", serializers.STATUSES[order.status]) == serializers.STATUSES[order.status]
     )
@@ -159,15 +159,24 @@ def _cursor(query: Mapping[str, str]) -> tuple[float, str]:
         raise Refused(400, "not a cursor", "cursor") from None
 
 
+def _since(query: Mapping[str, str], name: str) -> float:
+    """Nothing before it is asked for, Unix seconds."""
+    return max(
+        (_bound(query, f"{name}.{suffix}") for suffix in ("gte", "gt") if f"{name}.{suffix}" in query), default=0.0
+    )
+
+
+def _bound(query: Mapping[str, str], name: str) -> float:
+    try:
+        return serializers.unix_s(query[name])
+    except ValueError:
+        raise Refused(400, "not a time", name) from None
+
+
 def _in_time(query: Mapping[str, str], name: str, at: float | None) -> bool:
     for suffix, compare in COMPARISONS.items():
-        text = query.get(f"{name}.{suffix}")
-        if text is None:
-            continue
-        try:
-            bound = serializers.unix_s(text)
-        except ValueError:
-            raise Refused(400, "not a time", f"{name}.{suffix}") from None
-        if at is None or not compare(at, bound):
-            return False
+        if f"{name}.{suffix}" in query:
+            bound = _bound(query, f"{name}.{suffix}")
+            if at is None or not compare(at, bound):
+                return False
     return True

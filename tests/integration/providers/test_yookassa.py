@@ -191,6 +191,15 @@ async def test_a_payment_whose_name_was_lost_is_found_by_our_operation(tmp_path,
         assert (await world.book(found.observed.order_ref))["requests"]["create"] == 2
 
 
+async def test_a_search_of_many_pages_ends_although_the_provider_fails_some_of_them(world: YooKassaWorld, monkeypatch):
+    monkeypatch.setattr("providers.http.PAGE", 1)
+    requests = [await world.open() for _ in range(6)]
+    for fault in ("error_500_before_commit", "rate_limited", "connection_reset"):
+        await world.tell("faults", fault=fault, operation="*", count=1)
+    found = await world.adapter.perform(unnamed(requests[0]))
+    assert (found.outcome, found.observed.order_ref) == (Outcome.SUCCEEDED, requests[0].order_ref)
+
+
 async def test_a_search_reads_page_after_page_and_only_then_says_that_there_is_none(world: YooKassaWorld, monkeypatch):
     monkeypatch.setattr("providers.http.PAGE", 2)
     requests = [await world.open() for _ in range(5)]
