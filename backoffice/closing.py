@@ -1,15 +1,19 @@
-"""Close a day of the books, and show the trial balance of any."""
+"""Close a day of the books, and show the trial balance and the tie-outs of any."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Final
 
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backoffice.operators import ActionRefused, Operator, recorded
 from billing.errors import InvariantBroken
 from billing.ledger.trial_balance import AccountBalance, trial_balance
+from providers.settlement import Settlement
+from reconciliation.clearing.closing import Readiness, readiness
 from runtime.postgres import connected
-from runtime.settings import PostgresSettings
+from runtime.settings import PostgresSettings, SchedulerSettings
 from storage.books import closing
 from storage.books.closing import CannotClose
 from storage.books.trial_balance import Link, closed_day, last_closed, opening_balances, turnover
@@ -31,22 +35,32 @@ class DayBalance(msgspec.Struct, frozen=True, kw_only=True):
     hash: str | None = None
 
 
-async def close_day(settings: PostgresSettings, operator: Operator, day: date | None) -> DayBalance:
-    """Close ``day``, by default the first open one. Raises :class:`~backoffice.operators.ActionRefused` where it cannot be
-    closed."""
+async def close_day(
+    settings: SchedulerSettings,
+    settlements: Mapping[str, Settlement],
+    operator: Operator,
+    day: date | None,
+    *,
+    force: bool = False,
+) -> DayBalance:
+    """Close ``day``, by default the first open one. ``settlements``: of all providers, by name. ``force``: also where clearing is not through with it. Raises
+    :class:`~backoffice.operators.ActionRefused` where it cannot be closed."""
     async with connected(settings, command_timeout_s=TIMEOUT_S) as engine:
-        if day is None:
-            async with engine.connect() as connection:
-                day = (await closing.period(connection)).first_open
+        async with engine.connect() as connection:
+            found = await _readiness(connection, settings, settlements, day)
+        day = found.day
         async with (
             recorded(engine, operator, "close_day", "accounting_date", str(day)) as record,
             engine.begin() as connection,
         ):
+            if found.reasons and not force:
+                raise ActionRefused(f"{day} is not explained: {'; '.join(found.reasons)}")
             try:
-                closed = _closed(await closing.close_day(connection, day, operator.name, operator.reason))
+                link = await closing.close_day(connection, day, operator.name, operator.reason, found.tie_outs)
+                closed = _closed(link)
             except (CannotClose, InvariantBroken) as error:
                 raise ActionRefused(str(error)) from error
-            record.details["hash"] = closed.hash
+            record.details |= {"hash": closed.hash, "unexplained": list(found.reasons)}
             await record.complete(connection)
         return closed
 
@@ -71,6 +85,21 @@ async def balance_of(settings: PostgresSettings, day: date) -> DayBalance:
             return DayBalance(accounting_date=day, entries=entries, accounts=trial_balance(opening, moved))
         except InvariantBroken as error:
             raise ActionRefused(str(error)) from error
+
+
+async def tie_outs_of(
+    settings: SchedulerSettings, settlements: Mapping[str, Settlement], day: date | None
+) -> Readiness:
+    """How ``day`` ties out, by default the first open one, and why it cannot be closed if it cannot."""
+    async with connected(settings, command_timeout_s=TIMEOUT_S) as engine, engine.connect() as connection:
+        return await _readiness(connection, settings, settlements, day)
+
+
+async def _readiness(
+    connection: AsyncConnection, settings: SchedulerSettings, settlements: Mapping[str, Settlement], day: date | None
+) -> Readiness:
+    period = await closing.period(connection)
+    return await readiness(connection, settlements, day or period.first_open, period.zone, settings.clearing_from)
 
 
 def _closed(link: Link) -> DayBalance:

@@ -1,10 +1,11 @@
 """Every metric of the scheduler, declared and explained. Labels are names from the code, never an id."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from prometheus_client import Counter, Gauge
 
+from billing.ledger.tie_out import TieOut
 from runtime.metrics import new_registry
 from storage.subscriptions.due import Backlog
 
@@ -50,6 +51,13 @@ class Metrics:
         self._clearing_failures = Counter(
             "clearing_failures", "Runs of clearing that a fault in our code ended.", ("provider",), registry=registry
         )
+        self._unexplained = Gauge(
+            "clearing_unexplained_minor",
+            "What no list explains of the difference between our clearing account and the provider's statements, at the"
+            " end of the first open day of the books, minor units.",
+            ("provider", "currency"),
+            registry=registry,
+        )
         self._found = Counter(
             "clearing_discrepancies_found",
             "Discrepancies that runs of clearing opened or moved, by provider and kind.",
@@ -90,6 +98,11 @@ class Metrics:
     def clearing_failed(self, provider: str) -> None:
         """A run ended by a fault of ours."""
         self._clearing_failures.labels(provider).inc()
+
+    def tied_out(self, tie_outs: Iterable[TieOut]) -> None:
+        """How the first open day of the books ties out."""
+        for one in tie_outs:
+            self._unexplained.labels(one.provider, one.currency).set(one.unexplained)
 
     def found(self, provider: str, by_kind: Mapping[str, int]) -> None:
         """What a run of clearing found."""

@@ -10,6 +10,7 @@ import structlog
 import uvloop
 
 from providers import registry
+from reconciliation.clearing.closing import ClosingJob
 from reconciliation.clearing.job import LIMITS, ClearingJob
 from reconciliation.daily_record import record_days
 from reconciliation.inbox import waiting_in_inbox
@@ -71,6 +72,8 @@ class _Scheduler:
         )
         self._providers = registry.build_providers(registry.read_settings(), LIMITS)
         self._clearing = ClearingJob(self._engine, publisher, self._providers, metrics, since=settings.clearing_from)
+        settlements = {name: provider.capabilities.settlement for name, provider in self._providers.items()}
+        self._closing = ClosingJob(self._engine, settlements, metrics, since=settings.clearing_from)
         self._clocks = TestClocks(self._engine, publisher, metrics)
         self._minute, self._day, self._stopped = asyncio.Event(), asyncio.Event(), asyncio.Event()
         #: Held by the job under way.
@@ -139,6 +142,8 @@ class _Scheduler:
         """By itself: a statement of a million lines must not keep renewals waiting."""
         try:
             await self._clearing.look()
+            if self._settings.close_automatically:
+                await self._closing.look()
         except KAFKA_ERRORS as error:
             log.warning("clearing does not run", error=repr(error))
 

@@ -79,6 +79,7 @@ _FINISH_DATE = text(
     "UPDATE job_runs SET finished_at = now() WHERE job = :job AND business_date = :date AND finished_at IS NULL"
 )
 _OF_DATE = text(f"SELECT {_COLUMNS} FROM job_runs WHERE job = :job AND business_date = :date")  # noqa: S608
+_FIRST_DATE = text("SELECT min(business_date) FROM job_runs WHERE job = :job")
 _NUMBER = text("SELECT count(*) FROM job_runs WHERE job = :job AND business_date BETWEEN :first AND :last")
 _BRAKE = text(
     """
@@ -158,6 +159,12 @@ async def finish_date(connection: AsyncConnection, job: str, date: date, counts:
 async def of_date(connection: AsyncConnection, job: str, date: date) -> list[JobRun]:
     """The run of a date, if there is one."""
     return await _runs(connection, _OF_DATE, job=job, date=date)
+
+
+async def first_date(connection: AsyncConnection, job: str) -> date | None:
+    """The earliest date that has a run."""
+    found: date | None = (await connection.execute(_FIRST_DATE, {"job": job})).scalar_one()
+    return found
 
 
 async def number(connection: AsyncConnection, job: str, first: date, last: date) -> int:

@@ -243,6 +243,7 @@ LEDGER_ENTRIES: Final = Table(
     Index("ledger_entries_account", "account", "posted_at"),
     Index("ledger_entries_operation", "operation_id"),
     Index("ledger_entries_dated", "accounting_date", postgresql_using="brin"),
+    Index("ledger_entries_cause", "cause_id", "cause_kind", postgresql_where=text("source = 'clearing'")),
 )
 
 #: One row. ``zone``: whose dates the books use; ``begun_at``: since when entries have dates.
@@ -647,8 +648,26 @@ STATEMENT_PARTS: Final = Table(
     prefixes=["UNLOGGED"],
 )
 
+#: What the lines of a business day add up to, in signed minor units; the columns are those of
+#: :class:`billing.clearing.settlement.Total`.
+STATEMENT_TOTALS: Final = Table(
+    "statement_totals",
+    METADATA,
+    Column("provider", Text, primary_key=True),
+    Column("business_date", Date, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("method", Text, primary_key=True),
+    Column("currency", _CURRENCY, primary_key=True),
+    Column("settlement_currency", _CURRENCY, primary_key=True),
+    _required("lines", Integer()),
+    _required("amount", BigInteger()),
+    _required("settled", BigInteger()),
+    _required("fee", BigInteger()),
+    _required("fee_tax", BigInteger()),
+)
+
 #: ``subject``: ``operation:ID``, ``line:DATE:REF#N`` or ``day:DATE``; the id follows from it and the provider. ``ours``,
-#: ``theirs``: signed minor units.
+#: ``theirs``: signed minor units. ``posted_version``: the version that the ledger has.
 DISCREPANCIES: Final = Table(
     "discrepancies",
     METADATA,
@@ -675,9 +694,11 @@ DISCREPANCIES: Final = Table(
     _required("opened_at", _TIME),
     _required("updated_at", _TIME),
     Column("closed_at", _TIME),
+    Column("posted_version", Integer),
     Index("discrepancies_open", "provider", "business_date", postgresql_where=text("state <> 'CLOSED'")),
     Index("discrepancies_day", "business_date", "provider"),
     Index("discrepancies_payment", "payment_id", postgresql_where=text("payment_id IS NOT NULL")),
+    Index("discrepancies_unposted", "provider", postgresql_where=text("posted_version IS DISTINCT FROM version")),
 )
 
 #: What happened to a discrepancy, never changed.

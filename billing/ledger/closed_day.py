@@ -5,11 +5,13 @@ from hashlib import sha256
 
 import msgspec
 
+from billing.ledger.tie_out import TieOut
 from billing.ledger.trial_balance import AccountBalance
 
 
 class ClosedDay(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept of a closed day. ``closed_at``: UTC; ``entries``: how many have its accounting date.
+    """What is kept of a closed day. ``closed_at``: UTC; ``entries``: how many have its accounting date; ``tie_outs``: what
+    explained each provider's balance.
 
     ``format`` grows when a field is added: the bytes of days closed before stay as they were written.
     """
@@ -20,7 +22,8 @@ class ClosedDay(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     entries: int
     accounts: tuple[AccountBalance, ...]
-    format: int = 1
+    tie_outs: tuple[TieOut, ...] = ()
+    format: int = 2
 
 
 def canonical(day: ClosedDay) -> bytes:

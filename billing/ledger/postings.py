@@ -22,6 +22,10 @@ class CauseKind(StrEnum):
 
     OPERATION = "operation"
     """An operation of a payment; the id is the operation's."""
+    STATEMENT = "statement"
+    """A provider's statement; the id is ``PROVIDER/DATE/WHAT``, with the business date."""
+    DISCREPANCY = "discrepancy"
+    """A discrepancy of clearing; the id is its own."""
 
 
 class Cause(msgspec.Struct, frozen=True):

@@ -1,6 +1,5 @@
 """``billing clearing``: a run now, how days stand, what is stuck."""
 
-import os
 from datetime import date, datetime
 from typing import Annotated, Any
 
@@ -14,9 +13,9 @@ from backoffice.clearing.runs import DayStatus
 from billing.money import Money
 from cli.arguments import AsJson, operator
 from cli.clearing import books
+from cli.clearing.accounts import load_accounts
 from cli.clearing.discrepancies import app as discrepancies
 from cli.output import REFUSED, on_running_stack, out, progress_bar, write_json
-from deploy.local.connect import environment_of_running_stack
 from reconciliation.clearing.run import Outcome, Ran
 
 app = typer.Typer(
@@ -24,6 +23,7 @@ app = typer.Typer(
 )
 app.add_typer(discrepancies, name="discrepancies")
 app.command("close")(books.close)
+app.command("tie-out")(books.tie_out)
 app.command("trial-balance")(books.trial_balance)
 
 Day = Annotated[datetime | None, typer.Option("--date", metavar="DATE", formats=["%Y-%m-%d"], help="Business day.")]
@@ -43,7 +43,7 @@ def run(
     """Clear a business day now, again where it is cleared. Exit 1: there is no statement yet, or it is doubted."""
     who = operator(actor, reason) if believe else None
     names = [] if provider is None else [provider]
-    os.environ |= on_running_stack(_environment)
+    load_accounts()
     with progress_bar("lines read") as update:
         ran = on_running_stack(
             lambda settings: runs.run_day(
@@ -105,11 +105,6 @@ def show_stuck(
         out.print(table)
     if any(one.needs_person for one in found):
         raise typer.Exit(REFUSED)
-
-
-async def _environment(_settings: Any) -> dict[str, str]:
-    """The providers' accounts, as the processes of the running stack have them."""
-    return environment_of_running_stack()
 
 
 def _show_runs(ran: list[Ran]) -> None:

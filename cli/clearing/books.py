@@ -1,25 +1,31 @@
-"""``billing clearing close`` and ``billing clearing trial-balance``."""
+"""``billing clearing close``, ``tie-out`` and ``trial-balance``."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
+import msgspec
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from backoffice import closing
 from backoffice.closing import DayBalance
+from billing.ledger.tie_out import TieOut
 from cli.arguments import AsJson, Reason, operator
-from cli.output import on_running_stack, out, write_json
+from cli.clearing.accounts import settlements
+from cli.output import REFUSED, on_running_stack, out, write_json
+from reconciliation.clearing.closing import Readiness
 
 _DATES = ["%Y-%m-%d"]
+_Date = Annotated[datetime | None, typer.Option("--date", formats=_DATES, help="By default the first open day.")]
 By = Annotated[str, typer.Option("--by", envvar="USER", help="Who closes it; stays on record.")]
 
 
 def close(
     reason: Reason,
     by: By,
-    date: Annotated[datetime | None, typer.Option(formats=_DATES, help="By default the first open day.")] = None,
+    date: _Date = None,
+    force: Annotated[bool, typer.Option("--force", help="Also where clearing is not through with it.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Close the first open day of the books: nothing is ever booked on it again.
@@ -28,7 +34,8 @@ def close(
     """
     who = operator(by, reason)
     day = None if date is None else date.date()
-    closed = on_running_stack(lambda settings: closing.close_day(settings, who, day))
+    known = settlements()
+    closed = on_running_stack(lambda settings: closing.close_day(settings, known, who, day, force=force))
     if as_json:
         write_json(closed)
         return
@@ -45,6 +52,44 @@ def trial_balance(
         write_json(found)
     else:
         _show(found)
+
+
+def tie_out(date: _Date = None, as_json: AsJson = False) -> None:
+    """Show what each provider holds for us by our books and by its statements, and what explains the difference.
+
+    Exit 1: something is not explained, or clearing is not through with the day.
+    """
+    day = None if date is None else date.date()
+    known = settlements()
+    found = on_running_stack(lambda settings: closing.tie_outs_of(settings, known, day))
+    if as_json:
+        write_json({"day": found.day, "reasons": found.reasons, "tie_outs": [_json(one) for one in found.tie_outs]})
+    else:
+        _show_tie_outs(found)
+    if found.reasons:
+        raise typer.Exit(REFUSED)
+
+
+def _json(one: TieOut) -> dict[str, Any]:
+    return msgspec.structs.asdict(one) | {"unexplained": one.unexplained}
+
+
+def _show_tie_outs(found: Readiness) -> None:
+    table = Table(title=f"Tie-out of {found.day}, minor units", title_justify="left")
+    table.add_column("provider")
+    table.add_column("currency")
+    for column in ("our books", "statements", "before clearing", "awaited", "booked later", "unexplained"):
+        table.add_column(column, justify="right")
+    for one in found.tie_outs:
+        colour = "red" if one.unexplained else "green"
+        table.add_row(
+            one.provider, one.currency, f"{one.ours:,}", f"{one.theirs:,}", f"{one.opening:,}",
+            f"{one.awaited:,} ({one.awaited_count})", f"{one.booked_later:,} ({one.booked_later_count})",
+            f"[{colour}]{one.unexplained:,}[/]",
+        )  # fmt: skip
+    out.print(table)
+    for reason in found.reasons:
+        out.print(f"[red]{escape(reason)}[/]")
 
 
 def _show(found: DayBalance) -> None:

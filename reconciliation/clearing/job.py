@@ -23,6 +23,7 @@ from runtime.postgres import POSTGRES_ERRORS
 from storage import job_runs
 from storage.clearing.compare import first_movement
 from storage.clearing.discrepancies import awaits_answers
+from storage.clearing.posting import is_unposted
 from storage.job_runs import JobRun
 from storage.processes.leases import is_understood
 from storage.processes.locks import Lock, writing
@@ -132,12 +133,18 @@ class ClearingJob:
         self._tries[name] = tries + 1, time.monotonic() + pause * 60
 
     async def _check_open(self, connection: AsyncConnection, name: str) -> None:
-        """After payments were told: whatever agrees now closes at once, not with the next statement."""
+        """After payments were told, or a person decided: whatever agrees now closes and is posted at once, not with the
+        next statement."""
         async with connection.begin():
             last = next(iter(await job_runs.latest(connection, job_name(name))), None)
-            if last is None or not await awaits_answers(connection, name, last.business_date):
+            began = await job_runs.first_date(connection, job_name(name))
+            if last is None or not (
+                await awaits_answers(connection, name, last.business_date) or await is_unposted(connection, name)
+            ):
                 return
-        run = ClearingRun(connection, self._publisher, self._providers[name], name, last.business_date, now=self._now)
+        run = ClearingRun(
+            connection, self._publisher, self._providers[name], name, last.business_date, now=self._now, began=began
+        )
         for discrepancy in await run.check_open():
             log.info("discrepancy", id=str(discrepancy.id), kind=discrepancy.kind, state=discrepancy.state)
 
@@ -157,9 +164,19 @@ async def clear_day(
     :class:`ClearingRun`."""
     async with step(connection):
         again = await _cleared_before(connection, name, day, provider.capabilities.settlement.reread)
+        began = await job_runs.first_date(connection, job_name(name))
         understood = all([await is_understood(connection, message.TYPE) for message in (RecordChargeback, UndoRefund)])
     ran = await ClearingRun(
-        connection, publisher, provider, name, day, now=now, again=again, understood=understood, on_progress=on_progress
+        connection,
+        publisher,
+        provider,
+        name,
+        day,
+        now=now,
+        again=again,
+        began=began,
+        understood=understood,
+        on_progress=on_progress,
     ).run(believe=believe)
     async with step(connection):
         await _settle(connection, ran)

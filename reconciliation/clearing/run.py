@@ -19,10 +19,11 @@ from billing.payments.statement import line_operation_id
 from billing.reasons import http_reason
 from billing.vocabulary import OperationType
 from providers.base import Provider
+from providers.settlement import Settlement
 from providers.statements import StatementUnavailable
 from reconciliation.clearing.reading import read_statement, step
 from runtime.kafka.publisher import OutboundMessage, Publisher, outbound
-from storage.clearing import discrepancies, lines
+from storage.clearing import discrepancies, lines, totals
 from storage.clearing.compare import (
     PAGE,
     LooseLine,
@@ -36,6 +37,8 @@ from storage.clearing.compare import (
 )
 from storage.clearing.discrepancies import Discrepancy, Finding
 from storage.clearing.lines import ChargebackLine, Taken
+from storage.clearing.posting import PAGE as POSTED_PAGE
+from storage.clearing.posting import post_discrepancies, post_statement
 from storage.clearing.staging import forget, is_whole
 
 log = structlog.get_logger(__name__)
@@ -87,9 +90,20 @@ class Ran(msgspec.Struct, frozen=True):
     asked: int = 0
 
 
+def window_of(provider: str, settlement: Settlement, day: date, began: date | None) -> Window:
+    """What a comparison of a business day looks at: the days on which a line of it may come late, or change. ``began``: the
+    first day that was ever cleared: what was booked before is in no statement that is read; ``None``: since ever."""
+    first = day - timedelta(days=max(settlement.reread, settlement.late, settlement.late_refunds))
+    if began is not None:
+        first = max(first, began)
+    end = settlement.business_day(day)[1]
+    return Window(provider, first, day, settlement.business_day(first)[0], end, end)
+
+
 class ClearingRun:
     """The run of a business day at one provider, by the connection that holds its lock. ``name``: of the provider.
-    ``again``: earlier days, whose statements are read again.
+    ``again``: earlier days, whose statements are read again. ``began``: as in
+    :func:`window_of`.
     ``understood``: whether every worker knows the messages of clearing; without, only what the
     last release knows is sent, the rest by a later run."""
 
@@ -103,6 +117,7 @@ class ClearingRun:
         *,
         now: Callable[[], datetime],
         again: Sequence[date] = (),
+        began: date | None = None,
         understood: bool = True,
         on_progress: OnProgress = no_progress,
     ) -> None:
@@ -117,12 +132,13 @@ class ClearingRun:
         self._on_progress = on_progress
         self._settlement = settlement = provider.capabilities.settlement
         self._start, self._end = settlement.business_day(day)
-        first = min([day - timedelta(days=max(settlement.reread, settlement.late, settlement.late_refunds)), *again])
         known = now() - SETTLING
+        window = window_of(name, settlement, day, began)
+        first = min(window.first, *again) if again else window.first
         self._window = Window(name, first, day, settlement.business_day(first)[0], min(self._end, known), known)
 
     async def run(self, *, believe: bool = False) -> Ran:
-        """Read, join, compare, record, tell the payments. ``believe``: a person has looked at a statement that was
+        """Read, join, compare, record, tell the payments, post. ``believe``: a person has looked at a statement that was
         doubted."""
         reason = None
         try:
@@ -150,6 +166,7 @@ class ClearingRun:
             )
         found += await self._record([self._of_day(None)])
         asked = await self._publish_chargebacks() + await self.ask()
+        await self._post([day for day in (*self._again, self._day) if day not in unread])
         return msgspec.structs.replace(ran, found=_by_kind(found), asked=asked)
 
     async def check_open(self) -> list[Discrepancy]:
@@ -157,7 +174,11 @@ class ClearingRun:
         async with step(self._connection):
             await lines.join(self._connection, self._name, self._window.first, self._day)
             now_known = msgspec.structs.replace(self._window, known=self._now())
-            return await self._compare(open_sides(self._connection, now_known), open_lines(self._connection, now_known))
+            changed = await self._compare(
+                open_sides(self._connection, now_known), open_lines(self._connection, now_known)
+            )
+        await self._post([])
+        return changed
 
     async def ask(self) -> int:
         """Tell the payments of open discrepancies what to ask or what is proven, once for a day; returns how many."""
@@ -180,6 +201,17 @@ class ClearingRun:
                 break
         return asked
 
+    async def _post(self, days: Sequence[date]) -> None:
+        """Bring the ledger up to the statements of these days and to all discrepancies."""
+        self._on_progress("posting", 0)
+        for day in days:
+            async with step(self._connection):
+                await post_statement(self._connection, self._name, day, self._now())
+        posted = POSTED_PAGE
+        while posted == POSTED_PAGE:
+            async with step(self._connection):
+                posted = await post_discrepancies(self._connection, self._name, self._now())
+
     async def _read(self, day: date) -> Taken:
         """Take a day's statement over. Raises :class:`StatementUnavailable`: what was read stays staged."""
         await read_statement(
@@ -188,6 +220,8 @@ class ClearingRun:
         async with step(self._connection):
             whole = await is_whole(self._connection, self._name, day)
             taken = await lines.take(self._connection, self._name, day) if whole else None
+            if taken is not None and any(msgspec.structs.astuple(taken)):
+                await totals.add_up(self._connection, self._name, day)
             await forget(self._connection, self._name, day)
         if taken is None:
             raise StatementUnavailable("lost: what was read is not staged any more")

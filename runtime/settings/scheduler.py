@@ -17,3 +17,5 @@ class SchedulerSettings(
     """Charges of subscriptions that are started per second and provider."""
     clearing_from: date | None = None
     """The first business day that is cleared, such as 2026-12-01; without it, that of the first payment."""
+    close_automatically: bool = True
+    """Whether a day of the books is closed as soon as clearing is through with it; without, by ``billing clearing close``."""

@@ -1,5 +1,6 @@
 """Closing a day: from then on Postgres refuses entries into it, and its record is a link of a chain of hashes."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -8,8 +9,10 @@ from sqlalchemy import Date, bindparam, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from billing.ledger.accounts import clearing
 from billing.ledger.closed_day import ClosedDay, canonical, chained
-from billing.ledger.trial_balance import trial_balance
+from billing.ledger.tie_out import TieOut
+from billing.ledger.trial_balance import closing_balances, trial_balance
 from runtime.postgres import sqlstate
 from storage.books.trial_balance import Link, last_closed, opening_balances, turnover
 
@@ -62,11 +65,15 @@ async def period(connection: AsyncConnection) -> Period:
     return Period(*(await connection.execute(_PERIOD)).one())
 
 
-async def close_day(connection: AsyncConnection, day: date, by: str, reason: str) -> Link:
+async def close_day(
+    connection: AsyncConnection, day: date, by: str, reason: str, tie_outs: Sequence[TieOut] = ()
+) -> Link:
     """Close the first open day, in the caller's READ COMMITTED transaction, which should end soon: payments that move
     money wait for it. Everything inserted before is part of the day, everything inserted later belongs to the next one.
+    ``tie_outs``: of the day, kept with it.
 
-    Raises :class:`CannotClose` for another day and for one that is not over, and
+    Raises :class:`CannotClose` for another day, for one that is not over, and where something was booked on the day since
+    ``tie_outs`` were made; and
     :class:`~billing.errors.InvariantBroken` where the books do not balance.
     """
     _require_closable(await period(connection), day)
@@ -91,7 +98,12 @@ async def close_day(connection: AsyncConnection, day: date, by: str, reason: str
         reason=reason,
         entries=entries,
         accounts=trial_balance(opening, moved),
+        tie_outs=tuple(tie_outs),
     )
+    balances = closing_balances(closed.accounts)
+    for one in tie_outs:
+        if balances.get((str(clearing(one.provider)), one.currency), 0) != one.ours:
+            raise CannotClose(f"{one.provider}: something was booked on {day} meanwhile; try again")
     previous = None if last is None else last.hash
     content = canonical(closed)
     link = Link(closed, chained(previous, content))

@@ -33,7 +33,12 @@ _TURNOVER = text(
 _CLOSED = text("SELECT accounting_date, content::text, hash FROM closed_days WHERE accounting_date = :day").bindparams(
     bindparam("day", type_=Date)
 )
-_LAST = text("SELECT accounting_date, content::text, hash FROM closed_days ORDER BY accounting_date DESC LIMIT 1")
+_LAST = text(
+    """
+    SELECT accounting_date, content::text, hash FROM closed_days WHERE accounting_date <= coalesce(:until, DATE 'infinity')
+    ORDER BY accounting_date DESC LIMIT 1
+    """
+).bindparams(bindparam("until", type_=Date))
 _decode: Final = msgspec.json.Decoder(ClosedDay).decode
 
 
@@ -50,9 +55,9 @@ async def closed_day(connection: AsyncConnection, day: date) -> Link | None:
     return None if row is None else Link(_decode(row[1]), row[2])
 
 
-async def last_closed(connection: AsyncConnection) -> Link | None:
-    """The record of the last day that was closed."""
-    row = (await connection.execute(_LAST)).one_or_none()
+async def last_closed(connection: AsyncConnection, until: date | None = None) -> Link | None:
+    """The record of the last day that was closed. ``until``: days after it do not count."""
+    row = (await connection.execute(_LAST, {"until": until})).one_or_none()
     return None if row is None else Link(_decode(row[1]), row[2])
 
 

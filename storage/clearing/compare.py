@@ -103,12 +103,14 @@ _OPEN_LOOSE = text(
 _TOTALS = text(
     """
     SELECT count(DISTINCT operation_id), coalesce(sum(amount), 0)::bigint FROM ledger_entries
-    WHERE account = :account AND posted_at >= :start AND posted_at < :until
+    WHERE account = :account AND posted_at >= :start AND posted_at < :until AND operation_id IS NOT NULL
     """
 )
 
 
-_FIRST = text("SELECT posted_at FROM ledger_entries WHERE account = :account ORDER BY posted_at LIMIT 1")
+_FIRST = text(
+    "SELECT posted_at FROM ledger_entries WHERE account = :account AND operation_id IS NOT NULL ORDER BY posted_at LIMIT 1"
+)
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -200,6 +202,6 @@ async def our_total(connection: AsyncConnection, window: Window, start: datetime
 
 
 async def first_movement(connection: AsyncConnection, provider: str) -> datetime | None:
-    """When money moved at the provider for the first time (UTC)."""
+    """When money of a payment moved at the provider for the first time (UTC)."""
     at: datetime | None = (await connection.execute(_FIRST, {"account": str(clearing(provider))})).scalar_one_or_none()
     return at

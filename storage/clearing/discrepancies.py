@@ -15,7 +15,7 @@ from storage.tables import DISCREPANCIES, columns
 _NAMESPACE: Final = UUID("3f0a5a50-6d0e-4b3e-9a53-0e6d2a1c7b11")
 PAGE: Final = 2_000
 
-_COLUMNS: Final = columns(DISCREPANCIES)
+_COLUMNS: Final = columns(DISCREPANCIES, without=("posted_version",))
 _KNOWN = text(f"SELECT {_COLUMNS} FROM discrepancies WHERE id = ANY(:ids) FOR UPDATE").bindparams(  # noqa: S608
     bindparam("ids", type_=ARRAY(Uuid))
 )
@@ -64,7 +64,7 @@ _SAVE = text(
     INSERT INTO discrepancies ({_COLUMNS})
     SELECT {_COLUMNS} FROM json_populate_recordset(NULL::discrepancies, CAST(:rows AS json))
     ON CONFLICT (id) DO UPDATE SET
-    {", ".join(f"{c.name} = EXCLUDED.{c.name}" for c in DISCREPANCIES.columns if c.name not in ("id", "provider", "subject", "opened_at"))}
+    {", ".join(f"{c.name} = EXCLUDED.{c.name}" for c in DISCREPANCIES.columns if c.name not in ("id", "provider", "subject", "opened_at", "posted_version"))}
     WHERE discrepancies.version = EXCLUDED.version - 1
     """  # noqa: S608
 )

@@ -12,10 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.testing import CliRunner
 
 from cli import output
+from cli.clearing import books as cli_books
 from cli.clearing.app import app
+from providers.registry import PLUGINS
 from runtime.settings import Settings
 from tests.conftest import Stack
-from tests.support.ledger import DAY, books_begin, post
+from tests.support.clearing import Cleared
+from tests.support.factories import PROVIDER
+from tests.support.ledger import DAY, NOON, books_begin, post
 
 WHO = ("--by", "olga", "--reason", "all explained")
 NEXT = DAY + timedelta(days=1)
@@ -26,6 +30,8 @@ async def books(database: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> Async
     """Books that begin on ``DAY``, with one posting."""
     settings = Settings(postgres_url=database.url.set(drivername="postgresql").render_as_string(hide_password=False))
     monkeypatch.setattr(output, "settings_of_running_stack", lambda: settings)
+    known = {name: plugin.capabilities.settlement for name, plugin in PLUGINS.items()}
+    monkeypatch.setattr(cli_books, "settlements", lambda: known)
     await books_begin(database)
     async with database.begin() as connection:
         await post(connection, 300)
@@ -105,3 +111,19 @@ async def test_closing_needs_a_name_and_a_reason(books: AsyncEngine) -> None:
 def test_a_day_that_is_not_over_is_not_closed(running: Stack) -> None:
     done = running.billing("clearing", "close", *WHO)
     assert (done.returncode, "is not over" in done.stderr) == (1, True)
+
+
+async def test_a_day_that_clearing_is_not_through_with_is_closed_by_force_only(books: AsyncEngine) -> None:
+    world = Cleared(books)
+    await world.paid(at=NOON)
+    open_day = await said("tie-out", "--json")
+    assert open_day.exit_code == 1
+    shown = json.loads(open_day.stdout)
+    assert shown["reasons"][0] == f"{PROVIDER}: the statement of {DAY} is not cleared"
+    refused = await said("close", *WHO)
+    assert (refused.exit_code, "is not explained" in refused.output) == (1, True)
+    closed = await told("close", "--force", *WHO)
+    assert closed["accounting_date"] == str(DAY)
+    async with books.connect() as connection:
+        rows = await connection.execute(text("SELECT details FROM operator_actions ORDER BY id DESC LIMIT 1"))
+        assert rows.scalar_one()["unexplained"] == shown["reasons"]

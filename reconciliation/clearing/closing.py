@@ -1,0 +1,134 @@
+"""Closing days of the books once clearing is through with them: every statement compared, every balance explained."""
+
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from billing.errors import InvariantBroken
+from billing.ledger.tie_out import TieOut
+from providers.settlement import Settlement
+from reconciliation.clearing.job import job_name
+from reconciliation.clearing.run import window_of
+from reconciliation.metrics import Metrics
+from storage import job_runs
+from storage.books.closing import CannotClose, Period, close_day, period
+from storage.clearing.compare import first_movement
+from storage.clearing.posting import is_unposted
+from storage.clearing.tie_out import tie_outs
+
+log = structlog.get_logger(__name__)
+
+#: The job whose runs say why a day is not closed yet.
+JOB: Final = "closing"
+ACTOR: Final = "system:clearing"
+REASON: Final = "every statement is cleared, every balance explained"
+#: How long after its end a day is closed at the earliest: callbacks and workers that are late still book on it.
+CLOSE_AFTER: Final = timedelta(hours=3)
+#: Days that one look closes.
+DAYS_AT_ONCE: Final = 3
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """Whether clearing is through with a day of the books. ``reasons``: why it is not, in words; none when it is."""
+
+    day: date
+    reasons: tuple[str, ...]
+    tie_outs: tuple[TieOut, ...]
+
+
+async def readiness(
+    connection: AsyncConnection, settlements: Mapping[str, Settlement], day: date, zone: str, since: date | None = None
+) -> Readiness:
+    """Whether ``day``, by the dates of ``zone``, can be closed. ``settlements``: of all providers, by name. ``since``: the
+    first business day that is cleared; ``None``: that of the first movement."""
+    reasons: list[str] = []
+    found: list[TieOut] = []
+    for name, settlement in sorted(settlements.items()):
+        began = await job_runs.first_date(connection, job_name(name))
+        if began is None:
+            moved = await first_movement(connection, name)
+            began = None if moved is None else max(filter(None, (settlement.day_of(moved), since)))
+        if began is None or began > day:
+            continue
+        reasons += [
+            f"{name}: the statement of {business_day} is not cleared"
+            for business_day in _overlapping(settlement, day, zone)
+            if business_day >= began and not await _is_cleared(connection, name, business_day)
+        ]
+        if await is_unposted(connection, name):
+            reasons.append(f"{name}: discrepancies have changed and are not posted yet")
+        window = window_of(name, settlement, day, began)
+        for one in await tie_outs(connection, window, settlement.business_day(began)[0]):
+            found.append(one)
+            if one.unexplained:
+                reasons.append(f"{name}: {one.unexplained} {one.currency} in minor units are not explained")
+    return Readiness(day, tuple(reasons), tuple(found))
+
+
+def _overlapping(settlement: Settlement, day: date, zone: str) -> list[date]:
+    """The business days that a day of the books has a part of."""
+    start = datetime.combine(day, time(), ZoneInfo(zone))
+    end = datetime.combine(day + timedelta(days=1), time(), ZoneInfo(zone))
+    first, last = settlement.day_of(start), settlement.day_of(end - timedelta(microseconds=1))
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+async def _is_cleared(connection: AsyncConnection, provider: str, day: date) -> bool:
+    return any(run.finished_at is not None for run in await job_runs.of_date(connection, job_name(provider), day))
+
+
+class ClosingJob:
+    """Closes days of the books, the oldest first. ``settlements``: of all providers, by name."""
+
+    def __init__(
+        self, engine: AsyncEngine, settlements: Mapping[str, Settlement], metrics: Metrics, *, since: date | None = None
+    ) -> None:
+        self._engine = engine
+        self._settlements = settlements
+        self._metrics = metrics
+        self._since = since
+
+    async def look(self) -> list[date]:
+        """Close the days that can be closed; returns them. Why one cannot is noted in its row of ``job_runs``."""
+        closed: list[date] = []
+        while len(closed) < DAYS_AT_ONCE:
+            async with self._engine.begin() as connection:
+                books = await period(connection)
+                if books.now < _end(books) + CLOSE_AFTER:
+                    break
+                day = books.first_open
+                found = await readiness(connection, self._settlements, day, books.zone, self._since)
+                await job_runs.open_runs(connection, JOB, [day])
+                await job_runs.record(connection, JOB, day, msgspec.to_builtins(found))
+            self._metrics.tied_out(found.tie_outs)
+            if found.reasons:
+                log.warning("the day stays open", day=str(day), reasons=found.reasons)
+                break
+            if not await self._close(found):
+                break
+            closed.append(day)
+        return closed
+
+    async def _close(self, found: Readiness) -> bool:
+        try:
+            async with self._engine.begin() as connection:
+                link = await close_day(connection, found.day, ACTOR, REASON, found.tie_outs)
+                await job_runs.finish_date(connection, JOB, found.day, msgspec.to_builtins(found))
+        except CannotClose as error:
+            log.warning("the day stays open", day=str(found.day), reasons=[str(error)])
+            return False
+        except InvariantBroken:
+            log.exception("the day stays open: the books do not balance", day=str(found.day))
+            return False
+        log.info("day closed", day=str(found.day), entries=link.day.entries, hash=link.hash.hex())
+        return True
+
+
+def _end(books: Period) -> datetime:
+    """The end of the first open day."""
+    return datetime.combine(books.first_open + timedelta(days=1), time(), ZoneInfo(books.zone))
