@@ -17,6 +17,11 @@ FILL = f"""
     ON CONFLICT DO NOTHING
 """  # noqa: S608
 
+INDEXES = {
+    "discrepancies_unposted": "discrepancies (provider) WHERE posted_version IS DISTINCT FROM version",
+    "ledger_entries_cause": "ledger_entries (cause_id, cause_kind) WHERE source = 'clearing'",
+}
+
 
 def upgrade() -> None:
     op.execute(
@@ -39,16 +44,11 @@ def upgrade() -> None:
     )
     op.execute(FILL)
     op.execute("ALTER TABLE discrepancies ADD COLUMN IF NOT EXISTS posted_version integer")
-    op.execute(
-        "CREATE INDEX IF NOT EXISTS discrepancies_unposted ON discrepancies (provider)"
-        " WHERE posted_version IS DISTINCT FROM version"
-    )
     with op.get_context().autocommit_block():
         op.execute("SET lock_timeout = 0")  # a build waits for older transactions, and blocks no write meanwhile
-        op.execute("DROP INDEX CONCURRENTLY IF EXISTS ledger_entries_cause")  # an invalid one, left by a failed build
-        op.execute(
-            "CREATE INDEX CONCURRENTLY ledger_entries_cause ON ledger_entries (cause_id, cause_kind) WHERE source = 'clearing'"
-        )
+        for name, index in INDEXES.items():
+            op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")  # an invalid one, left by a failed build
+            op.execute(f"CREATE INDEX CONCURRENTLY {name} ON {index}")
         op.execute("SET lock_timeout = '2s'")
 
 
