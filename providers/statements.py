@@ -74,6 +74,11 @@ class StatementLine(msgspec.Struct, frozen=True, kw_only=True):
         if self.at.tzinfo is None:
             raise ValueError("a line's time needs its zone")
 
+    @property
+    def balance(self) -> int:
+        """By how much what the provider holds for us changed, minor units of the settlement currency."""
+        return (self.amount if self.settled is None else self.settled) - (self.fee or 0)
+
 
 class Part(msgspec.Struct, frozen=True):
     """A part of a day's statement that is read by itself. ``list``: of the provider's; ``filters``: what of it."""

@@ -42,6 +42,8 @@ class Kind(StrEnum):
     """Our movement agreed, and was reversed here since."""
     UNCLASSIFIED_LINE = "unclassified_line"
     """A line of a type that we do not know."""
+    PAYOUT_DIFFERS = "payout_differs"
+    """A payout is not the sum of what the provider says that it consists of."""
     STATEMENT_MISSING = "statement_missing"
     """There is no statement of a day, long after it ended."""
     STATEMENT_SUSPECT = "statement_suspect"
@@ -111,7 +113,13 @@ class Resolution(StrEnum):
 FINAL_RESOLUTIONS: Final = frozenset({Resolution.WRITTEN_OFF, Resolution.ACCEPTED})
 #: Kinds that may be accepted.
 ACCEPTABLE: Final = frozenset(
-    {Kind.UNCLASSIFIED_LINE, Kind.LINE_CHANGED, Kind.STATEMENT_MISSING, Kind.STATEMENT_SUSPECT}
+    {
+        Kind.UNCLASSIFIED_LINE,
+        Kind.LINE_CHANGED,
+        Kind.PAYOUT_DIFFERS,
+        Kind.STATEMENT_MISSING,
+        Kind.STATEMENT_SUSPECT,
+    }
 )
 
 TRANSITIONS: Final[Mapping[tuple[State | None, Event], State]] = MappingProxyType(
@@ -187,6 +195,7 @@ HANDLING: Final[Mapping[Kind, Handling]] = MappingProxyType(
         Kind.LINE_WITHDRAWN: _handling(Severity.CRITICAL, asks=3),
         Kind.MOVEMENT_REVERSED: _handling(Severity.HIGH),
         Kind.UNCLASSIFIED_LINE: _handling(Severity.MEDIUM),
+        Kind.PAYOUT_DIFFERS: _handling(Severity.HIGH),
         Kind.STATEMENT_MISSING: _handling(Severity.HIGH),
         Kind.STATEMENT_SUSPECT: _handling(Severity.CRITICAL),
     }

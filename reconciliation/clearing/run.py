@@ -21,6 +21,7 @@ from billing.vocabulary import OperationType
 from providers.base import Provider
 from providers.settlement import Settlement
 from providers.statements import StatementUnavailable
+from reconciliation.clearing.payouts import check_payouts
 from reconciliation.clearing.reading import read_statement, step
 from runtime.kafka.publisher import OutboundMessage, Publisher, outbound
 from storage.clearing import discrepancies, lines, totals
@@ -164,9 +165,12 @@ class ClearingRun:
             found = await self._compare(
                 differences(self._connection, self._window), loose_lines(self._connection, self._window)
             )
-        found += await self._record([self._of_day(None)])
+        read = [day for day in (*self._again, self._day) if day not in unread]
+        async with step(self._connection):
+            payouts = await lines.payouts(self._connection, self._name, read)
+        found += await self._record([self._of_day(None), *await check_payouts(self._provider, self._name, payouts)])
         asked = await self._publish_chargebacks() + await self.ask()
-        await self._post([day for day in (*self._again, self._day) if day not in unread])
+        await self._post(read)
         return msgspec.structs.replace(ran, found=_by_kind(found), asked=asked)
 
     async def check_open(self) -> list[Discrepancy]:

@@ -5,12 +5,13 @@ before, the order's name where it leaves one candidate. Never by customer or dat
 one payment.
 """
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
+from sqlalchemy import ARRAY, Date, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.clearing.naming import PAYMENT_LINES
@@ -151,6 +152,15 @@ _BOOK_CHARGEBACK = text(
     WHERE provider = :provider AND business_date = :day AND line_ref = :line_ref AND occurrence = :occurrence
     """
 )
+_PAYOUTS = text(
+    """
+    SELECT business_date, payout_ref, coalesce(settled, amount), trim(coalesce(settlement_currency, currency))
+    FROM statement_lines
+    WHERE provider = :provider AND business_date = ANY(:days) AND kind = 'payout' AND withdrawn_at IS NULL
+      AND payout_ref IS NOT NULL
+    ORDER BY business_date, payout_ref
+    """
+).bindparams(bindparam("days", type_=ARRAY(Date)))
 _COUNTS = text(
     """
     SELECT count(*), count(*) FILTER (WHERE operation_id IS NULL AND kind = ANY(:kinds)) FROM statement_lines
@@ -165,6 +175,15 @@ class Taken(msgspec.Struct, frozen=True):
     new: int
     changed: int
     withdrawn: int
+
+
+class Payout(msgspec.Struct, frozen=True):
+    """A payout. ``amount``: signed minor units: negative where the provider paid out to us."""
+
+    day: date
+    payout_ref: str
+    amount: int
+    currency: str
 
 
 class ChargebackLine(msgspec.Struct, frozen=True):
@@ -211,6 +230,12 @@ async def unbooked_chargebacks(
     """The lines of disputes that their payment has not booked yet."""
     window = {"provider": provider, "first": first, "day": day}
     return [ChargebackLine(*row) for row in await connection.execute(_UNBOOKED, window)]
+
+
+async def payouts(connection: AsyncConnection, provider: str, days: Sequence[date]) -> list[Payout]:
+    """The payouts of these business days."""
+    rows = await connection.execute(_PAYOUTS, {"provider": provider, "days": list(days)})
+    return [Payout(*row) for row in rows]
 
 
 async def counts(connection: AsyncConnection, provider: str, day: date) -> tuple[int, int]:

@@ -34,6 +34,9 @@ class Statement:
         self.breaks_after: int | None = None
         self.pages_read: list[str | None] = []
 
+    def payout(self, payout_ref: str, day: date) -> Part | None:
+        return None
+
     def parts(self, day: date) -> Sequence[Part]:
         return [Part(day, "movements")]
 

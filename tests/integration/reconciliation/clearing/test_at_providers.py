@@ -130,6 +130,16 @@ async def test_a_chargeback_has_its_name_where_the_statement_has_it(world: AtPro
     assert [type(m).__name__ for m in sent(world.kafka)] == (["RecordChargeback"] if known else [])
 
 
+async def test_a_payout_that_is_too_short_has_its_name_where_its_parts_are_listed(world: AtProvider) -> None:
+    await sold(world)
+    await world.provider.tell("faults", fault="payout_short", count=1)
+    made = await world.provider.ask("POST", f"/_sandbox/payouts/{world.provider.adapter.name}")
+    assert made["payout"] is not None
+    listed = world.provider.adapter.payout("any", world.day) is not None
+    assert (await world.run()).found == ({Kind.PAYOUT_DIFFERS: 1} if listed else {})
+    assert (await world.run()).found == {}, "a second run changes nothing"
+
+
 async def test_a_line_that_comes_with_the_next_day_closes_what_was_late(world: AtProvider) -> None:
     await sold(world)
     await world.provider.tell("faults", fault="register_late", count=1)
