@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
-from sqlalchemy.exc import DBAPIError
+
+from runtime.postgres import POSTGRES_ERRORS
 
 log = structlog.get_logger(__name__)
 
@@ -16,5 +17,5 @@ async def run_periodically(every_s: float, work: Callable[[], Awaitable[object]]
         await asyncio.sleep(every_s)
         try:
             await work()
-        except (DBAPIError, OSError, TimeoutError) as error:
+        except POSTGRES_ERRORS as error:
             log.warning(failure, error=repr(error))

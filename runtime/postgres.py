@@ -8,12 +8,14 @@ from typing import Any, Final
 from sqlalchemy import event
 from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from runtime.settings import PostgresSettings
 
-#: What a statement raises while Postgres does not answer, among other things.
-POSTGRES_ERRORS: Final = (DBAPIError, OSError, TimeoutError)
+#: What a statement raises while Postgres does not answer, among other things: also that no connection of the pool gets
+#: free in time.
+POSTGRES_ERRORS: Final = (DBAPIError, OSError, TimeoutError, PoolTimeoutError)
 #: A process needs few connections: one per agent that writes, some for reads.
 POOL_SIZE = 5
 #: Seconds before a statement or a connection attempt is given up, so that an outage of Postgres is noticed.

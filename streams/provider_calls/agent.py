@@ -15,7 +15,6 @@ from types import MappingProxyType
 from typing import Final
 
 import structlog
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.errors import BillingError, InvalidMessage, UnknownMessageType
@@ -138,7 +137,7 @@ class ProviderAgent:
         except LostPartition as error:
             if marks is self._marks:
                 self._exit_process(str(error))
-        except (DBAPIError, OSError, TimeoutError) as error:
+        except POSTGRES_ERRORS as error:
             log.warning("postgres is unavailable, the position is late", consumer=self._consumer, error=repr(error))
         else:
             marks.store(moves)
