@@ -7,7 +7,7 @@ its callbacks into observations. It holds no payment state and touches no storag
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import date, timedelta
-from typing import ClassVar
+from typing import ClassVar, Final
 from uuid import UUID
 
 import msgspec
@@ -18,6 +18,15 @@ from billing.vocabulary import Action, CaptureMode, Outcome
 from providers.reading import check_texts
 from providers.settlement import Settlement
 from providers.statements import Part, StatementLine, StatementPage, StatementUnavailable
+
+#: An inquiry has the deadlines of so many calls: it moves no money, and a search of many pages takes long while the
+#: provider fails some of them. Less than the time after which it is asked again.
+_OF_AN_INQUIRY: Final = 3
+
+
+def deadline_s(action: Action, timeout_s: float) -> float:
+    """How long the calls of an action may take together, seconds. ``timeout_s``: of one call."""
+    return timeout_s * (_OF_AN_INQUIRY if action is Action.INQUIRE else 1)
 
 
 class CallResult(msgspec.Struct, frozen=True):

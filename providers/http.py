@@ -16,7 +16,7 @@ from billing.messages import ProviderRequest
 from billing.reasons import Reason, http_reason
 from billing.vocabulary import Outcome
 from providers import exchanges
-from providers.base import CallResult, Provider, Unsupported
+from providers.base import CallResult, Provider, Unsupported, deadline_s
 from providers.exchanges import Exchange
 from providers.reading import AnswerTooLong, check_texts, read_answer, read_json
 from runtime.retry import Retry
@@ -53,7 +53,7 @@ log = structlog.get_logger(__name__)
 
 
 class CallLimits(NamedTuple):
-    """Bounds of a provider's calls. ``timeout_s``: deadline of one operation's calls, seconds; ``connections``: open at
+    """Bounds of a provider's calls. ``timeout_s``: deadline of one call, and of one operation's calls, seconds; ``connections``: open at
     once, per process."""
 
     timeout_s: float
@@ -269,13 +269,13 @@ class HttpProvider(Provider):
         await self._client.close()
 
     async def perform(self, request: ProviderRequest) -> CallResult:
-        """See :meth:`Provider.perform`. One deadline for all calls that a request takes. A request that is refused
-        before it is sent is not logged."""
+        """See :meth:`Provider.perform`. One deadline for all calls that a request takes; it is longer for an inquiry, which
+        may have to search. A request that is refused before it is sent is not logged."""
         if (refusal := self.capabilities.request_refusal(request)) is not None:
             return CallResult(Outcome.DECLINED, reason=refusal)
         recorded = exchanges.record()
         try:
-            async with asyncio.timeout(self._limits.timeout_s):
+            async with asyncio.timeout(deadline_s(request.action, self._limits.timeout_s)):
                 result = await self._perform(request)
             check_texts(result)
         except Unsupported as unsupported:

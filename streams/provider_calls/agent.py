@@ -22,7 +22,7 @@ from billing.messages import Envelope, ProviderRequest, ProviderResult, decode_e
 from billing.messages.topics import INBOX, REQUEST_TOPICS
 from billing.reasons import Reason
 from billing.vocabulary import Action, Lane, Outcome
-from providers.base import CallResult, Provider
+from providers.base import CallResult, Provider, deadline_s
 from runtime.kafka.dead_letters import DeadLetterWriter
 from runtime.kafka.publisher import OutboundMessage, Publisher, outbound
 from runtime.kafka.record import Incoming
@@ -84,7 +84,7 @@ class ProviderAgent:
         self._consumer = CONSUMERS[lane]
         self._topic = REQUEST_TOPICS[lane].name
         self._exit_process = exit_process
-        self._deadline_s = timeout_s + GRACE_S
+        self._timeout_s = timeout_s
         self._now = now
         self._places = places
         self._waiting = dict.fromkeys(providers, 0)
@@ -145,7 +145,7 @@ class ProviderAgent:
     async def finish(self) -> None:
         """Let the calls in progress end, then write the position."""
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._deadline_s)
+            await asyncio.wait(self._tasks, timeout=self._timeout_s + GRACE_S)
         await self.store_position()
 
     async def _handle(self, incoming: Incoming, marks: Watermarks) -> None:
@@ -199,7 +199,7 @@ class ProviderAgent:
 
     async def _perform(self, name: str, request: ProviderRequest) -> CallResult:
         try:
-            async with asyncio.timeout(self._deadline_s):
+            async with asyncio.timeout(deadline_s(request.action, self._timeout_s) + GRACE_S):
                 return await self._providers[name].perform(request)
         except TimeoutError:
             return CallResult(Outcome.UNKNOWN, reason=Reason.DEADLINE)
