@@ -11,6 +11,14 @@ MOSCOW: Final = "Europe/Moscow"
 _DAY: Final = timedelta(days=1)
 
 
+class Tariff(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a provider keeps of a charge by contract, tax included: ``basis_points``, hundredths of a percent of it, and
+    ``fixed`` minor units. How it rounds is its own affair: one minor unit more or less is no difference."""
+
+    basis_points: int
+    fixed: int = 0
+
+
 class Settlement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A provider's business day and statement.
 
@@ -20,6 +28,7 @@ class Settlement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     one, because rows are added or changed late. ``late``, ``late_refunds``: the days that a charge, or a refund, may
     come later than we booked it before it is missing. ``refunds_dated_by``: ``creation`` where the statement shows a
     refund on the day it was asked for, so that one that succeeds later is read singly (:meth:`Provider.refund`).
+    ``tariffs``: method, ``*`` for every other → what the contract says; without, fees are booked and not checked.
     ``calls_per_s``: calls a second that reading may make, for this process; calls for payments have the rest of what the
     provider allows.
     """
@@ -34,6 +43,7 @@ class Settlement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cut_off: time = time()
     refunds_dated_by: Literal["success", "creation"] = "success"
     calls_per_s: float = 5.0
+    tariffs: dict[str, Tariff] = {}
 
     def __post_init__(self) -> None:
         try:

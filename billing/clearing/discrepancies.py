@@ -42,6 +42,8 @@ class Kind(StrEnum):
     """Our movement agreed, and was reversed here since."""
     UNCLASSIFIED_LINE = "unclassified_line"
     """A line of a type that we do not know."""
+    FEE_DIFFERS = "fee_differs"
+    """A provider kept another fee than the contract says."""
     PAYOUT_DIFFERS = "payout_differs"
     """A payout is not the sum of what the provider says that it consists of."""
     STATEMENT_MISSING = "statement_missing"
@@ -116,6 +118,7 @@ ACCEPTABLE: Final = frozenset(
     {
         Kind.UNCLASSIFIED_LINE,
         Kind.LINE_CHANGED,
+        Kind.FEE_DIFFERS,
         Kind.PAYOUT_DIFFERS,
         Kind.STATEMENT_MISSING,
         Kind.STATEMENT_SUSPECT,
@@ -195,6 +198,7 @@ HANDLING: Final[Mapping[Kind, Handling]] = MappingProxyType(
         Kind.LINE_WITHDRAWN: _handling(Severity.CRITICAL, asks=3),
         Kind.MOVEMENT_REVERSED: _handling(Severity.HIGH),
         Kind.UNCLASSIFIED_LINE: _handling(Severity.MEDIUM),
+        Kind.FEE_DIFFERS: _handling(Severity.MEDIUM),
         Kind.PAYOUT_DIFFERS: _handling(Severity.HIGH),
         Kind.STATEMENT_MISSING: _handling(Severity.HIGH),
         Kind.STATEMENT_SUSPECT: _handling(Severity.CRITICAL),

@@ -4,6 +4,7 @@ import asyncio
 import time
 from datetime import UTC, datetime
 from typing import Final, Self
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -16,6 +17,8 @@ from streams.payments.follow_ups import follow_up_message
 #: Open operations without news for this long are queried now.
 QUIET_S: Final = 5.0
 POLL_S: Final = 1.0
+#: A follow-up that was sent is not sent again before this, seconds: the inbox may lag, and would never catch up.
+RESEND_AFTER_S: Final = 60.0
 #: If no operation ends for this long, the rest never will.
 SETTLE_S: Final = 600.0
 
@@ -54,11 +57,14 @@ class EarlyFollowUps:
             await asyncio.sleep(POLL_S)
 
     async def _send(self) -> None:
-        publisher = Publisher(self._producer)
+        publisher, sent = Publisher(self._producer), dict[tuple[UUID, int], float]()
         while True:
             await asyncio.sleep(QUIET_S)
             async with self._engine.connect() as connection:
                 found = await sql.open_operations(connection, self._storm, QUIET_S)
-            quiet = [(payment, operation, chases) for payment, operation, chases, is_quiet in found if is_quiet]
+            now = time.monotonic()
+            sent = {key: at for key, at in sent.items() if now - at < RESEND_AFTER_S}
+            quiet = [row[:3] for row in found if row[3] and row[1:3] not in sent]
+            sent |= {row[1:3]: now for row in quiet}
             await publisher.publish([follow_up_message(*row, datetime.now(UTC)) for row in quiet])
             self.sent += len(quiet)

@@ -37,6 +37,7 @@ from storage.clearing.compare import (
     our_total,
 )
 from storage.clearing.discrepancies import Discrepancy, Finding
+from storage.clearing.fees import Fee, fees_apart
 from storage.clearing.lines import ChargebackLine, Taken
 from storage.clearing.posting import PAGE as POSTED_PAGE
 from storage.clearing.posting import post_discrepancies, post_statement
@@ -168,7 +169,11 @@ class ClearingRun:
         read = [day for day in (*self._again, self._day) if day not in unread]
         async with step(self._connection):
             payouts = await lines.payouts(self._connection, self._name, read)
-        found += await self._record([self._of_day(None), *await check_payouts(self._provider, self._name, payouts)])
+            tariffs = {method: msgspec.structs.astuple(t) for method, t in self._settlement.tariffs.items()}
+            fees = await fees_apart(self._connection, self._name, read, tariffs)
+        found += await self._record(
+            [self._of_day(None), *map(_of_fee, fees), *await check_payouts(self._provider, self._name, payouts)]
+        )
         asked = await self._publish_chargebacks() + await self.ask()
         await self._post(read)
         return msgspec.structs.replace(ran, found=_by_kind(found), asked=asked)
@@ -354,6 +359,15 @@ def _of_line(line: LooseLine) -> Finding:
         theirs=line.amount,
         detail={"day": str(line.day), "line": line.line_ref, "occurrence": line.occurrence, "kind": line.kind}
         | {name: value for name, value in told.items() if value is not None},
+    )
+
+
+def _of_fee(fee: Fee) -> Finding:
+    return Finding(
+        subject=f"fee:{fee.day}:{fee.line_ref}#{fee.occurrence}",
+        kind=Kind.FEE_DIFFERS if fee.differs else None,
+        payment_id=fee.payment_id,
+        detail={"line": fee.line_ref, "currency": fee.currency, "fee": fee.fee, "by_contract": fee.expected},
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from billing.clearing.discrepancies import Event, Resolution
 from billing.ledger.tie_out import TieOut
+from providers.settlement import Tariff
 from providers.statements import LineKind
 from reconciliation.clearing import closing
 from reconciliation.clearing.closing import ACTOR, ClosingJob, readiness
@@ -136,6 +137,33 @@ async def test_what_nobody_can_explain_is_in_suspense_row_by_row_until_it_agrees
     await world.run()
     assert await held(world) == {}
     assert (await tied(world)).unexplained == 0
+
+
+async def test_a_fee_that_is_not_the_contracts_has_its_name_until_it_is_mended(
+    world: Cleared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tariffs = {"*": Tariff(basis_points=280), "sbp": Tariff(basis_points=40, fixed=100)}
+    capabilities = msgspec.structs.replace(
+        world.statement.capabilities, settlement=msgspec.structs.replace(SETTLEMENT, tariffs=tariffs)
+    )
+    monkeypatch.setattr(world.statement, "capabilities", capabilities, raising=False)
+    usual, rounded, fast, wrong = await world.paid(4)
+    right = (usual.captured * 280 + 5000) // 10_000
+    world.has(
+        charge(usual, fee=right, method="card"), charge(rounded, fee=right - 1),
+        charge(fast, fee=(fast.captured * 40 + 5000) // 10_000 + 100, method="sbp"), charge(wrong, fee=right + 100),
+    )  # fmt: skip
+    await cleared(world)
+    assert await world.rows("SELECT kind, state, detail ->> 'by_contract', currency FROM discrepancies") == [
+        ("fee_differs", "PERSON", str(right), None)
+    ]
+    assert world.sent() == [], "a payment has nothing to do with it"
+    assert (await tied(world)).unexplained == 0
+    world.has(
+        *(charge(payment, fee=right) for payment in (usual, rounded, wrong)), charge(fast, fee=100, method="card")
+    )
+    await world.run()
+    assert sorted(await world.rows("SELECT state FROM discrepancies")) == [("CLOSED",), ("PERSON",)]
 
 
 async def test_what_is_written_off_is_an_adjustment(world: Cleared) -> None:
