@@ -93,6 +93,20 @@ async def test_a_stop_ends_the_run_after_its_page(world: RenewalWorld) -> None:
     assert (await job.run()).woken == len(world.wake_ups.sent) == 5
 
 
+async def test_a_run_ends_in_time_and_says_that_there_is_more(world: RenewalWorld) -> None:
+    await world.subscribed(12, FIVE_DAYS_OVER)
+    job = world.job(Bounds(per_s=None, unanswered=1_000_000, waiting=1_000_000, page=5))
+    publish = world.wake_ups.publish
+
+    async def slowly(outputs: Sequence[OutboundMessage]) -> None:
+        await publish(outputs)
+        await asyncio.sleep(0.6)
+
+    world.wake_ups.publish = slowly  # type: ignore[method-assign]
+    ran = await job.run(seconds=0.5)
+    assert (ran.outcome, ran.woken) == (Outcome.OUT_OF_TIME, 5)
+
+
 async def test_two_schedulers_at_once_charge_everybody_once(world: RenewalWorld) -> None:
     ids = await world.subscribed(CUSTOMERS, FIVE_DAYS_OVER)
     first, second = world.job(), world.job()
