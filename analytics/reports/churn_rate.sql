@@ -22,7 +22,7 @@ FROM
         month,
         sold_in AS currency,
         ifNull(toStartOfMonth(ended_on) = month AND ended_on <= {to:Date}, false) AS ended,
-        reason IN ('non_payment', 'no_method') AS involuntarily
+        reason IN ('non_payment', 'no_method', 'chargeback') AS involuntarily
     FROM
     (
         SELECT

@@ -16,7 +16,7 @@ class PaymentOutcome(SubscriptionMessage, frozen=True, omit_defaults=True):
     SUCCEEDED, FAILED; ``None`` where the payment was refused and does not exist (then ``payment_version`` is 0).
     ``reason``, ``kind``, ``help``: why it failed, whose reason that is and what helps (docs/reasons.md).
     ``retry_after_s``: how long the card network or the provider wants no further attempt, seconds; ``None``: not said.
-    ``amount``, ``captured``, ``refunded``: minor units of ``currency``. ``method_ref``: the provider's name of the method
+    ``amount``, ``captured``, ``refunded``, ``charged_back``: minor units of ``currency``. ``method_ref``: the provider's name of the method
     that the payment saved or charged; ``method_title``: its brand and last digits; ``method_expires``: its last month,
     as in ``2028-04``. ``at``: when the payment changed (UTC).
     """
@@ -44,3 +44,4 @@ class PaymentOutcome(SubscriptionMessage, frozen=True, omit_defaults=True):
     method_title: str | None
     method_expires: str | None
     at: datetime
+    charged_back: int = 0

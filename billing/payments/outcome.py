@@ -38,6 +38,7 @@ def outcome_of(payment: Payment) -> PaymentOutcome | None:
         method_title=payment.method_title,
         method_expires=payment.method_expires,
         at=payment.updated_at,
+        charged_back=payment.charged_back,
     )
 
 

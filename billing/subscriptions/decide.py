@@ -23,7 +23,7 @@ from billing.subscriptions.decision import Decision, refuse
 from billing.subscriptions.model import Subscription
 
 #: The version of these rules. Raise it with a change after which an old journal would be decided otherwise.
-RULES: Final = 1
+RULES: Final = 2
 
 
 def decide(subscription: Subscription | None, message: Message, now: datetime) -> Decision:

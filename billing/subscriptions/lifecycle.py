@@ -19,6 +19,7 @@ class Event(StrEnum):
     CANCELLED = "cancelled"
     TIME_OVER = "time over"
     REFUNDED = "refunded"
+    CHARGED_BACK = "charged back"
     UNDONE = "payment undone"
     EXTENDED = "extended"
 
@@ -34,6 +35,7 @@ TRANSITIONS: Final = MappingProxyType(
         (S.ACTIVE, Event.CANCELLED): S.ENDED,
         (S.ACTIVE, Event.TIME_OVER): S.ENDED,
         (S.ACTIVE, Event.REFUNDED): S.ENDED,
+        (S.ACTIVE, Event.CHARGED_BACK): S.ENDED,
         (S.ACTIVE, Event.UNDONE): S.PAST_DUE,
         (S.ACTIVE, Event.EXTENDED): S.ACTIVE,
         (S.PAST_DUE, Event.PAID): S.ACTIVE,
@@ -41,11 +43,13 @@ TRANSITIONS: Final = MappingProxyType(
         (S.PAST_DUE, Event.GRACE_OVER): S.ON_HOLD,
         (S.PAST_DUE, Event.GIVEN_UP): S.ENDED,
         (S.PAST_DUE, Event.CANCELLED): S.ENDED,
+        (S.PAST_DUE, Event.CHARGED_BACK): S.ENDED,
         (S.PAST_DUE, Event.EXTENDED): S.ACTIVE,
         (S.ON_HOLD, Event.PAID): S.ACTIVE,
         (S.ON_HOLD, Event.DECLINED): S.ON_HOLD,
         (S.ON_HOLD, Event.GIVEN_UP): S.ENDED,
         (S.ON_HOLD, Event.CANCELLED): S.ENDED,
+        (S.ON_HOLD, Event.CHARGED_BACK): S.ENDED,
         (S.ON_HOLD, Event.EXTENDED): S.ACTIVE,
         (S.ENDED, Event.SUBSCRIBED): S.INCOMPLETE,
     }

@@ -74,7 +74,10 @@ def _of_paid_period(message: PaymentOutcome, s: Subscription, period: Period, no
         return unchanged(s)
     draft = Draft(s, now, before=s)
     known = msgspec.structs.replace(period, payment_version=message.payment_version, refunded=message.refunded)
-    if message.state == PaymentStatus.REFUNDED:
+    if _is_charged_back(message):
+        draft.set_period(msgspec.structs.replace(known, status=PeriodStatus.REFUNDED))
+        _end_charged_back(draft)
+    elif message.state == PaymentStatus.REFUNDED:
         draft.set_period(msgspec.structs.replace(known, status=PeriodStatus.REFUNDED))
         if s.status is Status.ACTIVE and now < period.end_at:
             draft.tell("refunded", amount=message.refunded)
@@ -90,11 +93,16 @@ def _of_paid_period(message: PaymentOutcome, s: Subscription, period: Period, no
 
 
 def _of_another(message: PaymentOutcome, s: Subscription, now: datetime) -> Decision:
-    """A payment that is neither under way nor the running period's: money that comes late."""
+    """A payment that is neither under way nor the running period's: money that comes late, or an earlier period's."""
     if message.captured <= message.refunded:
         return unchanged(s)
     attempt = s.attempt(message.payment_id)
     draft = Draft(s, now, before=s)
+    if attempt is not None and attempt.state is AttemptState.PAID and _is_charged_back(message):
+        _end_charged_back(draft)
+        return draft.build()
+    if attempt is None and (message.refunded or message.charged_back):
+        return unchanged(s)  # of a period long ago: what follows from its capture was decided then
     if attempt is not None and _pays(attempt, s):
         draft.withdraw()
         draft.move_attempt(attempt, AttemptState.PAID)
@@ -107,6 +115,17 @@ def _of_another(message: PaymentOutcome, s: Subscription, now: datetime) -> Deci
     else:
         _give_back(draft, attempt, message)
     return draft.build()
+
+
+def _is_charged_back(message: PaymentOutcome) -> bool:
+    """Whether refunds and chargebacks leave nothing of what was captured."""
+    return message.charged_back > 0 and message.captured <= message.refunded + message.charged_back
+
+
+def _end_charged_back(draft: Draft) -> None:
+    """End the subscription: whoever has a payment taken back is not charged again."""
+    if draft.s.status in LIVING:
+        draft.end(Event.CHARGED_BACK, EndReason.CHARGEBACK)
 
 
 def _paid_after_all(draft: Draft, period: Period, message: PaymentOutcome) -> None:

@@ -10,7 +10,7 @@ from billing.subscriptions.vocabulary import EndReason, Status
 
 _PER_YEAR: Final = MappingProxyType({Unit.DAY: 365, Unit.WEEK: 52, Unit.MONTH: 12, Unit.YEAR: 1})
 _COUNTED: Final = frozenset((Status.ACTIVE, Status.PAST_DUE))
-_INVOLUNTARY: Final = frozenset((EndReason.NON_PAYMENT, EndReason.NO_METHOD))
+_INVOLUNTARY: Final = frozenset((EndReason.NON_PAYMENT, EndReason.NO_METHOD, EndReason.CHARGEBACK))
 
 
 class Movement(StrEnum):

@@ -111,6 +111,12 @@ def refunded(payment: CreatePayment, at: datetime, amount: int, *, version: int 
     return _outcome_of(payment, at, state, version, captured=whole, refunded=amount)
 
 
+def charged_back(payment: CreatePayment, at: datetime, amount: int, *, version: int = 3) -> PaymentOutcome:
+    """The outcome of a captured payment of which the bank took ``amount`` minor units back."""
+    whole = payment.order.amount
+    return _outcome_of(payment, at, PaymentStatus.CAPTURED, version, captured=whole, charged_back=amount)
+
+
 def _outcome_of(
     payment: CreatePayment, at: datetime, state: PaymentStatus, version: int, **facts: Any
 ) -> PaymentOutcome:
@@ -143,6 +149,7 @@ def _outcome(
     reason: str | None = None,
     captured: int = 0,
     refunded: int = 0,
+    charged_back: int = 0,
     method_ref: str | None = None,
 ) -> PaymentOutcome:
     known = None if reason is None else Reason.of(reason)
@@ -169,4 +176,5 @@ def _outcome(
         method_title=None,
         method_expires=None,
         at=at,
+        charged_back=charged_back,
     )

@@ -31,6 +31,8 @@ class EndReason(StrEnum):
     """The first payment was not made."""
     REFUNDED = "refunded"
     """The running period was given back whole."""
+    CHARGEBACK = "chargeback"
+    """The bank took a payment of it back for the customer."""
     NO_METHOD = "no_method"
     """The method was removed or revoked, or the first payment saved none."""
 

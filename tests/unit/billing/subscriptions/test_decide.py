@@ -19,6 +19,7 @@ from billing.messages.subscription_commands import (
     When,
 )
 from billing.subscriptions import simulation
+from billing.subscriptions.agenda import next_action
 from billing.subscriptions.cadence import Cadence, Unit
 from billing.subscriptions.decision import Decision
 from billing.subscriptions.methods import Method
@@ -629,6 +630,39 @@ class TestLateMoney:
         refund = world.payments[-1]
         assert isinstance(refund, RefundPayment)
         assert refund.amount == 39_800
+
+    def test_a_chargeback_of_the_running_period_ends_it_and_nothing_is_charged_again(self) -> None:
+        world = active()
+        decision = world.send(simulation.charged_back(world.last, world.now, 39_900))
+        s = world.subscription
+        assert s.ended is not None
+        assert (s.ended.reason, s.access_until, next_action(s)) == (EndReason.CHARGEBACK, None, None)
+        assert decision.event is not None
+        assert decision.event.notices == ()
+
+    def test_a_chargeback_of_an_earlier_period_ends_it_too(self) -> None:
+        world = active()
+        first = world.last
+        world.until_charge()
+        world.pay()
+        world.send(simulation.charged_back(first, world.now, 39_900, version=7))
+        assert world.subscription.ended is not None
+        assert world.subscription.ended.reason is EndReason.CHARGEBACK
+
+    def test_a_chargeback_in_part_ends_nothing(self) -> None:
+        world = active()
+        world.send(simulation.charged_back(world.last, world.now, 39_899))
+        assert world.subscription.status is Status.ACTIVE
+
+    def test_a_refund_of_a_period_long_ago_gives_nothing_more_back(self) -> None:
+        world = active()
+        first = world.last
+        for _ in range(15):
+            world.until_charge()
+            world.pay()
+        decision = world.send(simulation.refunded(first, world.now, 100, version=9))
+        assert decision.payments == ()
+        assert world.subscription.status is Status.ACTIVE
 
     def test_a_payment_that_turns_out_not_captured_is_collected_again(self) -> None:
         world = active()
