@@ -41,7 +41,7 @@ async def closed_days(engine: AsyncEngine) -> None:
             await post(connection, 100 + day, posted_at=NOON + timedelta(days=day))
     settings = Settings(postgres_url=engine.url.set(drivername="postgresql").render_as_string(hide_password=False))
     for _ in range(DAYS):
-        await close_day(settings, OLGA, None)
+        await close_day(settings, {}, OLGA, None)
     async with engine.begin() as connection:
         await post(connection, 5)
 
