@@ -18,7 +18,7 @@ from streams.payments.follow_ups import follow_up_message
 QUIET_S: Final = 5.0
 POLL_S: Final = 1.0
 #: A follow-up that was sent is not sent again before this, seconds: the inbox may lag, and would never catch up.
-RESEND_AFTER_S: Final = 60.0
+RESEND_AFTER_S: Final = 600.0
 #: If no operation ends for this long, the rest never will.
 SETTLE_S: Final = 600.0
 

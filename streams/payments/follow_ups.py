@@ -21,8 +21,9 @@ EVERY_S: Final = 1.0
 LIMIT: Final = 500
 #: Follow-ups sent per second to a provider whose breaker is open: one call shows whether it is back.
 PROBES: Final = 1
-#: A follow-up that was sent is not sent again before this: the inbox may lag.
-RESEND_AFTER: Final = timedelta(minutes=1)
+#: A follow-up that was sent is not sent again before this: Kafka keeps it, and an inbox that lags would never catch up
+#: with repeats.
+RESEND_AFTER: Final = timedelta(minutes=30)
 
 
 class FollowUps:
