@@ -19,6 +19,10 @@ from runtime.logging.redaction import redact
 
 #: Characters of a body that are shown.
 SHOWN: Final = 2_000
+#: Items of a list, and exchanges of a call, that are shown: a search reads many pages, and masking them all takes longer
+#: than the search.
+ITEMS_SHOWN: Final = 3
+EXCHANGES_SHOWN: Final = 4
 #: Shown in place of JSON that is nested too deeply to be masked.
 TOO_DEEP: Final = "(nested too deeply)"
 #: Providers' field names for saved methods, customers, cards and products, in every spelling.
@@ -74,8 +78,10 @@ def received(body: bytes) -> None:
 
 
 def masked(exchanges: Sequence[Exchange]) -> list[dict[str, Any]]:
-    """All of them, for a log."""
-    return [exchange.masked() for exchange in exchanges]
+    """The last of them, for a log, and how many came before."""
+    earlier = len(exchanges) - EXCHANGES_SHOWN
+    shown = [exchange.masked() for exchange in exchanges[-EXCHANGES_SHOWN:]]
+    return shown if earlier < 1 else [{"earlier": earlier}, *shown]
 
 
 async def _started(_session: object, _context: object, params: aiohttp.TraceRequestStartParams) -> None:
@@ -103,10 +109,20 @@ def _shown(body: bytes) -> Any:
         text = body.decode(errors="replace")
         value = text if "=" not in text or "<" in text else dict(parse_qsl(text, keep_blank_values=True))
     try:
-        safe = redact(_without_private(value))
+        safe = redact(_without_private(_shortened(value)))
     except RecursionError:
         return TOO_DEEP
     return safe if len(body) <= SHOWN else msgspec.json.encode(safe)[:SHOWN].decode(errors="replace")
+
+
+def _shortened(value: Any) -> Any:
+    """With the first items of each list, and how many more there are."""
+    if isinstance(value, dict):
+        return {key: _shortened(item) for key, item in value.items()}
+    if not isinstance(value, list):
+        return value
+    items = [_shortened(item) for item in value[:ITEMS_SHOWN]]
+    return items if len(value) <= ITEMS_SHOWN else [*items, f"{len(value) - ITEMS_SHOWN} more"]
 
 
 def _without_private(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from providers.exchanges import SHOWN, Exchange
+from providers.exchanges import SHOWN, Exchange, masked
 from runtime.logging.card_numbers import MASK
 
 
@@ -44,3 +44,11 @@ def test_a_long_body_is_cut_after_it_was_masked():
 
 def test_without_an_answer_there_is_no_status():
     assert Exchange("GET /x").masked() == {"call": "GET /x", "sent": None, "status": None, "received": None}
+
+
+def test_of_a_search_with_many_pages_the_last_are_shown_with_the_first_items_of_each():
+    page = b'{"items": [' + b", ".join(b'{"id": "%d"}' % number for number in range(100)) + b"]}"
+    shown = masked([Exchange(f"GET /list?{number}", status=200, received=page) for number in range(25)])
+    assert shown[0] == {"earlier": 21}
+    assert [one["call"] for one in shown[1:]] == [f"GET /list?{number}" for number in range(21, 25)]
+    assert shown[-1]["received"] == {"items": [{"id": "0"}, {"id": "1"}, {"id": "2"}, "97 more"]}
