@@ -2,7 +2,7 @@
 
 import math
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -195,15 +195,16 @@ class StripeApi:
         raise Refused(404, "invalid_request_error", "No such refund", "resource_missing", param="id")
 
     def _sessions(self, request: web.Request, params: Params) -> dict[str, Any]:
-        rows = [self._payments.session(order) for order in self._orders(params) if serializers.is_session(order)]
-        return lists.page(_path(request), rows, params)
+        rows = (self._payments.session(order) for order in self._orders(params) if serializers.is_session(order))
+        return lists.first_page(_path(request), rows, params)
 
     def _intents(self, request: web.Request, params: Params) -> dict[str, Any]:
-        rows = [serializers.intent(order) for order in self._orders(params) if serializers.has_intent(order)]
-        return lists.page(_path(request), rows, params)
+        rows = (serializers.intent(order) for order in self._orders(params) if serializers.has_intent(order))
+        return lists.first_page(_path(request), rows, params)
 
     def _refunds(self, request: web.Request, params: Params) -> dict[str, Any]:
-        expanded, orders = "data.balance_transaction" in _expand(params), []
+        expanded = "data.balance_transaction" in _expand(params)
+        orders: Iterable[Any] = []
         if "payment_intent" in params:
             with suppress(Refused):
                 orders = [self._payments.find(params["payment_intent"], "payment_intent")]
@@ -233,10 +234,14 @@ class StripeApi:
                 rows = [row for row in rows if row[name] == params[name] or _is_of(row[name], params[name])]
         return lists.page(_path(request), rows, params)
 
-    def _orders(self, params: Params) -> list[Any]:
-        """The orders that ``created`` may ask for."""
+    def _orders(self, params: Params) -> Iterator[Any]:
+        """The orders that ``created`` may ask for, the newest first, behind ``starting_after``."""
         since, _ = lists.stretch(params)
-        return list(self._ledger.newest(PROVIDER, (math.inf, LAST), since))
+        before = (math.inf, LAST)
+        if "starting_after" in params:
+            order = self._payments.find(params["starting_after"], "starting_after")
+            before = (order.created, order.order_id)
+        return self._ledger.newest(PROVIDER, before, since)
 
     def _found(self, request: web.Request) -> Any:
         return self._payments.find(request.match_info["id"], "intent")

@@ -1,6 +1,7 @@
 """Stripe's list calls: pages, filters by time, and the movements on the balance."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -14,12 +15,16 @@ DEFAULT_LIMIT: Final = 10
 LIMITS: Final = range(1, 101)
 
 
+def first_page(path: str, newest: Iterable[dict[str, Any]], params: Mapping[str, Any]) -> dict[str, Any]:
+    """A page of what comes, the newest first and from ``starting_after`` on; no more is taken of it than the page needs."""
+    limit, bounds = _limit(params), _bounds(params)
+    chosen = list(islice((row for row in newest if _is_in(row["created"], bounds)), limit + 1))
+    return {"object": "list", "url": path, "data": chosen[:limit], "has_more": len(chosen) > limit}
+
+
 def page(path: str, found: Sequence[dict[str, Any]], params: Mapping[str, Any]) -> dict[str, Any]:
     """A page of what was found, the newest first: ``created`` (a time or bounds), ``limit``, ``starting_after``."""
-    limit = parameters.integer(params, "limit") if "limit" in params else DEFAULT_LIMIT
-    if limit not in LIMITS:
-        raise parameters.invalid("limit is 1 to 100", "limit", "parameter_invalid_integer")
-    bounds = _bounds(params)
+    limit, bounds = _limit(params), _bounds(params)
     chosen = sorted((row for row in found if _is_in(row["created"], bounds)), key=lambda row: -row["created"])
     if "starting_after" in params:
         ids = [row["id"] for row in chosen]
@@ -28,6 +33,13 @@ def page(path: str, found: Sequence[dict[str, Any]], params: Mapping[str, Any]) 
             raise parameters.invalid(f"No such object: {after}", "starting_after", "resource_missing")
         chosen = chosen[ids.index(after) + 1 :]
     return {"object": "list", "url": path, "data": chosen[:limit], "has_more": len(chosen) > limit}
+
+
+def _limit(params: Mapping[str, Any]) -> int:
+    limit = parameters.integer(params, "limit") if "limit" in params else DEFAULT_LIMIT
+    if limit not in LIMITS:
+        raise parameters.invalid("limit is 1 to 100", "limit", "parameter_invalid_integer")
+    return limit
 
 
 def stretch(params: Mapping[str, Any]) -> tuple[float, float]:
