@@ -183,7 +183,7 @@ class _Renewing:
 
     async def _until_final(self, storm: Storm) -> int:
         """Wait until the clocks have arrived and no charge and no operation is open; returns how many stay so."""
-        least, deadline = None, 0.0
+        seen, deadline = None, 0.0
         while True:
             async with self._engine.connect() as connection:
                 under_way = await sql.under_way(connection, self._plan, self._clocks)
@@ -194,8 +194,8 @@ class _Renewing:
                 f"{under_way.clocks} clocks on their way, {under_way.charges} charges and {operations} operations open; "
                 + ", ".join(f"{count} {status.lower()}" for status, count in sorted(statuses.items()))
             )
-            if least is None or unfinished < least:
-                least, deadline = unfinished, time.monotonic() + SETTLE_S
+            if seen != (under_way, operations):
+                seen, deadline = (under_way, operations), time.monotonic() + SETTLE_S
             if not unfinished or time.monotonic() > deadline:
                 return unfinished
             await asyncio.sleep(POLL_S)
