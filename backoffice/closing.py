@@ -53,9 +53,10 @@ async def close_day(
             recorded(engine, operator, "close_day", "accounting_date", str(day)) as record,
             engine.begin() as connection,
         ):
-            if found.reasons and not force:
-                raise ActionRefused(f"{day} is not explained: {'; '.join(found.reasons)}")
             try:
+                closing.require_closable(await closing.period(connection), day)
+                if found.reasons and not force:
+                    raise ActionRefused(f"{day} is not explained: {'; '.join(found.reasons)}")
                 link = await closing.close_day(connection, day, operator.name, operator.reason, found.tie_outs)
                 closed = _closed(link)
             except (CannotClose, InvariantBroken) as error:

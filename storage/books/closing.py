@@ -76,7 +76,7 @@ async def close_day(
     ``tie_outs`` were made; and
     :class:`~billing.errors.InvariantBroken` where the books do not balance.
     """
-    _require_closable(await period(connection), day)
+    require_closable(await period(connection), day)
     last = await last_closed(connection)
     # No entry can come before the first open day any more: read without the lock.
     opening = await opening_balances(connection, last, day)
@@ -89,7 +89,7 @@ async def close_day(
         raise
     # Somebody else may have closed it while this waited.
     now_open = await period(connection)
-    _require_closable(now_open, day)
+    require_closable(now_open, day)
     moved, entries = await turnover(connection, day)
     closed = ClosedDay(
         accounting_date=day,
@@ -113,7 +113,8 @@ async def close_day(
     return link
 
 
-def _require_closable(period: Period, day: date) -> None:
+def require_closable(period: Period, day: date) -> None:
+    """Raise :class:`CannotClose` unless ``day`` is the first open one, and over."""
     if day < period.first_open:
         raise CannotClose(f"{day} is closed already; the first open day is {period.first_open}")
     if day > period.first_open:
