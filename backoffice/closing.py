@@ -43,7 +43,8 @@ async def close_day(
     *,
     force: bool = False,
 ) -> DayBalance:
-    """Close ``day``, by default the first open one. ``settlements``: of all providers, by name. ``force``: also where clearing is not through with it. Raises
+    """Close ``day``, by default the first open one. ``settlements``: of all providers, by name. ``force``: also where
+    clearing is not through with it. Raises
     :class:`~backoffice.operators.ActionRefused` where it cannot be closed."""
     async with connected(settings, command_timeout_s=TIMEOUT_S) as engine:
         async with engine.connect() as connection:

@@ -53,8 +53,8 @@ log = structlog.get_logger(__name__)
 
 
 class CallLimits(NamedTuple):
-    """Bounds of a provider's calls. ``timeout_s``: deadline of one call, and of one operation's calls, seconds; ``connections``: open at
-    once, per process."""
+    """Bounds of a provider's calls. ``timeout_s``: deadline of one call, and of one operation's calls, seconds;
+    ``connections``: open at once, per process."""
 
     timeout_s: float
     connections: int
@@ -142,6 +142,11 @@ class CallEnded(Exception):
     def __init__(self, result: CallResult) -> None:
         super().__init__(result.reason)
         self.result = result
+
+    @property
+    def is_final(self) -> bool:
+        """Refusals and wrong credentials stay as they are, however often the call is repeated."""
+        return self.result.outcome is Outcome.DECLINED or self.result.reason == Reason.CREDENTIALS
 
 
 def asked_pause_s(error: Exception) -> float | None:
@@ -235,7 +240,7 @@ class ApiClient(ABC):
                 async with asyncio.timeout(patience_s):
                     return await self._page(path, query, page, item, after)
             except CallEnded as ended:
-                if ended.result.outcome is Outcome.DECLINED or ended.result.reason == Reason.CREDENTIALS:
+                if ended.is_final:
                     raise _Refused(ended) from ended
                 raise
 

@@ -10,7 +10,6 @@ from token_bucket import Limiter, MemoryStorage
 
 from billing.errors import InvalidMessage, InvalidMoney
 from billing.reasons import Reason
-from billing.vocabulary import Outcome
 from providers.http import NETWORK_ERRORS, CallEnded, asked_pause_s, network_failure
 from providers.reading import AnswerTooLong, check_texts
 from providers.statements import StatementPage, StatementUnavailable
@@ -62,8 +61,7 @@ class StatementCalls:
         try:
             return await action()
         except CallEnded as ended:
-            # Credentials and refusals stay as they are, however often the call is repeated.
-            if ended.result.outcome is Outcome.DECLINED or ended.result.reason == Reason.CREDENTIALS:
+            if ended.is_final:
                 raise StatementUnavailable(ended.result.reason or ended.result.outcome) from ended
             raise
         except (msgspec.MsgspecError, InvalidMoney, InvalidMessage, AnswerTooLong) as error:

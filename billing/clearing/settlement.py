@@ -41,7 +41,7 @@ class Total(msgspec.Struct, frozen=True):
     """What the lines of one kind, method and pair of currencies of a business day add up to, in signed minor units:
     positive where the provider owes us more. ``amount``: in ``currency``, that of the payments; ``settled``: in
     ``settlement_currency``, the same where nothing was exchanged, as are ``fee``, which the provider kept of them, and
-    ``fee_tax``, which is part of it. ``method``: empty where none is told."""
+    ``fee_tax``, which is part of it. ``method``: empty where the lines have none."""
 
     kind: str
     method: str
@@ -52,11 +52,6 @@ class Total(msgspec.Struct, frozen=True):
     settled: int
     fee: int
     fee_tax: int
-
-    @property
-    def balance(self) -> int:
-        """By how much what the provider holds for us changed, in the settlement currency."""
-        return self.settled - self.fee
 
 
 def of_statement(provider: str, day: date, totals: Iterable[Total]) -> dict[Cause, Balances]:

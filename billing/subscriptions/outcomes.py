@@ -123,7 +123,7 @@ def _is_charged_back(message: PaymentOutcome) -> bool:
 
 
 def _end_charged_back(draft: Draft) -> None:
-    """End the subscription: whoever has a payment taken back is not charged again."""
+    """End the subscription, so that a customer who disputed a payment is not charged again."""
     if draft.s.status in LIVING:
         draft.end(Event.CHARGED_BACK, EndReason.CHARGEBACK)
 

@@ -137,11 +137,11 @@ class ClearingJob:
         next statement."""
         async with connection.begin():
             last = next(iter(await job_runs.latest(connection, job_name(name))), None)
-            began = await job_runs.first_date(connection, job_name(name))
             if last is None or not (
                 await awaits_answers(connection, name, last.business_date) or await is_unposted(connection, name)
             ):
                 return
+            began = await job_runs.first_date(connection, job_name(name))
         run = ClearingRun(
             connection, self._publisher, self._providers[name], name, last.business_date, now=self._now, began=began
         )

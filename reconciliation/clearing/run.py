@@ -104,10 +104,9 @@ def window_of(provider: str, settlement: Settlement, day: date, began: date | No
 
 class ClearingRun:
     """The run of a business day at one provider, by the connection that holds its lock. ``name``: of the provider.
-    ``again``: earlier days, whose statements are read again. ``began``: as in
-    :func:`window_of`.
-    ``understood``: whether every worker knows the messages of clearing; without, only what the
-    last release knows is sent, the rest by a later run."""
+    ``again``: earlier days, whose statements are read again. ``began``: as in :func:`window_of`. ``understood``: whether
+    every worker knows the messages of clearing; without, only what the last release knows is sent, the rest by a later
+    run."""
 
     def __init__(
         self,

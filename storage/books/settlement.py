@@ -6,7 +6,6 @@ What is posted is the difference between what the ledger is to hold for a cause 
 from collections import Counter
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -17,6 +16,7 @@ from billing.clearing.settlement import Balances, postings
 from billing.ledger.accounts import Account, AccountKind
 from billing.ledger.postings import Cause, Posting
 from storage.books.closing import LEDGER_LOCK
+from storage.books.entries import entry_rows
 
 _SHARE = text("SELECT pg_advisory_xact_lock_shared(:key)")
 _POSTED = text(
@@ -67,7 +67,7 @@ async def post(
         key = cause.kind.value, cause.id
         for posting in postings(cause, balances, posted.get(key, Counter()), len(earlier.get(key, ())), now):
             new.append(posting)
-            rows += _rows(posting, day)
+            rows += entry_rows(posting, accounting_date=day)
     if rows:
         values = {"rows": msgspec.json.encode(rows).decode()}
         await connection.execute(_ACCOUNTS, values)
@@ -78,20 +78,3 @@ async def post(
 def _account(code: str) -> Account:
     kind, _, provider = code.partition(":")
     return Account(AccountKind(kind), provider or None)
-
-
-def _rows(posting: Posting, day: date) -> list[dict[str, Any]]:
-    return [
-        {
-            "posting_id": posting.id,
-            "line": line,
-            "account": str(entry.account),
-            "amount": entry.amount,
-            "currency": posting.currency,
-            "posted_at": posting.posted_at,
-            "cause_kind": posting.cause.kind,
-            "cause_id": posting.cause.id,
-            "accounting_date": day,
-        }
-        for line, entry in enumerate(posting.entries)
-    ]

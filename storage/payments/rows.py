@@ -8,7 +8,6 @@ import msgspec
 from sqlalchemy import ARRAY, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from billing.ledger.postings import Posting
 from billing.messages import ProviderReason
 from billing.orders import Cart, Contact, Item, Order, ReturnUrls, SubscriptionRef
 from billing.payments.model import Operation, Payment
@@ -149,24 +148,6 @@ def operation_row(payment: Payment, operation: Operation) -> dict[str, Any]:
         "created_at": operation.created_at,
         "updated_at": operation.updated_at,
     }
-
-
-def entry_rows(payment: Payment, posting: Posting) -> list[dict[str, Any]]:
-    return [
-        {
-            "posting_id": posting.id,
-            "line": line,
-            "account": str(entry.account),
-            "amount": entry.amount,
-            "currency": posting.currency,
-            "payment_id": payment.id,
-            "operation_id": posting.operation_id,
-            "posted_at": posting.posted_at,
-            "cause_kind": posting.cause.kind,
-            "cause_id": posting.cause.id,
-        }
-        for line, entry in enumerate(posting.entries)
-    ]
 
 
 def _payment(

@@ -11,8 +11,9 @@ from billing.payments.decision import Alias
 from billing.payments.model import Operation, Payment
 from billing.payments.saved_method import MethodDied, MethodSaved
 from billing.vocabulary import MethodStatus
+from storage.books.entries import entry_rows
 from storage.journal.records import JournalRow
-from storage.payments.rows import entry_rows, item_rows, operation_row, order_row, payment_row
+from storage.payments.rows import item_rows, operation_row, order_row, payment_row
 from storage.streams.batches import Change, batch_statement, insert, save_batch, upsert
 from storage.streams.positions import Move
 from storage.tables import (
@@ -103,7 +104,11 @@ async def save(connection: AsyncConnection, changes: Changes, moves: Sequence[Mo
             {"provider": a.provider, "alias": a.alias, "payment_id": p.id, "learnt_at": p.updated_at}
             for p, a in sorted(changes.aliases, key=lambda pair: (pair[1].provider, pair[1].alias))
         ],
-        "entries": [row for p, posting in changes.postings for row in entry_rows(p, posting)],
+        "entries": [
+            row
+            for payment, posting in changes.postings
+            for row in entry_rows(posting, payment_id=payment.id, operation_id=posting.operation_id)
+        ],
     }
     await save_batch(connection, _SAVE, rows, changes.journal, moves)
 
