@@ -9,7 +9,7 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from analytics.clickhouse import connect
-from backoffice.audit import analytics, provider, signals, streams
+from backoffice.audit import analytics, clearing, provider, signals, streams
 from backoffice.audit.findings import Findings
 from runtime.kafka.reader import TopicReader
 from runtime.kafka.topic_admin import topic_problems
@@ -90,6 +90,8 @@ async def _check(
         await streams.check_events(connection, log, findings)
         on_progress("the providers' own records")
         await provider.check_charges(connection, settings, findings, settled=settled)
+        on_progress("clearing")
+        await clearing.check_clearing(connection, settings, findings)
         on_progress("ClickHouse")
         behind = not settled and lag.get(Consumer.ANALYTICS, 0) > 0
         await analytics.check_analytics(connection, clickhouse, findings, behind=behind)

@@ -12,6 +12,10 @@ Postgres
     ``closed_day_changed``   the entries of a closed day are not those that it was closed with
     ``trial_balance_nonzero`` a day's accounts do not add up to zero
     ``entry_undated``        an entry has no accounting date
+    ``line_nowhere``         a line of a cleared day is of no operation and in no discrepancy
+    ``settled_unequal``      books and statements of cleared days differ about an operation, without a discrepancy
+    ``claim_overdue``        a decision that no statement has confirmed in time
+    ``discrepancy_history_gap`` a discrepancy's events are not its versions
     ``operation_not_chased`` an open operation without a time for its next status inquiry
     ``contradicted``         the provider, asked, contradicts the books of a payment: a person has to settle it
     ``version_disorder``     versions in a payment's journal do not ascend
@@ -31,6 +35,8 @@ Provider
     ``charge_mismatch``      captured or refunded differ
     ``charge_excessive``     the provider captured more than the payment's amount
     ``charge_doubled``       the provider captured one order more than once
+    ``clearing_blind``       the sandbox' statement of a cleared day has a fault without a discrepancy
+    ``clearing_invented``    a discrepancy for which the sandbox gave no reason
     ``charge_unsettled``     they differ while an operation is open or a question is due (only with ``settled``)
 ClickHouse
     ``analytics_missing``, ``analytics_mismatch``, ``analytics_extra``, ``analytics_behind``

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from runtime.postgres import asyncpg_target
 from runtime.settings import PostgresSettings
+from storage.inspection.clearing import DISCREPANCIES
 from storage.inspection.closed_days import CLOSED_DAYS
 from storage.inspection.subscriptions import SUBSCRIPTIONS
 
@@ -108,7 +109,7 @@ BOOKS: Final[dict[str, str]] = {
 }
 
 #: All kinds of violations within Postgres.
-KINDS: Final = BOOKS | CLOSED_DAYS | SUBSCRIPTIONS
+KINDS: Final = BOOKS | CLOSED_DAYS | DISCREPANCIES | SUBSCRIPTIONS
 
 _COUNTS = text(
     """

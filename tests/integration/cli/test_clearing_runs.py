@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
 from billing.clearing.discrepancies import Kind
 from runtime.postgres import create_engine
@@ -24,8 +26,8 @@ def run(stack: Any, *arguments: str, code: int = 0) -> Any:
 
 
 @pytest.fixture
-def found(running: Any, settings: Any) -> str:
-    """The id of a discrepancy that was just found."""
+def found(running: Any, settings: Any) -> Iterator[str]:
+    """The id of a discrepancy that was just found. It does not stay: nothing at the provider explains it."""
     finding = Finding(
         subject=f"line:{DAY}:{uuid4()}#1",
         kind=Kind.UNKNOWN_PAYMENT,
@@ -40,8 +42,18 @@ def found(running: Any, settings: Any) -> str:
             await record(connection, "stripe", DAY, [finding], datetime.now(UTC), actor="system:clearing")
         await engine.dispose()
 
+    async def remove() -> None:
+        engine = create_engine(settings)
+        async with engine.begin() as connection:
+            await connection.execute(text("SET LOCAL session_replication_role = replica"))
+            for table, column in (("discrepancy_events", "discrepancy_id"), ("discrepancies", "id")):
+                await connection.execute(text(f"DELETE FROM {table} WHERE {column} = :id"), {"id": id})
+        await engine.dispose()
+
+    id = discrepancy_id("stripe", finding.subject)
     asyncio.run(write())
-    return str(discrepancy_id("stripe", finding.subject))
+    yield str(id)
+    asyncio.run(remove())
 
 
 def test_a_day_without_payments_is_cleared_at_every_provider_and_shown(running: Any) -> None:

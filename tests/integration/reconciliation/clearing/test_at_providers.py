@@ -1,26 +1,18 @@
 """What each provider's statement says wrongly gets its name, and what is right gets none."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from billing.clearing.discrepancies import Kind, State
-from billing.messages import Message, RefundPayment, decode_envelope
-from billing.payments.model import Payment
-from reconciliation.clearing.run import ClearingRun, Outcome, Ran
-from storage.processes.locks import Lock, writing
-from tests.support.factories import a_create, an_order
-from tests.support.named_providers import StripeWorld, TBankWorld
-from tests.support.provider_life import Life
-from tests.support.sandbox import ProviderWorld, running
-from tests.support.streams import Publisher, World
-from tests.support.yookassa import YooKassaWorld
+from reconciliation.clearing.run import Outcome
+from storage.clearing import discrepancies
+from storage.clearing.discrepancies import Finding
+from tests.integration.backoffice.audit.books import damage
+from tests.support.clearing_at_provider import PRICE, WORLDS, AtProvider, at_provider
 
-WORLDS = {"yandex-pay": ProviderWorld, "yookassa": YooKassaWorld, "stripe": StripeWorld, "tbank": TBankWorld}
-PRICE = 59_900
 #: Fault → what a run finds of a day with three payments and a refund.
 FAULTS: dict[str, dict[Kind, int]] = {
     "register_missing": {Kind.LATE: 1},
@@ -33,68 +25,10 @@ FAULTS: dict[str, dict[Kind, int]] = {
 }
 
 
-class Recorded(Life):
-    """A payment at the sandbox, and the messages that made it."""
-
-    def __init__(self, world: ProviderWorld) -> None:
-        super().__init__(world)
-        self.messages: list[Message] = []
-
-    async def tell(self, message: Message) -> Payment:
-        self.messages.append(message)
-        return await super().tell(message)
-
-
-class AtProvider(World):
-    """Payments at a provider's sandbox and in the books, and runs over both as if the day were over."""
-
-    def __init__(self, engine: Any, provider: ProviderWorld) -> None:
-        super().__init__(engine)
-        self.provider = provider
-        self.kafka = Publisher()
-        self.settlement = provider.adapter.capabilities.settlement
-        self.day = self.settlement.day_of(datetime.now(UTC))
-        self.now = self._after(self.day)
-
-    def _after(self, day: date) -> datetime:
-        return self.settlement.business_day(day)[1] + self.settlement.absent_after - timedelta(minutes=1)
-
-    async def bought(self, refund: int = 0) -> Payment:
-        life = Recorded(self.provider)
-        await life.tell(a_create(order=an_order(PRICE), provider=self.provider.adapter.name))
-        await life.pays()
-        await life.called_back()
-        await life.settled()
-        if refund:
-            assert life.payment is not None
-            await life.tell(RefundPayment(life.payment.id, uuid4(), "asked", refund))
-            await life.settled()
-        await self.deliver(await self.agent(now=lambda: datetime.now(UTC)), *life.messages)
-        assert life.payment is not None
-        return await self.payment(life.payment.id)
-
-    async def run(self, day: date | None = None, again: tuple[date, ...] = ()) -> Ran:
-        day = day or self.day
-        self.now = max(self.now, self._after(day))
-        kafka: Any = self.kafka
-        name = self.provider.adapter.name
-        async with writing(self.engine, Lock.CLEARING, name) as connection:
-            assert connection is not None
-            run = ClearingRun(connection, kafka, self.provider.adapter, name, day, now=lambda: self.now, again=again)
-            return await run.run()
-
-    async def states(self) -> list[tuple[Any, ...]]:
-        return await self.rows("SELECT kind, state FROM discrepancies ORDER BY opened_at, kind")
-
-
-def sent(kafka: Publisher) -> list[Message]:
-    return [decode_envelope(bytes(o.value)).open() for o in kafka.published]
-
-
-@pytest.fixture(params=WORLDS.values(), ids=WORLDS.keys())
+@pytest.fixture(params=WORLDS)
 async def world(request: Any, tmp_path: Any, database: Any) -> AsyncIterator[AtProvider]:
-    async with running(request.param(tmp_path)) as provider:
-        yield AtProvider(database, provider)
+    async with at_provider(database, request.param, tmp_path) as world:
+        yield world
 
 
 async def sold(world: AtProvider) -> None:
@@ -119,15 +53,86 @@ async def test_each_fault_of_a_line_has_its_name_at_every_provider_once(world: A
     ran = await world.run()
     assert (ran.outcome, ran.found) == (Outcome.DONE, FAULTS[fault])
     assert (await world.run()).found == {}, "a second run changes nothing"
+    await world.cleared(world.day)
+    assert await world.audited() == []
+    await damage(world.engine, "DELETE FROM discrepancy_events", "DELETE FROM discrepancies")
+    assert "clearing_blind" in {kind for kind, _ in await world.audited()}
 
 
-async def test_a_chargeback_has_its_name_where_the_statement_has_it(world: AtProvider) -> None:
-    await world.provider.tell("faults", fault="chargeback", count=1)
-    await world.bought()
+async def test_a_discrepancy_that_nothing_at_the_provider_explains_is_found(world: AtProvider) -> None:
+    await sold(world)
+    await world.run()
+    await world.cleared(world.day)
+    assert await world.audited() == []
+    ((operation,),) = await world.rows("SELECT id FROM operations WHERE type = 'CAPTURE' LIMIT 1")
+    finding = Finding(
+        subject=f"operation:{operation}", kind=Kind.AMOUNT_DIFFERS, operation_id=operation,
+        payment_id=(await world.rows(f"SELECT payment_id FROM operations WHERE id = '{operation}'"))[0][0],
+    )  # fmt: skip
+    async with world.engine.begin() as connection:
+        await discrepancies.record(connection, world.name, world.day, [finding], world.now, actor="test")
+    assert {kind for kind, _ in await world.audited()} == {"clearing_invented"}
+
+
+@pytest.mark.parametrize(("fault", "lines"), [("chargeback", 1), ("chargeback_won", 2)])
+async def test_a_chargeback_has_its_name_where_the_statement_has_it_and_is_booked(
+    world: AtProvider, fault: str, lines: int
+) -> None:
+    await world.provider.tell("faults", fault=fault, count=1)
+    payment = await world.bought()
     ran = await world.run()
-    known = world.provider.adapter.name != "yookassa"  # its lists have none
-    assert ran.found == ({Kind.CHARGEBACK: 1} if known else {})
-    assert [type(m).__name__ for m in sent(world.kafka)] == (["RecordChargeback"] if known else [])
+    lines = 0 if world.name == "yookassa" else lines  # its lists have none
+    assert ran.found == ({Kind.CHARGEBACK: lines} if lines else {})
+    assert [type(m).__name__ for m in world.told()] == ["RecordChargeback"] * lines
+    await world.answer()
+    await world.check_open()
+    assert {state for _, state in await world.states()} == ({State.CLOSED} if lines else set())
+    assert (await world.payment(payment.id)).charged_back == (PRICE if lines == 1 else 0)
+    assert (await world.run()).found == {}
+    await world.cleared(world.day)
+    assert await world.audited() == []
+
+
+async def test_a_refund_that_came_back_has_its_name_and_is_undone(world: AtProvider) -> None:
+    payment = await world.bought(refund=19_900)
+    if world.name == "yookassa":  # such a refund is no longer in its list
+        await world.run()
+    await world.provider.ask("POST", f"/_sandbox/console/{payment.order_ref}", json={"action": "undo_refund"})
+    kind = Kind.LINE_WITHDRAWN if world.name == "yookassa" else Kind.REFUND_UNDONE
+    assert (await world.run()).found == {kind: 1}
+    assert (await world.run()).found == {}
+    await world.answer()
+    await world.check_open()
+    assert {state for _, state in await world.states()} == {State.CLOSED}
+    assert (await world.payment(payment.id)).refunded == 0
+    await world.cleared(world.day)
+    assert await world.audited() == []
+
+
+async def test_a_refund_in_the_console_has_its_name_and_is_booked(world: AtProvider) -> None:
+    payment = await world.bought()
+    await world.provider.ask(
+        "POST", f"/_sandbox/console/{payment.order_ref}", json={"action": "refund", "amount": 10_000}
+    )
+    assert (await world.run()).found == {Kind.MISSING_HERE: 1}
+    assert (await world.run()).found == {}
+    await world.answer()
+    await world.check_open()
+    assert await world.states() == [(Kind.MISSING_HERE, State.CLOSED)]
+    assert (await world.payment(payment.id)).refunded == 10_000
+    await world.cleared(world.day)
+    assert await world.audited() == []
+
+
+async def test_a_charge_that_nobody_asked_for_has_its_name(world: AtProvider) -> None:
+    await world.bought()
+    await world.provider.ask("POST", "/_sandbox/charge", json={"provider": world.name, "amount": PRICE})
+    assert (await world.run()).found == {Kind.UNKNOWN_PAYMENT: 1}
+    assert (await world.run()).found == {}
+    await world.cleared(world.day)
+    assert {kind for kind, _ in await world.audited()} == {"charge_unknown"}, (
+        "the payment is nobody's; its line is named"
+    )
 
 
 async def test_a_payout_that_is_too_short_has_its_name_where_its_parts_are_listed(world: AtProvider) -> None:
@@ -161,6 +166,41 @@ async def test_what_changes_after_it_agreed_is_named_when_it_is_read_again(
     assert (await world.run()).found == {}
     ran = await world.run(world.day + timedelta(days=1), again=(world.day,))
     assert ran.found == {kind: 1}
+    assert (await world.run(world.day + timedelta(days=1), again=(world.day,))).found == {}
+    await world.cleared(world.day, world.day + timedelta(days=1))
+    assert await world.audited() == []
+    await damage(world.engine, "DELETE FROM discrepancy_events", "DELETE FROM discrepancies")
+    assert "clearing_blind" in {kind for kind, _ in await world.audited()}
+
+
+async def test_half_of_a_statement_leaves_each_missing_movement_named(world: AtProvider) -> None:
+    await sold(world)
+    await world.provider.tell("faults", fault="register_half", count=1)
+    assert (await world.run()).found == {Kind.LATE: 2}
+    assert (await world.run()).found == {}
+
+
+async def test_another_fee_is_no_difference_of_a_movement(world: AtProvider) -> None:
+    await sold(world)
+    await world.provider.tell("faults", fault="register_fee", count=1)
+    assert (await world.run()).found == {}
+
+
+@pytest.mark.parametrize("clocks_apart", [timedelta(seconds=2), timedelta(seconds=-2)])
+async def test_around_the_cut_off_both_days_agree_although_the_clocks_differ(
+    world: AtProvider, clocks_apart: timedelta
+) -> None:
+    end, first = world.settlement.business_day(world.day)[1], world.day
+    for seconds in (-1, 1):
+        await world.move(end - world.clock() + world.ahead + timedelta(seconds=seconds))
+        world.ahead += clocks_apart
+        await world.bought()
+    await world.run(first)
+    await world.run(first + timedelta(days=1), again=(first,))
+    assert {state for _, state in await world.states()} <= {State.CLOSED}
+    assert world.told() == []
+    await world.cleared(first, first + timedelta(days=1))
+    assert await world.audited() == []
 
 
 @pytest.mark.parametrize("fault", ["register_absent", "register_truncated", "register_columns"])
