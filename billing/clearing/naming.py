@@ -82,7 +82,7 @@ def name_loose(line: Loose) -> Kind | None:
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """Both sides of a day, counts."""
+    """Both sides of a day, counts. ``unmatched``: lines that name nothing of ours, and our movements without a line."""
 
     ours: int
     theirs: int

@@ -1,7 +1,9 @@
 """One run: the business day of one provider. Every step can be repeated: a run that died is continued by the next one."""
 
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -34,7 +36,7 @@ from storage.clearing.compare import (
     loose_lines,
     open_lines,
     open_sides,
-    our_total,
+    our_movements,
 )
 from storage.clearing.discrepancies import Discrepancy, Finding
 from storage.clearing.fees import Fee, fees_apart
@@ -77,7 +79,8 @@ class Outcome(StrEnum):
 class Ran(msgspec.Struct, frozen=True):
     """A run. ``reason``: why it waits, why the statement is doubted, or that there is none of an empty day. ``lines``: of
     the day; ``loose``: those without an operation; ``movements``: ours of the day; ``unread``: earlier days whose statement
-    could not be read again; ``found``: discrepancies that it opened or moved, by kind; ``asked``: messages to payments."""
+    could not be read again; ``found``: discrepancies that it opened or moved, by kind; ``asked``: messages to payments;
+    ``seconds``: by step."""
 
     provider: str
     day: date
@@ -90,6 +93,7 @@ class Ran(msgspec.Struct, frozen=True):
     unread: tuple[date, ...] = ()
     found: dict[str, int] = {}
     asked: int = 0
+    seconds: dict[str, float] = {}
 
 
 def window_of(provider: str, settlement: Settlement, day: date, began: date | None) -> Window:
@@ -131,6 +135,7 @@ class ClearingRun:
         self._again = again
         self._understood = understood
         self._on_progress = on_progress
+        self._seconds: dict[str, float] = {}
         self._settlement = settlement = provider.capabilities.settlement
         self._start, self._end = settlement.business_day(day)
         known = now() - SETTLING
@@ -150,32 +155,49 @@ class ClearingRun:
             taken, reason = Taken(0, 0, 0), "nothing moved, and there is no file"
         unread = await self._read_again()
         self._on_progress("joining", 0)
-        async with step(self._connection):
-            chargebacks = await lines.join(self._connection, self._name, self._window.first, self._day)
-            for line in chargebacks:
-                await lines.bind(self._connection, self._name, line, _chargeback_id(self._name, line))
-            number, loose = await lines.counts(self._connection, self._name, self._day)
-            ours, _ = await our_total(self._connection, self._window, self._start, self._window.until)
-        ran = Ran(self._name, self._day, Outcome.DONE, reason, number, loose, ours, taken, unread)
-        why = doubt(Totals(ours, number, loose + max(0, ours - (number - loose))))
+        with self._timed("joining"):
+            async with step(self._connection):
+                chargebacks = await lines.join(self._connection, self._name, self._window.first, self._day)
+                for line in chargebacks:
+                    await lines.bind(self._connection, self._name, line, _chargeback_id(self._name, line))
+        with self._timed("counting"):
+            async with step(self._connection):
+                theirs = await lines.counts(self._connection, self._name, self._day)
+                ours, without_line = await our_movements(
+                    self._connection, self._window, self._start, self._window.until
+                )
+        ran = Ran(self._name, self._day, Outcome.DONE, reason, theirs.lines, theirs.loose, ours, taken, unread)
+        # A line that names a payment of ours is of the right file, also where the books lack its movement.
+        lacking = theirs.loose - theirs.unknown
+        why = doubt(Totals(ours + lacking, theirs.lines, theirs.unknown + without_line))
         if why is not None and not believe:
             found = await self._record([self._of_day(Kind.STATEMENT_SUSPECT, why)])
             return msgspec.structs.replace(ran, outcome=Outcome.SUSPECT, reason=why, found=_by_kind(found))
-        async with step(self._connection):
-            found = await self._compare(
-                differences(self._connection, self._window), loose_lines(self._connection, self._window)
-            )
         read = [day for day in (*self._again, self._day) if day not in unread]
-        async with step(self._connection):
-            payouts = await lines.payouts(self._connection, self._name, read)
-            tariffs = {method: msgspec.structs.astuple(t) for method, t in self._settlement.tariffs.items()}
-            fees = await fees_apart(self._connection, self._name, read, tariffs)
-        found += await self._record(
-            [self._of_day(None), *map(_of_fee, fees), *await check_payouts(self._provider, self._name, payouts)]
-        )
-        asked = await self._publish_chargebacks() + await self.ask()
-        await self._post(read)
-        return msgspec.structs.replace(ran, found=_by_kind(found), asked=asked)
+        with self._timed("comparing"):
+            async with step(self._connection):
+                found = await self._compare(
+                    differences(self._connection, self._window), loose_lines(self._connection, self._window)
+                )
+        with self._timed("checking fees and payouts"):
+            async with step(self._connection):
+                payouts = await lines.payouts(self._connection, self._name, read)
+                tariffs = {method: msgspec.structs.astuple(t) for method, t in self._settlement.tariffs.items()}
+                fees = await fees_apart(self._connection, self._name, read, tariffs)
+            found += await self._record(
+                [self._of_day(None), *map(_of_fee, fees), *await check_payouts(self._provider, self._name, payouts)]
+            )
+        with self._timed("telling"):
+            asked = await self._publish_chargebacks() + await self.ask()
+        with self._timed("posting"):
+            await self._post(read)
+        return msgspec.structs.replace(ran, found=_by_kind(found), asked=asked, seconds=self._seconds)
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self._seconds[name] = round(self._seconds.get(name, 0.0) + time.perf_counter() - started, 3)
 
     async def check_open(self) -> list[Discrepancy]:
         """Compare what is open once more, after payments were told: it closes as soon as both sides agree."""
@@ -203,8 +225,9 @@ class ClearingRun:
                     without=() if self._understood else (Kind.REFUND_UNDONE, Kind.CHARGEBACK),
                 )
                 # Before the transaction ends: who dies in between tells them twice, which changes nothing.
-                await self._publish([m for d, about in page if (m := self._question(d, about)) is not None])
-            asked += len(page)
+                messages = [m for d, about in page if (m := self._question(d, about)) is not None]
+                await self._publish(messages)
+            asked += len(messages)
             if len(page) < _ASKED_PAGE:
                 break
         return asked
@@ -222,15 +245,17 @@ class ClearingRun:
 
     async def _read(self, day: date) -> Taken:
         """Take a day's statement over. Raises :class:`StatementUnavailable`: what was read stays staged."""
-        await read_statement(
-            self._connection, self._provider, self._name, day, lambda number: self._on_progress("reading", number)
-        )
-        async with step(self._connection):
-            whole = await is_whole(self._connection, self._name, day)
-            taken = await lines.take(self._connection, self._name, day) if whole else None
-            if taken is not None and any(msgspec.structs.astuple(taken)):
-                await totals.add_up(self._connection, self._name, day)
-            await forget(self._connection, self._name, day)
+        with self._timed("reading"):
+            await read_statement(
+                self._connection, self._provider, self._name, day, lambda number: self._on_progress("reading", number)
+            )
+        with self._timed("taking over"):
+            async with step(self._connection):
+                whole = await is_whole(self._connection, self._name, day)
+                taken = await lines.take(self._connection, self._name, day) if whole else None
+                if taken is not None and any(msgspec.structs.astuple(taken)):
+                    await totals.add_up(self._connection, self._name, day)
+                await forget(self._connection, self._name, day)
         if taken is None:
             raise StatementUnavailable("lost: what was read is not staged any more")
         return taken
@@ -251,7 +276,7 @@ class ClearingRun:
         if error.reason != _NO_FILE or not self._is_absent():
             return False
         async with step(self._connection):
-            ours, _ = await our_total(self._connection, self._window, self._start, self._window.until)
+            ours, _ = await our_movements(self._connection, self._window, self._start, self._window.until)
         return ours == 0
 
     async def _waiting(self, reason: str) -> Ran:

@@ -100,10 +100,23 @@ _OPEN_LOOSE = text(
     ORDER BY x.business_date, x.line_ref, x.occurrence
     """  # noqa: S608
 )
-_TOTALS = text(
+# Nearly all have a line of the day; those of an earlier one are looked up singly.
+_MOVEMENTS = text(
     """
-    SELECT count(DISTINCT operation_id), coalesce(sum(amount), 0)::bigint FROM ledger_entries
-    WHERE account = :account AND posted_at >= :start AND posted_at < :until AND operation_id IS NOT NULL
+    WITH moved AS (
+        SELECT DISTINCT operation_id FROM ledger_entries
+        WHERE account = :account AND posted_at >= :start AND posted_at < :until AND operation_id IS NOT NULL
+    ), apart AS (
+        SELECT operation_id FROM moved EXCEPT
+        SELECT operation_id FROM statement_lines
+        WHERE provider = :provider AND business_date = :day AND withdrawn_at IS NULL
+    )
+    SELECT (SELECT count(*) FROM moved), (
+        SELECT count(*) FROM apart WHERE NOT EXISTS (
+            SELECT FROM statement_lines l
+            WHERE l.operation_id = apart.operation_id AND l.provider = :provider AND l.withdrawn_at IS NULL
+        )
+    )
     """
 )
 
@@ -140,7 +153,7 @@ class Side(msgspec.Struct, frozen=True):
         """Both sides are the same, or both say that nothing moved."""
         c = self.compared
         if not c.kinds:
-            return c.ours == 0 and not c.withdrawn
+            return c.ours == 0
         return (c.ours, c.currency) == (c.theirs, c.their_currency)
 
 
@@ -194,11 +207,11 @@ async def _sides(connection: AsyncConnection, statement: TextClause, window: Win
         yield Side(Compared(*sides), booked_at)
 
 
-async def our_total(connection: AsyncConnection, window: Window, start: datetime, end: datetime) -> tuple[int, int]:
-    """Our operations that moved money at the provider in a day, and their sum in minor units."""
+async def our_movements(connection: AsyncConnection, window: Window, start: datetime, end: datetime) -> tuple[int, int]:
+    """Our operations that moved money at the provider in a day, and how many of them have no line."""
     values = window.values | {"start": start, "until": end}
-    number, amount = (await connection.execute(_TOTALS, values)).one()
-    return number, amount
+    number, without_line = (await connection.execute(_MOVEMENTS, values)).one()
+    return number, without_line
 
 
 async def first_movement(connection: AsyncConnection, provider: str) -> datetime | None:

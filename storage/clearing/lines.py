@@ -44,16 +44,24 @@ _WITHDRAWN = text(
       AND NOT EXISTS (SELECT FROM ({_STAGED}) r WHERE {_KEYS_MATCH})
     """  # noqa: S608
 )
-# The operation's id is in most lines: these are joined while they are inserted.
+# The id of an operation of ours is in most lines: these are joined while they are inserted. That of a charge may be the
+# one that opened the order: the charge is then the only one of its payment.
 _NEW = text(
     f"""
     INSERT INTO statement_lines ({_NAMES}, occurrence, payment_id, operation_id, matched_by)
     SELECT {", ".join(f"r.{name}" for name in _READ)}, r.occurrence, o.payment_id,
            CASE WHEN o.type = ANY(CASE WHEN r.kind = 'charge' THEN ARRAY['CAPTURE', 'RECURRING']
-                                       WHEN r.kind IN ('refund', 'refund_undone') THEN ARRAY['REFUND'] END) THEN o.id END,
+                                       WHEN r.kind IN ('refund', 'refund_undone') THEN ARRAY['REFUND'] END) THEN o.id
+                ELSE charged.id END,
            CASE WHEN o.id IS NOT NULL THEN 'own_id' END
     FROM ({_STAGED}) r
     LEFT JOIN operations o ON o.id = r.own_id AND o.provider = r.provider
+    LEFT JOIN LATERAL (
+        SELECT min(c.id::text)::uuid AS id FROM operations c
+        WHERE c.payment_id = o.payment_id AND c.provider = r.provider AND c.status = 'SUCCESS'
+          AND c.type IN ('CAPTURE', 'RECURRING')
+        HAVING count(*) = 1
+    ) charged ON r.kind = 'charge'
     WHERE NOT EXISTS (SELECT FROM statement_lines l WHERE {_KEYS_MATCH})
     """  # noqa: S608
 )
@@ -163,7 +171,9 @@ _PAYOUTS = text(
 ).bindparams(bindparam("days", type_=ARRAY(Date)))
 _COUNTS = text(
     """
-    SELECT count(*), count(*) FILTER (WHERE operation_id IS NULL AND kind = ANY(:kinds)) FROM statement_lines
+    SELECT count(*), count(*) FILTER (WHERE operation_id IS NULL AND kind = ANY(:kinds)),
+           count(*) FILTER (WHERE operation_id IS NULL AND payment_id IS NULL AND kind = ANY(:kinds))
+    FROM statement_lines
     WHERE provider = :provider AND business_date = :day AND withdrawn_at IS NULL
     """
 )
@@ -184,6 +194,15 @@ class Payout(msgspec.Struct, frozen=True):
     payout_ref: str
     amount: int
     currency: str
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """The lines of a day. ``loose``: those that should have an operation and have none; ``unknown``: those of them that name
+    no payment of ours either."""
+
+    lines: int
+    loose: int
+    unknown: int
 
 
 class ChargebackLine(msgspec.Struct, frozen=True):
@@ -238,8 +257,7 @@ async def payouts(connection: AsyncConnection, provider: str, days: Sequence[dat
     return [Payout(*row) for row in rows]
 
 
-async def counts(connection: AsyncConnection, provider: str, day: date) -> tuple[int, int]:
-    """The lines of a day, and how many of them should have an operation and have none."""
+async def counts(connection: AsyncConnection, provider: str, day: date) -> Counts:
+    """The lines of a day."""
     values = {"provider": provider, "day": day, "kinds": list(PAYMENT_LINES)}
-    total, loose = (await connection.execute(_COUNTS, values)).one()
-    return total, loose
+    return Counts(*(await connection.execute(_COUNTS, values)).one())

@@ -72,6 +72,13 @@ class Cleared(World):
             ids.append(create.payment_id)
         return [await self.payment(id) for id in ids]
 
+    async def unpaid(self, number: int) -> list[Any]:
+        """Payments that wait for their customers."""
+        agent, creates = await self.agent(), [a_create() for _ in range(number)]
+        for create in creates:
+            await self.deliver(agent, create, opened(a_payment(payment_id=create.payment_id, order=create.order)))
+        return [await self.payment(create.payment_id) for create in creates]
+
     async def refund(self, payment: Any, amount: int) -> UUID:
         agent, id = await self.agent(), uuid4()
         await self.deliver(agent, RefundPayment(payment.id, id, "asked", amount))

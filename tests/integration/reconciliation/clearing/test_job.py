@@ -101,6 +101,27 @@ async def test_a_statement_that_is_not_there_is_tried_again_later_and_missed_in_
     assert state == State.CLOSED
 
 
+async def test_a_day_without_a_statement_keeps_later_days_waiting(world: Cleared, monkeypatch: Any) -> None:
+    (payment,) = await world.paid()
+    world.has(charge(payment))
+    monkeypatch.setattr(world.statement, "pages", no_file(world, DAY))
+    at_day(world, DAY + timedelta(days=1))
+    assert [(ran.day, ran.outcome) for ran in await a_job(world).look()] == [(DAY, Outcome.WAITING)]
+    assert await finished(world) == [(DAY, False), (DAY + timedelta(days=1), False)]
+
+
+async def test_a_line_that_was_added_late_is_read_with_the_next_day(world: Cleared) -> None:
+    (payment,) = await world.paid()
+    world.has()
+    at_day(world, DAY)
+    await a_job(world).look()
+    assert [d[:2] for d in await world.discrepancies()] == [(Kind.LATE, State.EXPECTED)]
+    world.has(charge(payment))
+    at_day(world, DAY + timedelta(days=1))
+    await a_job(world).look()
+    assert [d[:2] for d in await world.discrepancies()] == [(Kind.LATE, State.CLOSED)]
+
+
 async def test_an_empty_day_without_a_file_is_cleared_once_the_file_would_be_there(
     world: Cleared, monkeypatch: Any
 ) -> None:
@@ -132,6 +153,7 @@ async def test_days_before_the_first_that_is_to_be_cleared_are_left_alone(world:
     at_day(world, DAY + timedelta(days=2))
     ran = await a_job(world, since=DAY + timedelta(days=2)).look()
     assert [one.day for one in ran] == [DAY + timedelta(days=2)]
+    assert await world.discrepancies() == [], "a movement of theirs is not missing: nobody reads their statements"
 
 
 async def test_a_fault_in_our_code_for_one_provider_keeps_no_other_waiting(world: Cleared, monkeypatch: Any) -> None:

@@ -11,13 +11,14 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from billing.clearing import naming
 from billing.clearing.discrepancies import Event, Kind, Resolution, State
-from billing.messages import FollowUpOperation, RecordMovement
+from billing.messages import CorrectPayment, FollowUpOperation, RecordMovement
 from providers.statements import LineKind
 from reconciliation.clearing.run import Outcome
 from storage.processes.locks import Lock, writing
 from tests.support.clearing import DAY, SETTLEMENT, Cleared, charge, line
-from tests.support.factories import PROVIDER
+from tests.support.factories import NOW, PROVIDER
 
 
 @pytest.fixture
@@ -104,6 +105,18 @@ async def test_a_line_that_changes_or_goes_after_it_agreed_is_named(world: Clear
     assert {d[1] for d in await world.discrepancies()} == {State.CLOSED}
 
 
+async def test_a_withdrawn_line_closes_once_the_books_have_taken_its_movement_back(world: Cleared) -> None:
+    (payment,) = await world.paid()
+    world.has(charge(payment))
+    await world.run()
+    world.has()
+    assert (await world.run()).found == {Kind.LINE_WITHDRAWN: 1}
+    (capture,) = (operation for operation in payment.operations if operation.type == "CAPTURE")
+    await world.deliver(await world.agent(), CorrectPayment(payment.id, uuid4(), capture.id, False, "ann", "letter"))
+    await world.check_open()
+    assert [d[:2] for d in await world.discrepancies()] == [(Kind.LINE_WITHDRAWN, State.CLOSED)]
+
+
 async def test_two_equal_lines_are_two_lines(world: Cleared) -> None:
     fee = line(LineKind.FEE, 0, fee=5)
     world.has(fee, fee)
@@ -120,6 +133,62 @@ async def test_a_wrong_file_opens_one_discrepancy_and_asks_nobody_until_a_person
     assert world.sent() == []
     believed = await world.run(believe=True)
     assert believed.found[Kind.UNKNOWN_PAYMENT] == 1_200
+
+
+async def test_the_file_of_another_day_is_doubted_although_each_of_its_lines_is_ours(
+    world: Cleared, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(naming, "SUSPECT_LEAST", 2)
+    lines = [charge(payment) for payment in await world.paid(3)]
+    world.has(*lines)
+    await world.run()
+    await world.paid(3, at=NOW + timedelta(days=1))
+    day = next_day(world, DAY)
+    world.has(*lines, day=day)
+    assert (await world.run(day)).outcome is Outcome.SUSPECT
+    assert world.sent() == []
+
+
+async def test_lines_of_payments_of_ours_are_not_doubted_although_the_books_lack_them(
+    world: Cleared, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(naming, "EMPTY_SIDE", 2)
+    payments = await world.unpaid(3)
+    world.has(*(line(LineKind.CHARGE, 59_900, own_id=payment.charge.id) for payment in payments))
+    ran = await world.run()
+    assert (ran.outcome, ran.found) == (Outcome.DONE, {Kind.MISSING_HERE: 3})
+
+
+async def test_a_movement_of_the_last_minutes_is_left_for_the_next_run(world: Cleared) -> None:
+    """Others in its batch may be under way to Postgres still."""
+    end = SETTLEMENT.business_day(DAY)[1]
+    await world.paid(at=end - timedelta(minutes=1))
+    world.has()
+    world.now = end + timedelta(minutes=1)
+    assert (await world.run()).found == {}
+    world.now += timedelta(minutes=5)
+    assert (await world.run()).found == {Kind.LATE: 1}
+
+
+async def test_a_statement_whose_staged_lines_were_lost_is_read_from_its_start(world: Cleared) -> None:
+    world.has(*map(charge, await world.paid(5)))
+    world.statement.breaks_after = 2
+    await world.run()
+    async with world.engine.begin() as connection:
+        await connection.execute(text("DELETE FROM statement_staging"))
+    world.statement.breaks_after = None
+    ran = await world.run()
+    assert (ran.outcome, ran.found) == (Outcome.WAITING, {})
+    assert ((await world.run()).outcome, await world.discrepancies()) == (Outcome.DONE, [])
+
+
+async def test_of_two_equal_refunds_each_line_is_that_of_one(world: Cleared) -> None:
+    (payment,) = await world.paid()
+    for _ in range(2):
+        await world.refund(payment, 100)
+    order = str(payment.charge.id)
+    world.has(charge(payment), *(line(LineKind.REFUND, -100, order_ref=order) for _ in range(2)))
+    assert (await world.run()).found == {Kind.AMBIGUOUS: 2, Kind.LATE: 2}
 
 
 async def test_the_history_of_a_discrepancy_cannot_be_changed(world: Cleared) -> None:
