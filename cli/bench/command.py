@@ -2,10 +2,11 @@
 
 import asyncio
 import subprocess
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
+from cli.bench.clearing import Failed, clearing_table, measure_clearing
 from cli.bench.ingest import ingest_table, measure_ingest
 from cli.bench.renewals import measure_renewals, renewals_table
 from cli.bench.reports import measure_reports, reports_table
@@ -16,22 +17,29 @@ from cli.output import REFUSED, err, exit_on_unavailable, on_running_stack, out,
 from deploy.local.connect import environment_of_running_stack, settings_of
 from runtime.clock import utc_now
 
+#: Operations that a benchmark makes where none are named.
+OF_REPORTS: Final = 10_000_000
+TO_CLEAR: Final = 100_000
+
 
 def bench(
     seconds: Annotated[float, typer.Option(min=1, help="Duration of each load.")] = 60.0,
     concurrency: Annotated[int, typer.Option(min=1, help="Concurrent clients.")] = 48,
     stored: Annotated[int, typer.Option(min=0, help="Measure again with this many more stored payments.")] = 0,
     only: Annotated[
-        Literal["reports", "ingest", "sinks", "renewals"] | None,
-        typer.Option(help="Measure only reports, one ingest process, the sinks, or renewals."),
+        Literal["reports", "ingest", "sinks", "renewals", "clearing"] | None,
+        typer.Option(help="Measure only reports, one ingest process, the sinks, renewals, or clearing."),
     ] = None,
-    operations: Annotated[int, typer.Option(min=1000, help="With --only reports: how many to generate.")] = 10_000_000,
+    operations: Annotated[
+        int | None,
+        typer.Option(min=1000, help="How many: with --only reports (10,000,000), with --only clearing (100,000)."),
+    ] = None,
     due: Annotated[int, typer.Option(min=100, help="With --only renewals: how many are due.")] = 100_000,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
 ) -> None:
     """Measure full payments on the running stack: posted, paid, called back, signalled, in ClickHouse."""
     if only == "reports":
-        _reports(operations, as_json=as_json)
+        _reports(operations or OF_REPORTS, as_json=as_json)
         return
     if only == "ingest":
         _ingest(seconds, as_json=as_json)
@@ -42,6 +50,9 @@ def bench(
     status = _running(as_json=as_json)
     if only == "renewals":
         _renewals(status, due, as_json=as_json)
+        return
+    if only == "clearing":
+        _clearing(status, operations or TO_CLEAR, as_json=as_json)
         return
     console = err if as_json else out
     with console.status("measuring") as progress:
@@ -70,6 +81,21 @@ def _renewals(status: dict[str, Any], due: int, *, as_json: bool) -> None:
     if as_json:
         write_json(figures)
     if figures["issued"] != figures["due"]:
+        raise typer.Exit(REFUSED)
+
+
+def _clearing(status: dict[str, Any], operations: int, *, as_json: bool) -> None:
+    console = err if as_json else out
+    try:
+        with exit_on_unavailable(), console.status("measuring") as progress:
+            figures = asyncio.run(measure_clearing(status, operations, progress.update))
+    except Failed as error:
+        err.print(f"[red]Clearing failed[/]: {error}", markup=True)
+        raise typer.Exit(REFUSED) from error
+    console.print(clearing_table(figures))
+    if as_json:
+        write_json(figures)
+    if figures["named"] != figures["seeded"] or figures["invented"]:
         raise typer.Exit(REFUSED)
 
 

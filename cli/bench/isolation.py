@@ -1,16 +1,19 @@
-"""Kafka topics and a ClickHouse database of the benchmark's own, so no process acts on its data."""
+"""Kafka topics, and databases in Postgres and ClickHouse, of the benchmark's own, so no process acts on its data."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
+import asyncpg
 from aiokafka.admin import NewTopic
 
 from analytics.clickhouse import connect
 from analytics.migrate import migrate
 from runtime.kafka.clients import new_admin_client
+from runtime.postgres import create_engine
 from runtime.settings import Settings
+from storage.migrate import migrate as migrate_postgres
 
 #: Prefix of the benchmark's own topics.
 PREFIX: Final = "bench."
@@ -52,3 +55,27 @@ async def own_database(settings: Settings) -> AsyncIterator[str]:
     finally:
         await server.command(f"DROP DATABASE IF EXISTS {DATABASE}")
         await server.close()
+
+
+@asynccontextmanager
+async def own_books(stack_url: str, settings: Settings) -> AsyncIterator[None]:
+    """A Postgres database with the schema and nothing in it; dropped afterwards. ``stack_url``: of the stack's database;
+    ``settings``: with the URL of the new one, on the same server."""
+    name = urlsplit(settings.postgres_url).path.removeprefix("/")
+    drop = f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"
+    server = await asyncpg.connect(stack_url)
+    try:
+        await server.execute(drop)
+        await server.execute(f"CREATE DATABASE {name}")
+        engine = create_engine(settings)
+        await migrate_postgres(engine)
+        await engine.dispose()
+        yield
+    finally:
+        await server.execute(drop)
+        await server.close()
+
+
+def with_database(url: str, name: str) -> str:
+    """The URL of another database on the same server."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))

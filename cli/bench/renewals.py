@@ -11,7 +11,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import psutil
@@ -21,14 +20,13 @@ from rich.table import Table
 from billing.messages.topics import DEAD_LETTERS, INBOX, REPLIES, SUBSCRIPTION_EVENTS, SUBSCRIPTIONS
 from cli.bench.due_subscriptions import decisions_per_s, fill, plan_s, rows_scanned_per_s
 from cli.bench.floors import kafka_messages, postgres_rows
-from cli.bench.isolation import PREFIX, own_topics
+from cli.bench.isolation import PREFIX, own_books, own_topics, with_database
 from cli.bench.load import Load, Shop
 from cli.bench.run import RunningStack
 from deploy.local.connect import environment_of_running_stack
 from runtime.kafka.clients import new_consumer
 from runtime.postgres import create_engine
 from runtime.settings import Settings
-from storage.migrate import migrate
 
 DATABASE: Final = "billing_bench_renewals"
 TOPICS: Final = (SUBSCRIPTIONS, INBOX, SUBSCRIPTION_EVENTS, REPLIES, DEAD_LETTERS)
@@ -49,7 +47,7 @@ class Stuck(Exception):
 async def measure_renewals(status: dict[str, Any], due: int, on_progress: Callable[[str], None]) -> dict[str, Any]:
     """The figures of ``billing bench --only renewals --json``. ``status``: of the running stack."""
     urls = status["urls"]
-    own_url = urlunsplit(urlsplit(urls["postgres"])._replace(path=f"/{DATABASE}"))
+    own_url = with_database(urls["postgres"], DATABASE)
     settings = Settings(kafka_url=urls["kafka"], postgres_url=own_url)
     environment = {**os.environ, **environment_of_running_stack(), "BILLING_POSTGRES_URL": own_url}
     shop = Shop(urls["ingest"], status["api_key"])
@@ -57,7 +55,7 @@ async def measure_renewals(status: dict[str, Any], due: int, on_progress: Callab
         engine = create_engine(Settings(postgres_url=urls["postgres"]))
         opened.push_async_callback(engine.dispose)
         stack = RunningStack(engine, urls, status["processes"])
-        await opened.enter_async_context(_own_database(urls["postgres"], settings))
+        await opened.enter_async_context(own_books(urls["postgres"], settings))
         await opened.enter_async_context(own_topics(settings, [PREFIX + topic.name for topic in TOPICS]))
         postgres = await asyncpg.connect(own_url)
         opened.push_async_callback(postgres.close)
@@ -104,23 +102,6 @@ async def measure_renewals(status: dict[str, Any], due: int, on_progress: Callab
         "checkout_p99_ms": _p99([alone]),
         "checkout_p99_ms_meanwhile": _p99(meanwhile),
     }
-
-
-@asynccontextmanager
-async def _own_database(stack_url: str, settings: Settings) -> AsyncIterator[None]:
-    """A database with the schema and nothing in it; dropped afterwards."""
-    drop = f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"
-    server = await asyncpg.connect(stack_url)
-    try:
-        await server.execute(drop)
-        await server.execute(f"CREATE DATABASE {DATABASE}")
-        engine = create_engine(settings)
-        await migrate(engine)
-        await engine.dispose()
-        yield
-    finally:
-        await server.execute(drop)
-        await server.close()
 
 
 @asynccontextmanager
