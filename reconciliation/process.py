@@ -11,6 +11,7 @@ import uvloop
 
 from providers import registry
 from reconciliation.clearing.closing import ClosingJob
+from reconciliation.clearing.events import publish_events
 from reconciliation.clearing.job import LIMITS, ClearingJob
 from reconciliation.daily_record import record_days
 from reconciliation.inbox import waiting_in_inbox
@@ -36,6 +37,8 @@ TRIGGERED_WITHIN_S: Final = 60.0 + RUN_S + 70.0
 CLOCKS_EVERY_S: Final = 0.2
 #: Between two looks whether a business day is to be cleared, seconds.
 CLEARING_EVERY_S: Final = 60.0
+#: Between two looks for events of clearing to publish, seconds.
+EVENTS_EVERY_S: Final = 5.0
 #: On stopping: for the page under way.
 STOP_S: Final = 20.0
 #: A forecast reads every subscription.
@@ -61,7 +64,7 @@ class _Scheduler:
         self._engine = create_engine(settings, command_timeout_s=STATEMENT_TIMEOUT_S)
         self._producer = new_producer(settings)
         self._consumer = new_consumer(settings)
-        publisher = Publisher(self._producer)
+        self._publisher = publisher = Publisher(self._producer)
         self._renewals = RenewalJob(
             self._engine,
             publisher,
@@ -92,6 +95,7 @@ class _Scheduler:
                 await provider.start()
             tasks.spawn(self._on(self._minute, self._renew))
             tasks.spawn(run_periodically(CLEARING_EVERY_S, self._clear, "clearing does not run"))
+            tasks.spawn(run_periodically(EVENTS_EVERY_S, self._publish_events, "events of clearing are late"))
             tasks.spawn(self._on(self._day, self._record))
             if self._settings.test_clocks:
                 tasks.spawn(run_periodically(CLOCKS_EVERY_S, self._clocks.drive, "test clocks cannot be moved"))
@@ -146,6 +150,9 @@ class _Scheduler:
                 await self._closing.look()
         except KAFKA_ERRORS as error:
             log.warning("clearing does not run", error=repr(error))
+
+    async def _publish_events(self) -> None:
+        await publish_events(self._engine, self._publisher)
 
     async def _record(self) -> None:
         await record_days(self._engine, self._settings.business_zone)

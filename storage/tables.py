@@ -159,6 +159,12 @@ OPERATIONS: Final = Table(
         "provider_ref",
         postgresql_where=text("provider_ref IS DISTINCT FROM id::text"),
     ),
+    Index(
+        "operations_not_told",
+        "provider",
+        text("COALESCE(occurred_at, created_at)"),
+        postgresql_where=text("learnt_by IN ('inquiry', 'statement', 'operator')"),
+    ),
 )
 
 #: Further ids by which providers refer to a payment's order, its charges and refunds.
@@ -714,6 +720,21 @@ DISCREPANCY_EVENTS: Final = Table(
     _required("state", Text()),
     Column("reason", Text),
     _required("evidence", JSONB(), default="'{}'"),
+)
+
+#: What clearing tells others, each version of each subject. ``key``: in Kafka.
+CLEARING_EVENTS: Final = Table(
+    "clearing_events",
+    METADATA,
+    Column("number", BigInteger, Identity(always=True), primary_key=True),
+    _required("id", Uuid()),
+    _required("version", Integer()),
+    _required("type", Text()),
+    _required("key", Text()),
+    _required("body", JSONB()),
+    Column("published_at", _TIME),
+    UniqueConstraint("id", "version"),
+    Index("clearing_events_unpublished", "number", postgresql_where=text("published_at IS NULL")),
 )
 
 

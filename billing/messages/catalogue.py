@@ -5,6 +5,7 @@ from typing import Final
 
 from billing.messages.base import Message
 from billing.messages.clearing import RecordChargeback, RecordMovement, UndoRefund
+from billing.messages.clearing_events import DayCleared, DayClosed, DiscrepancyChanged, LostCallbacks, PayoutStated
 from billing.messages.events import PaymentChanged, Reply
 from billing.messages.payment_commands import (
     CapturePayment,
@@ -33,6 +34,7 @@ from billing.messages.subscription_events import SubscriptionChanged, Subscripti
 from billing.messages.subscriptions import PaymentOutcome
 from billing.messages.topics import (
     CALLBACKS,
+    CLEARING_EVENTS,
     DEAD_LETTERS,
     EVENTS,
     INBOX,
@@ -80,6 +82,7 @@ TOPIC_MESSAGES: Final[MappingProxyType[Topic, tuple[type[Message], ...]]] = Mapp
             PaymentOutcome,
         ),
         SUBSCRIPTION_EVENTS: (SubscriptionChanged,),
+        CLEARING_EVENTS: (DayCleared, DiscrepancyChanged, LostCallbacks, PayoutStated, DayClosed),
     }
 )
 

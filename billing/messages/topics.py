@@ -40,6 +40,12 @@ SUBSCRIPTIONS: Final = Topic(
 SUBSCRIPTION_EVENTS: Final = Topic(
     "billing.subscription.events", "subscription id", "a subscription after each change", 14 * DAY_MS
 )
+CLEARING_EVENTS: Final = Topic(
+    "billing.clearing.events",
+    "provider",
+    "business days, discrepancies, payouts of clearing after each change",
+    14 * DAY_MS,
+)
 REPLIES: Final = Topic("billing.replies", "correlation id", "answers to waiting requests", HOUR_MS)
 DEAD_LETTERS: Final = Topic("billing.dead-letters", "original key", "messages that cannot be processed", 90 * DAY_MS)
 
@@ -51,6 +57,7 @@ TOPICS: Final = (
     EVENTS,
     SUBSCRIPTIONS,
     SUBSCRIPTION_EVENTS,
+    CLEARING_EVENTS,
     REPLIES,
     DEAD_LETTERS,
 )

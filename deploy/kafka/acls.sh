@@ -38,13 +38,13 @@ allow worker Write Describe -- billing.events billing.subscription.events billin
 group worker billing-streams
 idempotent worker
 
-# The scheduler: wakes subscriptions, and tells payments what clearing found.
-allow scheduler Write Describe -- billing.subscriptions.inbox billing.payments.inbox
+# The scheduler: wakes subscriptions, tells payments what clearing found, and publishes the events of clearing.
+allow scheduler Write Describe -- billing.subscriptions.inbox billing.payments.inbox billing.clearing.events
 idempotent scheduler
 
 # The sinks: return parked events to their topic.
 for sink in signals analytics; do
-  allow "$sink" Read Write Describe -- billing.events billing.subscription.events
+  allow "$sink" Read Write Describe -- billing.events billing.subscription.events billing.clearing.events
   allow "$sink" Write Describe -- billing.dead-letters
   idempotent "$sink"
 done
@@ -54,6 +54,6 @@ group analytics sink.clickhouse
 # People: correct, ask, replay dead letters, audit, make topics.
 allow operator Create Alter DescribeConfigs Read Write Describe -- \
   billing.payments.inbox billing.provider.requests billing.provider.renewals billing.provider.callbacks billing.events \
-  billing.subscriptions.inbox billing.subscription.events billing.replies billing.dead-letters
+  billing.subscriptions.inbox billing.subscription.events billing.clearing.events billing.replies billing.dead-letters
 run --add --allow-principal User:operator --operation Describe --group '*'
 idempotent operator

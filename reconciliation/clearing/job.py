@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from billing.messages import RecordChargeback, UndoRefund
 from providers.base import Provider
 from providers.http import CallLimits
+from reconciliation.clearing.events import note_day, note_lost_callbacks
 from reconciliation.clearing.reading import step
 from reconciliation.clearing.run import ClearingRun, OnProgress, Outcome, Ran, no_progress
 from reconciliation.metrics import Metrics
@@ -162,8 +163,9 @@ async def clear_day(
 ) -> Ran:
     """Clear a day by the connection that holds the provider's lock, and note how that ended. The parameters are those of
     :class:`ClearingRun`."""
+    settlement = provider.capabilities.settlement
     async with step(connection):
-        again = await _cleared_before(connection, name, day, provider.capabilities.settlement.reread)
+        again = await _cleared_before(connection, name, day, settlement.reread)
         began = await job_runs.first_date(connection, job_name(name))
         understood = all([await is_understood(connection, message.TYPE) for message in (RecordChargeback, UndoRefund)])
     ran = await ClearingRun(
@@ -180,6 +182,10 @@ async def clear_day(
     ).run(believe=believe)
     async with step(connection):
         await _settle(connection, ran)
+        for changed in (*ran.reread, day):
+            for run in await job_runs.of_date(connection, job_name(name), changed):
+                await note_day(connection, name, settlement, run, now())
+        await note_lost_callbacks(connection, name, settlement, [*again, day], now())
     return ran
 
 

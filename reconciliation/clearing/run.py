@@ -79,8 +79,8 @@ class Outcome(StrEnum):
 class Ran(msgspec.Struct, frozen=True):
     """A run. ``reason``: why it waits, why the statement is doubted, or that there is none of an empty day. ``lines``: of
     the day; ``loose``: those without an operation; ``movements``: ours of the day; ``unread``: earlier days whose statement
-    could not be read again; ``found``: discrepancies that it opened or moved, by kind; ``asked``: messages to payments;
-    ``seconds``: by step."""
+    could not be read again; ``reread``: those whose statement has changed; ``found``: discrepancies that it opened or
+    moved, by kind; ``asked``: messages to payments; ``seconds``: by step."""
 
     provider: str
     day: date
@@ -91,6 +91,7 @@ class Ran(msgspec.Struct, frozen=True):
     movements: int = 0
     taken: Taken = Taken(0, 0, 0)
     unread: tuple[date, ...] = ()
+    reread: tuple[date, ...] = ()
     found: dict[str, int] = {}
     asked: int = 0
     seconds: dict[str, float] = {}
@@ -153,7 +154,7 @@ class ClearingRun:
             if not await self._has_no_file(error):
                 return await self._waiting(error.reason)
             taken, reason = Taken(0, 0, 0), "nothing moved, and there is no file"
-        unread = await self._read_again()
+        unread, reread = await self._read_again()
         self._on_progress("joining", 0)
         with self._timed("joining"):
             async with step(self._connection):
@@ -166,7 +167,7 @@ class ClearingRun:
                 ours, without_line = await our_movements(
                     self._connection, self._window, self._start, self._window.until
                 )
-        ran = Ran(self._name, self._day, Outcome.DONE, reason, theirs.lines, theirs.loose, ours, taken, unread)
+        ran = Ran(self._name, self._day, Outcome.DONE, reason, theirs.lines, theirs.loose, ours, taken, unread, reread)
         # A line that names a payment of ours is of the right file, also where the books lack its movement.
         lacking = theirs.loose - theirs.unknown
         why = doubt(Totals(ours + lacking, theirs.lines, theirs.unknown + without_line))
@@ -260,16 +261,19 @@ class ClearingRun:
             raise StatementUnavailable("lost: what was read is not staged any more")
         return taken
 
-    async def _read_again(self) -> tuple[date, ...]:
-        """Read the statements of earlier days again; returns the days of which there is none now."""
-        unread = []
+    async def _read_again(self) -> tuple[tuple[date, ...], tuple[date, ...]]:
+        """Read the statements of earlier days again; returns the days of which there is none now, and those whose statement
+        has changed."""
+        unread, changed = [], []
         for day in self._again:
             try:
-                await self._read(day)
+                taken = await self._read(day)
+                if taken != Taken(0, 0, 0):
+                    changed.append(day)
             except StatementUnavailable as error:
                 log.warning("statement not read again", provider=self._name, day=str(day), reason=error.reason)
                 unread.append(day)
-        return tuple(unread)
+        return tuple(unread), tuple(changed)
 
     async def _has_no_file(self, error: StatementUnavailable) -> bool:
         """Whether it is an empty day of which the provider makes no file."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Final, NamedTuple
+from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Date, bindparam, text
@@ -13,8 +14,10 @@ from billing.ledger.accounts import clearing
 from billing.ledger.closed_day import ClosedDay, canonical, chained
 from billing.ledger.tie_out import TieOut
 from billing.ledger.trial_balance import closing_balances, trial_balance
+from billing.messages.clearing_events import DayClosed
 from runtime.postgres import sqlstate
 from storage.books.trial_balance import Link, last_closed, opening_balances, turnover
+from storage.clearing import events
 
 #: Every insert into the ledger shares this advisory lock until its transaction ends (migration 0025).
 LEDGER_LOCK: Final = 0x636C6F73
@@ -23,6 +26,7 @@ LOCK_TIMEOUT: Final = "2s"
 #: A process that stops while it holds the lock is cut off: payments wait for it.
 IDLE_TIMEOUT: Final = "10s"
 _LOCK_NOT_AVAILABLE: Final = "55P03"
+_NAMESPACE: Final = UUID("1b0a4f6e-2c39-4d57-9c0e-7a4f0d2b8e31")
 
 _PERIOD = text("SELECT zone, first_open, clock_timestamp() FROM accounting_period")
 _BOUNDS = text(
@@ -110,6 +114,11 @@ async def close_day(
     values = {"day": day, "content": content.decode(), "prev_hash": previous, "hash": link.hash}
     await connection.execute(_CLOSE, values)
     await connection.execute(_MOVE_ON)
+    told = DayClosed(
+        id=uuid5(_NAMESPACE, str(day)), version=1, changed_at=now_open.now, accounting_date=day, closed_by=by,
+        reason=reason, entries=entries, hash=link.hash.hex(),
+    )  # fmt: skip
+    await events.add(connection, [told])
     return link
 
 

@@ -1,6 +1,6 @@
 """Discrepancies and their history. A row moves by its life cycle only, at the version that was seen."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID, uuid5
@@ -10,6 +10,8 @@ from sqlalchemy import ARRAY, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.clearing.discrepancies import FINAL_RESOLUTIONS, HANDLING, Event, Kind, Resolution, Severity, State, step
+from billing.messages.clearing_events import DiscrepancyChanged
+from storage.clearing import events
 from storage.tables import DISCREPANCIES, columns
 
 _NAMESPACE: Final = UUID("3f0a5a50-6d0e-4b3e-9a53-0e6d2a1c7b11")
@@ -133,6 +135,15 @@ class HistoryEntry(msgspec.Struct, frozen=True):
     evidence: dict[str, Any]
 
 
+class Change(msgspec.Struct, frozen=True):
+    """A discrepancy before (``None``: there was none) and after an event, and why."""
+
+    before: Discrepancy | None
+    after: Discrepancy
+    event: Event
+    reason: str | None = None
+
+
 class Refused(Exception):
     """The discrepancy cannot be moved so; the message says why."""
 
@@ -174,7 +185,7 @@ async def record(
         if after is not None:
             changed.append(after)
     await _write(connection, changed, actor)
-    return [discrepancy for discrepancy, *_ in changed]
+    return [change.after for change in changed]
 
 
 async def ask(
@@ -192,6 +203,7 @@ async def ask(
     are left for a later run."""
     values = {"provider": provider, "day": day, "limit": limit, "without": [kind.value for kind in without]}
     asked: list[tuple[Discrepancy, UUID | None]] = []
+    changed = []
     for row in (await connection.execute(_TO_ASK, values)).mappings():
         fields = dict(row)
         about = fields.pop("about")
@@ -200,7 +212,8 @@ async def ask(
             known, asked=known.asked + 1, asked_for=day, version=known.version + 1, updated_at=now
         )
         asked.append((after, about))
-    await _write(connection, [(after, Event.ASKED, None) for after, _ in asked], actor)
+        changed.append(Change(known, after, Event.ASKED))
+    await _write(connection, changed, actor)
     return asked
 
 
@@ -260,14 +273,14 @@ async def decide(
         updated_at=now,
         closed_at=now if state is State.CLOSED else None,
     )
-    await _write(connection, [(after, event, reason)], actor)
+    await _write(connection, [Change(known, after, event, reason)], actor)
     return after
 
 
 def _after(
     known: Discrepancy | None, id: UUID, provider: str, day: date, finding: Finding, now: datetime
-) -> tuple[Discrepancy, Event, str | None] | None:
-    """The row after a finding, the event, and its reason; ``None`` where nothing changes."""
+) -> Change | None:
+    """What a finding changes; ``None`` where nothing."""
     if finding.kind is None:
         if known is None or (state := step(known.state, Event.AGREED)) is None:
             return None
@@ -275,7 +288,7 @@ def _after(
             known, state=state, ours=finding.ours, theirs=finding.theirs, version=known.version + 1, updated_at=now,
             closed_at=now,
         )  # fmt: skip
-        return closed, Event.AGREED, None
+        return Change(known, closed, Event.AGREED)
     handling = HANDLING[finding.kind]
     if known is not None and _is_decided(known, finding, day):
         return None
@@ -293,14 +306,14 @@ def _after(
             id=id, provider=provider, subject=finding.subject, kind=finding.kind, severity=handling.severity,
             state=state, business_date=day, due_at=due, version=1, opened_at=now, updated_at=now, **fields,
         )  # fmt: skip
-        return fresh, event, None
+        return Change(None, fresh, event)
     goes_on = known.kind is finding.kind and known.state is not State.CLOSED
     changed = msgspec.structs.replace(
         known, **fields, kind=finding.kind, severity=handling.severity, state=state, version=known.version + 1,
         updated_at=now, closed_at=None, due_at=known.due_at if goes_on else due, asked=known.asked if goes_on else 0,
         asked_for=known.asked_for if goes_on else None, resolution=None, confirm_by=None, owner=known.owner if known.state is not State.CLOSED else None,
     )  # fmt: skip
-    return changed, event, None
+    return Change(known, changed, event)
 
 
 def _is_decided(known: Discrepancy, finding: Finding, day: date) -> bool:
@@ -322,22 +335,33 @@ def _event(kind: Kind, asked: int) -> Event:
     return Event.FOUND if asked < HANDLING[kind].asks else Event.NEEDS_PERSON
 
 
-async def _write(
-    connection: AsyncConnection, changed: Iterable[tuple[Discrepancy, Event, str | None]], actor: str
-) -> None:
-    changed = list(changed)
-    if not changed:
+async def _write(connection: AsyncConnection, changes: Sequence[Change], actor: str) -> None:
+    if not changes:
         return
-    rows = [msgspec.to_builtins(discrepancy) for discrepancy, *_ in changed]
-    events = [
+    rows = [msgspec.to_builtins(change.after) for change in changes]
+    history = [
         {
-            "discrepancy_id": d.id, "version": d.version, "at": d.updated_at, "actor": actor, "event": event,
-            "kind": d.kind, "state": d.state, "reason": reason, "evidence": {"ours": d.ours, "theirs": d.theirs} | d.detail,
+            "discrepancy_id": d.id, "version": d.version, "at": d.updated_at, "actor": actor, "event": change.event,
+            "kind": d.kind, "state": d.state, "reason": change.reason,
+            "evidence": {"ours": d.ours, "theirs": d.theirs} | d.detail,
         }
-        for d, event, reason in changed
+        for change in changes for d in [change.after]
     ]  # fmt: skip
     await connection.execute(_SAVE, {"rows": msgspec.json.encode(rows).decode()})
-    await connection.execute(_NOTE, {"rows": msgspec.json.encode(events).decode()})
+    await connection.execute(_NOTE, {"rows": msgspec.json.encode(history).decode()})
+    await events.add(connection, [_event_of(change, actor) for change in changes])
+
+
+def _event_of(change: Change, actor: str) -> DiscrepancyChanged:
+    d, before = change.after, change.before
+    return DiscrepancyChanged(
+        id=d.id, version=d.version, changed_at=d.updated_at, provider=d.provider, business_date=d.business_date,
+        subject=d.subject, kind=d.kind, severity=d.severity, state=d.state, event=change.event, actor=actor,
+        opened_at=d.opened_at, previous_kind=None if before is None else before.kind,
+        previous_state=None if before is None else before.state, reason=change.reason, payment_id=d.payment_id,
+        operation_id=d.operation_id, currency=d.currency, ours=d.ours, theirs=d.theirs, owner=d.owner, due_at=d.due_at,
+        asked=d.asked, resolution=d.resolution, confirm_by=d.confirm_by, closed_at=d.closed_at,
+    )  # fmt: skip
 
 
 def _read(row: Mapping[Any, Any]) -> Discrepancy:

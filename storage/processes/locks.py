@@ -24,6 +24,7 @@ class Lock(IntEnum):
     DAILY_RECORD = 0x64617265
     TEST_CLOCKS = 0x636C6F63
     CLEARING = 0x636C6561
+    CLEARING_EVENTS = 0x636C6576
 
 
 @asynccontextmanager

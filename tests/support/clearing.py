@@ -13,7 +13,9 @@ from billing.vocabulary import Outcome as CallOutcome
 from billing.vocabulary import PaymentStatus
 from providers.registry import PLUGINS
 from providers.statements import LineKind, Part, StatementLine, StatementPage, StatementUnavailable
+from reconciliation.clearing.job import clear_day, job_name
 from reconciliation.clearing.run import ClearingRun, Ran
+from storage import job_runs
 from storage.clearing import discrepancies
 from storage.processes.leases import WORKER, Lease
 from storage.processes.locks import Lock, writing
@@ -92,6 +94,17 @@ class Cleared(World):
         async with writing(self.engine, Lock.CLEARING, PROVIDER) as connection:
             assert connection is not None
             return await self.on(connection, day).run(**options)
+
+    async def clear(self, day: date = DAY) -> None:
+        """The same as the scheduler does it: the run is noted, and told."""
+        publisher: Any = self.kafka
+        provider: Any = self.statement
+        self.now = max(self.now, SETTLEMENT.business_day(day)[1] + SETTLEMENT.ready_after)
+        async with writing(self.engine, Lock.CLEARING, PROVIDER) as connection:
+            assert connection is not None
+            async with connection.begin():
+                await job_runs.open_runs(connection, job_name(PROVIDER), [day])
+            await clear_day(connection, publisher, provider, PROVIDER, day, now=lambda: self.now, believe=False)
 
     async def check_open(self, day: date = DAY) -> None:
         async with writing(self.engine, Lock.CLEARING, PROVIDER) as connection:

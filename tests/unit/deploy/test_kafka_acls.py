@@ -8,6 +8,7 @@ import pytest
 
 from billing.messages.topics import (
     CALLBACKS,
+    CLEARING_EVENTS,
     DEAD_LETTERS,
     EVENTS,
     INBOX,
@@ -51,6 +52,7 @@ def granted() -> dict[tuple[str, str, str], set[str]]:
         (EVENTS, {"worker", "signals", "analytics", "operator"}),
         (SUBSCRIPTIONS, {"ingest", "worker", "scheduler", "operator"}),
         (SUBSCRIPTION_EVENTS, {"worker", "signals", "analytics", "operator"}),
+        (CLEARING_EVENTS, {"scheduler", "signals", "analytics", "operator"}),
         (REPLIES, {"worker", "operator"}),
         (DEAD_LETTERS, {"worker", "signals", "analytics", "operator"}),
     ],

@@ -12,6 +12,7 @@ from billing.ledger.trial_balance import AccountBalance
 from storage.books import closing
 from storage.books.closing import CannotClose, LedgerBusy, close_day, period
 from storage.books.trial_balance import Link, closed_day
+from storage.clearing.events import unpublished
 from tests.support.ledger import DAY, NOON, books_begin, dates_of, post
 
 NEXT = DAY + timedelta(days=1)
@@ -184,3 +185,13 @@ async def test_days_are_closed_in_order_once_they_are_over(database):
         await connection.execute(text("UPDATE accounting_period SET first_open = :day"), {"day": today})
     with pytest.raises(CannotClose, match="is not over"):
         await closed(database, today)
+
+
+async def test_a_close_is_told_once_and_one_that_is_refused_is_not(database):
+    link = await closed(database)
+    with pytest.raises(CannotClose):
+        await closed(database)
+    async with database.connect() as connection:
+        ((_, told),) = await unpublished(connection, 10)
+    assert (told.accounting_date, told.closed_by, told.entries) == (DAY, "olga", link.day.entries)
+    assert (told.hash, told.changed_at) == (link.hash.hex(), link.day.closed_at)
