@@ -2,7 +2,7 @@
 
 A migration is written for one server. On a cluster each ``CREATE TABLE name`` becomes ``name_local``, its engine the
 Replicated one, and ``name`` a Distributed table over all shards, so that inserts and queries
-stay the same. Rows of one payment, or of one subscription, go to one shard, since versions replace each other only within
+stay the same. Rows of one payment, subscription, discrepancy or business day go to one shard, since versions replace each other only within
 a shard and FINAL works shard by shard.
 """
 
@@ -18,7 +18,7 @@ _COLUMN: Final = r"^    {name} "
 #: ZooKeeper path and replica name; the macros are set in the servers' configuration.
 _REPLICATED: Final = "'/clickhouse/tables/{{shard}}/{{database}}/{table}', '{{replica}}'"
 #: The sharding key: the first of these columns that the table has.
-_SHARD_BY: Final = ("subscription_id", "payment_id", "stream_partition")
+_SHARD_BY: Final = ("discrepancy_id", "subscription_id", "payment_id", "business_date", "stream_partition")
 
 
 def on_cluster(statement: str, cluster: str) -> list[str]:

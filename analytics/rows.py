@@ -1,7 +1,7 @@
 """The rows of the ``*_versions`` tables, one type per table. A row's fields are the table's columns; it is sent as a JSON
 array."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
@@ -219,6 +219,108 @@ class AttemptRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ended_at: datetime | None
 
 
+class BookedTotalRow(msgspec.Struct, frozen=True, gc=False):
+    """An element of ``booked`` in ``clearing_day_versions``."""
+
+    currency: str
+    movements: int
+    amount: int
+
+
+class StatementTotalRow(msgspec.Struct, frozen=True, gc=False):
+    """An element of ``stated`` in ``clearing_day_versions``."""
+
+    kind: str
+    method: str
+    currency: str
+    settlement_currency: str
+    delay_days: int | None
+    lines: int
+    amount: int
+    settled: int
+    fee: int | None
+
+
+class ClearingDayRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One row of ``clearing_day_versions``."""
+
+    provider: str
+    business_date: date
+    version: int
+    state: str
+    reason: str
+    lines: int
+    loose: int
+    booked: tuple[BookedTotalRow, ...]
+    stated: tuple[StatementTotalRow, ...]
+    changed_at: datetime
+    stream_partition: int
+    stream_offset: int
+
+
+class DiscrepancyRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One row of ``discrepancy_versions``."""
+
+    discrepancy_id: UUID
+    version: int
+    provider: str
+    business_date: date
+    subject: str
+    kind: str
+    severity: str
+    state: str
+    resolution: str
+    owner: str
+    payment_id: UUID | None
+    operation_id: UUID | None
+    currency: str
+    ours: int | None
+    theirs: int | None
+    difference: int
+    asked: int
+    due_at: datetime | None
+    opened_at: datetime
+    closed_at: datetime | None
+    changed_at: datetime
+    stream_partition: int
+    stream_offset: int
+
+
+class PayoutRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One row of ``payout_versions``."""
+
+    payout_line_id: UUID
+    version: int
+    provider: str
+    business_date: date
+    kind: str
+    payout_ref: str
+    line: str
+    currency: str
+    amount: int
+    fee: int | None
+    withdrawn: bool
+    at: datetime
+    available_on: date | None
+    changed_at: datetime
+    stream_partition: int
+    stream_offset: int
+
+
+class LostCallbackRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One row of ``lost_callback_versions``."""
+
+    provider: str
+    business_date: date
+    version: int
+    learnt_by: dict[str, int]
+    changed_at: datetime
+    stream_partition: int
+    stream_offset: int
+
+
+ClearingRow = ClearingDayRow | DiscrepancyRow | PayoutRow | LostCallbackRow
+
 Row = (
     OperationRow
     | PaymentRow
@@ -230,6 +332,7 @@ Row = (
     | ChangeRow
     | PeriodRow
     | AttemptRow
+    | ClearingRow
 )
 
 #: Table → the type of its rows.
@@ -244,4 +347,8 @@ TABLES: Final[dict[str, type[Row]]] = {
     "subscription_change_versions": ChangeRow,
     "subscription_period_versions": PeriodRow,
     "renewal_attempt_versions": AttemptRow,
+    "clearing_day_versions": ClearingDayRow,
+    "discrepancy_versions": DiscrepancyRow,
+    "payout_versions": PayoutRow,
+    "lost_callback_versions": LostCallbackRow,
 }

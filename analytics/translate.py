@@ -5,7 +5,19 @@ from itertools import chain
 from typing import NamedTuple
 
 from analytics.limits import INT64_END, UINT32_END, check_time, misfit
-from analytics.rows import CallRow, EntryRow, ItemRow, OperationRow, PaymentRow, Row
+from analytics.rows import (
+    CallRow,
+    ClearingDayRow,
+    ClearingRow,
+    DiscrepancyRow,
+    EntryRow,
+    ItemRow,
+    LostCallbackRow,
+    OperationRow,
+    PaymentRow,
+    PayoutRow,
+    Row,
+)
 from analytics.translate_subscription import SubscriptionRows
 from billing.messages import OperationView, PaymentChanged
 from billing.reasons import Reason
@@ -22,15 +34,18 @@ class EventRows(NamedTuple):
     calls: tuple[CallRow, ...]
 
 
-def by_table(events: Iterable[EventRows | SubscriptionRows]) -> dict[str, list[Row]]:
+def by_table(events: Iterable[EventRows | SubscriptionRows | ClearingRow | None]) -> dict[str, list[Row]]:
     """The rows of many events, by table."""
     payments: list[EventRows] = []
     subscriptions: list[SubscriptionRows] = []
+    clearing: list[ClearingRow] = []
     for rows in events:
         if isinstance(rows, EventRows):
             payments.append(rows)
-        else:
+        elif isinstance(rows, SubscriptionRows):
             subscriptions.append(rows)
+        elif rows is not None:
+            clearing.append(rows)
     return {
         "operation_versions": list(chain.from_iterable(rows.operations for rows in payments)),
         "payment_versions": [rows.payment for rows in payments],
@@ -41,6 +56,10 @@ def by_table(events: Iterable[EventRows | SubscriptionRows]) -> dict[str, list[R
         "subscription_change_versions": [rows.change for rows in subscriptions],
         "subscription_period_versions": list(chain.from_iterable(rows.periods for rows in subscriptions)),
         "renewal_attempt_versions": list(chain.from_iterable(rows.attempts for rows in subscriptions)),
+        "clearing_day_versions": [row for row in clearing if isinstance(row, ClearingDayRow)],
+        "discrepancy_versions": [row for row in clearing if isinstance(row, DiscrepancyRow)],
+        "payout_versions": [row for row in clearing if isinstance(row, PayoutRow)],
+        "lost_callback_versions": [row for row in clearing if isinstance(row, LostCallbackRow)],
     }
 
 

@@ -15,7 +15,7 @@ from sinks.batch import PayloadRejected
 def backfill(
     restart: Annotated[bool, typer.Option("--restart", help="From the beginning, not from where it stopped.")] = False,
 ) -> None:
-    """Send the whole journal to ClickHouse. Continues where it stopped; safe at any time, rows are versioned."""
+    """Send the whole journal and all events of clearing to ClickHouse. Continues where it stopped; safe at any time, rows are versioned."""
     gc.freeze_startup_objects()
     started = time.monotonic()
     try:

@@ -38,7 +38,8 @@ def parity(
 
 def _show(report: ParityReport) -> None:
     out.print(
-        f"{report.groups} groups of payments, operations, ledger entries, subscriptions, periods and attempts compared"
+        f"{report.groups} groups of payments, operations, ledger entries, subscriptions, periods, attempts, discrepancies and"
+        " clearing compared"
     )
     if not report.differences:
         out.print("[green]ClickHouse equals Postgres[/]")
@@ -57,3 +58,7 @@ def _show(report: ParityReport) -> None:
         out.print(f"{report.payments_sent} payments sent again, {len(report.remaining)} groups still differ")
     if report.subscriptions_sent:
         out.print(f"{report.subscriptions_sent} subscriptions sent again, {len(report.remaining)} groups still differ")
+    if report.clearing_sent:
+        out.print(
+            f"{report.clearing_sent} subjects of clearing sent again, {len(report.remaining)} groups still differ"
+        )

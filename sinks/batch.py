@@ -9,6 +9,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 
 from billing.errors import InvalidMessage
 from billing.messages import PaymentChanged, decode_envelope
+from billing.messages.clearing_events import ClearingMessage
 from billing.messages.subscription_events import SubscriptionChanged
 
 T = TypeVar("T")
@@ -16,12 +17,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A payment's or a subscription's change, its position in its topic and its trace (W3C ``traceparent``)."""
+    """A change of a payment, a subscription or in clearing, its position in its topic and its trace (W3C ``traceparent``)."""
 
     topic: str
     partition: int
     offset: int
-    change: PaymentChanged | SubscriptionChanged
+    change: PaymentChanged | SubscriptionChanged | ClearingMessage
     traceparent: str | None = None
 
     @property
@@ -31,9 +32,10 @@ class Event:
 
     @property
     def happened_at(self) -> datetime | None:
-        """When the change was made (UTC); ``None`` where only a test clock knows."""
+        """When the change was made (UTC); ``None`` where only a test clock knows, and of clearing, whose events are
+        published seconds after the change."""
         of_test_clock = isinstance(self.change, SubscriptionChanged) and self.change.clock_id is not None
-        return None if of_test_clock else self.change.changed_at
+        return None if of_test_clock or isinstance(self.change, ClearingMessage) else self.change.changed_at
 
 
 def read_event(record: ConsumerRecord) -> Event:
@@ -42,7 +44,7 @@ def read_event(record: ConsumerRecord) -> Event:
         raise InvalidMessage("the message has no value")
     envelope = decode_envelope(record.value)
     change = envelope.open()
-    if not isinstance(change, PaymentChanged | SubscriptionChanged):
+    if not isinstance(change, PaymentChanged | SubscriptionChanged | ClearingMessage):
         raise InvalidMessage(f"{envelope.type} is not an event")
     return Event(record.topic, record.partition, record.offset, change, envelope.traceparent)
 

@@ -1,4 +1,4 @@
-"""Send the whole journal to ClickHouse once more, while the sink runs."""
+"""Send the whole journal and all events of clearing to ClickHouse once more, while the sink runs."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,6 @@ from runtime.postgres import connected
 from runtime.settings import Settings
 from sinks.clickhouse import backfill as journal_backfill
 from sinks.clickhouse.inserter import ClickHouseInserter
-from storage.journal import records
 from storage.streams.positions import forget
 
 
@@ -29,8 +28,8 @@ async def backfill(settings: Settings, on_progress: Callable[[int, int], None], 
             async with engine.begin() as connection:
                 if restart:
                     await forget(connection, journal_backfill.BACKFILL)
-                for journal in journal_backfill.JOURNALS:
-                    extents = await records.extents(connection, journal.inbox.name)
+                for source in journal_backfill.SOURCES:
+                    extents = await journal_backfill.extents_of(connection, source)
                     total += sum(extent.rows for extent in extents.values())
             await journal_backfill.backfill(engine, inserter, advance)
     finally:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from analytics.clickhouse import connect
 from backoffice.parity.compare import Comparison, Difference, affected, compare
 from runtime.settings import Settings
-from sinks.clickhouse.backfill import JOURNALS, PAYMENTS, SUBSCRIPTIONS, resend
+from sinks.clickhouse.backfill import CLEARING, PAYMENTS, SOURCES, SUBSCRIPTIONS, resend
 from sinks.clickhouse.inserter import ClickHouseInserter
 from storage.inspection.books import auditing_engine
 
@@ -32,10 +32,11 @@ class ParityReport(msgspec.Struct, frozen=True):
     extra_rows: list[str]
     remaining: list[Difference]
     subscriptions_sent: int = 0
+    clearing_sent: int = 0
 
 
 async def check(settings: Settings, day: date | None, wait_s: float, *, repair: bool) -> ParityReport:
-    """Compare ``day`` (UTC) or all days; with ``repair``, send the payments and subscriptions that
+    """Compare ``day`` (UTC) or all days; with ``repair``, send the payments, subscriptions and subjects of clearing that
     differ to ClickHouse again.
 
     The two stores are not read at one instant, so a difference counts only after it has lasted ``wait_s`` seconds.
@@ -45,14 +46,14 @@ async def check(settings: Settings, day: date | None, wait_s: float, *, repair: 
     inserter = ClickHouseInserter(settings.clickhouse_url)
     try:
         before = await _settled(engine, clickhouse, day, wait_s)
-        sent, extra, after = {PAYMENTS: 0, SUBSCRIPTIONS: 0}, list[str](), before
+        sent, extra, after = dict.fromkeys(SOURCES, 0), list[str](), before
         if before.differences:
             async with engine.connect() as connection:
                 ids, extra = await affected(connection, clickhouse, before.differences)
             if repair:
-                for journal in JOURNALS:
-                    await resend(engine, inserter, journal, ids[journal])
-                    sent[journal] = len(ids[journal])
+                for source in SOURCES:
+                    await resend(engine, inserter, source, ids[source])
+                    sent[source] = len(ids[source])
                 after = await _settled(engine, clickhouse, day, wait_s)
     finally:
         await inserter.close()
@@ -65,6 +66,7 @@ async def check(settings: Settings, day: date | None, wait_s: float, *, repair: 
         extra[:EXTRA_MAX],
         after.differences,
         sent[SUBSCRIPTIONS],
+        sent[CLEARING],
     )
 
 

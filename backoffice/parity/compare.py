@@ -9,13 +9,24 @@ import msgspec
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from sinks.clickhouse.backfill import JOURNALS, PAYMENTS, SUBSCRIPTIONS, Journal
+from sinks.clickhouse.backfill import CLEARING, PAYMENTS, SOURCES, SUBSCRIPTIONS, Journal
 from storage.inspection import parity as books
 
 #: The same figures as :mod:`storage.inspection.parity`.
 _METADATA: Final = """
     arraySum((key, value) -> toInt64(reinterpretAsUInt32(reverse(substring(MD5(concat(key, '=', value)), 1, 4)))),
              mapKeys(metadata), mapValues(metadata))
+"""
+#: What clearing tells besides discrepancies: the subject, its business day, its version, of what type.
+_CLEARING: Final = """
+    SELECT business_date AS day, provider, version, 'billing.clearing.day.v1' AS state,
+           concat(toString(business_date), ' ', provider) AS subject FROM clearing_days
+    UNION ALL
+    SELECT business_date, provider, version, 'billing.clearing.lost_callbacks.v1',
+           concat(toString(business_date), ' ', provider) FROM lost_callbacks
+    UNION ALL
+    SELECT business_date, provider, version, 'billing.clearing.payout.v1',
+           concat(toString(business_date), ' ', provider, ' ', toString(payout_line_id)) FROM payouts
 """
 _GROUPS: Final[dict[str, str]] = {
     "payments": f"""
@@ -43,6 +54,14 @@ _GROUPS: Final[dict[str, str]] = {
         SELECT toDate(requested_at) AS day, provider, currency, state, count(), sum(a.amount)
         FROM renewal_attempts AS a WHERE {where} GROUP BY day, provider, currency, state
     """,
+    "discrepancies": """
+        SELECT toDate(opened_at) AS day, provider, currency, concat(kind, ' ', d.state) AS state, count(), sum(d.difference)
+        FROM discrepancies AS d WHERE {where} GROUP BY day, provider, currency, state
+    """,
+    "clearing": f"""
+        SELECT day, provider, '' AS currency, state, count(), sum(version)
+        FROM ({_CLEARING}) WHERE {{where}} GROUP BY day, provider, state
+    """,  # noqa: S608 - of constants
 }
 _ROWS: Final[dict[str, str]] = {
     "payments": f"""
@@ -77,11 +96,21 @@ _ROWS: Final[dict[str, str]] = {
                concat(toString(version), '|', state, '|', toString(amount), '|', provider, '|', currency)
         FROM renewal_attempts WHERE toDate(requested_at) = {day:Date}
     """,
+    "discrepancies": """
+        SELECT toString(discrepancy_id), discrepancy_id,
+               concat(toString(version), '|', kind, '|', state, '|', toString(difference), '|', currency)
+        FROM discrepancies WHERE toDate(opened_at) = {day:Date}
+    """,
+    "clearing": f"""
+        SELECT concat(subject, ' ', state), subject, toString(version) FROM ({_CLEARING}) WHERE day = {{day:Date}}
+    """,  # noqa: S608 - of constants
 }
 KINDS: Final = tuple(_GROUPS)
-#: Kind → where in the journal its rows come from.
-_JOURNALS: Final = dict.fromkeys(KINDS, PAYMENTS) | dict.fromkeys(
-    ("subscriptions", "periods", "attempts"), SUBSCRIPTIONS
+#: Kind → where its rows come from.
+_SOURCES: Final = (
+    dict.fromkeys(KINDS, PAYMENTS)
+    | dict.fromkeys(("subscriptions", "periods", "attempts"), SUBSCRIPTIONS)
+    | dict.fromkeys(("discrepancies", "clearing"), CLEARING)
 )
 _SETTINGS: Final = {"do_not_merge_across_partitions_select_final": 1}
 
@@ -131,17 +160,17 @@ def differences(
 async def affected(
     connection: AsyncConnection, clickhouse: AsyncClient, found: list[Difference]
 ) -> tuple[dict[Journal, list[UUID]], list[str]]:
-    """Of the days that differ: the payments and subscriptions whose rows are missing or different in ClickHouse, and the
+    """Of the days that differ: the payments, subscriptions and subjects of clearing whose rows are missing or different in ClickHouse, and the
     keys of ClickHouse rows that Postgres does not have."""
-    ids: dict[Journal, dict[UUID, None]] = {journal: {} for journal in JOURNALS}
+    ids: dict[Journal, dict[UUID, None]] = {source: {} for source in SOURCES}
     extra: list[str] = []
     for kind, day in sorted({(difference.kind, difference.day) for difference in found}):
         ours = await books.rows_of(connection, kind, day)
         answer = await clickhouse.query(_ROWS[kind], parameters={"day": day}, settings=dict(_SETTINGS))
         theirs = {str(row[0]): str(row[2]) for row in answer.result_rows}
-        ids[_JOURNALS[kind]] |= {id: None for key, (id, what) in ours.items() if theirs.get(key) != what}
+        ids[_SOURCES[kind]] |= {id: None for key, (id, what) in ours.items() if theirs.get(key) != what}
         extra += [f"{kind} {key}" for key in sorted(theirs.keys() - ours.keys())]
-    return {journal: list(found) for journal, found in ids.items()}, extra
+    return {source: list(found) for source, found in ids.items()}, extra
 
 
 async def _groups(clickhouse: AsyncClient, kind: str, day: date | None) -> dict[books.Group, tuple[int, ...]]:

@@ -1,4 +1,4 @@
-"""Sends the journal's events to ClickHouse again: for a backfill, and to repair missing rows.
+"""Sends the events of the journal and of clearing to ClickHouse again: for a backfill, and to repair missing rows.
 
 Rows are versioned, so a row that is there already is replaced by an equal one, also while the sink runs.
 """
@@ -11,14 +11,17 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from analytics.rows import ClearingRow
 from analytics.translate import EventRows, by_table, rows_for
+from analytics.translate_clearing import row_for_clearing
 from analytics.translate_subscription import SubscriptionRows, rows_for_subscription
 from billing.errors import InvalidMessage
 from billing.messages import PaymentChanged
 from billing.messages.subscription_events import SubscriptionChanged
-from billing.messages.topics import EVENTS, INBOX, SUBSCRIPTION_EVENTS, Topic
+from billing.messages.topics import CLEARING_EVENTS, EVENTS, INBOX, SUBSCRIPTION_EVENTS, Topic
 from billing.messages.topics import SUBSCRIPTIONS as SUBSCRIPTIONS_INBOX
 from sinks.clickhouse.inserter import ClickHouseInserter
+from storage.clearing import events as clearing_events
 from storage.journal import records
 from storage.payments.metadata import metadata_of
 from storage.streams.positions import Consumer, advance, forget, load
@@ -27,7 +30,7 @@ T = TypeVar("T")
 
 #: The consumer in ``stream_positions`` that holds the backfill's position in the journal.
 BACKFILL: Final = Consumer.BACKFILL
-#: ``stream_partition`` of a row that was sent from the journal: its offset is that of the inbox.
+#: ``stream_partition`` of a row that was sent from Postgres: its offset is that of the inbox, or the number of the event.
 FROM_JOURNAL: Final = 2**32 - 1
 #: Messages per insert, and payments or subscriptions per repair.
 CHUNK: Final = 10_000
@@ -46,6 +49,12 @@ class Journal(NamedTuple):
 PAYMENTS: Final = Journal(INBOX, EVENTS)
 SUBSCRIPTIONS: Final = Journal(SUBSCRIPTIONS_INBOX, SUBSCRIPTION_EVENTS)
 JOURNALS: Final = (PAYMENTS, SUBSCRIPTIONS)
+#: Events of clearing follow from no inbox: they are kept as they were published, and are a partition of their own.
+CLEARING: Final = Journal(CLEARING_EVENTS, CLEARING_EVENTS)
+SOURCES: Final = (*JOURNALS, CLEARING)
+
+
+Rows = Sequence[EventRows | SubscriptionRows | ClearingRow | None]
 
 
 class _Published(msgspec.Struct, Generic[T]):
@@ -94,7 +103,7 @@ def _read(decoder: msgspec.json.Decoder[list[_Published[T]]], offset: int, envel
 async def backfill(
     engine: AsyncEngine, inserter: ClickHouseInserter, on_progress: Callable[[int, int], None], *, chunk: int = CHUNK
 ) -> None:
-    """Send everything in the journal, of payments and of subscriptions, from where an unfinished run stopped.
+    """Send everything in the journal and all events of clearing, from where an unfinished run stopped.
 
     ``on_progress(messages, operations)`` gets the numbers sent since its last call; the first call gets those of
     earlier runs. The position follows each insert: a run that dies repeats one chunk. Raises :class:`~runtime.retry.DependencyUnavailable` and
@@ -103,9 +112,9 @@ async def backfill(
     parts = []
     done = 0
     async with engine.begin() as connection:
-        for journal in JOURNALS:
+        for journal in SOURCES:
             inbox = journal.inbox.name
-            extents = await records.extents(connection, inbox)
+            extents = await extents_of(connection, journal)
             positions = await load(connection, BACKFILL, inbox, list(extents)) if extents else {}
             parts += [(journal, p, positions[p], extent.end) for p, extent in sorted(extents.items())]
             done += sum(min(max(positions[p] - extent.first, 0), extent.rows) for p, extent in extents.items())
@@ -113,35 +122,60 @@ async def backfill(
     slots = asyncio.Semaphore(SIDE_BY_SIDE)
 
     async def send(journal: Journal, partition: int, at: int, end: int) -> None:
-        inbox, events = journal.inbox.name, journal.events.name
+        inbox = journal.inbox.name
         async with slots:
             while at < end:
                 async with engine.begin() as connection:
-                    published = await records.published_from(connection, inbox, events, partition, at, chunk)
-                    rows = await _rows(connection, journal, published)
-                if not published:
+                    number, last, rows = await _next(connection, journal, partition, at, chunk)
+                if not number:
                     return
                 tables = by_table(rows)
                 await inserter.insert(tables, {})
-                following = published[-1][0] + 1
                 async with engine.begin() as connection:
-                    await advance(connection, BACKFILL, inbox, {partition: (at, following)})
-                at = following
-                on_progress(len(published), len(tables["operation_versions"]))
+                    await advance(connection, BACKFILL, inbox, {partition: (at, last + 1)})
+                at = last + 1
+                on_progress(number, len(tables["operation_versions"]))
 
     await asyncio.gather(*(send(*part) for part in parts))
     async with engine.begin() as connection:
         await forget(connection, BACKFILL)  # finished: the next run starts from the beginning
 
 
-async def resend(engine: AsyncEngine, inserter: ClickHouseInserter, journal: Journal, ids: Sequence[UUID]) -> None:
-    """Send every event of the payments or subscriptions with these ids."""
+async def extents_of(connection: AsyncConnection, source: Journal) -> dict[int, records.Extent]:
+    """Partition → what Postgres holds of it."""
+    if source is CLEARING:
+        return await clearing_events.extents(connection)
+    return await records.extents(connection, source.inbox.name)
+
+
+async def resend(engine: AsyncEngine, inserter: ClickHouseInserter, source: Journal, ids: Sequence[UUID]) -> None:
+    """Send every event of the payments, subscriptions or subjects of clearing with these ids."""
     for start in range(0, len(ids), RESEND_CHUNK):
+        chunk = ids[start : start + RESEND_CHUNK]
         async with engine.begin() as connection:
-            chunk = ids[start : start + RESEND_CHUNK]
-            published = await records.published_of(connection, journal.inbox.name, journal.events.name, chunk)
-            rows = await _rows(connection, journal, published)
+            rows: Rows
+            if source is CLEARING:
+                rows = clearing_rows_in(await clearing_events.events_of(connection, chunk))
+            else:
+                published = await records.published_of(connection, source.inbox.name, source.events.name, chunk)
+                rows = await _rows(connection, source, published)
         await inserter.insert(by_table(rows), {})
+
+
+def clearing_rows_in(stored: Iterable[clearing_events.Stored]) -> list[ClearingRow | None]:
+    """The rows of events of clearing."""
+    return [row_for_clearing(event, FROM_JOURNAL, number) for number, event in stored]
+
+
+async def _next(
+    connection: AsyncConnection, source: Journal, partition: int, at: int, chunk: int
+) -> tuple[int, int, Rows]:
+    """The next messages of a partition from offset ``at`` on: how many, the offset of the last, and their rows."""
+    if source is CLEARING:
+        stored = await clearing_events.events_from(connection, at, chunk)
+        return len(stored), stored[-1][0] if stored else at, clearing_rows_in(stored)
+    published = await records.published_from(connection, source.inbox.name, source.events.name, partition, at, chunk)
+    return len(published), published[-1][0] if published else at, await _rows(connection, source, published)
 
 
 async def _rows(

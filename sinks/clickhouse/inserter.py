@@ -1,4 +1,4 @@
-"""Inserts the rows of payments and subscriptions into ClickHouse."""
+"""Inserts the rows of payments, subscriptions and clearing into ClickHouse."""
 
 import asyncio
 import hashlib
@@ -13,9 +13,11 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, DataError, ProgrammingError
 
 from analytics.clickhouse import connect
-from analytics.rows import TABLES, Row, StreamRow
+from analytics.rows import TABLES, ClearingRow, Row, StreamRow
 from analytics.translate import EventRows, by_table, rows_for
+from analytics.translate_clearing import row_for_clearing
 from analytics.translate_subscription import SubscriptionRows, rows_for_subscription
+from billing.messages import PaymentChanged
 from billing.messages.subscription_events import SubscriptionChanged
 from runtime.retry import DependencyUnavailable
 from sinks.batch import Batch, Event, PayloadRejected
@@ -39,11 +41,19 @@ _REFUSALS: Final = frozenset({6, 26, 27, 38, 41, 53, 69, 70, 72, 117, 131, 321, 
 _encoder = msgspec.json.Encoder()
 
 
-def translate(event: Event) -> EventRows | SubscriptionRows:
+#: What an event becomes; ``None``: nothing.
+Translated = EventRows | SubscriptionRows | ClearingRow | None
+
+
+def translate(event: Event) -> Translated:
     """The rows of an event."""
-    if isinstance(event.change, SubscriptionChanged):
-        return rows_for_subscription(event.change, event.partition, event.offset)
-    return rows_for(event.change, event.partition, event.offset)
+    match event.change:
+        case PaymentChanged():
+            return rows_for(event.change, event.partition, event.offset)
+        case SubscriptionChanged():
+            return rows_for_subscription(event.change, event.partition, event.offset)
+        case _:
+            return row_for_clearing(event.change, event.partition, event.offset)
 
 
 def deduplication_token(batch: Batch[Any], table: str) -> str:
@@ -63,7 +73,7 @@ class ClickHouseInserter:
         self._client: AsyncClient | None = None
         self._connecting = asyncio.Lock()
 
-    async def deliver(self, batch: Batch[EventRows | SubscriptionRows]) -> None:
+    async def deliver(self, batch: Batch[Translated]) -> None:
         tables = by_table(batch.contents)
         tokens = {table: deduplication_token(batch, table) for table in tables}
         await self.insert(tables, tokens)

@@ -13,9 +13,16 @@ _METADATA: Final = """
     coalesce((SELECT sum(('x' || substr(md5(m.key || '=' || m.value), 1, 8))::bit(32)::bigint)
               FROM jsonb_each_text(o.metadata) m), 0)
 """
+#: What clearing tells besides discrepancies: the last version of each subject.
+_CLEARING: Final = """
+    SELECT id, type, key, (body ->> 'business_date')::date AS day, max(version) AS version FROM clearing_events
+    WHERE type IN ('billing.clearing.day.v1', 'billing.clearing.lost_callbacks.v1', 'billing.clearing.payout.v1')
+    GROUP BY 1, 2, 3, 4
+"""
 #: What is compared → counts and sums per (day, provider, currency, state). The day (UTC) is the day of creation. For the
 #: ledger it is the day of posting, the state is the account, and only payments' own entries count, as in ClickHouse; for a
-#: period the day of its start, and no provider; for an attempt the day of its request. ``:day`` NULL: all days.
+#: period the day of its start, and no provider; for an attempt the day of its request; for clearing the business day.
+#: ``:day`` NULL: all days.
 _GROUPS: Final[dict[str, str]] = {
     "payments": f"""
         SELECT (p.created_at AT TIME ZONE 'UTC')::date, p.provider, trim(p.currency), p.status,
@@ -50,8 +57,18 @@ _GROUPS: Final[dict[str, str]] = {
         FROM renewal_attempts
         WHERE cast(:day AS date) IS NULL OR (requested_at AT TIME ZONE 'UTC')::date = :day GROUP BY 1, 2, 3, 4
     """,
+    "discrepancies": """
+        SELECT (opened_at AT TIME ZONE 'UTC')::date, provider, coalesce(trim(currency), ''), kind || ' ' || state, count(*),
+               sum(coalesce(theirs, 0) - coalesce(ours, 0))
+        FROM discrepancies
+        WHERE cast(:day AS date) IS NULL OR (opened_at AT TIME ZONE 'UTC')::date = :day GROUP BY 1, 2, 3, 4
+    """,
+    "clearing": f"""
+        SELECT day, key, '', type, count(*), sum(version) FROM ({_CLEARING}) AS told
+        WHERE cast(:day AS date) IS NULL OR day = :day GROUP BY 1, 2, 4
+    """,  # noqa: S608 - of constants
 }
-#: What is compared → (key, payment or subscription, the compared values), of one day.
+#: What is compared → (key, id of the payment, subscription or subject, the compared values), of one day.
 _ROWS: Final[dict[str, str]] = {
     "payments": f"""
         SELECT p.id::text, p.id, concat_ws('|', p.version, p.status, p.amount, p.authorized, p.captured, p.refunded,
@@ -81,6 +98,15 @@ _ROWS: Final[dict[str, str]] = {
         SELECT payment_id::text, subscription_id, concat_ws('|', version, state, amount, provider, trim(currency))
         FROM renewal_attempts WHERE (requested_at AT TIME ZONE 'UTC')::date = :day
     """,
+    "discrepancies": """
+        SELECT id::text, id, concat_ws('|', version, kind, state, coalesce(theirs, 0) - coalesce(ours, 0),
+                                       coalesce(trim(currency), ''))
+        FROM discrepancies WHERE (opened_at AT TIME ZONE 'UTC')::date = :day
+    """,
+    "clearing": f"""
+        SELECT concat_ws(' ', day, key, CASE type WHEN 'billing.clearing.payout.v1' THEN id END, type), id, version::text
+        FROM ({_CLEARING}) AS told WHERE day = :day
+    """,  # noqa: S608 - of constants
 }
 
 Group = tuple[date, str, str, str]

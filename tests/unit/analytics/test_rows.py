@@ -1,7 +1,7 @@
 """A payment's change as ClickHouse rows."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import get_type_hints
 from uuid import UUID
 
@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import astuple
 
 from analytics.migrate import read_migrations
-from analytics.rows import TABLES
+from analytics.rows import TABLES, BookedTotalRow, StatementTotalRow
 from analytics.translate import rows_for
 from analytics.translate_subscription import rows_for_subscription
 from billing.errors import InvalidMessage
@@ -82,6 +82,17 @@ KINDS = {
     str: r"(LowCardinality\()?String\)?",
     datetime: r"DateTime64\(6, 'UTC'\)",
     datetime | None: r"Nullable\(DateTime64\(6, 'UTC'\)\)",
+    date: "Date",
+    date | None: r"Nullable\(Date\)",
+    int | None: r"Nullable\(Int64\)",
+    bool: "Bool",
+    dict[str, int]: r"Map\(LowCardinality\(String\), UInt64\)",
+    tuple[BookedTotalRow, ...]: r"Array\(Tuple\("
+    + ", ".join(rf"{name} \S+" for name in BookedTotalRow.__struct_fields__)
+    + r"\)\)",
+    tuple[StatementTotalRow, ...]: r"Array\(Tuple\("
+    + ", ".join(rf"{name} \S+" for name in StatementTotalRow.__struct_fields__)
+    + r"\)\)",
     UUID | None: r"Nullable\(UUID\)",
     dict[str, str]: r"Map\(String, String\)",
 }
