@@ -14,7 +14,7 @@ from backoffice.audit.findings import Findings
 from runtime.settings import RabbitmqSettings
 
 #: Queues of signals that a consumer rejected for good.
-DEAD_QUEUES: Final = ("auth.access.dead", "notify.customer.dead")
+DEAD_QUEUES: Final = ("auth.access.dead", "notify.customer.dead", "finance.clearing.dead")
 TIMEOUT_S: Final = 10.0
 
 

@@ -1,21 +1,26 @@
 """What a signal is: its routing key, its body, its ids."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
 import msgspec
 
+from billing.clearing.discrepancies import Kind, Severity, State
 from billing.messages.events import ItemView
 
-#: The routing keys. The exchange is a topic exchange: consumers bind ``auth.*`` or ``notify.*``.
+#: The routing keys. The exchange is a topic exchange: consumers bind ``auth.*``, ``notify.*`` or ``finance.*``.
 ALLOW_ACCESS_KEY: Final = "auth.allow_access"
 DENY_ACCESS_KEY: Final = "auth.deny_access"
 PAYMENT_SUCCEEDED_KEY: Final = "notify.payment_succeeded"
 PAYMENT_FAILED_KEY: Final = "notify.payment_failed"
 PAYMENT_VOIDED_KEY: Final = "notify.payment_voided"
 REFUNDED_KEY: Final = "notify.refunded"
+DISCREPANCY_FOUND_KEY: Final = "finance.discrepancy_found"
+STATEMENT_MISSING_KEY: Final = "finance.statement_missing"
+DAY_CLOSED_KEY: Final = "finance.day_closed"
+CHARGEBACK_KEY: Final = "finance.chargeback"
 
 _SUBSCRIPTION: Final = "notify.subscription_"
 
@@ -98,16 +103,69 @@ class SubscriptionNotification(msgspec.Struct, frozen=True):
     data: SubscriptionNotificationData
 
 
+class Discrepancy(msgspec.Struct, frozen=True):
+    """A difference between a provider's statement and our books that somebody has to look at, by ``due_at`` (UTC).
+    ``business_date``: of the provider, on which it was found. ``ours``, ``theirs``: signed minor units of ``currency``.
+    ``null``: not known, or there is none. What the kinds mean: docs/clearing.md."""
+
+    discrepancy_id: UUID
+    version: int
+    provider: str
+    business_date: date
+    kind: Kind
+    severity: Severity
+    state: State
+    payment_id: UUID | None = None
+    operation_id: UUID | None = None
+    currency: str | None = None
+    ours: int | None = None
+    theirs: int | None = None
+    due_at: datetime | None = None
+
+
+class StatementMissing(msgspec.Struct, frozen=True):
+    """A provider has no statement of a business day, long after its end. ``due_at``: by when somebody has to act (UTC)."""
+
+    discrepancy_id: UUID
+    provider: str
+    business_date: date
+    due_at: datetime | None = None
+
+
+class Chargeback(msgspec.Struct, frozen=True):
+    """The bank took money of a payment back, or, where ``undone``, returned it. ``amount``: minor units of ``currency``.
+    ``provider_ref``: the provider's id of the dispute."""
+
+    payment_id: UUID
+    operation_id: UUID
+    order_id: UUID
+    customer_id: str
+    provider: str
+    amount: int
+    currency: str
+    undone: bool
+    provider_ref: str | None = None
+
+
+class BooksDay(msgspec.Struct, frozen=True):
+    """A day of the books was closed, by whom. ``entries``: of the ledger. ``hash``: of its record, hexadecimal."""
+
+    accounting_date: date
+    closed_by: str
+    entries: int
+    hash: str
+
+
 class Signal(msgspec.Struct, frozen=True):
-    """One message to other services. ``payment_id``: the payment, or the subscription, as in :class:`Access`;
-    ``occurred_at``: when it changed (UTC)."""
+    """One message to other services. ``payment_id``: the payment, or the subscription, as in :class:`Access`, or what else
+    the signal is about; ``occurred_at``: when it changed (UTC)."""
 
     routing_key: str
     message_id: str
     type: str
     payment_id: UUID
     occurred_at: datetime
-    body: Access | Notification | SubscriptionNotification
+    body: Access | Notification | SubscriptionNotification | Discrepancy | StatementMissing | Chargeback | BooksDay
 
 
 def signal_type(routing_key: str) -> str:

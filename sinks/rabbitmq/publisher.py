@@ -42,7 +42,11 @@ class Topology(msgspec.Struct, frozen=True):
     queues: dict[str, str]
 
 
-SIGNALS: Final = Topology(EXCHANGE, f"{EXCHANGE}.dlx", {"auth.access": "auth.*", "notify.customer": "notify.*"})
+SIGNALS: Final = Topology(
+    EXCHANGE,
+    f"{EXCHANGE}.dlx",
+    {"auth.access": "auth.*", "notify.customer": "notify.*", "finance.clearing": "finance.*"},
+)
 
 
 class Outgoing(msgspec.Struct, frozen=True):
@@ -53,7 +57,7 @@ class Outgoing(msgspec.Struct, frozen=True):
 
 
 async def declare_topology(channel: AbstractChannel, topology: Topology = SIGNALS) -> AbstractExchange:
-    """Declare the exchange, the queues of both consumers and their dead letters; returns the exchange.
+    """Declare the exchange, the queues of all consumers and their dead letters; returns the exchange.
 
     Idempotent. Quorum queues dead-letter at least once only when they refuse new messages rather than drop old
     ones on overflow; no length limit is set, so neither happens.

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from billing.messages.topics import EVENTS, SUBSCRIPTION_EVENTS
+from billing.messages.topics import CLEARING_EVENTS, EVENTS, SUBSCRIPTION_EVENTS
 from runtime.settings import RabbitmqSettings, SignalsSettings
 from sinks.delivery import SinkSpec
 from sinks.process import run_sink
@@ -10,7 +10,7 @@ from sinks.rabbitmq.publisher import Outgoing, SignalPublisher, translate
 from storage.streams.positions import Consumer
 
 CONSUMER: Final = Consumer.SIGNALS
-TOPICS: Final = (EVENTS.name, SUBSCRIPTION_EVENTS.name)
+TOPICS: Final = (EVENTS.name, SUBSCRIPTION_EVENTS.name, CLEARING_EVENTS.name)
 #: Events per batch, with a few signals each. No lingering: a customer waits for access.
 BATCH_MAX: Final = 500
 

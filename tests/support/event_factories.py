@@ -1,10 +1,12 @@
 """Changes of payments and of subscriptions, as their topics carry them."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from billing.clearing.discrepancies import HANDLING, Event, Kind, State
 from billing.messages import Envelope, ItemView, OperationView, PaymentChanged
+from billing.messages.clearing_events import ClearingMessage, DiscrepancyChanged
 from billing.messages.subscription_events import AccessView, Notice, PeriodView, SubscriptionChanged
 from billing.subscriptions.vocabulary import PeriodStatus, Status
 from billing.vocabulary import CaptureMode, OperationStatus, OperationType, PaymentStatus
@@ -82,7 +84,31 @@ def a_subscription_change(status: Status = Status.ACTIVE, **fields: Any) -> Subs
     return SubscriptionChanged(status=status, **(values | fields))
 
 
-def as_message(change: PaymentChanged | SubscriptionChanged, *, traceparent: str | None = TRACE) -> tuple[bytes, bytes]:
+def a_discrepancy_change(kind: Kind, state: State, **fields: Any) -> DiscrepancyChanged:
+    """Found just now, unless ``previous_state`` says otherwise."""
+    previous = fields.get("previous_state")
+    values: dict[str, Any] = {
+        "id": UUID(int=77),
+        "version": 1,
+        "changed_at": CHANGED,
+        "provider": "tbank",
+        "business_date": date(2026, 11, 22),
+        "subject": "line:2026-11-22:ref#1",
+        "severity": HANDLING[kind].severity,
+        "event": Event.FOUND,
+        "actor": "system:clearing",
+        "opened_at": CREATED,
+        "previous_kind": None if previous is None else kind,
+        "currency": "RUB",
+        "theirs": 29_900,
+        "due_at": CHANGED + timedelta(hours=1),
+    }
+    return DiscrepancyChanged(kind=kind, state=state, **(values | fields))
+
+
+def as_message(
+    change: PaymentChanged | SubscriptionChanged | ClearingMessage, *, traceparent: str | None = TRACE
+) -> tuple[bytes, bytes]:
     """Key and value as the agents publish them."""
     subject = str(change.subject_id)
     envelope = Envelope.wrap(

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.messages import PaymentChanged
+from billing.messages.clearing_events import ClearingMessage
 from billing.messages.subscription_events import SubscriptionChanged
 from runtime.settings import Settings
 from sinks.parking import PostgresParking
@@ -74,28 +75,39 @@ class SinkProcess:
 
 
 class Bench:
-    """The two topics of events and everything a sink over them needs."""
+    """The topics of events and everything a sink over them needs."""
 
     def __init__(self, settings: Settings, engine: AsyncEngine, producer: AIOKafkaProducer, folder: Path) -> None:
         self.settings = settings
         self.topic = f"test.events.{uuid4().hex}"
         self.subscriptions = f"test.subscription.events.{uuid4().hex}"
+        self.clearing = f"test.clearing.events.{uuid4().hex}"
         self.consumer = f"test.sink.{uuid4().hex}"
         self.topology = Topology(
             f"test.{uuid4().hex}",
             f"test.{uuid4().hex}.dlx",
-            {f"test.{uuid4().hex}.auth": "auth.*", f"test.{uuid4().hex}.notify": "notify.*"},
+            {f"test.{uuid4().hex}.{name}": f"{name}.*" for name in ("auth", "notify", "finance")},
         )
         self._engine = engine
         self._producer = producer
         self._folder = folder
 
-    async def publish(self, changes: Sequence[PaymentChanged | SubscriptionChanged]) -> None:
-        """Events, as the agents publish them, on the topic of payments or of subscriptions."""
+    @property
+    def topics(self) -> list[str]:
+        return [self.topic, self.subscriptions, self.clearing]
+
+    async def publish(self, changes: Sequence[PaymentChanged | SubscriptionChanged | ClearingMessage]) -> None:
+        """Events, as they are published, each on its topic."""
         futures = []
         for change in changes:
             key, value = as_message(change)
-            topic = self.topic if isinstance(change, PaymentChanged) else self.subscriptions
+            match change:
+                case PaymentChanged():
+                    topic = self.topic
+                case SubscriptionChanged():
+                    topic = self.subscriptions
+                case _:
+                    topic = self.clearing
             futures.append(await self._producer.send(topic, value, key=key))
         await asyncio.gather(*futures)
 
@@ -140,7 +152,7 @@ class Bench:
         heartbeat = self._folder / f"heartbeat-{uuid4().hex}"
         job = {
             "kind": kind,
-            "topics": [self.topic, self.subscriptions],
+            "topics": self.topics,
             "consumer": self.consumer,
             "topology": msgspec.to_builtins(self.topology),
             "die_after_batch": die_after_batch,

@@ -59,9 +59,9 @@ async def bench(
     bench = Bench(settings, engine, producer, tmp_path)
     admin = new_admin_client(settings)
     await admin.start()
-    await admin.create_topics([NewTopic(topic, PARTITIONS, 1) for topic in (bench.topic, bench.subscriptions)])
+    await admin.create_topics([NewTopic(topic, PARTITIONS, 1) for topic in bench.topics])
     yield bench
-    await admin.delete_topics([bench.topic, bench.subscriptions])
+    await admin.delete_topics(bench.topics)
     await admin.close()
     async with engine.begin() as connection:
         await connection.execute(text("DELETE FROM stream_positions WHERE consumer = :c"), {"c": bench.consumer})

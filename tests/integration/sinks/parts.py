@@ -10,11 +10,12 @@ from tests.integration.sinks.bench import PATIENCE_S
 
 
 class Inboxes:
-    """The queues of both consumers, and their dead ones, as plain consumers read them."""
+    """The queues of all consumers, as plain consumers read them."""
 
-    def __init__(self, auth: AbstractQueue, notify: AbstractQueue) -> None:
+    def __init__(self, auth: AbstractQueue, notify: AbstractQueue, finance: AbstractQueue) -> None:
         self.auth = auth
         self.notify = notify
+        self.finance = finance
 
     @staticmethod
     async def read(queue: AbstractQueue, count: int) -> list[AbstractIncomingMessage]:

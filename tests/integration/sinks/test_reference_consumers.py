@@ -5,20 +5,23 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import aio_pika
 from aio_pika.abc import AbstractChannel
 
+from billing.clearing.discrepancies import Kind, State
 from billing.messages.event_parts import Entitlement
 from billing.messages.subscription_events import AccessView, Notice
 from billing.subscriptions.vocabulary import Status
-from billing.vocabulary import PaymentStatus
-from clients.examples import auth_consumer, notify_consumer
+from billing.vocabulary import OperationType, PaymentStatus
+from clients.examples import auth_consumer, finance_consumer, notify_consumer
+from clients.examples.finance_consumer import Tasks
 from clients.examples.grants import Grants
 from clients.examples.notify_consumer import Letters
 from tests.integration.sinks.bench import Bench, until
 from tests.integration.sinks.parts import Inboxes
-from tests.support.event_factories import CHANGED, a_change, a_subscription_change
+from tests.support.event_factories import CHANGED, a_change, a_discrepancy_change, a_subscription_change, an_operation
 
 
 @asynccontextmanager
@@ -118,6 +121,34 @@ async def test_a_subscriber_watches_until_the_end_of_the_grant_and_gets_letters(
         await until(ended_and_read)
 
     assert letters.by_message[f"{id}:3:ended"].subject == "Cinema has ended"
+
+
+async def test_finance_is_told_once_of_what_clearing_finds_and_of_chargebacks_also_after_a_crash(
+    bench: Bench, inboxes: Inboxes
+) -> None:
+    tasks = Tasks()
+    found = a_discrepancy_change(Kind.UNKNOWN_PAYMENT, State.OPEN)
+    missing = a_discrepancy_change(Kind.STATEMENT_MISSING, State.OPEN, id=UUID(int=78))
+    booked = an_operation(OperationType.CHARGEBACK, amount=100)
+    payment = a_change(previous_status=PaymentStatus.CAPTURED, version=4, operations=(booked,))
+    await bench.publish([found, found, missing, payment])
+    async with bench.sink("signals", die_after_batch=1) as sink:
+        await sink.ended()
+
+    async def all_came() -> bool:
+        return len(tasks.by_message) == 3
+
+    async with (
+        bench.sink("signals"),
+        running(finance_consumer.serve(bench.settings.rabbitmq_url, tasks, inboxes.finance.name)),
+    ):
+        await until(all_came)
+        await bench.drained(4)
+    assert set(tasks.by_message) == {
+        f"{found.id}:1:finance.discrepancy_found",
+        f"{missing.id}:1:finance.statement_missing",
+        f"{booked.id}:4:finance.chargeback",
+    }
 
 
 async def test_what_is_no_signal_goes_to_the_dead_letters_and_holds_up_nobody(
