@@ -5,8 +5,11 @@ from datetime import datetime
 
 from prometheus_client import Counter, Gauge
 
+from billing.clearing.discrepancies import Severity
 from billing.ledger.tie_out import TieOut
 from runtime.metrics import new_registry
+from storage.clearing.days import NOT_TOLD
+from storage.clearing.standing import Open
 from storage.subscriptions.due import Backlog
 
 
@@ -64,6 +67,40 @@ class Metrics:
             ("provider", "kind"),
             registry=registry,
         )
+        self._open = Gauge(
+            "clearing_discrepancies_open",
+            "Discrepancies that a payment asks about or that wait for a person.",
+            ("severity",),
+            registry=registry,
+        )
+        self._oldest_open = Gauge(
+            "clearing_oldest_open_seconds",
+            "Since when the oldest of them is open; 0 without one.",
+            ("severity",),
+            registry=registry,
+        )
+        self._movements = Gauge(
+            "clearing_movements",
+            "Operations that moved money on the last business day that was cleared.",
+            ("provider",),
+            registry=registry,
+        )
+        self._lost_callbacks = Gauge(
+            "clearing_lost_callbacks",
+            "Operations of the last business day that was cleared whose end no callback and no answer told us of.",
+            ("provider", "learnt_by"),
+            registry=registry,
+        )
+        self._events_late = Gauge(
+            "clearing_events_late_seconds",
+            "Since when the oldest event of clearing waits to be published; 0 without one.",
+            registry=registry,
+        )
+        self._last_close = Gauge(
+            "books_last_close_timestamp_seconds",
+            "When a day of the books was closed last (Unix time); 0: never.",
+            registry=registry,
+        )
 
     def due(self, backlog: Sequence[Backlog], now: datetime) -> None:
         """What is due at ``now`` (UTC)."""
@@ -108,3 +145,25 @@ class Metrics:
         """What a run of clearing found."""
         for kind, number in by_kind.items():
             self._found.labels(provider, kind).inc(number)
+
+    def clearing_stands(
+        self,
+        open_by_severity: Mapping[Severity, Open],
+        oldest_unpublished: datetime | None,
+        last_close: datetime | None,
+        now: datetime,
+    ) -> None:
+        """How clearing stands at ``now``. Times in UTC."""
+        for severity in Severity:
+            found = open_by_severity.get(severity)
+            self._open.labels(severity).set(0 if found is None else found.number)
+            self._oldest_open.labels(severity).set(0 if found is None else (now - found.oldest).total_seconds())
+        late = 0.0 if oldest_unpublished is None else (now - oldest_unpublished).total_seconds()
+        self._events_late.set(max(0.0, late))
+        self._last_close.set(0 if last_close is None else last_close.timestamp())
+
+    def lost_callbacks(self, provider: str, learnt_by: Mapping[str, int], movements: int) -> None:
+        """Of the last business day that was cleared."""
+        for how in NOT_TOLD:
+            self._lost_callbacks.labels(provider, how).set(learnt_by.get(how, 0))
+        self._movements.labels(provider).set(movements)

@@ -44,6 +44,10 @@ _NOW = text("SELECT clock_timestamp()")
 _LATEST = text(
     f"SELECT {_COLUMNS} FROM job_runs WHERE job = :job ORDER BY business_date DESC LIMIT :limit"  # noqa: S608
 )
+_LAST_FINISHED = text(
+    f"SELECT {_COLUMNS} FROM job_runs WHERE job = :job AND finished_at IS NOT NULL"  # noqa: S608
+    " ORDER BY business_date DESC LIMIT 1"
+)
 _UNFINISHED = text(
     f"SELECT {_COLUMNS} FROM job_runs WHERE job = :job AND finished_at IS NULL ORDER BY business_date"  # noqa: S608
 )
@@ -116,6 +120,11 @@ async def postgres_clock(connection: AsyncConnection) -> datetime:
 async def latest(connection: AsyncConnection, job: str, limit: int = 1) -> list[JobRun]:
     """The last runs, the newest first."""
     return await _runs(connection, _LATEST, job=job, limit=limit)
+
+
+async def last_finished(connection: AsyncConnection, job: str) -> JobRun | None:
+    """The finished run of the latest date."""
+    return next(iter(await _runs(connection, _LAST_FINISHED, job=job)), None)
 
 
 async def unfinished(connection: AsyncConnection, job: str) -> list[JobRun]:

@@ -22,7 +22,9 @@ from runtime.kafka.clients import KAFKA_ERRORS
 from runtime.kafka.publisher import Publisher
 from runtime.postgres import POSTGRES_ERRORS
 from storage import job_runs
+from storage.clearing import standing
 from storage.clearing.compare import first_movement
+from storage.clearing.days import not_told
 from storage.clearing.discrepancies import awaits_answers
 from storage.clearing.posting import is_unposted
 from storage.job_runs import JobRun
@@ -80,7 +82,23 @@ class ClearingJob:
                 log.exception("clearing failed", provider=name)
                 self._metrics.clearing_failed(name)
                 self._wait(name)
+        await self._measure()
         return ran
+
+    async def _measure(self) -> None:
+        async with self._engine.connect() as connection:
+            self._metrics.clearing_stands(
+                await standing.open_by_severity(connection),
+                await standing.oldest_unpublished(connection),
+                await standing.last_close(connection),
+                self._now(),
+            )
+            for name, provider in self._providers.items():
+                last = await job_runs.last_finished(connection, job_name(name))
+                if last is not None:
+                    day = provider.capabilities.settlement.business_day(last.business_date)
+                    learnt_by = await not_told(connection, name, *day)
+                    self._metrics.lost_callbacks(name, learnt_by, last.counts.get("movements", 0))
 
     async def _clear(self, name: str) -> list[Ran]:
         async with writing(self._engine, Lock.CLEARING, name) as connection:
