@@ -25,8 +25,10 @@ _CHARGEBACKS: Final = (OperationType.CHARGEBACK, OperationType.CHARGEBACK_UNDONE
 def signals_for_clearing(event: ClearingMessage) -> tuple[Signal, ...]:
     """The signals that one event of clearing causes. The same event gives the same signals with the same ids."""
     match event:
+        case DiscrepancyChanged() if not _is_new(event):
+            return ()
         case DiscrepancyChanged() if event.kind is Kind.STATEMENT_MISSING:
-            return (_statement_missing(event),) if _is_new(event, State.OPEN) else ()
+            return (_statement_missing(event),)
         case DiscrepancyChanged():
             return (_discrepancy(event),) if _needs_somebody(event) else ()
         case DayClosed():
@@ -53,16 +55,15 @@ def chargebacks_of(event: PaymentChanged) -> tuple[Signal, ...]:
     )
 
 
+def _is_new(event: DiscrepancyChanged) -> bool:
+    """Whether it is not settled, and this event brought it into its state or gave it its name there."""
+    known = (event.previous_state, event.previous_kind) == (event.state, event.kind)
+    return event.state in (State.OPEN, State.PERSON) and not known
+
+
 def _needs_somebody(event: DiscrepancyChanged) -> bool:
-    """A person has to decide; or it is so bad that they should know before."""
-    if event.severity is Severity.CRITICAL and _is_new(event, State.OPEN):
-        return True
-    return event.severity in (Severity.CRITICAL, Severity.HIGH) and _is_new(event, State.PERSON)
-
-
-def _is_new(event: DiscrepancyChanged, state: State) -> bool:
-    """Whether this event brought the discrepancy into the state, or gave it its name there."""
-    return event.state is state and (event.previous_state, event.previous_kind) != (state, event.kind)
+    """A person has to decide soon; or it is so bad that they should know before."""
+    return event.severity is Severity.CRITICAL or (event.severity is Severity.HIGH and event.state is State.PERSON)
 
 
 def _discrepancy(event: DiscrepancyChanged) -> Signal:

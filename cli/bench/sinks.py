@@ -16,8 +16,7 @@ from rich.table import Table
 from analytics.clickhouse import connect
 from analytics.report import bind, find_report, run
 from analytics.rows import TABLES
-from analytics.translate import EventRows, by_table
-from analytics.translate_subscription import SubscriptionRows
+from analytics.translate import by_table
 from billing.messages import CreatePayment, Observation, PaymentChanged, ProviderCallback
 from billing.orders import Cart, Item, Order
 from billing.payments.decide import decide
@@ -28,7 +27,7 @@ from runtime.postgres import connected
 from runtime.settings import Settings
 from sinks.batch import Batch, Event
 from sinks.clickhouse.backfill import BACKFILL, backfill
-from sinks.clickhouse.inserter import ClickHouseInserter
+from sinks.clickhouse.inserter import ClickHouseInserter, Translated
 from sinks.clickhouse.inserter import translate as rows_of
 from sinks.rabbitmq.publisher import SignalPublisher, Topology
 from sinks.rabbitmq.publisher import translate as signals_of
@@ -156,7 +155,7 @@ async def _rows(url: str, batches: Sequence[tuple[Event, ...]]) -> tuple[int, in
     """Rows and operations a second by the sink's way, and rows that are ready by the client's alone."""
     inserter = ClickHouseInserter(url)
     try:
-        delivered: list[EventRows | SubscriptionRows] = []
+        delivered: list[Translated] = []
         started = time.perf_counter()
         for events in batches:
             contents = tuple(map(rows_of, events))

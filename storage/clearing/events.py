@@ -4,7 +4,7 @@ An event is published once it has ``published_at``: whoever dies before writes i
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -16,7 +16,9 @@ from billing.messages.clearing_events import ClearingMessage
 from billing.messages.topics import CLEARING_EVENTS
 from storage.journal.records import Extent
 
-_DECODERS: Final = {m.TYPE: msgspec.json.Decoder(m) for m in TOPIC_MESSAGES[CLEARING_EVENTS]}
+_DECODERS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
+    m.TYPE: msgspec.json.Decoder(m) for m in TOPIC_MESSAGES[CLEARING_EVENTS]
+}
 _ROWS: Final = "json_to_recordset(CAST(:rows AS json)) AS r (id uuid, version integer, type text, key text, body jsonb)"
 _ADD = text(
     f"""

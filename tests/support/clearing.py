@@ -27,13 +27,15 @@ DAY = SETTLEMENT.day_of(NOW)
 
 
 class Statement:
-    """A provider that has a statement and nothing else. ``breaks_after``: pages until it does not answer any more."""
+    """A provider that has a statement and nothing else. ``breaks_after``: pages until it does not answer any more;
+    ``fails_with``: why there is no statement."""
 
     capabilities = PLUGINS[PROVIDER].capabilities
 
     def __init__(self) -> None:
         self.lines: dict[date, list[StatementLine]] = {}
         self.breaks_after: int | None = None
+        self.fails_with: str | None = None
         self.pages_read: list[str | None] = []
 
     def payout(self, payout_ref: str, day: date) -> Part | None:
@@ -44,6 +46,8 @@ class Statement:
 
     async def pages(self, part: Part, after: str | None = None) -> AsyncIterator[StatementPage]:
         lines, start = self.lines.get(part.day, []), int(after or 0)
+        if self.fails_with is not None:
+            raise StatementUnavailable(self.fails_with)
         while True:
             if self.breaks_after is not None and len(self.pages_read) == self.breaks_after:
                 raise StatementUnavailable("timeout")

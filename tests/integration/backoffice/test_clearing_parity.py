@@ -36,7 +36,7 @@ async def test_a_backfill_sends_what_clearing_told(books: Cleared, own: Settings
         await send_all(own)
         assert (await check(own, None, 0, repair=False)).differences == []
     found = await own_clickhouse.query("SELECT kind, state, owner, difference, version FROM discrepancies")
-    assert found.result_rows == [("unknown_payment", "OPEN", "ann", 700, 2)]
+    assert found.result_rows == [("unknown_payment", "PERSON", "ann", 700, 2)]
     assert (await own_clickhouse.query("SELECT sum(fee), sum(lines) FROM statement_totals")).result_rows == [(30, 3)]
 
 

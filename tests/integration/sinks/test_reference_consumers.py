@@ -127,8 +127,8 @@ async def test_finance_is_told_once_of_what_clearing_finds_and_of_chargebacks_al
     bench: Bench, inboxes: Inboxes
 ) -> None:
     tasks = Tasks()
-    found = a_discrepancy_change(Kind.UNKNOWN_PAYMENT, State.OPEN)
-    missing = a_discrepancy_change(Kind.STATEMENT_MISSING, State.OPEN, id=UUID(int=78))
+    found = a_discrepancy_change(Kind.UNKNOWN_PAYMENT, State.PERSON)
+    missing = a_discrepancy_change(Kind.STATEMENT_MISSING, State.PERSON, id=UUID(int=78))
     booked = an_operation(OperationType.CHARGEBACK, amount=100)
     payment = a_change(previous_status=PaymentStatus.CAPTURED, version=4, operations=(booked,))
     await bench.publish([found, found, missing, payment])

@@ -18,6 +18,7 @@ from billing.messages.clearing_events import (
     StatementTotal,
 )
 from billing.messages.topics import CLEARING_EVENTS
+from billing.signals import signals_for
 from billing.vocabulary import PaymentStatus
 from providers.statements import LineKind
 from reconciliation.clearing import job as clearing_job
@@ -26,7 +27,7 @@ from reconciliation.clearing.job import ClearingJob
 from reconciliation.metrics import Metrics
 from runtime.kafka.publisher import OutboundMessage
 from storage.processes.locks import Lock, writing
-from tests.support.clearing import DAY, Cleared, charge, line
+from tests.support.clearing import DAY, SETTLEMENT, Cleared, charge, line
 from tests.support.factories import PROVIDER, a_create, a_payment, opened, shown
 from tests.support.streams import Crash, Publisher
 
@@ -123,9 +124,9 @@ async def test_each_version_of_a_discrepancy_is_told_in_order_also_what_people_d
     await world.clear()
     told = only(await world.told(), DiscrepancyChanged)
     assert [(d.version, d.event, d.previous_state, d.state) for d in told] == [
-        (1, Event.FOUND, None, State.OPEN),
-        (2, Event.CLAIMED, State.OPEN, State.OPEN),
-        (3, Event.RESOLVED, State.OPEN, State.RESOLVED),
+        (1, Event.NEEDS_PERSON, None, State.PERSON),
+        (2, Event.CLAIMED, State.PERSON, State.PERSON),
+        (3, Event.RESOLVED, State.PERSON, State.RESOLVED),
         (4, Event.AGREED, State.RESOLVED, State.CLOSED),
     ]
     assert {(d.kind, d.provider, d.currency, d.subject) for d in told} == {
@@ -232,3 +233,28 @@ async def test_payouts_are_told_one_by_one_and_again_when_they_change_or_go(worl
         ("payout", -4_000, False, 2),
         ("payout_failed", 900, True, 2),
     ]
+
+
+async def test_finance_is_told_of_each_discrepancy_once_however_often_its_day_is_run(world: World) -> None:
+    await world.paid()
+    world.has(line(LineKind.CHARGE, 700, order_ref="nobody's"))
+    await world.clear()
+    assert await signals(world) == ["finance.discrepancy_found"], "of the line, not of the payment that is only late"
+    await world.decide(Event.CLAIMED, owner="ann")
+    await world.clear()
+    assert await signals(world) == []
+
+
+async def test_finance_is_told_once_of_a_statement_that_is_missing_whatever_the_provider_answers(world: World) -> None:
+    await world.paid()
+    world.now = SETTLEMENT.business_day(DAY)[1] + SETTLEMENT.absent_after
+    for reason in ("timeout", "http_500"):
+        world.statement.fails_with = reason
+        await world.clear()
+    told = await world.told()
+    assert [d.version for d in only(told, DiscrepancyChanged)] == [1, 2]
+    assert [s.routing_key for m in told for s in signals_for(m)] == ["finance.statement_missing"]
+
+
+async def signals(world: World) -> list[str]:
+    return [signal.routing_key for message in await world.told() for signal in signals_for(message)]

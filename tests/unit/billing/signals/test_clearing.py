@@ -21,9 +21,10 @@ def keys(signals: tuple[Signal, ...]) -> list[str]:
     return [signal.routing_key for signal in signals]
 
 
+@pytest.mark.parametrize("state", [State.OPEN, State.PERSON])
 @pytest.mark.parametrize("kind", [k for k in Kind if HANDLING[k].severity is Severity.CRITICAL])
-def test_a_critical_discrepancy_is_told_when_it_is_found(kind: Kind) -> None:
-    found = a_discrepancy_change(kind, State.OPEN)
+def test_a_critical_discrepancy_is_told_when_it_is_found(kind: Kind, state: State) -> None:
+    found = a_discrepancy_change(kind, state)
     (signal,) = signals_for(found)
     assert signal.routing_key == "finance.discrepancy_found"
     assert (signal.type, signal.message_id) == (
@@ -31,7 +32,7 @@ def test_a_critical_discrepancy_is_told_when_it_is_found(kind: Kind) -> None:
     )  # fmt: skip
     assert (signal.payment_id, signal.occurred_at) == (found.id, found.changed_at)
     body = msgspec.to_builtins(signal.body)
-    assert (body["kind"], body["severity"], body["state"], body["theirs"]) == (kind, "critical", "OPEN", 29_900)
+    assert (body["kind"], body["severity"], body["state"], body["theirs"]) == (kind, "critical", state, 29_900)
 
 
 @pytest.mark.parametrize(
@@ -71,11 +72,11 @@ def test_a_discrepancy_that_gets_a_worse_name_or_opens_again_is_told_again() -> 
 
 
 def test_a_missing_statement_is_told_once_whatever_the_provider_answers_later() -> None:
-    missing = a_discrepancy_change(Kind.STATEMENT_MISSING, State.OPEN)
+    missing = a_discrepancy_change(Kind.STATEMENT_MISSING, State.PERSON)
     (signal,) = signals_for(missing)
     assert signal.routing_key == "finance.statement_missing"
     assert signal.body == StatementMissing(missing.id, "tbank", DAY, missing.due_at)
-    assert signals_for(a_discrepancy_change(Kind.STATEMENT_MISSING, State.OPEN, previous_state=State.OPEN)) == ()
+    assert signals_for(a_discrepancy_change(Kind.STATEMENT_MISSING, State.PERSON, previous_state=State.PERSON)) == ()
 
 
 def test_a_closed_day_is_told() -> None:
