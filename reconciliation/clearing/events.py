@@ -33,13 +33,13 @@ async def note_day(
 ) -> None:
     """Write what a day adds up to and its payouts, where that has changed, in the caller's transaction."""
     day = run.business_date
-    lines, loose = await counts(connection, provider, day)
+    number = await counts(connection, provider, day)
     cleared = DayCleared(
         **_about(provider, day, "day", now),
         state="suspect" if run.is_braked else "open" if run.finished_at is None else "done",
         reason=run.brake if run.is_braked else run.counts.get("reason"),
-        lines=lines,
-        loose=loose,
+        lines=number.lines,
+        loose=number.loose,
         booked=await days.booked(connection, provider, *settlement.business_day(day)),
         stated=await days.stated(connection, provider, day, settlement.zone, settlement.cut_off),
         discrepancies=await _not_closed(connection, provider, day),
