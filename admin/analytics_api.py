@@ -6,8 +6,8 @@ from fastapi import APIRouter, Depends, Path, Request
 from fastapi.security import HTTPBearer
 from starlette.responses import Response
 
-from admin.problems import Problem
-from admin.report_access import Reader, ReportAccess
+from admin.access import Access, Reader
+from admin.problems import Problem, responses
 from admin.report_store import ReportStore
 from analytics.answer import as_csv, text
 from analytics.report import Report, read_reports
@@ -23,22 +23,10 @@ _EXAMPLE: Final = {
 }
 
 
-def _problems(*problems: Problem) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI ``responses`` of these problems."""
-    found: dict[int | str, dict[str, Any]] = {}
-    for problem in problems:
-        example = {"type": problem.uri, "title": problem.title, "status": problem.status}
-        answer = found.setdefault(
-            problem.status, {"description": problem.title, "content": {"application/problem+json": {"examples": {}}}}
-        )
-        answer["content"]["application/problem+json"]["examples"][problem.code] = {"value": example}
-    return found
-
-
 _COMMON: Final = (Problem.UNAUTHORIZED, Problem.FORBIDDEN, Problem.TOO_MANY_ATTEMPTS, Problem.UNAVAILABLE)
 
 
-def analytics_api(access: ReportAccess, store: ReportStore) -> APIRouter:
+def analytics_api(access: Access, store: ReportStore) -> APIRouter:
     """The routes."""
     # The scheme is for the document: keys are checked by `admit`.
     router = APIRouter(tags=["analytics"], dependencies=[Depends(HTTPBearer(scheme_name="api_key", auto_error=False))])
@@ -49,7 +37,7 @@ def analytics_api(access: ReportAccess, store: ReportStore) -> APIRouter:
             raise ProblemError(Problem.UNAUTHORIZED)
         return access.authenticate(request, key)
 
-    @router.get("/v1/analytics", operation_id="list_reports", response_model=None, responses=_problems(*_COMMON))
+    @router.get("/v1/analytics", operation_id="list_reports", response_model=None, responses=responses(*_COMMON))
     async def list_reports(request: Request) -> dict[str, Any]:
         """Every report that the key may read: the question it answers, its parameters with defaults, its money columns,
         and what columns mean whose names do not say it."""
@@ -63,7 +51,7 @@ def analytics_api(access: ReportAccess, store: ReportStore) -> APIRouter:
         response_model=None,
         responses={
             200: {"content": {"application/json": {"example": _EXAMPLE}, "text/csv": {}}},
-            **_problems(
+            **responses(
                 *_COMMON, Problem.TOO_MANY, Problem.UNKNOWN_REPORT, Problem.INVALID_PARAMETER, Problem.NOT_ACCEPTABLE
             ),
         },

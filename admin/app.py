@@ -1,11 +1,13 @@
-"""The application: the analytics API for programs, report pages for people."""
+"""The application: the analytics API and clearing's for programs, report pages for people."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+from anyio import CapacityLimiter
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -13,21 +15,27 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
+from admin import clearing
+from admin.access import Access
 from admin.analytics_api import analytics_api
+from admin.clearing import AT_ONCE, Clearing
 from admin.pages import Pages
-from admin.problems import on_http_error, on_problem, read_problem
-from admin.report_access import ReportAccess
+from admin.problems import on_http_error, on_invalid_parameters, on_problem, read_problem
 from admin.report_store import ReportStore
 from admin.sessions import Sessions
 from runtime.http.problems import ProblemError
+from runtime.settings import AdminSettings
 
 DESCRIPTION: Final = (
     "Named reports over ClickHouse, for programs; `/reports` shows the same to people. Keys are those of the "
-    "REST API, with the scope `analytics:read` (reports on the client's own payments) or `analytics:all`."
+    "REST API, with the scope `analytics:read` (reports on the client's own payments) or `analytics:all`. "
+    "Clearing: `clearing:read`, `clearing:write` to decide, `clearing:close` to close days of the books."
 )
 
 
-def create_app(access: ReportAccess, sessions: Sessions, store: ReportStore, engine: AsyncEngine) -> FastAPI:
+def create_app(
+    settings: AdminSettings, access: Access, sessions: Sessions, store: ReportStore, engine: AsyncEngine
+) -> FastAPI:
     """The application. Stopping it closes the store and the engine."""
 
     @asynccontextmanager
@@ -39,19 +47,25 @@ def create_app(access: ReportAccess, sessions: Sessions, store: ReportStore, eng
         await engine.dispose()
 
     app = FastAPI(
-        title="Cinema billing: analytics",
+        title="Cinema billing: analytics and clearing",
         version="1",
         description=DESCRIPTION,
         servers=[{"url": "/", "description": "The host that serves this document"}],
-        openapi_tags=[{"name": "analytics", "description": "Named reports over ClickHouse"}],
+        openapi_tags=[
+            {"name": "analytics", "description": "Named reports over ClickHouse"},
+            {"name": "clearing", "description": "Every day against every provider's statement; the books' days"},
+        ],
         contact={"name": "The operators of the billing service"},
         license_info={"name": "Apache 2.0", "identifier": "Apache-2.0"},
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
     )
-    app.include_router(analytics_api(access, store))
+    app.state.clearing = Clearing(access, settings, CapacityLimiter(AT_ONCE))
+    for router in (analytics_api(access, store), *clearing.ROUTERS):
+        app.include_router(router)
     app.add_exception_handler(ProblemError, on_problem)
+    app.add_exception_handler(RequestValidationError, on_invalid_parameters)
     app.add_exception_handler(HTTPException, on_http_error)
 
     async def live(_request: Request) -> Response:

@@ -14,9 +14,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from admin import formatting
+from admin.access import Access, Reader
 from admin.overview import of_currency, overview
 from admin.problems import Problem
-from admin.report_access import Reader, ReportAccess
 from admin.report_store import ReportStore
 from admin.sessions import Sessions
 from analytics import words
@@ -60,7 +60,7 @@ Page = Callable[[Request], Awaitable[Response]]
 class Pages:
     """Handlers of the pages."""
 
-    def __init__(self, access: ReportAccess, sessions: Sessions, store: ReportStore) -> None:
+    def __init__(self, access: Access, sessions: Sessions, store: ReportStore) -> None:
         self._access = access
         self._sessions = sessions
         self._store = store

@@ -1,16 +1,20 @@
-"""Errors of the analytics API: RFC 9457 problem documents with stable types."""
+"""Errors of the analytics API and of clearing's: RFC 9457 problem documents with stable types. What is wrong with a body, a
+header or a filter is named as the payments API names it."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import structlog
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ingest_api.problems import Problem as RequestProblem
+from ingest_api.problems import invalid_fields
 from runtime.http.connections import Breach
-from runtime.http.problems import ProblemError, ProblemType, problem_response
+from runtime.http.problems import MEDIA_TYPE, ProblemError, ProblemType, problem_response
 
 log = structlog.get_logger(__name__)
 
@@ -30,8 +34,8 @@ class Problem(ProblemType):
         403,
         "The API key does not allow this",
         (
-            "Use a key with the scope 'analytics:read' (its client's own payments) or 'analytics:all': "
-            "`billing api-keys create NAME --scope analytics:all --reason WHY`."
+            "Use a key with the scope in 'scope'; reports on the payments of all clients take 'analytics:all': "
+            "`billing api-keys create NAME --scope SCOPE --reason WHY`."
         ),
     )
     UNKNOWN_REPORT = (
@@ -40,13 +44,67 @@ class Problem(ProblemType):
         "There is no such report",
         "GET /v1/analytics lists all reports.",
     )
+    DISCREPANCY_NOT_FOUND = (
+        "discrepancy-not-found",
+        404,
+        "There is no such discrepancy",
+        "GET /v1/clearing/discrepancies lists those that are not closed.",
+    )
+    NO_TRIAL_BALANCE = (
+        "no-trial-balance",
+        404,
+        "There is no trial balance of this day",
+        "Name a day since the books began that is not in the future; 'detail' says which is wrong.",
+    )
+    VERSION_REQUIRED = (
+        "version-required",
+        428,
+        "The version that was seen is missing",
+        "Read the discrepancy, and send its ETag as If-Match.",
+    )
+    DISCREPANCY_CHANGED = (
+        "discrepancy-changed",
+        412,
+        "The discrepancy has changed since it was read",
+        "Read the discrepancy and decide again.",
+    )
+    DECISION_REFUSED = (
+        "decision-refused",
+        422,
+        "The discrepancy cannot be decided so",
+        "Read 'detail', and the discrepancy's state and kind.",
+    )
+    RUN_REFUSED = (
+        "run-refused",
+        422,
+        "The day cannot be run",
+        "Name a provider and a business day that is over there.",
+    )
+    STATEMENT_DOUBTED = (
+        "statement-doubted",
+        409,
+        "The statement of the day is doubted",
+        "Look at it. Then send 'believe' with your reason, or let the provider correct it.",
+    )
+    DAY_NOT_CLOSED = (
+        "day-not-closed",
+        409,
+        "The day cannot be closed",
+        "Days are closed in order, when they are over; 'detail' says what is missing.",
+    )
+    LEDGER_BUSY = (
+        "ledger-busy",
+        503,
+        "The ledger is being written to",
+        "Retry after Retry-After seconds.",
+    )
     NOT_FOUND = (
         "not-found",
         404,
         "There is nothing at this URL",
-        "See /v1/analytics for programs, /reports for people.",
+        "See /openapi.json for programs, /reports for people.",
     )
-    METHOD_NOT_ALLOWED = ("method-not-allowed", 405, "The method is not supported here", "Use GET.")
+    METHOD_NOT_ALLOWED = ("method-not-allowed", 405, "The method is not supported here", "See /openapi.json.")
     BAD_REQUEST = ("bad-request", 400, "The request is not valid", "See /openapi.json.")
     INVALID_PARAMETER = (
         "invalid-parameter",
@@ -82,7 +140,7 @@ class Problem(ProblemType):
     UNAVAILABLE = (
         "analytics-away",
         503,
-        "ClickHouse or Postgres is unavailable, or took too long",
+        "ClickHouse, Postgres or Kafka is unavailable, or took too long",
         "Retry after Retry-After seconds; choose fewer days.",
     )
 
@@ -92,6 +150,7 @@ RETRY_AFTER_S: Final = 2
 _HEADERS: Final[Mapping[ProblemType, Mapping[str, str]]] = {
     Problem.UNAUTHORIZED: {"WWW-Authenticate": 'Bearer realm="billing"'},
     Problem.TOO_MANY_CONNECTIONS: {"Retry-After": str(RETRY_AFTER_S)},
+    Problem.LEDGER_BUSY: {"Retry-After": str(RETRY_AFTER_S)},
     Problem.TOO_MANY: {"Retry-After": str(RETRY_AFTER_S)},
     Problem.UNAVAILABLE: {"Retry-After": str(RETRY_AFTER_S)},
 }
@@ -107,7 +166,31 @@ async def on_problem(_request: Request, error: Exception) -> Response:
     """The response to a raised problem, outside the pages."""
     assert isinstance(error, ProblemError)
     headers = error.headers or _HEADERS.get(error.problem)
-    return problem_response(ProblemError(error.problem, error.detail, headers=headers))
+    return problem_response(ProblemError(error.problem, error.detail, headers=headers, **error.extensions))
+
+
+async def on_invalid_parameters(_request: Request, error: Exception) -> Response:
+    """The response for parameters that FastAPI refused."""
+    assert isinstance(error, RequestValidationError)
+    faults = error.errors()
+    places = [fault["loc"][:2] for fault in faults]
+    if ("header", "Idempotency-Key") in places:
+        return problem_response(ProblemError(RequestProblem.INVALID_IDEMPOTENCY_KEY))
+    if any(place[0] == "path" for place in places):
+        return problem_response(ProblemError(Problem.NOT_FOUND))
+    return problem_response(invalid_fields([{**fault, "loc": fault["loc"][1:2]} for fault in faults]))
+
+
+def responses(*problems: ProblemType) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI ``responses`` of these problems."""
+    found: dict[int | str, dict[str, Any]] = {}
+    for problem in problems:
+        example = {"type": problem.uri, "title": problem.title, "status": problem.status}
+        answer = found.setdefault(
+            problem.status, {"description": problem.title, "content": {MEDIA_TYPE: {"examples": {}}}}
+        )
+        answer["content"][MEDIA_TYPE]["examples"][problem.code] = {"value": example}
+    return found
 
 
 def refuse_connection(breach: Breach, detail: str | None) -> Response:
@@ -126,7 +209,8 @@ async def on_http_error(_request: Request, error: Exception) -> Response:
 
 async def read_problem(request: Request) -> Response:
     """Describe a problem type, at the URL of its ``type``."""
-    found = next((p for p in Problem if p.code == request.path_params["code"]), None)
+    code = request.path_params["code"]
+    found = next((p for p in (*Problem, *RequestProblem) if p.code == code), None)
     if found is None:
         return Response(status_code=404)
     description = {

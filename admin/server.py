@@ -1,4 +1,4 @@
-"""The admin process: reports and the analytics API. It never changes a payment."""
+"""The admin process: reports, the analytics API, clearing. It never changes a payment: that is told."""
 
 import secrets
 
@@ -6,9 +6,9 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
+from admin.access import Access
 from admin.app import create_app
 from admin.problems import refuse_connection
-from admin.report_access import ReportAccess
 from admin.report_store import ReportStore
 from admin.sessions import Sessions
 from runtime.clock import utc_now
@@ -30,7 +30,8 @@ def run(settings: AdminSettings) -> None:
     engine = create_engine(settings)
     keys = KeyRing(settings.api_keys, PostgresKeyStore(engine), clock=utc_now, refresh_s=settings.api_keys_refresh_s)
     app = create_app(
-        ReportAccess(keys),
+        settings,
+        Access(keys),
         Sessions(secret, settings.admin_session_s),
         ReportStore(settings.clickhouse_url),
         engine,

@@ -39,6 +39,20 @@ class Operator(msgspec.Struct, frozen=True):
         if not self.reason.strip():
             raise ValueError("a reason is required")
 
+    @property
+    def actor(self) -> str:
+        """Who acts, as journals and histories have it."""
+        return f"operator:{self.name}"
+
+
+class ApiClient(Operator, frozen=True):
+    """An API client that acts by REST: the client of its key, ``client:NAME``. It cannot act under a person's name."""
+
+    @property
+    def actor(self) -> str:
+        """Who acts, as journals and histories have it."""
+        return self.name
+
 
 class ActionRecord:
     """The row of an action that has started."""

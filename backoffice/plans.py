@@ -63,4 +63,4 @@ async def add_price(settings: PostgresSettings, operator: Operator, client: str,
 
 
 def _change(operator: Operator, client: str) -> Change:
-    return Change(client, f"operator:{operator.name}", utc_now(), uuid4())
+    return Change(client, operator.actor, utc_now(), uuid4())

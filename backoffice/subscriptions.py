@@ -74,7 +74,7 @@ async def cancel(
     30 s: the command is stored by then. Raises :class:`~backoffice.operators.ActionRefused`."""
 
     def command(members: dict[str, Any]) -> SubscriptionCommand:
-        by = f"operator:{operator.name}"
+        by = operator.actor
         return CancelSubscription(**members, when=when, refund=refund, by=by, comment=operator.reason)
 
     return await _act(settings, operator, "cancel_subscription", id, command, when=when, refund=refund)

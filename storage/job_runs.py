@@ -48,6 +48,10 @@ _LAST_FINISHED = text(
     f"SELECT {_COLUMNS} FROM job_runs WHERE job = :job AND finished_at IS NOT NULL"  # noqa: S608
     " ORDER BY business_date DESC LIMIT 1"
 )
+_BETWEEN = text(
+    f"SELECT {_COLUMNS} FROM job_runs WHERE job = :job AND business_date BETWEEN :first AND :last"  # noqa: S608
+    " ORDER BY business_date DESC"
+)
 _UNFINISHED = text(
     f"SELECT {_COLUMNS} FROM job_runs WHERE job = :job AND finished_at IS NULL ORDER BY business_date"  # noqa: S608
 )
@@ -82,6 +86,7 @@ _FINISH = text(
 _FINISH_DATE = text(
     "UPDATE job_runs SET finished_at = now() WHERE job = :job AND business_date = :date AND finished_at IS NULL"
 )
+_REOPEN = text("UPDATE job_runs SET finished_at = NULL WHERE job = :job AND business_date = :date")
 _OF_DATE = text(f"SELECT {_COLUMNS} FROM job_runs WHERE job = :job AND business_date = :date")  # noqa: S608
 _FIRST_DATE = text("SELECT min(business_date) FROM job_runs WHERE job = :job")
 _NUMBER = text("SELECT count(*) FROM job_runs WHERE job = :job AND business_date BETWEEN :first AND :last")
@@ -122,9 +127,14 @@ async def latest(connection: AsyncConnection, job: str, limit: int = 1) -> list[
     return await _runs(connection, _LATEST, job=job, limit=limit)
 
 
+<<<<<<< HEAD
 async def last_finished(connection: AsyncConnection, job: str) -> JobRun | None:
     """The finished run of the latest date."""
     return next(iter(await _runs(connection, _LAST_FINISHED, job=job)), None)
+=======
+async def between(connection: AsyncConnection, job: str, first: date, last: date) -> list[JobRun]:
+    """The runs of these dates, the newest first."""
+    return await _runs(connection, _BETWEEN, job=job, first=first, last=last)
 
 
 async def unfinished(connection: AsyncConnection, job: str) -> list[JobRun]:
@@ -163,6 +173,12 @@ async def finish_date(connection: AsyncConnection, job: str, date: date, counts:
     """Finish the run of one date with its counts. One that is finished stays as it is."""
     await record(connection, job, date, counts)
     await connection.execute(_FINISH_DATE, {"job": job, "date": date})
+
+
+async def reopen(connection: AsyncConnection, job: str, date: date) -> None:
+    """Let the job run on a date again, or for the first time. A run that is under way stays as it is."""
+    await open_runs(connection, job, [date])
+    await connection.execute(_REOPEN, {"job": job, "date": date})
 
 
 async def of_date(connection: AsyncConnection, job: str, date: date) -> list[JobRun]:

@@ -1,13 +1,16 @@
 """Discrepancies: read, claimed, resolved, reopened."""
 
+from collections.abc import Awaitable, Callable
 from datetime import date, timedelta
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from backoffice.commands import require_understood
 from backoffice.operators import ActionRefused, InvalidArgument, Operator, recorded
-from billing.clearing.discrepancies import ACCEPTABLE, FINAL_RESOLUTIONS, Event, Kind, Resolution, State
+from billing.clearing.discrepancies import ACCEPTABLE, FINAL_RESOLUTIONS, Event, Resolution
 from billing.messages import RecordMovement
 from billing.messages.topics import INBOX
 from providers.registry import PLUGINS
@@ -17,13 +20,39 @@ from runtime.clock import utc_now
 from runtime.kafka.clients import new_producer
 from runtime.kafka.publisher import Publisher, outbound
 from runtime.postgres import connected
-from runtime.settings import PostgresSettings, Settings
+from runtime.settings import AdminSettings, KafkaSettings, PostgresSettings
 from storage import job_runs
 from storage.clearing import discrepancies
-from storage.clearing.discrepancies import Discrepancy, HistoryEntry, Refused
+from storage.clearing.discrepancies import (
+    Changed,
+    Command,
+    Decided,
+    Discrepancy,
+    Filters,
+    HistoryEntry,
+    KeyReused,
+    Missing,
+    Place,
+    Refused,
+)
 
 #: What one person may write off alone, minor units.
 WRITE_OFF_ALONE: Final = 100_000
+
+#: What has to be true of a decision, and follows from it, before it is stored.
+Before = Callable[[AsyncEngine, Discrepancy], Awaitable[None]]
+
+
+class NoDiscrepancy(ActionRefused):
+    """There is none with this id."""
+
+
+class ChangedSince(ActionRefused):
+    """The discrepancy is not at the version that was seen."""
+
+
+class OtherDecision(ActionRefused):
+    """The key was used for another decision about the discrepancy."""
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -34,101 +63,97 @@ class Found(msgspec.Struct, frozen=True):
 
 
 async def listed(
-    settings: PostgresSettings,
-    *,
-    provider: str | None = None,
-    day: date | None = None,
-    kind: Kind | None = None,
-    state: State | None = None,
-    payment_id: UUID | None = None,
-    limit: int,
+    settings: PostgresSettings, filters: Filters, limit: int, after: Place | None = None
 ) -> list[Discrepancy]:
-    """Discrepancies, the most urgent first. ``state``: ``None`` for all that are not closed."""
+    """Discrepancies, the most urgent first, at most ``limit`` behind ``after``."""
     async with connected(settings) as engine, engine.connect() as connection:
-        return await discrepancies.listed(
-            connection, provider=provider, day=day, kind=kind, state=state, payment_id=payment_id, limit=limit
-        )
+        return await discrepancies.listed(connection, filters, limit, after)
 
 
 async def show(settings: PostgresSettings, id: UUID) -> Found:
-    """One discrepancy. Raises :class:`ActionRefused` where there is none."""
+    """One discrepancy. Raises :class:`NoDiscrepancy`."""
     async with connected(settings) as engine, engine.connect() as connection:
         found = await discrepancies.one(connection, id)
         if found is None:
-            raise ActionRefused(f"there is no discrepancy {id}")
+            raise NoDiscrepancy(f"there is no discrepancy {id}")
         return Found(found, await discrepancies.history(connection, id))
 
 
-async def claim(settings: PostgresSettings, operator: Operator, id: UUID) -> Discrepancy:
-    """Take a discrepancy on under the operator's name."""
-    return await _decide(settings, operator, id, Event.CLAIMED, "claim_discrepancy", owner=operator.name)
+async def claim(
+    settings: PostgresSettings, operator: Operator, id: UUID, *, seen: int | None = None, command: Command | None = None
+) -> Decided:
+    """Take a discrepancy on under the operator's name. ``seen``: the version that they saw; ``command``: of a request that
+    may be repeated. Raises, as every decision does, :class:`NoDiscrepancy`, :class:`ChangedSince`, :class:`OtherDecision`
+    and :class:`~backoffice.operators.ActionRefused`."""
+    return await _decide(
+        settings, operator, id, Event.CLAIMED, "claim_discrepancy", seen=seen, command=command, owner=operator.name
+    )
 
 
-async def reopen(settings: PostgresSettings, operator: Operator, id: UUID) -> Discrepancy:
-    """Take a decision back."""
-    return await _decide(settings, operator, id, Event.REOPENED, "reopen_discrepancy", resolution=None, confirm_by=None)
+async def reopen(
+    settings: PostgresSettings, operator: Operator, id: UUID, *, seen: int | None = None, command: Command | None = None
+) -> Decided:
+    """Take a decision back. The parameters are those of :func:`claim`."""
+    return await _decide(
+        settings, operator, id, Event.REOPENED, "reopen_discrepancy", seen=seen, command=command, resolution=None,
+        confirm_by=None,
+    )  # fmt: skip
 
 
 async def resolve(
-    settings: Settings,
+    settings: AdminSettings,
     operator: Operator,
     id: UUID,
     resolution: Resolution,
     *,
     second: str | None = None,
     seen: int | None = None,
-) -> Discrepancy:
+    command: Command | None = None,
+) -> Decided:
     """Decide on a discrepancy. A statement has to confirm it, unless it is written off or accepted. ``second``: who agrees
-    to a write-off; ``seen``: the version that the operator saw."""
+    to a write-off. The other parameters are those of :func:`claim`."""
     found = (await show(settings, id)).discrepancy
     seen = found.version if seen is None else seen
-    if resolution not in FINAL_RESOLUTIONS:
-        return await _claimed(settings, operator, found, resolution, seen)
+    if resolution in FINAL_RESOLUTIONS:
+
+        async def require(_engine: AsyncEngine, after: Discrepancy) -> None:
+            _require_final(operator, after, resolution, second)
+
+        return await _decide(
+            settings, operator, id, Event.SETTLED, "settle_discrepancy", seen=seen, command=command, before=require,
+            second=second, resolution=resolution,
+        )  # fmt: skip
+
+    async def record(engine: AsyncEngine, after: Discrepancy) -> None:
+        if resolution is Resolution.RECORDED:
+            await require_understood(engine, RecordMovement)
+            await _record_movement(settings, operator, after)
+
+    return await _decide(
+        settings, operator, id, Event.RESOLVED, "resolve_discrepancy", seen=seen, command=command, before=record,
+        resolution=resolution, confirm_by=await _confirm_by(settings, found),
+    )  # fmt: skip
+
+
+def _require_final(operator: Operator, found: Discrepancy, resolution: Resolution, second: str | None) -> None:
     if resolution is Resolution.ACCEPTED and found.kind not in ACCEPTABLE:
         raise ActionRefused(f"{found.kind} moves money: it cannot be accepted, only written off")
-    if resolution is Resolution.WRITTEN_OFF:
-        _require_second(operator, found, second)
-    return await _decide(
-        settings, operator, id, Event.SETTLED, "settle_discrepancy", seen=seen, resolution=resolution, second=second
-    )
-
-
-def _require_second(operator: Operator, found: Discrepancy, second: str | None) -> None:
     amount = abs((found.theirs or 0) - (found.ours or 0))
-    if amount > WRITE_OFF_ALONE and (second is None or second.strip() in ("", operator.name)):
+    alone = second is None or second.strip() in ("", operator.name)
+    if resolution is Resolution.WRITTEN_OFF and amount > WRITE_OFF_ALONE and alone:
         raise ActionRefused(f"{amount} {found.currency} in minor units need the name of a second person")
 
 
-async def _claimed(
-    settings: Settings, operator: Operator, found: Discrepancy, resolution: Resolution, seen: int
-) -> Discrepancy:
-    """Note what the next statements have to confirm; what was made by hand is recorded by the payment."""
+async def _confirm_by(settings: PostgresSettings, found: Discrepancy) -> date:
+    """The business day whose statement has to confirm what is decided now."""
     settlement = PLUGINS[found.provider].capabilities.settlement
-    async with connected(settings) as engine:
-        async with engine.connect() as connection:
-            last = next(iter(await job_runs.latest(connection, job_name(found.provider))), None)
-        day = found.business_date if last is None else last.business_date
-        confirm_by = day + timedelta(days=max(settlement.late, settlement.late_refunds))
-        async with (
-            recorded(
-                engine, operator, "resolve_discrepancy", "discrepancy", str(found.id), resolution=resolution
-            ) as record,
-            engine.begin() as connection,
-        ):
-            try:
-                after = await discrepancies.decide(
-                    connection, found.id, Event.RESOLVED, utc_now(), actor=f"operator:{operator.name}",
-                    reason=operator.reason, seen=seen, resolution=resolution, confirm_by=confirm_by,
-                )  # fmt: skip
-            except Refused as error:
-                raise ActionRefused(str(error)) from error
-            if resolution is Resolution.RECORDED:
-                await _record_movement(settings, operator, found)
-            await record.complete(connection)
-    return after
+    async with connected(settings) as engine, engine.connect() as connection:
+        last = next(iter(await job_runs.latest(connection, job_name(found.provider))), None)
+    day = found.business_date if last is None else last.business_date
+    return day + timedelta(days=max(settlement.late, settlement.late_refunds))
 
 
-async def _record_movement(settings: Settings, operator: Operator, found: Discrepancy) -> None:
+async def _record_movement(settings: KafkaSettings, operator: Operator, found: Discrepancy) -> None:
     """Before the decision is stored: the payment recognises a repeat by the line."""
     types: dict[str, Literal["CAPTURE", "REFUND"]] = {"charge": "CAPTURE", "refund": "REFUND"}
     kind, line = types.get(found.detail.get("kind", "")), found.detail.get("line")
@@ -141,7 +166,7 @@ async def _record_movement(settings: Settings, operator: Operator, found: Discre
     id = f"clearing/{found.id}/{message.TYPE}"
     async with new_producer(settings) as producer:
         await Publisher(producer).publish(
-            [outbound(INBOX, message, id=id, source=SOURCE, time=utc_now(), actor=f"operator:{operator.name}")]
+            [outbound(INBOX, message, id=id, source=SOURCE, time=utc_now(), actor=operator.actor)]
         )
 
 
@@ -152,22 +177,35 @@ async def _decide(
     event: Event,
     action: str,
     *,
-    seen: int | None = None,
+    seen: int | None,
+    command: Command | None,
+    before: Before | None = None,
     second: str | None = None,
-    **changes: object,
-) -> Discrepancy:
+    **changes: Any,
+) -> Decided:
     details = {} if second is None else {"second": second}
+    if changes.get("resolution") is not None:
+        details["resolution"] = changes["resolution"]
     async with (
         connected(settings) as engine,
         recorded(engine, operator, action, "discrepancy", str(id), **details) as record,
         engine.begin() as connection,
     ):
         try:
-            after = await discrepancies.decide(
-                connection, id, event, utc_now(), actor=f"operator:{operator.name}",
-                reason=operator.reason if second is None else f"{operator.reason} (with {second})", seen=seen, **changes,
+            decided = await discrepancies.decide(
+                connection, id, event, utc_now(), actor=operator.actor,
+                reason=operator.reason if second is None else f"{operator.reason} (with {second})", seen=seen,
+                command=command, **changes,
             )  # fmt: skip
         except Refused as error:
-            raise ActionRefused(str(error)) from error
+            raise _refused(error) from error
+        if decided.is_new and before is not None:
+            await before(engine, decided.discrepancy)
+        record.details = {"version": decided.discrepancy.version, "repeated": not decided.is_new}
         await record.complete(connection)
-    return after
+    return decided
+
+
+def _refused(error: Refused) -> ActionRefused:
+    kinds = {Missing: NoDiscrepancy, Changed: ChangedSince, KeyReused: OtherDecision}
+    return kinds.get(type(error), ActionRefused)(str(error))

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -30,13 +31,26 @@ STATEMENT_TIMEOUT_S = 900.0
 Progress = Callable[[str, str, int], None]
 
 
+class StatementDoubted(ActionRefused):
+    """A person has to look at the statement before the day can go on."""
+
+
+class DayState(StrEnum):
+    """How far a provider's business day is."""
+
+    OPEN = "open"
+    """It is to be run, or waits for its statement."""
+    SUSPECT = "suspect"
+    """Its statement is doubted: a person has to let it go on."""
+    DONE = "done"
+
+
 class DayStatus(msgspec.Struct, frozen=True):
-    """A provider's business day. ``state``: ``done``, ``open``, or ``suspect`` until a person lets it go on; ``ran``: the
-    counts of its last run; ``discrepancies``: by kind and state. Times in UTC."""
+    """A provider's business day. ``reason``: why it waits or is doubted; ``ran``: the counts of its last run; ``discrepancies``: by kind and state. Times in UTC."""
 
     provider: str
     day: date
-    state: str
+    state: DayState
     started_at: datetime
     finished_at: datetime | None
     reason: str | None
@@ -98,18 +112,49 @@ async def _run(
         )  # fmt: skip
 
 
-async def status(settings: PostgresSettings, day: date | None, provider: str | None, limit: int) -> list[DayStatus]:
-    """How days stand, the latest first: one day, or the last ``limit`` of each provider."""
+async def request(
+    settings: PostgresSettings, operator: Operator, day: date, provider: str, *, believe: bool = False
+) -> DayStatus:
+    """Let the scheduler run a day at a provider again, or for the first time; returns how the day stands. It looks once a
+    minute, and less often where it waits for a statement. ``believe``: the operator has looked at a statement that was doubted.
+    Raises :class:`~backoffice.operators.InvalidArgument` where there is no such provider or the day is not over, and
+    :class:`StatementDoubted`."""
+    if provider not in registry.PLUGINS:
+        raise InvalidArgument(f"there is no such provider: {', '.join(sorted(registry.PLUGINS))}")
+    if utc_now() < registry.PLUGINS[provider].capabilities.settlement.business_day(day)[1]:
+        raise InvalidArgument(f"{day} is not over at {provider}")
+    job, details = job_name(provider), {"believe": True} if believe else {}
+    async with (
+        connected(settings) as engine,
+        recorded(engine, operator, "request_run", "job_run", f"{job}/{day}", **details) as record,
+        engine.begin() as connection,
+    ):
+        await job_runs.reopen(connection, job, day)
+        if believe:
+            await job_runs.release(connection, job, day, operator.name, operator.reason)
+        (run,) = await job_runs.of_date(connection, job, day)
+        if run.is_braked:
+            raise StatementDoubted(f"the statement of {day} is doubted: {run.brake}")
+        await record.complete(connection)
+        return await _status(connection, provider, run)
+
+
+async def status(
+    settings: PostgresSettings,
+    provider: str | None = None,
+    *,
+    since: date = date.min,
+    until: date = date.max,
+    state: DayState | None = None,
+    limit: int,
+) -> list[DayStatus]:
+    """How the days from ``since`` to ``until`` stand, the latest first, at most ``limit`` of each provider."""
     async with connected(settings) as engine, engine.connect() as connection:
         found = []
         for name in [provider] if provider else sorted(registry.PLUGINS):
-            job = job_name(name)
-            runs = (
-                await job_runs.latest(connection, job, limit)
-                if day is None
-                else await job_runs.of_date(connection, job, day)
-            )
-            found += [await _status(connection, name, run) for run in runs]
+            runs = await job_runs.between(connection, job_name(name), since, until)
+            chosen = [run for run in runs if state in (None, _state(run))][:limit]
+            found += [await _status(connection, name, run) for run in chosen]
         return sorted(found, key=lambda one: (one.day, one.provider), reverse=True)
 
 
@@ -117,9 +162,14 @@ async def _status(connection: AsyncConnection, name: str, run: job_runs.JobRun) 
     kinds: dict[str, dict[str, int]] = {}
     for kind, reached, number in await by_kind(connection, name, run.business_date):
         kinds.setdefault(kind, {})[reached] = number
-    state = "suspect" if run.is_braked else "open" if run.finished_at is None else "done"
     reason = run.brake if run.is_braked else run.counts.get("reason")
-    return DayStatus(name, run.business_date, state, run.started_at, run.finished_at, reason, run.counts, kinds)
+    return DayStatus(name, run.business_date, _state(run), run.started_at, run.finished_at, reason, run.counts, kinds)
+
+
+def _state(run: job_runs.JobRun) -> DayState:
+    if run.is_braked:
+        return DayState.SUSPECT
+    return DayState.OPEN if run.finished_at is None else DayState.DONE
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from backoffice.clearing import runs, stuck
-from backoffice.clearing.runs import DayStatus
+from backoffice.clearing.runs import DayState, DayStatus
 from billing.money import Money
 from cli.arguments import AsJson, operator
 from cli.clearing import books
@@ -72,13 +72,45 @@ def show(
 ) -> None:
     """Show how days stand: statements, both sides, discrepancies by kind. Exit 1: a day is not cleared."""
     day = None if date_ is None else date_.date()
-    found = on_running_stack(lambda settings: runs.status(settings, day, provider, limit))
+    first, last = (date.min, date.max) if day is None else (day, day)
+    found = on_running_stack(lambda settings: runs.status(settings, provider, since=first, until=last, limit=limit))
     if as_json:
         write_json({"days": found})
     else:
         _show_days(found, day)
-    if any(one.state != "done" for one in found):
+    if any(one.state is not DayState.DONE for one in found):
         raise typer.Exit(REFUSED)
+
+
+@app.command("runs")
+def show_runs(
+    state: Annotated[DayState | None, typer.Option(help="Days that stand so; all where none is given.")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(metavar="DATE", formats=["%Y-%m-%d"], help="From this business day on.")
+    ] = None,
+    provider: Provider = None,
+    limit: Annotated[int, typer.Option(min=1, max=400, help="Days of each provider.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Show the runs of days, the latest first: when they began and ended, and why one has not ended."""
+    first = date.min if since is None else since.date()
+    found = on_running_stack(lambda settings: runs.status(settings, provider, since=first, state=state, limit=limit))
+    if as_json:
+        write_json({"runs": found})
+        return
+    if not found:
+        out.print("there are none")
+        return
+    table = Table(title="Runs", title_justify="left")
+    for column in ("day", "provider", "state", "opened (UTC)", "ended (UTC)", "lines", "why"):
+        table.add_column(column, overflow="fold", justify="right" if column == "lines" else "left")
+    for one in found:
+        ended = "" if one.finished_at is None else str(one.finished_at)[:19]
+        table.add_row(
+            str(one.day), one.provider, _coloured(one.state), str(one.started_at)[:19], ended,
+            f"{one.ran.get('lines', 0):,}", escape(one.reason or ""),
+        )  # fmt: skip
+    out.print(table)
 
 
 @app.command("stuck")
@@ -123,6 +155,10 @@ def _show_runs(ran: list[Ran]) -> None:
     out.print(table)
 
 
+def _coloured(state: DayState) -> str:
+    return f"[{'green' if state is DayState.DONE else 'red'}]{state}[/]"
+
+
 def _show_days(found: list[DayStatus], day: date | None) -> None:
     if not found:
         out.print(
@@ -135,14 +171,13 @@ def _show_days(found: list[DayStatus], day: date | None) -> None:
     for column in ("day", "provider", "state", "lines", "movements", "discrepancies", "why"):
         table.add_column(column, overflow="fold", justify="right" if column in ("lines", "movements") else "left")
     for one in found:
-        colour = "green" if one.state == "done" else "red"
         kinds = "\n".join(
             f"{kind} " + ", ".join(f"{state.lower()} {number:,}" for state, number in states.items())
             for kind, states in one.discrepancies.items()
         )
         counts = msgspec.convert(one.ran, dict[str, Any])
         table.add_row(
-            str(one.day), one.provider, f"[{colour}]{one.state}[/]", f"{counts.get('lines', 0):,}",
+            str(one.day), one.provider, _coloured(one.state), f"{counts.get('lines', 0):,}",
             f"{counts.get('movements', 0):,}", kinds, escape(one.reason or ""),
         )  # fmt: skip
     out.print(table)

@@ -8,8 +8,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from backoffice import closing
-from backoffice.closing import DayBalance
+from backoffice.clearing import closing
+from backoffice.clearing.closing import DayBalance
 from billing.ledger.tie_out import TieOut
 from cli.arguments import AsJson, Reason, operator
 from cli.clearing.accounts import settlements

@@ -14,7 +14,7 @@ from billing.clearing.discrepancies import Kind, Resolution, State
 from billing.money import Money
 from cli.arguments import Actor, AsJson, Reason, operator
 from cli.output import on_running_stack, out, write_json
-from storage.clearing.discrepancies import Discrepancy
+from storage.clearing.discrepancies import Decided, Discrepancy, Filters
 
 app = typer.Typer(help="What differs between a provider's statement and the books.", no_args_is_help=True)
 
@@ -38,7 +38,7 @@ def list_discrepancies(
     day = None if date_ is None else date_.date()
     found = on_running_stack(
         lambda settings: discrepancies.listed(
-            settings, provider=provider, day=day, kind=kind, state=state, payment_id=payment, limit=limit
+            settings, Filters(provider=provider, day=day, kind=kind, state=state, payment_id=payment), limit
         )
     )
     if as_json:
@@ -88,10 +88,10 @@ def resolve(
 ) -> None:
     """Decide on a discrepancy. The next statements have to confirm it, else it opens again. Exit 1: it cannot be decided so."""
     who = operator(actor, reason)
-    after = on_running_stack(
+    decided = on_running_stack(
         lambda settings: discrepancies.resolve(settings, who, id, resolution, second=second, seen=seen)
     )
-    _done(after, as_json=as_json)
+    _done(decided, as_json=as_json)
 
 
 @app.command()
@@ -101,7 +101,8 @@ def reopen(id: Id, reason: Reason, actor: Actor, as_json: AsJson = False) -> Non
     _done(on_running_stack(lambda settings: discrepancies.reopen(settings, who, id)), as_json=as_json)
 
 
-def _done(after: Discrepancy, *, as_json: bool) -> None:
+def _done(decided: Decided, *, as_json: bool) -> None:
+    after = decided.discrepancy
     if as_json:
         write_json(after)
         return

@@ -20,7 +20,7 @@ class ConditionalRoute(APIRoute):
         async def conditional(request: Request) -> Response:
             response = await handle(request)
             etag = f'"{hashlib.sha256(response.body).hexdigest()[:_DIGITS]}"'
-            if _matches(request.headers.getlist("if-none-match"), etag):
+            if matches(request.headers.getlist("if-none-match"), etag):
                 return Response(status_code=304, headers={"ETag": etag})
             response.headers["ETag"] = etag
             return response
@@ -40,6 +40,7 @@ async def _documented(
 CONDITIONAL: Final = Depends(_documented)
 
 
-def _matches(fields: list[str], etag: str) -> bool:
+def matches(fields: list[str], etag: str) -> bool:
+    """Whether If-None-Match has this ETag."""
     known = (tag.strip().removeprefix("W/") for field in fields for tag in field.split(","))
     return any(tag in (etag, "*") for tag in known)

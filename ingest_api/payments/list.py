@@ -3,7 +3,6 @@
 import base64
 import binascii
 import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,14 +27,13 @@ from billing.subscriptions.model import Subscription
 from billing.vocabulary import PaymentStatus
 from ingest_api.auth.client import ReadingClient, reading_client
 from ingest_api.dependencies import Injected
-from ingest_api.edge.bodies import card_numbers
 from ingest_api.edge.etag import CONDITIONAL, ConditionalRoute
+from ingest_api.edge.queries import single_values
 from ingest_api.openapi.responses import ADMISSION, conditional, header, problems
 from ingest_api.payments.read import Expand
 from ingest_api.payments.schemas import Id, MetadataKey, MetadataValue
 from ingest_api.payments.views import ExpandedPayment, expanded
-from ingest_api.problems import MAX_POINTER, FieldError, Problem, ProblemError
-from runtime.logging.card_numbers import holds_card_number
+from ingest_api.problems import Problem
 from storage.payments.lists import Cursor, Filters
 
 router: Final = APIRouter(tags=["payments"], route_class=ConditionalRoute)
@@ -107,22 +105,6 @@ class PaymentFilters(BaseModel):
         members = {match[1]: value for name, value in query.items() if (match := _METADATA.fullmatch(name))}
         rest = {name: value for name, value in query.items() if not _METADATA.fullmatch(name)}
         return {**rest, "metadata": members} if members else rest
-
-
-async def single_values(request: Request) -> None:
-    """422 for a card number in the query, and for a parameter that is in it twice: FastAPI would take the last."""
-    items = request.query_params.multi_items()
-    found = [name for name, value in items if _holds_card_number(name, value)]
-    if found:
-        raise card_numbers("" if holds_card_number(name) else f"/{name}" for name in found)
-    repeated = [name for name, times in Counter(name for name, _ in items).items() if times > 1]
-    if repeated:
-        errors = [FieldError(f"/{name}"[:MAX_POINTER], "Is in the query twice") for name in repeated]
-        raise ProblemError(Problem.INVALID_REQUEST, errors=errors)
-
-
-def _holds_card_number(name: str, value: str) -> bool:
-    return holds_card_number(name) or holds_card_number(value, may_be_trade_code=name.startswith("metadata["))
 
 
 def following_page(request: Request, response: Response, last: Payment | Subscription) -> str:

@@ -11,6 +11,7 @@ from billing.subscriptions.vocabulary import Status
 from ingest_api.auth.client import SubscriptionsReader, subscriptions_reader
 from ingest_api.dependencies import Injected
 from ingest_api.edge.etag import CONDITIONAL, ConditionalRoute
+from ingest_api.edge.queries import single_values
 from ingest_api.openapi.responses import ADMISSION, conditional, header, problems
 from ingest_api.payments.list import (
     CURSOR_EXAMPLE,
@@ -18,7 +19,6 @@ from ingest_api.payments.list import (
     LIMIT_MAX,
     PageCursor,
     following_page,
-    single_values,
 )
 from ingest_api.payments.schemas import Id
 from ingest_api.problems import Problem

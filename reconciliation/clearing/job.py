@@ -106,8 +106,14 @@ class ClearingJob:
                 return []
             async with connection.begin():
                 braked = await job_runs.braked(connection, job_name(name))
-                await self._open(connection, name)
-                due = await job_runs.unfinished(connection, job_name(name))
+                last_over = self._last_over(name)
+                await self._open(connection, name, last_over)
+                # A person may have asked for a day that is not over.
+                due = [
+                    run
+                    for run in await job_runs.unfinished(connection, job_name(name))
+                    if run.business_date <= last_over
+                ]
             self._metrics.clearing(name, len(due), suspect=braked is not None)
             ran = []
             waits = self._tries.get(name, (0, 0.0))[1] > time.monotonic()
@@ -120,15 +126,18 @@ class ClearingJob:
                 await self._check_open(connection, name)
             return ran
 
-    async def _open(self, connection: AsyncConnection, name: str) -> None:
+    def _last_over(self, name: str) -> date:
+        """The last business day that is over and whose statement can be ready."""
+        settlement = self._providers[name].capabilities.settlement
+        return settlement.day_of(self._now() - settlement.ready_after) - timedelta(days=1)
+
+    async def _open(self, connection: AsyncConnection, name: str, last_over: date) -> None:
         """Open the runs of the days that are over, since money moved for the first time. A person may have run a later day
         before."""
-        settlement = self._providers[name].capabilities.settlement
-        last_over = settlement.day_of(self._now() - settlement.ready_after) - timedelta(days=1)
         began = await first_movement(connection, name)
         if began is None:
             return
-        first = max(filter(None, (settlement.day_of(began), self._since)))
+        first = max(filter(None, (self._providers[name].capabilities.settlement.day_of(began), self._since)))
         days = [first + timedelta(days=n) for n in range((last_over - first).days + 1)]
         if days and await job_runs.number(connection, job_name(name), days[0], days[-1]) < len(days):
             await job_runs.open_runs(connection, job_name(name), days)

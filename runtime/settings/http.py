@@ -87,8 +87,10 @@ class IngestSettings(
     """How long an unpaid payment stays open."""
 
 
-class AdminSettings(ProcessSettings, PostgresSettings, ClickHouseSettings, ApiKeySettings, IngestAddressSettings):
-    """The admin process: reports in a browser, the analytics API. It is behind the same proxies as ingest."""
+class AdminSettings(
+    ProcessSettings, PostgresSettings, KafkaSettings, ClickHouseSettings, ApiKeySettings, IngestAddressSettings
+):
+    """The admin process: reports in a browser, the analytics API, clearing. It is behind the same proxies as ingest."""
 
     admin_host: str = "127.0.0.1"
     admin_port: int = 8070
@@ -99,6 +101,6 @@ class AdminSettings(ProcessSettings, PostgresSettings, ClickHouseSettings, ApiKe
     admin_head_timeout_s: float = Field(10.0, gt=0, le=60)
     """Seconds a client has to send a request's head."""
     admin_body_timeout_s: float = Field(10.0, gt=0, le=300)
-    """Seconds it has to send the body, which is a form with an API key."""
+    """Seconds it has to send the body: a form with an API key, or a decision."""
     admin_connections: int = Field(512, ge=1)
     """Connections of clients at once; beyond them 503. Lowered to what the limit of open files leaves."""

@@ -51,9 +51,18 @@ _LIST = text(
     SELECT {_COLUMNS} FROM discrepancies
     WHERE (CAST(:provider AS text) IS NULL OR provider = :provider) AND (CAST(:day AS date) IS NULL OR business_date = :day)
       AND (CAST(:kind AS text) IS NULL OR kind = :kind) AND (CAST(:payment_id AS uuid) IS NULL OR payment_id = :payment_id)
+      AND (CAST(:severity AS text) IS NULL OR severity = :severity) AND (CAST(:owner AS text) IS NULL OR owner = :owner)
       AND CASE WHEN CAST(:state AS text) IS NULL THEN state <> 'CLOSED' ELSE state = :state END
-    ORDER BY due_at NULLS LAST, opened_at, id LIMIT :limit
+      AND (CAST(:after_id AS uuid) IS NULL OR (coalesce(due_at, 'infinity'), opened_at, id)
+           > (coalesce(CAST(:after_due AS timestamptz), 'infinity'), CAST(:after_opened AS timestamptz), :after_id))
+    ORDER BY coalesce(due_at, 'infinity'), opened_at, id LIMIT :limit
     """  # noqa: S608
+)
+_REQUESTED = text(
+    """
+    SELECT evidence -> 'request' ->> 'fingerprint' FROM discrepancy_events
+    WHERE discrepancy_id = :id AND evidence -> 'request' ->> 'id' = :command_id
+    """
 )
 _BY_KIND = text(
     """
@@ -144,8 +153,55 @@ class Change(msgspec.Struct, frozen=True):
     reason: str | None = None
 
 
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
+    """Which discrepancies. ``day``: on which they were found; ``state``: ``None`` for all that are not closed."""
+
+    provider: str | None = None
+    day: date | None = None
+    kind: Kind | None = None
+    state: State | None = None
+    severity: Severity | None = None
+    owner: str | None = None
+    payment_id: UUID | None = None
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A place in the list, the most urgent first: behind the discrepancy with these values (UTC)."""
+
+    due_at: datetime | None
+    opened_at: datetime
+    id: UUID
+
+
+class Command(msgspec.Struct, frozen=True):
+    """A request to decide, kept with the event that it caused. ``id``: the same for every repeat; ``fingerprint`` tells a
+    repeat from another request under the same key."""
+
+    id: UUID
+    fingerprint: str
+
+
+class Decided(msgspec.Struct, frozen=True):
+    """A discrepancy after a decision. ``is_new``: ``False`` where the command was carried out before."""
+
+    discrepancy: Discrepancy
+    is_new: bool
+
+
 class Refused(Exception):
     """The discrepancy cannot be moved so; the message says why."""
+
+
+class Missing(Refused):
+    """There is no such discrepancy."""
+
+
+class Changed(Refused):
+    """Another version was seen."""
+
+
+class KeyReused(Refused):
+    """Another decision about it was asked for under the same key."""
 
 
 def discrepancy_id(provider: str, subject: str) -> UUID:
@@ -223,18 +279,12 @@ async def awaits_answers(connection: AsyncConnection, provider: str, day: date) 
 
 
 async def listed(
-    connection: AsyncConnection,
-    *,
-    provider: str | None = None,
-    day: date | None = None,
-    kind: Kind | None = None,
-    state: State | None = None,
-    payment_id: UUID | None = None,
-    limit: int,
+    connection: AsyncConnection, filters: Filters, limit: int, after: Place | None = None
 ) -> list[Discrepancy]:
-    """Discrepancies, the most urgent first. ``state``: ``None`` for all that are not closed; ``day``: on which they were
-    found."""
-    values = {"provider": provider, "day": day, "kind": kind, "state": state, "payment_id": payment_id, "limit": limit}
+    """Discrepancies, the most urgent first, at most ``limit`` behind ``after``."""
+    place = (None, None, None) if after is None else (after.due_at, after.opened_at, after.id)
+    values = msgspec.structs.asdict(filters) | dict(zip(("after_due", "after_opened", "after_id"), place, strict=True))
+    values["limit"] = limit
     return [_read(row) for row in (await connection.execute(_LIST, values)).mappings()]
 
 
@@ -253,15 +303,19 @@ async def decide(
     actor: str,
     reason: str,
     seen: int | None = None,
+    command: Command | None = None,
     **changes: Any,
-) -> Discrepancy:
+) -> Decided:
     """A person's decision, in the caller's transaction. ``seen``: the version that they saw. Raises :class:`Refused`."""
     rows = (await connection.execute(_KNOWN, {"ids": [id]})).mappings().all()
     if not rows:
-        raise Refused(f"there is no discrepancy {id}")
+        raise Missing(f"there is no discrepancy {id}")
     known = _read(rows[0])
+    # Before the version: a repeat names the one that it changed.
+    if command is not None and await _was_decided(connection, id, command):
+        return Decided(known, is_new=False)
     if seen is not None and seen != known.version:
-        raise Refused(f"it has changed since: version {known.version}, not {seen}")
+        raise Changed(f"it has changed since: version {known.version}, not {seen}")
     state = step(known.state, event)
     if state is None:
         raise Refused(f"a discrepancy that is {known.state} cannot be {event}")
@@ -273,8 +327,17 @@ async def decide(
         updated_at=now,
         closed_at=now if state is State.CLOSED else None,
     )
-    await _write(connection, [Change(known, after, event, reason)], actor)
-    return after
+    await _write(connection, [Change(known, after, event, reason)], actor, command)
+    return Decided(after, is_new=True)
+
+
+async def _was_decided(connection: AsyncConnection, id: UUID, command: Command) -> bool:
+    row = (await connection.execute(_REQUESTED, {"id": id, "command_id": str(command.id)})).one_or_none()
+    if row is None:
+        return False
+    if row[0] != command.fingerprint:
+        raise KeyReused("another decision was asked for under the same key")
+    return True
 
 
 def _after(
@@ -335,15 +398,18 @@ def _event(kind: Kind, asked: int) -> Event:
     return Event.FOUND if asked < HANDLING[kind].asks else Event.NEEDS_PERSON
 
 
-async def _write(connection: AsyncConnection, changes: Sequence[Change], actor: str) -> None:
+async def _write(
+    connection: AsyncConnection, changes: Sequence[Change], actor: str, command: Command | None = None
+) -> None:
     if not changes:
         return
     rows = [msgspec.to_builtins(change.after) for change in changes]
+    request = {} if command is None else {"request": msgspec.to_builtins(command)}
     history = [
         {
             "discrepancy_id": d.id, "version": d.version, "at": d.updated_at, "actor": actor, "event": change.event,
             "kind": d.kind, "state": d.state, "reason": change.reason,
-            "evidence": {"ours": d.ours, "theirs": d.theirs} | d.detail,
+            "evidence": {"ours": d.ours, "theirs": d.theirs} | d.detail | request,
         }
         for change in changes for d in [change.after]
     ]  # fmt: skip

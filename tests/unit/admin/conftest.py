@@ -14,9 +14,9 @@ import pytest
 import uvicorn
 from pydantic import SecretStr
 
+from admin.access import Access
 from admin.app import create_app
 from admin.problems import Problem
-from admin.report_access import ReportAccess
 from admin.report_store import ReportStore
 from admin.server import server_config
 from admin.sessions import Sessions
@@ -73,9 +73,10 @@ class World:
     url: str
     http: aiohttp.ClientSession
     store: FakeReportStore
-    access: ReportAccess
+    access: Access
     keys: FakeKeyStore
     clock: Clock
+    settings: Settings
     headers: dict[str, str] = field(default_factory=lambda: {"Authorization": f"Bearer {KEY}"})
 
     async def get(self, path: str, **headers: str) -> aiohttp.ClientResponse:
@@ -94,24 +95,24 @@ async def world() -> AsyncIterator[World]:
 @asynccontextmanager
 async def serving(**overrides: Any) -> AsyncIterator[World]:
     """The application with its bounds; ``overrides`` change settings."""
-    settings = Settings(postgres_url="postgresql://nobody@127.0.0.1:1/none", **overrides)
+    settings = Settings(**{"postgres_url": "postgresql://nobody@127.0.0.1:1/none", **overrides})
     engine = create_engine(settings)
     hashes = {"finance": SecretStr(hashlib.sha256(KEY.encode()).hexdigest())}
     keys = FakeKeyStore()
     ring = KeyRing(hashes, keys, clock=lambda: NOW, refresh_s=300)
     await ring.refresh()
     clock = Clock()
-    access = ReportAccess(ring, clock)
+    access = Access(ring, clock)
     store = FakeReportStore()
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    app = create_app(access, Sessions("secret", 3600), store, engine)
+    app = create_app(settings, access, Sessions("secret", 3600), store, engine)
     server = uvicorn.Server(server_config(settings, app))
     task = asyncio.create_task(server._serve(sockets=[listener]))
     while not server.started:
         await asyncio.sleep(0.01)
     jar = aiohttp.CookieJar(unsafe=True)  # cookies of an address
     async with aiohttp.ClientSession(cookie_jar=jar) as http:
-        yield World(f"http://127.0.0.1:{listener.getsockname()[1]}", http, store, access, keys, clock)
+        yield World(f"http://127.0.0.1:{listener.getsockname()[1]}", http, store, access, keys, clock, settings)
     server.should_exit = True
     await task

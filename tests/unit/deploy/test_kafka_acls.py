@@ -45,7 +45,7 @@ def granted() -> dict[tuple[str, str, str], set[str]]:
 @pytest.mark.parametrize(
     ("topic", "writers"),
     [
-        (INBOX, {"ingest", "worker", "scheduler", "operator"}),
+        (INBOX, {"ingest", "worker", "scheduler", "admin", "operator"}),
         (REQUESTS, {"worker", "operator"}),
         (RENEWALS, {"worker", "operator"}),
         (CALLBACKS, {"ingest", "worker", "operator"}),

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backoffice.audit.audit import check_books
 from backoffice.audit.findings import Findings
-from backoffice.closing import close_day
+from backoffice.clearing.closing import close_day
 from backoffice.operators import Operator
 from runtime.settings import Settings
 from storage.inspection.books import moment

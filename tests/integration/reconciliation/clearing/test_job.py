@@ -68,6 +68,22 @@ async def test_a_day_is_not_cleared_before_its_statement_can_be_ready(world: Cle
     assert len(await a_job(world).look()) == 1
 
 
+async def test_a_day_that_a_person_asked_for_again_is_run_again_and_one_that_is_not_over_waits(world: Cleared) -> None:
+    (payment,) = await world.paid()
+    world.has(charge(payment))
+    at_day(world, DAY)
+    job = a_job(world)
+    await job.look()
+    async with world.engine.begin() as connection:
+        for day in (DAY, DAY + timedelta(days=1)):
+            await job_runs.reopen(connection, JOB, day)
+    assert [(ran.day, ran.outcome) for ran in await job.look()] == [(DAY, Outcome.DONE)]
+    assert await job.look() == []
+    assert await finished(world) == [(DAY, True), (DAY + timedelta(days=1), False)]
+    at_day(world, DAY + timedelta(days=1))
+    assert [ran.day for ran in await job.look()] == [DAY + timedelta(days=1)]
+
+
 async def test_a_suspect_day_stops_its_provider_until_a_person_lets_it_go_on(world: Cleared) -> None:
     await world.paid()
     world.has(*(line(LineKind.CHARGE, 100, order_ref=f"order-{n}") for n in range(1_200)))

@@ -15,11 +15,15 @@ from reconciliation.clearing.closing import Readiness, readiness
 from runtime.postgres import connected
 from runtime.settings import PostgresSettings, SchedulerSettings
 from storage.books import closing
-from storage.books.closing import CannotClose
+from storage.books.closing import CannotClose, LedgerBusy
 from storage.books.trial_balance import Link, closed_day, last_closed, opening_balances, turnover
 
 #: Seconds for one statement: before the first close it reads the whole ledger, without the lock.
 TIMEOUT_S: Final = 900.0
+
+
+class NotNow(ActionRefused):
+    """The ledger is being written to: try again."""
 
 
 class DayBalance(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,8 +48,8 @@ async def close_day(
     force: bool = False,
 ) -> DayBalance:
     """Close ``day``, by default the first open one. ``settlements``: of all providers, by name. ``force``: also where
-    clearing is not through with it. Raises
-    :class:`~backoffice.operators.ActionRefused` where it cannot be closed."""
+    clearing is not through with it. Raises :class:`NotNow`, and :class:`~backoffice.operators.ActionRefused` where it
+    cannot be closed."""
     async with connected(settings, command_timeout_s=TIMEOUT_S) as engine:
         async with engine.connect() as connection:
             found = await _readiness(connection, settings, settlements, day)
@@ -60,11 +64,20 @@ async def close_day(
                     raise ActionRefused(f"{day} is not explained: {'; '.join(found.reasons)}")
                 link = await closing.close_day(connection, day, operator.name, operator.reason, found.tie_outs)
                 closed = _closed(link)
+            except LedgerBusy as error:
+                raise NotNow(str(error)) from error
             except (CannotClose, InvariantBroken) as error:
                 raise ActionRefused(str(error)) from error
             record.details |= {"hash": closed.hash, "unexplained": list(found.reasons)}
             await record.complete(connection)
         return closed
+
+
+async def closed_balance(settings: PostgresSettings, day: date) -> DayBalance | None:
+    """The trial balance with which ``day`` was closed; ``None`` while it is open."""
+    async with connected(settings) as engine, engine.connect() as connection:
+        link = await closed_day(connection, day)
+    return None if link is None else _closed(link)
 
 
 async def balance_of(settings: PostgresSettings, day: date) -> DayBalance:
