@@ -26,15 +26,13 @@ def as_csv(result: Result) -> bytes:
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
     writer.writerow(result.columns)
-    writer.writerows([_cell(value) for value in row] for row in result.rows)
+    writer.writerows([safe(value) if isinstance(value, str) else text(value) for value in row] for row in result.rows)
     return lines.getvalue().encode()
 
 
-def _cell(value: Any) -> str:
-    shown = text(value)
-    return (
-        f"'{shown}" if isinstance(value, str) and (shown[:1] in _FORMULA or shown.lstrip()[:1] in _FORMULA) else shown
-    )
+def safe(value: str) -> str:
+    """A text as a cell that no spreadsheet takes for a formula."""
+    return f"'{value}" if value[:1] in _FORMULA or value.lstrip()[:1] in _FORMULA else value
 
 
 def text(value: Any) -> str:

@@ -3,9 +3,9 @@ decided is checked and written by ``backoffice/clearing``; nothing here writes a
 
 from typing import Final
 
-from admin.clearing import days, discrepancies
+from admin.clearing import days, discrepancies, reports
 from admin.clearing.context import AT_ONCE, Clearing
 
 __all__ = ["AT_ONCE", "ROUTERS", "Clearing"]
 
-ROUTERS: Final = (days.router, days.reads, discrepancies.reads, discrepancies.router)
+ROUTERS: Final = (days.router, days.reads, discrepancies.reads, discrepancies.router, reports.router)

@@ -98,6 +98,20 @@ class DaysQuery(_Query):
     limit: int = Field(default=30, ge=1, le=400, description="days of each provider, the latest")
 
 
+class ReportQuery(_Query):
+    """The query of a report."""
+
+    provider: Provider | None = Field(default=None, description="one provider; left out: all of them")
+
+
+class CsvQuery(ReportQuery):
+    """The query of a report for spreadsheets."""
+
+    section: str | None = Field(
+        default=None, max_length=MAX_ID, pattern=ASCII_ID, description="one section", examples=["discrepancies"]
+    )
+
+
 class ClaimIn(Strict):
     """Take a discrepancy on."""
 

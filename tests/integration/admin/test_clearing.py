@@ -53,7 +53,8 @@ class Api:
             method, self._world.url + path, json=body, headers=auth | names, allow_redirects=False
         ) as answer:
             content = await answer.read()
-            found = Answer(answer.status, answer.headers, await answer.json(content_type=None) if content else None)
+            is_json = "json" in answer.content_type
+            found = Answer(answer.status, answer.headers, await answer.json(content_type=None) if is_json else content)
         await self._is_documented(method, path, found)
         return found
 
@@ -404,6 +405,23 @@ async def test_a_day_of_the_books_is_closed_once_by_the_client_of_the_key(api: A
 async def test_there_is_no_trial_balance_of_a_day_to_come(api: Api) -> None:
     day = datetime.now(UTC).date() + timedelta(days=3)
     assert code(await api.get(f"/v1/clearing/trial-balance/{day}")) == (404, "no-trial-balance")
+
+
+async def test_the_report_of_a_day_is_a_page_and_a_file_for_spreadsheets(api: Api, database: AsyncEngine) -> None:
+    await found(database, theirs=-123_456)
+    path = f"/v1/clearing/days/{DAY}/report"
+    page = await api.get(f"{path}.html?provider=stripe")
+    assert (page.status, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert "script" not in page.headers["Content-Security-Policy"]
+    assert "\u22121\u202f234.56" in page.body.decode()
+    whole, table = await api.get(f"{path}.csv"), await api.get(f"{path}.csv?section=discrepancies")
+    assert whole.body.decode("utf-8-sig").startswith("Clearing of 20 November 2026")
+    header, row = table.body.decode("utf-8-sig").splitlines()
+    assert ('theirs,"theirs, minor units"' in header, ",-1234.56,-123456,RUB" in row) == (True, True)
+    assert "clearing-2026-11-20-discrepancies.csv" in table.headers["Content-Disposition"]
+    for query in ("provider=paypal", "section=cash", "colour=red"):
+        assert code(await api.get(f"{path}.csv?{query}")) == (422, "invalid-request")
+    assert code(await api.send("GET", f"{path}.html", client="analyst")) == (403, "forbidden")
 
 
 async def test_nothing_is_stuck_without_payments(api: Api) -> None:

@@ -67,6 +67,38 @@ def test_a_day_without_payments_is_cleared_at_every_provider_and_shown(running: 
     assert run(running, "run", "--date", str(DAY), "--provider", "tbank")["ran"][0]["found"] == {}
 
 
+def test_runs_are_listed_by_state_and_day(running: Any) -> None:
+    run(running, "run", "--date", str(DAY))
+    listed = run(running, "runs", "--since", str(DAY), "--state", "done")["runs"]
+    assert {(one["provider"], one["day"], one["state"]) for one in listed} >= {("stripe", str(DAY), "done")}
+    assert all(one["finished_at"] for one in listed)
+    assert run(running, "runs", "--since", str(DAY + timedelta(days=1)), "--state", "suspect")["runs"] == []
+    assert str(DAY) in running.billing("clearing", "runs", "--provider", "stripe").stdout
+
+
+def test_the_report_of_a_day_is_written_as_a_page_for_spreadsheets_and_as_json(
+    running: Any, found: str, tmp_path: Any
+) -> None:
+    made = run_report(running)
+    assert [s["name"] for s in made["sections"]][:3] == ["providers", "totals", "trial_balance"]
+    discrepancies = next(s for s in made["sections"] if s["name"] == "discrepancies")
+    assert found in [row[-1] for row in discrepancies["rows"]]
+    assert running.billing("clearing", "report", str(DAY), "--provider", "stripe").stdout.startswith("<!doctype html>")
+    for kind in ("html", "csv", "json"):
+        done = running.billing("clearing", "report", str(DAY), "--format", kind, "--out", str(tmp_path))
+        assert done.returncode == 0, done.stderr
+    names = {file.name for file in tmp_path.iterdir()}
+    assert names >= {f"clearing-{DAY}.html", f"clearing-{DAY}.json", f"clearing-{DAY}-discrepancies.csv"}
+    assert ",1500.00,150000,RUB," in (tmp_path / f"clearing-{DAY}-discrepancies.csv").read_text("utf-8-sig")
+    assert running.billing("clearing", "report", str(DAY), "--provider", "paypal").returncode == 2
+
+
+def run_report(stack: Any) -> Any:
+    done = stack.billing("clearing", "report", str(DAY), "--format", "json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
 def test_a_day_that_is_not_over_and_an_unknown_provider_are_errors(running: Any) -> None:
     tomorrow = str(date.today() + timedelta(days=1))  # noqa: DTZ011 - nowhere over
     for arguments, reason in (

@@ -1,0 +1,55 @@
+"""The report as values: sections of one table each, whoever writes them down."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class Cell(StrEnum):
+    """What a column holds. Money is signed minor units, of the currency in the row's column ``currency``."""
+
+    TEXT = "text"
+    ID = "id"
+    NUMBER = "number"
+    MONEY = "money"
+    DATE = "date"
+    MOMENT = "moment"
+
+
+class Column(msgspec.Struct, frozen=True):
+    """A column of a table."""
+
+    name: str
+    cell: Cell = Cell.TEXT
+
+
+class Section(msgspec.Struct, frozen=True):
+    """A part of the report. ``name``: of its file; ``hint``: what it shows; ``none``: what it says without rows; ``calls``:
+    whether rows in it ask somebody to act."""
+
+    name: str
+    title: str
+    hint: str
+    none: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    calls: bool = False
+
+
+class Report(msgspec.Struct, frozen=True):
+    """The report of a business day. ``closed``: when and by whom the day of the books was closed, ``None`` while it is
+    open. ``made_at``: UTC."""
+
+    day: date
+    provider: str | None
+    made_at: datetime
+    closed: str | None
+    sections: tuple[Section, ...]
+
+    @property
+    def title(self) -> str:
+        """What it is the report of."""
+        of = "" if self.provider is None else f" at {self.provider}"
+        return f"Clearing of {self.day.day} {self.day:%B %Y}{of}"
