@@ -69,6 +69,23 @@ class ProviderSettings(BaseSettings):
         return msgspec.structs.replace(capabilities, settlement=settlement)
 
 
+class RegisterSettings(ProviderSettings):
+    """Of a provider whose statements are registers. A subclass sets :attr:`MAP`."""
+
+    #: The map of ours, by its name in ``providers/registers/maps/``.
+    MAP: ClassVar[str]
+
+    registers_url: str = ""
+    """Base URL of the console's registers, ``<url>/<YYYY-MM-DD>.csv``. Empty: there are none."""
+    registers_map: str = ""
+    """The file (TOML) that says what the registers' columns mean. Empty: ours, in ``providers/registers/maps/``."""
+
+    @property
+    def map_name(self) -> str:
+        """What the registers' columns mean: a file, or the name of a map of ours."""
+        return self.registers_map or self.MAP
+
+
 def environment(settings: ProviderSettings) -> dict[str, str]:
     """The environment variables that these settings were set by, or would be."""
     return {

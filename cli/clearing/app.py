@@ -15,6 +15,7 @@ from cli.arguments import AsJson, operator
 from cli.clearing import books
 from cli.clearing.accounts import load_accounts
 from cli.clearing.discrepancies import app as discrepancies
+from cli.clearing.imports import import_file
 from cli.clearing.report import write_report
 from cli.output import REFUSED, on_running_stack, out, progress_bar, write_json
 from reconciliation.clearing.run import Outcome, Ran
@@ -27,6 +28,7 @@ app.command("close")(books.close)
 app.command("tie-out")(books.tie_out)
 app.command("trial-balance")(books.trial_balance)
 app.command("report")(write_report)
+app.command("import")(import_file)
 
 Day = Annotated[datetime | None, typer.Option("--date", metavar="DATE", formats=["%Y-%m-%d"], help="Business day.")]
 Provider = Annotated[str | None, typer.Option(help="One provider; all of them where none is given.")]

@@ -109,6 +109,11 @@ class Register:
         return words[0].lower() if words else ""
 
 
+def pages_of(lines: Iterator[StatementLine], digest: str) -> AsyncIterator[StatementPage]:
+    """The lines of a register with this SHA-256 in pages, from the first on."""
+    return _paged(lines, digest[:_DIGEST_DIGITS], None)
+
+
 async def _paged(lines: Iterator[StatementLine], digest: str, after: str | None) -> AsyncIterator[StatementPage]:
     count = 0
     if after is not None:

@@ -78,7 +78,7 @@ class TBank(HttpProvider):
     def __init__(self, settings: TBankSettings, limits: CallLimits) -> None:
         self.capabilities = settings.narrow(type(self).capabilities)
         self._receipts = requests.Receipts(settings.taxation, requests.TAX_CODES | settings.tax_codes)
-        self._register = Register(settings.registers_url, load_map(settings.registers_map or "tbank"))
+        self._register = Register(settings.registers_url, load_map(settings.map_name))
         self._api = Api(settings.url, settings.terminal_key, settings.password.get_secret_value(), limits)
         super().__init__(self._api, limits)
 

@@ -3,7 +3,7 @@
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from providers.settings import ProviderSettings
+from providers.settings import ProviderSettings, RegisterSettings
 
 
 class TBankCallbackSettings(ProviderSettings):
@@ -24,13 +24,11 @@ class TBankCallbackSettings(ProviderSettings):
         return self.terminal_key.endswith("DEMO")
 
 
-class TBankSettings(TBankCallbackSettings):
+class TBankSettings(RegisterSettings, TBankCallbackSettings):
     """One terminal at T-Bank."""
 
-    registers_url: str = ""
-    """Base URL of the console's registers, ``<url>/<YYYY-MM-DD>.csv``. Empty: there are none."""
-    registers_map: str = ""
-    """The file (TOML) that says what the registers' columns mean. Empty: ``providers/registers/maps/tbank.toml``."""
+    MAP = "tbank"
+
     taxation: str = "osn"
     """The shop's system of taxation, as receipts name it: osn, usn_income, usn_income_outcome, esn, patent."""
     tax_codes: dict[str, str] = Field(default_factory=dict)

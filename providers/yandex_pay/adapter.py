@@ -63,7 +63,7 @@ class YandexPay(HttpProvider):
     def __init__(self, settings: YandexPaySettings, limits: CallLimits) -> None:
         self.capabilities = settings.narrow(type(self).capabilities)
         self._taxes = requests.TAX_CODES | settings.tax_codes
-        self._register = Register(settings.registers_url, load_map(settings.registers_map or "yandex_pay"))
+        self._register = Register(settings.registers_url, load_map(settings.map_name))
         self._api = Api(settings.url, settings.api_key.get_secret_value(), limits)
         super().__init__(self._api, limits)
 

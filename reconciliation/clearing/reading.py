@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from providers.base import Provider
-from providers.statements import Part, StatementLine, StatementUnavailable
+from providers.statements import Part, StatementLine, StatementPage, StatementUnavailable
 from storage.clearing.staging import PartRead, forget_part, parts_read, stage
 
 _CONTENT: Final = UUID("9c3c4ad1-0d0b-4f5e-8d9a-6f0b6f2f7a10")
@@ -57,8 +57,16 @@ async def _read_part(
     connection: AsyncConnection, provider: Provider, name: str, part: Part, known: PartRead
 ) -> AsyncIterator[int]:
     """Yields the lines of each page, staged."""
-    staged = known.lines
-    async for page in provider.pages(part, known.cursor):
+    async for more in stage_pages(connection, name, part, provider.pages(part, known.cursor), known.lines):
+        yield more
+
+
+async def stage_pages(
+    connection: AsyncConnection, name: str, part: Part, pages: AsyncIterator[StatementPage], staged: int = 0
+) -> AsyncIterator[int]:
+    """Stage the pages of a part, each in a transaction of its own; yields the lines of each. ``staged``: lines of it that
+    are."""
+    async for page in pages:
         async with step(connection):
             await stage(
                 connection,

@@ -151,9 +151,10 @@ class ClearingRun:
         try:
             taken = await self._read(self._day)
         except StatementUnavailable as error:
-            if not await self._has_no_file(error):
+            reason = await self._goes_without(error)
+            if reason is None:
                 return await self._waiting(error.reason)
-            taken, reason = Taken(0, 0, 0), "nothing moved, and there is no file"
+            taken = Taken(0, 0, 0)
         unread, reread = await self._read_again()
         self._on_progress("joining", 0)
         with self._timed("joining"):
@@ -275,13 +276,17 @@ class ClearingRun:
                 unread.append(day)
         return tuple(unread), tuple(changed)
 
-    async def _has_no_file(self, error: StatementUnavailable) -> bool:
-        """Whether it is an empty day of which the provider makes no file."""
-        if error.reason != _NO_FILE or not self._is_absent():
-            return False
+    async def _goes_without(self, error: StatementUnavailable) -> str | None:
+        """Why the day is compared although there is no file of it: it was read before, or nothing moved and the provider
+        makes none of such a day. ``None``: it is not."""
+        if error.reason != _NO_FILE:
+            return None
         async with step(self._connection):
+            known = (await lines.counts(self._connection, self._name, self._day)).lines
             ours, _ = await our_movements(self._connection, self._window, self._start, self._window.until)
-        return ours == 0
+        if known:
+            return "there is no file any more; its lines are known"
+        return "nothing moved, and there is no file" if ours == 0 and self._is_absent() else None
 
     async def _waiting(self, reason: str) -> Ran:
         found = []
