@@ -1,5 +1,14 @@
 """Client of the cinema's billing API: payments and subscriptions, commands on them, and their changes as they happen."""
 
+from billing_client.clearing_models import (
+    Account,
+    Discrepancy,
+    DiscrepancyEvent,
+    FoundDiscrepancy,
+    ProviderDay,
+    Stuck,
+    TrialBalance,
+)
 from billing_client.client import BillingClient
 from billing_client.errors import (
     FieldError,
@@ -55,6 +64,7 @@ from billing_client.subscription_models import (
 )
 
 __all__ = [
+    "Account",
     "Attempt",
     "BillingClient",
     "Cancellation",
@@ -63,11 +73,14 @@ __all__ = [
     "ClockStatus",
     "Consent",
     "Contact",
+    "Discrepancy",
+    "DiscrepancyEvent",
     "Dunning",
     "Event",
     "FieldError",
     "Forbidden",
     "ForecastEntry",
+    "FoundDiscrepancy",
     "InvalidRequest",
     "Item",
     "KeyReused",
@@ -90,16 +103,19 @@ __all__ = [
     "Plan",
     "Price",
     "ProblemError",
+    "ProviderDay",
     "ProviderReason",
     "RefundLine",
     "Refused",
     "Repeats",
     "ReturnUrls",
+    "Stuck",
     "Subscribed",
     "Subscription",
     "SubscriptionStatus",
     "TestClock",
     "TooManyRequests",
+    "TrialBalance",
     "Unauthorized",
     "Unavailable",
 ]

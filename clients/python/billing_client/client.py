@@ -10,6 +10,7 @@ import aiohttp
 import msgspec
 
 from billing_client.changes import follow
+from billing_client.clearing import Clearing
 from billing_client.models import (
     Cart,
     Entries,
@@ -34,7 +35,8 @@ Expansion = Literal["order", "cart"]
 
 class BillingClient:
     """Calls the service with one API key. Close it, or use it as a context manager; a ``session`` that you pass stays
-    open. ``plans``, ``subscriptions``, ``test_clocks`` are its other calls. Every method raises :class:`~billing_client.errors.ProblemError` and
+    open. ``plans``, ``subscriptions``, ``test_clocks`` are its other calls; ``clearing`` those of the admin
+    process, at an address of its own. Every method raises :class:`~billing_client.errors.ProblemError` and
     :class:`~billing_client.errors.NoAnswer`.
 
     Commands take ``idempotency_key`` (random if left out) and ``wait_s``: how many seconds the service waits for the
@@ -55,6 +57,7 @@ class BillingClient:
         self.plans: Final = Plans(self._transport)
         self.subscriptions: Final = Subscriptions(self._transport)
         self.test_clocks: Final = TestClocks(self._transport)
+        self.clearing: Final = Clearing(self._transport)
 
     async def __aenter__(self) -> Self:
         return self

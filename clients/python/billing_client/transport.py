@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from random import Random, SystemRandom
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from billing_client.repeats import TRANSIENT, Repeats
 T = TypeVar("T")
 
 _FIRST_ERROR: Final = 400
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Answer(NamedTuple):
@@ -85,14 +87,25 @@ class Transport:
                 raise failure
             await asyncio.sleep(pause)
 
-    async def command(self, method: str, path: str, body: Any, key: str | None, wait_s: float = 0.0) -> Answer:
-        """Send a command under an idempotency key, a random one if there is none. ``wait_s``: as for :meth:`send`."""
-        headers = {
+    async def command(
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        key: str | None,
+        wait_s: float = 0.0,
+        *,
+        headers: Mapping[str, str] = _NONE,
+    ) -> Answer:
+        """Send a command under an idempotency key, a random one if there is none. ``wait_s``: as for :meth:`send`;
+        ``headers``: further ones."""
+        sent = {
+            **headers,
             "Content-Type": "application/json",
             "Idempotency-Key": key or uuid4().hex,
             "Prefer": f"wait={wait_s:.0f}" if wait_s else "respond-async",
         }
-        return await self.send(method, path, body=msgspec.json.encode(body), headers=headers, wait_s=wait_s)
+        return await self.send(method, path, body=msgspec.json.encode(body), headers=sent, wait_s=wait_s)
 
 
 def retry_after_s(response: aiohttp.ClientResponse) -> float:

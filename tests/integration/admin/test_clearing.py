@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import pytest
+from billing_client import BillingClient, Forbidden, InvalidRequest, Repeats
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -432,3 +433,32 @@ async def test_without_postgres_the_answer_is_a_503_that_says_when_to_repeat(wor
     world.settings.postgres_url = "postgresql://nobody@127.0.0.1:1/none"
     answer = await api.get("/v1/clearing/days")
     assert (code(answer), answer.headers["Retry-After"]) == ((503, "analytics-away"), "2")
+
+
+async def test_the_python_client_reads_decides_and_closes(world: World, database: AsyncEngine) -> None:
+    await books_begin(database)
+    async with database.begin() as connection:
+        await post(connection, 300)
+        await job_runs.open_runs(connection, job_name("stripe"), [DAY])
+    ids = {await found(database) for _ in range(3)}
+    async with BillingClient(world.url, "finance-key", repeats=Repeats(first_s=0.01)) as finance:
+        listed = [d async for d in finance.clearing.discrepancies(limit="1", provider="stripe")]
+        assert {d.id for d in listed} == ids
+        claimed = await finance.clearing.claim(listed[0].id, "mine", seen=1, idempotency_key="k")
+        assert claimed == await finance.clearing.claim(listed[0].id, "mine", seen=1, idempotency_key="k")
+        with pytest.raises(InvalidRequest) as stale:
+            await finance.clearing.resolve(listed[0].id, "not_ours", "theirs", seen=1)
+        assert stale.value.code == "discrepancy-changed"
+        resolved = await finance.clearing.resolve(listed[0].id, "not_ours", "theirs", seen=2)
+        assert (await finance.clearing.reopen(resolved.id, "no", seen=resolved.version)).state == "PERSON"
+        assert len((await finance.clearing.discrepancy(resolved.id)).history) == 4
+        (day,) = await finance.clearing.days(**{"from": str(DAY)})
+        assert (await finance.clearing.request_run("stripe", DAY, "once more")).state == day.state == "open"
+        assert await finance.clearing.day(DAY) == (day,)
+        assert await finance.clearing.stuck() == ()
+        assert b"Clearing of 20 November 2026" in await finance.clearing.report(DAY, "html")
+        with pytest.raises(Forbidden):
+            await finance.clearing.close_day(BOOKS_DAY, "explained")
+    async with BillingClient(world.url, "books-key") as books:
+        closed = await books.clearing.close_day(BOOKS_DAY, "explained")
+        assert await books.clearing.trial_balance(BOOKS_DAY) == closed
