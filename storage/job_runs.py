@@ -127,11 +127,11 @@ async def latest(connection: AsyncConnection, job: str, limit: int = 1) -> list[
     return await _runs(connection, _LATEST, job=job, limit=limit)
 
 
-<<<<<<< HEAD
 async def last_finished(connection: AsyncConnection, job: str) -> JobRun | None:
     """The finished run of the latest date."""
     return next(iter(await _runs(connection, _LAST_FINISHED, job=job)), None)
-=======
+
+
 async def between(connection: AsyncConnection, job: str, first: date, last: date) -> list[JobRun]:
     """The runs of these dates, the newest first."""
     return await _runs(connection, _BETWEEN, job=job, first=first, last=last)
