@@ -170,7 +170,22 @@ async def test_before_the_keys_were_read_an_unknown_key_is_not_called_wrong(worl
 
 async def test_the_document_lists_every_path_and_problem(world):
     document = await (await world.get("/openapi.json")).json()
-    assert set(document["paths"]) == {"/v1/analytics", "/v1/analytics/{name}"}
+    discrepancy = "/v1/clearing/discrepancies/{id}"
+    assert set(document["paths"]) == {
+        "/v1/analytics",
+        "/v1/analytics/{name}",
+        "/v1/clearing/days",
+        "/v1/clearing/days/{day}",
+        "/v1/clearing/days/{day}/close",
+        "/v1/clearing/days/{day}/report.csv",
+        "/v1/clearing/days/{day}/report.html",
+        "/v1/clearing/discrepancies",
+        discrepancy,
+        *(f"{discrepancy}/{decision}" for decision in ("claim", "reopen", "resolve")),
+        "/v1/clearing/runs",
+        "/v1/clearing/stuck",
+        "/v1/clearing/trial-balance/{day}",
+    }
     assert {"200", "401", "403", "404", "406", "422", "503"} <= set(
         document["paths"]["/v1/analytics/{name}"]["get"]["responses"]
     )
