@@ -23,6 +23,7 @@ from admin.pages import Pages
 from admin.problems import on_http_error, on_invalid_parameters, on_problem, read_problem
 from admin.report_store import ReportStore
 from admin.sessions import Sessions
+from providers import registry
 from runtime.http.problems import ProblemError
 from runtime.settings import AdminSettings
 
@@ -61,7 +62,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
-    app.state.clearing = Clearing(access, settings, CapacityLimiter(AT_ONCE))
+    app.state.clearing = Clearing(access, settings, registry.read_settlements(), CapacityLimiter(AT_ONCE))
     for router in (analytics_api(access, store), *clearing.ROUTERS):
         app.include_router(router)
     app.add_exception_handler(ProblemError, on_problem)

@@ -8,6 +8,7 @@ from providers.base import CallbackVerifier, Capabilities, Provider
 from providers.http import CallLimits
 from providers.plugin import ProviderPlugin, SandboxAddress
 from providers.settings import ProviderSettings
+from providers.settlement import Settlement
 from providers.startup_check import require_one_world
 
 _ALL: Final[tuple[ProviderPlugin[Any, Any], ...]] = (
@@ -48,6 +49,13 @@ def build_providers(settings: Mapping[str, ProviderSettings], limits: CallLimits
 def read_capabilities(settings: Mapping[str, ProviderSettings]) -> dict[str, Capabilities]:
     """What every provider can do for our account there. ``settings``: those for callbacks suffice."""
     return {name: given.narrow(PLUGINS[name].capabilities) for name, given in settings.items()}
+
+
+def read_settlements() -> dict[str, Settlement]:
+    """When every provider's days end and when its statement can be relied on, for our account there, from the environment:
+    for a process that need not call providers."""
+    settings = {plugin.name: plugin.callback_settings() for plugin in _ALL}
+    return {name: one.settlement for name, one in read_capabilities(settings).items()}
 
 
 def build_verifiers(settings: Mapping[str, ProviderSettings]) -> dict[str, CallbackVerifier]:

@@ -1,6 +1,6 @@
 """What every endpoint of clearing has in common: who is admitted, how much runs at once, what refusals are called."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -21,6 +21,7 @@ from billing.access.scopes import Scope
 from ingest_api.edge.bodies import json_body
 from ingest_api.payments.schemas import Body, parse
 from ingest_api.problems import Problem as RequestProblem
+from providers.settlement import Settlement
 from runtime.http.problems import ProblemError, ProblemType
 from runtime.kafka.clients import KAFKA_ERRORS
 from runtime.postgres import POSTGRES_ERRORS
@@ -54,10 +55,11 @@ _REFUSALS: Final[dict[type[ActionRefused], ProblemType]] = {
 
 
 class Clearing(NamedTuple):
-    """What the endpoints work with."""
+    """What the endpoints work with. ``settlements``: of all providers, by name."""
 
     access: Access
     settings: AdminSettings
+    settlements: Mapping[str, Settlement]
     places: CapacityLimiter
 
     @asynccontextmanager

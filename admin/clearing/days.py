@@ -92,7 +92,9 @@ async def request_run(
     no Idempotency-Key: a run of a day that is cleared changes nothing."""
     who = api_client(client, body.reason)
     async with clearing.at_work(Problem.RUN_REFUSED):
-        asked = await runs.request(clearing.settings, who, body.date, body.provider, believe=body.believe)
+        asked = await runs.request(
+            clearing.settings, clearing.settlements, who, body.date, body.provider, believe=body.believe
+        )
     response.headers["Location"] = f"{PATH}/days/{body.date}"
     return day_view(asked)
 
@@ -140,4 +142,6 @@ async def close_day(
     who = api_client(client, body.reason)
     async with clearing.at_work(Problem.DAY_NOT_CLOSED):
         closed = await closing.closed_balance(clearing.settings, day)
-        return balance_view(closed or await closing.close_day(clearing.settings, who, day))
+        return balance_view(
+            closed or await closing.close_day(clearing.settings, clearing.settlements, who, day, force=body.force)
+        )

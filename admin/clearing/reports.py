@@ -42,7 +42,7 @@ def _answers(media_type: str) -> dict[int | str, dict[str, Any]]:
 async def read_page(clearing: Injected, day: Day, query: Annotated[ReportQuery, Query()]) -> Response:
     """One file that needs nothing else, to read, print and send on. It shows 200 rows of each section."""
     async with clearing.at_work(RequestProblem.INVALID_REQUEST):
-        made = await report.build(clearing.settings, day, query.provider)
+        made = await report.build(clearing.settings, clearing.settlements, day, query.provider)
         page = await to_thread.run_sync(report.as_html, made)
     return Response(page, media_type="text/html", headers=_HTML)
 
@@ -58,7 +58,7 @@ async def read_csv(clearing: Injected, day: Day, query: Annotated[CsvQuery, Quer
     """UTF-8 with a byte order mark: all sections, each below its title and behind an empty line, or one as a table. A
     column of money is two, in whole units and in minor ones. A text that a spreadsheet would take for a formula begins with an apostrophe."""
     async with clearing.at_work(RequestProblem.INVALID_REQUEST):
-        made = await report.build(clearing.settings, day, query.provider)
+        made = await report.build(clearing.settings, clearing.settlements, day, query.provider)
         rows = await to_thread.run_sync(report.as_csv, made, query.section)
     file = "-".join(filter(None, ("clearing", str(day), query.provider, query.section)))
     return Response(

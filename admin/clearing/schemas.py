@@ -143,4 +143,5 @@ class RunIn(Strict):
 class CloseIn(Strict):
     """Close a day of the books."""
 
+    force: bool = Field(default=False, description="also where clearing is not through with the day")
     reason: Reason

@@ -13,7 +13,7 @@ from billing.ledger.trial_balance import AccountBalance, trial_balance
 from providers.settlement import Settlement
 from reconciliation.clearing.closing import Readiness, readiness
 from runtime.postgres import connected
-from runtime.settings import PostgresSettings, SchedulerSettings
+from runtime.settings import ClearingSettings, PostgresSettings
 from storage.books import closing
 from storage.books.closing import CannotClose, LedgerBusy
 from storage.books.trial_balance import Link, closed_day, last_closed, opening_balances, turnover
@@ -40,7 +40,7 @@ class DayBalance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def close_day(
-    settings: SchedulerSettings,
+    settings: ClearingSettings,
     settlements: Mapping[str, Settlement],
     operator: Operator,
     day: date | None,
@@ -102,16 +102,14 @@ async def balance_of(settings: PostgresSettings, day: date) -> DayBalance:
             raise ActionRefused(str(error)) from error
 
 
-async def tie_outs_of(
-    settings: SchedulerSettings, settlements: Mapping[str, Settlement], day: date | None
-) -> Readiness:
+async def tie_outs_of(settings: ClearingSettings, settlements: Mapping[str, Settlement], day: date | None) -> Readiness:
     """How ``day`` ties out, by default the first open one, and why it cannot be closed if it cannot."""
     async with connected(settings, command_timeout_s=TIMEOUT_S) as engine, engine.connect() as connection:
         return await _readiness(connection, settings, settlements, day)
 
 
 async def _readiness(
-    connection: AsyncConnection, settings: SchedulerSettings, settlements: Mapping[str, Settlement], day: date | None
+    connection: AsyncConnection, settings: ClearingSettings, settlements: Mapping[str, Settlement], day: date | None
 ) -> Readiness:
     period = await closing.period(connection)
     return await readiness(connection, settlements, day or period.first_open, period.zone, settings.clearing_from)

@@ -85,7 +85,7 @@ async def import_register(
 
 
 def _check(file: Path, map: RegisterMap, provider: str, day: date) -> Checked:
-    day_of = registry.PLUGINS[provider].capabilities.settlement.day_of
+    day_of = registry.read_settlements()[provider].day_of
     kinds: Counter[str] = Counter()
     sums: Counter[str] = Counter()
     of_day = 0

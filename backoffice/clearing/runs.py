@@ -1,6 +1,6 @@
 """Runs of clearing: a day run now, and how days stand."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date, datetime
 from enum import StrEnum
@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from backoffice.operators import ActionRefused, InvalidArgument, Operator, recorded
 from providers import registry
 from providers.base import Provider
+from providers.settlement import Settlement
 from reconciliation.clearing.job import LIMITS, clear_day, job_name
 from reconciliation.clearing.reading import step
 from reconciliation.clearing.run import Ran
@@ -113,15 +114,21 @@ async def _run(
 
 
 async def request(
-    settings: PostgresSettings, operator: Operator, day: date, provider: str, *, believe: bool = False
+    settings: PostgresSettings,
+    settlements: Mapping[str, Settlement],
+    operator: Operator,
+    day: date,
+    provider: str,
+    *,
+    believe: bool = False,
 ) -> DayStatus:
     """Let the scheduler run a day at a provider again, or for the first time; returns how the day stands. It looks once a
-    minute, and less often where it waits for a statement. ``believe``: the operator has looked at a statement that was doubted.
+    minute, and less often where it waits for a statement. ``settlements``: of all providers, by name. ``believe``: the operator has looked at a statement that was doubted.
     Raises :class:`~backoffice.operators.InvalidArgument` where there is no such provider or the day is not over, and
     :class:`StatementDoubted`."""
-    if provider not in registry.PLUGINS:
-        raise InvalidArgument(f"there is no such provider: {', '.join(sorted(registry.PLUGINS))}")
-    if utc_now() < registry.PLUGINS[provider].capabilities.settlement.business_day(day)[1]:
+    if provider not in settlements:
+        raise InvalidArgument(f"there is no such provider: {', '.join(sorted(settlements))}")
+    if utc_now() < settlements[provider].business_day(day)[1]:
         raise InvalidArgument(f"{day} is not over at {provider}")
     job, details = job_name(provider), {"believe": True} if believe else {}
     async with (

@@ -17,8 +17,7 @@ def load_accounts() -> None:
 def settlements() -> dict[str, Settlement]:
     """Provider → when its days end and when its statement can be relied on, as our account there has it."""
     load_accounts()
-    capabilities = registry.read_capabilities(registry.read_callback_settings())
-    return {name: one.settlement for name, one in capabilities.items()}
+    return registry.read_settlements()
 
 
 async def _environment(_settings: Any) -> dict[str, str]:

@@ -13,6 +13,7 @@ from rich.table import Table
 from backoffice.clearing import imports
 from billing.money import Money
 from cli.arguments import Actor, AsJson, operator
+from cli.clearing.accounts import load_accounts
 from cli.output import REFUSED, exit_on_unavailable, on_running_stack, out, write_json
 from deploy.local.connect import NoRunningStack, environment_of_running_stack
 from providers.registers import Explanation
@@ -48,8 +49,7 @@ def import_file(
     if date is None:
         raise typer.BadParameter("which business day is it of?", param_hint="--date")
     who, day = operator(actor, reason), date.date()
-    with exit_on_unavailable():
-        os.environ |= environment_of_running_stack()
+    load_accounts()
     checked = on_running_stack(lambda settings: imports.import_register(settings, who, file, provider, day, map))
     if as_json:
         write_json(checked)

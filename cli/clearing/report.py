@@ -11,6 +11,7 @@ import typer
 
 from backoffice.clearing import report
 from backoffice.clearing.report import Report, as_csv, as_html
+from cli.clearing.accounts import settlements
 from cli.output import on_running_stack, out, write_json
 
 
@@ -36,7 +37,8 @@ def write_report(
     """Write the report of a business day for finance: both sides, trial balance, discrepancies, fees, payouts, what is
     late, lost and stuck."""
     day = date.date()
-    made = on_running_stack(lambda settings: report.build(settings, day, provider))
+    known = settlements()
+    made = on_running_stack(lambda settings: report.build(settings, known, day, provider))
     if directory is None:
         match format:
             case Format.HTML:

@@ -8,6 +8,7 @@ from runtime.settings.base import (
     ProcessSettings,
     TestClockSettings,
 )
+from runtime.settings.clearing import ClearingSettings
 from runtime.settings.consumers import (
     AnalyticsSettings,
     ProviderCallSettings,
@@ -25,6 +26,7 @@ __all__ = [
     "AnalyticsSettings",
     "ApiKeySettings",
     "BusinessSettings",
+    "ClearingSettings",
     "ClickHouseSettings",
     "ComponentSettings",
     "IngestAddressSettings",

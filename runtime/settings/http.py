@@ -13,6 +13,7 @@ from runtime.settings.base import (
     ProcessSettings,
     TestClockSettings,
 )
+from runtime.settings.clearing import ClearingSettings
 from runtime.settings.dependencies import ClickHouseSettings, KafkaSettings, PostgresSettings
 
 #: This machine and networks that are not routed on the Internet.
@@ -88,7 +89,7 @@ class IngestSettings(
 
 
 class AdminSettings(
-    ProcessSettings, PostgresSettings, KafkaSettings, ClickHouseSettings, ApiKeySettings, IngestAddressSettings
+    ProcessSettings, ClearingSettings, KafkaSettings, ClickHouseSettings, ApiKeySettings, IngestAddressSettings
 ):
     """The admin process: reports in a browser, the analytics API, clearing. It is behind the same proxies as ingest."""
 

@@ -1,12 +1,13 @@
 """Gathers the report of a day."""
 
+from collections.abc import Mapping
 from datetime import date
 
 from backoffice.clearing import closing, runs, stuck
 from backoffice.clearing.report import sections
 from backoffice.clearing.report.model import Report
 from backoffice.operators import ActionRefused, InvalidArgument
-from providers.registry import PLUGINS
+from providers.settlement import Settlement
 from runtime.clock import utc_now
 from runtime.postgres import connected
 from runtime.settings import PostgresSettings
@@ -16,13 +17,15 @@ from storage.clearing.report import Bounds
 STUCK: int = 100
 
 
-async def build(settings: PostgresSettings, day: date, provider: str | None = None) -> Report:
-    """The report of a business day, of one provider or all. Raises
+async def build(
+    settings: PostgresSettings, settlements: Mapping[str, Settlement], day: date, provider: str | None = None
+) -> Report:
+    """The report of a business day, of one provider or all. ``settlements``: of all providers, by name. Raises
     :class:`~backoffice.operators.InvalidArgument` for a provider that there is not."""
-    if provider is not None and provider not in PLUGINS:
-        raise InvalidArgument(f"there is no provider {provider}: {', '.join(sorted(PLUGINS))}")
-    names = sorted(PLUGINS) if provider is None else [provider]
-    bounds = [Bounds(name, day, *PLUGINS[name].capabilities.settlement.business_day(day)) for name in names]
+    if provider is not None and provider not in settlements:
+        raise InvalidArgument(f"there is no provider {provider}: {', '.join(sorted(settlements))}")
+    names = sorted(settlements) if provider is None else [provider]
+    bounds = [Bounds(name, day, *settlements[name].business_day(day)) for name in names]
     days = await runs.status(settings, provider, since=day, until=day, limit=1)
     try:
         balance = await closing.balance_of(settings, day)

@@ -73,9 +73,11 @@ class Clearing:
         """Every account over a day of the books: as it was closed, or as it stands."""
         return (await self._transport.send("GET", f"{_PATH}/trial-balance/{day}")).read(TrialBalance)
 
-    async def close_day(self, day: date, reason: str) -> TrialBalance:
-        """Close a day of the books for good. A day that is closed is returned as it was closed."""
-        answer = await self._transport.command("POST", f"{_PATH}/days/{day}/close", {"reason": reason}, None)
+    async def close_day(self, day: date, reason: str, *, force: bool = False) -> TrialBalance:
+        """Close a day of the books for good. A day that is closed is returned as it was closed. ``force``: also where
+        clearing is not through with it."""
+        body = {"reason": reason, "force": force}
+        answer = await self._transport.command("POST", f"{_PATH}/days/{day}/close", body, None)
         return answer.read(TrialBalance)
 
     async def stuck(self) -> tuple[Stuck, ...]:

@@ -395,7 +395,12 @@ async def test_a_day_of_the_books_is_closed_once_by_the_client_of_the_key(api: A
     assert (await api.get(balance)).body["closed_at"] is None
     following = f"/v1/clearing/days/{BOOKS_DAY + timedelta(days=1)}/close"
     assert code(await api.send("POST", following, REASON, client="books")) == (409, "day-not-closed")
-    closed = await api.send("POST", path, REASON, client="books")
+    unexplained = await api.send("POST", path, REASON, client="books")
+    assert (code(unexplained), "stripe: the statement of" in unexplained.body["detail"]) == (
+        (409, "day-not-closed"),
+        True,
+    )
+    closed = await api.send("POST", path, {**REASON, "force": True}, client="books")
     assert (closed.status, closed.body["closed_by"], closed.body["entries"]) == (200, "client:books", 2)
     assert [row["closing"] for row in closed.body["accounts"]] == [-300, 300]
     assert (await api.send("POST", path, {"reason": "again"}, client="books")).body == closed.body
@@ -460,5 +465,5 @@ async def test_the_python_client_reads_decides_and_closes(world: World, database
         with pytest.raises(Forbidden):
             await finance.clearing.close_day(BOOKS_DAY, "explained")
     async with BillingClient(world.url, "books-key") as books:
-        closed = await books.clearing.close_day(BOOKS_DAY, "explained")
+        closed = await books.clearing.close_day(BOOKS_DAY, "explained", force=True)
         assert await books.clearing.trial_balance(BOOKS_DAY) == closed

@@ -12,6 +12,7 @@ from backoffice.clearing.closing import close_day
 from backoffice.clearing.report import Report, as_csv, as_html
 from backoffice.operators import InvalidArgument, Operator
 from billing.clearing.discrepancies import Resolution
+from providers.registry import read_settlements
 from providers.statements import LineKind
 from reconciliation.clearing.job import ClearingJob
 from reconciliation.metrics import Metrics
@@ -21,6 +22,7 @@ from tests.support.clearing import DAY, SETTLEMENT, Cleared, charge, line
 from tests.support.factories import NOW, PROVIDER
 from tests.support.ledger import books_begin, post
 
+SETTLEMENTS: Final = read_settlements()
 ANN: Final = Operator("ann", "the provider's letter")
 
 
@@ -56,7 +58,7 @@ async def test_both_sides_what_differs_and_what_is_late(world: Cleared) -> None:
         line(LineKind.CHARGE, 7_700, order_ref="of nobody"),
     )
     await cleared(world)
-    made = await report.build(settings(world), DAY, PROVIDER)
+    made = await report.build(settings(world), SETTLEMENTS, DAY, PROVIDER)
     (day,) = rows(made, "providers")
     assert (day["provider"], day["state"], day["lines"], day["movements"]) == (PROVIDER, "cleared", 3, 3)
     (both,) = rows(made, "totals")
@@ -91,7 +93,7 @@ async def test_fees_payouts_and_chargebacks_are_those_of_the_statement(world: Cl
         line(LineKind.PAYOUT, -90_000, payout_ref="po_1"),
     )
     await cleared(world)
-    made = await report.build(settings(world), DAY, PROVIDER)
+    made = await report.build(settings(world), SETTLEMENTS, DAY, PROVIDER)
     card = next(row for row in rows(made, "fees") if row["method"] == "bank_card")
     assert (card["lines"], card["charged"], card["fee"], card["tax"], card["fee not told"]) == (
         2,
@@ -115,7 +117,7 @@ async def test_a_movement_that_nobody_told_of_is_counted_as_a_lost_callback(worl
             values = {"id": payment.charge.id, "by": by}
             await connection.execute(text("UPDATE operations SET learnt_by = :by WHERE id = :id"), values)
     await cleared(world)
-    lost = rows(await report.build(settings(world), DAY, PROVIDER), "lost_callbacks")
+    lost = rows(await report.build(settings(world), SETTLEMENTS, DAY, PROVIDER), "lost_callbacks")
     assert [(row["learnt by"], row["movements"], row["amount"]) for row in lost] == [
         ("inquiry", 1, payments[0].captured),
         ("statement", 1, payments[1].captured),
@@ -130,28 +132,28 @@ async def test_a_decision_is_shown_until_a_statement_confirms_it(world: Cleared)
         d for d in await discrepancies.listed(settings(world), Filters(provider=PROVIDER), 10) if d.theirs == 7_700
     ]
     await discrepancies.resolve(settings(world), ANN, one.id, Resolution.NOT_OURS)
-    (claim,) = rows(await report.build(settings(world), DAY), "unconfirmed")
+    (claim,) = rows(await report.build(settings(world), SETTLEMENTS, DAY), "unconfirmed")
     assert (claim["id"], claim["resolution"], claim["theirs"]) == (one.id, "not ours", 7_700)
     assert claim["confirm by"] > DAY
 
 
 async def test_a_closed_day_says_by_whom_and_what_was_corrected_later(world: Cleared) -> None:
     await world.paid(1)
-    closed = await close_day(settings(world), ANN, DAY)
+    closed = await close_day(settings(world), SETTLEMENTS, ANN, DAY, force=True)
     async with world.engine.begin() as connection:
         await post(connection, 333, posted_at=NOW, accounts=(f"fees:{PROVIDER}", f"clearing:{PROVIDER}"))
-    made = await report.build(settings(world), DAY, PROVIDER)
+    made = await report.build(settings(world), SETTLEMENTS, DAY, PROVIDER)
     assert made.closed is not None
     assert ("by ann" in made.closed, closed.hash in made.closed) == (True, True)
     corrected = [(row["corrects"], row["account"], row["amount"]) for row in rows(made, "corrections")]
     assert corrected == [(DAY, f"clearing:{PROVIDER}", -333), (DAY, f"fees:{PROVIDER}", 333)]
-    assert rows(await report.build(settings(world), DAY, "tbank"), "corrections") == []
+    assert rows(await report.build(settings(world), SETTLEMENTS, DAY, "tbank"), "corrections") == []
 
 
 async def test_a_day_on_which_nothing_ran_is_a_report_too(world: Cleared) -> None:
-    made = await report.build(settings(world), DAY)
+    made = await report.build(settings(world), SETTLEMENTS, DAY)
     assert {row["state"] for row in rows(made, "providers")} == {"not run"}
     assert b"Nothing moved." in as_html(made)
     assert as_csv(made).decode("utf-8-sig").startswith("Clearing of ")
     with pytest.raises(InvalidArgument, match="paypal"):
-        await report.build(settings(world), DAY, "paypal")
+        await report.build(settings(world), SETTLEMENTS, DAY, "paypal")
