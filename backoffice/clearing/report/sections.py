@@ -326,6 +326,6 @@ async def _each(
     connection: AsyncConnection,
     bounds: Sequence[Bounds],
     ask: Callable[[AsyncConnection, Bounds], Awaitable[Sequence[Row[Any]]]],
-) -> list[tuple[Bounds, Row[Any]]]:
+) -> list[tuple[Bounds, tuple[Any, ...]]]:
     """The rows of every provider."""
-    return [(of, row) for of in bounds for row in await ask(connection, of)]
+    return [(of, tuple(row)) for of in bounds for row in await ask(connection, of)]
