@@ -27,7 +27,7 @@ BusinessDay = date
 Reason = Annotated[
     str, Field(min_length=1, max_length=MAX_REASON, pattern=VISIBLE, description="why; stays on record for good")
 ]
-Provider = Annotated[str, Field(min_length=1, max_length=MAX_ID, pattern=ASCII_ID, examples=["stripe"])]
+Provider = Annotated[str, Field(min_length=1, max_length=MAX_ID, pattern=ASCII_ID)]
 
 
 def encode_cursor(last: Discrepancy) -> str:

@@ -391,6 +391,7 @@ async def test_a_day_of_the_books_is_closed_once_by_the_client_of_the_key(api: A
     await books_begin(database)
     async with database.begin() as connection:
         await post(connection, 300)
+        await job_runs.open_runs(connection, job_name("stripe"), [BOOKS_DAY])
     path, balance = f"/v1/clearing/days/{BOOKS_DAY}/close", f"/v1/clearing/trial-balance/{BOOKS_DAY}"
     assert (await api.get(balance)).body["closed_at"] is None
     following = f"/v1/clearing/days/{BOOKS_DAY + timedelta(days=1)}/close"

@@ -79,7 +79,7 @@ async def test_both_sides_what_differs_and_what_is_late(world: Cleared) -> None:
         "expected",
     )
     balance = {row["account"]: row["closing"] for row in rows(made, "trial_balance")}
-    assert balance[f"clearing:{PROVIDER}"] == ours == -sum(v for k, v in balance.items() if k != f"clearing:{PROVIDER}")
+    assert (f"clearing:{PROVIDER}" in balance, sum(balance.values())) == (True, 0)
     assert {s.name for s in made.sections if s.calls} == {"discrepancies"}
     assert made.closed is None
 
@@ -114,8 +114,8 @@ async def test_a_movement_that_nobody_told_of_is_counted_as_a_lost_callback(worl
     world.has(*map(charge, payments))
     async with world.engine.begin() as connection:
         for payment, by in zip(payments, ("inquiry", "statement", "callback"), strict=True):
-            values = {"id": payment.charge.id, "by": by}
-            await connection.execute(text("UPDATE operations SET learnt_by = :by WHERE id = :id"), values)
+            values = {"id": payment.id, "by": by}
+            await connection.execute(text("UPDATE operations SET learnt_by = :by WHERE payment_id = :id"), values)
     await cleared(world)
     lost = rows(await report.build(settings(world), SETTLEMENTS, DAY, PROVIDER), "lost_callbacks")
     assert [(row["learnt by"], row["movements"], row["amount"]) for row in lost] == [

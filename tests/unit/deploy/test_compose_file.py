@@ -58,7 +58,13 @@ def variables(settings: Iterable[type[ProviderSettings]]) -> set[str]:
 
 CALLBACKS = variables(plugin.callback_settings for plugin in PLUGINS.values())
 CALLS = variables(plugin.settings for plugin in PLUGINS.values())
-MAY_READ = {"ingest": CALLBACKS, "worker": CALLS, "scheduler": CALLS, "sandbox": CALLS}
+MAY_READ = {
+    "ingest": CALLBACKS,
+    "worker": CALLS,
+    "scheduler": CALLS,
+    "sandbox": CALLS,
+    "admin": {variable for variable in CALLS if variable.endswith("_SETTLEMENT")},
+}
 
 
 @pytest.mark.parametrize("name", [*OURS, "secrets"])
