@@ -1,7 +1,7 @@
 """Settings of one provider, read from the environment; each provider's folder has its own."""
 
 import json
-from typing import Any, ClassVar, get_origin
+from typing import Any, ClassVar, Protocol, get_origin, runtime_checkable
 from urllib.parse import urlsplit
 
 import msgspec
@@ -69,21 +69,13 @@ class ProviderSettings(BaseSettings):
         return msgspec.structs.replace(capabilities, settlement=settlement)
 
 
-class RegisterSettings(ProviderSettings):
-    """Of a provider whose statements are registers. A subclass sets :attr:`MAP`."""
-
-    #: The map of ours, by its name in ``providers/registers/maps/``.
-    MAP: ClassVar[str]
-
-    registers_url: str = ""
-    """Base URL of the console's registers, ``<url>/<YYYY-MM-DD>.csv``. Empty: there are none."""
-    registers_map: str = ""
-    """The file (TOML) that says what the registers' columns mean. Empty: ours, in ``providers/registers/maps/``."""
+@runtime_checkable
+class RegisterSettings(Protocol):
+    """Of a provider whose statements are registers."""
 
     @property
     def map_name(self) -> str:
         """What the registers' columns mean: a file, or the name of a map of ours."""
-        return self.registers_map or self.MAP
 
 
 def environment(settings: ProviderSettings) -> dict[str, str]:

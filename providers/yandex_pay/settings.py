@@ -6,7 +6,7 @@ from pydantic_settings import SettingsConfigDict
 
 from billing.vocabulary import CaptureMode
 from providers.base import Capabilities
-from providers.settings import ProviderSettings, RegisterSettings
+from providers.settings import ProviderSettings
 
 
 class YandexPayCallbackSettings(ProviderSettings):
@@ -27,11 +27,18 @@ class YandexPayCallbackSettings(ProviderSettings):
         return msgspec.structs.replace(super().narrow(capabilities), capture_modes=frozenset({self.capture_mode}))
 
 
-class YandexPaySettings(RegisterSettings, YandexPayCallbackSettings):
+class YandexPaySettings(YandexPayCallbackSettings):
     """One merchant at Yandex Pay."""
-
-    MAP = "yandex_pay"
 
     api_key: SecretStr = SecretStr("")
     tax_codes: dict[str, int] = Field(default_factory=dict)
     """Overrides and additions to the tax code table, as JSON: {"vat22": 11}."""
+    registers_url: str = ""
+    """Base URL of the console's registers, ``<url>/<YYYY-MM-DD>.csv``. Empty: there are none."""
+    registers_map: str = ""
+    """The file (TOML) that says what the registers' columns mean. Empty: ``providers/registers/maps/yandex_pay.toml``."""
+
+    @property
+    def map_name(self) -> str:
+        """What the registers' columns mean: a file, or the name of a map of ours."""
+        return self.registers_map or "yandex_pay"
