@@ -103,7 +103,8 @@ async def balance_of(settings: PostgresSettings, day: date) -> DayBalance:
 
 
 async def tie_outs_of(settings: ClearingSettings, settlements: Mapping[str, Settlement], day: date | None) -> Readiness:
-    """How ``day`` ties out, by default the first open one, and why it cannot be closed if it cannot."""
+    """How ``day`` ties out, by default the first open one, and why it cannot be closed if it cannot. One that is closed: as
+    it was closed."""
     async with connected(settings, command_timeout_s=TIMEOUT_S) as engine, engine.connect() as connection:
         return await _readiness(connection, settings, settlements, day)
 
@@ -111,6 +112,9 @@ async def tie_outs_of(settings: ClearingSettings, settlements: Mapping[str, Sett
 async def _readiness(
     connection: AsyncConnection, settings: ClearingSettings, settlements: Mapping[str, Settlement], day: date | None
 ) -> Readiness:
+    link = None if day is None else await closed_day(connection, day)
+    if link is not None:
+        return Readiness(link.day.accounting_date, (), link.day.tie_outs)
     period = await closing.period(connection)
     return await readiness(connection, settlements, day or period.first_open, period.zone, settings.clearing_from)
 

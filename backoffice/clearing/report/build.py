@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from datetime import date
 
 from backoffice.clearing import closing, runs, stuck
-from backoffice.clearing.report import sections
+from backoffice.clearing.report import balances, sections
 from backoffice.clearing.report.model import Report
 from backoffice.operators import ActionRefused, InvalidArgument
 from providers.settlement import Settlement
 from runtime.clock import utc_now
 from runtime.postgres import connected
-from runtime.settings import PostgresSettings
+from runtime.settings import ClearingSettings
 from storage.clearing.report import Bounds
 
 #: Found by each rule of what is stuck.
@@ -18,7 +18,7 @@ STUCK: int = 100
 
 
 async def build(
-    settings: PostgresSettings, settlements: Mapping[str, Settlement], day: date, provider: str | None = None
+    settings: ClearingSettings, settlements: Mapping[str, Settlement], day: date, provider: str | None = None
 ) -> Report:
     """The report of a business day, of one provider or all. ``settlements``: of all providers, by name. Raises
     :class:`~backoffice.operators.InvalidArgument` for a provider that there is not."""
@@ -29,8 +29,9 @@ async def build(
     days = await runs.status(settings, provider, since=day, until=day, limit=1)
     try:
         balance = await closing.balance_of(settings, day)
+        tied = await closing.tie_outs_of(settings, settlements, day)
     except ActionRefused:  # the books had not begun, or the day has not
-        balance = None
+        balance = tied = None
     is_stuck = [one for one in await stuck.find(settings, STUCK) if provider in (None, one.provider)]
     now = utc_now()
     async with connected(settings, command_timeout_s=closing.TIMEOUT_S) as engine, engine.connect() as connection:
@@ -39,6 +40,8 @@ async def build(
         made = (
             sections.providers(bounds, days),
             await sections.totals(connection, bounds),
+            await balances.roll_forward(connection, bounds),
+            balances.tie_out(tied, provider),
             sections.trial_balance(balance),
             await sections.discrepancies(connection, day, provider, now),
             await sections.late(connection, day, provider, now),

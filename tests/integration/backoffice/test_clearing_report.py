@@ -78,6 +78,10 @@ async def test_both_sides_what_differs_and_what_is_late(world: Cleared) -> None:
         None,
         "expected",
     )
+    held = [(row["what"], row["amount"]) for row in rows(made, "roll_forward")]
+    assert held == [("held before", 0), ("charge", theirs), ("held after", theirs)]
+    (tied,) = rows(made, "tie_out")
+    assert (tied["statements"], tied["awaited"], tied["unexplained"]) == (theirs, missing.captured, 0)
     balance = {row["account"]: row["closing"] for row in rows(made, "trial_balance")}
     assert (f"clearing:{PROVIDER}" in balance, sum(balance.values())) == (True, 0)
     assert {s.name for s in made.sections if s.calls} == {"discrepancies"}
