@@ -15,6 +15,8 @@ Postgres
     ``line_nowhere``         a line of a cleared day is of no operation and in no discrepancy
     ``settled_unequal``      books and statements of cleared days differ about an operation, without a discrepancy
     ``claim_overdue``        a decision that no statement has confirmed in time
+    ``suspense_unbound``     suspense is not what is open of the discrepancy that it is bound to
+    ``settlement_unposted``  fees, payouts, reserves and adjustments of a cleared day's lines are not those that are booked
     ``discrepancy_history_gap`` a discrepancy's events are not its versions
     ``operation_not_chased`` an open operation without a time for its next status inquiry
     ``contradicted``         the provider, asked, contradicts the books of a payment: a person has to settle it

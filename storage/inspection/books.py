@@ -12,6 +12,7 @@ from runtime.postgres import asyncpg_target
 from runtime.settings import PostgresSettings
 from storage.inspection.clearing import DISCREPANCIES
 from storage.inspection.closed_days import CLOSED_DAYS
+from storage.inspection.settlement import SETTLEMENT
 from storage.inspection.subscriptions import SUBSCRIPTIONS
 
 #: Seconds for one query: it may read whole tables.
@@ -109,7 +110,7 @@ BOOKS: Final[dict[str, str]] = {
 }
 
 #: All kinds of violations within Postgres.
-KINDS: Final = BOOKS | CLOSED_DAYS | DISCREPANCIES | SUBSCRIPTIONS
+KINDS: Final = BOOKS | CLOSED_DAYS | DISCREPANCIES | SETTLEMENT | SUBSCRIPTIONS
 
 _COUNTS = text(
     """
