@@ -94,7 +94,8 @@ async def test_each_damage_is_found(world: Cleared, kind: str, statements: list[
 
 
 async def test_what_is_compared_while_a_run_is_under_way_is_no_violation(world: Cleared) -> None:
-    await damage(world.engine, HISTORY.format(""), DROP.format(""))
+    suspense = "DELETE FROM ledger_entries WHERE cause_kind = 'discrepancy'"
+    await damage(world.engine, suspense, HISTORY.format(""), DROP.format(""))
     async with writing(world.engine, Lock.CLEARING, PROVIDER):
         assert await found(world) == set()
     async with world.engine.begin() as connection:
