@@ -8,6 +8,7 @@ from backoffice.clearing.report import balances, sections
 from backoffice.clearing.report.model import Report
 from backoffice.operators import ActionRefused, InvalidArgument
 from providers.settlement import Settlement
+from reconciliation.clearing.closing import Readiness
 from runtime.clock import utc_now
 from runtime.postgres import connected
 from runtime.settings import ClearingSettings
@@ -28,8 +29,8 @@ async def build(
     bounds = [Bounds(name, day, *settlements[name].business_day(day)) for name in names]
     days = await runs.status(settings, provider, since=day, until=day, limit=1)
     try:
-        balance = await closing.balance_of(settings, day)
-        tied = await closing.tie_outs_of(settings, settlements, day)
+        balance: closing.DayBalance | None = await closing.balance_of(settings, day)
+        tied: Readiness | None = await closing.tie_outs_of(settings, settlements, day)
     except ActionRefused:  # the books had not begun, or the day has not
         balance = tied = None
     is_stuck = [one for one in await stuck.find(settings, STUCK) if provider in (None, one.provider)]
