@@ -7,10 +7,11 @@ import pytest
 from tests.conftest import Stack
 
 
-# The calls that are never answered take most of the time, two minutes; the stack's start counts too.
-@pytest.mark.timeout(420)
+# The calls that are never answered take most of the time, one to two minutes on an idle machine and several times that
+# beside other tests; the stack's start counts too.
+@pytest.mark.timeout(700)
 def test_in_bad_weather_every_payment_ends_and_is_what_the_provider_says(running: Stack):
-    stormy = running.billing("storm", "--payments", "40", "--rate", "0.05", "--json", timeout=230)
+    stormy = running.billing("storm", "--payments", "40", "--rate", "0.05", "--json", timeout=500)
     assert stormy.returncode == 0, stormy.stdout + stormy.stderr
     figures = json.loads(stormy.stdout.splitlines()[-1])
     assert figures["accepted"] == 40
@@ -26,9 +27,9 @@ def test_in_bad_weather_every_payment_ends_and_is_what_the_provider_says(running
         assert one["returned"] == one["ledger_returned"]
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(700)
 def test_in_bad_weather_every_renewal_ends_once_and_all_records_agree(running: Stack):
-    stormy = running.billing("storm", "--renewals", "24", "--rate", "0.05", "--json", timeout=300)
+    stormy = running.billing("storm", "--renewals", "24", "--rate", "0.05", "--json", timeout=500)
     assert stormy.returncode == 0, stormy.stdout + stormy.stderr
     figures = json.loads(stormy.stdout.splitlines()[-1])
     assert (figures["renewals"], figures["charged"]) == (24, 24)
