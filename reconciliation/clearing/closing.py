@@ -46,28 +46,46 @@ async def readiness(
 ) -> Readiness:
     """Whether ``day``, by the dates of ``zone``, can be closed. ``settlements``: of all providers, by name. ``since``: the
     first business day that is cleared; ``None``: that of the first movement."""
-    reasons: list[str] = []
+    began = await _began(connection, settlements, day, since)
+    reasons = await _uncleared(connection, settlements, began, day, zone)
     found: list[TieOut] = []
+    for name, first in began.items():
+        if await is_unposted(connection, name):
+            reasons.append(f"{name}: discrepancies have changed and are not posted yet")
+        settlement = settlements[name]
+        window = window_of(name, settlement, day, first)
+        for one in await tie_outs(connection, window, settlement.business_day(first)[0]):
+            found.append(one)
+            if one.unexplained:
+                reasons.append(f"{name}: {one.unexplained} {one.currency} in minor units are not explained")
+    return Readiness(day, tuple(reasons), tuple(found))
+
+
+async def _began(
+    connection: AsyncConnection, settlements: Mapping[str, Settlement], day: date, since: date | None
+) -> dict[str, date]:
+    """Provider → the first business day that is cleared, of those that had one by ``day``."""
+    found = {}
     for name, settlement in sorted(settlements.items()):
         began = await job_runs.first_date(connection, job_name(name))
         if began is None:
             moved = await first_movement(connection, name)
             began = None if moved is None else max(filter(None, (settlement.day_of(moved), since)))
-        if began is None or began > day:
-            continue
-        reasons += [
-            f"{name}: the statement of {business_day} is not cleared"
-            for business_day in _overlapping(settlement, day, zone)
-            if business_day >= began and not await _is_cleared(connection, name, business_day)
-        ]
-        if await is_unposted(connection, name):
-            reasons.append(f"{name}: discrepancies have changed and are not posted yet")
-        window = window_of(name, settlement, day, began)
-        for one in await tie_outs(connection, window, settlement.business_day(began)[0]):
-            found.append(one)
-            if one.unexplained:
-                reasons.append(f"{name}: {one.unexplained} {one.currency} in minor units are not explained")
-    return Readiness(day, tuple(reasons), tuple(found))
+        if began is not None and began <= day:
+            found[name] = began
+    return found
+
+
+async def _uncleared(
+    connection: AsyncConnection, settlements: Mapping[str, Settlement], began: Mapping[str, date], day: date, zone: str
+) -> list[str]:
+    """The statements that ``day`` needs and that are not cleared, in words."""
+    return [
+        f"{name}: the statement of {business_day} is not cleared"
+        for name, first in began.items()
+        for business_day in _overlapping(settlements[name], day, zone)
+        if business_day >= first and not await _is_cleared(connection, name, business_day)
+    ]
 
 
 def _overlapping(settlement: Settlement, day: date, zone: str) -> list[date]:
@@ -102,7 +120,7 @@ class ClosingJob:
                 if books.now < _end(books) + CLOSE_AFTER:
                     break
                 day = books.first_open
-                found = await readiness(connection, self._settlements, day, books.zone, self._since)
+                found = await self._readiness(connection, day, books.zone)
                 await job_runs.open_runs(connection, JOB, [day])
                 await job_runs.record(connection, JOB, day, msgspec.to_builtins(found))
             self._metrics.tied_out(found.tie_outs)
@@ -113,6 +131,13 @@ class ClosingJob:
                 break
             closed.append(day)
         return closed
+
+    async def _readiness(self, connection: AsyncConnection, day: date, zone: str) -> Readiness:
+        # Without its statements a day does not tie out: the sums of a window of days are not made each minute for that.
+        began = await _began(connection, self._settlements, day, self._since)
+        if uncleared := await _uncleared(connection, self._settlements, began, day, zone):
+            return Readiness(day, tuple(uncleared), ())
+        return await readiness(connection, self._settlements, day, zone, self._since)
 
     async def _close(self, found: Readiness) -> bool:
         try:
