@@ -45,7 +45,7 @@ COMMANDS: Final = {
         "parity",
         "Compare counts and sums per day, provider, currency and state between Postgres and ClickHouse.",
     ),
-    "backfill": Lazy("cli.backfill", "backfill", "Send the whole journal to ClickHouse."),
+    "backfill": Lazy("cli.backfill", "backfill", "Send the whole journal and all events of clearing to ClickHouse."),
     "asyncapi": Lazy("cli.asyncapi", "asyncapi", "Write docs/asyncapi.yaml and docs/signals/ from the code."),
     "up": Lazy("cli.stack", "up", "Start what is not running, and wait until everything works."),
     "down": Lazy("cli.stack", "down", "Stop everything, our own processes first."),

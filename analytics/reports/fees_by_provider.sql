@@ -10,8 +10,8 @@
 -- chart: bar x=provider y=fee_percent by=method
 -- money: charged,fees
 -- example:
---   provider    method  currency  charges  untold  charged  fees  fee_percent
---   yandex-pay  card    RUB           520       0  1554800 43534         2.80
+--   provider    method  currency  charges  untold  charged   fees  fee_percent
+--   yandex-pay  card    RUB           520       0  1554800  43534         2.80
 SELECT
     provider,
     method,

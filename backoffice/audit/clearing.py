@@ -13,6 +13,7 @@ from backoffice.audit.findings import Findings
 from backoffice.audit.provider import TIMEOUT_S, OrderRecord, Record
 from billing.clearing.discrepancies import Kind
 from providers import registry
+from providers.sandbox.faults import NOT_SHOWN
 from providers.sandbox.movements import another
 from providers.settlement import Settlement
 from runtime.settings import SandboxSettings
@@ -21,8 +22,8 @@ from storage.inspection.books import REPORTED_MAX
 from storage.inspection.clearing import Booked, Found
 
 _ABSENT: Final = frozenset({Kind.LATE, Kind.MISSING_AT_PROVIDER})
-#: Fault of a line → the kinds that name it. What half a statement lacks is ``settled_unequal``. What the staff does to a payment of ours is known by the provider's record:
-#: ``charge_mismatch`` finds where the books do not have it.
+#: Fault of a line → the kinds that name it. What half a statement lacks is ``settled_unequal``. What the staff does to a
+#: payment of ours is known by the provider's record: ``charge_mismatch`` finds where the books do not have it.
 NAMES: Final[Mapping[str, frozenset[Kind]]] = {
     "register_missing": _ABSENT,
     "register_late": _ABSENT,
@@ -45,18 +46,6 @@ NAMES: Final[Mapping[str, frozenset[Kind]]] = {
 _OF_NO_PAYMENT: Final = frozenset({"register_extra", "register_type", "charge_in_console", "payout_short"})
 #: Faults of what was right when it was read for the first time.
 _ONCE_RIGHT: Final = frozenset({"register_changed", "register_withdrawn"})
-#: Provider, kind of line, fault: its lists do not show it, or not what a payout consists of.
-_NOT_SHOWN: Final = frozenset(
-    {
-        ("yookassa", "refund", "register_type"),
-        ("yookassa", "chargeback", "chargeback"),
-        ("yookassa", "chargeback", "chargeback_won"),
-        ("yookassa", "chargeback_undone", "chargeback_won"),
-        ("yookassa", "payout", "payout_short"),
-        ("yandex-pay", "payout", "payout_short"),
-        ("tbank", "payout", "payout_short"),
-    }
-)
 _OF_PAYMENTS: Final = frozenset({"charge", "refund", "refund_undone", "chargeback", "chargeback_undone"})
 
 
@@ -165,7 +154,7 @@ def _has_to_be_named(
     end: datetime,
 ) -> bool:
     """Whether clearing can see the fault: in the statement, and against a movement that was booked before ``end``."""
-    if fault.fault not in NAMES or (fault.provider, fault.kind, fault.fault) in _NOT_SHOWN:
+    if fault.fault not in NAMES or (fault.provider, fault.kind, fault.fault) in NOT_SHOWN:
         return False
     if fault.fault in _ONCE_RIGHT and fault.readings < 2:  # noqa: PLR2004 - the first was right
         return False

@@ -14,10 +14,12 @@ import asyncpg
 from billing.clearing.discrepancies import Kind
 from billing.payments.statement import line_operation_id
 from billing.vocabulary import OperationType
+from providers.registry import PLUGINS
 from providers.sandbox.statements import COLUMNS
 from providers.settlement import MOSCOW
 
-PROVIDER: Final = "tbank"
+#: One whose statements are registers.
+PROVIDER: Final = next(name for name in sorted(PLUGINS) if hasattr(PLUGINS[name].settings, "map_name"))
 PRICE: Final = 59_900
 REFUND: Final = 100
 #: Every tenth operation is a refund of the payment before it, the others are captures.

@@ -11,7 +11,7 @@ from rich.table import Table
 from analytics.clickhouse import connect
 from analytics.of_client import tables_of
 from analytics.report import QUERY_SETTINGS, bind, read_reports, run
-from cli.bench import subscription_rows
+from cli.bench import clearing_rows, subscription_rows
 from cli.bench.isolation import STATEMENT_TIMEOUT_S, own_database
 from runtime.settings import Settings
 
@@ -132,9 +132,12 @@ def reports_table(figures: dict[str, Any]) -> Table:
 
 
 async def generate(client: AsyncClient, operations: int, today: date, on_progress: Callable[[str], None]) -> None:
-    """Insert ``operations`` (two per payment), and subscriptions that these pay for."""
+    """Insert ``operations`` (two per payment), subscriptions that these pay for, and their clearing."""
     await _generate_payments(client, operations // 2, today, on_progress)
     await _generate_subscriptions(client, operations, today, on_progress)
+    values = {"today": today, "days": clearing_rows.DAYS, "operations": operations}
+    for step in clearing_rows.STEPS.values():
+        await client.command(step, parameters=values)
 
 
 async def _generate_payments(

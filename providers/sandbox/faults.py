@@ -28,6 +28,18 @@ LINE_FAULTS: Final = (
 FILE_FAULTS: Final = ("register_absent", "register_truncated", "register_half", "register_columns")
 CHARGEBACKS: Final = ("chargeback", "chargeback_won")
 PAYOUT_FAULTS: Final = ("payout_short", "payout_late", "payout_failed")
+#: Provider, kind of line, fault: its lists do not show it, or not what a payout consists of.
+NOT_SHOWN: Final = frozenset(
+    {
+        ("yookassa", "refund", "register_type"),
+        ("yookassa", "chargeback", "chargeback"),
+        ("yookassa", "chargeback", "chargeback_won"),
+        ("yookassa", "chargeback_undone", "chargeback_won"),
+        ("yookassa", "payout", "payout_short"),
+        ("yandex-pay", "payout", "payout_short"),
+        ("tbank", "payout", "payout_short"),
+    }
+)
 #: Faults of an operation itself, where the provider has them.
 METHOD_REVOKED: Final = "method_revoked"
 DEED: Final = (METHOD_REVOKED, "refund_later", "refund_fails_later")

@@ -121,9 +121,9 @@ class Cleared(World):
         kafka: Any = self.kafka
         return ClearingRun(connection, kafka, provider, PROVIDER, day, now=lambda: self.now, again=again)
 
-    async def decide(self, event: Event, **changes: Any) -> None:
-        """A person decides on the only discrepancy."""
-        ((id,),) = await self.rows("SELECT id FROM discrepancies")
+    async def decide(self, event: Event, subject: str = "", **changes: Any) -> None:
+        """A person decides on the only discrepancy whose subject begins so."""
+        ((id,),) = await self.rows(f"SELECT id FROM discrepancies WHERE subject LIKE '{subject}%'")
         async with self.engine.begin() as connection:
             await discrepancies.decide(connection, id, event, self.now, actor="operator:ann", reason="seen", **changes)
 

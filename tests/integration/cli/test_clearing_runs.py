@@ -80,7 +80,7 @@ def test_the_report_of_a_day_is_written_as_a_page_for_spreadsheets_and_as_json(
     running: Any, found: str, tmp_path: Any
 ) -> None:
     made = run_report(running)
-    assert [s["name"] for s in made["sections"]][:3] == ["providers", "totals", "trial_balance"]
+    assert [s["name"] for s in made["sections"]][:3] == ["providers", "totals", "roll_forward"]
     discrepancies = next(s for s in made["sections"] if s["name"] == "discrepancies")
     assert found in [row[-1] for row in discrepancies["rows"]]
     assert running.billing("clearing", "report", str(DAY), "--provider", "stripe").stdout.startswith("<!doctype html>")

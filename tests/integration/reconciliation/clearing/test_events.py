@@ -240,7 +240,7 @@ async def test_finance_is_told_of_each_discrepancy_once_however_often_its_day_is
     world.has(line(LineKind.CHARGE, 700, order_ref="nobody's"))
     await world.clear()
     assert await signals(world) == ["finance.discrepancy_found"], "of the line, not of the payment that is only late"
-    await world.decide(Event.CLAIMED, owner="ann")
+    await world.decide(Event.CLAIMED, "line:", owner="ann")
     await world.clear()
     assert await signals(world) == []
 
