@@ -8,12 +8,14 @@ from starlette.types import ASGIApp
 
 from admin.access import Access
 from admin.app import create_app
+from admin.metrics import Counting, Metrics
 from admin.problems import refuse_connection
 from admin.report_store import ReportStore
 from admin.sessions import Sessions
 from runtime.clock import utc_now
 from runtime.http.connections import Bounds, connection_limit
 from runtime.http.server import http_config, serve_http
+from runtime.metrics import served
 from runtime.postgres import create_engine
 from runtime.settings import AdminSettings
 from storage.access.key_ring import KeyRing, PostgresKeyStore
@@ -36,7 +38,9 @@ def run(settings: AdminSettings) -> None:
         ReportStore(settings.clickhouse_url),
         engine,
     )
-    serve_http(uvicorn.Server(server_config(settings, app)))
+    metrics = Metrics()
+    with served(metrics.registry, settings):
+        serve_http(uvicorn.Server(server_config(settings, Counting(app, metrics))))
 
 
 def server_config(settings: AdminSettings, app: ASGIApp) -> uvicorn.Config:

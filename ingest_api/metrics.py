@@ -1,8 +1,18 @@
 """Every metric of the ingest API, declared and explained."""
 
+from typing import Final
+
 from prometheus_client import Counter, Gauge, Histogram
 
 from runtime.metrics import SECONDS, new_registry
+from runtime.series import Series
+
+#: Methods that routes have, and those of requests without a route.
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "any")
+#: Routes, statuses and API clients with series of their own; the rest share one.
+_ROUTES: Final = 60
+_STATUSES: Final = 30
+_CLIENTS: Final = 100
 
 
 class Metrics:
@@ -49,7 +59,7 @@ class Metrics:
         )
         self.event_streams = Gauge(
             "ingest_event_streams",
-            "Open streams of payment events, by API client.",
+            "Open streams of payment events, by API client; other: clients beyond the first hundred.",
             ("client",),
             registry=self.registry,
         )
@@ -70,13 +80,15 @@ class Metrics:
             ("provider", "result"),
             registry=self.registry,
         )
-        self._answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._requests = Series(self.requests, _ROUTES, METHODS, _STATUSES)
+        self._request_seconds = Series(self.request_seconds, _ROUTES)
+        self._event_streams = Series(self.event_streams, _CLIENTS)
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Count a request. The children of the metrics are cached: looking them up by label takes longer."""
-        found = self._answered.get((route, method, status))
-        if found is None:
-            found = self.requests.labels(route, method, status), self.request_seconds.labels(route)
-            self._answered[route, method, status] = found
-        found[0].inc()
-        found[1].observe(seconds)
+        """Count a request. ``method`` is what the client sent."""
+        self._requests(route, method, str(status)).inc()
+        self._request_seconds(route).observe(seconds)
+
+    def streams(self, client: str, by: int) -> None:
+        """A client opened (1) or closed (-1) an event stream."""
+        self._event_streams(client).inc(by)

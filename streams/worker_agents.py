@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
@@ -104,7 +105,7 @@ class Agents:
             await provider.start()
         publisher, dead_letters = Publisher(self._producer), DeadLetterWriter(self._producer)
         self._payments = AggregateAgent(
-            Payments(self.metrics.other_mode),
+            Payments(self.metrics.other_mode, self.metrics.changed),
             self._engine,
             publisher,
             dead_letters,
@@ -118,7 +119,7 @@ class Agents:
         self._lease = leases.Lease(leases.WORKER, self._worker, release.version(), LEASE_S, MESSAGE_TYPES.keys())
         availability = self._availability = Availability(self._engine, self._providers, self._worker)
         methods = SavedMethods(self._engine)
-        places = Places(self._providers, settings.provider_concurrency)
+        places = self._places = Places(self._providers, settings.provider_concurrency)
         self._calls = {
             lane: ProviderAgent(
                 self._engine,
@@ -136,7 +137,14 @@ class Agents:
             for lane in Lane
         }
         interactive, renewals = self._calls[Lane.INTERACTIVE], self._calls[Lane.RENEWAL]
-        callbacks = CallbacksAgent(self._engine, publisher, dead_letters, self._providers, exit_process)
+        callbacks = CallbacksAgent(
+            self._engine,
+            publisher,
+            dead_letters,
+            self._providers,
+            exit_process,
+            on_callbacks=self.metrics.callbacks,
+        )
         self._feed("payments", INBOX.name, self._payments.restore, self._payments.process)
         self._feed("subscriptions", SUBSCRIPTIONS.name, self._subscriptions.restore, self._subscriptions.process)
         self._feed("provider", REQUESTS.name, interactive.restore, interactive.process)
@@ -146,7 +154,7 @@ class Agents:
             self._tasks.spawn(calls.keep_position())
         self._tasks.spawn(availability.keep_looking())
         self._tasks.spawn(callbacks.retry_parked())
-        self._tasks.spawn(FollowUps(self._engine, publisher, availability).run())
+        self._tasks.spawn(FollowUps(self._engine, publisher, availability, on_sent=self.metrics.follow_ups).run())
         for feed in self.feeds.values():
             parked = ParkedMessages(self._engine, publisher, dead_letters, feed.consumer, MESSAGE_TYPES.keys())
             self._tasks.spawn(parked.run())
@@ -234,9 +242,19 @@ class Agents:
             stalled = progress.stalled_s()
             for topic, seconds in stalled.items():
                 self.metrics.stalled(self.feeds[topic].consumer, seconds)
+            self._count_now()
             topic, self._stalled_s = max(stalled.items(), key=lambda item: item[1])
             if self._stalled_s > self._settings.stall_s:
                 exit_process(f"no progress for {self._settings.stall_s} s with messages waiting in {topic}")
+
+    def _count_now(self) -> None:
+        """What the metrics show of this moment: once a second, because counting with each message would cost more."""
+        for feed in self.feeds.values():
+            self.metrics.feed(feed.consumer, feed.waiting, len(feed.expected))
+        waiting = Counter[str]()
+        for calls in self._calls.values():
+            waiting.update(calls.waiting)
+        self.metrics.calls(self._places.taken, waiting)
 
     def _works(self) -> bool:
         """There is progress, nothing to do, or a known outage."""

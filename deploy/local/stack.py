@@ -79,7 +79,7 @@ def compose(settings: Settings, layout: Layout, memory: Memory, workers: int) ->
 
     for name, health in (("sandbox", "/_sandbox/health"), ("ingest", "/readyz"), ("admin", "/livez")):
         if embedded[name] == "process":
-            parts.append(_serving(name, memory.port(name), health))
+            parts.append(_serving(name, memory.port(name), health, memory.port(f"{name}-metrics")))
     beating = [f"worker-{n}" for n in range(1, workers + 1)] if not chosen or "worker" in chosen else []
     parts.extend(_beating(layout, name, memory.port(name)) for name in beating)
     single = [name for name in ("signals", "analytics", "scheduler") if not chosen or name in chosen]
@@ -121,13 +121,13 @@ def _clickhouse(memory: Memory) -> Part:
     )
 
 
-def _serving(name: str, port: int, health: str) -> Part:
-    """One of our processes that serves HTTP."""
+def _serving(name: str, port: int, health: str, metrics_port: int) -> Part:
+    """One of our processes that serves HTTP, and its numbers at a port of their own."""
     return Part(
         name,
         (*_billing(), "run", name),
         answers(f"http://127.0.0.1:{port}{health}"),
-        env={f"BILLING_{name.upper()}_PORT": str(port)},
+        env={f"BILLING_{name.upper()}_PORT": str(port), "BILLING_METRICS_PORT": str(metrics_port)},
         port=port,
         stage=Stage.OURS,
     )

@@ -102,7 +102,7 @@ class StreamPlaces:
 
     def _count(self, client: str, by: int) -> None:
         self._by_client[client] += by
-        self._metrics.event_streams.labels(client).set(self._by_client[client])
+        self._metrics.streams(client, by)
         if not self._by_client[client]:
             del self._by_client[client]
 

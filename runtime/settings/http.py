@@ -89,7 +89,13 @@ class IngestSettings(
 
 
 class AdminSettings(
-    ProcessSettings, ClearingSettings, KafkaSettings, ClickHouseSettings, ApiKeySettings, IngestAddressSettings
+    ProcessSettings,
+    MetricsSettings,
+    ClearingSettings,
+    KafkaSettings,
+    ClickHouseSettings,
+    ApiKeySettings,
+    IngestAddressSettings,
 ):
     """The admin process: reports in a browser, the analytics API, clearing. It is behind the same proxies as ingest."""
 

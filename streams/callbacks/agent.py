@@ -4,6 +4,7 @@ A callback whose payment is not known yet is parked in Postgres and retried for 
 None is dropped.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -55,7 +56,8 @@ class _Received(msgspec.Struct, frozen=True):
 
 
 class CallbacksAgent:
-    """Processes ``billing.provider.callbacks``. ``exit_process`` ends the process and does not return."""
+    """Processes ``billing.provider.callbacks``. ``exit_process`` ends the process and does not return; ``on_callbacks`` gets
+    provider, result (forwarded, parked) and number, of each callback once for each result."""
 
     def __init__(
         self,
@@ -65,7 +67,9 @@ class CallbacksAgent:
         providers: Mapping[str, Provider],
         exit_process: Callable[[str], None],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        on_callbacks: Callable[[str, str, int], None] = lambda *_: None,
     ) -> None:
+        self._on_callbacks = on_callbacks
         self._engine = engine
         # Each statement its own transaction: a crash between two of them forwards callbacks twice, as it may anyway.
         self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -144,6 +148,7 @@ class CallbacksAgent:
         outputs: list[OutboundMessage] = []
         unknown: list[_Received] = []
         known: list[str] = []
+        forwarded: Counter[str] = Counter()
         for provider in {callback.provider for callback in received}:
             mine = [callback for callback in received if callback.provider == provider]
             references = {reference for callback in mine for reference in callback.parsed.references}
@@ -155,10 +160,15 @@ class CallbacksAgent:
                 else:
                     outputs.append(_output(callback, payment_id, now))
                     known.append(callback.id)
+                    forwarded[provider] += 1
         if unknown:
             log.warning("callbacks parked: their payments are not known yet", callbacks=len(unknown))
             await park(connection, [_parked(callback, now) for callback in unknown])
         await self._publisher.publish(outputs)
+        for provider, number in forwarded.items():
+            self._on_callbacks(provider, "forwarded", number)
+        for provider, number in Counter(callback.provider for callback in unknown if callback.tries == 0).items():
+            self._on_callbacks(provider, "parked", number)
         return known
 
     def _read(self, index: int, incoming: Incoming) -> _Received:

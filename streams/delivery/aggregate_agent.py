@@ -43,7 +43,8 @@ _encoder = msgspec.json.Encoder()
 
 class AggregateAgent(Generic[State, Change]):
     """The only writer of the aggregates of its partitions. ``exit_process`` ends the process and does not return;
-    ``on_committed`` gets the type and the outcome (changed, unchanged, refused) of each message that is committed."""
+    ``on_committed`` gets the type and the outcome (changed, unchanged, refused) of each message that is committed, and the
+    code of its refusal."""
 
     def __init__(
         self,
@@ -53,7 +54,7 @@ class AggregateAgent(Generic[State, Change]):
         dead_letters: DeadLetterWriter,
         exit_process: Callable[[str], None],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        on_committed: Callable[[str, str], None] = lambda _type, _outcome: None,
+        on_committed: Callable[[str, str, str | None], None] = lambda *_: None,
     ) -> None:
         self._aggregate = aggregate
         self._on_committed = on_committed
@@ -116,7 +117,7 @@ class AggregateAgent(Generic[State, Change]):
         now = self._now()
         work: _Work[State, Change] = _Work(now.isoformat(), self._topic, self._aggregate.rules)
         decide = self._aggregate.decide
-        outcomes: list[tuple[str, str]] = []
+        outcomes: list[tuple[str, str, str | None]] = []
         async with self._statements.connect() as connection:
             states = await self._load(connection, [message.subject_id for _, message in opened])
             for index, (incoming, (envelope, message)) in enumerate(zip(batch, opened, strict=True)):
@@ -128,14 +129,14 @@ class AggregateAgent(Generic[State, Change]):
                 if decided.state is not None:
                     states[id] = decided.state
                 work.add(incoming, envelope, id, decided)
-                outcomes.append((envelope.type, _outcome(decided)))
+                outcomes.append((envelope.type, *_outcome(decided)))
             following = {incoming.partition: incoming.offset + 1 for incoming in batch}
             moves = [self._move(partition, to) for partition, to in following.items()]
             await self._aggregate.save(connection, states, work.changes, work.journal, moves)
         self._next.update(following)
         self._remember(states)
-        for type, outcome in outcomes:
-            self._on_committed(type, outcome)
+        for type, outcome, refusal in outcomes:
+            self._on_committed(type, outcome, refusal)
         await self._publisher.publish(work.outputs)
         self._published.update(following)
 
@@ -222,11 +223,11 @@ class _Work(Generic[State, Change]):
             self.outputs.append(decided.reply)
 
 
-def _outcome(decided: Decided[State, Change]) -> str:
-    """For the metrics."""
+def _outcome(decided: Decided[State, Change]) -> tuple[str, str | None]:
+    """For the metrics, with the code of the refusal."""
     if decided.refusal is not None:
-        return "refused"
-    return "unchanged" if decided.change is None else "changed"
+        return "refused", decided.refusal.code
+    return ("unchanged" if decided.change is None else "changed"), None
 
 
 def _open(index: int, incoming: Incoming) -> tuple[Envelope, Message]:

@@ -15,6 +15,7 @@ from billing.payments.capture_modes import shows_another_mode
 from billing.payments.decide import RULES, decide
 from billing.payments.decision import Decision
 from billing.payments.model import Operation, Payment
+from billing.vocabulary import PaymentStatus
 from runtime.kafka.publisher import OutboundMessage, outbound
 from storage.journal.records import JournalRow
 from storage.payments.rows import load_payments
@@ -28,23 +29,29 @@ SOURCE: Final = "/streams/payments"
 
 
 class PaymentChange(NamedTuple):
-    """A decision that created or changed a payment."""
+    """A decision that created or changed a payment. ``before``: its status until then; ``None`` where it is new."""
 
     payment: Payment
-    created: bool
+    before: PaymentStatus | None
     decision: Decision
 
 
 class Payments:
     """Payments as an :class:`~streams.delivery.aggregate.Aggregate`. ``on_other_mode`` gets the provider of a payment
-    that is captured otherwise than it asked."""
+    that is captured otherwise than it asked; ``on_status`` the provider, the status before (``None``: new) and the new one of
+    each change that is committed."""
 
     consumer = Consumer.PAYMENTS
     inbox = INBOX
     rules = RULES
 
-    def __init__(self, on_other_mode: Callable[[str], None] = lambda _provider: None) -> None:
+    def __init__(
+        self,
+        on_other_mode: Callable[[str], None] = lambda _provider: None,
+        on_status: Callable[[str, PaymentStatus | None, PaymentStatus], None] = lambda *_: None,
+    ) -> None:
         self._on_other_mode = on_other_mode
+        self._on_status = on_status
 
     async def load(self, connection: AsyncConnection, ids: Sequence[UUID]) -> Mapping[UUID, Payment]:
         """The payments with these ids that exist."""
@@ -68,7 +75,9 @@ class Payments:
         return Decided(
             payment,
             None if payment is None else payment.version,
-            PaymentChange(payment, state is None, decision) if payment is not None and changed else None,
+            PaymentChange(payment, None if state is None else state.status, decision)
+            if payment is not None and changed
+            else None,
             _outputs(decision, message.subject_id, now, cause),
             None if decision.reply is None else _reply(decision.reply, decision.reply_partition, now),
             decision.refusal,
@@ -87,7 +96,7 @@ class Payments:
         await save(
             connection,
             Changes(
-                created=[states[change.payment.id] for change in changes if change.created],
+                created=[states[change.payment.id] for change in changes if change.before is None],
                 payments=[states[id] for id in {change.payment.id for change in changes}],
                 operations=[_operation(states[payment_id], id) for id, payment_id in operations.items()],
                 postings=[
@@ -100,6 +109,9 @@ class Payments:
             ),
             moves,
         )
+        for change in changes:
+            if change.before is not change.payment.status:
+                self._on_status(change.payment.provider, change.before, change.payment.status)
 
 
 def _operation(payment: Payment, id: UUID) -> tuple[Payment, Operation]:

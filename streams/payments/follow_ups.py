@@ -28,7 +28,7 @@ RESEND_AFTER: Final = timedelta(minutes=30)
 
 class FollowUps:
     """Sends :class:`FollowUpOperation` for operations that are due, and :class:`ExpirePayment` where the time to pay or to
-    capture is over. Several workers may run it: one sends at a time, repeats are harmless."""
+    capture is over. Several workers may run it: one sends at a time, repeats are harmless. ``on_sent`` gets how many are in Kafka."""
 
     def __init__(
         self,
@@ -36,7 +36,9 @@ class FollowUps:
         publisher: Publisher,
         availability: Availability,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        on_sent: Callable[[int], None] = lambda _number: None,
     ) -> None:
+        self._on_sent = on_sent
         self._engine = engine
         self._publisher = publisher
         self._availability = availability
@@ -59,6 +61,7 @@ class FollowUps:
             ]
             await self._publisher.publish([_message(row, now) for row in rows])
         self._sent.update({(row.operation_id, row.follow_ups): now for row in rows})
+        self._on_sent(len(rows))
         return len(rows)
 
     async def _due(self, connection: AsyncConnection, now: datetime) -> Sequence[Due]:

@@ -71,7 +71,7 @@ class ProviderAgent:
         timeout_s: float,
         lane: Lane = Lane.INTERACTIVE,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        on_ended: Callable[[str, Action, Outcome, float], None] = lambda *_: None,
+        on_ended: Callable[[str, Action, Outcome, float, str | None], None] = lambda *_: None,
     ) -> None:
         self._on_ended = on_ended
         self._engine = engine
@@ -91,6 +91,11 @@ class ProviderAgent:
         self._marks = Watermarks({})
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
+
+    @property
+    def waiting(self) -> Mapping[str, int]:
+        """Provider → requests that wait for one of its calls to end."""
+        return self._waiting
 
     async def restore(self, partitions: Sequence[int]) -> Mapping[int, int]:
         """Take over partitions. Calls in progress for earlier ones end and report; their positions are not written."""
@@ -162,7 +167,7 @@ class ProviderAgent:
             started = time.perf_counter()
             result = await self._call(request)
             duration_ms = (time.perf_counter() - started) * 1000
-            self._on_ended(request.provider, request.action, result.outcome, duration_ms / 1000)
+            self._on_ended(request.provider, request.action, result.outcome, duration_ms / 1000, result.reason)
             await self._publisher.publish([self._report(envelope, request, result, duration_ms)])
         marks.finish(incoming.partition, incoming.offset)
 
