@@ -6,7 +6,7 @@ SHELL := /bin/bash
 VENV := .venv
 BILLING := $(VENV)/bin/billing
 UV_VERSION := 0.13.9
-PACKAGES := billing runtime storage providers ingest_api streams sinks reconciliation analytics backoffice admin cli deploy
+PACKAGES := billing runtime storage providers ingest_api streams sinks reconciliation monitoring analytics backoffice admin cli deploy
 PYTHON := $(shell deploy/local/choose-python.sh)
 
 .PHONY: help
@@ -43,6 +43,11 @@ chromium:
 	@test -n "$$BILLING_TEST_CHROMIUM" || deploy/local/install-package.sh chromium \
 		chromium "set BILLING_TEST_CHROMIUM to the browser's path: the tests open our pages in it"
 
+.PHONY: prometheus
+prometheus:
+	@deploy/local/install-package.sh prometheus promtool "let the tests of the alerts fail"
+	@deploy/local/install-package.sh prometheus-alertmanager amtool "let the tests of the alerts fail"
+
 .PHONY: stripe-mock
 stripe-mock: $(VENV)/.installed
 	@$(VENV)/bin/python -m tests.contract.stripe_mock
@@ -52,7 +57,7 @@ demo: setup ## Start everything, watch 200 customers buy, and 100 subscribers li
 	@$(BILLING) demo
 
 .PHONY: test
-test: setup chromium stripe-mock ## Run all tests, on real servers
+test: setup chromium stripe-mock prometheus ## Run all tests, on real servers
 	@$(VENV)/bin/pytest -m "not compose and not long" --numprocesses 3 --dist loadgroup
 
 .PHONY: compose-test
@@ -72,7 +77,7 @@ upgrade-test: setup ## Roll from the last release to this one and back, under lo
 	@BILLING_UPGRADE_TEST=1 $(VENV)/bin/pytest tests/e2e/test_upgrade.py
 
 .PHONY: check
-check: lint stripe-mock ## Check style, types, layers, and run the unit and contract tests: no server needed
+check: lint stripe-mock prometheus ## Check style, types, layers, and run the unit and contract tests: no server needed
 	@$(VENV)/bin/pytest --numprocesses 2 --dist loadgroup tests/unit tests/contract
 
 .PHONY: bench
@@ -85,6 +90,7 @@ lint: setup ## Check style, types and the arrows between folders
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
+	@$(BILLING) monitoring check
 
 .PHONY: up
 up: setup ## Start the local stack

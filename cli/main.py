@@ -61,6 +61,8 @@ COMMANDS: Final = {
     ),
     "clock": Lazy("cli.clock", "app", "Test clocks: let subscriptions at a sandbox live through months in minutes."),
     "dead-letters": Lazy("cli.dead_letters", "app", "Messages that could not be processed."),
+    "monitor": Lazy("cli.monitor", "monitor", "Show what is unfinished, behind, waiting and wrong, the oldest first."),
+    "monitoring": Lazy("cli.monitoring", "app", "Alert rules, dashboards and runbook, made from the watch table."),
     "journal": Lazy("cli.journal", "app", "Upkeep of the journal's monthly partitions."),
     "payment": Lazy("cli.payments", "app", "One payment: correct an operation, query its provider now."),
     "providers": Lazy("cli.providers", "app", "Which payment providers are called; switch one off and on."),

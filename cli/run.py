@@ -59,6 +59,14 @@ def scheduler() -> None:
 
 
 @app.command()
+def monitor() -> None:
+    """The numbers of the books, for Prometheus."""
+    from monitoring.process import run
+
+    _run(run)
+
+
+@app.command()
 def admin() -> None:
     """Reports in a browser, and the analytics API."""
     from admin.server import run

@@ -4,6 +4,7 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from billing.messages.topics import CALLBACKS, INBOX, SUBSCRIPTIONS
 from runtime.metrics import SECONDS, new_registry
 from runtime.series import Series
 
@@ -80,6 +81,9 @@ class Metrics:
             ("provider", "result"),
             registry=self.registry,
         )
+        # What alerts count starts at 0: a series that appears with its first event has not grown since.
+        for topic in (INBOX, SUBSCRIPTIONS, CALLBACKS):
+            self.unacknowledged.labels(topic.name)
         self._requests = Series(self.requests, _ROUTES, METHODS, _STATUSES)
         self._request_seconds = Series(self.request_seconds, _ROUTES)
         self._event_streams = Series(self.event_streams, _CLIENTS)

@@ -18,6 +18,8 @@ from storage.subscriptions.due import Backlog
 _PROVIDERS: Final = 12
 _CURRENCIES: Final = 6
 _KINDS: Final = 40
+#: What the scheduler does, as ``task``.
+TASKS: Final = ("renew", "clear", "record", "publish_events")
 
 
 class Metrics:
@@ -56,6 +58,16 @@ class Metrics:
         )
         self._clocks = Gauge(
             "test_clocks_advancing", "Test clocks that have not reached their target.", registry=registry
+        )
+
+        self._ran = Series(
+            Gauge(
+                "scheduler_last_run_timestamp_seconds",
+                "When a task of the scheduler ended without an error last (Unix time); of a spare too.",
+                ("task",),
+                registry=registry,
+            ),
+            TASKS,
         )
 
         self._clearing_overdue = Series(
@@ -153,6 +165,10 @@ class Metrics:
             "When a day of the books was closed last (Unix time); 0: never.",
             registry=registry,
         )
+
+    def ran(self, task: str, now: datetime) -> None:
+        """A task ended at ``now`` (UTC)."""
+        self._ran(task).set(now.timestamp())
 
     def due(self, backlog: Sequence[Backlog], now: datetime) -> None:
         """What is due at ``now`` (UTC)."""

@@ -20,6 +20,7 @@ from reconciliation.renewals.job import RUN_S, Outcome, RenewalJob
 from reconciliation.renewals.pace import Bounds
 from reconciliation.test_clocks import TestClocks
 from reconciliation.trigger import Trigger
+from runtime.clock import utc_now
 from runtime.kafka.clients import KAFKA_ERRORS, new_consumer, new_producer
 from runtime.kafka.publisher import Publisher
 from runtime.metrics import served
@@ -61,6 +62,7 @@ async def serve(settings: SchedulerSettings) -> None:
 class _Scheduler:
     def __init__(self, settings: SchedulerSettings, metrics: Metrics) -> None:
         self._settings = settings
+        self._metrics = metrics
         self._engine = create_engine(settings, command_timeout_s=STATEMENT_TIMEOUT_S)
         self._producer = new_producer(settings)
         self._consumer = new_consumer(settings)
@@ -134,8 +136,12 @@ class _Scheduler:
             async with self._working:
                 try:
                     await job()
+                    self._ran(job)
                 except (*POSTGRES_ERRORS, *KAFKA_ERRORS) as error:
                     log.warning("job failed", job=job.__name__.strip("_"), error=repr(error))
+
+    def _ran(self, job: Callable[[], Awaitable[None]]) -> None:
+        self._metrics.ran(job.__name__.strip("_"), utc_now())
 
     async def _renew(self) -> None:
         ran = await self._renewals.run()
@@ -148,11 +154,13 @@ class _Scheduler:
             await self._clearing.look()
             if self._settings.close_automatically:
                 await self._closing.look()
+            self._ran(self._clear)
         except KAFKA_ERRORS as error:
             log.warning("clearing does not run", error=repr(error))
 
     async def _publish_events(self) -> None:
         await publish_events(self._engine, self._publisher)
+        self._ran(self._publish_events)
 
     async def _record(self) -> None:
         await record_days(self._engine, self._settings.business_zone)

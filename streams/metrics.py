@@ -1,8 +1,7 @@
 """Every metric of the worker, declared and explained. Labels are names from the code, never an id."""
 
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -11,6 +10,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from billing.messages import MESSAGE_TYPES
 from billing.reasons import Reason
 from billing.vocabulary import Action, OperationStatus, Outcome, PaymentStatus
+from runtime.kafka.lag import LagOfPartition
 from runtime.kafka.record import Incoming
 from runtime.metrics import SECONDS, new_registry
 from runtime.series import Series
@@ -29,9 +29,6 @@ CONSUMERS: Final = tuple(Consumer)
 #: The status of a payment before its first.
 NEW: Final = "NEW"
 
-#: Ends of a partition remembered for the lag in seconds: ten minutes of arrivals, then the last one stands for all.
-MAX_ENDS: Final = 600
-
 Process = Callable[[list[Incoming]], Awaitable[None]]
 
 
@@ -41,7 +38,7 @@ class Metrics:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.registry = registry = new_registry()
         self._clock = clock
-        self._ends: dict[tuple[str, int], deque[tuple[float, int]]] = {}
+        self._lags: dict[tuple[str, int], LagOfPartition] = {}
         self._batch_messages = Series(
             Histogram(
                 "stream_batch_messages",
@@ -299,6 +296,15 @@ class Metrics:
         if reason is not None and outcome is not Outcome.SUCCEEDED:
             self._reasons(provider, reason).inc()
 
+    def know(self, providers: Iterable[str]) -> None:
+        """Let what alerts count start at 0: a series that appears with its first event has not grown since."""
+        for provider in providers:
+            self._reasons(provider, Reason.CREDENTIALS)
+            self._other_modes(provider)
+            for action in Action:
+                for outcome in Outcome:
+                    self._calls(provider, action, outcome)
+
     def calls(self, in_flight: Mapping[str, int], waiting: Mapping[str, int]) -> None:
         """Provider → calls that run, and requests that wait, now."""
         for provider, number in in_flight.items():
@@ -329,25 +335,20 @@ class Metrics:
         """Positions in Postgres against the ends of the partitions; ``end`` is ``None`` for one that is not ours."""
         self._lag_messages.clear()
         self._lag_seconds.clear()
-        unpublished, now = 0, self._clock()
+        unpublished = 0
         seen = {}
         for position in stored:
             last = end(position.topic, position.partition)
             if last is None:
                 continue
             place = (position.consumer, position.partition)
-            ends = seen[place] = self._ends.get(place, deque())
-            if ends and len(ends) == MAX_ENDS:
-                ends[-1] = (ends[-1][0], last)
-            elif not ends or ends[-1][1] < last:
-                ends.append((now, last))
-            while ends and ends[0][1] <= position.next_offset:
-                ends.popleft()
+            one = seen[place] = self._lags.get(place) or LagOfPartition(self._clock)
+            lag = one.look(position.next_offset, last)
             labels = (position.consumer, str(position.partition))
-            self._lag_messages(*labels).set(max(0, last - position.next_offset))
-            self._lag_seconds(*labels).set(now - ends[0][0] if ends else 0.0)
+            self._lag_messages(*labels).set(lag.messages)
+            self._lag_seconds(*labels).set(lag.seconds)
             unpublished += max(0, position.next_offset - position.published_offset)
-        self._ends = seen
+        self._lags = seen
         self._unpublished.set(unpublished)
 
     def stalled(self, consumer: str, seconds: float) -> None:

@@ -101,6 +101,7 @@ class Agents:
         await self._producer.start()
         limits = CallLimits(settings.provider_timeout_s, settings.provider_concurrency)
         self._providers = registry.build_providers(registry.read_settings(), limits)
+        self.metrics.know(self._providers)
         for provider in self._providers.values():
             await provider.start()
         publisher, dead_letters = Publisher(self._producer), DeadLetterWriter(self._producer)

@@ -4,7 +4,7 @@
 #
 #   deploy/kafka/acls.sh kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties
 #
-# Each process logs in as the user of its name (BILLING_KAFKA_USER): ingest, worker, signals, analytics, scheduler, admin; people and
+# Each process logs in as the user of its name (BILLING_KAFKA_USER): ingest, worker, signals, analytics, scheduler, monitor, admin; people and
 # `billing migrate` as operator. The sandbox uses no Kafka. Repeating it changes nothing; without arguments it prints
 # what it would run.
 set -euo pipefail
@@ -41,6 +41,12 @@ idempotent worker
 # The scheduler: wakes subscriptions, tells payments what clearing found, and publishes the events of clearing.
 allow scheduler Write Describe -- billing.subscriptions.inbox billing.payments.inbox billing.clearing.events
 idempotent scheduler
+
+# The monitor: asks where the topics end.
+allow monitor Describe -- \
+  billing.payments.inbox billing.subscriptions.inbox billing.provider.requests billing.provider.renewals \
+  billing.provider.callbacks billing.events billing.subscription.events billing.clearing.events billing.replies \
+  billing.dead-letters
 
 # The admin process: tells a payment of a movement that was made by hand, which an API client decided.
 allow admin Write Describe -- billing.payments.inbox

@@ -82,7 +82,7 @@ def compose(settings: Settings, layout: Layout, memory: Memory, workers: int) ->
             parts.append(_serving(name, memory.port(name), health, memory.port(f"{name}-metrics")))
     beating = [f"worker-{n}" for n in range(1, workers + 1)] if not chosen or "worker" in chosen else []
     parts.extend(_beating(layout, name, memory.port(name)) for name in beating)
-    single = [name for name in ("signals", "analytics", "scheduler") if not chosen or name in chosen]
+    single = [name for name in ("signals", "analytics", "scheduler", "monitor") if not chosen or name in chosen]
     parts.extend(_beating(layout, name, memory.port(name)) for name in single)
     migrates = all(urls[name] for name in ("postgres", "kafka", "rabbitmq", "clickhouse"))
     return Stack(parts, urls, embedded, environment, api_key, migrates)

@@ -53,6 +53,8 @@ class CallbackReceiver:
         self._provider = provider
         self._verifier = dependencies.verifiers[provider]
         self._source = f"/webhooks/{provider}".encode()
+        # An alert counts the rejected: the series must be there before the first, at 0.
+        dependencies.metrics.callbacks.labels(provider, "rejected")
 
     async def receive(self, request: Request) -> Response:
         """Answer as the provider's documentation asks once the callback is stored."""

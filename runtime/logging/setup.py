@@ -20,6 +20,7 @@ PACKAGES: Final = (
     "cli",
     "deploy",
     "ingest_api",
+    "monitoring",
     "providers",
     "reconciliation",
     "runtime",

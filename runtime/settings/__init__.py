@@ -19,6 +19,7 @@ from runtime.settings.consumers import (
 from runtime.settings.dependencies import ClickHouseSettings, KafkaSettings, PostgresSettings, RabbitmqSettings
 from runtime.settings.http import AdminSettings, ApiKeySettings, IngestAddressSettings, IngestSettings
 from runtime.settings.local_stack import LocalStackSettings, SandboxSettings
+from runtime.settings.monitor import MonitorSettings
 from runtime.settings.scheduler import SchedulerSettings
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "KafkaSettings",
     "LocalStackSettings",
     "MetricsSettings",
+    "MonitorSettings",
     "PostgresSettings",
     "ProcessSettings",
     "ProviderCallSettings",
@@ -55,6 +57,7 @@ class Settings(
     SignalsSettings,
     AnalyticsSettings,
     SchedulerSettings,
+    MonitorSettings,
     SandboxSettings,
     LocalStackSettings,
 ):

@@ -25,6 +25,7 @@ class Lock(IntEnum):
     TEST_CLOCKS = 0x636C6F63
     CLEARING = 0x636C6561
     CLEARING_EVENTS = 0x636C6576
+    MONITOR = 0x6D6F6E69
 
 
 @asynccontextmanager

@@ -14,7 +14,10 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 FILE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-SERVICES: dict[str, dict[str, Any]] = FILE["services"]
+#: Those of a profile start only where it is asked for.
+SERVICES: dict[str, dict[str, Any]] = {
+    name: service for name, service in FILE["services"].items() if "profiles" not in service
+}
 OVERRIDE: dict[str, Any] = yaml.safe_load((ROOT / "tests" / "compose" / "override.yml").read_text())
 REPLICAS = {name: service["scale"] for name, service in OVERRIDE["services"].items() if "scale" in service}
 #: All healthy within this, from the first command on, seconds.

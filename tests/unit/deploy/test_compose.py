@@ -25,7 +25,7 @@ def stack(tmp_path: Path, workers: int = 1, **settings: str) -> Stack:
 
 def test_a_part_with_an_address_is_used_from_there_and_not_started(tmp_path):
     found = stack(tmp_path)
-    ours = {"admin", "sandbox", "ingest", "worker-1", "signals", "analytics", "scheduler"}
+    ours = {"admin", "sandbox", "ingest", "worker-1", "signals", "analytics", "scheduler", "monitor"}
     assert {part.name for part in found.parts} == ours
     assert {name: found.urls[name] for name in EXTERNAL} == EXTERNAL
     assert all(found.embedded[name] == "external" for name in EXTERNAL)

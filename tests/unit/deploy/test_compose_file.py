@@ -165,11 +165,35 @@ def test_what_is_scaled_has_no_port_of_this_machine():
     assert not any("ports" in SERVICES[name] for name in ("ingest", "worker"))
 
 
-@pytest.mark.parametrize("name", ["ingest", "worker", "signals", "analytics", "scheduler", "admin"])
+@pytest.mark.parametrize("name", ["ingest", "worker", "signals", "analytics", "scheduler", "monitor", "admin"])
 def test_metrics_are_read_at_a_port_that_is_not_published(name):
     port = SERVICES[name]["environment"]["BILLING_METRICS_PORT"]
     assert port in SERVICES[name]["expose"]
     assert not any(published.endswith(f":{port}") for published in SERVICES[name].get("ports", []))
+
+
+def test_prometheus_reads_every_process_of_ours():
+    config = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
+    read = {
+        name: job["dns_sd_configs"][0] for job in config["scrape_configs"] for name in job["dns_sd_configs"][0]["names"]
+    }
+    assert read.keys() == set(OURS) - {"sandbox", "migrate"}
+    assert all(str(found["port"]) in SERVICES[name]["expose"] for name, found in read.items())
+    assert config["rule_files"] == ["rules.yml"]
+
+
+def test_the_profile_of_monitoring_is_wired_and_does_not_start_by_itself():
+    parts = {name for name, service in SERVICES.items() if service.get("profiles") == ["monitoring"]}
+    assert parts == {"prometheus", "alertmanager", "grafana"}
+    prometheus = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
+    (target,) = prometheus["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"]
+    provisioning = ROOT / "deploy" / "grafana" / "provisioning"
+    source = yaml.safe_load((provisioning / "datasources" / "prometheus.yml").read_text())["datasources"][0]
+    (provider,) = yaml.safe_load((provisioning / "dashboards" / "billing.yml").read_text())["providers"]
+    for address in (f"http://{target}", source["url"]):
+        host, port = urlsplit(address).hostname, urlsplit(address).port
+        assert SERVICES[str(host)]["ports"] == [f"127.0.0.1:{port}:{port}"]
+    assert f"./deploy/grafana/dashboards:{provider['options']['path']}:ro" in SERVICES["grafana"]["volumes"]
 
 
 def test_postgres_is_durable():

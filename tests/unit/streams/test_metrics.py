@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from billing.vocabulary import Action, Outcome
+from runtime.kafka.lag import MAX_ENDS
 from storage.streams.backlog import OpenOperations, StoredPosition
-from streams.metrics import MAX_ENDS, Metrics
+from streams.metrics import Metrics
 from streams.provider_calls.breaker import State
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -62,7 +63,7 @@ def test_a_long_outage_keeps_the_age_of_the_oldest_message_in_bounded_memory(met
         clock.now += 1
 
     assert value(metrics, "stream_lag_seconds", consumer="payments", partition="0") == 2 * MAX_ENDS - 1
-    assert len(metrics._ends["payments", 0]) == MAX_ENDS
+    assert len(metrics._lags["payments", 0]._ends) == MAX_ENDS
 
 
 def test_a_partition_of_another_worker_has_no_series_here(metrics: Metrics) -> None:

@@ -1,0 +1,197 @@
+"""Debian's Prometheus on the running stack: every panel has data, and a fault fires its alerts and ends them.
+
+The rules wait a twentieth of what they do in production, and times of a minute are a few seconds.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import asyncpg
+import psutil
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from billing.messages.topics import INBOX
+from monitoring.watch import TABLE
+from tests.conftest import Stack
+from tests.support.prometheus import Prometheus, a_prometheus
+from tests.support.shop import Shop, a_shop
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+
+#: Within this a fault is told, and its end: the longest is a breaker's 20 failed calls.
+WITHIN_S = 90.0
+IN_A_HURRY = {
+    "StreamStill": ("> 60", "> 5"),
+    "SinkStill": ("> 120", "> 10"),
+    "OutageLasts": ("> 60", "> 4"),
+    "SignalsStuck": ("> 60", "> 4"),
+    "RowsStuck": ("> 600", "> 4"),
+    "BooksUnread": ("> 60", "> 12"),
+    "JobMissed": ("> 600", "> 75"),
+    "OutcomeUnknown": ("> 900", "> 5"),
+}
+#: Panels about what this test does not cause.
+NOT_CAUSED = {
+    "Suspect statements",
+    "Faults of clearing",
+    "Days not cleared",
+    "Not explained of the clearing account",
+    "Lost callbacks of the last cleared day",
+    "Since a day of the books was closed",
+    "Renewals due",
+    "How the last renewals ended",
+    "Payments captured in another mode",
+    "Payments that contradict their provider",
+    "Oldest hold",
+    "Refused commands",
+    "Refused share of a command",
+    "Open discrepancies",
+    "Amount of open discrepancies",
+    "Event streams",
+    "Overdue questions to providers",
+    "Oldest parked callback",
+}
+
+
+@pytest.fixture(scope="module")
+async def prometheus(running: Stack, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Prometheus]:
+    folder: Path = tmp_path_factory.mktemp("prometheus")
+    async with a_prometheus(running, folder, IN_A_HURRY) as server:
+        yield server
+
+
+@pytest.fixture
+async def shop(stack: dict[str, Any]) -> AsyncIterator[Shop]:
+    async with a_shop(stack) as one:
+        yield one
+
+
+@asynccontextmanager
+async def suspended(running: Stack, part: str) -> AsyncIterator[None]:
+    """It stops answering without closing a connection; in the end it is killed, and comes back."""
+    process = psutil.Process(running.pid(part))
+    family = [process, *process.children(recursive=True)]
+    for member in family:
+        member.suspend()
+    try:
+        yield
+    finally:
+        for member in family:
+            member.kill()
+        await asyncio.to_thread(running.up)
+
+
+@asynccontextmanager
+async def selling(shop: Shop) -> AsyncIterator[None]:
+    """Payments all the while."""
+    task = asyncio.create_task(shop.sell(10_000, 0.2))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("part", "alerts"),
+    [
+        ("worker-1", ("ProcessDown", "StreamStill", "PartitionsUnowned")),
+        ("rabbitmq", ("SignalsStuck",)),
+        ("clickhouse", ("RowsStuck",)),
+        ("kafka", ("KafkaUnacknowledged",)),
+        ("postgres", ("OutageLasts", "BooksUnread")),
+        ("monitor", ("BooksUnread", "ProcessDown")),
+        ("signals", ("SinkStill", "ProcessDown")),
+        ("scheduler", ("JobMissed", "ProcessDown")),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_a_part_that_hangs_is_told_and_its_return_too(
+    running: Stack, shop: Shop, prometheus: Prometheus, part: str, alerts: tuple[str, ...]
+) -> None:
+    await prometheus.until(*alerts, fire=False, within_s=WITHIN_S)
+    async with selling(shop):
+        await asyncio.sleep(3)
+        async with suspended(running, part):
+            await prometheus.until(*alerts, fire=True, within_s=WITHIN_S + 60)
+        await prometheus.until(*alerts, fire=False, within_s=WITHIN_S)
+
+
+async def test_a_provider_that_fails_every_call_is_told(
+    stack: dict[str, Any], shop: Shop, prometheus: Prometheus
+) -> None:
+    url = f"{stack['urls']['sandbox']}/_sandbox/faults"
+    alerts = ("ProviderDown", "ProviderDoubtful", "OutcomeUnknown")
+    async with aiohttp.ClientSession() as http, selling(shop):
+        async with http.post(
+            url, json={"fault": "error_500_before_commit", "provider": "yandex-pay", "rate": 1}
+        ) as made:
+            made.raise_for_status()
+        try:
+            await prometheus.until(*alerts, fire=True, within_s=WITHIN_S)
+        finally:
+            async with http.delete(url) as ended:
+                ended.raise_for_status()
+        await prometheus.until("ProviderDown", "ProviderDoubtful", fire=False, within_s=WITHIN_S)
+
+
+async def test_a_poison_message_is_told_until_somebody_has_dealt_with_it(
+    running: Stack, stack: dict[str, Any], prometheus: Prometheus
+) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=stack["urls"]["kafka"])
+    await producer.start()
+    await producer.send_and_wait(INBOX.name, b"no message of ours", key=b"poison")
+    await producer.stop()
+    await prometheus.until("LettersOpen", fire=True, within_s=WITHIN_S)
+
+    listed = await asyncio.to_thread(running.billing, "dead-letters", "list", "--json")
+    for letter in json.loads(listed.stdout):
+        done = running.billing("dead-letters", "discard", letter["id"], "--actor", "ann", "--reason", "poison")
+        assert done.returncode == 0, done.stdout + done.stderr
+    await prometheus.until("LettersOpen", fire=False, within_s=WITHIN_S)
+
+
+async def test_forged_callbacks_are_told(stack: dict[str, Any], prometheus: Prometheus) -> None:
+    async with aiohttp.ClientSession() as http:
+        for _ in range(20):
+            async with http.post(f"{stack['urls']['ingest']}/webhooks/stripe", json={"id": "forged"}) as answer:
+                assert answer.status >= 400
+    await prometheus.until("CallbacksRejected", fire=True, within_s=WITHIN_S)
+    await prometheus.until("CallbacksRejected", fire=False, within_s=WITHIN_S)
+
+
+async def test_an_entry_without_its_counterpart_is_told(stack: dict[str, Any], prometheus: Prometheus) -> None:
+    connection = await asyncpg.connect(stack["urls"]["postgres"])
+    try:
+        await connection.execute("SET session_replication_role = replica")
+        posting = await connection.fetchval(
+            "INSERT INTO ledger_entries (posting_id, line, account, amount, currency, posted_at, cause_kind, cause_id)"
+            " SELECT gen_random_uuid(), 0, code, 1, 'RUB', now(), 'test', 'x' FROM ledger_accounts LIMIT 1 RETURNING posting_id"
+        )
+        await prometheus.until("LedgerUnbalanced", fire=True, within_s=WITHIN_S)
+        await connection.execute("DELETE FROM ledger_entries WHERE posting_id = $1", posting)
+        await prometheus.until("LedgerUnbalanced", fire=False, within_s=WITHIN_S)
+    finally:
+        await connection.close()
+
+
+async def test_every_panel_has_data(stack: dict[str, Any], shop: Shop, prometheus: Prometheus) -> None:
+    """After the faults: what has no series while all is well has had some."""
+    async with aiohttp.ClientSession() as http, http.get(f"{stack['urls']['admin']}/reports") as page:
+        assert page.status < 500
+    await shop.sell(20, 0.1)
+    await asyncio.sleep(5)
+    empty = [one.title for one in TABLE if not one.rare and not await prometheus.ask(one.query)]
+    assert empty == []
+    never = {one.title for one in TABLE if one.rare and not await prometheus.asked_since_start(one.query)}
+    assert never <= NOT_CAUSED
+
+
+async def test_the_watchdog_fires_all_the_while(prometheus: Prometheus) -> None:
+    assert "Watchdog" in await prometheus.firing()
