@@ -2,19 +2,19 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from typing import Final
 
 import structlog
-from aiokafka import TopicPartition
 
-from billing.messages.topics import TOPICS
 from monitoring.books import Place
-from runtime.kafka.clients import KAFKA_ERRORS, new_consumer
+from runtime.kafka.clients import KAFKA_ERRORS
+from runtime.kafka.reader import TopicReader
 from runtime.settings import KafkaSettings
 
 log = structlog.get_logger(__name__)
 
-#: For both questions to the brokers: the books are read without an answer then.
+#: For connecting and the brokers' answers: after it the books are read without them.
 ANSWER_S: Final = 5.0
 
 
@@ -23,36 +23,22 @@ class KafkaEnds:
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
-        self._consumer = new_consumer(settings)
-        self._connected = False
+        self._connection = AsyncExitStack()
+        self._reader: TopicReader | None = None
 
     async def read(self) -> Mapping[Place, tuple[int, int]] | None:
         """Topic and partition → first offset and the one after the last; ``None`` while Kafka does not answer."""
         try:
             async with asyncio.timeout(ANSWER_S):
-                return await self._read()
+                if self._reader is None:
+                    self._reader = await self._connection.enter_async_context(TopicReader.open(self._settings))
+                return await self._reader.all_bounds()
         except (*KAFKA_ERRORS, TimeoutError) as error:
             log.warning("kafka is unavailable, lag is not known", error=repr(error))
+            await self.close()
             return None
 
     async def close(self) -> None:
         """Disconnect."""
-        await self._consumer.stop()
-
-    async def _read(self) -> Mapping[Place, tuple[int, int]]:
-        if not self._connected:
-            # One that failed to start, or was cancelled at it, cannot be started again.
-            await self._consumer.stop()
-            self._consumer = new_consumer(self._settings)
-            await self._consumer.start()
-            self._connected = True
-        places: list[TopicPartition] = []
-        # The topics' partitions are known only where they are asked for by name.
-        known = await self._consumer.topics()
-        for topic in TOPICS:
-            if topic.name in known:
-                numbers = self._consumer.partitions_for_topic(topic.name) or ()
-                places += [TopicPartition(topic.name, number) for number in sorted(numbers)]
-        first = await self._consumer.beginning_offsets(places)
-        end = await self._consumer.end_offsets(places)
-        return {(place.topic, place.partition): (first[place], end[place]) for place in places}
+        self._reader = None
+        await self._connection.aclose()

@@ -1,6 +1,6 @@
 """Every metric of the monitor, declared and explained: the numbers of the books."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
@@ -10,7 +10,7 @@ from billing.clearing.discrepancies import Kind
 from billing.vocabulary import OperationType, PaymentStatus
 from monitoring.books import Books, age_s
 from runtime.metrics import new_registry
-from runtime.series import Bound
+from runtime.series import Bound, Values
 
 #: Names with series of their own; the rest share one.
 _PROVIDERS: Final = 12
@@ -36,7 +36,7 @@ class _Gauge:
         samples: Callable[[Books], Samples],
         combine: Callable[[float, float], float] = max,
         /,
-        **bounds: Collection[str] | int,
+        **bounds: Values,
     ) -> None:
         self._name, self._meaning, self._samples, self._combine = name, meaning, samples, combine
         self._bounds = {label: Bound(bound) for label, bound in bounds.items()}

@@ -154,7 +154,8 @@ def _consumer(name: str, found: Sequence[ConsumerLag]) -> Row:
     if (level := _level(still, "SinkStill" if is_sink else "StreamStill")) is not Level.FINE:
         return Row((name, "still", rate, messages, oldest, still), level)
     level = Level.FINE if is_sink else _level(oldest, "StreamBehind")
-    return Row((name, "behind" if level is not Level.FINE else "moves", rate, messages, oldest, still), level)
+    state = "behind" if level is not Level.FINE else "moves" if messages else "up to date"
+    return Row((name, state, rate, messages, oldest, still), level)
 
 
 def _partitions(books: Books) -> Block:

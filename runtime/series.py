@@ -1,6 +1,7 @@
 """The series of a metric: bounded, whatever the labels are made from."""
 
 from collections.abc import Collection
+from enum import StrEnum
 from typing import Final, Generic, TypeVar
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -8,16 +9,24 @@ from prometheus_client import Counter, Gauge, Histogram
 #: Stands for every label value that is not declared, or is one too many.
 OTHER: Final = "other"
 
+#: The values that a label may have, or how many different ones.
+Values = Collection[str] | type[StrEnum] | int
+
 Child = TypeVar("Child", Counter, Gauge, Histogram)
 
 
 class Bound:
-    """The values that a label may have: those that are declared, or as many different ones as a number says. Any other
-    becomes :data:`OTHER`."""
+    """Keeps a label to its values: any other, and any that is one too many, becomes :data:`OTHER`."""
 
-    def __init__(self, bound: Collection[str] | int) -> None:
-        self._declared = None if isinstance(bound, int) else frozenset(bound)
-        self._most = bound if isinstance(bound, int) else 0
+    def __init__(self, values: Values) -> None:
+        self._declared: frozenset[str] | None = None
+        self._most = 0
+        if isinstance(values, int):
+            self._most = values
+        elif isinstance(values, type):
+            self._declared = frozenset(member.value for member in values)
+        else:
+            self._declared = frozenset(values)
         self._seen: set[str] = set()
 
     def __call__(self, value: str) -> str:
@@ -35,8 +44,8 @@ class Series(Generic[Child]):
     """The children of one metric by the values of its labels, each label with its :class:`Bound`. Children are kept:
     looking one up in the metric takes four times as long as counting with it."""
 
-    def __init__(self, metric: Child, *bounds: Collection[str] | int) -> None:
-        self._metric = metric
+    def __init__(self, metric: Child, *bounds: Values) -> None:
+        self._metric: Child = metric
         self._bounds = [Bound(bound) for bound in bounds]
         self._children: dict[tuple[str, ...], Child] = {}
 

@@ -191,7 +191,9 @@ async def imbalance(connection: AsyncConnection) -> dict[str, int]:
 async def differences(connection: AsyncConnection) -> list[Difference]:
     """The discrepancies that are not closed, by provider, kind and currency."""
     rows = await connection.execute(_DISCREPANCIES)
-    return [Difference(*rest, number, int(amount)) for *rest, number, amount in rows]
+    return [
+        Difference(provider, kind, currency, number, int(amount)) for provider, kind, currency, number, amount in rows
+    ]
 
 
 async def jobs(connection: AsyncConnection) -> list[Job]:

@@ -41,6 +41,13 @@ class TopicReader:
         end = await self._consumer.end_offsets(partitions)
         return {tp.partition: (first[tp], end[tp]) for tp in partitions}
 
+    async def all_bounds(self) -> dict[tuple[str, int], tuple[int, int]]:
+        """Topic and partition → its first offset, and the one after its last, of every topic of ours."""
+        places = [TopicPartition(topic, number) for topic, numbers in self._partitions.items() for number in numbers]
+        first = await self._consumer.beginning_offsets(places)
+        end = await self._consumer.end_offsets(places)
+        return {(place.topic, place.partition): (first[place], end[place]) for place in places}
+
     async def read(self, topic: str, ranges: Mapping[int, tuple[int, int]]) -> AsyncIterator[list[Any]]:
         """The messages of each partition from the first offset up to, not including, the second."""
         until = {TopicPartition(topic, p): end for p, (start, end) in ranges.items() if start < end}

@@ -86,7 +86,8 @@ def test_an_unknown_outcome_is_a_ticket_and_after_hours_a_call() -> None:
 @pytest.mark.parametrize(
     ("lag", "state", "level"),
     [
-        (Lag(0, 0, 0), "moves", Level.FINE),
+        (Lag(0, 0, 0), "up to date", Level.FINE),
+        (Lag(40, 2, 0), "moves", Level.FINE),
         (Lag(900, 30, 0), "behind", Level.PAGE),
         (Lag(1, 90, 90), "still", Level.PAGE),
         (None, "not known", Level.TICKET),
