@@ -6,6 +6,8 @@ from uuid import UUID
 
 import msgspec
 
+from billing.messages import decode_envelope
+from billing.trace import Step, Trace, rebuild
 from runtime.logging.redaction import redact
 from runtime.postgres import connected
 from runtime.settings import PostgresSettings
@@ -45,3 +47,14 @@ async def read_timeline(settings: PostgresSettings, payment_id: UUID, at: dateti
     except Unreplayable as error:
         problem = str(error)
     return Timeline(payment_id, at, state, problem, timeline_entries(journal, postings))
+
+
+async def read_trace(settings: PostgresSettings, payment_id: UUID) -> Trace | None:
+    """The trace of a payment, rebuilt from its journal; ``None`` if there is no such payment."""
+    async with connected(settings) as engine, engine.connect() as connection:
+        journal = await journal_of(connection, payment_id)
+    steps = []
+    for decided in journal:
+        envelope = decode_envelope(decided.message)
+        steps.append(Step(envelope, envelope.open(), decided.recorded_at))
+    return rebuild(payment_id, steps) if steps else None

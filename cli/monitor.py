@@ -18,7 +18,7 @@ from cli.arguments import AsJson
 from cli.output import REFUSED, on_running_stack, out, write_json
 from monitoring.books import BookReader, Books
 from monitoring.ends import KafkaEnds
-from monitoring.view import Block, Form, Level, Value, blocks, worst
+from monitoring.view import Block, Form, Level, Value, blocks, duration, worst
 from runtime.postgres import POSTGRES_ERRORS, connected
 from runtime.settings import Settings
 
@@ -108,17 +108,8 @@ def _cell(value: Value, form: Form) -> str:
     if isinstance(value, str):
         return escape(value)
     if form is Form.SECONDS:
-        return _duration(value)
+        return duration(value)
     return f"{value:,.1f}" if form is Form.PER_S else f"{value:,}"
-
-
-def _duration(seconds: float) -> str:
-    """Two units at most: 3 d 4 h, 5 min 20 s."""
-    whole = int(seconds)
-    for unit, size, below, part in (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60), ("min", 60, "s", 1)):
-        if whole >= size:
-            return f"{whole // size} {unit} {whole % size // part} {below}"
-    return f"{whole} s"
 
 
 def _plain(shown: list[Block]) -> list[dict[str, object]]:

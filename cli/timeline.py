@@ -1,21 +1,26 @@
 """``billing timeline``."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any, Final
 from uuid import UUID
 
+import msgspec
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from backoffice.timeline import Timeline, read_timeline
+from backoffice.timeline import Timeline, read_timeline, read_trace
 from billing.money import Money
+from billing.trace import Trace, otlp
 from cli.arguments import AsJson
 from cli.output import err, on_running_stack, out, refuse, write_json
 
 #: Columns of the terminal below which a table would break ids: lines are printed instead.
 TABLE_MIN: Final = 140
+#: Characters of a bar that is as long as the payment took.
+BAR: Final = 40
 _STYLES: Final = {"transition": "bold", "posting": "green", "signal": "magenta", "call": "cyan", "refusal": "red"}
 _MONEY: Final = ("authorized", "captured", "refunded")
 #: Fields of the state shown in the table's title; the JSON has all of it.
@@ -28,8 +33,15 @@ def timeline(
         str | None, typer.Option(metavar="TIME", help="Stop there: ISO 8601, UTC unless it has an offset.")
     ] = None,
     as_json: AsJson = False,
+    waterfall: Annotated[bool, typer.Option("--waterfall", help="Show how long each part took.")] = False,
+    otlp_file: Annotated[
+        Path | None, typer.Option("--otlp", metavar="FILE", help="Write the trace as OTLP JSON, for any collector.")
+    ] = None,
 ) -> None:
     """Show everything that happened to a payment, and its state now or at any moment. Exit 1: no such payment."""
+    if waterfall or otlp_file is not None:
+        _trace(payment_id, otlp_file, as_json=as_json)
+        return
     until = None if at is None else _moment(at)
     found = on_running_stack(lambda settings: read_timeline(settings, payment_id, until))
     if found is None:
@@ -38,6 +50,39 @@ def timeline(
         write_json(found)
     else:
         _show(found)
+
+
+def _trace(payment_id: UUID, file: Path | None, *, as_json: bool) -> None:
+    trace = on_running_stack(lambda settings: read_trace(settings, payment_id))
+    if trace is None:
+        refuse(f"there is no payment {payment_id}")
+    if file is not None:
+        file.write_bytes(msgspec.json.encode(otlp(trace)))
+    elif as_json:
+        write_json(trace)
+    else:
+        out.print(_waterfall(trace))
+
+
+def _waterfall(trace: Trace) -> Table:
+    """A row for each span; its bar begins where the payment's first message was written."""
+    begin = min(span.start for span in trace.spans)
+    whole = max(max(span.end for span in trace.spans) - begin, timedelta(milliseconds=1))
+    table = Table(title=f"trace {trace.id}", title_justify="left")
+    for head, justify in (("after", "right"), ("what", "left"), ("took", "right"), ("", "left")):
+        table.add_column(head, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    for span in trace.spans:
+        before = round((span.start - begin) / whole * BAR)
+        length = max(1, round((span.end - span.start) / whole * BAR))
+        bar = " " * min(before, BAR - 1) + "█" * length
+        style = _STYLES["call"] if span.process == "provider_calls" else ""
+        outcome = span.attributes.get("outcome", "")
+        took = (span.end - span.start) / timedelta(milliseconds=1)
+        after = (span.start - begin) / timedelta(milliseconds=1)
+        table.add_row(
+            f"{after:,.0f} ms", f"{escape(span.name)} {outcome}".rstrip(), f"{took:,.1f} ms", bar, style=style
+        )
+    return table
 
 
 def _moment(at: str) -> datetime:

@@ -78,6 +78,15 @@ def worst(shown: Iterable[Block]) -> Level:
     return max((row.level for block in shown for row in block.rows), default=Level.FINE)
 
 
+def duration(seconds: float) -> str:
+    """Two units at most: 3 d 4 h, 5 min 20 s."""
+    whole = int(seconds)
+    for unit, size, below, part in (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60), ("min", 60, "s", 1)):
+        if whole >= size:
+            return f"{whole // size} {unit} {whole % size // part} {below}"
+    return f"{whole} s"
+
+
 #: Alert → its threshold and severity, of those that compare a query with a number.
 _LIMITS: Final = {
     alert.name: (float(alert.when.split()[1]), alert.severity)

@@ -86,3 +86,16 @@ def test_an_unknown_payment_and_an_invalid_time_are_errors(paid, captured):
     done = paid.billing("timeline", unknown)
     assert (done.returncode, done.stderr.strip()) == (1, f"there is no payment {unknown}")
     assert paid.billing("timeline", captured[0], "--at", "yesterday").returncode == 2
+
+
+def test_the_waterfall_has_the_calls_within_the_payments_time(paid, captured, tmp_path):
+    trace = _timeline(paid, captured[0], "--waterfall")
+    spans = trace["spans"]
+    assert spans[0]["name"] == "create payment"
+    (call,) = [span for span in spans if span["name"].endswith(" CREATE") and span["process"] == "provider_calls"]
+    assert call["parent"] == spans[0]["id"]
+    assert "create payment" in paid.billing("timeline", captured[0], "--waterfall").stdout
+
+    file = tmp_path / "trace.json"
+    assert paid.billing("timeline", captured[0], "--otlp", str(file)).returncode == 0
+    assert len(json.loads(file.read_text())["resourceSpans"]) == 2

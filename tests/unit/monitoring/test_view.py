@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from monitoring.books import Books, ConsumerLag
-from monitoring.view import Block, Level, blocks, worst
+from monitoring.view import Block, Level, blocks, duration, worst
 from runtime.kafka.lag import Lag
 from storage.monitoring import Difference, Group, Job, Processes, Unfinished
 from storage.providers.switches import OpenBreaker, Switch
@@ -138,3 +138,10 @@ def test_a_braked_job_and_two_versions_are_marked() -> None:
     assert seen("jobs", jobs=[Job("renewals", ago(hours=1), NOW, True)])[0]["level"] is Level.PAGE
     two = [Processes("worker", "1", 1), Processes("worker", "2", 1)]
     assert seen("processes", processes=two)[0]["level"] is Level.TICKET
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0, "0 s"), (59.9, "59 s"), (320, "5 min 20 s"), (5_400, "1 h 30 min"), (273_600, "3 d 4 h")]
+)
+def test_a_time_has_two_units_at_most(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
