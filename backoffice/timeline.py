@@ -55,6 +55,6 @@ async def read_trace(settings: PostgresSettings, payment_id: UUID) -> Trace | No
         journal = await journal_of(connection, payment_id)
     steps = []
     for decided in journal:
-        envelope = decode_envelope(decided.message)
+        envelope = decode_envelope(decided.message.encode())
         steps.append(Step(envelope, envelope.open(), decided.recorded_at))
     return rebuild(payment_id, steps) if steps else None

@@ -16,7 +16,9 @@ ITEMS: Final = (
         alerts=(
             Alert(
                 name="JobMissed",
-                when='time() - max by (task) (scheduler_last_run_timestamp_seconds{task=~"renew|clear"}) > 600',
+                # Over a day: a scheduler that is dead tells nothing, and what it told last has to count.
+                when="time() - max by (task) ("
+                'max_over_time(scheduler_last_run_timestamp_seconds{task=~"renew|clear"}[1d])) > 600',
                 severity=Severity.PAGE,
                 notice="renewals are charged late; access outlasts a period by three days",
                 look="the scheduler's log: `job failed`; is it running?",

@@ -50,12 +50,14 @@ class Grows:
 
 @dataclass(frozen=True)
 class Stamp:
-    """A Unix time that is now while all is well, and stands still while it is not."""
+    """A Unix time that is now while all is well, and stands still, or is not told, while it is not."""
 
     series: str
+    is_told: bool = True
 
     def values(self, before: int, during: int, after: int) -> str:
-        return f"0+60x{before - 1} {60 * before}+0x{during - 1} {60 * (before + during)}+60x{after - 1}"
+        bad = f"{60 * before}+0x{during - 1}" if self.is_told else f"stale _x{during - 1}"
+        return f"0+60x{before - 1} {bad} {60 * (before + during)}+60x{after - 1}"
 
 
 Series = Gauge | Grows | Stamp
@@ -243,6 +245,11 @@ def document(alert: Alert, of: Case, rules: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("name", sorted(ALERTS.keys() - {ALWAYS}))
 def test_an_alert_fires_when_it_must_and_at_no_other_time(name: str, tmp_path: Path) -> None:
     assert promtool(tmp_path, document(ALERTS[name], CASES[name], alone(name, tmp_path))) == ""
+
+
+def test_a_scheduler_that_is_dead_and_tells_nothing_is_missed(tmp_path: Path) -> None:
+    dead = case(Stamp('scheduler_last_run_timestamp_seconds{task="renew"}', is_told=False))
+    assert promtool(tmp_path, document(ALERTS["JobMissed"], dead, alone("JobMissed", tmp_path))) == ""
 
 
 def test_the_watchdog_fires_with_nothing_to_read(tmp_path: Path) -> None:
