@@ -81,6 +81,8 @@ class Metrics:
             ("provider", "result"),
             registry=self.registry,
         )
+        for end in ("replied", "late", "disconnected", "shutdown", "full"):
+            self.waits.labels(end)
         # What alerts count starts at 0: a series that appears with its first event has not grown since.
         for topic in (INBOX, SUBSCRIPTIONS, CALLBACKS):
             self.unacknowledged.labels(topic.name)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from monitoring.watch import Dashboard, Watched
+from monitoring.watch import Dashboard, Unit, Watched
 
 #: Grafana's grid: two panels beside each other, each eight rows high.
 _WIDTH: Final = 12
@@ -48,7 +48,12 @@ def _panel(number: int, watched: Watched) -> Mapping[str, Any]:
         "datasource": _SOURCE,
         "gridPos": {"x": number % 2 * _WIDTH, "y": number // 2 * _HEIGHT, "w": _WIDTH, "h": _HEIGHT},
         "fieldConfig": {
-            "defaults": {"unit": watched.unit.value, "min": 0, "noValue": "none" if watched.rare else "no data"},
+            "defaults": {
+                "unit": watched.unit.value,
+                # An amount may be negative, and that is when it matters.
+                **({} if watched.unit is Unit.MINOR else {"min": 0}),
+                "noValue": "none" if watched.rare else "no data",
+            },
             "overrides": [],
         },
         "options": {"legend": {"displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "multi"}},

@@ -151,7 +151,7 @@ async def test_a_poison_message_is_told_until_somebody_has_dealt_with_it(
     await prometheus.until("LettersOpen", fire=True, within_s=WITHIN_S)
 
     listed = await asyncio.to_thread(running.billing, "dead-letters", "list", "--json")
-    for letter in json.loads(listed.stdout):
+    for letter in json.loads(listed.stdout)["dead_letters"]:
         done = running.billing("dead-letters", "discard", letter["id"], "--actor", "ann", "--reason", "poison")
         assert done.returncode == 0, done.stdout + done.stderr
     await prometheus.until("LettersOpen", fire=False, within_s=WITHIN_S)
@@ -171,8 +171,8 @@ async def test_an_entry_without_its_counterpart_is_told(stack: dict[str, Any], p
     try:
         await connection.execute("SET session_replication_role = replica")
         posting = await connection.fetchval(
-            "INSERT INTO ledger_entries (posting_id, line, account, amount, currency, posted_at, cause_kind, cause_id)"
-            " SELECT gen_random_uuid(), 0, code, 1, 'RUB', now(), 'test', 'x' FROM ledger_accounts LIMIT 1 RETURNING posting_id"
+            "INSERT INTO ledger_entries (posting_id, line, account, amount, currency, posted_at, cause_kind, cause_id, source)"
+            " SELECT gen_random_uuid(), 0, code, 1, 'RUB', now(), 'test', 'x', 'clearing' FROM ledger_accounts LIMIT 1 RETURNING posting_id"
         )
         await prometheus.until("LedgerUnbalanced", fire=True, within_s=WITHIN_S)
         await connection.execute("DELETE FROM ledger_entries WHERE posting_id = $1", posting)

@@ -120,8 +120,8 @@ async def test_an_entry_without_its_counterpart_is_seen(database: AsyncEngine) -
         database,
         "SET LOCAL session_replication_role = replica",
         "INSERT INTO ledger_accounts (code, kind) VALUES ('test', 'bank')",
-        "INSERT INTO ledger_entries (posting_id, line, account, amount, currency, posted_at, cause_kind, cause_id)"
-        f" VALUES ('{uuid4()}', 0, 'test', 700, 'RUB', now(), 'test', 'x')",
+        "INSERT INTO ledger_entries (posting_id, line, account, amount, currency, posted_at, cause_kind, cause_id, source)"
+        f" VALUES ('{uuid4()}', 0, 'test', 700, 'RUB', now(), 'test', 'x', 'clearing')",
     )
     assert (await read(database)).imbalance == {"RUB": 700}
 
