@@ -9,6 +9,7 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ingest_api.edge.trace import TRACEPARENT
 from ingest_api.metrics import Metrics
 from ingest_api.problems import Problem, ProblemError
 from ingest_api.problems.handlers import ErrorHandlers
@@ -65,9 +66,11 @@ class RequestContext:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 limits = scope["state"].get("rate_limit", ())
+                trace = scope["state"].get(TRACEPARENT)
+                traced = () if trace is None else ((b"traceparent", trace.encode("ascii")),)
                 own = message.get("headers", ())
                 policy = () if any(name == POLICY[0] for name, _ in own) else (POLICY,)
-                message["headers"] = [*own, *headers, *policy, *limits]
+                message["headers"] = [*own, *headers, *policy, *limits, *traced]
             await send(message)
 
         try:

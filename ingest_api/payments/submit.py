@@ -1,7 +1,6 @@
 """Submission of a command: it is stored in Kafka; then the request waits for its reply as long as the client prefers."""
 
 import asyncio
-import re
 from collections.abc import Callable
 from time import monotonic
 from typing import Annotated, Final, TypeVar
@@ -27,6 +26,7 @@ from billing.messages.topics import INBOX, SUBSCRIPTIONS
 from billing.payments.model import Payment
 from ingest_api.dependencies import Dependencies, Injected
 from ingest_api.edge.prefer import Preference, preference
+from ingest_api.edge.trace import trace_of
 from ingest_api.problems import RETRY_AFTER_S, Problem, ProblemError
 from runtime.settings import IngestSettings
 
@@ -40,8 +40,6 @@ REPLAYED: Final = "Idempotent-Replayed"
 #: Seconds between two reads for a repeat that waits: they double, so that a long wait costs few reads.
 READ_PAUSE_FIRST_S: Final = 0.1
 READ_PAUSE_MAX_S: Final = 1.0
-
-_TRACEPARENT: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 def preferred_wait(request: Request, settings: IngestSettings) -> Preference:
@@ -119,9 +117,10 @@ async def _submit(
     if command.TYPE not in BASELINE_TYPES and not await dependencies.reads.is_understood(command.TYPE):
         raise ProblemError(Problem.UPGRADE_IN_PROGRESS, headers={"Retry-After": str(RETRY_AFTER_S)})
 
+    traceparent = trace_of(request)
+
     async def store(command: AnyCommand) -> None:
         subject = str(command.subject_id)
-        traceparent = request.headers.get("traceparent")
         envelope = Envelope.wrap(
             command,
             id=id,
@@ -129,7 +128,7 @@ async def _submit(
             subject=subject,
             time=dependencies.clock(),
             actor=f"client:{client}",
-            traceparent=traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else None,
+            traceparent=traceparent,
         )
         await dependencies.writer.store(topic.name, subject.encode(), envelope.encode())
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import re
 import time
 from typing import Any
 from uuid import UUID
@@ -71,7 +72,7 @@ async def test_contacts_of_the_whole_world_reach_the_receipt_as_they_were_sent(w
 
 async def test_the_envelope_names_the_payment_the_client_and_the_trace(world, body) -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    await world.create(body, traceparent=trace)
+    answer = await world.create(body, traceparent=trace)
 
     (record,) = world.writer.records
     envelope = decode_envelope(record.value)
@@ -80,12 +81,16 @@ async def test_the_envelope_names_the_payment_the_client_and_the_trace(world, bo
     assert record.key == payment_id.encode()
     assert (envelope.id, envelope.source, envelope.actor) == (f"{payment_id}/create", "/v1/payments", "client:site")
     assert envelope.traceparent == trace
+    assert answer.headers["traceparent"] == trace
 
 
-async def test_a_trace_that_is_none_is_left_out(world, body) -> None:
-    await world.create(body, traceparent="nonsense")
+@pytest.mark.parametrize("sent", [{}, {"traceparent": "nonsense"}], ids=["none", "one that is none"])
+async def test_without_a_trace_of_the_client_one_begins_here(world, body, sent) -> None:
+    answer = await world.create(body, **sent)
 
-    assert decode_envelope(world.writer.records[0].value).traceparent is None
+    traceparent = decode_envelope(world.writer.records[0].value).traceparent
+    assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", traceparent)
+    assert answer.headers["traceparent"] == traceparent
 
 
 async def test_trade_codes_and_device_numbers_are_no_card_numbers(world, body) -> None:
