@@ -26,7 +26,7 @@ class Reader(NamedTuple):
 
 
 class Access:
-    """Checks the keys of programs, and those behind people's sessions."""
+    """Checks the keys of programs. People sign in by themselves (`admin/people/`)."""
 
     def __init__(self, keys: KeyRing, clock: Callable[[], float] = time.monotonic) -> None:
         self.keys = keys
@@ -41,13 +41,11 @@ class Access:
         return self._counted(request, lambda: self._client(digest_of(key), scope))
 
     def authenticate(self, request: Request, key: str) -> Reader:
-        """Who reads reports with this key. Raises :class:`ProblemError` as :meth:`reader` does, and 429 while the sender's
-        address has sent too many wrong keys."""
-        return self._counted(request, lambda: self.reader(digest_of(key)))
+        """Who reads reports with this key. Raises :class:`ProblemError`: 401 for an unknown key, 403 for one without the
+        scope, 503 before the keys on record were read, and 429 while the sender's address has sent too many wrong keys."""
+        return self._counted(request, lambda: self._reader(digest_of(key)))
 
-    def reader(self, digest: bytes) -> Reader:
-        """Who reads reports with the key with this SHA-256. Raises :class:`ProblemError`: 401 for an unknown key, 403 for
-        one without the scope, 503 before the keys on record were read."""
+    def _reader(self, digest: bytes) -> Reader:
         key = self._key(digest)
         sees_all = key.allows(Scope.ANALYTICS_ALL)
         if not sees_all and not key.allows(Scope.ANALYTICS_READ):

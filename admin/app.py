@@ -19,23 +19,26 @@ from admin import clearing
 from admin.access import Access
 from admin.analytics_api import analytics_api
 from admin.clearing import AT_ONCE, Clearing
-from admin.pages import Pages
+from admin.people.accounts import Accounts
+from admin.people.pages import people_pages
 from admin.problems import on_http_error, on_invalid_parameters, on_problem, read_problem
 from admin.report_store import ReportStore
-from admin.sessions import Sessions
+from admin.reports import report_pages
+from admin.trail.pages import trail_pages
+from admin.trail.trail import Trail
 from providers import registry
 from runtime.http.problems import ProblemError
 from runtime.settings import AdminSettings
 
 DESCRIPTION: Final = (
-    "Named reports over ClickHouse, for programs; `/reports` shows the same to people. Keys are those of the "
+    "Named reports over ClickHouse, for programs; `/reports` shows the same to people on the staff. Keys are those of the "
     "REST API, with the scope `analytics:read` (reports on the client's own payments) or `analytics:all`. "
     "Clearing: `clearing:read`, `clearing:write` to decide, `clearing:close` to close days of the books."
 )
 
 
 def create_app(
-    settings: AdminSettings, access: Access, sessions: Sessions, store: ReportStore, engine: AsyncEngine
+    settings: AdminSettings, access: Access, accounts: Accounts, trail: Trail, store: ReportStore, engine: AsyncEngine
 ) -> FastAPI:
     """The application. Stopping it closes the store and the engine."""
 
@@ -63,7 +66,9 @@ def create_app(
         redoc_url=None,
     )
     app.state.clearing = Clearing(access, settings, registry.read_settlements(), CapacityLimiter(AT_ONCE))
-    for router in (analytics_api(access, store), *clearing.ROUTERS):
+    app.state.accounts, app.state.trail = accounts, trail
+    pages = (people_pages(accounts), report_pages(store), trail_pages(engine))
+    for router in (analytics_api(access, store), *clearing.ROUTERS, *pages):
         app.include_router(router)
     app.add_exception_handler(ProblemError, on_problem)
     app.add_exception_handler(RequestValidationError, on_invalid_parameters)
@@ -83,7 +88,6 @@ def create_app(
         Route("/livez", live),
         Route("/readyz", ready),
         Route("/problems/{code}", read_problem),
-        *Pages(access, sessions, store).routes(),
     ]
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     return app

@@ -24,13 +24,12 @@ class Overview(NamedTuple):
     open_amount: int
 
 
-async def overview(store: ReportStore, period: Mapping[str, str], currency: str | None, only: str | None) -> Overview:
-    """Figures for ``currency``, or for the one with the largest gross. ``period``: the reports' ``from`` and ``to``.
-    ``only``: the API client whose payments count."""
+async def overview(store: ReportStore, period: Mapping[str, str], currency: str | None) -> Overview:
+    """Figures for ``currency``, or for the one with the largest gross. ``period``: the reports' ``from`` and ``to``."""
     (_, books), (_, approval), (_, unfinished) = await asyncio.gather(
-        store.run("books_by_day", period, only),
-        store.run("approval_by_provider", period, only),
-        store.run("unfinished_by_age", {"from": period["from"], "as_of": period["to"]}, only),
+        store.run("books_by_day", period, None),
+        store.run("approval_by_provider", period, None),
+        store.run("unfinished_by_age", {"from": period["from"], "as_of": period["to"]}, None),
     )
     gross: dict[str, int] = {}
     for row in _rows(books):

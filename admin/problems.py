@@ -38,6 +38,19 @@ class Problem(ProblemType):
             "`billing api-keys create NAME --scope SCOPE --reason WHY`."
         ),
     )
+    NOT_PERMITTED = (
+        "not-permitted",
+        403,
+        "Your role may not do this",
+        "The page of the staff says what each role may do. Ask an administrator.",
+    )
+    FORM_REFUSED = (
+        "form-refused",
+        403,
+        "The form is too old, or did not come from a page of ours",
+        "Nothing was done. Load the page again, and send its form.",
+    )
+    FORM_TOO_LARGE = ("form-too-large", 413, "The form is too large", "Nothing was done. Write less.")
     UNKNOWN_REPORT = (
         "unknown-report",
         404,

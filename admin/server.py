@@ -1,17 +1,15 @@
-"""The admin process: reports, the analytics API, clearing. It never changes a payment: that is told."""
+"""The admin process: pages for people, the analytics API, clearing. It never changes a payment: that is told."""
 
-import secrets
-
-import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
 from admin.access import Access
 from admin.app import create_app
 from admin.metrics import Counting, Metrics
+from admin.people.accounts import Accounts
 from admin.problems import refuse_connection
 from admin.report_store import ReportStore
-from admin.sessions import Sessions
+from admin.trail.trail import Trail
 from runtime.clock import utc_now
 from runtime.http.connections import Bounds, connection_limit
 from runtime.http.server import http_config, serve_http
@@ -20,21 +18,16 @@ from runtime.postgres import create_engine
 from runtime.settings import AdminSettings
 from storage.access.key_ring import KeyRing, PostgresKeyStore
 
-log = structlog.get_logger(__name__)
-
 
 def run(settings: AdminSettings) -> None:
     """Serve on ``settings.admin_host:admin_port`` until SIGTERM or SIGINT."""
-    secret = settings.admin_secret.get_secret_value()
-    if not secret:
-        log.warning("BILLING_ADMIN_SECRET is not set, a restart ends all sessions")
-        secret = secrets.token_urlsafe(32)
     engine = create_engine(settings)
     keys = KeyRing(settings.api_keys, PostgresKeyStore(engine), clock=utc_now, refresh_s=settings.api_keys_refresh_s)
     app = create_app(
         settings,
         Access(keys),
-        Sessions(secret, settings.admin_session_s),
+        Accounts(engine, settings.admin_session_s),
+        Trail(engine),
         ReportStore(settings.clickhouse_url),
         engine,
     )

@@ -67,6 +67,7 @@ COMMANDS: Final = {
     "payment": Lazy("cli.payments", "app", "One payment: correct an operation, query its provider now."),
     "providers": Lazy("cli.providers", "app", "Which payment providers are called; switch one off and on."),
     "renewals": Lazy("cli.renewals", "app", "Renewals of subscriptions: what is due, a run now, the brake."),
+    "staff": Lazy("cli.staff", "app", "People who use the pages, and what they may do."),
     "plans": Lazy("cli.plans", "app", "Plans and their prices."),
     "subscriptions": Lazy("cli.subscriptions", "app", "Subscriptions: list, show, cancel, extend; play a life."),
     "run": Lazy("cli.run", "app", "Run one process of the service in the foreground."),

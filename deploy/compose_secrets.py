@@ -25,7 +25,6 @@ def make_secrets(root: Path) -> None:
     _write(ours / "billing_postgres_url", f"postgresql://billing:{postgres}@postgres:5432/billing")
     _write(ours / "billing_rabbitmq_url", f"amqp://billing:{rabbitmq}@rabbitmq:5672/")
     _write(ours / "billing_clickhouse_url", f"http://billing:{clickhouse}@clickhouse:8123/billing")
-    _password(ours / "billing_admin_secret")
     for variable, is_list in sandbox_secrets().items():
         name = variable.lower()
         secret = f"{SANDBOX_SECRET}-{_password(root / 'sandbox' / 'made' / name)}"

@@ -737,6 +737,90 @@ CLEARING_EVENTS: Final = Table(
     Index("clearing_events_unpublished", "number", postgresql_where=text("published_at IS NULL")),
 )
 
+#: People at work. ``email``: lower case. ``created_by``: the operator who added the account.
+STAFF: Final = Table(
+    "staff",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("email", Text, nullable=False, unique=True),
+    _required("name", Text()),
+    _required("role", Text()),
+    _required("created_at", _TIME),
+    _required("created_by", Text()),
+    Column("suspended_at", _TIME),
+)
+
+#: ``data``: the hash of a password, or the secret of an authenticator; ``counter``: the last time step whose code was used.
+STAFF_CREDENTIALS: Final = Table(
+    "staff_credentials",
+    METADATA,
+    Column("staff_id", Uuid, ForeignKey("staff.id"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    _required("data", LargeBinary()),
+    Column("counter", BigInteger),
+    _required("created_at", _TIME),
+)
+
+#: Links with which a person chooses a password, once. ``token_hash``: SHA-256, here and of sessions.
+STAFF_LINKS: Final = Table(
+    "staff_links",
+    METADATA,
+    Column("token_hash", LargeBinary, primary_key=True),
+    _required("staff_id", Uuid(), ForeignKey("staff.id")),
+    _required("created_at", _TIME),
+    _required("expires_at", _TIME),
+    Column("ended_at", _TIME),
+    Index("staff_links_of", "staff_id"),
+)
+
+STAFF_SESSIONS: Final = Table(
+    "staff_sessions",
+    METADATA,
+    Column("token_hash", LargeBinary, primary_key=True),
+    _required("staff_id", Uuid(), ForeignKey("staff.id")),
+    _required("created_at", _TIME),
+    _required("seen_at", _TIME),
+    _required("authenticated_at", _TIME),
+    _required("expires_at", _TIME),
+    _required("address", Text()),
+    _required("agent", Text()),
+    Column("ended_at", _TIME),
+    Index("staff_sessions_of", "staff_id", postgresql_where=text("ended_at IS NULL")),
+)
+
+#: Failed attempts to sign in. ``subject``: SHA-256 of the account or the address.
+SIGN_IN_ATTEMPTS: Final = Table(
+    "sign_in_attempts",
+    METADATA,
+    Column("subject", LargeBinary, primary_key=True),
+    _required("failures", Integer()),
+    _required("last_at", _TIME),
+    Column("blocked_until", _TIME),
+    Index("sign_in_attempts_last", "last_at"),
+)
+
+#: What people saw and did, never changed. A trigger gives ``id``, ``prev_hash`` and ``hash``.
+STAFF_TRAIL: Final = Table(
+    "staff_trail",
+    METADATA,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    _required("at", _TIME),
+    Column("staff_id", Uuid),
+    _required("who", Text()),
+    Column("role", Text),
+    Column("session", Text),
+    Column("address", Text),
+    _required("kind", Text()),
+    _required("subject_kind", Text()),
+    _required("subject_id", Text()),
+    Column("reason", Text),
+    _required("detail", JSONB()),
+    Column("prev_hash", LargeBinary),
+    Column("hash", LargeBinary, nullable=False, unique=True),
+    Index("staff_trail_subject", "subject_kind", "subject_id", text("id DESC")),
+    Index("staff_trail_person", "staff_id", text("id DESC")),
+)
+
 
 def columns(table: Table, *, prefix: str = "", without: Collection[str] = ()) -> str:
     """The names of a table's columns as an SQL list, each behind ``prefix`` (an alias with its dot)."""

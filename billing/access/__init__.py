@@ -1,1 +1,2 @@
-"""What an API client may do: scopes. Not here: keys, which are stored in `storage/access/`."""
+"""What an API client may do: scopes; what a person on the staff is: roles. Not here: keys and accounts, which are stored in
+`storage/access/` and `storage/staff/`."""

@@ -14,9 +14,11 @@ from cli.demo import view, year_view
 from cli.demo.evidence import Report
 from cli.demo.play import consistent, play, running_stack
 from cli.demo.shop import Shop
+from cli.demo.visitor import invite
 from cli.demo.year import play_year
 from cli.demo.year_evidence import YearReport
 from cli.output import REFUSED, err, out, write_json
+from deploy.local.connect import settings_of_running_stack
 
 
 def demo(
@@ -52,7 +54,7 @@ def demo(
         year_view.summary(console, year, seconds)
         figures["year"] = asdict(year) | {"seconds": round(seconds, 2)}
         agree = agree and not year.problems
-    view.where_to_look(console, status)
+    view.where_to_look(console, status, asyncio.run(invite(settings_of_running_stack())))
     if as_json:
         write_json(figures)
     if not agree:

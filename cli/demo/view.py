@@ -8,6 +8,7 @@ from rich.table import Table
 
 from cli.demo.evidence import Report
 from cli.demo.shop import Shop
+from cli.demo.visitor import VISITOR
 
 
 def live(report: Report | None, shop: Shop | None, customers: int) -> Table:
@@ -68,13 +69,18 @@ def summary(console: Console, report: Report, seconds: float, status: dict[str, 
         )
 
 
-def where_to_look(console: Console, status: dict[str, Any]) -> None:
-    """Where the results can be read."""
+def where_to_look(console: Console, status: dict[str, Any], invitation: str) -> None:
+    """Where the results can be read. ``invitation``: the link for a viewer of the pages."""
     urls = status["urls"]
     console.print("\n[bold]Where to look[/]")
     console.print(f"  API          {urls['ingest']}/docs")
     if urls["admin"] is not None:
-        console.print(f"  reports      {urls['admin']}/reports (sign in with the API key: billing status --json)")
+        console.print(f"  pages        {invitation}", soft_wrap=True)
+        console.print(
+            f"               (reports and more: choose a password; good once, for an hour, for {VISITOR}, a viewer."
+            f"\n               `billing staff role {VISITOR} admin --reason 'to try it'` lets you do more)",
+            soft_wrap=True,
+        )
     console.print(f"  sandbox      {urls['sandbox']}/ (the provider's view: orders, manual payment)")
     sql = "SELECT type, status, count(), sum(amount) / 100 AS roubles FROM operations GROUP BY type, status"
     console.print(

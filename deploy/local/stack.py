@@ -71,7 +71,6 @@ def compose(settings: Settings, layout: Layout, memory: Memory, workers: int) ->
         "BILLING_KAFKA_IDEMPOTENCE": str(embedded["kafka"] != "tansu").lower(),
         "BILLING_SANDBOX_CALLBACK_URL": f"{urls['ingest']}/webhooks",
         "BILLING_TEST_CLOCKS": "true",
-        "BILLING_ADMIN_SECRET": memory.secret("admin"),
         "BILLING_API_KEYS": json.dumps({"demo": hashlib.sha256(api_key.encode()).hexdigest()}),
         # What the machine's environment says of settings stays in force below what the stack itself decides.
     } | {f"BILLING_{name.upper()}_URL": url for name, url in urls.items() if url is not None}

@@ -38,7 +38,7 @@ class FailedAttempts:
     def wait_s(self, address: str) -> int:
         """Seconds until this address may try again; 0 if it may now."""
         left = self._window_end - self._clock()
-        return math.ceil(left) if left > 0 and self._failures[_network(address)] >= FAILURES_MAX else 0
+        return math.ceil(left) if left > 0 and self._failures[network_of(address)] >= FAILURES_MAX else 0
 
     def note(self, address: str) -> None:
         """Count a wrong key that this address sent."""
@@ -46,10 +46,11 @@ class FailedAttempts:
         if now >= self._window_end:
             self._failures.clear()
             self._window_end = now + WINDOW_S
-        self._failures[_network(address)] += 1
+        self._failures[network_of(address)] += 1
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
+    """What counts as one sender: an IPv4 address, or an IPv6 network."""
     try:
         parsed = ip_address(address)
     except ValueError:

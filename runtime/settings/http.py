@@ -97,17 +97,18 @@ class AdminSettings(
     ApiKeySettings,
     IngestAddressSettings,
 ):
-    """The admin process: reports in a browser, the analytics API, clearing. It is behind the same proxies as ingest."""
+    """The admin process: pages for people, the analytics API, clearing. It is behind the same proxies as ingest."""
 
+    admin_url: str = ""
+    """Base URL of its pages, as people reach them: the links that `billing staff` prints begin with it."""
     admin_host: str = "127.0.0.1"
     admin_port: int = 8070
-    admin_secret: SecretStr = SecretStr("")
-    """Signs the cookies of who is signed in; the same for all processes. Empty: a new one at every start."""
-    admin_session_s: int = Field(8 * 3600, ge=60, le=30 * 86_400)
-    """How long somebody stays signed in."""
+    admin_session_s: int = Field(12 * 3600, ge=60, le=86_400)
+    """After how long a session of a person ends, however it is used. Without use it ends after 30 minutes, of finance and
+    admin after 15."""
     admin_head_timeout_s: float = Field(10.0, gt=0, le=60)
     """Seconds a client has to send a request's head."""
     admin_body_timeout_s: float = Field(10.0, gt=0, le=300)
-    """Seconds it has to send the body: a form with an API key, or a decision."""
+    """Seconds it has to send the body: a form, or a decision."""
     admin_connections: int = Field(512, ge=1)
     """Connections of clients at once; beyond them 503. Lowered to what the limit of open files leaves."""

@@ -3,28 +3,36 @@
 import asyncio
 import hashlib
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
 import aiohttp
 import pytest
 import uvicorn
 from pydantic import SecretStr
+from yarl import URL
 
 from admin.access import Access
 from admin.app import create_app
+from admin.people import cookies
+from admin.people.accounts import Accounts, NotAdmitted
+from admin.people.forms import form_token
+from admin.people.person import Person
 from admin.problems import Problem
 from admin.report_store import ReportStore
 from admin.server import server_config
-from admin.sessions import Sessions
+from admin.trail.trail import Trail
 from analytics.report import Report, Result, bind
+from billing.access.roles import Role
 from runtime.http.problems import ProblemError
 from runtime.postgres import create_engine
 from runtime.settings import Settings
 from storage.access.key_ring import KeyRing
+from storage.staff.trail import Entry
 from tests.support.factories import NOW
 from tests.support.ingest_fakes import FakeKeyStore
 
@@ -59,6 +67,57 @@ class FakeReportStore(ReportStore):
             raise ProblemError(Problem.UNAVAILABLE)
 
 
+EMAIL, PASSWORD = "ann@cinema.example", "four words of a password"
+
+
+class FakeAccounts(Accounts):
+    """Knows one person, in the role that the test wants; sessions are kept in memory."""
+
+    def __init__(self) -> None:
+        super().__init__(create_engine(Settings(postgres_url="postgresql://nobody@127.0.0.1:1/none")), 3600)
+        self.roles: dict[str, Role] = {}
+        self.authenticated_at = self.clock()
+
+    def open(self, role: Role = Role.FINANCE) -> str:
+        """The token of a new session."""
+        token = f"session-of-{role}-{len(self.roles)}"
+        self.roles[token] = role
+        return token
+
+    async def person(self, token: str, address: str) -> Person | None:
+        role = self.roles.get(token)
+        return None if role is None else person_in(role, token, self.authenticated_at)
+
+    async def sign_in(self, email: str, password: str, code: str, address: str, agent: str) -> str:
+        if (email, password) != (EMAIL, PASSWORD):
+            raise NotAdmitted
+        return self.open()
+
+    async def sign_out(self, person: Person) -> None:
+        del self.roles[person.token]
+
+
+def person_in(role: Role, token: str, authenticated_at: datetime) -> Person:
+    return Person(
+        id=UUID(int=1), email=EMAIL, name="Ann", role=role, session="0123abcd", token=token, address="127.0.0.1",
+        authenticated_at=authenticated_at,
+    )  # fmt: skip
+
+
+class FakeTrail(Trail):
+    """Keeps entries in memory."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.unavailable = False
+
+    async def write(self, entry: Entry) -> int:
+        if self.unavailable:
+            raise ProblemError(Problem.UNAVAILABLE)
+        self.entries.append(entry)
+        return len(self.entries)
+
+
 class Clock:
     """Seconds, moved by the test."""
 
@@ -77,13 +136,31 @@ class World:
     keys: FakeKeyStore
     clock: Clock
     settings: Settings
+    accounts: Any
+    trail: Any
     headers: dict[str, str] = field(default_factory=lambda: {"Authorization": f"Bearer {KEY}"})
 
     async def get(self, path: str, **headers: str) -> aiohttp.ClientResponse:
         return await self.http.get(self.url + path, headers=self.headers | headers, allow_redirects=False)
 
-    async def sign_in(self, key: str = KEY) -> aiohttp.ClientResponse:
-        return await self.http.post(f"{self.url}/sign-in", data={"key": key}, allow_redirects=False)
+    async def sign_in(self, role: Role = Role.FINANCE) -> None:
+        """Somebody in this role is signed in from now on."""
+        self.http.cookie_jar.update_cookies({cookies.SESSION: self.accounts.open(role)}, URL(self.url))
+
+    async def post(self, path: str, form: Mapping[str, str] | None = None, **headers: str) -> aiohttp.ClientResponse:
+        """Send a form as our page has it: with the token of the page on which it stands."""
+        token = await self.token_of(path)
+        data = {"form_token": token, **(form or {})}
+        return await self.http.post(self.url + path, data=data, headers=headers, allow_redirects=False)
+
+    async def token_of(self, path: str) -> str:
+        """The token that a page of ours would have for a form that posts to this path."""
+        held = {cookie.key: cookie.value for cookie in self.http.cookie_jar}
+        if not held:
+            await self.http.get(f"{self.url}/sign-in")
+            held = {cookie.key: cookie.value for cookie in self.http.cookie_jar}
+        secret = held.get(cookies.SESSION) or held[cookies.FORM]
+        return form_token(secret, path.partition("?")[0], self.accounts.clock())
 
 
 @pytest.fixture
@@ -93,8 +170,9 @@ async def world() -> AsyncIterator[World]:
 
 
 @asynccontextmanager
-async def serving(**overrides: Any) -> AsyncIterator[World]:
-    """The application with its bounds; ``overrides`` change settings."""
+async def serving(real_people: Callable[[], datetime] | None = None, **overrides: Any) -> AsyncIterator[World]:
+    """The application with its bounds; ``overrides`` change settings. ``real_people``: the clock of accounts that are in
+    Postgres; else they are fakes."""
     settings = Settings(**{"postgres_url": "postgresql://nobody@127.0.0.1:1/none", **overrides})
     engine = create_engine(settings)
     hashes = {"finance": SecretStr(hashlib.sha256(KEY.encode()).hexdigest())}
@@ -106,13 +184,17 @@ async def serving(**overrides: Any) -> AsyncIterator[World]:
     store = FakeReportStore()
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    app = create_app(settings, access, Sessions("secret", 3600), store, engine)
+    accounts, trail = FakeAccounts(), FakeTrail()
+    if real_people is not None:
+        accounts, trail = Accounts(engine, settings.admin_session_s, real_people), Trail(engine)  # type: ignore[assignment]
+    app = create_app(settings, access, accounts, trail, store, engine)
     server = uvicorn.Server(server_config(settings, app))
     task = asyncio.create_task(server._serve(sockets=[listener]))
     while not server.started:
         await asyncio.sleep(0.01)
     jar = aiohttp.CookieJar(unsafe=True)  # cookies of an address
     async with aiohttp.ClientSession(cookie_jar=jar) as http:
-        yield World(f"http://127.0.0.1:{listener.getsockname()[1]}", http, store, access, keys, clock, settings)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield World(url, http, store, access, keys, clock, settings, accounts, trail)
     server.should_exit = True
     await task

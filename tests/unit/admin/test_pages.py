@@ -6,10 +6,11 @@ from datetime import date
 import pytest
 
 from admin import formatting
-from admin.sessions import COOKIE, Sessions
+from admin.people.cookies import SESSION
 from analytics import words
 from analytics.report import Result
-from tests.unit.admin.conftest import KEY
+from billing.access.roles import Role
+from tests.unit.admin.conftest import EMAIL, KEY, PASSWORD
 
 DAY = date(2026, 11, 23)
 BOOKS = Result(
@@ -39,43 +40,83 @@ def stocked(world):
 @pytest.mark.parametrize("path", ["/reports", "/reports/funnel", "/reports/funnel.csv", "/reports/funnel.svg"])
 async def test_pages_require_a_session(stocked, path):
     answer = await stocked.get(path)
-    assert (answer.status, answer.headers["Location"]) == (303, "/sign-in")
+    assert (answer.status, answer.headers["Location"]) == (303, f"/sign-in?next={path}")
     assert stocked.store.asked == []
 
 
-async def test_a_wrong_key_opens_no_session(stocked):
-    answer = await stocked.sign_in("not-a-key")
+async def test_an_api_key_opens_no_page(stocked):
+    answer = await stocked.get("/reports", Authorization=f"Bearer {KEY}")
+    assert answer.status == 303
+    assert (await stocked.get("/v1/analytics", Authorization=f"Bearer {KEY}")).status == 200
+
+
+async def test_a_wrong_password_opens_no_session(stocked):
+    answer = await stocked.post("/sign-in", {"email": EMAIL, "password": "not-the-password"})
     assert answer.status == 401
     assert "Set-Cookie" not in answer.headers
-    assert "not-a-key" not in await answer.text(), "what was typed is not repeated"
+    assert "not-the-password" not in await answer.text(), "what was typed is not repeated"
 
 
-async def test_the_cookie_is_not_the_key_and_not_readable_by_scripts_or_other_sites(stocked):
-    answer = await stocked.sign_in()
+async def test_the_cookie_is_not_readable_by_scripts_or_other_sites(stocked):
+    answer = await stocked.post("/sign-in", {"email": EMAIL, "password": PASSWORD})
     cookie = answer.headers["Set-Cookie"]
     assert answer.status == 303
     assert "HttpOnly" in cookie
-    assert "SameSite=strict" in cookie
-    assert KEY not in cookie
+    assert "SameSite=lax" in cookie
+    assert "Path=/" in cookie
+
+
+async def test_beyond_this_machine_the_cookie_is_for_one_host_and_tls_only(stocked):
+    answer = await stocked.http.get(f"{stocked.url}/sign-in", headers={"Host": "pages.cinema.example"})
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith("__Host-billing")
+    assert "Secure" in cookie
+    assert "Domain" not in cookie
+
+
+async def test_after_signing_in_one_comes_back_to_the_page_and_never_elsewhere(stocked):
+    right = {"email": EMAIL, "password": PASSWORD}
+    answer = await stocked.post("/sign-in?next=/reports/funnel", right)
+    assert answer.headers["Location"] == "/reports/funnel"
+    for elsewhere in ("https://evil.example", "//evil.example", "/\\evil.example"):
+        stocked.http.cookie_jar.clear()
+        answer = await stocked.post(f"/sign-in?next={elsewhere}", right)
+        assert answer.headers["Location"] == "/", elsewhere
 
 
 async def test_a_forged_cookie_opens_no_session(stocked):
-    for forged in (Sessions("another", 3600)._serializer.dumps("00"), "nonsense"):
-        answer = await stocked.get("/reports", Cookie=f"{COOKIE}={forged}")
+    for forged in ("00", "nonsense", ""):
+        answer = await stocked.get("/reports", Cookie=f"{SESSION}={forged}")
         assert answer.status == 303
 
 
 async def test_signing_out_ends_the_session(stocked):
     await stocked.sign_in()
     assert (await stocked.get("/reports")).status == 200
-    await stocked.http.post(f"{stocked.url}/sign-out", allow_redirects=False)
+    assert (await stocked.post("/sign-out")).status == 303
     assert (await stocked.get("/reports")).status == 303
 
 
-async def test_revoking_a_key_ends_its_sessions(stocked):
+async def test_a_session_that_has_ended_opens_no_page(stocked):
     await stocked.sign_in()
-    stocked.access.keys._keys = {}
+    stocked.accounts.roles.clear()
     assert (await stocked.get("/reports")).status == 303
+
+
+async def test_a_role_without_reports_is_refused_and_that_is_on_the_trail(stocked):
+    await stocked.sign_in(Role.SUPPORT)
+    answer = await stocked.get("/reports/funnel")
+    assert answer.status == 403
+    assert "A support may not" in await answer.text()
+    assert stocked.store.asked == []
+    (entry,) = stocked.trail.entries
+    assert (entry.who, entry.kind, entry.subject_id) == (EMAIL, "refused", "GET /reports/{name}")
+
+
+async def test_a_refusal_that_cannot_be_put_on_the_trail_is_answered_with_503(stocked):
+    await stocked.sign_in(Role.SUPPORT)
+    stocked.trail.unavailable = True
+    assert (await stocked.get("/reports/funnel")).status == 503
 
 
 async def test_the_start_page_shows_key_figures_of_the_largest_currency(stocked):
@@ -211,7 +252,7 @@ async def test_a_page_says_that_clickhouse_is_unavailable(stocked):
 
 
 async def test_a_form_that_is_too_long_is_refused(stocked):
-    answer = await stocked.http.post(f"{stocked.url}/sign-in", data={"key": "x" * 10_000})
+    answer = await stocked.http.post(f"{stocked.url}/sign-in", data={"email": "x" * 100_000})
     assert answer.status == 413
 
 

@@ -1,0 +1,204 @@
+"""Pages to sign in, to choose a password, and of one's own account; the staff and what each role may do."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import Response
+
+from admin.pages import OpenRoute, PageRoute, page, read_form, see_other
+from admin.pages.navigation import places_of
+from admin.people import authenticator, cookies, passwords
+from admin.people.accounts import Accounts, LinkOver, NotAdmitted, Throttled
+from admin.people.guard import CONFIRM, SIGN_IN, address_of, person_of, require
+from admin.people.permissions import MATRIX, Permission
+from admin.people.person import Person
+from billing.access.roles import Role
+
+ME: Final = "/me"
+WELCOME: Final = "/welcome/{link}"
+WRONG: Final = "These do not fit together. Check all three; a code can be used once."
+WRONG_CODE: Final = "This is not the code that the authenticator shows now. A code can be used once."
+
+Myself = Annotated[Person, require(Permission.OWN_ACCOUNT)]
+
+
+def people_pages(accounts: Accounts) -> APIRouter:
+    """The routes."""
+    router = APIRouter(include_in_schema=False, default_response_class=Response)
+    pages = Pages(accounts)
+    for path, get, post in (
+        (SIGN_IN, pages.sign_in_page, pages.sign_in),
+        (WELCOME, pages.welcome_page, pages.welcome),
+    ):
+        router.add_api_route(path, get, methods=["GET"], route_class_override=OpenRoute)
+        router.add_api_route(path, post, methods=["POST"], route_class_override=OpenRoute)
+    for path, get in (("/", pages.home), (CONFIRM, pages.confirm_page), (ME, pages.me), ("/staff", pages.staff)):
+        router.add_api_route(path, get, methods=["GET"], route_class_override=PageRoute)
+    for path, post in (
+        ("/sign-out", pages.sign_out),
+        (CONFIRM, pages.confirm),
+        (f"{ME}/password", pages.change_password),
+        (f"{ME}/sessions/{{id}}/end", pages.end_session),
+        (f"{ME}/sessions/end-others", pages.end_others),
+    ):
+        router.add_api_route(path, post, methods=["POST"], route_class_override=PageRoute)
+    return router
+
+
+class Pages:
+    """Handlers of the pages."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+
+    async def home(self, person: Myself) -> Response:
+        """The first page that the person may see."""
+        places = places_of(person)
+        return see_other(places[0].url if places else ME)
+
+    async def sign_in_page(self, request: Request) -> Response:
+        if await person_of(request) is not None:
+            return see_other(_local(request.query_params.get("next", "")))
+        return _sign_in_form(request, 200)
+
+    async def sign_in(self, request: Request) -> Response:
+        form = await read_form(request)
+        try:
+            token = await self._accounts.sign_in(
+                form.one("email"), form.exact("password"), form.one("code"), address_of(request), _agent(request)
+            )
+        except NotAdmitted:
+            return _sign_in_form(request, 401, WRONG)
+        except Throttled as throttled:
+            return _throttled(_sign_in_form(request, 429, _later(throttled)), throttled)
+        return _entered(request, _local(request.query_params.get("next", "")), token)
+
+    async def sign_out(self, request: Request, person: Myself) -> Response:
+        await self._accounts.sign_out(person)
+        response = see_other(SIGN_IN)
+        cookies.remove(response, request, cookies.SESSION)
+        return response
+
+    async def welcome_page(self, request: Request, link: str) -> Response:
+        return await self._welcome_form(request, link, 200)
+
+    async def welcome(self, request: Request, link: str) -> Response:
+        form = await read_form(request)
+        password = form.exact("password")
+        try:
+            account = await self._accounts.linked(link)
+            problem = passwords.problem_of(password, account.email)
+            if problem is None and password != form.exact("again"):
+                problem = "The two passwords differ."
+            if problem is not None:
+                return await self._welcome_form(request, link, 422, problem)
+            token = await self._accounts.accept(link, password, form.one("code"), address_of(request), _agent(request))
+        except LinkOver:
+            return await self._welcome_form(request, link, 410)
+        except NotAdmitted:
+            return await self._welcome_form(request, link, 422, WRONG_CODE)
+        return _entered(request, "/", token)
+
+    async def _welcome_form(self, request: Request, link: str, status: int, wrong: str | None = None) -> Response:
+        try:
+            account = await self._accounts.linked(link)
+        except LinkOver:
+            return page(request, "people/link_over.html", 410)
+        secret = authenticator.secret_of_link(link)
+        return page(
+            request, "people/welcome.html", status,
+            account=account, wrong=wrong, secret=_in_groups(authenticator.shown(secret)),
+            picture=Markup(authenticator.picture(secret, account.email)),  # noqa: S704 - drawn by us
+            optional=account.role is Role.VIEWER, length_min=passwords.LENGTH_MIN,
+        )  # fmt: skip
+
+    async def confirm_page(self, request: Request, _person: Myself) -> Response:
+        return page(request, "people/confirm.html", wrong=None)
+
+    async def confirm(self, request: Request, person: Myself) -> Response:
+        form = await read_form(request)
+        try:
+            await self._accounts.confirm(person, form.one("code"))
+        except NotAdmitted:
+            return page(request, "people/confirm.html", 401, wrong=WRONG_CODE)
+        except Throttled as throttled:
+            return _throttled(page(request, "people/confirm.html", 429, wrong=_later(throttled)), throttled)
+        return see_other(_local(request.query_params.get("next", "")))
+
+    async def me(self, request: Request, person: Myself) -> Response:
+        return await self._me(request, person)
+
+    async def _me(self, request: Request, person: Person, status: int = 200, wrong: str | None = None) -> Response:
+        return page(
+            request, "people/me.html", status,
+            sessions=await self._accounts.sessions_of(person), wrong=wrong,
+            changed="changed" in request.query_params, length_min=passwords.LENGTH_MIN,
+            has_authenticator=await self._accounts.has_authenticator(person),
+            permissions=[permission.label for permission in Permission if person.may(permission)],
+        )  # fmt: skip
+
+    async def change_password(self, request: Request, person: Myself) -> Response:
+        form = await read_form(request)
+        new = form.exact("new")
+        problem = passwords.problem_of(new, person.email)
+        if problem is None and new != form.exact("again"):
+            problem = "The two new passwords differ."
+        if problem is not None:
+            return await self._me(request, person, 422, problem)
+        try:
+            await self._accounts.change_password(person, form.exact("password"), form.one("code"), new)
+        except NotAdmitted:
+            return await self._me(request, person, 401, "The password or the code is wrong. A code can be used once.")
+        except Throttled as throttled:
+            return _throttled(await self._me(request, person, 429, _later(throttled)), throttled)
+        return see_other(f"{ME}?changed")
+
+    async def end_session(self, person: Myself, id: str) -> Response:
+        await self._accounts.end_session(person, id)
+        return see_other(ME)
+
+    async def end_others(self, person: Myself) -> Response:
+        await self._accounts.end_other_sessions(person)
+        return see_other(ME)
+
+    async def staff(self, request: Request, _person: Annotated[Person, require(Permission.STAFF)]) -> Response:
+        return page(
+            request, "people/staff.html", people=await self._accounts.everybody(), roles=list(Role), matrix=MATRIX
+        )
+
+
+def _sign_in_form(request: Request, status: int, wrong: str | None = None) -> Response:
+    query = f"?{request.url.query}" if request.url.query else ""
+    return page(request, "people/sign_in.html", status, action=SIGN_IN, query=query, wrong=wrong)
+
+
+def _entered(request: Request, url: str, token: str) -> Response:
+    response = see_other(url)
+    cookies.write(response, request, cookies.SESSION, token)
+    cookies.remove(response, request, cookies.FORM)
+    return response
+
+
+def _later(throttled: Throttled) -> str:
+    minutes = -(-throttled.wait_s // 60)
+    return f"There were too many failed attempts. Try again in {minutes} min."
+
+
+def _throttled(response: Response, throttled: Throttled) -> Response:
+    response.headers["Retry-After"] = str(throttled.wait_s)
+    return response
+
+
+def _local(url: str) -> str:
+    """A page of ours: what leads elsewhere is left out."""
+    return url if url.startswith("/") and not url.startswith(("//", "/\\")) else "/"
+
+
+def _agent(request: Request) -> str:
+    return request.headers.get("user-agent", "")
+
+
+def _in_groups(secret: str) -> str:
+    return " ".join(secret[at : at + 4] for at in range(0, len(secret), 4))

@@ -1,0 +1,66 @@
+"""What people may do, as data: permission → roles. The staff page shows it, and a test asks every route as every role."""
+
+from enum import StrEnum
+from typing import Final, Self
+
+from billing.access.roles import Role
+
+
+class Permission(StrEnum):
+    """``label`` is for people."""
+
+    label: str
+
+    def __new__(cls, value: str, label: str) -> Self:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.label = label
+        return member
+
+    OWN_ACCOUNT = ("own-account", "See and end one's own sessions, change one's password")
+    READ = ("read", "Search; see payments, customers and subscriptions without contacts")
+    REPORTS = ("reports", "See reports, and download them")
+    MONITOR = ("monitor", "See the monitor")
+    REVEAL = ("reveal", "Show a contact, with a reason")
+    ASK = ("ask", "Write notes, ask a provider now, re-drive")
+    MOVE_MONEY = ("move-money", "Capture, void, and refund up to the support limit")
+    REFUND_ABOVE = ("refund-above", "Refund above the support limit, amend contact and metadata")
+    CORRECT = ("correct", "Correct and adjust operations, refund in bulk (two people)")
+    APPROVE = ("approve", "Approve what somebody else asked for")
+    CLEARING = ("clearing", "See clearing's days and discrepancies")
+    DECIDE = ("decide", "Decide on discrepancies")
+    LETTERS = ("letters", "See dead letters, replay them")
+    DISCARD = ("discard", "Discard dead letters")
+    PROVIDERS = ("providers", "See providers and routes")
+    SWITCH = ("switch", "Switch providers off and on")
+    KEYS = ("keys", "See and change API keys")
+    STAFF = ("staff", "See the staff and what each role may do")
+    TRAIL = ("trail", "See what everybody saw and did")
+
+
+_EVERYBODY: Final = frozenset(Role)
+_ACTING: Final = _EVERYBODY - {Role.VIEWER}
+_MONEY: Final = frozenset((Role.FINANCE, Role.ADMIN))
+_ADMIN: Final = frozenset((Role.ADMIN,))
+
+MATRIX: Final[dict[Permission, frozenset[Role]]] = {
+    Permission.OWN_ACCOUNT: _EVERYBODY,
+    Permission.READ: _EVERYBODY,
+    Permission.REPORTS: _EVERYBODY - {Role.SUPPORT},
+    Permission.MONITOR: _EVERYBODY,
+    Permission.REVEAL: _ACTING,
+    Permission.ASK: _ACTING,
+    Permission.MOVE_MONEY: _ACTING,
+    Permission.REFUND_ABOVE: _MONEY,
+    Permission.CORRECT: _MONEY,
+    Permission.APPROVE: _MONEY,
+    Permission.CLEARING: _MONEY,
+    Permission.DECIDE: _MONEY,
+    Permission.LETTERS: _MONEY,
+    Permission.DISCARD: _ADMIN,
+    Permission.PROVIDERS: _MONEY,
+    Permission.SWITCH: _ADMIN,
+    Permission.KEYS: _ADMIN,
+    Permission.STAFF: _ADMIN,
+    Permission.TRAIL: _ADMIN,
+}

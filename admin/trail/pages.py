@@ -1,0 +1,38 @@
+"""The page of the trail."""
+
+from typing import Annotated, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.requests import Request
+from starlette.responses import Response
+
+from admin.pages import PageRoute, page
+from admin.people.guard import require
+from admin.people.permissions import Permission
+from admin.people.person import Person
+from storage.staff import trail
+
+#: Entries on a page.
+SHOWN: Final = 50
+
+
+def trail_pages(engine: AsyncEngine) -> APIRouter:
+    """The routes."""
+    router = APIRouter(route_class=PageRoute, include_in_schema=False, default_response_class=Response)
+
+    @router.get("/trail")
+    async def show(
+        request: Request,
+        _person: Annotated[Person, require(Permission.TRAIL)],
+        before: Annotated[int | None, Query(ge=1)] = None,
+        staff: UUID | None = None,
+    ) -> Response:
+        async with engine.connect() as connection:
+            found = await trail.latest(connection, SHOWN + 1, before=before, staff_id=staff)
+        return page(
+            request, "trail/trail.html", entries=found[:SHOWN], more=len(found) > SHOWN, staff=staff, before=before
+        )
+
+    return router
