@@ -67,7 +67,7 @@ def create_app(
     )
     app.state.clearing = Clearing(access, settings, registry.read_settlements(), CapacityLimiter(AT_ONCE))
     app.state.accounts, app.state.trail = accounts, trail
-    pages = (people_pages(accounts), report_pages(store), trail_pages(engine))
+    pages = (people_pages(accounts), report_pages(store), trail_pages(trail))
     for router in (analytics_api(access, store), *clearing.ROUTERS, *pages):
         app.include_router(router)
     app.add_exception_handler(ProblemError, on_problem)

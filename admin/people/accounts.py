@@ -214,9 +214,9 @@ class Accounts:
     async def _counted(self, email: str, address: str) -> bytes:
         """Count an attempt before it is judged; returns what the account's attempts are counted by. Raises
         :class:`Throttled`."""
-        by_account, now = attempts.subject("account", email), self.clock()
+        by_account, now = attempts.by_account(email), self.clock()
         async with self._engine.connect() as connection:
-            until = await attempts.count(connection, (by_account, _by_address(address)), now)
+            until = await attempts.count(connection, by_account, _by_address(address), now)
             if until is not None:
                 log.warning("sign-in throttled", address=address)
                 raise Throttled(max(1, round((until - now).total_seconds())))
@@ -271,7 +271,7 @@ def hash_of(token: str) -> bytes:
 
 
 def _by_address(address: str) -> bytes:
-    return attempts.subject("address", network_of(address))
+    return attempts.by_address(network_of(address))
 
 
 def _refused(known: Credentials | None, address: str, now: datetime) -> Entry:

@@ -36,5 +36,5 @@ def shown(secret: bytes) -> str:
 
 def picture(secret: bytes, email: str) -> str:
     """A QR code for the authenticator's camera, as SVG for a page."""
-    url = pyotp.TOTP(shown(secret)).provisioning_uri(email, ISSUER)
+    url = pyotp.TOTP(shown(secret)).provisioning_uri(name=email, issuer_name=ISSUER)
     return segno.make(url, micro=False).svg_inline(scale=4, border=3, dark="#000", light="#fff", omitsize=True)

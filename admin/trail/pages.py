@@ -4,7 +4,6 @@ from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -12,13 +11,13 @@ from admin.pages import PageRoute, page
 from admin.people.guard import require
 from admin.people.permissions import Permission
 from admin.people.person import Person
-from storage.staff import trail
+from admin.trail.trail import Trail
 
 #: Entries on a page.
 SHOWN: Final = 50
 
 
-def trail_pages(engine: AsyncEngine) -> APIRouter:
+def trail_pages(trail: Trail) -> APIRouter:
     """The routes."""
     router = APIRouter(route_class=PageRoute, include_in_schema=False, default_response_class=Response)
 
@@ -29,8 +28,7 @@ def trail_pages(engine: AsyncEngine) -> APIRouter:
         before: Annotated[int | None, Query(ge=1)] = None,
         staff: UUID | None = None,
     ) -> Response:
-        async with engine.connect() as connection:
-            found = await trail.latest(connection, SHOWN + 1, before=before, staff_id=staff)
+        found = await trail.latest(SHOWN + 1, before=before, staff_id=staff)
         return page(
             request, "trail/trail.html", entries=found[:SHOWN], more=len(found) > SHOWN, staff=staff, before=before
         )

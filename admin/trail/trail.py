@@ -1,6 +1,7 @@
 """Record what people see and do, before they see or have done it."""
 
 from typing import Any
+from uuid import UUID
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -11,7 +12,7 @@ from runtime.clock import utc_now
 from runtime.http.problems import ProblemError
 from runtime.postgres import POSTGRES_ERRORS
 from storage.staff import trail
-from storage.staff.trail import Entry, Kind
+from storage.staff.trail import Entry, Kind, RecordedEntry
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +45,13 @@ class Trail:
         except POSTGRES_ERRORS as error:
             log.warning("the trail cannot be written", kind=entry.kind, error=repr(error))
             raise ProblemError(Problem.UNAVAILABLE, "What you asked for cannot be put on record now.") from error
+
+    async def latest(
+        self, limit: int, *, before: int | None = None, staff_id: UUID | None = None
+    ) -> list[RecordedEntry]:
+        """Entries, the newest first: older than the entry ``before``, of one person."""
+        async with self._engine.connect() as connection:
+            return await trail.latest(connection, limit, before=before, staff_id=staff_id)
 
 
 async def record(

@@ -18,6 +18,7 @@ Postgres
     ``suspense_unbound``     suspense is not what is open of the discrepancy that it is bound to
     ``settlement_unposted``  fees, payouts, reserves and adjustments of a cleared day's lines are not those that are booked
     ``discrepancy_history_gap`` a discrepancy's events are not its versions
+    ``trail_broken``         an entry of the staff's trail was changed, taken away, or never written
     ``operation_not_chased`` an open operation without a time for its next status inquiry
     ``contradicted``         the provider, asked, contradicts the books of a payment: a person has to settle it
     ``version_disorder``     versions in a payment's journal do not ascend

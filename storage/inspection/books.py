@@ -13,6 +13,7 @@ from runtime.settings import PostgresSettings
 from storage.inspection.clearing import DISCREPANCIES
 from storage.inspection.closed_days import CLOSED_DAYS
 from storage.inspection.settlement import SETTLEMENT
+from storage.inspection.staff_trail import STAFF_TRAIL
 from storage.inspection.subscriptions import SUBSCRIPTIONS
 
 #: Seconds for one query: it may read whole tables.
@@ -110,7 +111,7 @@ BOOKS: Final[dict[str, str]] = {
 }
 
 #: All kinds of violations within Postgres.
-KINDS: Final = BOOKS | CLOSED_DAYS | DISCREPANCIES | SETTLEMENT | SUBSCRIPTIONS
+KINDS: Final = BOOKS | CLOSED_DAYS | DISCREPANCIES | SETTLEMENT | SUBSCRIPTIONS | STAFF_TRAIL
 
 _COUNTS = text(
     """

@@ -1,15 +1,16 @@
 """Attempts to sign in, counted by account and by address for all processes together."""
 
 import hashlib
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-#: Failures after which an account or an address is blocked, and for how long: twice as long after each further one.
-FAILURES_MAX: Final = 5
+#: Failures after which an account is blocked, and an address, which a whole office may share; and for how long: twice as
+#: long after each further one.
+ACCOUNT_MAX: Final = 5
+ADDRESS_MAX: Final = 20
 BLOCK_FIRST: Final = timedelta(minutes=1)
 BLOCK_MAX: Final = timedelta(hours=1)
 #: What is older is forgotten.
@@ -35,20 +36,25 @@ _FORGET = text("DELETE FROM sign_in_attempts WHERE subject = :subject OR last_at
 _TAKE_BACK = text("UPDATE sign_in_attempts SET failures = failures - 1, blocked_until = NULL WHERE subject = :subject")
 
 
-def subject(kind: str, name: str) -> bytes:
-    """Names what is counted; what was typed as an account is not kept."""
-    return hashlib.sha256(f"{kind}:{name}".encode()).digest()
+def by_account(email: str) -> bytes:
+    """What an account's attempts are counted by; what was typed is not kept."""
+    return hashlib.sha256(f"account:{email}".encode()).digest()
 
 
-async def count(connection: AsyncConnection, subjects: Iterable[bytes], now: datetime) -> datetime | None:
+def by_address(network: str) -> bytes:
+    """What the attempts from a network are counted by."""
+    return hashlib.sha256(f"address:{network}".encode()).digest()
+
+
+async def count(connection: AsyncConnection, account: bytes, address: bytes, now: datetime) -> datetime | None:
     """Count an attempt as failed, in a transaction of its own. Returns until when the first blocked subject is blocked:
     then nothing may be judged, and the caller rolls back."""
     values = {
-        "now": now, "forgotten": now - KEPT, "failures_max": FAILURES_MAX,
+        "now": now, "forgotten": now - KEPT,
         "block_first": BLOCK_FIRST.total_seconds(), "block_max": BLOCK_MAX.total_seconds(),
     }  # fmt: skip
-    for one in sorted(subjects):  # in one order: two attempts at the same time do not lock each other out
-        if (await connection.execute(_COUNT, values | {"subject": one})).first() is None:
+    for one, most in ((account, ACCOUNT_MAX), (address, ADDRESS_MAX)):
+        if (await connection.execute(_COUNT, values | {"subject": one, "failures_max": most})).first() is None:
             until: datetime = (await connection.execute(_BLOCKED, {"subject": one})).scalar_one()
             return until
     return None

@@ -50,11 +50,11 @@ _SEEN = text("UPDATE staff_sessions SET seen_at = greatest(seen_at, :now) WHERE 
 _AUTHENTICATED = text("UPDATE staff_sessions SET authenticated_at = :now WHERE token_hash = :token_hash")
 _LIST = text(
     """
-    SELECT left(encode(token_hash, 'hex'), 16) AS id, created_at, seen_at, address, agent FROM staff_sessions e
+    SELECT left(encode(e.token_hash, 'hex'), 16) AS id, e.created_at, e.seen_at, e.address, e.agent FROM staff_sessions e
     JOIN staff s ON s.id = e.staff_id
-    WHERE staff_id = :staff_id AND ended_at IS NULL AND expires_at > :now
-      AND seen_at > :now - (CAST(:idle AS jsonb) ->> s.role)::float8 * interval '1 second'
-    ORDER BY seen_at DESC
+    WHERE e.staff_id = :staff_id AND e.ended_at IS NULL AND e.expires_at > :now
+      AND e.seen_at > :now - (CAST(:idle AS jsonb) ->> s.role)::float8 * interval '1 second'
+    ORDER BY e.seen_at DESC
     """
 )
 _END = text(

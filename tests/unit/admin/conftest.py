@@ -11,15 +11,17 @@ from typing import Any
 from uuid import UUID
 
 import aiohttp
+import msgspec
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from pydantic import SecretStr
 from yarl import URL
 
 from admin.access import Access
 from admin.app import create_app
 from admin.people import cookies
-from admin.people.accounts import Accounts, NotAdmitted
+from admin.people.accounts import Accounts, LinkOver, NotAdmitted
 from admin.people.forms import form_token
 from admin.people.person import Person
 from admin.problems import Problem
@@ -32,7 +34,9 @@ from runtime.http.problems import ProblemError
 from runtime.postgres import create_engine
 from runtime.settings import Settings
 from storage.access.key_ring import KeyRing
-from storage.staff.trail import Entry
+from storage.staff.accounts import Account, ListedAccount
+from storage.staff.sessions import ListedSession
+from storage.staff.trail import Entry, RecordedEntry
 from tests.support.factories import NOW
 from tests.support.ingest_fakes import FakeKeyStore
 
@@ -76,7 +80,20 @@ class FakeAccounts(Accounts):
     def __init__(self) -> None:
         super().__init__(create_engine(Settings(postgres_url="postgresql://nobody@127.0.0.1:1/none")), 3600)
         self.roles: dict[str, Role] = {}
-        self.authenticated_at = self.clock()
+        self.authenticated_at = at = self.clock()
+        self.people = [
+            ListedAccount(
+                id=UUID(int=number), email=f"{name}@cinema.example", name=name.title(), role=role, created_at=at,
+                suspended_at=at if name == "eve" else None, credentials=credentials, seen_at=at if credentials else None,
+            )
+            for number, (name, role, credentials) in enumerate(
+                [
+                    ("ann", Role.FINANCE, ("password", "totp")), ("bob", Role.VIEWER, ("password",)),
+                    ("eve", Role.SUPPORT, ("password", "totp")), ("kim", Role.ADMIN, ()),
+                ],
+                start=1,
+            )
+        ]  # fmt: skip
 
     def open(self, role: Role = Role.FINANCE) -> str:
         """The token of a new session."""
@@ -95,6 +112,35 @@ class FakeAccounts(Accounts):
 
     async def sign_out(self, person: Person) -> None:
         del self.roles[person.token]
+
+    async def confirm(self, person: Person, code: str) -> None:
+        raise NotAdmitted
+
+    async def sessions_of(self, person: Person) -> list[ListedSession]:
+        at = self.authenticated_at
+        return [
+            ListedSession(
+                id=id, created_at=at, seen_at=at, address="203.0.113.7", agent="Mozilla/5.0 (X11; Linux) Test/1"
+            )
+            for id in ("0123abcd00000000", "4567abcd00000000")
+        ]
+
+    async def end_session(self, person: Person, id: str) -> bool:
+        return False
+
+    async def end_other_sessions(self, person: Person) -> None:
+        pass
+
+    async def linked(self, link: str) -> Account:
+        if link != "good":
+            raise LinkOver
+        return self.people[0]
+
+    async def has_authenticator(self, person: Person) -> bool:
+        return person.role is not Role.VIEWER
+
+    async def everybody(self) -> list[ListedAccount]:
+        return self.people
 
 
 def person_in(role: Role, token: str, authenticated_at: datetime) -> Person:
@@ -117,6 +163,14 @@ class FakeTrail(Trail):
         self.entries.append(entry)
         return len(self.entries)
 
+    async def latest(
+        self, limit: int, *, before: int | None = None, staff_id: UUID | None = None
+    ) -> list[RecordedEntry]:
+        recorded = [
+            RecordedEntry(id=number, **msgspec.structs.asdict(entry)) for number, entry in enumerate(self.entries, 1)
+        ]
+        return recorded[::-1][:limit]
+
 
 class Clock:
     """Seconds, moved by the test."""
@@ -138,6 +192,7 @@ class World:
     settings: Settings
     accounts: Any
     trail: Any
+    app: FastAPI
     headers: dict[str, str] = field(default_factory=lambda: {"Authorization": f"Bearer {KEY}"})
 
     async def get(self, path: str, **headers: str) -> aiohttp.ClientResponse:
@@ -161,6 +216,11 @@ class World:
             held = {cookie.key: cookie.value for cookie in self.http.cookie_jar}
         secret = held.get(cookies.SESSION) or held[cookies.FORM]
         return form_token(secret, path.partition("?")[0], self.accounts.clock())
+
+
+@pytest.fixture
+def app(world: World) -> FastAPI:
+    return world.app
 
 
 @pytest.fixture
@@ -195,6 +255,6 @@ async def serving(real_people: Callable[[], datetime] | None = None, **overrides
     jar = aiohttp.CookieJar(unsafe=True)  # cookies of an address
     async with aiohttp.ClientSession(cookie_jar=jar) as http:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        yield World(url, http, store, access, keys, clock, settings, accounts, trail)
+        yield World(url, http, store, access, keys, clock, settings, accounts, trail, app)
     server.should_exit = True
     await task

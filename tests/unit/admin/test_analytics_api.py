@@ -5,6 +5,7 @@ from datetime import date
 import pytest
 
 from analytics.report import Result
+from billing.access.roles import Role
 from storage.access.api_keys import StoredKey
 from storage.access.key_ring import KeysUnavailable, digest_of
 from tests.support.factories import NOW
