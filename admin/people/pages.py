@@ -1,5 +1,6 @@
 """Pages to sign in, to choose a password, and of one's own account; the staff and what each role may do."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
 
 from fastapi import APIRouter
@@ -28,22 +29,23 @@ def people_pages(accounts: Accounts) -> APIRouter:
     """The routes."""
     router = APIRouter(include_in_schema=False, default_response_class=Response)
     pages = Pages(accounts)
-    for path, get, post in (
-        (SIGN_IN, pages.sign_in_page, pages.sign_in),
-        (WELCOME, pages.welcome_page, pages.welcome),
-    ):
-        router.add_api_route(path, get, methods=["GET"], route_class_override=OpenRoute)
-        router.add_api_route(path, post, methods=["POST"], route_class_override=OpenRoute)
-    for path, get in (("/", pages.home), (CONFIRM, pages.confirm_page), (ME, pages.me), ("/staff", pages.staff)):
-        router.add_api_route(path, get, methods=["GET"], route_class_override=PageRoute)
-    for path, post in (
-        ("/sign-out", pages.sign_out),
-        (CONFIRM, pages.confirm),
-        (f"{ME}/password", pages.change_password),
-        (f"{ME}/sessions/{{id}}/end", pages.end_session),
-        (f"{ME}/sessions/end-others", pages.end_others),
-    ):
-        router.add_api_route(path, post, methods=["POST"], route_class_override=PageRoute)
+    routes: tuple[tuple[type[PageRoute], str, str, Callable[..., Awaitable[Response]]], ...] = (
+        (OpenRoute, "GET", SIGN_IN, pages.sign_in_page),
+        (OpenRoute, "POST", SIGN_IN, pages.sign_in),
+        (OpenRoute, "GET", WELCOME, pages.welcome_page),
+        (OpenRoute, "POST", WELCOME, pages.welcome),
+        (PageRoute, "POST", "/sign-out", pages.sign_out),
+        (PageRoute, "GET", CONFIRM, pages.confirm_page),
+        (PageRoute, "POST", CONFIRM, pages.confirm),
+        (PageRoute, "GET", "/", pages.home),
+        (PageRoute, "GET", ME, pages.me),
+        (PageRoute, "POST", f"{ME}/password", pages.change_password),
+        (PageRoute, "POST", f"{ME}/sessions/{{id}}/end", pages.end_session),
+        (PageRoute, "POST", f"{ME}/sessions/end-others", pages.end_others),
+        (PageRoute, "GET", "/staff", pages.staff),
+    )
+    for route, method, path, endpoint in routes:
+        router.add_api_route(path, endpoint, methods=[method], route_class_override=route)
     return router
 
 

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from admin.people.person import Person
@@ -42,7 +43,7 @@ class Trail:
         try:
             async with self._engine.begin() as connection:
                 return await trail.record(connection, entry)
-        except POSTGRES_ERRORS as error:
+        except (*POSTGRES_ERRORS, SQLAlchemyError) as error:
             log.warning("the trail cannot be written", kind=entry.kind, error=repr(error))
             raise ProblemError(Problem.UNAVAILABLE, "What you asked for cannot be put on record now.") from error
 

@@ -9,6 +9,9 @@ from typing import Final
 import pytest
 from playwright.async_api import Browser, Page, ViewportSize, async_playwright
 
+from billing.access.roles import Role
+from tests.unit.admin.conftest import EMAIL, PASSWORD, World
+
 #: Where the pictures stay, to look at.
 ARTIFACTS: Final = Path(__file__).parents[2] / "artifacts"
 PHONE: Final = ViewportSize(width=390, height=844)
@@ -66,6 +69,17 @@ async def browser() -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield browser
         await browser.close()
+
+
+async def signed_in(page: Page, admin: World, *, role: Role = Role.FINANCE, password: str = PASSWORD) -> None:
+    """Sign in with the form, as somebody in this role."""
+    admin.accounts.role = role
+    await page.goto(f"{admin.url}/sign-in")
+    await page.get_by_label("E-mail address").fill(EMAIL)
+    await page.get_by_label("Password").fill(password)
+    await page.get_by_label("Code").fill("123 456")
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_load_state()
 
 
 async def is_fit_for_people(page: Page, name: str) -> None:

@@ -4,19 +4,23 @@ from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 import pytest
 from playwright.async_api import Browser, Page
 
 from analytics.report import Result, read_reports
+from billing.access.roles import Role
 from ingest_api.problems import Problem
-from tests.browser.conftest import is_fit_for_people
+from storage.staff.trail import Kind
+from tests.browser.conftest import is_fit_for_people, signed_in
+from tests.support.factories import NOW
 from tests.support.ingest_server import Served
 from tests.support.ingest_server import serving as serving_api
 from tests.support.named_providers import StripeWorld, TBankWorld
 from tests.support.sandbox import ProviderWorld, running
 from tests.support.yookassa import YooKassaWorld
-from tests.unit.admin.conftest import KEY, World
+from tests.unit.admin.conftest import World, person_in
 from tests.unit.admin.conftest import serving as serving_admin
 
 WORLDS: Final = {
@@ -115,19 +119,55 @@ async def admin() -> AsyncIterator[World]:
         yield world
 
 
-async def test_the_page_to_sign_in_also_after_a_wrong_key(page: Page, admin: World) -> None:
+async def test_the_page_to_sign_in_also_after_a_wrong_password(page: Page, admin: World) -> None:
     await page.goto(admin.url)
     await is_fit_for_people(page, "sign-in")
-    await page.get_by_label("API key").fill("wrong")
-    await page.get_by_role("button", name="Sign in").click()
+    await signed_in(page, admin, password="a wrong password")
     await page.get_by_role("alert").wait_for()
     await is_fit_for_people(page, "sign-in-wrong")
+    await page.keyboard.press("Tab")
+    assert await page.get_by_label("Password").evaluate("e => e === document.activeElement"), "by keyboard alone"
+
+
+async def test_the_pages_of_people_and_of_the_trail(page: Page, admin: World) -> None:
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    await page.goto(f"{admin.url}/welcome/good")
+    await is_fit_for_people(page, "welcome")
+    await signed_in(page, admin, role=Role.ADMIN)
+    await page.get_by_role("heading", name="Reports", exact=True).wait_for()
+    person = person_in(Role.FINANCE, "", NOW)
+    for number in range(12):
+        await admin.trail.note(person, Kind.VIEW, "payment", UUID(int=number))
+    await admin.trail.note(
+        person, Kind.REVEAL, "customer", "customer-1", reason="the customer called", fields=["email"]
+    )
+    await admin.trail.note(person, Kind.REFUSED, "route", "GET /staff", permission="staff")
+    for name in ("me", "staff", "trail"):
+        await page.goto(f"{admin.url}/{name}")
+        await is_fit_for_people(page, name)
+    assert await page.get_by_role("navigation", name="Pages").get_by_role("link").all_inner_texts() == [
+        "Reports", "Trail", "Staff",
+    ]  # fmt: skip
+    await page.goto(f"{admin.url}/confirm?next=/staff")
+    await is_fit_for_people(page, "confirm")
+    await page.get_by_role("button", name="Sign out").click()
+    await page.get_by_role("heading", name="Sign in").wait_for()
+    assert said == [], "the browser complains of nothing"
+    await page.goto(f"{admin.url}/welcome/used")
+    await is_fit_for_people(page, "link-over")
+
+
+async def test_a_page_that_a_role_may_not_see_says_so(page: Page, admin: World) -> None:
+    await signed_in(page, admin, role=Role.SUPPORT)
+    await page.goto(f"{admin.url}/reports")
+    assert await page.get_by_text("A support may not").is_visible()
+    assert await page.get_by_role("navigation", name="Pages").get_by_role("link").count() == 0
+    await is_fit_for_people(page, "not-permitted")
 
 
 async def test_the_pages_of_the_reports(page: Page, admin: World) -> None:
-    await page.goto(admin.url)
-    await page.get_by_label("API key").fill(KEY)
-    await page.get_by_role("button", name="Sign in").click()
+    await signed_in(page, admin)
     await page.get_by_role("heading", name="Reports", exact=True).wait_for()
     await is_fit_for_people(page, "reports")
     for name in (

@@ -1,10 +1,12 @@
 """The reports' pages in a real browser, on the running stack, with what was sold there."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pyotp
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page
 
@@ -14,6 +16,7 @@ from tests.support.shop import a_shop, audited
 #: Where the pictures stay, to look at.
 ARTIFACTS = Path(__file__).parents[2] / "artifacts" / "reports"
 SALES = 6
+PASSWORD = "four words of a password"
 SCREENS: dict[str, dict[str, Any]] = {
     "desktop": {"viewport": {"width": 1280, "height": 900}},
     "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
@@ -35,12 +38,83 @@ async def sold(stack: dict[str, Any], running: Stack) -> int:
     return sum(row["gross"] for row in rows if row["currency"] == "RUB")
 
 
-async def signed_in(page: Page, stack: dict[str, Any]) -> None:
+@pytest.fixture(scope="session")
+def welcome(running: Stack) -> str:
+    """The link of somebody new, as an operator gets it."""
+    added = running.billing(
+        "staff",
+        "add",
+        "finance@cinema.example",
+        "--name",
+        "Fin",
+        "--role",
+        "finance",
+        "--reason",
+        "test",
+        "--actor",
+        "me",
+    )
+    assert added.returncode == 0, added.stdout + added.stderr
+    return added.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def viewer(running: Stack) -> str:
+    """Somebody who may look at reports; they have no password yet."""
+    email = "viewer@cinema.example"
+    added = running.billing(
+        "staff", "add", email, "--name", "Vi", "--role", "viewer", "--reason", "test", "--actor", "me"
+    )
+    assert added.returncode == 0, added.stdout + added.stderr
+    return email
+
+
+@pytest.fixture
+def link(running: Stack, viewer: str) -> str:
+    """A link for the viewer."""
+    made = running.billing("staff", "link", viewer, "--reason", "test", "--actor", "me")
+    assert made.returncode == 0, made.stdout + made.stderr
+    return made.stdout.strip()
+
+
+async def signed_in(page: Page, stack: dict[str, Any], link: str) -> None:
     await page.goto(stack["urls"]["admin"])
-    assert page.url.endswith("/sign-in")
-    await page.get_by_label("API key").fill(stack["api_key"])
+    assert "/sign-in" in page.url
+    assert link.startswith(stack["urls"]["admin"])
+    await page.goto(link)
+    await page.get_by_label("Password", exact=True).fill(PASSWORD)
+    await page.get_by_label("Password again").fill(PASSWORD)
+    await page.get_by_role("button", name="Set and sign in").click()
+    await page.get_by_role("heading", name="Reports", exact=True).wait_for()
+
+
+async def test_somebody_new_signs_in_with_a_second_factor(
+    browser: Browser, stack: dict[str, Any], welcome: str
+) -> None:
+    context = await browser.new_context()
+    page = await context.new_page()
+    await page.goto(welcome)
+    authenticator = pyotp.TOTP((await page.locator(".key").inner_text()).replace(" ", ""))
+    await page.get_by_label("Password", exact=True).fill(PASSWORD)
+    await page.get_by_label("Password again").fill(PASSWORD)
+    used = authenticator.now()
+    await page.get_by_label("Code").fill(used)
+    await page.get_by_role("button", name="Set and sign in").click()
+    await page.get_by_role("heading", name="Reports", exact=True).wait_for()
+    await page.get_by_role("button", name="Sign out").click()
+    await page.get_by_label("E-mail address").fill("finance@cinema.example")
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_label("Code").fill(used)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_role("alert").wait_for()
+    await page.get_by_label("E-mail address").fill("finance@cinema.example")
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_label("Code").fill(authenticator.at(datetime.now(UTC), 1))
     await page.get_by_role("button", name="Sign in").click()
     await page.get_by_role("heading", name="Reports", exact=True).wait_for()
+    await page.get_by_role("link", name="Fin").click()
+    await page.get_by_role("heading", name="Sessions").wait_for()
+    await context.close()
 
 
 async def drawn(page: Page) -> list[int]:
@@ -60,14 +134,14 @@ async def kept(page: Page, name: str) -> None:
 
 @pytest.mark.parametrize("screen", SCREENS)
 async def test_a_finance_person_sees_what_was_sold(
-    browser: Browser, stack: dict[str, Any], sold: int, screen: str
+    browser: Browser, stack: dict[str, Any], sold: int, link: str, screen: str
 ) -> None:
     context: BrowserContext = await browser.new_context(**SCREENS[screen])
     page = await context.new_page()
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: said.append(str(error)))
-    await signed_in(page, stack)
+    await signed_in(page, stack, link)
     assert len(widths := await drawn(page)) == 4
     assert all(widths), "every chart is drawn"
     gross = await page.locator("#gross").inner_text()
@@ -90,9 +164,9 @@ async def test_a_finance_person_sees_what_was_sold(
     await context.close()
 
 
-async def test_a_period_without_sales_says_so(browser: Browser, stack: dict[str, Any]) -> None:
+async def test_a_period_without_sales_says_so(browser: Browser, stack: dict[str, Any], link: str) -> None:
     page = await browser.new_page()
-    await signed_in(page, stack)
+    await signed_in(page, stack, link)
     await page.get_by_label("from").fill("2020-01-01")
     await page.get_by_label("to").fill("2020-01-31")
     await page.get_by_role("button", name="Show").click()
@@ -102,9 +176,9 @@ async def test_a_period_without_sales_says_so(browser: Browser, stack: dict[str,
     assert "No rows for these days" in await page.inner_text("main")
 
 
-async def test_every_report_opens(browser: Browser, stack: dict[str, Any], sold: int) -> None:
+async def test_every_report_opens(browser: Browser, stack: dict[str, Any], sold: int, link: str) -> None:
     page = await browser.new_page()
-    await signed_in(page, stack)
+    await signed_in(page, stack, link)
     hrefs = await page.locator(".reports a").evaluate_all("links => links.map(link => link.href)")
     assert len(hrefs) >= 15
     async with asyncio.timeout(120):

@@ -7,10 +7,10 @@ import pytest
 from playwright.async_api import Browser, Page
 
 from analytics.report import Result, find_report
-from tests.browser.conftest import PHONE, is_fit_for_people
+from tests.browser.conftest import PHONE, is_fit_for_people, signed_in
 from tests.support.subscription_figures import FIGURES
 from tests.support.subscription_histories import Years
-from tests.unit.admin.conftest import KEY, World, serving
+from tests.unit.admin.conftest import World, serving
 
 #: Tables that a reader has to scroll sideways; cohorts may.
 _WIDE: Final = """() => [...document.querySelectorAll('.scroll')]
@@ -56,9 +56,7 @@ async def page(browser: Browser, admin: World) -> AsyncIterator[Page]:
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: said.append(str(error)))
-    await page.goto(admin.url)
-    await page.get_by_label("API key").fill(KEY)
-    await page.get_by_role("button", name="Sign in").click()
+    await signed_in(page, admin)
     await page.get_by_role("heading", name="Reports", exact=True).wait_for()
     yield page
     assert said == [], "the browser complains of nothing"

@@ -80,6 +80,8 @@ class FakeAccounts(Accounts):
     def __init__(self) -> None:
         super().__init__(create_engine(Settings(postgres_url="postgresql://nobody@127.0.0.1:1/none")), 3600)
         self.roles: dict[str, Role] = {}
+        #: Of those who sign in.
+        self.role = Role.FINANCE
         self.authenticated_at = at = self.clock()
         self.people = [
             ListedAccount(
@@ -108,7 +110,7 @@ class FakeAccounts(Accounts):
     async def sign_in(self, email: str, password: str, code: str, address: str, agent: str) -> str:
         if (email, password) != (EMAIL, PASSWORD):
             raise NotAdmitted
-        return self.open()
+        return self.open(self.role)
 
     async def sign_out(self, person: Person) -> None:
         del self.roles[person.token]
