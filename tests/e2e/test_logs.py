@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,10 +113,22 @@ async def probe(status: dict[str, Any]) -> None:
         for method, path, headers, body in requests:
             async with http.request(method, url + path, headers=headers, data=body) as answer:
                 await answer.read()
-        async with http.post(
-            f"{status['urls']['admin']}/sign-in", data={"key": WRONG_KEY}, allow_redirects=False
-        ) as answer:
+        key_of_a_program = {"Authorization": f"Bearer {WRONG_KEY}"}
+        async with http.get(f"{status['urls']['admin']}/v1/analytics", headers=key_of_a_program) as answer:
             await answer.read()
+    await sign_in_wrongly(f"{status['urls']['admin']}/sign-in")
+
+
+async def sign_in_wrongly(url: str) -> None:
+    """As somebody who is not on the staff, with a password, and one who mistakes the password for the address."""
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
+        async with http.get(url) as answer:
+            token = re.search(r'name="form_token" value="([0-9a-f]+)"', await answer.text())
+        assert token is not None
+        for email in (EMAIL, TOKEN):
+            fields = {"form_token": token[1], "email": email, "password": WRONG_KEY, "code": ""}
+            async with http.post(url, data=fields, allow_redirects=False) as answer:
+                assert answer.status == 401
 
 
 async def poison(status: dict[str, Any]) -> None:
