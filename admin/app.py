@@ -19,6 +19,7 @@ from admin import clearing
 from admin.access import Access
 from admin.analytics_api import analytics_api
 from admin.clearing import AT_ONCE, Clearing
+from admin.monitor import monitor_pages
 from admin.people.accounts import Accounts
 from admin.people.pages import people_pages
 from admin.problems import on_http_error, on_invalid_parameters, on_problem, read_problem
@@ -26,8 +27,10 @@ from admin.report_store import ReportStore
 from admin.reports import report_pages
 from admin.trail.pages import trail_pages
 from admin.trail.trail import Trail
+from monitoring.recent import Recent
 from providers import registry
 from runtime.http.problems import ProblemError
+from runtime.process import BackgroundTasks
 from runtime.settings import AdminSettings
 
 DESCRIPTION: Final = (
@@ -38,14 +41,23 @@ DESCRIPTION: Final = (
 
 
 def create_app(
-    settings: AdminSettings, access: Access, accounts: Accounts, trail: Trail, store: ReportStore, engine: AsyncEngine
+    settings: AdminSettings,
+    access: Access,
+    accounts: Accounts,
+    trail: Trail,
+    store: ReportStore,
+    engine: AsyncEngine,
+    recent: Recent,
 ) -> FastAPI:
-    """The application. Stopping it closes the store and the engine."""
+    """The application. Stopping it closes the store and the engine. ``recent`` is kept up to date while it runs."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await access.keys.start()
+        tasks = BackgroundTasks()
+        tasks.spawn(recent.run())
         yield
+        await tasks.cancel()
         await access.keys.close()
         await store.close()
         await engine.dispose()
@@ -67,7 +79,7 @@ def create_app(
     )
     app.state.clearing = Clearing(access, settings, registry.read_settlements(), CapacityLimiter(AT_ONCE))
     app.state.accounts, app.state.trail = accounts, trail
-    pages = (people_pages(accounts), report_pages(store), trail_pages(trail))
+    pages = (people_pages(accounts), report_pages(store), trail_pages(trail), monitor_pages(recent))
     for router in (analytics_api(access, store), *clearing.ROUTERS, *pages):
         app.include_router(router)
     app.add_exception_handler(ProblemError, on_problem)

@@ -10,6 +10,9 @@ from admin.people.accounts import Accounts
 from admin.problems import refuse_connection
 from admin.report_store import ReportStore
 from admin.trail.trail import Trail
+from monitoring.books import BookReader
+from monitoring.ends import KafkaEnds
+from monitoring.recent import Recent
 from runtime.clock import utc_now
 from runtime.http.connections import Bounds, connection_limit
 from runtime.http.server import http_config, serve_http
@@ -30,6 +33,7 @@ def run(settings: AdminSettings) -> None:
         Trail(engine),
         ReportStore(settings.clickhouse_url),
         engine,
+        Recent(engine, BookReader(KafkaEnds(settings))),
     )
     metrics = Metrics()
     with served(metrics.registry, settings):

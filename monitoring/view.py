@@ -42,7 +42,7 @@ class Column(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One row. ``None`` stands for what is not known."""
+    """One row. ``None`` stands for what is not known, ``""`` for what there is not."""
 
     values: tuple[Value, ...]
     level: Level = Level.FINE
@@ -189,9 +189,9 @@ def _partitions(books: Books) -> Block:
 
 
 def _waiting(books: Books) -> Block:
-    rows = [Row(("dead letters", "", books.letters_open, None), _level(books.letters_open, "LettersOpen"))]
+    rows = [Row(("dead letters", "", books.letters_open, ""), _level(books.letters_open, "LettersOpen"))]
     unpublished = sum(books.unpublished.values())
-    rows.append(Row(("unpublished outputs", "", unpublished, None), _level(unpublished, "OutboxWaits")))
+    rows.append(Row(("unpublished outputs", "", unpublished, ""), _level(unpublished, "OutboxWaits")))
     for one in books.parked:
         age = age_s(one.oldest, books.at)
         rows.append(Row(("parked callbacks", one.provider, one.number, age), _level(age, "CallbacksParked")))
@@ -223,7 +223,7 @@ def _providers(books: Books) -> Block:
 
 def _money(books: Books) -> Block:
     rows = [
-        Row(("ledger: sum of the last entries", "", currency, amount, None), Level.PAGE if amount else Level.FINE)
+        Row(("ledger: sum of the last entries", "", currency, amount, ""), Level.PAGE if amount else Level.FINE)
         for currency, amount in sorted(books.imbalance.items())
     ]
     rows += [

@@ -15,6 +15,7 @@ class Place(NamedTuple):
 
 
 NAVIGATION: Final = (
+    Place("Monitor", "/monitor", Permission.MONITOR),
     Place("Reports", "/reports", Permission.REPORTS),
     Place("Trail", "/trail", Permission.TRAIL),
     Place("Staff", "/staff", Permission.STAFF),

@@ -30,6 +30,7 @@ from admin.server import server_config
 from admin.trail.trail import Trail
 from analytics.report import Report, Result, bind
 from billing.access.roles import Role
+from monitoring.recent import Recent
 from runtime.http.problems import ProblemError
 from runtime.postgres import create_engine
 from runtime.settings import Settings
@@ -174,6 +175,17 @@ class FakeTrail(Trail):
         return recorded[::-1][:limit]
 
 
+class FakeRecent(Recent):
+    """Shows what the test has it show."""
+
+    def __init__(self) -> None:
+        nothing: Any = None
+        super().__init__(nothing, nothing)
+
+    async def run(self) -> None:
+        """Reads nothing."""
+
+
 class Clock:
     """Seconds, moved by the test."""
 
@@ -195,6 +207,7 @@ class World:
     accounts: Any
     trail: Any
     app: FastAPI
+    recent: Any
     headers: dict[str, str] = field(default_factory=lambda: {"Authorization": f"Bearer {KEY}"})
 
     async def get(self, path: str, **headers: str) -> aiohttp.ClientResponse:
@@ -249,7 +262,8 @@ async def serving(real_people: Callable[[], datetime] | None = None, **overrides
     accounts, trail = FakeAccounts(), FakeTrail()
     if real_people is not None:
         accounts, trail = Accounts(engine, settings.admin_session_s, real_people), Trail(engine)  # type: ignore[assignment]
-    app = create_app(settings, access, accounts, trail, store, engine)
+    recent = FakeRecent()
+    app = create_app(settings, access, accounts, trail, store, engine, recent)
     server = uvicorn.Server(server_config(settings, app))
     task = asyncio.create_task(server._serve(sockets=[listener]))
     while not server.started:
@@ -257,6 +271,6 @@ async def serving(real_people: Callable[[], datetime] | None = None, **overrides
     jar = aiohttp.CookieJar(unsafe=True)  # cookies of an address
     async with aiohttp.ClientSession(cookie_jar=jar) as http:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        yield World(url, http, store, access, keys, clock, settings, accounts, trail, app)
+        yield World(url, http, store, access, keys, clock, settings, accounts, trail, app, recent)
     server.should_exit = True
     await task

@@ -33,6 +33,7 @@ ROUTES: Final = {
     ("GET", "/reports/{name}.svg"): Permission.REPORTS,
     ("POST", "/sign-out"): Permission.OWN_ACCOUNT,
     ("GET", "/staff"): Permission.STAFF,
+    ("GET", "/monitor"): Permission.MONITOR,
     ("GET", "/trail"): Permission.TRAIL,
 }
 #: Those for people who are not signed in.

@@ -1,0 +1,58 @@
+"""The page /monitor."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import Response
+
+from admin.pages import PageRoute, page
+from admin.people.guard import require
+from admin.people.permissions import Permission
+from admin.people.person import Person
+from monitoring.recent import Recent
+from monitoring.sparkline import sparkline
+from monitoring.view import Block, Form, Level, Row, Value, blocks, duration, worst
+
+#: What a level is called, and the class that colours it: the word alone says it too.
+LEVELS: Final = {Level.FINE: ("", ""), Level.TICKET: ("look", "warn"), Level.PAGE: ("act now", "bad")}
+
+
+def monitor_pages(recent: Recent) -> APIRouter:
+    """The routes."""
+    router = APIRouter(route_class=PageRoute, include_in_schema=False, default_response_class=Response)
+
+    @router.get("/monitor")
+    async def show(request: Request, _person: Annotated[Person, require(Permission.MONITOR)]) -> Response:
+        shown = [] if recent.books is None else blocks(recent.books)
+        return page(
+            request,
+            "monitor/monitor.html",
+            books=recent.books,
+            failing_since=recent.failing_since,
+            blocks=shown,
+            worst=LEVELS[worst(shown)],
+            levels=LEVELS,
+            cell=cell,
+            line=lambda block, row: Markup(_line(recent, block, row)),  # noqa: S704 - numbers that we drew
+            oldest=Markup(sparkline(recent.line("oldest"))),  # noqa: S704 - likewise
+        )
+
+    return router
+
+
+def cell(value: Value, form: Form) -> str:
+    """A value as people read it."""
+    if value is None:
+        return "?"
+    if isinstance(value, str):
+        return value
+    if form is Form.SECONDS:
+        return duration(value)
+    return f"{value:,.1f}" if form is Form.PER_S else f"{value:,}"
+
+
+def _line(recent: Recent, block: Block, row: Row) -> str:
+    """The last two hours of a consumer."""
+    return sparkline(recent.line(f"rate:{row.values[0]}")) if block.name == "streams" else ""
