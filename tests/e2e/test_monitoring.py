@@ -166,7 +166,11 @@ async def test_forged_callbacks_are_told(stack: dict[str, Any], prometheus: Prom
     await prometheus.until("CallbacksRejected", fire=False, within_s=WITHIN_S)
 
 
-async def test_an_entry_without_its_counterpart_is_told(stack: dict[str, Any], prometheus: Prometheus) -> None:
+async def test_an_entry_without_its_counterpart_is_told(
+    stack: dict[str, Any], shop: Shop, prometheus: Prometheus
+) -> None:
+    await shop.sell(1)
+    assert await shop.settled("CAPTURED"), "the ledger has accounts"
     connection = await asyncpg.connect(stack["urls"]["postgres"])
     try:
         await connection.execute("SET session_replication_role = replica")
@@ -181,8 +185,10 @@ async def test_an_entry_without_its_counterpart_is_told(stack: dict[str, Any], p
         await connection.close()
 
 
-async def test_every_panel_has_data(stack: dict[str, Any], shop: Shop, prometheus: Prometheus) -> None:
-    """After the faults: what has no series while all is well has had some."""
+async def test_every_panel_has_data(running: Stack, stack: dict[str, Any], shop: Shop, prometheus: Prometheus) -> None:
+    """After the faults, which the tests before made: what has no series while all is well has had some."""
+    for turn in ("disable", "enable"):
+        running.billing("providers", turn, "tbank", "--actor", "ann", "--reason", "a test")
     async with aiohttp.ClientSession() as http, http.get(f"{stack['urls']['admin']}/reports") as page:
         assert page.status < 500
     await shop.sell(20, 0.1)

@@ -1,0 +1,79 @@
+"""The page /monitor in a browser: in a night in which much is wrong, in a quiet one, and without Postgres."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from playwright.async_api import Browser, Page
+
+from billing.access.roles import Role
+from monitoring.books import Books, ConsumerLag
+from monitoring.recent import sample
+from runtime.kafka.lag import Lag
+from storage.monitoring import Difference, Group, Job, Processes, Unfinished
+from storage.providers.switches import OpenBreaker, Switch
+from tests.browser.conftest import is_fit_for_people, signed_in
+from tests.unit.admin.conftest import World, serving
+from tests.unit.monitoring.test_view import FINE, NOW
+
+NIGHT = Books(
+    at=NOW,
+    **FINE
+    | {
+        "unfinished": [
+            Unfinished("tbank", "PENDING", 3, NOW - timedelta(hours=2), UUID(int=1)),
+            Unfinished("stripe", "AUTHORIZED", 41, NOW - timedelta(days=3), UUID(int=2)),
+        ],
+        "unknown": [Group("tbank", "REFUND", 2, NOW - timedelta(minutes=33))],
+        "lags": [
+            ConsumerLag("payments", "billing.payments.inbox", 0, 10, Lag(14, 90, 90), 3.5),
+            ConsumerLag("provider", "billing.provider.requests", 0, 10, Lag(0, 0, 0), 7.0),
+            ConsumerLag("sink.clickhouse", "billing.events", 0, 10, None),
+        ],
+        "letters_open": 2,
+        "parked": [Group("stripe", "callback", 4, NOW - timedelta(minutes=12))],
+        "switches": {"yookassa": Switch(False, "they have an outage", "ann@cinema.example", NOW)},
+        "breakers": [OpenBreaker("tbank", "w1", "timeout", NOW)],
+        "imbalance": {"RUB": -100},
+        "differences": [Difference("stripe", "amount", "RUB", 3, -1_250)],
+        "jobs": [Job("renewals", NOW - timedelta(hours=13), NOW, True)],
+        "processes": [Processes("worker", "0.1.0", 2), Processes("worker", "0.2.0", 1)],
+    },
+)
+
+
+@pytest.fixture
+async def admin() -> AsyncIterator[World]:
+    async with serving() as world:
+        yield world
+
+
+@pytest.fixture
+async def page(browser: Browser, admin: World) -> Page:
+    page = await browser.new_page()
+    await signed_in(page, admin, role=Role.VIEWER)
+    return page
+
+
+async def test_a_bad_night(page: Page, admin: World) -> None:
+    admin.recent.books = NIGHT
+    admin.recent.samples += [sample(NIGHT), {}, sample(NIGHT), sample(NIGHT)]
+    await page.get_by_role("link", name="Monitor").click()
+    first = page.locator("section").first
+    assert await first.get_by_text("act now").is_visible()
+    assert (await first.get_by_role("heading").inner_text()).strip() == "Oldest unfinished payments"
+    assert await page.locator("svg.spark polyline").count() > 1, "the gap is a gap"
+    await is_fit_for_people(page, "monitor-night")
+
+
+async def test_a_quiet_night_and_one_without_postgres(page: Page, admin: World) -> None:
+    admin.recent.books = Books(at=NOW, **FINE)
+    await page.goto(f"{admin.url}/monitor")
+    assert await page.get_by_text("every payment is final").is_visible()
+    await is_fit_for_people(page, "monitor-quiet")
+
+    admin.recent.failing_since = NOW
+    await page.get_by_role("link", name="Read again").click()
+    assert await page.get_by_text("PostgreSQL does not answer since").is_visible()
+    await is_fit_for_people(page, "monitor-without-postgres")
