@@ -58,6 +58,7 @@ def create_app(
         tasks.spawn(recent.run())
         yield
         await tasks.cancel()
+        await recent.close()
         await access.keys.close()
         await store.close()
         await engine.dispose()

@@ -29,6 +29,9 @@ class Ends(Protocol):
     async def read(self) -> Mapping[Place, tuple[int, int]] | None:
         """Topic and partition → first offset and the one after the last; ``None`` while Kafka does not answer."""
 
+    async def close(self) -> None:
+        """Disconnect."""
+
 
 class ConsumerLag(msgspec.Struct, frozen=True):
     """A consumer in a partition. ``position``: the offset it processes next; ``lag``: ``None`` while Kafka's end is not
@@ -71,6 +74,10 @@ class BookReader:
         self._ends = ends
         self._lags: dict[tuple[str, str, int], LagOfPartition] = {}
         self._last: tuple[datetime, dict[tuple[str, str, int], int]] | None = None
+
+    async def close(self) -> None:
+        """Disconnect from Kafka."""
+        await self._ends.close()
 
     async def read(self, connection: AsyncConnection) -> Books:
         """One look, outside of a transaction. Raises what Postgres' statements raise."""

@@ -66,6 +66,10 @@ class Recent:
             self.failing_since = None
             self.samples.append(sample(self.books))
 
+    async def close(self) -> None:
+        """Disconnect what it reads by."""
+        await self._reader.close()
+
     def line(self, name: str) -> list[float | None]:
         """What was kept under this name, the oldest first."""
         return [one.get(name) for one in self.samples]

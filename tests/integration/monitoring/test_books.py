@@ -30,6 +30,9 @@ class Ends:
     async def read(self) -> Mapping[tuple[str, int], tuple[int, int]] | None:
         return self.ends
 
+    async def close(self) -> None:
+        """Is connected to nothing."""
+
 
 async def read(engine: AsyncEngine, ends: Ends | None = None) -> Books:
     async with engine.connect() as connection:

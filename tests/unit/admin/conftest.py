@@ -185,6 +185,9 @@ class FakeRecent(Recent):
     async def run(self) -> None:
         """Reads nothing."""
 
+    async def close(self) -> None:
+        """Is connected to nothing."""
+
 
 class Clock:
     """Seconds, moved by the test."""
