@@ -74,7 +74,7 @@ async def browser() -> AsyncIterator[Browser]:
 async def signed_in(page: Page, admin: World, *, role: Role = Role.FINANCE, password: str = PASSWORD) -> None:
     """Sign in with the form, as somebody in this role."""
     admin.accounts.role = role
-    await page.goto(f"{admin.url}/sign-in")
+    await page.goto(f"{admin.url}/sign-in?next=/reports")
     await page.get_by_label("E-mail address").fill(EMAIL)
     await page.get_by_label("Password").fill(password)
     await page.get_by_label("Code").fill("123 456")
