@@ -162,6 +162,7 @@ class ClearingRun:
                 chargebacks = await lines.join(self._connection, self._name, self._window.first, self._day)
                 for line in chargebacks:
                     await lines.bind(self._connection, self._name, line, _chargeback_id(self._name, line))
+                await lines.analyze(self._connection)
         with self._timed("counting"):
             async with step(self._connection):
                 theirs = await lines.counts(self._connection, self._name, self._day)

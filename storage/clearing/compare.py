@@ -100,7 +100,8 @@ _OPEN_LOOSE = text(
     ORDER BY x.business_date, x.line_ref, x.occurrence
     """  # noqa: S608
 )
-# Nearly all have a line of the day; those of an earlier one are looked up singly.
+# Nearly all have a line of the day. Those of an earlier one are looked up singly, by a subquery that stays one: Postgres
+# knows little of lines that were taken over just now, and would read all of them for each.
 _MOVEMENTS = text(
     """
     WITH moved AS (
@@ -112,10 +113,10 @@ _MOVEMENTS = text(
         WHERE provider = :provider AND business_date = :day AND withdrawn_at IS NULL
     )
     SELECT (SELECT count(*) FROM moved), (
-        SELECT count(*) FROM apart WHERE NOT EXISTS (
-            SELECT FROM statement_lines l
-            WHERE l.operation_id = apart.operation_id AND l.provider = :provider AND l.withdrawn_at IS NULL
-        )
+        SELECT count(*) FROM apart WHERE (
+            SELECT 1 FROM statement_lines l
+            WHERE l.operation_id = apart.operation_id AND l.provider = :provider AND l.withdrawn_at IS NULL LIMIT 1
+        ) IS NULL
     )
     """
 )

@@ -38,6 +38,12 @@ async def test_a_day_that_agrees_leaves_no_discrepancy_and_a_second_run_changes_
     assert world.sent() == []
 
 
+async def test_the_planner_knows_the_lines_before_they_are_compared(world: Cleared) -> None:
+    world.has(*map(charge, await world.paid(5)))
+    await world.run()
+    assert await world.rows("SELECT reltuples::integer FROM pg_class WHERE relname = 'statement_lines'") == [(5,)]
+
+
 async def test_each_difference_has_its_name_and_a_second_run_changes_nothing(world: Cleared) -> None:
     missing, wrong, foreign, twice, fine = await world.paid(5)
     world.has(
