@@ -198,6 +198,21 @@ async def test_a_movement_that_the_statement_has_not_yet_is_awaited_and_one_book
     assert (found.ours, found.awaited, found.booked_later, found.unexplained) == (found.theirs, 0, 0, 0)
 
 
+async def test_a_movement_that_no_statement_ever_has_stays_on_our_account_and_is_not_in_suspense(
+    world: Cleared,
+) -> None:
+    (payment,) = await world.paid()
+    world.has()
+    await cleared(world)
+    overdue = DAY + timedelta(days=SETTLEMENT.late + 1)
+    world.now = SETTLEMENT.business_day(overdue)[1] + timedelta(hours=13)
+    await cleared(world, overdue)
+    assert await world.rows("SELECT kind, state FROM discrepancies") == [("missing_at_provider", "OPEN")]
+    assert await held(world) == {}
+    found = await tied(world, overdue)
+    assert (found.ours, found.theirs, found.awaited, found.unexplained) == (payment.captured, 0, payment.captured, 0)
+
+
 async def test_an_entry_that_no_statement_explains_keeps_the_day_open(world: Cleared) -> None:
     (payment,) = await world.paid()
     world.has(charge(payment, fee=30))
