@@ -10,18 +10,19 @@ from aiokafka import TopicPartition
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backoffice.operators import ActionRecord, ActionRefused
-from billing.messages import CorrectPayment, Envelope, Message, Reply, ReplyTo, decode_envelope
+from billing.messages import Envelope, Message, Reply, ReplyTo, decode_envelope
 from billing.messages.catalogue import BASELINE_TYPES
 from billing.messages.subscription_commands import SubscriptionCommand
 from billing.messages.subscription_events import SubscriptionReply
 from billing.messages.topics import REPLIES, Topic
+from billing.payments.guard import Guarded
 from runtime.clock import utc_now
 from runtime.kafka.clients import new_consumer, new_producer
 from runtime.settings import KafkaSettings
 from storage.operator_actions import Outcome
 from storage.processes.leases import is_understood
 
-C = TypeVar("C", CorrectPayment, SubscriptionCommand)
+C = TypeVar("C", Guarded, SubscriptionCommand)
 R = TypeVar("R", Reply, SubscriptionReply)
 
 #: Seconds to wait for the reply.
@@ -37,13 +38,23 @@ async def require_understood(engine: AsyncEngine, kind: type[Message]) -> None:
             raise ActionRefused("upgrade-in-progress: a running worker does not know this command yet")
 
 
-async def send(settings: KafkaSettings, topic: Topic, command: C, id: UUID, operator: str, kind: type[R]) -> R | None:
-    """Store the command in Kafka as message ``id``; its reply, ``None`` if there is none within 30 s. It is processed all
-    the same."""
+async def send(
+    settings: KafkaSettings,
+    topic: Topic,
+    command: C,
+    id: UUID,
+    operator: str,
+    kind: type[R],
+    *,
+    source: str = "/cli",
+    wait_s: float = REPLY_TIMEOUT_S,
+) -> R | None:
+    """Store the command in Kafka as message ``id``; its reply, ``None`` if there is none within ``wait_s``. It is processed
+    all the same. Raises one of :data:`~runtime.kafka.clients.KAFKA_ERRORS` where the broker does not acknowledge it."""
     correlation_id, subject = str(uuid4()), str(command.subject_id)
     command = msgspec.structs.replace(command, reply_to=ReplyTo(REPLY_PARTITION, correlation_id))
     envelope = Envelope.wrap(
-        command, id=str(id), source="/cli", subject=subject, time=utc_now(), actor=f"operator:{operator}"
+        command, id=str(id), source=source, subject=subject, time=utc_now(), actor=f"operator:{operator}"
     )
     replies = TopicPartition(REPLIES.name, REPLY_PARTITION)
     async with new_consumer(settings) as consumer:
@@ -53,7 +64,7 @@ async def send(settings: KafkaSettings, topic: Topic, command: C, id: UUID, oper
         async with new_producer(settings) as producer:
             await producer.send_and_wait(topic.name, envelope.encode(), key=subject.encode())
         with suppress(TimeoutError):
-            async with asyncio.timeout(REPLY_TIMEOUT_S):
+            async with asyncio.timeout(wait_s):
                 async for record in consumer:
                     if record.key == correlation_id.encode():
                         reply = decode_envelope(record.value).open()

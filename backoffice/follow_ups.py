@@ -23,16 +23,20 @@ async def query_provider(settings: Settings, operator: Operator, payment_id: UUI
     ):
         async with engine.connect() as connection:
             operations = await questions(connection, payment_id)
-        await send_follow_ups(settings, operations, on_demand=True)
+        await send_follow_ups(settings, operations, by=operator)
         record.details["operations"] = len(operations)
     return len(operations)
 
 
 async def send_follow_ups(
-    settings: KafkaSettings, operations: Iterable[tuple[UUID, UUID, int]], *, on_demand: bool = False
+    settings: KafkaSettings, operations: Iterable[tuple[UUID, UUID, int]], *, by: Operator | None = None
 ) -> None:
     """Store a follow-up in Kafka for each operation: (payment id, operation id, follow-ups so far). Returns once the
-    broker has all of them. ``on_demand``: they are sent to the provider whatever the schedule."""
-    messages = [follow_up_message(*operation, utc_now(), on_demand=on_demand) for operation in operations]
+    broker has all of them. ``by``: the person who asks; what a person asks is sent whatever the schedule."""
+    name, reason = (None, None) if by is None else (by.name, by.reason)
+    messages = [
+        follow_up_message(*operation, utc_now(), on_demand=by is not None, operator=name, reason=reason)
+        for operation in operations
+    ]
     async with new_producer(settings) as producer:
         await Publisher(producer).publish(messages)

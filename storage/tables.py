@@ -112,6 +112,7 @@ PAYMENTS: Final = Table(
     Column("not_after", _TIME),
     Column("withdrawn", Text),
     Column("charged_back", BigInteger, server_default=text("0")),
+    Column("refunds_blocked", Boolean, server_default=text("false")),
     UniqueConstraint("order_id"),
     Index(
         "payments_unfinished",

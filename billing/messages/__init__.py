@@ -10,6 +10,8 @@ from billing.messages.clearing import RecordChargeback, RecordMovement, UndoRefu
 from billing.messages.envelope import Envelope, decode_envelope
 from billing.messages.events import ItemView, OperationView, PaymentChanged, PaymentSnapshot, Refusal, Reply
 from billing.messages.payment_commands import (
+    AmendPayment,
+    Approval,
     CapturePayment,
     CorrectPayment,
     CreatePayment,
@@ -35,6 +37,8 @@ from billing.messages.subscriptions import PaymentOutcome
 
 __all__ = [
     "MESSAGE_TYPES",
+    "AmendPayment",
+    "Approval",
     "Books",
     "CapturePayment",
     "CorrectPayment",

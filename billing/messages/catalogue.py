@@ -8,6 +8,7 @@ from billing.messages.clearing import RecordChargeback, RecordMovement, UndoRefu
 from billing.messages.clearing_events import DayCleared, DayClosed, DiscrepancyChanged, LostCallbacks, PayoutStated
 from billing.messages.events import PaymentChanged, Reply
 from billing.messages.payment_commands import (
+    AmendPayment,
     CapturePayment,
     CorrectPayment,
     CreatePayment,
@@ -57,6 +58,7 @@ TOPIC_MESSAGES: Final[MappingProxyType[Topic, tuple[type[Message], ...]]] = Mapp
             RollbackPayment,
             ExpirePayment,
             CorrectPayment,
+            AmendPayment,
             FollowUpOperation,
             ReportOutcome,
             WithdrawCharge,

@@ -1,4 +1,9 @@
-"""Commands to a payment: `billing.payments.inbox`, keyed by payment id."""
+"""Commands to a payment: `billing.payments.inbox`, keyed by payment id.
+
+A person's command names its ``operator`` and the ``reason``, and may carry two conditions: ``if_version``, the version of
+the payment that the person saw (the command is refused as ``version_changed`` at another one), and ``approval``, of the
+second person where one is needed.
+"""
 
 from datetime import datetime
 from typing import ClassVar
@@ -7,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from billing.messages.base import PaymentMessage, ReplyTo
-from billing.orders import Cart, Order
+from billing.orders import Cart, Contact, Order
 from billing.vocabulary import CaptureMode
 
 
@@ -39,6 +44,14 @@ class CreatePayment(PaymentMessage, frozen=True, omit_defaults=True):
     not_after: datetime | None = None
 
 
+class Approval(msgspec.Struct, frozen=True):
+    """A second person's consent to exactly this command. ``id``: of the request for it; ``approved_at``: UTC."""
+
+    id: UUID
+    approved_by: str
+    approved_at: datetime
+
+
 class CapturePayment(PaymentMessage, frozen=True, omit_defaults=True):
     """Capture the held amount. ``amount``: minor units, ``None`` for all of it; a smaller one releases the rest and
     needs ``cart``, the items that are sold. ``operation_id`` is derived from the client's idempotency key;
@@ -51,6 +64,10 @@ class CapturePayment(PaymentMessage, frozen=True, omit_defaults=True):
     cart: Cart | None = None
     reply_to: ReplyTo | None = None
     fingerprint: str | None = None
+    operator: str | None = None
+    reason: str | None = None
+    if_version: int | None = None
+    approval: Approval | None = None
 
 
 class VoidPayment(PaymentMessage, frozen=True, omit_defaults=True):
@@ -62,6 +79,9 @@ class VoidPayment(PaymentMessage, frozen=True, omit_defaults=True):
     reason: str
     reply_to: ReplyTo | None = None
     fingerprint: str | None = None
+    operator: str | None = None
+    if_version: int | None = None
+    approval: Approval | None = None
 
 
 class RefundLine(msgspec.Struct, frozen=True):
@@ -82,6 +102,9 @@ class RefundPayment(PaymentMessage, frozen=True, omit_defaults=True):
     items: tuple[RefundLine, ...] = ()
     reply_to: ReplyTo | None = None
     fingerprint: str | None = None
+    operator: str | None = None
+    if_version: int | None = None
+    approval: Approval | None = None
 
 
 class RollbackPayment(PaymentMessage, frozen=True, omit_defaults=True):
@@ -93,6 +116,9 @@ class RollbackPayment(PaymentMessage, frozen=True, omit_defaults=True):
     reason: str
     reply_to: ReplyTo | None = None
     fingerprint: str | None = None
+    operator: str | None = None
+    if_version: int | None = None
+    approval: Approval | None = None
 
 
 class ExpirePayment(PaymentMessage, frozen=True, omit_defaults=True):
@@ -114,17 +140,45 @@ class CorrectPayment(PaymentMessage, frozen=True, omit_defaults=True):
     operator: str
     reason: str
     reply_to: ReplyTo | None = None
+    if_version: int | None = None
+    approval: Approval | None = None
+
+
+class AmendPayment(PaymentMessage, frozen=True, omit_defaults=True):
+    """An operator's change of what is not money. Amounts, status, currency and provider stay as they are.
+
+    ``contact``: where receipts go from now on. ``metadata``: keys to set, or to drop where the value is ``None``.
+    ``refunds_blocked``: whether new refunds are refused. ``note``: for people, in the journal only. ``redrive``: publish
+    the payment once more, with the access that follows from it. ``operator`` and ``reason`` stay on record.
+    """
+
+    TYPE: ClassVar[str] = "billing.payment.amend.v1"
+
+    amendment_id: UUID
+    operator: str
+    reason: str
+    contact: Contact | None = None
+    metadata: dict[str, str | None] = msgspec.field(default_factory=dict)
+    refunds_blocked: bool | None = None
+    note: str | None = None
+    redrive: bool = False
+    reply_to: ReplyTo | None = None
+    if_version: int | None = None
+    approval: Approval | None = None
 
 
 class FollowUpOperation(PaymentMessage, frozen=True, omit_defaults=True):
     """Inquire again about an operation. Sent when the inquiry is due; ``follow_up`` (``chase`` in JSON) counts the
-    earlier ones, so that a repeat asks once. ``on_demand``: a person asks, whatever the schedule and the status."""
+    earlier ones, so that a repeat asks once. ``on_demand``: a person asks, whatever the schedule and the status;
+    ``operator`` and ``reason`` are theirs."""
 
     TYPE: ClassVar[str] = "billing.payment.chase.v1"
 
     operation_id: UUID
     follow_up: int = msgspec.field(name="chase")
     on_demand: bool = False
+    operator: str | None = None
+    reason: str | None = None
 
 
 class ReportOutcome(PaymentMessage, frozen=True, omit_defaults=True):

@@ -29,6 +29,8 @@ from billing.vocabulary import Action, LearntBy, OperationStatus, OperationType,
 _ClientCommand = CapturePayment | VoidPayment | RefundPayment | RollbackPayment
 
 _REFUNDABLE = (PaymentStatus.CAPTURED, PaymentStatus.PARTIALLY_REFUNDED)
+#: Code and detail of the refusal while a person has stopped refunds.
+_BLOCKED = "refunds_blocked", "refunds of this payment are blocked"
 
 
 def capture(message: CapturePayment, payment: Payment, now: datetime) -> Decision:
@@ -71,6 +73,8 @@ def refund(message: RefundPayment, payment: Payment, now: datetime) -> Decision:
     if payment.status not in _REFUNDABLE:
         detail = f"a {payment.status} payment has nothing to refund"
         return refuse(payment, payment.id, "not_captured", detail, message.reply_to)
+    if payment.refunds_blocked:
+        return refuse(payment, payment.id, *_BLOCKED, message.reply_to)
     cart = None
     amount = payment.refundable if message.amount is None else message.amount
     if message.items:
@@ -104,6 +108,8 @@ def rollback(message: RollbackPayment, payment: Payment, now: datetime) -> Decis
     if over:
         detail = f"a {payment.status} payment is closed"
         return refuse(payment, payment.id, "already_closed", detail, message.reply_to)
+    if kind is OperationType.REFUND and payment.refunds_blocked:
+        return refuse(payment, payment.id, *_BLOCKED, message.reply_to)
     operation = _operation(payment, message, kind, Action.ROLLBACK, amount, now, reason=message.reason)
     return _start(payment, operation, now, message.reply_to)
 

@@ -10,6 +10,7 @@ import msgspec
 
 from billing.errors import InvalidCart, InvalidMessage, InvalidMoney
 from billing.messages import (
+    AmendPayment,
     CapturePayment,
     CorrectPayment,
     CreatePayment,
@@ -29,8 +30,10 @@ from billing.messages import (
 )
 from billing.payments import commands
 from billing.payments.abandoned_attempts import is_abandoned, order_of
+from billing.payments.amendment import amend
 from billing.payments.decision import Decision, Draft, aliases_of, answer, refuse
 from billing.payments.follow_ups import follow_up_action, next_follow_up
+from billing.payments.guard import Guarded, guard_refusal
 from billing.payments.model import Operation, Payment
 from billing.payments.observations import apply_observation
 from billing.payments.outcome import outcome_of, outcome_of_refused
@@ -68,6 +71,8 @@ def decide(payment: Payment | None, message: Message, now: datetime) -> Decision
                 getattr(message, "reply_to", None),
             )
         raise InvalidMessage(f"payment {message.subject_id} is not known")
+    if isinstance(message, Guarded) and (refusal := guard_refusal(message, payment)) is not None:
+        return refuse(payment, payment.id, *refusal, message.reply_to)
     return handler(message, payment, now)
 
 
@@ -171,6 +176,7 @@ _COMMANDS: Final = (
     RefundPayment,
     RollbackPayment,
     CorrectPayment,
+    AmendPayment,
     ReportOutcome,
     WithdrawCharge,
     RecordMovement,
@@ -185,6 +191,7 @@ _HANDLERS: Final[MappingProxyType[type[Message], Callable[[Any, Payment, datetim
         RollbackPayment: commands.rollback,
         ExpirePayment: commands.expire,
         CorrectPayment: commands.correct,
+        AmendPayment: amend,
         FollowUpOperation: _follow_up,
         ReportOutcome: _report_outcome,
         WithdrawCharge: withdraw,

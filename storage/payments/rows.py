@@ -118,6 +118,7 @@ def payment_row(payment: Payment) -> dict[str, Any]:
         "not_after": payment.not_after,
         "withdrawn": payment.withdrawn,
         "charged_back": payment.charged_back,
+        "refunds_blocked": payment.refunds_blocked,
     }
 
 
@@ -193,6 +194,7 @@ def _payment(
         not_after=row["not_after"],
         withdrawn=row["withdrawn"],
         charged_back=row["charged_back"] or 0,
+        refunds_blocked=bool(row["refunds_blocked"]),
         operations=tuple(_operation(operation) for operation in operations),
     )
 

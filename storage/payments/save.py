@@ -30,7 +30,8 @@ from storage.tables import (
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """Everything one batch writes. ``created`` payments bring their order and cart with them."""
+    """Everything one batch writes. ``created`` payments bring their order and cart with them; of ``amended`` ones the
+    order is written again."""
 
     created: Sequence[Payment]
     payments: Sequence[Payment]
@@ -40,6 +41,7 @@ class Changes(msgspec.Struct, frozen=True):
     saved: Sequence[MethodSaved] = ()
     died: Sequence[MethodDied] = ()
     aliases: Sequence[tuple[Payment, Alias]] = ()
+    amended: Sequence[Payment] = ()
 
 
 #: Columns that never change once their row is there.
@@ -47,6 +49,7 @@ _PAYMENT_FIXED: Final = frozenset(
     ("id", "client_id", "fingerprint", "order_id", "capture_mode", "currency", "amount", "hold_s", "save_method",
      "saved_method", "created_at", "expires_at", "not_after")
 )  # fmt: skip
+_ORDER_FIXED: Final = frozenset(column.name for column in ORDERS.columns) - {"contact", "metadata"}
 _OPERATION_FIXED: Final = frozenset(
     ("id", "payment_id", "type", "action", "amount", "provider", "cart", "fingerprint", "created_at")
 )
@@ -54,6 +57,7 @@ _OPERATION_FIXED: Final = frozenset(
 _SAVE = batch_statement(
     insert(ORDERS, "orders"),
     insert(CART_ITEMS, "items"),
+    upsert(ORDERS, "amended", _ORDER_FIXED),
     upsert(PAYMENTS, "payments", _PAYMENT_FIXED),
     upsert(OPERATIONS, "operations", _OPERATION_FIXED),
     Change(f"""
@@ -92,6 +96,7 @@ async def save(connection: AsyncConnection, changes: Changes, moves: Sequence[Mo
     """
     rows = {
         "orders": [order_row(p) for p in changes.created],
+        "amended": [order_row(p) for p in sorted(changes.amended, key=lambda p: p.order.id)],
         "items": [row for p in changes.created for row in item_rows(p.order)],
         "payments": [payment_row(p) for p in sorted(changes.payments, key=lambda p: p.id)],
         "operations": [operation_row(p, o) for p, o in sorted(changes.operations, key=lambda pair: pair[1].id)],

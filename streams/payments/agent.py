@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from billing.messages import Envelope, Message, Reply
+from billing.messages import AmendPayment, Envelope, Message, Reply
 from billing.messages.topics import EVENTS, INBOX, REPLIES, REQUEST_TOPICS, SUBSCRIPTIONS
 from billing.payments.capture_modes import shows_another_mode
 from billing.payments.decide import RULES, decide
@@ -29,11 +29,13 @@ SOURCE: Final = "/streams/payments"
 
 
 class PaymentChange(NamedTuple):
-    """A decision that created or changed a payment. ``before``: its status until then; ``None`` where it is new."""
+    """A decision that created or changed a payment. ``before``: its status until then; ``None`` where it is new.
+    ``amended``: its order may have changed too."""
 
     payment: Payment
     before: PaymentStatus | None
     decision: Decision
+    amended: bool = False
 
 
 class Payments:
@@ -71,13 +73,14 @@ class Payments:
             self._on_other_mode(state.provider)
         decision = decide(state, message, now)
         payment = decision.payment
-        changed = payment is not None and payment is not state
+        change = None
+        if payment is not None and payment is not state:
+            before = None if state is None else state.status
+            change = PaymentChange(payment, before, decision, isinstance(message, AmendPayment))
         return Decided(
             payment,
             None if payment is None else payment.version,
-            PaymentChange(payment, None if state is None else state.status, decision)
-            if payment is not None and changed
-            else None,
+            change,
             _outputs(decision, message.subject_id, now, cause),
             None if decision.reply is None else _reply(decision.reply, decision.reply_partition, now),
             decision.refusal,
@@ -92,11 +95,14 @@ class Payments:
         moves: Sequence[Move],
     ) -> None:
         """Write payments, their operations and postings, the journal and the positions."""
+        created = {change.payment.id for change in changes if change.before is None}
+        amended = {change.payment.id for change in changes if change.amended}
         operations = {operation.id: change.payment.id for change in changes for operation in change.decision.operations}
         await save(
             connection,
             Changes(
-                created=[states[change.payment.id] for change in changes if change.before is None],
+                created=[states[id] for id in created],
+                amended=[states[id] for id in amended - created],
                 payments=[states[id] for id in {change.payment.id for change in changes}],
                 operations=[_operation(states[payment_id], id) for id, payment_id in operations.items()],
                 postings=[

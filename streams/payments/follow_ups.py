@@ -18,6 +18,8 @@ from storage.payments.follow_ups import Due, due, lock
 from streams.provider_calls.availability import Availability
 
 EVERY_S: Final = 1.0
+#: Who sends the scheduled ones.
+SYSTEM: Final = "system:chaser"
 LIMIT: Final = 500
 #: Follow-ups sent per second to a provider whose breaker is open: one call shows whether it is back.
 PROBES: Final = 1
@@ -79,13 +81,23 @@ def _message(row: Due, now: datetime) -> OutboundMessage:
 
 
 def follow_up_message(
-    payment_id: UUID, operation_id: UUID, follow_up: int, now: datetime, *, on_demand: bool = False
+    payment_id: UUID,
+    operation_id: UUID,
+    follow_up: int,
+    now: datetime,
+    *,
+    on_demand: bool = False,
+    operator: str | None = None,
+    reason: str | None = None,
 ) -> OutboundMessage:
     """The message that follows up an operation for the ``follow_up``-th time, counted from 0. Repeats carry the same
-    id. ``on_demand``: whatever the schedule."""
-    message = FollowUpOperation(payment_id, operation_id, follow_up, on_demand)
-    return _outbound(message, f"{operation_id}/chase/{follow_up}", now)
+    id. ``on_demand``: whatever the schedule; ``operator`` and ``reason`` of the person who asks, where one does."""
+    message = FollowUpOperation(payment_id, operation_id, follow_up, on_demand, operator, reason)
+    actor = SYSTEM if operator is None else f"operator:{operator}"
+    return _outbound(message, f"{operation_id}/chase/{follow_up}", now, actor)
 
 
-def _outbound(message: FollowUpOperation | ExpirePayment, id: str, now: datetime) -> OutboundMessage:
-    return outbound(INBOX, message, id=id, source="/streams/chaser", time=now, actor="system:chaser")
+def _outbound(
+    message: FollowUpOperation | ExpirePayment, id: str, now: datetime, actor: str = SYSTEM
+) -> OutboundMessage:
+    return outbound(INBOX, message, id=id, source="/streams/chaser", time=now, actor=actor)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from billing.messages import (
+    AmendPayment,
     CapturePayment,
     CorrectPayment,
     ExpirePayment,
@@ -237,6 +238,29 @@ class LifeCycle(RuleBasedStateMachine):
                 self.payment.id, provider, f"line-{line}", type, amount, "Olga", "by hand", ref, reply_to=REPLY_TO
             )
         )
+
+    @rule(
+        blocked=st.sampled_from([None, False, True]),
+        seat=st.sampled_from([None, "11", "12"]),
+        redrive=st.booleans(),
+        behind=st.sampled_from([None, 0, 1]),
+    )
+    def amend(self, blocked: bool | None, seat: str | None, redrive: bool, behind: int | None) -> None:
+        amounts, operations = self.amounts(), self.payment.operations
+        self.tell(
+            AmendPayment(
+                self.payment.id,
+                self.key("amend", 1),
+                "Olga",
+                "by hand",
+                metadata={"seat": seat},
+                refunds_blocked=blocked,
+                redrive=redrive,
+                reply_to=REPLY_TO,
+                if_version=None if behind is None else self.payment.version - behind,
+            )
+        )
+        assert (self.amounts(), self.payment.operations) == (amounts, operations)
 
     def some_provider(self, data: st.DataObject) -> str:
         return data.draw(st.sampled_from(sorted({o.provider for o in self.payment.operations})))
