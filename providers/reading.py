@@ -16,6 +16,8 @@ _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 ANSWER_LIMIT: Final = 8 * 1024 * 1024
 #: Characters of a text that we keep: ids, names of methods, URLs. Stripe's pages have the longest, of one or two thousand.
 TEXT_LIMIT: Final = 8192
+#: Digits of a card that we keep.
+LAST_DIGITS: Final = 4
 
 
 class AnswerTooLong(aiohttp.ClientPayloadError):
@@ -41,6 +43,12 @@ async def read_answer(response: aiohttp.ClientResponse, limit: int = ANSWER_LIMI
             raise AnswerTooLong(f"the answer is longer than {limit} bytes")
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+def last_digits(number: str | None) -> str | None:
+    """The last four digits of a card's number, masked or cut by the provider; ``None`` for anything else."""
+    digits = "" if number is None else number[-LAST_DIGITS:]
+    return digits if len(digits) == LAST_DIGITS and digits.isascii() and digits.isdecimal() else None
 
 
 def check_texts(value: msgspec.Struct) -> None:

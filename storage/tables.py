@@ -113,6 +113,7 @@ PAYMENTS: Final = Table(
     Column("withdrawn", Text),
     Column("charged_back", BigInteger, server_default=text("0")),
     Column("refunds_blocked", Boolean, server_default=text("false")),
+    Column("method_last4", Text),
     UniqueConstraint("order_id"),
     Index(
         "payments_unfinished",
@@ -122,6 +123,21 @@ PAYMENTS: Final = Table(
         postgresql_where=text("status IN ('PENDING', 'AUTHORIZED')"),
     ),
     Index("payments_contradicted", "provider", postgresql_where=text("contradiction IS NOT NULL")),
+    Index("payments_newest", text("created_at DESC"), text("id DESC")),
+    Index(
+        "payments_open",
+        text("created_at DESC"),
+        text("id DESC"),
+        postgresql_where=text("status IN ('PENDING', 'AUTHORIZED')"),
+    ),
+    Index("payments_amount", "amount", text("created_at DESC"), text("id DESC")),
+    Index(
+        "payments_last4",
+        "method_last4",
+        text("created_at DESC"),
+        text("id DESC"),
+        postgresql_where=text("method_last4 IS NOT NULL"),
+    ),
     Index("payments_list", "client_id", text("created_at DESC"), text("id DESC")),
     Index("payments_list_status", "client_id", "status", text("created_at DESC"), text("id DESC")),
 )

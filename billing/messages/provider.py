@@ -64,6 +64,8 @@ class Observation(msgspec.Struct, frozen=True, omit_defaults=True):
     at: datetime | None = None
     #: The provider's other ids of the order, its charges and refunds.
     aliases: tuple[str, ...] = ()
+    #: The last four digits of the card that paid, where the provider tells. Nothing more of a card is taken.
+    method_last4: str | None = None
 
 
 class Books(msgspec.Struct, frozen=True):

@@ -24,6 +24,8 @@ def apply_observation(draft: Draft, observed: Observation, *, decides: bool) -> 
         draft.update(
             method_ref=observed.method_ref, method_title=observed.method_title, method_expires=observed.method_expires
         )
+    if observed.method_last4 is not None and payment.method_last4 is None:
+        draft.update(method_last4=observed.method_last4)
     verdict = compare(payment, observed, draft.now, decides=decides)
     if decides and (verdict.contradiction is not None or observed.status is not None):
         draft.mark(verdict.contradiction)

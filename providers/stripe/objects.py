@@ -7,6 +7,7 @@ import msgspec
 
 from billing.messages import ProviderReason
 from providers.own_words import provider_reason
+from providers.reading import last_digits
 
 #: ``reporting_category`` of what a partial capture released.
 PARTIAL_CAPTURE: Final = "partial_capture_reversal"
@@ -61,11 +62,26 @@ class Failure(msgspec.Struct):
         return provider_reason(self.decline_code or self.code or self.type, self.message)
 
 
+class _Card(msgspec.Struct):
+    last4: str | None = None
+
+
+class _MethodDetails(msgspec.Struct):
+    card: _Card | None = None
+
+
 class Attempt(Named):
     """A charge, where the caller or the webhook endpoint expands it. ``created``: when the customer was charged, or the
     amount was held."""
 
     created: UnixSeconds | None = None
+    payment_method_details: _MethodDetails | None = None
+
+    @property
+    def last4(self) -> str | None:
+        """The last four digits of the card that was charged."""
+        details = self.payment_method_details
+        return None if details is None or details.card is None else last_digits(details.card.last4)
 
 
 class PaymentIntent(WithMetadata):

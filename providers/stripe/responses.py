@@ -197,6 +197,7 @@ def observation(session: Session | None, intent: PaymentIntent | None, refunds: 
         currency=None if intent.currency is None else intent.currency.upper(),
         at=_at(intent, listed),
         aliases=_aliases(intent, listed),
+        method_last4=charge.last4 if isinstance(charge := intent.latest_charge, Attempt) else None,
     )
 
 

@@ -12,7 +12,7 @@ import msgspec
 from billing.errors import InvalidMessage
 from billing.messages import Observation
 from providers.base import CallbackRejected, CallbackVerifier, ParsedCallback, VerifiedCallback
-from providers.reading import read_json
+from providers.reading import last_digits, read_json
 from providers.tbank import responses
 from providers.tbank.tokens import is_signed
 
@@ -91,6 +91,7 @@ def parse(body: bytes) -> ParsedCallback:
         method_title=None if notification.rebill_id is None else _title(notification.pan),
         method_expires=None if notification.rebill_id is None else _expires(notification.exp_date),
         order_ref=str(notification.payment_id),
+        method_last4=last_digits(notification.pan),
     )
     return ParsedCallback(
         references=(notification.order_id, str(notification.payment_id)),
@@ -113,8 +114,8 @@ def _forbidden(reason: str) -> CallbackRejected:
 
 def _title(pan: str | None) -> str | None:
     """The last digits of a masked card number, as ``430000******0777``."""
-    digits = "" if pan is None else pan[-4:]
-    return f"Card *{digits}" if digits.isdecimal() else None
+    digits = last_digits(pan)
+    return None if digits is None else f"Card *{digits}"
 
 
 def _expires(month: str | None) -> str | None:

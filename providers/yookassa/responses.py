@@ -14,7 +14,7 @@ from billing.vocabulary import OperationStatus, OperationType, Outcome, PaymentS
 from providers.base import CallResult, own_id
 from providers.http import OK, RETRY_AFTER_MAX_S, by_status
 from providers.own_words import provider_reason
-from providers.reading import read_json
+from providers.reading import last_digits, read_json
 from providers.yookassa.requests import OPERATION
 
 NOT_FOUND: Final = 404
@@ -87,6 +87,11 @@ class _Method(msgspec.Struct):
         if card is None or card.last4 is None:
             return self.title
         return f"{card.card_type or 'Card'} *{card.last4}"
+
+    @property
+    def last4(self) -> str | None:
+        """The last four digits of a card."""
+        return None if self.card is None else last_digits(self.card.last4)
 
     @property
     def expires(self) -> str | None:
@@ -238,6 +243,7 @@ def observation(payment: Payment, refunds: Iterable[Refund]) -> Observation:
         method_ref=None if saved is None else saved.id,
         method_title=None if saved is None else saved.shown,
         method_expires=None if saved is None else saved.expires,
+        method_last4=None if method is None else method.last4,
         order_ref=payment.id,
         provider_reason=payment.cancellation_details.in_own_words
         if payment.cancellation_details is not None and status is PaymentStatus.FAILED

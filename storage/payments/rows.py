@@ -119,6 +119,7 @@ def payment_row(payment: Payment) -> dict[str, Any]:
         "withdrawn": payment.withdrawn,
         "charged_back": payment.charged_back,
         "refunds_blocked": payment.refunds_blocked,
+        "method_last4": payment.method_last4,
     }
 
 
@@ -195,6 +196,7 @@ def _payment(
         withdrawn=row["withdrawn"],
         charged_back=row["charged_back"] or 0,
         refunds_blocked=bool(row["refunds_blocked"]),
+        method_last4=row["method_last4"],
         operations=tuple(_operation(operation) for operation in operations),
     )
 

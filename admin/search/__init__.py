@@ -1,0 +1,1 @@
+"""Finding payments: what a person types becomes point look-ups and bounded scans."""
