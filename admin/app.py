@@ -18,13 +18,16 @@ from starlette.staticfiles import StaticFiles
 from admin import clearing
 from admin.access import Access
 from admin.analytics_api import analytics_api
+from admin.approvals.pages import approval_pages
 from admin.clearing import AT_ONCE, Clearing
 from admin.monitor import monitor_pages
+from admin.payments.pages import payment_pages
 from admin.people.accounts import Accounts
 from admin.people.pages import people_pages
 from admin.problems import on_http_error, on_invalid_parameters, on_problem, read_problem
 from admin.report_store import ReportStore
 from admin.reports import report_pages
+from admin.search.pages import search_pages
 from admin.trail.pages import trail_pages
 from admin.trail.trail import Trail
 from monitoring.recent import Recent
@@ -80,7 +83,15 @@ def create_app(
     )
     app.state.clearing = Clearing(access, settings, registry.read_settlements(), CapacityLimiter(AT_ONCE))
     app.state.accounts, app.state.trail = accounts, trail
-    pages = (people_pages(accounts), report_pages(store), trail_pages(trail), monitor_pages(recent))
+    pages = (
+        people_pages(accounts),
+        search_pages(engine),
+        payment_pages(settings, engine),
+        approval_pages(settings, engine),
+        report_pages(store),
+        trail_pages(trail),
+        monitor_pages(recent),
+    )
     for router in (analytics_api(access, store), *clearing.ROUTERS, *pages):
         app.include_router(router)
     app.add_exception_handler(ProblemError, on_problem)

@@ -111,6 +111,19 @@ class Problem(ProblemType):
         "The ledger is being written to",
         "Retry after Retry-After seconds.",
     )
+    NO_PAYMENT = (
+        "payment-not-found",
+        404,
+        "There is no such payment",
+        "Search for it by its order, its customer or the provider's id.",
+    )
+    NO_APPROVAL = ("approval-not-found", 404, "There is no such request", "See what waits on the page of approvals.")
+    APPROVAL_IMPOSSIBLE = (
+        "approval-impossible",
+        409,
+        "This cannot be approved",
+        "Read the request again. Where the payment has changed, refuse it: the requester asks anew.",
+    )
     NOT_FOUND = (
         "not-found",
         404,

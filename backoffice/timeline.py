@@ -1,5 +1,6 @@
 """Everything on record about one payment, in order, and its state at any moment."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from runtime.postgres import connected
 from runtime.settings import PostgresSettings
 from storage.journal.replay import REPLAYED_PAYMENTS, OtherRules, Unreplayable, rebuilt
 from storage.journal.story import TimelineEntry, timeline_entries
-from storage.journal.timeline import journal_of, postings_of, published_state
+from storage.journal.timeline import Decided, Posted, journal_of, postings_of, published_state
 
 
 class Timeline(msgspec.Struct, frozen=True):
@@ -34,8 +35,13 @@ async def read_timeline(settings: PostgresSettings, payment_id: UUID, at: dateti
         await connection.execution_options(isolation_level="REPEATABLE READ")
         journal = await journal_of(connection, payment_id)
         postings = await postings_of(connection, payment_id)
-    if not journal:
-        return None
+    return timeline_of(payment_id, journal, postings, at) if journal else None
+
+
+def timeline_of(
+    payment_id: UUID, journal: Sequence[Decided], postings: Sequence[Posted], at: datetime | None
+) -> Timeline:
+    """The timeline of what is on record."""
     if at is not None:
         journal = [decided for decided in journal if decided.recorded_at <= at]
         postings = [posting for posting in postings if posting.posted_at <= at]

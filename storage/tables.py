@@ -344,6 +344,33 @@ DEAD_LETTER_RESOLUTIONS: Final = Table(
     _required("resolved_at", _TIME),
 )
 
+#: Commands that a second person has to approve. A trigger lets only the decision be added, once.
+APPROVALS: Final = Table(
+    "approvals",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    _required("action", Text()),
+    _required("payment_id", Uuid(), ForeignKey("payments.id")),
+    _required("payment_version", Integer()),
+    _required("type", Text()),
+    _required("command", LargeBinary()),
+    _required("preview", LargeBinary()),
+    Column("amount", BigInteger),
+    _required("currency", _CURRENCY),
+    _required("cause", Text()),
+    _required("requested_by", Text()),
+    _required("reason", Text()),
+    _required("requested_at", _TIME),
+    _required("expires_at", _TIME),
+    Column("decided_by", Text),
+    Column("decided_at", _TIME),
+    Column("decision", Text),
+    Column("decision_reason", Text),
+    Column("sent_at", _TIME),
+    Index("approvals_open", "requested_at", postgresql_where=text("sent_at IS NULL")),
+    Index("approvals_payment", "payment_id"),
+)
+
 PROVIDER_SWITCHES: Final = Table(
     "provider_switches",
     METADATA,

@@ -16,6 +16,8 @@ class Place(NamedTuple):
 
 NAVIGATION: Final = (
     Place("Monitor", "/monitor", Permission.MONITOR),
+    Place("Payments", "/payments", Permission.READ),
+    Place("Approvals", "/approvals", Permission.APPROVE),
     Place("Reports", "/reports", Permission.REPORTS),
     Place("Trail", "/trail", Permission.TRAIL),
     Place("Staff", "/staff", Permission.STAFF),

@@ -106,6 +106,16 @@ class AdminSettings(
     admin_session_s: int = Field(12 * 3600, ge=60, le=86_400)
     """After how long a session of a person ends, however it is used. Without use it ends after 30 minutes, of finance and
     admin after 15."""
+    admin_support_limit: dict[str, int] = Field(default_factory=dict)
+    """By currency, as JSON, minor units: up to this, support refunds without a second person. Other currencies: 0."""
+    admin_approval_above: dict[str, int] = Field(
+        default_factory=lambda: {"RUB": 5_000_000, "KZT": 25_000_000, "USD": 50_000, "EUR": 50_000}
+    )
+    """By currency, as JSON, minor units: what is given back above this needs a second person. Other currencies: 0."""
+    admin_daily_above: dict[str, int] = Field(
+        default_factory=lambda: {"RUB": 20_000_000, "KZT": 100_000_000, "USD": 200_000, "EUR": 200_000}
+    )
+    """The same of all that one person gives back within 24 hours. Other currencies: 0."""
     admin_head_timeout_s: float = Field(10.0, gt=0, le=60)
     """Seconds a client has to send a request's head."""
     admin_body_timeout_s: float = Field(10.0, gt=0, le=300)

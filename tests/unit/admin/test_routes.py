@@ -27,6 +27,28 @@ ROUTES: Final = {
     ("POST", "/me/password"): Permission.OWN_ACCOUNT,
     ("POST", "/me/sessions/end-others"): Permission.OWN_ACCOUNT,
     ("POST", "/me/sessions/{id}/end"): Permission.OWN_ACCOUNT,
+    ("GET", "/payments"): Permission.READ,
+    ("GET", "/payments/{payment_id}"): Permission.READ,
+    **{
+        (method, f"/payments/{{payment_id}}/{action}{step}"): permission
+        for action, permission in (
+            ("capture", Permission.MOVE_MONEY),
+            ("void", Permission.MOVE_MONEY),
+            ("refund", Permission.MOVE_MONEY),
+            ("ask", Permission.ASK),
+            ("note", Permission.ASK),
+            ("redrive", Permission.ASK),
+            ("block", Permission.REFUND_ABOVE),
+            ("amend", Permission.REFUND_ABOVE),
+            ("correct", Permission.CORRECT),
+        )
+        for method, step in (("GET", ""), ("POST", "/preview"), ("POST", "/confirm"))
+    },
+    ("GET", "/approvals"): Permission.READ,
+    ("GET", "/approvals/{id}"): Permission.READ,
+    ("POST", "/approvals/{id}/approve"): Permission.APPROVE,
+    ("POST", "/approvals/{id}/refuse"): Permission.APPROVE,
+    ("POST", "/approvals/{id}/send"): Permission.APPROVE,
     ("GET", "/reports"): Permission.REPORTS,
     ("GET", "/reports/{name}"): Permission.REPORTS,
     ("GET", "/reports/{name}.csv"): Permission.REPORTS,
@@ -58,7 +80,8 @@ def pages(app: FastAPI) -> list[PageRoute]:
 
 
 def concrete(path: str) -> str:
-    return path.replace("{id}", "0123456789abcdef").replace("{name}", "funnel")
+    id = "0b08858d-7b63-4ffe-8645-4f1d16c5a9ea" if path.startswith(("/payments", "/approvals")) else "0123456789abcdef"
+    return path.replace("{payment_id}", id).replace("{id}", id).replace("{name}", "funnel")
 
 
 def test_every_page_is_listed_with_its_permission(app: FastAPI) -> None:

@@ -1,11 +1,11 @@
-"""Search by a person: the last digits of the card that paid, and the indexes of newest, open, amount and digits."""
+"""Payments in the panel: refunds that a person blocks, the last digits of the card that paid, the indexes of search."""
 
 from types import MappingProxyType
 
 from alembic import op
 
-revision = "0032"
-down_revision = "0031"
+revision = "0031"
+down_revision = "0030"
 branch_labels = None
 depends_on = None
 
@@ -20,7 +20,11 @@ INDEXES = MappingProxyType(
 
 
 def upgrade() -> None:
-    op.execute("ALTER TABLE payments ADD COLUMN IF NOT EXISTS method_last4 text")
+    # NULL, from a writer that names all columns, means that refunds are not blocked.
+    op.execute(
+        "ALTER TABLE payments ADD COLUMN IF NOT EXISTS refunds_blocked boolean DEFAULT false,"
+        " ADD COLUMN IF NOT EXISTS method_last4 text"
+    )
     with op.get_context().autocommit_block():
         # A build waits for older transactions, and blocks no write meanwhile.
         op.execute("SET lock_timeout = 0")
@@ -33,4 +37,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     for name in INDEXES:
         op.execute(f"DROP INDEX {name}")
-    op.execute("ALTER TABLE payments DROP COLUMN method_last4")
+    op.execute("ALTER TABLE payments DROP COLUMN method_last4, DROP COLUMN refunds_blocked")

@@ -1,0 +1,36 @@
+"""When one person is not enough. Pure."""
+
+from datetime import timedelta
+from typing import Final
+
+from admin.payments.actions import Action
+from admin.people.permissions import Permission
+from admin.people.person import Person
+from billing.money import Money
+from runtime.settings import AdminSettings
+
+#: What one person gives back within it is added up: splitting an amount does not help.
+DAY: Final = timedelta(hours=24)
+#: How long a request waits for its decision.
+EXPIRES_AFTER: Final = timedelta(hours=24)
+
+
+def needs_second_person(
+    settings: AdminSettings, person: Person, action: Action, amount: int, currency: str, today: int
+) -> str | None:
+    """Why a second person has to approve; ``None`` where nobody has to. ``amount``: what the action gives back;
+    ``today``: what the person gave back within a day, this amount included; minor units."""
+    if action.two_people:
+        return "corrections are always made by two people"
+    if not action.gives_back:
+        return None
+    alone = settings.admin_support_limit.get(currency, 0)
+    if not person.may(Permission.REFUND_ABOVE) and amount > alone:
+        return f"{Money(amount, currency)} is above the limit of your role, {Money(alone, currency)}"
+    above = settings.admin_approval_above.get(currency, 0)
+    if amount > above:
+        return f"{Money(amount, currency)} is above {Money(above, currency)}, the limit of one person"
+    daily = settings.admin_daily_above.get(currency, 0)
+    if today > daily:
+        return f"with {Money(today, currency)} you gave back more than {Money(daily, currency)} within 24 hours"
+    return None
