@@ -8,12 +8,12 @@ from runtime.clock import utc_now
 from runtime.kafka.clients import new_producer
 from runtime.kafka.publisher import Publisher
 from runtime.postgres import connected
-from runtime.settings import KafkaSettings, Settings
+from runtime.settings import AdminSettings, KafkaSettings, Settings
 from storage.payments.follow_ups import questions
 from streams.payments.follow_ups import follow_up_message
 
 
-async def query_provider(settings: Settings, operator: Operator, payment_id: UUID) -> int:
+async def query_provider(settings: Settings | AdminSettings, operator: Operator, payment_id: UUID) -> int:
     """Query every provider where the payment has an order, whatever its status, and follow up what is open; returns how
     many questions that is, 0 for an unknown payment. The answers arrive in the background; the payment's timeline shows
     them."""

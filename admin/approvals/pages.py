@@ -160,7 +160,8 @@ class ApprovalPages:
 
 
 def _command(found: approvals.Request) -> Command:
-    command: Command = msgspec.json.decode(found.command, type=MESSAGE_TYPES[found.type])
+    command = msgspec.json.decode(found.command, type=MESSAGE_TYPES[found.type])
+    assert isinstance(command, Command)
     return command
 
 

@@ -52,13 +52,13 @@ def payment_pages(settings: AdminSettings, engine: AsyncEngine) -> APIRouter:
 def _add_action(router: APIRouter, pages: "PaymentPages", action: Action) -> None:
     Acting = Annotated[Person, require(action.permission)]  # noqa: N806 - a type of this action's routes
 
-    async def form(request: Request, payment_id: UUID, person: Acting) -> Response:  # type: ignore[valid-type]
+    async def form(request: Request, payment_id: UUID, person: Acting) -> Response:
         return await pages.form(request, payment_id, action, person)
 
-    async def previewed(request: Request, payment_id: UUID, person: Acting) -> Response:  # type: ignore[valid-type]
+    async def previewed(request: Request, payment_id: UUID, person: Acting) -> Response:
         return await pages.preview(request, payment_id, action, person)
 
-    async def confirmed(request: Request, payment_id: UUID, person: Acting) -> Response:  # type: ignore[valid-type]
+    async def confirmed(request: Request, payment_id: UUID, person: Acting) -> Response:
         return await pages.confirm(request, payment_id, action, person)
 
     path = f"/payments/{{payment_id}}/{action.name}"

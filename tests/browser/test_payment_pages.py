@@ -13,12 +13,17 @@ from billing.access.roles import Role
 from billing.messages import AmendPayment, ProviderResult, RefundPayment
 from billing.vocabulary import Action, Outcome
 from tests.browser.conftest import is_fit_for_people
+from tests.integration.conftest import database, migrated  # noqa: F401 - fixtures
 from tests.support.panel import Panel
 from tests.unit.admin.conftest import serving
 
 
 @pytest.fixture
-async def panel(database: Any, stack: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Panel]:
+async def panel(
+    database: Any,  # noqa: F811 - the fixture that is imported
+    stack: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[Panel]:
     url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
     async with serving(postgres_url=url, kafka_url=stack["urls"]["kafka"]) as world:
         panel = Panel(world, database)
