@@ -38,7 +38,6 @@ async def signed_in(browser: Browser, panel: Panel, name: str, role: Role = Role
     context = await browser.new_context(java_script_enabled=True)
     await context.add_cookies([{"name": cookies.SESSION, "value": f"session-of-{name}", "url": panel.world.url}])
     page = await context.new_page()
-    page.on("console", lambda message: pytest.fail(message.text) if message.type == "error" else None)
     return page
 
 
