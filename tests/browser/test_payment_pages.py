@@ -37,8 +37,7 @@ async def signed_in(browser: Browser, panel: Panel, name: str, role: Role = Role
     panel.become(name, role)
     context = await browser.new_context(java_script_enabled=True)
     await context.add_cookies([{"name": cookies.SESSION, "value": f"session-of-{name}", "url": panel.world.url}])
-    page = await context.new_page()
-    return page
+    return await context.new_page()
 
 
 async def test_the_pages_of_payments(browser: Browser, panel: Panel) -> None:
