@@ -47,10 +47,11 @@ async def send(
     kind: type[R],
     *,
     source: str = "/cli",
-    wait_s: float = REPLY_TIMEOUT_S,
+    wait_s: float | None = None,
 ) -> R | None:
-    """Store the command in Kafka as message ``id``; its reply, ``None`` if there is none within ``wait_s``. It is processed
-    all the same. Raises one of :data:`~runtime.kafka.clients.KAFKA_ERRORS` where the broker does not acknowledge it."""
+    """Store the command in Kafka as message ``id``; its reply, ``None`` if there is none within ``wait_s`` seconds, by
+    default :data:`REPLY_TIMEOUT_S`. It is processed all the same. Raises one of :data:`~runtime.kafka.clients.KAFKA_ERRORS`
+    where the broker does not acknowledge it."""
     correlation_id, subject = str(uuid4()), str(command.subject_id)
     command = msgspec.structs.replace(command, reply_to=ReplyTo(REPLY_PARTITION, correlation_id))
     envelope = Envelope.wrap(
@@ -64,7 +65,7 @@ async def send(
         async with new_producer(settings) as producer:
             await producer.send_and_wait(topic.name, envelope.encode(), key=subject.encode())
         with suppress(TimeoutError):
-            async with asyncio.timeout(wait_s):
+            async with asyncio.timeout(REPLY_TIMEOUT_S if wait_s is None else wait_s):
                 async for record in consumer:
                     if record.key == correlation_id.encode():
                         reply = decode_envelope(record.value).open()

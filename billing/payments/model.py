@@ -72,8 +72,8 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
     ``method_title``, ``method_expires``: of that method, where the provider tells. ``not_after``: from then on (UTC) a
     charge is not sent any more. ``withdrawn``: why nobody wants the charge any more (:mod:`billing.payments.withdrawal`).
     ``contradiction``: in what the provider, asked, contradicts the books, for a person to settle; ``None`` once it
-    agrees. ``method_last4``: the last digits of the
-    card that paid, where the provider told. ``refunds_blocked``: a person has stopped further refunds (:mod:`billing.payments.amendment`).
+    agrees. ``method_last4``: the last digits of the card that paid, where the provider told. ``refunds_blocked``: a person
+    has stopped further refunds (:mod:`billing.payments.amendment`).
     """
 
     id: UUID
