@@ -207,7 +207,7 @@ ITEMS: Final = (
                 severity=Severity.TICKET,
                 notice="charges come at once, or not until somebody captures, against what the shop asked",
                 look="the log: `provider captures otherwise than the payment asked`; the provider's console",
-                do="set `BILLING_YANDEX_PAY_CAPTURE_MODE` to what the console shows",
+                do="set the provider's `…_CAPTURE_MODE` (docs/providers.md) to what its console shows",
             ),
         ),
     ),
