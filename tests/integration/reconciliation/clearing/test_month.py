@@ -95,7 +95,7 @@ async def difference(world: AtProvider) -> Counter[str]:
             WHERE account = 'clearing:{world.name}' AND source = 'payment'
             UNION ALL
             SELECT currency, -amount FROM statement_lines WHERE withdrawn_at IS NULL
-        ) AS both GROUP BY currency HAVING sum(amount) <> 0
+        ) AS sides GROUP BY currency HAVING sum(amount) <> 0
         """
     ):
         found[currency] = amount
