@@ -1,4 +1,5 @@
-"""The admin process: pages for people, the analytics API, clearing. It never changes a payment: that is told."""
+"""The admin process: pages for people, the analytics API, clearing. It writes no payment: what people
+decide about one goes to the payments agent as a command."""
 
 import uvicorn
 from starlette.types import ASGIApp

@@ -93,5 +93,5 @@ def _show(issued: IssuedLink, *, as_json: bool) -> None:
     if as_json:
         write_json(issued)
         return
-    err.print("good once, for an hour, for whoever has it:", style="yellow")
+    err.print("The link works once, within an hour, for anybody who has it:", style="yellow")
     sys.stdout.write(issued.url + "\n")

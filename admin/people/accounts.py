@@ -41,7 +41,7 @@ _TOKEN_BYTES: Final = 32
 
 
 class NotAdmitted(Exception):
-    """Account, password and code do not fit; which of them, nobody is told."""
+    """The account, the password or the code is wrong. The answer does not say which."""
 
 
 class Throttled(Exception):
@@ -59,7 +59,7 @@ class LinkOver(Exception):
 class Accounts:
     """People as the admin process knows them. ``lifetime_s``: after which a session ends, however it is used.
 
-    Every method raises what Postgres raises while it is away: then nobody is let in.
+    Every method raises the errors of Postgres while it is unavailable: nobody can sign in then.
     """
 
     def __init__(self, engine: AsyncEngine, lifetime_s: int, clock: Callable[[], datetime] = utc_now) -> None:

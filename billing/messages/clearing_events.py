@@ -52,7 +52,7 @@ class BookedTotal(msgspec.Struct, frozen=True):
 
 
 class StatementTotal(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The lines of a day that have all of this in common: kind, method, currencies, delay, and whether a fee is told.
+    """The sums of a day's lines of one kind, method, pair of currencies and delay, with a fee or without.
 
     ``amount``: signed minor units of ``currency``; ``settled``: the same in ``settlement_currency``; ``fee``: in that one
     too, tax included, ``None``: not told. ``delay_days``: business days from our booking to the statement; ``None``: there

@@ -116,7 +116,7 @@ def _named(seeded: list[Named], found: list[Named]) -> dict[str, int]:
 
 
 async def _worker_runs(settings: Settings) -> None:
-    """Whoever reads what payments are told knows every message."""
+    """A worker holds a lease that knows every message type: clearing sends payments only what all workers know."""
     async with connected(settings) as engine, engine.begin() as connection:
         await Lease(WORKER, "bench", "here", 3_600.0, MESSAGE_TYPES.keys()).refresh(connection)
 

@@ -77,7 +77,7 @@ def where_to_look(console: Console, status: dict[str, Any], invitation: str) -> 
     if urls["admin"] is not None:
         console.print(f"  pages        {invitation}", soft_wrap=True)
         console.print(
-            f"               (reports and more: choose a password; good once, for an hour, for {VISITOR}, a viewer."
+            f"               (reports and more: choose a password. The link works once, within an hour, for {VISITOR}, a viewer."
             f"\n               `billing staff role {VISITOR} admin --reason 'to try it'` lets you do more)",
             soft_wrap=True,
         )

@@ -1,7 +1,7 @@
-"""Events of clearing: what a run leaves to tell, and the publishing of all that is told.
+"""Events of clearing: those that a run writes, and the publishing of all events.
 
-Events are rows, written together with what they tell. Publishing only goes through what is not published yet, so it also
-finds what people decided and what a process that died left behind.
+An event is a row, written in the transaction of the change that it is about. Publishing reads the rows that are not
+published yet: so it includes the decisions of people, and what a process that died had not published.
 """
 
 from collections.abc import Sequence

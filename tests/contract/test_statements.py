@@ -277,7 +277,7 @@ async def test_parts_have_names_of_their_own(source: Source) -> None:
 
 async def test_only_where_refunds_are_dated_by_their_creation_they_are_read_singly(source: Source) -> None:
     if PLUGINS[source.name].capabilities.settlement.refunds_dated_by == "creation":
-        pytest.skip("tests/unit/providers/test_statements_of_lists.py")
+        pytest.skip("this provider reads refunds singly: tests/unit/providers/test_statements_of_lists.py has the case")
     async with an_adapter(source) as adapter:
         with pytest.raises(StatementUnavailable, match="unsupported"):
             await adapter.refund("re_1")

@@ -1,4 +1,4 @@
-"""The report as values: sections of one table each, whoever writes them down."""
+"""The report as values: sections of one table each. HTML, CSV and JSON are written from them."""
 
 from datetime import date, datetime
 from enum import StrEnum
