@@ -61,7 +61,7 @@ def transaction(ledger: ProviderLedger, stated: Stated, *, expanded: bool) -> di
         source = serializers.charge(order)
         if operation is not None and serializers.is_refund(operation):
             source = serializers.refund(order, operation)
-            source |= {"metadata": {}} if stated.is_invented else {}
+            source |= {"id": movement.operation_id, "metadata": {}} if stated.is_invented else {}
         elif operation is None and movement.kind is not LineKind.CHARGE:
             source = serializers.dispute(order, movement)
         source |= {"currency": movement.currency.lower()}

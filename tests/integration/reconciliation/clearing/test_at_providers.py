@@ -59,6 +59,15 @@ async def test_each_fault_of_a_line_has_its_name_at_every_provider_once(world: A
     assert "clearing_blind" in {kind for kind, _ in await world.audited()}
 
 
+async def test_lines_of_strangers_have_their_name_charges_and_refunds_alike(world: AtProvider) -> None:
+    await sold(world)
+    await world.provider.tell("faults", fault="register_extra", rate=1.0)
+    ran = await world.run()
+    assert (ran.outcome, ran.found) == (Outcome.DONE, {Kind.UNKNOWN_PAYMENT: 4})
+    await world.cleared(world.day)
+    assert await world.audited() == []
+
+
 async def test_a_discrepancy_that_nothing_at_the_provider_explains_is_found(world: AtProvider) -> None:
     await sold(world)
     await world.run()
