@@ -26,7 +26,7 @@ from runtime.kafka.publisher import Publisher
 from runtime.metrics import served
 from runtime.periodic import run_periodically
 from runtime.postgres import POSTGRES_ERRORS, create_engine
-from runtime.process import BackgroundTasks, beat, close_all, on_stop
+from runtime.process import BackgroundTasks, beat, close_all, lower_priority, on_stop
 from runtime.retry import OUTAGES, Retry, RetryStopped
 from runtime.settings import SchedulerSettings
 
@@ -47,7 +47,8 @@ STATEMENT_TIMEOUT_S: Final = 300.0
 
 
 def run(settings: SchedulerSettings) -> None:
-    """Run until SIGTERM or SIGINT; the page under way is finished first."""
+    """Run until SIGTERM or SIGINT; the page under way is finished first. Payments on the same machine come first."""
+    lower_priority()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(settings))
 

@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 EXIT_UNTRUSTED: Final = 70
 #: The release does not fit the schema, or the settings are not valid (EX_CONFIG): another start changes nothing.
 EXIT_CONFIG: Final = 78
+#: How far a process of jobs yields the CPU to those that answer somebody (a niceness of Unix).
+JOBS_NICENESS: Final = 15
 BEAT_EVERY_S: Final = 1.0
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -29,6 +31,11 @@ def exit_process(reason: str, code: int = EXIT_UNTRUSTED) -> NoReturn:
     """End the process at once, without clean-up: Postgres knows where the next one resumes."""
     log.critical("process exits", reason=reason, code=code)
     os._exit(code)
+
+
+def lower_priority() -> None:
+    """Let processes that answer somebody have the CPU first."""
+    os.nice(JOBS_NICENESS)
 
 
 @contextmanager

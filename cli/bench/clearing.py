@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
 from pathlib import Path
@@ -23,6 +23,8 @@ from billing.messages import MESSAGE_TYPES
 from billing.messages.topics import DEAD_LETTERS, INBOX
 from cli.bench.cleared_operations import PROVIDER, Named, fill, found, write_register
 from cli.bench.isolation import PREFIX, own_books, own_topics, with_database
+from cli.bench.load import Load, Shop
+from cli.bench.run import WARM_UP_S, RunningStack
 from deploy.local.connect import environment_of_running_stack
 from providers.registers import load_map, read_register
 from providers.registry import PLUGINS
@@ -35,6 +37,12 @@ from storage.tables import STATEMENT_STAGING
 DATABASE: Final = "billing_bench_clearing"
 #: The day that is cleared is so long over that everything about it is ready.
 DAYS_AGO: Final = 3
+#: Turns of payments beside clearing and alone, and the seconds of each; clients that post at full speed.
+TURNS: Final = 3
+TURN_S: Final = 15.0
+CONCURRENCY: Final = 48
+#: How the message on progress begins while clearing runs.
+CLEARING: Final = "clearing"
 #: A register is whole if it was written so long ago, seconds.
 _AT_REST_S: Final = 3_600
 _JOIN: Final = f"""
@@ -51,14 +59,16 @@ class Failed(Exception):
 
 
 async def measure_clearing(
-    status: dict[str, Any], operations: int, on_progress: Callable[[str], None]
+    status: dict[str, Any], operations: int, on_progress: Callable[[str], None], *, with_payments: bool = False
 ) -> dict[str, Any]:
-    """The figures of ``billing bench --only clearing --json``. ``status``: of the running stack."""
+    """The figures of ``billing bench --only clearing --json``. ``status``: of the running stack. ``with_payments``: clear a
+    fifth of them several times more, and post payments meanwhile."""
     urls = status["urls"]
     own_url = with_database(urls["postgres"], DATABASE)
     settings = Settings(kafka_url=urls["kafka"], postgres_url=own_url)
     small = await _cleared(urls["postgres"], settings, operations // 10, on_progress)
     large = await _cleared(urls["postgres"], settings, operations, on_progress)
+    payments = await _beside_payments(status, settings, operations // 5, on_progress) if with_payments else {}
     return {
         "operations": operations,
         "seconds": large["seconds"],
@@ -70,7 +80,53 @@ async def measure_clearing(
         "seeded": large["seeded"],
         "invented": large["invented"],
         "outcome": large["ran"]["outcome"],
+        **payments,
     }
+
+
+async def _beside_payments(
+    status: dict[str, Any], settings: Settings, operations: int, on_progress: Callable[[str], None]
+) -> dict[str, Any]:
+    """Payments a second beside clearing and alone, by turns (the machine's own speed moves): at full speed, then at half of
+    it; and what share is kept beside clearing."""
+    urls = status["urls"]
+    shop, begun = Shop(urls["ingest"], status["api_key"]), asyncio.Event()
+
+    def progress(step: str) -> None:
+        if step.startswith(CLEARING):
+            begun.set()
+        on_progress(step)
+
+    async with connected(Settings(postgres_url=urls["postgres"])) as engine:
+        stack = RunningStack(engine, urls, status["processes"])
+
+        async def per_second(load: Coroutine[Any, Any, Load]) -> float:
+            figures = await stack.under_load(load)
+            return round(figures["captured"] / figures["settled_seconds"], 1)
+
+        async def by_turns(load: Callable[[], Coroutine[Any, Any, Load]]) -> dict[str, Any]:
+            rates: dict[str, list[float]] = {"alone": [], "beside": []}
+            for _ in range(TURNS):
+                begun.clear()
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(_cleared(urls["postgres"], settings, operations, progress))
+                    await begun.wait()
+                    rates["beside"].append(await per_second(load()))
+                on_progress("payments alone")
+                rates["alone"].append(await per_second(load()))
+            return rates | {"kept": round(sum(rates["beside"]) / sum(rates["alone"]), 2)}
+
+        await stack.set_customer_mode(mode="auto")
+        try:
+            await stack.under_load(shop.rush(WARM_UP_S, CONCURRENCY))
+            full = await by_turns(lambda: shop.rush(TURN_S, CONCURRENCY))
+            half = sum(full["alone"]) / TURNS / 2
+            return {
+                "payments_at_full_speed": full,
+                "payments_at_half_speed": await by_turns(lambda: shop.steady(TURN_S, half)),
+            }
+        finally:
+            await stack.set_customer_mode(mode="manual")
 
 
 async def _cleared(
@@ -91,7 +147,7 @@ async def _cleared(
                 await fill(postgres, operations, start)
                 seeded = await asyncio.to_thread(write_register, register, operations, start)
                 await _worker_runs(settings)
-                on_progress(f"clearing {operations:,} operations")
+                on_progress(f"{CLEARING} {operations:,} operations")
                 async with _served(register) as url:
                     figures = await _process(day, url, settings)
                 on_progress("limits of the machine")
@@ -191,6 +247,12 @@ def clearing_table(figures: dict[str, Any]) -> Table:
     view.add_row("faults seeded", f"{figures['seeded']:,}")
     view.add_row("named once", f"{figures['named']:,}")
     view.add_row("invented", f"{figures['invented']:,}")
+    for speed in ("full", "half"):
+        if rates := figures.get(f"payments_at_{speed}_speed"):
+            view.add_section()
+            view.add_row(f"payments a second at {speed} speed, alone", ", ".join(map(str, rates["alone"])))
+            view.add_row("  beside clearing", ", ".join(map(str, rates["beside"])))
+            view.add_row("  kept", f"{rates['kept']:.0%}")
     view.add_section()
     for name, value in figures["floors"].items():
         view.add_row(f"floor: {name.removesuffix('_seconds')}", f"{value} s")

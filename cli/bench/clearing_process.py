@@ -23,6 +23,7 @@ from runtime.kafka.clients import new_producer
 from runtime.kafka.publisher import Publisher
 from runtime.logging import setup
 from runtime.postgres import create_engine
+from runtime.process import lower_priority
 from runtime.settings import Settings
 from storage import job_runs
 from storage.processes.locks import Lock, writing
@@ -57,6 +58,7 @@ def main(day: str, registers_url: str) -> None:
     for topic in TOPICS:
         object.__setattr__(topic, "name", PREFIX + topic.name)
     gc.freeze_startup_objects()  # as `billing run` does
+    lower_priority()  # as the scheduler does
 
     figures = uvloop.run(clear(date.fromisoformat(day), registers_url))
     sys.stdout.write(msgspec.json.encode(figures).decode())

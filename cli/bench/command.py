@@ -42,6 +42,10 @@ def bench(
         int | None,
         typer.Option(min=1000, help="How many: with --only reports (10,000,000), with --only clearing (100,000)."),
     ] = None,
+    with_payments: Annotated[
+        bool,
+        typer.Option(help="With --only clearing: also clear a fifth of them, six times, beside payments."),
+    ] = False,
     due: Annotated[int, typer.Option(min=100, help="With --only renewals: how many are due.")] = 100_000,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
 ) -> None:
@@ -60,7 +64,7 @@ def bench(
         _renewals(status, due, as_json=as_json)
         return
     if only == "clearing":
-        _clearing(status, operations or TO_CLEAR, as_json=as_json)
+        _clearing(status, operations or TO_CLEAR, with_payments=with_payments, as_json=as_json)
         return
     if only == "admin":
         _panel(status, stored or STORED, as_json=as_json)
@@ -95,11 +99,11 @@ def _renewals(status: dict[str, Any], due: int, *, as_json: bool) -> None:
         raise typer.Exit(REFUSED)
 
 
-def _clearing(status: dict[str, Any], operations: int, *, as_json: bool) -> None:
+def _clearing(status: dict[str, Any], operations: int, *, with_payments: bool, as_json: bool) -> None:
     console = err if as_json else out
     try:
         with exit_on_unavailable(), console.status("measuring") as progress:
-            figures = asyncio.run(measure_clearing(status, operations, progress.update))
+            figures = asyncio.run(measure_clearing(status, operations, progress.update, with_payments=with_payments))
     except Failed as error:
         err.print(f"[red]Clearing failed[/]: {error}", markup=True)
         raise typer.Exit(REFUSED) from error

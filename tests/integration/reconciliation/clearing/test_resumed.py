@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,7 @@ class Undisturbed(Cleared):
             self.engine, kafka or self.kafka, {PROVIDER: statement}, Metrics(), now=lambda: self.now
         ).look()
 
-    async def is_continued(self, before: Set[str] = frozenset()) -> None:
+    async def is_continued(self, before: AbstractSet[str] = frozenset()) -> None:
         """The next scheduler ends the run, as soon as Postgres has seen that the one before it is gone.
 
         Postgres rolls back, and frees a lock, some time after a process died: a backend that works reads no socket.
