@@ -73,7 +73,8 @@ async def measure_panel(status: dict[str, Any], stored: int, on_progress: Callab
     async with own_books(url, settings), connected(settings) as engine:
         now, step = utc_now(), DAYS * 86_400 / stored
         started = time.monotonic()
-        await _generate(engine, stored, now, step, on_progress)
+        async with connected(settings, command_timeout_s=None) as patient:
+            await _generate(patient, stored, now, step, on_progress)
         made_s = time.monotonic() - started
         figures = {}
         for name, question in _questions(stored, now, step).items():
