@@ -36,6 +36,7 @@ def named(ours: int, theirs: int | None, *kinds: str, late_until: date = TODAY, 
         (Kind.MOVEMENT_REVERSED, named(0, 100, "charge", reversed=True)),
         (Kind.REFUND_UNDONE, named(-100, 0, "refund", "refund_undone")),
         (Kind.CHARGEBACK, named(0, -100, "chargeback")),
+        (Kind.CHARGEBACK, named(-100, 0, "chargeback_undone")),
     ],
 )
 def test_each_difference_of_an_operation_has_one_name(kind: Kind, found: Kind) -> None:
