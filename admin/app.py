@@ -20,11 +20,13 @@ from admin.access import Access
 from admin.analytics_api import analytics_api
 from admin.approvals.pages import approval_pages
 from admin.clearing import AT_ONCE, Clearing
+from admin.letters.pages import letter_pages
 from admin.monitor import monitor_pages
 from admin.payments.pages import payment_pages
 from admin.people.accounts import Accounts
 from admin.people.pages import people_pages
 from admin.problems import on_http_error, on_invalid_parameters, on_problem, read_problem
+from admin.providers.pages import provider_pages
 from admin.report_store import ReportStore
 from admin.reports import report_pages
 from admin.search.pages import search_pages
@@ -89,6 +91,8 @@ def create_app(
         payment_pages(settings, engine),
         approval_pages(settings, engine),
         report_pages(store),
+        letter_pages(settings),
+        provider_pages(settings),
         trail_pages(trail),
         monitor_pages(recent),
     )

@@ -9,7 +9,7 @@ from backoffice.operators import InvalidArgument, Operator, recorded
 from providers import registry
 from runtime.clock import utc_now
 from runtime.postgres import connected
-from runtime.settings import PostgresSettings, Settings
+from runtime.settings import AdminSettings, PostgresSettings, Settings
 from storage.payments.follow_ups import held_back
 from storage.providers.switches import OpenBreaker, Switch, open_breakers, switches, turn
 from streams.provider_calls.availability import LOOK_EVERY_S
@@ -54,7 +54,7 @@ async def disable(settings: PostgresSettings, operator: Operator, provider: str)
         return len(await held_back(connection, provider, utc_now()))
 
 
-async def enable(settings: Settings, operator: Operator, provider: str) -> int:
+async def enable(settings: Settings | AdminSettings, operator: Operator, provider: str) -> int:
     """Call a provider again, and send the operations that waited for it; returns how many.
 
     Their schedule would send them within a minute: a customer may wait for one. If the sending fails, it does. Raises

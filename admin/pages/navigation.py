@@ -19,6 +19,8 @@ NAVIGATION: Final = (
     Place("Payments", "/payments", Permission.READ),
     Place("Approvals", "/approvals", Permission.APPROVE),
     Place("Reports", "/reports", Permission.REPORTS),
+    Place("Providers", "/providers", Permission.PROVIDERS),
+    Place("Dead letters", "/letters", Permission.LETTERS),
     Place("Trail", "/trail", Permission.TRAIL),
     Place("Staff", "/staff", Permission.STAFF),
 )

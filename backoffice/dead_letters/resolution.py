@@ -10,7 +10,7 @@ from backoffice.operators import ActionRefused, Operator, recorded
 from runtime.clock import utc_now
 from runtime.kafka.dead_letters import Letter, letter_at, read_letters
 from runtime.postgres import connected
-from runtime.settings import PostgresSettings, Settings
+from runtime.settings import AdminSettings, PostgresSettings, Settings
 from storage.streams.dead_letter_resolutions import DeadLetterId, Resolution, resolutions, resolve
 
 
@@ -37,7 +37,7 @@ class ReplayOutcome(msgspec.Struct, frozen=True):
     problem: str | None = None
 
 
-async def list_dead_letters(settings: Settings, *, include_resolved: bool) -> list[DeadLetter]:
+async def list_dead_letters(settings: Settings | AdminSettings, *, include_resolved: bool) -> list[DeadLetter]:
     """The open letters, or all that the topic still holds; the newest first."""
     known = await _resolutions(settings)
     found = [DeadLetter(letter, known.get(letter.position)) async for letter in read_letters(settings)]
@@ -45,7 +45,7 @@ async def list_dead_letters(settings: Settings, *, include_resolved: bool) -> li
     return sorted(chosen, key=lambda one: one.letter.buried_at, reverse=True)
 
 
-async def read_dead_letter(settings: Settings, place: DeadLetterId) -> DeadLetter:
+async def read_dead_letter(settings: Settings | AdminSettings, place: DeadLetterId) -> DeadLetter:
     """The letter at (partition, offset). Raises :class:`NoSuchLetter`."""
     letter = await letter_at(settings, *place)
     if letter is None:
@@ -53,7 +53,7 @@ async def read_dead_letter(settings: Settings, place: DeadLetterId) -> DeadLette
     return DeadLetter(letter, (await _resolutions(settings)).get(place))
 
 
-async def replay(settings: Settings, operator: Operator, place: DeadLetterId) -> ReplayOutcome:
+async def replay(settings: Settings | AdminSettings, operator: Operator, place: DeadLetterId) -> ReplayOutcome:
     """Send a letter's message to its topic again, unchanged. Consumers recognise repeats.
 
     Raises :class:`NoSuchLetter`, :class:`AlreadyResolved` and
@@ -65,7 +65,7 @@ async def replay(settings: Settings, operator: Operator, place: DeadLetterId) ->
 
 
 async def replay_all(
-    settings: Settings, operator: Operator, on_progress: Callable[[ReplayOutcome], None]
+    settings: Settings | AdminSettings, operator: Operator, on_progress: Callable[[ReplayOutcome], None]
 ) -> list[ReplayOutcome]:
     """Replay every open letter, the oldest first; ``on_progress`` follows each."""
     open_letters = await list_dead_letters(settings, include_resolved=False)
@@ -81,7 +81,7 @@ async def replay_all(
     return outcomes
 
 
-async def discard(settings: Settings, operator: Operator, place: DeadLetterId) -> None:
+async def discard(settings: Settings | AdminSettings, operator: Operator, place: DeadLetterId) -> None:
     """Take a letter off the list of open ones; Kafka keeps it for the topic's retention.
 
     Raises :class:`NoSuchLetter` and :class:`AlreadyResolved`.
@@ -111,7 +111,7 @@ async def _replay(operator: Operator, engine: AsyncEngine, replayer: Replayer, l
     return ReplayOutcome(letter.id, position)
 
 
-async def _open_letter(settings: Settings, place: DeadLetterId) -> Letter:
+async def _open_letter(settings: Settings | AdminSettings, place: DeadLetterId) -> Letter:
     found = await read_dead_letter(settings, place)
     if (resolution := found.resolution) is not None:
         at = resolution.resolved_at.isoformat()

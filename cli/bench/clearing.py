@@ -102,7 +102,8 @@ async def _beside_payments(
 
         async def per_second(load: Coroutine[Any, Any, Load]) -> float:
             figures = await stack.under_load(load)
-            return round(figures["captured"] / figures["settled_seconds"], 1)
+            rate: float = figures["captured"] / figures["settled_seconds"]
+            return round(rate, 1)
 
         async def by_turns(load: Callable[[], Coroutine[Any, Any, Load]]) -> dict[str, Any]:
             rates: dict[str, list[float]] = {"alone": [], "beside": []}

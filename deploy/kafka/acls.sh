@@ -48,12 +48,11 @@ allow monitor Describe -- \
   billing.provider.callbacks billing.events billing.subscription.events billing.clearing.events billing.replies \
   billing.dead-letters
 
-# The admin process: tells a payment of a movement that was made by hand, which an API client decided.
-allow admin Write Describe -- billing.payments.inbox
-# Its page /monitor asks where the topics end, as the monitor does.
-allow admin Describe -- \
-  billing.subscriptions.inbox billing.provider.requests billing.provider.renewals billing.provider.callbacks \
-  billing.events billing.subscription.events billing.clearing.events billing.replies billing.dead-letters
+# The admin process: sends commands of people and reads the replies; reads dead letters, and replays them to their topics.
+allow admin Write Describe -- \
+  billing.payments.inbox billing.subscriptions.inbox billing.provider.requests billing.provider.renewals \
+  billing.provider.callbacks billing.events billing.subscription.events billing.clearing.events
+allow admin Read Describe -- billing.replies billing.dead-letters
 idempotent admin
 
 # The sinks: return parked events to their topic.

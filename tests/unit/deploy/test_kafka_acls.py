@@ -46,13 +46,13 @@ def granted() -> dict[tuple[str, str, str], set[str]]:
     ("topic", "writers"),
     [
         (INBOX, {"ingest", "worker", "scheduler", "admin", "operator"}),
-        (REQUESTS, {"worker", "operator"}),
-        (RENEWALS, {"worker", "operator"}),
-        (CALLBACKS, {"ingest", "worker", "operator"}),
-        (EVENTS, {"worker", "signals", "analytics", "operator"}),
-        (SUBSCRIPTIONS, {"ingest", "worker", "scheduler", "operator"}),
-        (SUBSCRIPTION_EVENTS, {"worker", "signals", "analytics", "operator"}),
-        (CLEARING_EVENTS, {"scheduler", "signals", "analytics", "operator"}),
+        (REQUESTS, {"worker", "admin", "operator"}),
+        (RENEWALS, {"worker", "admin", "operator"}),
+        (CALLBACKS, {"ingest", "worker", "admin", "operator"}),
+        (EVENTS, {"worker", "signals", "analytics", "admin", "operator"}),
+        (SUBSCRIPTIONS, {"ingest", "worker", "scheduler", "admin", "operator"}),
+        (SUBSCRIPTION_EVENTS, {"worker", "signals", "analytics", "admin", "operator"}),
+        (CLEARING_EVENTS, {"scheduler", "signals", "analytics", "admin", "operator"}),
         (REPLIES, {"worker", "operator"}),
         (DEAD_LETTERS, {"worker", "signals", "analytics", "operator"}),
     ],
@@ -69,6 +69,11 @@ def test_every_topic_of_ours_is_there_and_no_other(granted) -> None:
 def test_consumers_may_use_their_groups(granted) -> None:
     for user, group in (("worker", GROUP), ("signals", Consumer.SIGNALS), ("analytics", Consumer.ANALYTICS)):
         assert "Read" in granted[user, "--group", group]
+
+
+def test_the_panel_may_read_the_replies_to_its_commands_and_dead_letters(granted) -> None:
+    for topic in (REPLIES, DEAD_LETTERS):
+        assert granted["admin", "--topic", topic.name] == {"Read", "Describe"}
 
 
 def test_nobody_may_do_everything(granted) -> None:

@@ -1,0 +1,1 @@
+"""Dead letters: grouped by cause, one letter masked, replay and discard."""

@@ -1,0 +1,1 @@
+"""Providers: whether they are called, what waits for them, and the switch."""
