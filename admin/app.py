@@ -20,6 +20,7 @@ from admin.access import Access
 from admin.analytics_api import analytics_api
 from admin.approvals.pages import approval_pages
 from admin.clearing import AT_ONCE, Clearing
+from admin.clearing.pages import clearing_pages
 from admin.letters.pages import letter_pages
 from admin.monitor import monitor_pages
 from admin.payments.pages import payment_pages
@@ -90,6 +91,7 @@ def create_app(
         search_pages(engine),
         payment_pages(settings, engine),
         approval_pages(settings, engine),
+        *clearing_pages(engine),
         report_pages(store),
         letter_pages(settings),
         provider_pages(settings),

@@ -61,7 +61,7 @@ class Problem(ProblemType):
         "discrepancy-not-found",
         404,
         "There is no such discrepancy",
-        "GET /v1/clearing/discrepancies lists those that are not closed.",
+        "The page /discrepancies, and GET /v1/clearing/discrepancies, list those that are not closed.",
     )
     NO_TRIAL_BALANCE = (
         "no-trial-balance",

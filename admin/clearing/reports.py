@@ -14,13 +14,13 @@ from ingest_api.edge.queries import single_values
 from ingest_api.problems import Problem as RequestProblem
 
 #: The page has its styles inside.
-_HTML: Final = {
+HTML_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-_CSV: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+CSV_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 router: Final = APIRouter(tags=["clearing"], prefix=f"{PATH}/days", dependencies=[READS, Depends(single_values)])
 
@@ -44,7 +44,7 @@ async def read_page(clearing: Injected, day: Day, query: Annotated[ReportQuery, 
     async with clearing.at_work(RequestProblem.INVALID_REQUEST):
         made = await report.build(clearing.settings, clearing.settlements, day, query.provider)
         page = await to_thread.run_sync(report.as_html, made)
-    return Response(page, media_type="text/html", headers=_HTML)
+    return Response(page, media_type="text/html", headers=HTML_HEADERS)
 
 
 @router.get(
@@ -62,5 +62,7 @@ async def read_csv(clearing: Injected, day: Day, query: Annotated[CsvQuery, Quer
         rows = await to_thread.run_sync(report.as_csv, made, query.section)
     file = "-".join(filter(None, ("clearing", str(day), query.provider, query.section)))
     return Response(
-        rows, media_type="text/csv", headers={**_CSV, "Content-Disposition": f'attachment; filename="{file}.csv"'}
+        rows,
+        media_type="text/csv",
+        headers={**CSV_HEADERS, "Content-Disposition": f'attachment; filename="{file}.csv"'},
     )

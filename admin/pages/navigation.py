@@ -18,6 +18,8 @@ NAVIGATION: Final = (
     Place("Monitor", "/monitor", Permission.MONITOR),
     Place("Payments", "/payments", Permission.READ),
     Place("Approvals", "/approvals", Permission.APPROVE),
+    Place("Clearing", "/clearing", Permission.CLEARING),
+    Place("Discrepancies", "/discrepancies", Permission.DISCREPANCIES),
     Place("Reports", "/reports", Permission.REPORTS),
     Place("Providers", "/providers", Permission.PROVIDERS),
     Place("Dead letters", "/letters", Permission.LETTERS),

@@ -27,8 +27,9 @@ class Permission(StrEnum):
     REFUND_ABOVE = ("refund-above", "Refund above the support limit, amend contact and metadata")
     CORRECT = ("correct", "Correct and adjust operations, refund in bulk (two people)")
     APPROVE = ("approve", "Approve what somebody else asked for")
-    CLEARING = ("clearing", "See clearing's days and discrepancies")
-    DECIDE = ("decide", "Decide on discrepancies")
+    CLEARING = ("clearing", "See clearing's days, and download their reports")
+    DISCREPANCIES = ("discrepancies", "See discrepancies")
+    DECIDE = ("decide", "Claim, resolve and reopen discrepancies")
     LETTERS = ("letters", "See dead letters, replay them")
     DISCARD = ("discard", "Discard dead letters")
     PROVIDERS = ("providers", "See providers and routes")
@@ -54,7 +55,8 @@ MATRIX: Final[dict[Permission, frozenset[Role]]] = {
     Permission.REFUND_ABOVE: _MONEY,
     Permission.CORRECT: _MONEY,
     Permission.APPROVE: _MONEY,
-    Permission.CLEARING: _MONEY,
+    Permission.CLEARING: _EVERYBODY - {Role.SUPPORT},
+    Permission.DISCREPANCIES: _EVERYBODY,
     Permission.DECIDE: _MONEY,
     Permission.LETTERS: _MONEY,
     Permission.DISCARD: _ADMIN,

@@ -56,6 +56,15 @@ ROUTES: Final = {
     ("GET", "/providers"): Permission.PROVIDERS,
     ("POST", "/providers/{name}/off"): Permission.SWITCH,
     ("POST", "/providers/{name}/on"): Permission.SWITCH,
+    ("GET", "/clearing"): Permission.CLEARING,
+    ("GET", "/clearing/{provider}/{day}"): Permission.CLEARING,
+    ("GET", "/clearing/{provider}/{day}/report.csv"): Permission.CLEARING,
+    ("GET", "/clearing/{provider}/{day}/report.html"): Permission.CLEARING,
+    ("GET", "/discrepancies"): Permission.DISCREPANCIES,
+    ("GET", "/discrepancies/{id}"): Permission.DISCREPANCIES,
+    ("POST", "/discrepancies/{id}/claim"): Permission.DECIDE,
+    ("POST", "/discrepancies/{id}/reopen"): Permission.DECIDE,
+    ("POST", "/discrepancies/{id}/resolve"): Permission.DECIDE,
     ("GET", "/reports"): Permission.REPORTS,
     ("GET", "/reports/{name}"): Permission.REPORTS,
     ("GET", "/reports/{name}.csv"): Permission.REPORTS,
@@ -87,8 +96,17 @@ def pages(app: FastAPI) -> list[PageRoute]:
 
 
 def concrete(path: str) -> str:
-    id = "0b08858d-7b63-4ffe-8645-4f1d16c5a9ea" if path.startswith(("/payments", "/approvals")) else "0123456789abcdef"
-    return path.replace("{payment_id}", id).replace("{id}", id).replace("{name}", "funnel")
+    has_uuid = path.startswith(("/payments", "/approvals", "/discrepancies"))
+    id = "0b08858d-7b63-4ffe-8645-4f1d16c5a9ea" if has_uuid else "0123456789abcdef"
+    for field, value in (
+        ("payment_id", id),
+        ("id", id),
+        ("name", "funnel"),
+        ("provider", "stripe"),
+        ("day", "2026-11-20"),
+    ):
+        path = path.replace(f"{{{field}}}", value)
+    return path
 
 
 def test_every_page_is_listed_with_its_permission(app: FastAPI) -> None:

@@ -1,0 +1,16 @@
+"""Clearing for people: the calendar of business days, a day, the queue of discrepancies, and one with what can be done
+about it. What is read and decided is `backoffice/clearing`'s, as for programs."""
+
+from fastapi import APIRouter
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from admin.clearing.pages.calendar import calendar_pages
+from admin.clearing.pages.discrepancy import discrepancy_pages
+from admin.clearing.pages.queue import queue_pages
+
+__all__ = ["clearing_pages"]
+
+
+def clearing_pages(engine: AsyncEngine) -> tuple[APIRouter, ...]:
+    """The routes."""
+    return calendar_pages(engine), queue_pages(), discrepancy_pages(engine)

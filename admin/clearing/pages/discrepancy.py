@@ -1,0 +1,282 @@
+"""One discrepancy: both sides, the evidence, the history, and a person's decision."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any, Final, NamedTuple
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.requests import Request
+from starlette.responses import Response
+
+from admin.clearing.context import Clearing, Injected
+from admin.clearing.pages.queue import HOME
+from admin.clearing.pages.words import EVENTS, KINDS, SEVERITIES, STATES, amounts, choices, evidence, kind_words, turn
+from admin.clearing.schemas import ClaimIn, ReopenIn, ResolveIn
+from admin.pages import PageRoute, page, read_form, see_other
+from admin.payments.actions import InvalidForm, Typed
+from admin.people.guard import accounts_of, require, trail_of
+from admin.people.permissions import MATRIX, Permission
+from admin.people.person import Person
+from admin.problems import Problem
+from analytics.words import day as day_words
+from backoffice.clearing import discrepancies
+from backoffice.clearing.discrepancies import WRITE_OFF_ALONE, ChangedSince, Found
+from backoffice.operators import ActionRefused, Operator
+from billing.clearing.discrepancies import Event, Resolution, step
+from billing.ledger.accounts import clearing as clearing_account
+from ingest_api.edge import idempotency
+from runtime.clock import utc_now
+from storage.clearing.discrepancies import Command, Decided, Discrepancy
+from storage.clearing.evidence import Line, lines_of
+from storage.journal.timeline import Posted, postings_of
+from storage.staff.accounts import ListedAccount
+from storage.staff.trail import Kind
+
+#: Lines of statements on the page.
+LINES: Final = 50
+
+Reader = Annotated[Person, require(Permission.DISCREPANCIES)]
+Decider = Annotated[Person, require(Permission.DECIDE)]
+
+
+class Decision(NamedTuple):
+    """What a form asks for. ``resolution``, ``second``: of a resolution alone."""
+
+    name: str
+    typed: Typed
+    version: int
+    resolution: Resolution | None = None
+    second: str | None = None
+
+    def command(self, id: UUID) -> Command:
+        """The same for every time that the form is sent."""
+        reason = self.typed.reason
+        body: ClaimIn | ResolveIn | ReopenIn = ClaimIn(reason=reason)
+        if self.resolution is not None:
+            body = ResolveIn(resolution=self.resolution, reason=reason)
+        key = idempotency.operation_id(self.typed.operator, id, str(self.typed.key))
+        return Command(key, idempotency.fingerprint(body, f"{self.name}/{self.second or ''}"))
+
+
+class Movement(NamedTuple):
+    """A posting of the payment on the provider's account. ``amount``: minor units, positive: the provider owes us more."""
+
+    posted: Posted
+    amount: int
+
+
+def discrepancy_pages(engine: AsyncEngine) -> APIRouter:
+    """The routes."""
+    router = APIRouter(route_class=PageRoute, include_in_schema=False, default_response_class=Response)
+    pages = DiscrepancyPages(engine)
+    router.add_api_route(f"{HOME}/{{id}}", pages.show, methods=["GET"])
+    for action in (pages.claim, pages.resolve, pages.reopen):
+        router.add_api_route(f"{HOME}/{{id}}/{action.__name__}", action, methods=["POST"])
+    return router
+
+
+class DiscrepancyPages:
+    """Handlers of the pages."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def show(self, request: Request, clearing: Injected, person: Reader, id: UUID) -> Response:
+        """The discrepancy. Who looked is on the trail."""
+        async with clearing.at_work(Problem.DECISION_REFUSED):
+            found = await discrepancies.show(clearing.settings, id)
+        await trail_of(request).note(person, Kind.VIEW, "discrepancy", id)
+        return await self._show(request, clearing, person, found)
+
+    async def claim(self, request: Request, clearing: Injected, person: Decider, id: UUID) -> Response:
+        """The person becomes its owner."""
+
+        async def decide(asked: Decision, who: Operator, command: Command) -> Decided:
+            return await discrepancies.claim(clearing.settings, who, id, seen=asked.version, command=command)
+
+        return await self._decide(request, clearing, person, id, "claim", decide)
+
+    async def reopen(self, request: Request, clearing: Injected, person: Decider, id: UUID) -> Response:
+        """A person has to look at it again."""
+
+        async def decide(asked: Decision, who: Operator, command: Command) -> Decided:
+            return await discrepancies.reopen(clearing.settings, who, id, seen=asked.version, command=command)
+
+        return await self._decide(request, clearing, person, id, "reopen", decide)
+
+    async def resolve(self, request: Request, clearing: Injected, person: Decider, id: UUID) -> Response:
+        """What the person found. The next statements have to confirm it, unless it is written off or accepted."""
+
+        async def decide(asked: Decision, who: Operator, command: Command) -> Decided:
+            assert asked.resolution is not None
+            return await discrepancies.resolve(
+                clearing.settings, who, id, asked.resolution, second=asked.second, seen=asked.version, command=command
+            )
+
+        return await self._decide(request, clearing, person, id, "resolve", decide)
+
+    async def _decide(
+        self,
+        request: Request,
+        clearing: Clearing,
+        person: Person,
+        id: UUID,
+        name: str,
+        decide: Callable[[Decision, Operator, Command], Awaitable[Decided]],
+    ) -> Response:
+        """Carry out what the form asks for, once however often it is sent. It is on the trail before it is done, and a
+        refusal after it."""
+        form = await read_form(request)
+        fields = {field: form.one(field) for field in form}
+        async with clearing.at_work(Problem.DECISION_REFUSED):
+            found = await discrepancies.show(clearing.settings, id)
+        try:
+            asked = _read(name, fields, person, found.discrepancy, await self._seconds(request, person))
+            command = asked.command(id)
+        except InvalidForm as error:
+            return await self._show(request, clearing, person, found, fields, name, str(error), 422)
+        was_decided = any(_is_of(entry.evidence, command) for entry in found.history)
+        if asked.version != found.discrepancy.version and not was_decided:
+            return await self._changed(request, clearing, person, id, fields, name)
+        detail = {"action": name, "version": asked.version, "resolution": asked.resolution, "second": asked.second}
+        named = {key: value for key, value in detail.items() if value is not None}
+        reason = asked.typed.reason
+        if not was_decided:
+            await trail_of(request).note(person, Kind.COMMAND, "discrepancy", id, reason=reason, **named)
+        async with clearing.at_work(Problem.DECISION_REFUSED):
+            try:
+                await decide(asked, Operator(person.email, reason), command)
+            except ActionRefused as error:
+                refused = error
+            else:
+                return see_other(f"{HOME}/{id}")
+        await trail_of(request).note(person, Kind.REFUSED, "discrepancy", id, action=name, why=str(refused))
+        if isinstance(refused, ChangedSince):
+            return await self._changed(request, clearing, person, id, fields, name)
+        why = f"It cannot be decided so: {refused}."
+        return await self._show(request, clearing, person, found, fields, name, why, 409)
+
+    async def _changed(
+        self, request: Request, clearing: Clearing, person: Person, id: UUID, fields: Mapping[str, str], name: str
+    ) -> Response:
+        async with clearing.at_work(Problem.DECISION_REFUSED):
+            found = await discrepancies.show(clearing.settings, id)
+        why = "It has changed since you looked at it, and nothing was decided. This is how it stands now: decide again."
+        return await self._show(request, clearing, person, found, fields, name, why, 409)
+
+    async def _show(
+        self,
+        request: Request,
+        clearing: Clearing,
+        person: Person,
+        found: Found,
+        fields: Mapping[str, str] | None = None,
+        sent: str | None = None,
+        wrong: str | None = None,
+        status: int = 200,
+    ) -> Response:
+        one, now = found.discrepancy, utc_now()
+        async with clearing.at_work(Problem.DECISION_REFUSED), self._engine.connect() as connection:
+            lines = await lines_of(connection, one, LINES)
+            postings = [] if one.payment_id is None else await postings_of(connection, one.payment_id)
+        possible = _possible(one) if person.may(Permission.DECIDE) else set()
+        needs_second = _differs(one) > WRITE_OFF_ALONE
+        return page(
+            request,
+            "clearing/discrepancy.html",
+            status,
+            one=one,
+            history=found.history,
+            sides=amounts(one),
+            turn=turn(one, now),
+            evidence=evidence(one),
+            meaning=KINDS[one.kind],
+            lines=lines,
+            movements=_movements(one, postings),
+            facts=_facts(one, lines),
+            possible=possible,
+            choices=choices(one),
+            needs_second=needs_second,
+            alone=WRITE_OFF_ALONE,
+            seconds=await self._seconds(request, person) if "resolve" in possible and needs_second else [],
+            fields=fields or {},
+            sent=sent,
+            wrong=wrong,
+            key=uuid4(),
+            state=STATES[one.state],
+            states=STATES,
+            severities=SEVERITIES,
+            events=EVENTS,
+            kind_words=kind_words,
+            day_words=day_words,
+        )
+
+    async def _seconds(self, request: Request, person: Person) -> list[ListedAccount]:
+        """Who may agree to a write-off: colleagues who may decide."""
+        return [
+            one
+            for one in await accounts_of(request).everybody()
+            if one.role in MATRIX[Permission.DECIDE] and one.suspended_at is None and one.email != person.email
+        ]
+
+
+def _read(
+    name: str, fields: Mapping[str, str], person: Person, found: Discrepancy, seconds: list[ListedAccount]
+) -> Decision:
+    """What the form asks for. Raises :class:`~admin.payments.actions.InvalidForm`."""
+    try:
+        key, version = UUID(fields.get("key", "")), int(fields.get("version", ""))
+    except ValueError:
+        raise InvalidForm("The form is not whole. Read the page again, and send its form.") from None
+    typed = Typed(fields, person.email, key)
+    _ = typed.reason
+    if name != "resolve":
+        return Decision(name, typed, version)
+    try:
+        resolution = Resolution(typed.get("resolution"))
+    except ValueError:
+        raise InvalidForm("Choose what you found.") from None
+    second = typed.get("second") or None
+    if resolution is not Resolution.WRITTEN_OFF or _differs(found) <= WRITE_OFF_ALONE:
+        return Decision(name, typed, version, resolution)
+    if second not in [one.email for one in seconds]:
+        raise InvalidForm("Above the limit of one person a colleague who may decide has to agree: choose who.")
+    return Decision(name, typed, version, resolution, second)
+
+
+def _possible(found: Discrepancy) -> set[str]:
+    """The forms that the state allows."""
+    events = {"claim": Event.CLAIMED, "resolve": Event.RESOLVED, "reopen": Event.REOPENED}
+    return {name for name, event in events.items() if step(found.state, event) is not None}
+
+
+def _differs(found: Discrepancy) -> int:
+    """What a write-off is about, minor units."""
+    return abs((found.theirs or 0) - (found.ours or 0))
+
+
+def _is_of(entry: Mapping[str, Any], command: Command) -> bool:
+    """Whether the event of this evidence was caused by the command."""
+    request = entry.get("request")
+    return isinstance(request, dict) and request.get("id") == str(command.id)
+
+
+def _movements(found: Discrepancy, postings: list[Posted]) -> list[Movement]:
+    """The payment's movements at the provider: of the discrepancy's operation, where it has one."""
+    account = str(clearing_account(found.provider))
+    moved = [(posted, sum(amount for code, amount in posted.lines if code == account)) for posted in postings]
+    return [
+        Movement(posted, amount)
+        for posted, amount in moved
+        if amount and (found.operation_id is None or posted.cause.id == str(found.operation_id))
+    ]
+
+
+def _facts(found: Discrepancy, lines: list[Line]) -> dict[str, str]:
+    """What the detail says beside what the page shows elsewhere."""
+    known = {"day", "line", "occurrence", "kind", "lines", "their_currency", "currency", "fee", "by_contract"}
+    known |= {"paid", "consists_of"}
+    if lines:
+        known |= {"type", "order", "movement", "payout"}
+    return {name: str(value) for name, value in found.detail.items() if name not in known}
