@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from admin.clearing.context import Clearing, Injected
 from admin.clearing.pages.standing import Standing, counts_of, standing
-from admin.clearing.pages.words import KINDS, STATES, amounts, kind_words, turn
+from admin.clearing.pages.words import STATES, amounts, kind_words, turn
 from admin.clearing.reports import CSV_HEADERS, HTML_HEADERS
 from admin.pages import PageRoute, page
 from admin.people.guard import require, trail_of
@@ -147,7 +147,6 @@ async def _day(request: Request, clearing: Clearing, engine: AsyncEngine, provid
         found=[(one, amounts(one), turn(one, now)) for one in found[:SHOWN]],
         more=len(found) > SHOWN,
         states=STATES,
-        meanings=KINDS,
         kind_words=kind_words,
         day_words=day_words,
     )

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from admin.clearing.context import Clearing, Injected
 from admin.clearing.pages.queue import HOME
-from admin.clearing.pages.words import EVENTS, KINDS, SEVERITIES, STATES, amounts, choices, evidence, kind_words, turn
+from admin.clearing.pages.words import EVENTS, KINDS, STATES, amounts, choices, evidence, kind_words, turn
 from admin.clearing.schemas import ClaimIn, ReopenIn, ResolveIn
 from admin.pages import PageRoute, page, read_form, see_other
 from admin.payments.actions import InvalidForm, Typed
@@ -206,7 +206,6 @@ class DiscrepancyPages:
             key=uuid4(),
             state=STATES[one.state],
             states=STATES,
-            severities=SEVERITIES,
             events=EVENTS,
             kind_words=kind_words,
             day_words=day_words,

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from admin.clearing.context import Clearing, Injected
-from admin.clearing.pages.words import KINDS, SEVERITIES, STATES, amounts, kind_words, turn
+from admin.clearing.pages.words import STATES, amounts, kind_words, turn
 from admin.clearing.schemas import DiscrepanciesQuery, encode_cursor
 from admin.pages import PageRoute, page
 from admin.people.guard import require
@@ -78,8 +78,6 @@ def _list(
         kinds=list(Kind),
         all_states=list(State),
         states=STATES,
-        severities=SEVERITIES,
-        meanings=KINDS,
         kind_words=kind_words,
         day_words=day_words,
     )

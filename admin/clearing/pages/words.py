@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from analytics.words import day, moment
-from billing.clearing.discrepancies import ACCEPTABLE, HANDLING, Event, Kind, Resolution, Severity, State
+from billing.clearing.discrepancies import ACCEPTABLE, HANDLING, Event, Kind, Resolution, State
 from storage.clearing.discrepancies import Discrepancy
 
 
@@ -53,7 +53,6 @@ STATES: Final = {
     State.RESOLVED: Look("decided", "warn"),
     State.CLOSED: Look("closed", "good"),
 }
-SEVERITIES: Final = {Severity.CRITICAL: "bad", Severity.HIGH: "warn", Severity.MEDIUM: "plain", Severity.INFO: "plain"}
 
 _AGREE: Final = "Both sides have the same amount."
 _GONE_OR_JOINED: Final = "The line finds its operation, or is not in the statement any more."
