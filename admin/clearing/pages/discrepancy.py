@@ -198,6 +198,7 @@ class DiscrepancyPages:
             possible=possible,
             choices=choices(one),
             needs_second=needs_second,
+            sees_days=person.may(Permission.CLEARING),
             alone=WRITE_OFF_ALONE,
             seconds=await self._seconds(request, person) if "resolve" in possible and needs_second else [],
             fields=fields or {},

@@ -33,7 +33,7 @@ def queue_pages() -> APIRouter:
 
     @router.get(HOME)
     async def show(
-        request: Request, clearing: Injected, _person: Annotated[Person, require(Permission.DISCREPANCIES)]
+        request: Request, clearing: Injected, person: Annotated[Person, require(Permission.DISCREPANCIES)]
     ) -> Response:
         # An empty field of the form is no filter.
         given = {name: value for name, value in request.query_params.items() if value}
@@ -42,14 +42,14 @@ def queue_pages() -> APIRouter:
         except ValidationError as error:
             named = ", ".join(sorted({str(fault["loc"][0]) for fault in error.errors()}))
             wrong = f"This cannot be a filter: {named}. Choose from the lists."
-            return _list(request, clearing, {}, [], None, wrong)
+            return _list(request, clearing, person, {}, [], None, wrong)
         async with clearing.at_work(Problem.DECISION_REFUSED):
             # One more than the page holds shows whether there is a next page.
             found = await discrepancies.listed(clearing.settings, query.filters(), SHOWN + 1, query.cursor)
         following = None
         if len(found) > SHOWN:
             following = f"{HOME}?" + urlencode({**given, "cursor": encode_cursor(found[SHOWN - 1])})
-        return _list(request, clearing, given, found[:SHOWN], following)
+        return _list(request, clearing, person, given, found[:SHOWN], following)
 
     return router
 
@@ -57,6 +57,7 @@ def queue_pages() -> APIRouter:
 def _list(
     request: Request,
     clearing: Clearing,
+    person: Person,
     given: Mapping[str, str],
     found: list[Any],
     following: str | None,
@@ -74,6 +75,7 @@ def _list(
         first=f"{HOME}?" + urlencode({name: value for name, value in given.items() if name != "cursor"}),
         following=following,
         wrong=wrong,
+        sees_days=person.may(Permission.CLEARING),
         providers=sorted(clearing.settlements),
         kinds=list(Kind),
         all_states=list(State),

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin.clearing.pages.queue import SHOWN
 from admin.formatting import money
+from admin.trail.trail import Trail
 from billing.access.roles import Role
 from billing.clearing.discrepancies import Kind
 from storage.staff.trail import Kind as Entry
@@ -297,6 +298,15 @@ async def test_who_only_reads_sees_no_form_and_a_crafted_one_does_nothing(panel:
     assert await panel.state(id) == ("PERSON", 1)
 
 
+async def test_support_is_led_to_no_page_that_it_may_not_see(panel: ClearingPanel) -> None:
+    (id,) = await panel.found()
+    for role, is_led in ((Role.SUPPORT, False), (Role.VIEWER, True)):
+        panel.become("sam", role)
+        for path in ("/discrepancies", f"/discrepancies/{id}"):
+            assert (f'href="{DAY_PATH}"' in await panel.get(path)) == is_led, (role, path)
+            assert ('href="/clearing"' in await panel.get(path)) == is_led, (role, path)
+
+
 async def test_a_form_without_the_token_does_nothing(panel: ClearingPanel) -> None:
     (id,) = await panel.found()
     hidden = await panel.hidden(id)
@@ -318,3 +328,19 @@ async def test_what_cannot_be_put_on_the_trail_is_neither_shown_nor_done(panel: 
     assert response.status == 503
     assert (await panel.world.get(f"{DAY_PATH}/report.csv")).status == 503
     assert await panel.state(id) == ("PERSON", 1)
+
+
+async def test_the_trail_in_postgres_takes_what_the_pages_record(panel: ClearingPanel) -> None:
+    panel.world.app.state.trail = Trail(panel.stream.engine)
+    (id,) = await panel.found()
+    assert (await panel.decide(id, "resolve", resolution="not_ours"))[0] == 303
+    assert await panel.rows("SELECT who, kind, subject_id, reason, detail FROM staff_trail ORDER BY id") == [
+        ("anna@cinema.example", "view", str(id), None, {}),
+        (
+            "anna@cinema.example",
+            "command",
+            str(id),
+            "the provider's letter",
+            {"action": "resolve", "version": 1, "resolution": "not_ours"},
+        ),
+    ]
