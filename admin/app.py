@@ -1,5 +1,6 @@
 """The application: the analytics API and clearing's for programs, report pages for people."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
@@ -36,6 +37,7 @@ from admin.trail.trail import Trail
 from monitoring.recent import Recent
 from providers import registry
 from runtime.http.problems import ProblemError
+from runtime.postgres import answers
 from runtime.process import BackgroundTasks
 from runtime.settings import AdminSettings
 
@@ -107,12 +109,13 @@ def create_app(
     async def live(_request: Request) -> Response:
         return Response("ok", media_type="text/plain")
 
-    async def ready(request: Request) -> Response:
-        try:
-            await store.ping()
-        except ProblemError as error:
-            return await on_problem(request, error)
-        return Response("ok", media_type="text/plain")
+    async def ready(_request: Request) -> Response:
+        is_ready, reports = await asyncio.gather(answers(engine), store.answers())
+        reasons = [] if is_ready else ["Postgres does not answer"]
+        if not reports:
+            # Payments, approvals and clearing work all the same: no load balancer should leave the process for it.
+            reasons.append("ClickHouse does not answer: reports cannot be shown")
+        return JSONResponse({"ready": is_ready, "reasons": reasons}, 200 if is_ready else 503)
 
     app.router.routes += [
         Route("/livez", live),

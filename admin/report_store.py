@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
+import structlog
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
@@ -13,13 +14,19 @@ from analytics.report import Report, ReportError, Result, bind, find_report, run
 from runtime.clock import utc_now
 from runtime.http.problems import ProblemError
 
+log = structlog.get_logger(__name__)
+
 #: Reports that run at once, and how many more may wait.
 CONCURRENCY: Final = 4
 WAITING_MAX: Final = 40
 #: Seconds that ClickHouse has for a report: as many as its own limit of a query. A server that hangs keeps no limit.
 REPORT_S: Final = 15.0
-#: Seconds that it has to answer a readiness probe.
-PROBE_S: Final = 3.0
+#: Seconds that it has to answer a readiness probe, which the image's health check waits 3 s for.
+PROBE_S: Final = 1.0
+#: What a report says that cannot be shown, as a page and as an API's problem.
+WITHOUT_CLICKHOUSE: Final = (
+    "ClickHouse does not answer, so no report can be shown. Payments, approvals and clearing do not need it."
+)
 
 
 class ReportStore:
@@ -49,7 +56,8 @@ class ReportStore:
         except ReportError as error:
             raise ProblemError(Problem.FORBIDDEN, str(error)) from error
         except (ClickHouseError, OSError, TimeoutError) as error:
-            raise ProblemError(Problem.UNAVAILABLE, f"{name}: {type(error).__name__}") from error
+            log.warning("a report cannot be shown", report=name, error=repr(error))
+            raise ProblemError(Problem.UNAVAILABLE, WITHOUT_CLICKHOUSE) from error
         finally:
             self._pending -= 1
 
@@ -61,14 +69,15 @@ class ReportStore:
         except ReportError as error:
             raise ProblemError(Problem.UNKNOWN_REPORT) from error
 
-    async def ping(self) -> None:
-        """Raises :class:`ProblemError` while ClickHouse is unavailable."""
+    async def answers(self) -> bool:
+        """Whether ClickHouse answers within :data:`PROBE_S`."""
         try:
             async with asyncio.timeout(PROBE_S):
                 client = await self._connected()
                 await client.command("SELECT 1")
-        except (ClickHouseError, OSError, TimeoutError) as error:
-            raise ProblemError(Problem.UNAVAILABLE, "ClickHouse is unavailable") from error
+        except (ClickHouseError, OSError, TimeoutError):
+            return False
+        return True
 
     async def _connected(self) -> AsyncClient:
         async with self._connecting:  # reports that begin at once share one client

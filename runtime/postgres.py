@@ -1,11 +1,12 @@
 """The connection to Postgres, and what its errors mean."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -21,6 +22,8 @@ POOL_SIZE = 5
 #: Seconds before a statement or a connection attempt is given up, so that an outage of Postgres is noticed.
 COMMAND_TIMEOUT_S = 30
 CONNECT_TIMEOUT_S = 5
+#: Seconds that Postgres has to answer a readiness probe.
+PROBE_S: Final = 1.0
 
 #: SQLSTATEs that are about the data: unique_violation, check_violation, program_limit_exceeded (a text too long for its
 #: index). With them class 22 and our own, class BL.
@@ -98,6 +101,25 @@ def asyncpg_target(postgres_url: str) -> tuple[URL, dict[str, Any]]:
     context = ssl.create_default_context(cafile=str(ca) if ca else None)
     context.check_hostname = mode == "verify-full"
     return url, {"ssl": context}
+
+
+async def answers(engine: AsyncEngine) -> bool:
+    """Whether Postgres answers within :data:`PROBE_S`. One that hangs is left to itself: ending the wait may hang."""
+    probe = asyncio.ensure_future(_probe(engine))
+    done, _ = await asyncio.wait({probe}, timeout=PROBE_S)
+    if not done:
+        probe.cancel()
+        return False
+    return probe.result()
+
+
+async def _probe(engine: AsyncEngine) -> bool:
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+    except (*POSTGRES_ERRORS, SQLAlchemyError):
+        return False
+    return True
 
 
 @asynccontextmanager

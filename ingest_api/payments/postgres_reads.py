@@ -1,27 +1,21 @@
 """Reads of committed payments in Postgres."""
 
-import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
-from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.messages import PaymentChanged, Refusal
 from billing.payments.model import Payment
 from ingest_api.postgres import reading
-from ingest_api.problems import ProblemError
+from runtime.postgres import answers
 from storage.journal.story import TimelineEntry, timeline_entries
 from storage.journal.timeline import changes_after, find_refusal, journal_of, postings_of
 from storage.payments.lists import Cursor, Filters, find_payment, list_payments
 from storage.processes.leases import is_understood
 from storage.providers.switches import open_breakers, switches
-
-#: Seconds that Postgres has to answer a readiness probe.
-PROBE_S: Final = 1.0
 
 
 class PostgresReads:
@@ -59,21 +53,8 @@ class PostgresReads:
         return timeline_entries(journal, postings)
 
     async def answers(self) -> bool:
-        """Whether Postgres answers within :data:`PROBE_S`. One that hangs is left to itself: ending the wait may hang."""
-        probe = asyncio.ensure_future(self._probe())
-        done, _ = await asyncio.wait({probe}, timeout=PROBE_S)
-        if not done:
-            probe.cancel()
-            return False
-        return probe.result()
-
-    async def _probe(self) -> bool:
-        try:
-            async with self._connected() as connection:
-                await connection.execute(text("SELECT 1"))
-        except ProblemError:
-            return False
-        return True
+        """Whether Postgres answers a readiness probe."""
+        return await answers(self._engine)
 
     async def is_understood(self, type: str) -> bool:
         """Whether every running worker knows this type of message."""

@@ -27,6 +27,15 @@ async def panel(database, stack, monkeypatch) -> AsyncIterator[Panel]:
         yield panel
 
 
+async def test_without_clickhouse_the_panel_is_ready_and_says_what_is_missing(panel):
+    answer = await panel.world.get("/readyz")
+    assert (answer.status, await answer.json()) == (200, {"ready": True, "reasons": []})
+    panel.world.store.unavailable = True
+    answer = await panel.world.get("/readyz")
+    said = {"ready": True, "reasons": ["ClickHouse does not answer: reports cannot be shown"]}
+    assert (answer.status, await answer.json()) == (200, said)
+
+
 async def test_a_payment_is_found_and_shown(panel):
     payment = await panel.a_paid(59_900)
     assert str(payment.id) in await panel.get(f"/payments?q={payment.order.id}")

@@ -86,8 +86,14 @@ async def test_unavailable_clickhouse_is_a_503_with_retry_after(world):
     world.store.unavailable = True
     answer = await world.get("/v1/analytics/funnel")
     assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
-    assert (await world.get("/readyz")).status == 503
     assert (await world.get("/livez")).status == 200
+
+
+async def test_a_process_without_postgres_is_not_ready(world):
+    answer = await world.get("/readyz")
+    assert (answer.status, await answer.json()) == (503, {"ready": False, "reasons": ["Postgres does not answer"]})
+    world.store.unavailable = True
+    assert len((await (await world.get("/readyz")).json())["reasons"]) == 2
 
 
 def key_of(client: str, *scopes: str) -> StoredKey:

@@ -248,7 +248,7 @@ async def test_a_page_says_that_clickhouse_is_unavailable(stocked):
     stocked.store.unavailable = True
     answer = await stocked.get("/reports")
     assert answer.status == 503
-    assert "unavailable" in await answer.text()
+    assert "ClickHouse does not answer, so no report can be shown" in await answer.text()
 
 
 async def test_a_form_that_is_too_long_is_refused(stocked):

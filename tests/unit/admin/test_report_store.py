@@ -8,7 +8,6 @@ import pytest
 from admin import report_store
 from admin.report_store import ReportStore
 from analytics.report import Report, Result
-from runtime.http.problems import ProblemError
 
 
 class FakeClient:
@@ -44,7 +43,7 @@ async def test_reports_and_probes_that_begin_at_once_share_one_client_which_is_c
 ) -> None:
     store = ReportStore("http://clickhouse/billing")
 
-    await asyncio.gather(*(store.run("funnel", {}, None) for _ in range(3)), store.ping())
+    await asyncio.gather(*(store.run("funnel", {}, None) for _ in range(3)), store.answers())
     await store.close()
 
     assert [client.closed for client in clients] == [True]
@@ -60,8 +59,7 @@ async def test_a_clickhouse_that_could_not_be_reached_is_asked_again(
 
     store = ReportStore("http://clickhouse/billing")
     monkeypatch.setattr(report_store, "connect", refused)
-    with pytest.raises(ProblemError):
-        await store.ping()
+    assert not await store.answers()
     monkeypatch.setattr(report_store, "connect", connect)
-    await store.ping()
+    assert await store.answers()
     assert len(clients) == 1
