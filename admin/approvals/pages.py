@@ -13,6 +13,7 @@ from admin.pages import PageRoute, page, read_form, see_other
 from admin.payments import cures
 from admin.payments.actions import ACTIONS, REASON_MAX, Command
 from admin.payments.reading import read_payment
+from admin.payments.refusals import in_words
 from admin.payments.sending import send_command
 from admin.payments.sentences import ENDS, STATES
 from admin.people.guard import require, trail_of
@@ -126,6 +127,7 @@ class ApprovalPages:
             action=ACTIONS[found.action],
             reply=reply,
             refusal=refusal,
+            why=None if refusal is None else in_words(refusal, (await self._read(id))[1]),
             cure=None if refusal is None else cures.cure_of(refusal.code),
         )
 

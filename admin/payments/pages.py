@@ -15,6 +15,7 @@ from admin.payments import cures
 from admin.payments.actions import ACTIONS, Action, Command, InvalidForm, Typed, operation_id
 from admin.payments.limits import DAY, EXPIRES_AFTER, needs_second_person
 from admin.payments.reading import read_payment, read_story
+from admin.payments.refusals import in_words
 from admin.payments.sending import send_command
 from admin.payments.sentences import ENDS, STATES, age, is_open, sentence, under_way
 from admin.people.guard import require, trail_of
@@ -108,7 +109,7 @@ class PaymentPages:
             refused = None
             if action.name in ("capture", "void", "refund"):
                 refusal = preview(payment, action.build(payment, typed), utc_now()).refusal
-                refused = None if refusal is None else refusal.detail
+                refused = None if refusal is None else in_words(refusal, payment)
             offered.append((action, refused))
         return offered
 
@@ -157,6 +158,7 @@ class PaymentPages:
             return await self._ask_second(request, payment, action, typed, command, said, person, cause)
         reply = await send_command(self._settings, self._engine, command, id, person.email)
         refusal = None if reply is None else reply.refusal
+        now_is = await read_payment(self._engine, payment_id)
         return page(
             request,
             "payments/result.html",
@@ -164,9 +166,10 @@ class PaymentPages:
             action=action,
             reply=reply,
             refusal=refusal,
+            why=None if refusal is None else in_words(refusal, now_is),
             cure=None if refusal is None else cures.cure_of(refusal.code),
             operation_id=id,
-            **_words(await read_payment(self._engine, payment_id)),
+            **_words(now_is),
         )
 
     async def _record(
@@ -286,6 +289,7 @@ class PaymentPages:
             changed=changed,
             repeated=repeated,
             key=typed.key,
+            why=None if said.refusal is None else in_words(said.refusal, payment),
             cure=None if said.refusal is None else cures.cure_of(said.refusal.code),
             **_words(payment),
         )

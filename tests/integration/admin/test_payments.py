@@ -90,6 +90,7 @@ async def test_a_refused_refund_says_why_and_what_to_do(panel):
     status, page = await panel.previewed(payment, "refund", reason="asked", amount="600")
     assert status == 409
     assert "amount_exceeds_refundable" in page
+    assert "600.00 RUB cannot be refunded: 599.00 RUB is left." in page
     assert "Refund at most what is left" in page
     assert "confirm" not in page.partition("<main")[2]
 
@@ -212,7 +213,8 @@ async def test_a_note_and_a_block_are_on_the_page(panel):
     page = await panel.get(f"/payments/{payment.id}")
     assert "Called, will call again" in page
     assert "Refunds are blocked." in page
-    assert "refunds of this payment are blocked" in page, "the refund is off, in the words of decide"
+    assert "Refunds of this payment are blocked." in page, "the refund is off, in the words of decide"
+    assert "The payment&#39;s state is “paid”: nothing is held" in page, "and so is the capture"
 
 
 async def test_what_the_preview_says_is_what_happened(panel):
