@@ -25,6 +25,7 @@ from admin.clearing.pages import clearing_pages
 from admin.letters.pages import letter_pages
 from admin.monitor import monitor_pages
 from admin.payments.pages import payment_pages
+from admin.payments.sending import SOURCE
 from admin.people.accounts import Accounts
 from admin.people.pages import people_pages
 from admin.problems import on_http_error, on_invalid_parameters, on_problem, read_problem
@@ -34,6 +35,7 @@ from admin.reports import report_pages
 from admin.search.pages import search_pages
 from admin.trail.pages import trail_pages
 from admin.trail.trail import Trail
+from backoffice.sender import Sender
 from monitoring.recent import Recent
 from providers import registry
 from runtime.http.problems import ProblemError
@@ -58,6 +60,7 @@ def create_app(
     recent: Recent,
 ) -> FastAPI:
     """The application. Stopping it closes the store and the engine. ``recent`` is kept up to date while it runs."""
+    sender = Sender(settings, SOURCE)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -67,6 +70,7 @@ def create_app(
         yield
         await tasks.cancel()
         await recent.close()
+        await sender.close()
         await access.keys.close()
         await store.close()
         await engine.dispose()
@@ -94,6 +98,8 @@ def create_app(
         payment_pages(settings, engine),
         approval_pages(settings, engine),
         *clearing_pages(engine),
+        payment_pages(settings, engine, sender),
+        approval_pages(settings, engine, sender),
         report_pages(store),
         letter_pages(settings),
         provider_pages(settings),

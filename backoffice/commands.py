@@ -25,6 +25,7 @@ from storage.processes.leases import is_understood
 C = TypeVar("C", Guarded, SubscriptionCommand)
 R = TypeVar("R", Reply, SubscriptionReply)
 
+SOURCE: Final = "/cli"
 #: Seconds to wait for the reply.
 REPLY_TIMEOUT_S: Final = 30.0
 #: Each caller finds its reply by correlation id, so any partition serves.
@@ -38,6 +39,14 @@ async def require_understood(engine: AsyncEngine, kind: type[Message]) -> None:
             raise ActionRefused("upgrade-in-progress: a running worker does not know this command yet")
 
 
+def enveloped(command: Guarded | SubscriptionCommand, id: UUID, operator: str, source: str) -> Envelope:
+    """The message of an operator's command."""
+    actor = f"operator:{operator}"
+    return Envelope.wrap(
+        command, id=str(id), source=source, subject=str(command.subject_id), time=utc_now(), actor=actor
+    )
+
+
 async def send(
     settings: KafkaSettings,
     topic: Topic,
@@ -45,25 +54,22 @@ async def send(
     id: UUID,
     operator: str,
     kind: type[R],
-    *,
-    source: str = "/cli",
     wait_s: float | None = None,
 ) -> R | None:
-    """Store the command in Kafka as message ``id``; its reply, ``None`` if there is none within ``wait_s`` seconds, by
-    default :data:`REPLY_TIMEOUT_S`. It is processed all the same. Raises one of :data:`~runtime.kafka.clients.KAFKA_ERRORS`
+    """Store one command in Kafka as message ``id``; its reply, ``None`` if there is none within ``wait_s`` seconds, by
+    default :data:`REPLY_TIMEOUT_S`. It is processed all the same. A process that sends many keeps a
+    :class:`~backoffice.sender.Sender`. Raises one of :data:`~runtime.kafka.clients.KAFKA_ERRORS`
     where the broker does not acknowledge it."""
-    correlation_id, subject = str(uuid4()), str(command.subject_id)
+    correlation_id = str(uuid4())
     command = msgspec.structs.replace(command, reply_to=ReplyTo(REPLY_PARTITION, correlation_id))
-    envelope = Envelope.wrap(
-        command, id=str(id), source=source, subject=subject, time=utc_now(), actor=f"operator:{operator}"
-    )
+    envelope = enveloped(command, id, operator, SOURCE)
     replies = TopicPartition(REPLIES.name, REPLY_PARTITION)
     async with new_consumer(settings) as consumer:
         consumer.assign([replies])
         await consumer.seek_to_end(replies)
         await consumer.position(replies)  # seeks are lazy: without it a quick reply could come before the seek
         async with new_producer(settings) as producer:
-            await producer.send_and_wait(topic.name, envelope.encode(), key=subject.encode())
+            await producer.send_and_wait(topic.name, envelope.encode(), key=envelope.subject.encode())
         with suppress(TimeoutError):
             async with asyncio.timeout(REPLY_TIMEOUT_S if wait_s is None else wait_s):
                 async for record in consumer:

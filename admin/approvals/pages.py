@@ -21,6 +21,7 @@ from admin.people.permissions import Permission
 from admin.people.person import Person
 from admin.problems import Problem
 from admin.trail.trail import record
+from backoffice.sender import Sender
 from billing.messages import MESSAGE_TYPES, Approval
 from billing.payments.model import Payment
 from billing.payments.preview import Preview, preview
@@ -37,10 +38,10 @@ Approver = Annotated[Person, require(Permission.APPROVE, fresh=True)]
 Decider = Annotated[Person, require(Permission.APPROVE)]
 
 
-def approval_pages(settings: AdminSettings, engine: AsyncEngine) -> APIRouter:
+def approval_pages(settings: AdminSettings, engine: AsyncEngine, sender: Sender) -> APIRouter:
     """The routes."""
     router = APIRouter(route_class=PageRoute, include_in_schema=False, default_response_class=Response)
-    pages = ApprovalPages(settings, engine)
+    pages = ApprovalPages(settings, engine, sender)
     router.add_api_route(HOME, pages.list, methods=["GET"])
     router.add_api_route(f"{HOME}/{{id}}", pages.show, methods=["GET"])
     router.add_api_route(f"{HOME}/{{id}}/approve", pages.approve, methods=["POST"])
@@ -52,8 +53,9 @@ def approval_pages(settings: AdminSettings, engine: AsyncEngine) -> APIRouter:
 class ApprovalPages:
     """Handlers of the pages."""
 
-    def __init__(self, settings: AdminSettings, engine: AsyncEngine) -> None:
+    def __init__(self, settings: AdminSettings, engine: AsyncEngine, sender: Sender) -> None:
         self._settings = settings
+        self._sender = sender
         self._engine = engine
 
     async def list(self, request: Request, _person: Reader) -> Response:
@@ -115,7 +117,9 @@ class ApprovalPages:
             message=str(_id_of(command)), approval=str(found.id), operator=found.requested_by,
             amount=found.amount, currency=found.currency,
         )  # fmt: skip
-        reply = await send_command(self._settings, self._engine, command, _id_of(command), found.requested_by)
+        reply = await send_command(
+            self._settings, self._sender, self._engine, command, _id_of(command), found.requested_by
+        )
         async with self._engine.begin() as connection:
             await approvals.mark_sent(connection, id, utc_now())
         refusal = None if reply is None else reply.refusal

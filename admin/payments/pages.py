@@ -22,6 +22,7 @@ from admin.people.guard import require, trail_of
 from admin.people.permissions import Permission
 from admin.people.person import Person
 from admin.trail.trail import record
+from backoffice.sender import Sender
 from billing.payments.entitlement import entitled
 from billing.payments.model import Payment
 from billing.payments.preview import Preview, preview, standing
@@ -40,10 +41,10 @@ _REPEATED: Final = ("amount", "reason", "operation", "ended", "note", "email", "
 Reader = Annotated[Person, require(Permission.READ)]
 
 
-def payment_pages(settings: AdminSettings, engine: AsyncEngine) -> APIRouter:
+def payment_pages(settings: AdminSettings, engine: AsyncEngine, sender: Sender) -> APIRouter:
     """The routes."""
     router = APIRouter(route_class=PageRoute, include_in_schema=False, default_response_class=Response)
-    pages = PaymentPages(settings, engine)
+    pages = PaymentPages(settings, engine, sender)
     router.add_api_route("/payments/{payment_id}", pages.show, methods=["GET"])
     for action in ACTIONS.values():
         _add_action(router, pages, action)
@@ -71,8 +72,9 @@ def _add_action(router: APIRouter, pages: "PaymentPages", action: Action) -> Non
 class PaymentPages:
     """Handlers of the pages."""
 
-    def __init__(self, settings: AdminSettings, engine: AsyncEngine) -> None:
+    def __init__(self, settings: AdminSettings, engine: AsyncEngine, sender: Sender) -> None:
         self._settings = settings
+        self._sender = sender
         self._engine = engine
 
     async def show(
@@ -156,7 +158,7 @@ class PaymentPages:
         cause = await self._record(person, action, said, payment, id, typed.get("reason") or None)
         if cause is not None and not known:
             return await self._ask_second(request, payment, action, typed, command, said, person, cause)
-        reply = await send_command(self._settings, self._engine, command, id, person.email)
+        reply = await send_command(self._settings, self._sender, self._engine, command, id, person.email)
         refusal = None if reply is None else reply.refusal
         now_is = await read_payment(self._engine, payment_id)
         return page(

@@ -9,9 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin.payments.actions import Command
 from admin.problems import Problem
-from backoffice.commands import require_understood, send
+from backoffice.commands import require_understood
 from backoffice.follow_ups import query_provider
 from backoffice.operators import ActionRefused, Operator
+from backoffice.sender import Sender
 from billing.messages import AmendPayment, FollowUpOperation, Reply
 from billing.messages.topics import INBOX
 from runtime.http.problems import ProblemError
@@ -28,7 +29,7 @@ PATIENCE_S: Final = 15.0
 
 
 async def send_command(
-    settings: AdminSettings, engine: AsyncEngine, command: Command, id: UUID, operator: str
+    settings: AdminSettings, sender: Sender, engine: AsyncEngine, command: Command, id: UUID, operator: str
 ) -> Reply | None:
     """Store the command in Kafka under the operator's name; its reply, ``None`` where it has none yet.
 
@@ -40,9 +41,9 @@ async def send_command(
         await require_understood(engine, AmendPayment)
         async with asyncio.timeout(PATIENCE_S):
             if isinstance(command, FollowUpOperation):
-                await query_provider(settings, Operator(operator, command.reason or ""), command.payment_id)
+                await query_provider(settings, Operator(operator, command.reason or ""), command.payment_id, sender)
                 return None
-            return await send(settings, INBOX, command, id, operator, Reply, source=SOURCE, wait_s=WAIT_S)
+            return await sender.send(INBOX, command, id, operator, Reply, WAIT_S)
     except ActionRefused as error:
         raise ProblemError(Problem.UNAVAILABLE, str(error)) from error
     except (TimeoutError, *KAFKA_ERRORS) as error:

@@ -39,8 +39,11 @@ class Follower(Protocol):
         """Receive a message."""
 
 
-async def follow(settings: KafkaSettings, topic: Topic, follower: Follower) -> None:
-    """Pass new messages to ``follower`` for as long as it is ``wanted``; reconnects after a failure."""
+async def follow(
+    settings: KafkaSettings, topic: Topic, follower: Follower, *, client_id: str = "billing-ingest"
+) -> None:
+    """Pass new messages to ``follower`` for as long as it is ``wanted``; reconnects after a failure. ``client_id``: what the
+    brokers call it."""
     reconnect = Retry("follow topic", KAFKA_ERRORS, pause_max_s=RECONNECT_MAX_S)
 
     async def session() -> None:
@@ -49,7 +52,7 @@ async def follow(settings: KafkaSettings, topic: Topic, follower: Follower) -> N
         consumer = new_consumer(
             settings,
             topic.name,  # for its metadata; _assign narrows it to the partitions that are read
-            client_id="billing-ingest",
+            client_id=client_id,
             group_id=None,
             auto_offset_reset="latest",
             fetch_max_wait_ms=POLL_MS,

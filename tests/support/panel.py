@@ -46,7 +46,9 @@ class Panel:
     async def person(self, token: str, _address: str) -> Person | None:
         return self.people.get(token)
 
-    async def send(self, _settings: Any, _engine: Any, command: Any, id: UUID, operator: str) -> Reply | None:
+    async def send(
+        self, _settings: Any, _sender: Any, _engine: Any, command: Any, id: UUID, operator: str
+    ) -> Reply | None:
         """Instead of Kafka: the agent decides on the very bytes."""
         if self.lost:
             raise ConnectionResetError
