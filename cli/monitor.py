@@ -94,7 +94,9 @@ def _block(block: Block) -> list[RenderableType]:
         return [Text(f"\n{block.title}: {block.empty}", style="dim")]
     table = Table(title=block.title, title_justify="left")
     for column in block.columns:
-        table.add_column(column.head, justify="left" if column.form is Form.TEXT else "right", overflow="fold")
+        table.add_column(
+            column.head, justify="left" if column.form in (Form.TEXT, Form.PAYMENT) else "right", overflow="fold"
+        )
     table.add_column("")
     for row in block.rows:
         cells = (_cell(value, column.form) for value, column in zip(row.values, block.columns, strict=True))

@@ -28,6 +28,8 @@ class Form(StrEnum):
     """How a column is read."""
 
     TEXT = "text"
+    PAYMENT = "payment"
+    """The id of a payment, which a page links to."""
     NUMBER = "number"
     SECONDS = "seconds"
     PER_S = "per_s"
@@ -120,7 +122,7 @@ def _unfinished(books: Books) -> Block:
         Column("state"),
         Column("oldest", Form.SECONDS),
         Column("payments", Form.NUMBER),
-        Column("oldest payment"),
+        Column("oldest payment", Form.PAYMENT),
     )
     return Block("unfinished", "Oldest unfinished payments", heads, _sorted(rows), "every payment is final")
 

@@ -48,7 +48,7 @@ async def test_the_oldest_unfinished_payment_is_first_and_says_that_somebody_has
     assert page.index("Oldest unfinished payments") < page.index("Outcomes that are not known")
     assert page.index("tbank") < page.index("stripe")
     assert '<h1>Monitor <span class="state bad">act now</span></h1>' in page
-    assert str(OLD.payment) in page
+    assert f'<a href="/payments/{OLD.payment}"><code>{OLD.payment}</code></a>' in page
 
 
 async def test_a_consumer_that_stands_still_is_called_so_with_its_line(monitor: World) -> None:
