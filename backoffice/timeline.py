@@ -59,8 +59,13 @@ async def read_trace(settings: PostgresSettings, payment_id: UUID) -> Trace | No
     """The trace of a payment, rebuilt from its journal; ``None`` if there is no such payment."""
     async with connected(settings) as engine, engine.connect() as connection:
         journal = await journal_of(connection, payment_id)
+    return trace_of(payment_id, journal) if journal else None
+
+
+def trace_of(payment_id: UUID, journal: Sequence[Decided]) -> Trace:
+    """The trace of what is on record."""
     steps = []
     for decided in journal:
         envelope = decode_envelope(decided.message.encode())
         steps.append(Step(envelope, envelope.open(), decided.recorded_at))
-    return rebuild(payment_id, steps) if steps else None
+    return rebuild(payment_id, steps)

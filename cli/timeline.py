@@ -1,7 +1,7 @@
 """``billing timeline``."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -14,6 +14,7 @@ from rich.table import Table
 from backoffice.timeline import Timeline, read_timeline, read_trace
 from billing.money import Money
 from billing.trace import Trace, otlp
+from billing.waterfall import bars
 from cli.arguments import AsJson
 from cli.output import err, on_running_stack, out, refuse, write_json
 
@@ -66,22 +67,16 @@ def _trace(payment_id: UUID, file: Path | None, *, as_json: bool) -> None:
 
 def _waterfall(trace: Trace) -> Table:
     """A row for each span; its bar begins where the payment's first message was written."""
-    begin = min(span.start for span in trace.spans)
-    whole = max(max(span.end for span in trace.spans) - begin, timedelta(milliseconds=1))
     table = Table(title=f"trace {trace.id}", title_justify="left")
     for head, justify in (("after", "right"), ("what", "left"), ("took", "right"), ("", "left")):
         table.add_column(head, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    for span in trace.spans:
-        before = round((span.start - begin) / whole * BAR)
-        length = max(1, round((span.end - span.start) / whole * BAR))
-        bar = " " * min(before, BAR - 1) + "█" * length
+    for bar in bars(trace.spans):
+        span = bar.span
+        drawn = " " * min(round(bar.start * BAR), BAR - 1) + "█" * max(1, round(bar.length * BAR))
         style = _STYLES["call"] if span.process == "provider_calls" else ""
         outcome = span.attributes.get("outcome", "")
-        took = (span.end - span.start) / timedelta(milliseconds=1)
-        after = (span.start - begin) / timedelta(milliseconds=1)
-        table.add_row(
-            f"{after:,.0f} ms", f"{escape(span.name)} {outcome}".rstrip(), f"{took:,.1f} ms", bar, style=style
-        )
+        what = f"{escape(span.name)} {outcome}".rstrip()
+        table.add_row(f"{bar.after_ms:,.0f} ms", what, f"{bar.took_ms:,.1f} ms", drawn, style=style)
     return table
 
 

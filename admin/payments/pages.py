@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from admin.pages import Form, PageRoute, page, read_form
-from admin.payments import cures
+from admin.payments import cures, waterfall
 from admin.payments.actions import ACTIONS, Action, Command, InvalidForm, Typed, operation_id
 from admin.payments.limits import DAY, EXPIRES_AFTER, needs_second_person
 from admin.payments.reading import read_payment, read_story
@@ -95,6 +95,10 @@ class PaymentPages:
             story=story,
             seen=seen,
             at=moment,
+            drawing=waterfall.drawing,
+            process=waterfall.process,
+            took=waterfall.took,
+            pause=waterfall.pause,
             access=entitled(payment),
             open_operations=[under_way(o, payment.order.currency) for o in payment.operations if o.is_open],
             offered=self._offered(payment, person),

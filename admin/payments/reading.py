@@ -7,9 +7,10 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin.problems import Problem
-from backoffice.timeline import Timeline, timeline_of
+from backoffice.timeline import Timeline, timeline_of, trace_of
 from billing.messages import AmendPayment, decode_envelope
 from billing.payments.model import Payment
+from billing.waterfall import Episode, episodes
 from runtime.http.problems import ProblemError
 from storage import approvals
 from storage.approvals import Approval
@@ -38,6 +39,7 @@ class Story(NamedTuple):
     notes: list[Note]
     approvals: list[Approval]
     others: list[Found]
+    waterfall: list[Episode]
 
 
 async def read_payment(engine: AsyncEngine, id: UUID) -> Payment:
@@ -67,6 +69,7 @@ async def read_story(engine: AsyncEngine, id: UUID, at: datetime | None) -> Stor
         _notes(journal),
         requests,
         [found for found in others.payments if found.id != id],
+        episodes(trace_of(id, journal).spans),
     )
 
 

@@ -65,6 +65,12 @@ async def test_the_pages_of_payments(browser: Browser, panel: Panel) -> None:
     await page.goto(f"{url}/payments?q=anna@cinema.example")
     await page.goto(f"{url}/payments/{payment.id}")
     await is_fit_for_people(page, "payment")
+    bars = page.locator(".waterfall svg.bar")
+    assert await bars.count() >= 8
+    for width in (390, 1280):
+        await page.set_viewport_size({"width": width, "height": 900})
+        sizes = [await bars.nth(place).bounding_box() for place in range(await bars.count())]
+        assert all(size is not None and size["width"] > 250 and size["height"] > 5 for size in sizes), "bars are drawn"
     await page.goto(f"{url}/payments/{other.id}?at=2026-11-23T12:00:00")
     for action in ("refund", "correct", "amend", "note"):
         await page.goto(f"{url}/payments/{payment.id}/{action}")

@@ -44,6 +44,8 @@ async def test_a_payment_is_found_and_shown(panel):
     page = await panel.get(f"/payments/{payment.id}")
     assert "captured 599.00 RUB" in page
     assert "film-1" in page
+    assert page.count('<svg class="bar') == 4, "three messages of the payment, and the call between"
+    assert "create payment" in page.partition('class="waterfall"')[2]
     assert panel.world.trail.entries[-1].subject_id == str(payment.id), "who looked is on the trail"
 
 
