@@ -17,7 +17,7 @@ from admin.payments.limits import DAY, EXPIRES_AFTER, needs_second_person
 from admin.payments.reading import read_payment, read_story
 from admin.payments.refusals import in_words
 from admin.payments.sending import send_command
-from admin.payments.sentences import ENDS, STATES, age, is_open, sentence, under_way
+from admin.payments.sentences import ENDS, STATES, age, is_open, latest_first, sentence, under_way
 from admin.people.guard import require, trail_of
 from admin.people.permissions import Permission
 from admin.people.person import Person
@@ -95,6 +95,7 @@ class PaymentPages:
             story=story,
             seen=seen,
             at=moment,
+            operations=latest_first(payment),
             drawing=waterfall.drawing,
             process=waterfall.process,
             took=waterfall.took,

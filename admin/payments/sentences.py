@@ -73,6 +73,12 @@ def under_way(operation: Operation, currency: str) -> str:
     return f"{what}: {state}{asked}"
 
 
+def latest_first(payment: Payment) -> list[Operation]:
+    """The operations by when they began, the latest first; of those at one moment, the one recorded last."""
+    begun = sorted(enumerate(payment.operations), key=lambda placed: (placed[1].created_at, placed[0]), reverse=True)
+    return [operation for _, operation in begun]
+
+
 def age(since: datetime, now: datetime) -> str:
     """``3 d 4 h``, in the two largest units."""
     minutes = max(0, int((now - since).total_seconds()) // 60)
