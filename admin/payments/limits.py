@@ -15,6 +15,14 @@ DAY: Final = timedelta(hours=24)
 EXPIRES_AFTER: Final = timedelta(hours=24)
 
 
+def limit_of(settings: AdminSettings, person: Person, currency: str) -> int:
+    """What the person may give back at once without a second one, minor units."""
+    above = settings.admin_approval_above.get(currency, 0)
+    if person.may(Permission.REFUND_ABOVE):
+        return above
+    return min(settings.admin_support_limit.get(currency, 0), above)
+
+
 def needs_second_person(
     settings: AdminSettings, person: Person, action: Action, amount: int, currency: str, today: int
 ) -> str | None:

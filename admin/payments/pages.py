@@ -13,7 +13,7 @@ from starlette.responses import Response
 from admin.pages import Form, PageRoute, page, read_form
 from admin.payments import cures, waterfall
 from admin.payments.actions import ACTIONS, Action, Command, InvalidForm, Typed, operation_id
-from admin.payments.limits import DAY, EXPIRES_AFTER, needs_second_person
+from admin.payments.limits import DAY, EXPIRES_AFTER, limit_of, needs_second_person
 from admin.payments.reading import read_payment, read_story
 from admin.payments.refusals import in_words
 from admin.payments.sending import send_command
@@ -188,7 +188,7 @@ class PaymentPages:
         async with self._engine.connect() as connection, connection.begin() as transaction:
             await record(
                 connection, person, Kind.COMMAND, "payment", payment.id, reason=reason,
-                **_detail(action, said, payment, id),
+                **_detail(action, said, payment, id), limit=limit_of(self._settings, person, currency),
             )  # fmt: skip
             # Entries of the trail wait for each other: of two commands of one person at once, the second counts both.
             today = await self._today(connection, person, payment)

@@ -19,6 +19,8 @@ Postgres
     ``settlement_unposted``  fees, payouts, reserves and adjustments of a cleared day's lines are not those that are booked
     ``discrepancy_history_gap`` a discrepancy's events are not its versions
     ``trail_broken``         an entry of the staff's trail was changed, taken away, or never written
+    ``untrailed_operation``  a command of a person is in the journal, and not on the staff's trail
+    ``unapproved_operation`` a person's command needed a second person, and no approval of exactly it is on record
     ``operation_not_chased`` an open operation without a time for its next status inquiry
     ``contradicted``         the provider, asked, contradicts the books of a payment: a person has to settle it
     ``version_disorder``     versions in a payment's journal do not ascend

@@ -1,8 +1,19 @@
-"""The auditor's query about the trail of the staff. It shares nothing with the trigger that chains it."""
+"""The auditor's queries about what the staff did: its trail, and the commands of the panel. They share nothing with the
+trigger that chains the trail, nor with the pages that send commands."""
 
 from typing import Final
 
-#: Kind of violation → query for ``(id, detail)``; the id is an entry, a session or an operator's action.
+#: The journalled commands that people can send, with the words of the person in ``data``.
+_COMMANDS: Final = """
+    SELECT payment_id, message_id, type, recorded_at, refusal, version, message ->> 'source' AS source,
+           message -> 'data' AS data, message -> 'data' ->> 'operator' AS operator
+    FROM journal
+    WHERE type IN ('billing.payment.capture.v1', 'billing.payment.void.v1', 'billing.payment.refund.v1',
+                   'billing.payment.rollback.v1', 'billing.payment.correct.v1', 'billing.payment.amend.v1')
+      AND message -> 'data' ->> 'operator' IS NOT NULL
+"""
+
+#: Kind of violation → query for ``(id, detail)``; the id is an entry, a session, an operator's action or a command.
 STAFF_TRAIL: Final[dict[str, str]] = {
     # The end of the chain shows in other tables: every session began with an entry, every change of an account is one.
     "trail_broken": """
@@ -32,4 +43,50 @@ STAFF_TRAIL: Final[dict[str, str]] = {
             WHERE t.subject_kind = 'staff' AND t.subject_id = a.subject_id AND t.detail ->> 'action' = a.action
         )
     """,
+    # The trail is written before the command is sent. An approved command is on the trail of who sent it, with the name of
+    # who asked. What operators do on the command line has a record of its own.
+    "untrailed_operation": f"""
+        WITH commands AS ({_COMMANDS})
+        SELECT c.message_id, format('%s of payment %s names %s, who has no entry of it', c.type, c.payment_id, c.operator)
+        FROM commands c
+        WHERE (c.source = '/admin' OR EXISTS (SELECT FROM staff s WHERE s.email = c.operator))
+          AND NOT EXISTS (
+              SELECT FROM staff_trail t
+              WHERE t.detail ->> 'message' = c.message_id AND t.kind = 'command' AND t.subject_kind = 'payment'
+                AND t.subject_id = c.payment_id::text AND coalesce(t.detail ->> 'operator', t.who) = c.operator
+          )
+          AND NOT EXISTS (
+              SELECT FROM operator_actions a
+              WHERE a.details ->> 'correction' = c.message_id AND a.subject_id = c.payment_id::text
+                AND a.actor = c.operator
+          )
+    """,  # noqa: S608 - of constants
+    # An approval is of exactly this command. Without one: no correction of the panel, and no more given back than the limit
+    # that is on the trail with the command.
+    "unapproved_operation": f"""
+        WITH commands AS ({_COMMANDS})
+        SELECT c.message_id, format('%s of payment %s has an approval that is not on record as that of %s', c.type,
+                                    c.payment_id, c.data -> 'approval' ->> 'approved_by')
+        FROM commands c
+        WHERE c.data ->> 'approval' IS NOT NULL AND NOT EXISTS (
+            SELECT FROM approvals a
+            WHERE a.id::text = c.data -> 'approval' ->> 'id' AND a.payment_id = c.payment_id AND a.type = c.type
+              AND a.decision = 'approved' AND a.decided_by = c.data -> 'approval' ->> 'approved_by'
+              AND a.requested_by = c.operator AND a.decided_by <> a.requested_by
+              AND convert_from(a.command, 'UTF8')::jsonb = c.data - 'approval' - 'reply_to'
+        )
+        UNION ALL
+        SELECT c.message_id, format('a correction of payment %s by %s without a second person', c.payment_id, c.operator)
+        FROM commands c
+        WHERE c.type = 'billing.payment.correct.v1' AND c.source = '/admin' AND c.refusal IS NULL
+          AND c.data ->> 'approval' IS NULL
+        UNION ALL
+        SELECT c.message_id, format('%s of %s of payment %s by %s, whose limit is %s, without a second person', o.type,
+                                    o.amount, c.payment_id, c.operator, coalesce((t.detail ->> 'limit')::bigint, 0))
+        FROM commands c
+        JOIN operations o ON o.id::text = c.data ->> 'operation_id' AND o.payment_id = c.payment_id
+        JOIN staff_trail t ON t.detail ->> 'message' = c.message_id AND t.kind = 'command' AND t.who = c.operator
+        WHERE o.type IN ('REFUND', 'VOID') AND c.type <> 'billing.payment.correct.v1'
+          AND c.data ->> 'approval' IS NULL AND o.amount > coalesce((t.detail ->> 'limit')::bigint, 0)
+    """,  # noqa: S608 - of constants
 }

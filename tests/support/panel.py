@@ -8,8 +8,10 @@ import msgspec
 from sqlalchemy import text
 from yarl import URL
 
+from admin.payments.sending import SOURCE
 from admin.people import cookies
 from admin.people.person import Person
+from backoffice.commands import enveloped
 from billing.access.roles import Role
 from billing.messages import MESSAGE_TYPES, Reply
 from billing.payments.decide import decide
@@ -53,10 +55,12 @@ class Panel:
         if self.lost:
             raise ConnectionResetError
         self.sent.append((command, id, operator))
+        envelope = enveloped(command, id, operator, SOURCE)
         command = msgspec.json.decode(msgspec.json.encode(command), type=MESSAGE_TYPES[command.TYPE])
         payment = await self.payment(command.payment_id)
         refusal = decide(payment, command, utc_now()).refusal
-        await self.stream.deliver(await self.stream.agent(), command)
+        agent = await self.stream.agent()
+        await agent.process([self.stream.log.write_raw(envelope.encode())])
         return None if refusal is None else Reply(payment.id, "1", refusal=refusal)
 
     async def a_paid(self, *prices: int) -> Payment:

@@ -1,0 +1,169 @@
+"""The audit compares commands of people with the trail and with approvals: what the panel does has both."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from admin.trail.trail import Trail
+from backoffice.audit.audit import check_books
+from backoffice.audit.findings import Findings
+from backoffice.commands import enveloped
+from billing.access.roles import Role
+from billing.messages import Approval, CorrectPayment, RefundPayment
+from billing.vocabulary import OperationType
+from runtime.clock import utc_now
+from storage.inspection.books import moment
+from tests.integration.backoffice.audit.books import damage
+from tests.support.panel import Panel
+from tests.unit.admin.conftest import serving
+
+ANNA = "anna@cinema.example"
+
+
+@pytest.fixture
+async def panel(database: AsyncEngine, stack: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Panel]:
+    url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    limits = {"admin_support_limit": {"RUB": 1_000}, "admin_approval_above": {"RUB": 50_000}}
+    async with serving(postgres_url=url, kafka_url=stack["urls"]["kafka"], **limits) as world:
+        panel = Panel(world, database)
+        world.accounts.person = panel.person
+        world.app.state.trail = Trail(database)
+        monkeypatch.setattr("admin.payments.pages.send_command", panel.send)
+        monkeypatch.setattr("admin.approvals.pages.send_command", panel.send)
+        panel.become("anna")
+        yield panel
+
+
+async def kinds(database: AsyncEngine) -> dict[str, str]:
+    """Kind → id of what the audit finds."""
+    findings = Findings()
+    async with moment(database) as connection:
+        await check_books(connection, findings)
+    return {violation.kind: violation.id for violation in findings.violations}
+
+
+async def sent(panel: Panel, command: Any, id: UUID, source: str = "/admin") -> None:
+    """To Kafka, past the panel."""
+    agent = await panel.stream.agent()
+    await agent.process([panel.stream.log.write_raw(enveloped(command, id, command.operator, source).encode())])
+
+
+async def approved(panel: Panel) -> None:
+    """A second person approves what waits."""
+    ((id,),) = await panel.rows("SELECT id FROM approvals")
+    panel.become("boris")
+    assert (await panel.world.post(f"/approvals/{id}/approve")).status == 200
+
+
+async def test_what_people_do_on_the_pages_is_no_violation(panel: Panel, database: AsyncEngine) -> None:
+    payment = await panel.a_paid(59_900, 10_000)
+    await panel.act(payment, "note", note="called")
+    await panel.act(payment, "block", reason="fraud?")
+    payment = await panel.payment(payment.id)
+    await panel.act(payment, "block", reason="no fraud")
+    payment = await panel.payment(payment.id)
+    await panel.act(payment, "refund", reason="asked", **{"item-1": "1"})
+    panel.become("sam", Role.SUPPORT)
+    payment = await panel.payment(payment.id)
+    await panel.act(payment, "refund", reason="asked", amount="10")
+    other = await panel.a_paid(20_000)
+    operation = next(o for o in other.operations if o.type is OperationType.CAPTURE)
+    panel.become("anna")
+    payment = await panel.payment(payment.id)
+    await panel.act(payment, "refund", reason="late", amount="20")
+    await panel.act(other, "correct", reason="console", operation=str(operation.id), ended="failed")
+    await approved(panel)
+    assert len(panel.sent) == 7
+    assert await kinds(database) == {}
+
+
+async def test_an_approved_command_matches_its_request(panel: Panel, database: AsyncEngine) -> None:
+    payment = await panel.a_paid(59_900)
+    await panel.act(payment, "refund", reason="asked")
+    await approved(panel)
+    assert await kinds(database) == {}
+    await damage(database, "UPDATE approvals SET decided_by = 'carl@cinema.example'")
+    ((command, id, _),) = panel.sent
+    assert command.operation_id == id
+    assert await kinds(database) == {"unapproved_operation": str(id)}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE approvals SET decision = 'refused', sent_at = NULL",
+        "UPDATE approvals SET requested_by = 'carl@cinema.example'",
+        "UPDATE approvals SET command = convert_to(replace(convert_from(command, 'UTF8'), 'asked', 'ask'), 'UTF8')",
+        "DELETE FROM approvals",
+    ],
+)
+async def test_an_approval_of_something_else_is_none(panel: Panel, database: AsyncEngine, change: str) -> None:
+    payment = await panel.a_paid(59_900)
+    await panel.act(payment, "refund", reason="asked")
+    await approved(panel)
+    await damage(database, change)
+    assert set(await kinds(database)) == {"unapproved_operation"}
+
+
+async def test_more_than_the_limit_without_an_approval_is_found(panel: Panel, database: AsyncEngine) -> None:
+    payment = await panel.a_paid(59_900)
+    panel.world.settings.admin_approval_above["RUB"] = 100_000
+    await panel.act(payment, "refund", reason="asked")
+    assert len(panel.sent) == 1
+    assert await kinds(database) == {}, "one person's limit was higher then"
+    await damage(database, """UPDATE staff_trail SET detail = jsonb_set(detail, '{limit}', '59899')""")
+    found = await kinds(database)
+    assert found["unapproved_operation"] == str(panel.sent[0][1])
+    assert set(found) == {"unapproved_operation", "trail_broken"}
+
+
+async def test_a_command_in_somebody_s_name_past_the_panel_is_found(panel: Panel, database: AsyncEngine) -> None:
+    payment = await panel.a_paid(59_900)
+    id = uuid4()
+    await sent(panel, RefundPayment(payment.id, id, "asked", 100, operator=ANNA), id)
+    assert await kinds(database) == {"untrailed_operation": str(id)}
+
+
+async def test_a_command_is_not_covered_by_another_person_s_entry(panel: Panel, database: AsyncEngine) -> None:
+    payment = await panel.a_paid(59_900)
+    await panel.act(payment, "refund", reason="asked", amount="10")
+    await damage(database, "UPDATE journal SET message = jsonb_set(message, '{data,operator}', '\"carl@cinema.example\"')"
+                 " WHERE message -> 'data' ->> 'operator' IS NOT NULL")  # fmt: skip
+    assert set(await kinds(database)) == {"untrailed_operation"}
+
+
+async def test_a_member_of_the_staff_is_no_operator_elsewhere_without_a_record(
+    panel: Panel, database: AsyncEngine
+) -> None:
+    payment, first, second = await panel.a_paid(59_900), uuid4(), uuid4()
+    await sent(panel, RefundPayment(payment.id, first, "asked", 100, operator=ANNA), first, "/cli")
+    assert await kinds(database) == {}, "nobody on the staff has this name"
+    await damage(
+        database,
+        "INSERT INTO staff (id, email, name, role, created_at, created_by) VALUES (:id, :email, 'A', 'finance', now(), 'x')",
+        id=uuid4(),
+        email=ANNA,
+    )
+    assert await kinds(database) == {"untrailed_operation": str(first)}
+    await damage(database, "DELETE FROM staff")
+    await sent(panel, RefundPayment(payment.id, second, "asked", 100, operator="ops"), second, "/cli")
+    assert await kinds(database) == {}, "operators of the command line are no people of the panel"
+
+
+async def test_a_correction_of_the_panel_without_a_second_person_is_found(panel: Panel, database: AsyncEngine) -> None:
+    payment, id = await panel.a_paid(59_900), uuid4()
+    operation = next(o for o in payment.operations if o.type is OperationType.CAPTURE)
+    await sent(panel, CorrectPayment(payment.id, id, operation.id, False, ANNA, "console"), id)
+    assert set(await kinds(database)) == {"untrailed_operation", "unapproved_operation"}
+
+
+async def test_an_approval_that_nobody_gave_is_found(panel: Panel, database: AsyncEngine) -> None:
+    payment, id = await panel.a_paid(59_900), uuid4()
+    forged = RefundPayment(payment.id, id, "asked", operator=ANNA)
+    forged = msgspec.structs.replace(forged, approval=Approval(uuid4(), "boris@cinema.example", utc_now()))
+    await sent(panel, forged, id)
+    assert (await kinds(database))["unapproved_operation"] == str(id)
