@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from billing.messages.topics import DEAD_LETTERS
 from runtime.kafka.lag import Lag, LagOfPartition
 from storage import monitoring
-from storage.monitoring import Difference, Group, Job, Processes, Unfinished
+from storage.monitoring import Approvals, Difference, Group, Job, Processes, Unfinished
 from storage.providers.switches import OpenBreaker, Switch, open_breakers, switches
 from storage.streams.positions import Consumer
 
@@ -63,6 +63,7 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     switches: dict[str, Switch]
     breakers: list[OpenBreaker]
     differences: list[Difference]
+    approvals: list[Approvals]
     jobs: list[Job]
     processes: list[Processes]
 
@@ -106,6 +107,7 @@ class BookReader:
                 switches=await switches(connection),
                 breakers=await open_breakers(connection, at),
                 differences=await monitoring.differences(connection),
+                approvals=await monitoring.approvals(connection),
                 jobs=await monitoring.jobs(connection),
                 processes=await monitoring.processes(connection),
             )

@@ -21,6 +21,7 @@ _CURRENCIES: Final = 6
 _JOBS: Final = 20
 _PROCESSES: Final = 8
 _VERSIONS: Final = 6
+_APPROVALS: Final = ("waiting", "not sent")
 _STATES: Final = (PaymentStatus.PENDING, PaymentStatus.AUTHORIZED)
 
 Samples = Iterable[tuple[tuple[str, ...], float]]
@@ -197,6 +198,19 @@ def _waiting() -> list[_Gauge]:
             "books_letters_open",
             "Dead letters that nobody has replayed or discarded.",
             lambda books: () if books.letters_open is None else (((), books.letters_open),),
+        ),
+        _Gauge(
+            "books_approvals_open",
+            "Commands that wait for a second person, or that are approved and not sent; at most 10,000 are counted.",
+            lambda books: (((one.state,), one.number) for one in books.approvals),
+            _sum,
+            state=_APPROVALS,
+        ),
+        _Gauge(
+            "books_approvals_oldest_seconds",
+            "Age of the oldest of them: since it was asked for, or approved.",
+            lambda books: (((one.state,), age_s(one.oldest, books.at)) for one in books.approvals),
+            state=_APPROVALS,
         ),
         _Gauge(
             "books_provider_enabled",

@@ -197,6 +197,10 @@ def _waiting(books: Books) -> Block:
     for one in books.parked:
         age = age_s(one.oldest, books.at)
         rows.append(Row(("parked callbacks", one.provider, one.number, age), _level(age, "CallbacksParked")))
+    for asked in books.approvals:
+        age = age_s(asked.oldest, books.at)
+        level = _level(age, "ApprovalWaits" if asked.state == "waiting" else "ApprovalNotSent")
+        rows.append(Row((f"approvals: {asked.state}", "", asked.number, age), level))
     for one in books.overdue:
         age = age_s(one.oldest, books.at)
         switch = books.switches.get(one.provider)

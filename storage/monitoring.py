@@ -70,6 +70,18 @@ _DISCREPANCIES = text(
     FROM discrepancies WHERE state <> 'CLOSED' GROUP BY provider, kind, currency
     """
 )
+# By approvals_open. Requests that are refused or expired wait for nobody.
+_APPROVALS = text(
+    """
+    SELECT CASE WHEN decision IS NULL THEN 'waiting' ELSE 'not sent' END, count(*),
+           min(coalesce(decided_at, requested_at))
+    FROM (
+        SELECT decision, decided_at, requested_at FROM approvals
+        WHERE sent_at IS NULL AND (decision IS NULL AND expires_at > now() OR decision = 'approved')
+        ORDER BY requested_at LIMIT :counted
+    ) AS waiting GROUP BY 1
+    """
+)
 # A row a job and date.
 _JOBS = text(
     """
@@ -125,6 +137,15 @@ class Difference(NamedTuple):
     currency: str | None
     number: int
     amount: int
+
+
+class Approvals(NamedTuple):
+    """Requests for a second person that are ``waiting`` for a decision, or that are approved and ``not sent``; ``oldest``:
+    since when the oldest is so (UTC)."""
+
+    state: str
+    number: int
+    oldest: datetime
 
 
 class Job(NamedTuple):
@@ -194,6 +215,11 @@ async def differences(connection: AsyncConnection) -> list[Difference]:
     return [
         Difference(provider, kind, currency, number, int(amount)) for provider, kind, currency, number, amount in rows
     ]
+
+
+async def approvals(connection: AsyncConnection) -> list[Approvals]:
+    """What waits for a second person or, approved, for its way to Kafka, up to :data:`COUNTED`."""
+    return [Approvals(*row) for row in await connection.execute(_APPROVALS, {"counted": COUNTED})]
 
 
 async def jobs(connection: AsyncConnection) -> list[Job]:

@@ -226,4 +226,48 @@ ITEMS: Final = (
         legend="{{provider}} {{currency}}",
         rare=True,
     ),
+    Watched(
+        title="Open approvals",
+        dashboard=_MONEY,
+        query="max by (state) (books_approvals_open)",
+        legend="{{state}}",
+        rare=True,
+    ),
+    Watched(
+        title="Oldest request for a second person",
+        dashboard=_MONEY,
+        unit=Unit.SECONDS,
+        query='max by (state) (books_approvals_oldest_seconds{state="waiting"})',
+        legend="{{state}}",
+        rare=True,
+        alerts=(
+            Alert(
+                name="ApprovalWaits",
+                when="> 14400",
+                holds="5m",
+                severity=Severity.TICKET,
+                notice="a customer waits for a refund that somebody has promised; after 24 hours the request is over",
+                look="the page *Approvals*: who asked for what, and why",
+                do="somebody else than who asked approves or refuses it there",
+            ),
+        ),
+    ),
+    Watched(
+        title="Oldest approved command that is not sent",
+        dashboard=_MONEY,
+        unit=Unit.SECONDS,
+        query='max by (state) (books_approvals_oldest_seconds{state="not sent"})',
+        legend="{{state}}",
+        rare=True,
+        alerts=(
+            Alert(
+                name="ApprovalNotSent",
+                when="> 300",
+                severity=Severity.TICKET,
+                notice="two people have agreed, and the payment has not been told",
+                look="the page *Approvals*, `not sent`; the log of admin: `the command is not acknowledged`. Does Kafka answer?",
+                do="once Kafka answers: *Send* on the page of the request; it is the same command, however often it is sent",
+            ),
+        ),
+    ),
 )

@@ -11,7 +11,7 @@ from billing.access.roles import Role
 from monitoring.books import Books, ConsumerLag
 from monitoring.recent import sample
 from runtime.kafka.lag import Lag
-from storage.monitoring import Difference, Group, Job, Processes, Unfinished
+from storage.monitoring import Approvals, Difference, Group, Job, Processes, Unfinished
 from storage.providers.switches import OpenBreaker, Switch
 from tests.browser.conftest import is_fit_for_people, signed_in
 from tests.unit.admin.conftest import World, serving
@@ -33,6 +33,7 @@ NIGHT = Books(
         ],
         "letters_open": 2,
         "parked": [Group("stripe", "callback", 4, NOW - timedelta(minutes=12))],
+        "approvals": [Approvals("waiting", 2, NOW - timedelta(hours=5))],
         "switches": {"yookassa": Switch(False, "they have an outage", "ann@cinema.example", NOW)},
         "breakers": [OpenBreaker("tbank", "w1", "timeout", NOW)],
         "imbalance": {"RUB": -100},

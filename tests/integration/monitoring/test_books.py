@@ -151,8 +151,43 @@ async def test_parked_callbacks_jobs_switches_and_discrepancies_are_read(databas
     assert value("books_job_finished_timestamp_seconds", {"name": "daily-record"})
 
 
+async def test_open_approvals_are_counted_and_those_that_are_over_are_not(database: AsyncEngine) -> None:
+    payment = await store(database, a_payment())
+    ask = (
+        "INSERT INTO approvals (id, action, payment_id, payment_version, type, command, preview, currency, cause,"
+        " requested_by, reason, requested_at, expires_at, decided_by, decided_at, decision, sent_at)"
+        f" SELECT gen_random_uuid(), 'refund', '{payment.id}', 1, 't', '', '', 'RUB', 'c', 'ann', 'r',"
+        " now() - interval '{asked}', now() + interval '{left}', {decided}, {sent}"
+    )
+    undecided, approved = "NULL, NULL, NULL", "'bob', now() - interval '10 minutes', 'approved'"
+    await run(
+        database,
+        ask.format(asked="3 hours", left="21 hours", decided=undecided, sent="NULL"),
+        ask.format(asked="1 hour", left="23 hours", decided=undecided, sent="NULL"),
+        ask.format(asked="4 hours", left="20 hours", decided=approved, sent="NULL"),
+        ask.format(asked="5 hours", left="19 hours", decided=approved, sent="now()"),
+        ask.format(asked="6 hours", left="18 hours", decided="'bob', now(), 'refused'", sent="NULL"),
+        ask.format(asked="30 hours", left="-6 hours", decided=undecided, sent="NULL"),
+    )
+    metrics = Metrics()
+    metrics.show(await read(database))
+    value = metrics.registry.get_sample_value
+    waiting, unsent = {"state": "waiting"}, {"state": "not sent"}
+    assert (value("books_approvals_open", waiting), value("books_approvals_open", unsent)) == (2, 1)
+    assert value("books_approvals_oldest_seconds", waiting) == pytest.approx(3 * 3600, abs=60)
+    assert value("books_approvals_oldest_seconds", unsent) == pytest.approx(600, abs=60)
+
+
 #: Tables that grow with payments: none may be read whole every few seconds.
-GROWING = ("payments", "operations", "ledger_entries", "parked_callbacks", "discrepancies", "dead_letter_resolutions")
+GROWING = (
+    "payments",
+    "operations",
+    "ledger_entries",
+    "parked_callbacks",
+    "discrepancies",
+    "dead_letter_resolutions",
+    "approvals",
+)
 VALUES = {"counted": monitoring.COUNTED, "seconds": monitoring.BALANCED_S, "partitions": [0], "firsts": [0]}
 
 

@@ -22,7 +22,7 @@ from monitoring.books import Books, ConsumerLag
 from runtime.kafka import dead_letters
 from runtime.kafka.lag import Lag
 from storage.clearing.standing import Open
-from storage.monitoring import Difference, Group, Job, Processes, Unfinished
+from storage.monitoring import Approvals, Difference, Group, Job, Processes, Unfinished
 from storage.providers.switches import OpenBreaker, Switch
 from storage.streams.backlog import OpenOperations, StoredPosition
 from storage.subscriptions.due import Backlog
@@ -134,6 +134,7 @@ def monitor() -> tuple[Any, dict[str, Callable[[], Any]]]:
             switches={word(): Switch(True, "", "", NOW)},
             breakers=[OpenBreaker(word(), word(), word(), NOW) for _ in many],
             differences=[Difference(word(), word(), word(), 1, 1) for _ in many],
+            approvals=[Approvals(word(), number(), moment()) for _ in many],
             jobs=[Job(word(), NOW, NOW, False) for _ in many],
             processes=[Processes(word(), word(), 1) for _ in many],
         )

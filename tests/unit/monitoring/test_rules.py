@@ -137,6 +137,8 @@ CASES = {
     ),
     "ProviderRefusesUs": case(Grows('provider_reasons_total{provider="stripe",reason="credentials"}', 0, 1)),
     "CallbacksRejected": case(Grows('ingest_callbacks_total{provider="stripe",result="rejected"}', 0.3, 2)),
+    "ApprovalWaits": gauge('books_approvals_oldest_seconds{state="waiting"}', 14_000, 15_000),
+    "ApprovalNotSent": gauge('books_approvals_oldest_seconds{state="not sent"}', 200, 400),
     "CallbacksParked": gauge('books_parked_oldest_seconds{provider="stripe"}', 3_000, 4_000),
     "IngestErrorsFast": case(Grows(REQUESTS % "201", 100, 90), Grows(REQUESTS % "503", 0, 10), bad=40, after=120),
     "IngestErrorsSlow": case(

@@ -10,7 +10,7 @@ import pytest
 from monitoring.books import Books, ConsumerLag
 from monitoring.view import Block, Level, blocks, duration, worst
 from runtime.kafka.lag import Lag
-from storage.monitoring import Difference, Group, Job, Processes, Unfinished
+from storage.monitoring import Approvals, Difference, Group, Job, Processes, Unfinished
 from storage.providers.switches import OpenBreaker, Switch
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -27,6 +27,7 @@ FINE: dict[str, Any] = {
     "switches": {},
     "breakers": [],
     "differences": [],
+    "approvals": [],
     "jobs": [],
     "processes": [],
 }
@@ -111,6 +112,14 @@ def test_partitions_without_a_lag_are_not_listed() -> None:
 def test_letters_that_cannot_be_counted_are_not_none() -> None:
     assert seen("waiting", letters_open=None)[0]["number"] is None
     assert seen("waiting", letters_open=2)[0]["level"] is Level.TICKET
+
+
+def test_a_request_for_a_second_person_may_wait_and_an_approved_command_may_not() -> None:
+    fresh = Approvals("waiting", 2, ago(hours=3))
+    assert seen("waiting", approvals=[fresh])[0]["level"] is Level.FINE
+    for late in (Approvals("waiting", 1, ago(hours=5)), Approvals("not sent", 1, ago(minutes=6))):
+        row = seen("waiting", approvals=[fresh, late])[0]
+        assert (row["what"], row["level"]) == (f"approvals: {late.state}", Level.TICKET)
 
 
 def test_questions_to_a_provider_that_is_switched_off_are_not_late() -> None:
