@@ -95,11 +95,9 @@ def create_app(
     pages = (
         people_pages(accounts),
         search_pages(engine),
-        payment_pages(settings, engine),
-        approval_pages(settings, engine),
-        *clearing_pages(engine),
         payment_pages(settings, engine, sender),
         approval_pages(settings, engine, sender),
+        *clearing_pages(engine),
         report_pages(store),
         letter_pages(settings),
         provider_pages(settings),
