@@ -125,6 +125,7 @@ async def test_the_page_to_sign_in_also_after_a_wrong_password(page: Page, admin
     await signed_in(page, admin, password="a wrong password")
     await page.get_by_role("alert").wait_for()
     await is_fit_for_people(page, "sign-in-wrong")
+    await page.locator(":focus").wait_for()
     await page.keyboard.press("Tab")
     assert await page.get_by_label("Password").evaluate("e => e === document.activeElement"), "by keyboard alone"
 

@@ -81,6 +81,7 @@ async def test_a_refund_in_part_by_keyboard_and_a_second_person(browser: Browser
     payment = await panel.a_paid(59_900, 7_000_000)
     page = await signed_in(browser, panel, "anna")
     await page.goto(f"{panel.world.url}/payments")
+    await page.locator("#q:focus").wait_for()  # a browser sets it after the page has loaded
     await page.keyboard.type(str(payment.order.id))
     await page.keyboard.press("Enter")
     await page.get_by_role("link", name=str(payment.id)).press("Enter")

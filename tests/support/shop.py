@@ -16,9 +16,9 @@ from aiokafka import AIOKafkaProducer
 
 from billing.messages import Envelope, RefundPayment
 from billing.messages.topics import INBOX
+from runtime.clock import utc_now
 from tests.conftest import Stack
 from tests.e2e.test_bad_input import BODY
-from tests.support.factories import NOW
 
 PATIENCE_S = 120
 FINAL = {"CAPTURED", "REFUNDED", "FAILED", "VOIDED", "EXPIRED"}
@@ -48,7 +48,7 @@ class Shop:
         await producer.start()
         for id in payments:
             message = RefundPayment(UUID(id), uuid4(), "a test")
-            envelope = Envelope.wrap(message, id=uuid4().hex, source="/test", subject=id, time=NOW)
+            envelope = Envelope.wrap(message, id=uuid4().hex, source="/test", subject=id, time=utc_now())
             await producer.send(INBOX.name, envelope.encode(), key=id.encode())
         await producer.stop()
 
