@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from admin.pages import PageRoute, page, read_form, see_other
 from admin.payments import cures
-from admin.payments.actions import ACTIONS, REASON_MAX, Command
+from admin.payments.actions import ACTIONS, Command, InvalidForm, checked_reason
 from admin.payments.reading import read_payment
 from admin.payments.refusals import in_words
 from admin.payments.sending import send_command
@@ -88,10 +88,10 @@ class ApprovalPages:
 
     async def refuse(self, request: Request, person: Decider, id: UUID) -> Response:
         """Refuse a request; one's own is withdrawn so."""
-        form = await read_form(request)
-        reason = form.one("reason")
-        if not reason or len(reason) > REASON_MAX:
-            return await self._show(request, person, id, wrong=f"Give a reason of at most {REASON_MAX} characters.")
+        try:
+            reason = checked_reason((await read_form(request)).one("reason"))
+        except InvalidForm as error:
+            return await self._show(request, person, id, wrong=str(error))
         found, _ = await self._read(id)
         await self._decide(person, found, approvals.REFUSED, reason)
         return see_other(f"{HOME}/{id}")

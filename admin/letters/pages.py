@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from admin.pages import PageRoute, page, read_form, see_other
-from admin.payments.actions import REASON_MAX
+from admin.payments.actions import REASON_MAX, InvalidForm, checked_reason
 from admin.people.guard import require, trail_of
 from admin.people.permissions import Permission
 from admin.people.person import Person
@@ -41,7 +41,6 @@ _ID: Final = re.compile(r"(\d{1,9})-(\d{1,18})")
 _PARTICULARS: Final = re.compile(r"'[^']*'|\"[^\"]*\"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+")
 
 Reader = Annotated[Person, require(Permission.LETTERS)]
-Replayer = Annotated[Person, require(Permission.LETTERS)]
 Discarder = Annotated[Person, require(Permission.DISCARD, fresh=True)]
 
 
@@ -76,14 +75,14 @@ class LetterPages:
     async def list(self, request: Request, _person: Reader) -> Response:
         async with _kafka():
             found = await dead_letters.list_dead_letters(self._settings, include_resolved=False)
-        return page(request, "letters/list.html", groups=grouped(found), count=len(found), shown=SHOWN)
+        return page(request, "letters/list.html", groups=grouped(found), shown=SHOWN)
 
     async def show(self, request: Request, person: Reader, id: str) -> Response:
         place = _place(id)
         await trail_of(request).note(person, Kind.VIEW, "dead_letter", id)
         return await self._show(request, person, place)
 
-    async def replay(self, request: Request, person: Replayer, id: str) -> Response:
+    async def replay(self, request: Request, person: Reader, id: str) -> Response:
         """Send the message to its topic again, unchanged."""
         return await self._resolve(request, person, id, "replay")
 
@@ -92,10 +91,11 @@ class LetterPages:
         return await self._resolve(request, person, id, "discard")
 
     async def _resolve(self, request: Request, person: Person, id: str, action: str) -> Response:
-        place, reason = _place(id), (await read_form(request)).one("reason")
-        if not reason or len(reason) > REASON_MAX:
-            wrong = f"Give a reason of at most {REASON_MAX} characters."
-            return await self._show(request, person, place, 422, wrong=wrong)
+        place = _place(id)
+        try:
+            reason = checked_reason((await read_form(request)).one("reason"))
+        except InvalidForm as error:
+            return await self._show(request, person, place, 422, wrong=str(error))
         await trail_of(request).note(person, Kind.LETTER, "dead_letter", id, reason=reason, action=action)
         operator = Operator(person.email, reason)
         try:

@@ -35,6 +35,23 @@ class InvalidForm(Exception):
     """A field cannot be used. The message says which and why."""
 
 
+def checked_reason(typed: str) -> str:
+    """Why a person acts, as they typed it. Raises :class:`InvalidForm`."""
+    return _text("reason", typed, REASON_MAX, required=True)
+
+
+def _text(name: str, value: str, limit: int, *, required: bool) -> str:
+    if required and not value:
+        raise InvalidForm(f"Fill in the {name}.")
+    if len(value) > limit:
+        raise InvalidForm(f"The {name} has at most {limit} characters.")
+    if any(not (c.isprintable() or c in "\n\r") for c in value):
+        raise InvalidForm(f"The {name} has characters that cannot be printed.")
+    if holds_card_number(value):
+        raise InvalidForm(f"The {name} holds a card number: these are kept nowhere.")
+    return value.replace("\r\n", "\n")
+
+
 class Typed(NamedTuple):
     """What a person typed: fields without white space around them, and who it is. ``key``: of the form, the same however
     often it is sent: so is the command's id."""
@@ -48,20 +65,11 @@ class Typed(NamedTuple):
 
     def text(self, name: str, limit: int, *, required: bool = True) -> str:
         """A text without control characters. Raises :class:`InvalidForm`."""
-        value = self.get(name)
-        if required and not value:
-            raise InvalidForm(f"Fill in the {name}.")
-        if len(value) > limit:
-            raise InvalidForm(f"The {name} has at most {limit} characters.")
-        if any(not (c.isprintable() or c in "\n\r") for c in value):
-            raise InvalidForm(f"The {name} has characters that cannot be printed.")
-        if holds_card_number(value):
-            raise InvalidForm(f"The {name} holds a card number: these are kept nowhere.")
-        return value.replace("\r\n", "\n")
+        return _text(name, self.get(name), limit, required=required)
 
     @property
     def reason(self) -> str:
-        return self.text("reason", REASON_MAX)
+        return checked_reason(self.get("reason"))
 
 
 class Action(NamedTuple):

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from admin.pages import PageRoute, page, read_form, see_other
-from admin.payments.actions import REASON_MAX
+from admin.payments.actions import REASON_MAX, InvalidForm, checked_reason
 from admin.people.guard import require, trail_of
 from admin.people.permissions import Permission
 from admin.people.person import Person
@@ -59,9 +59,10 @@ class ProviderPages:
     async def _switch(self, request: Request, person: Person, name: str, *, enabled: bool) -> Response:
         if name not in registry.PLUGINS:
             raise ProblemError(Problem.NOT_FOUND)
-        reason = (await read_form(request)).one("reason")
-        if not reason or len(reason) > REASON_MAX:
-            return await self._list(request, person, wrong=f"Give a reason of at most {REASON_MAX} characters.")
+        try:
+            reason = checked_reason((await read_form(request)).one("reason"))
+        except InvalidForm as error:
+            return await self._list(request, person, wrong=str(error))
         await trail_of(request).note(person, Kind.SWITCH, "provider", name, reason=reason, enabled=enabled)
         operator = Operator(person.email, reason)
         try:
