@@ -2,19 +2,17 @@
 
 import json
 import os
-import random
 import secrets
 import shutil
-import socket
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from deploy.local.ports import claim, free_port
+
 #: A log larger than this is moved aside, bytes; one older piece is kept.
 LOG_LIMIT_BYTES: Final = 32 * 1024 * 1024
-#: Below the ports that systems hand out to outgoing connections: those would be taken when a part comes back.
-PORTS: Final = range(20_000, 32_000)
 
 
 class Layout:
@@ -79,9 +77,9 @@ class Memory(msgspec.Struct):
     secrets: dict[str, str] = {}
 
     def port(self, name: str) -> int:
-        """The port of ``name``: a free one the first time, the same ever after."""
+        """The port of ``name``: a free one the first time, the same ever after. This process claims it."""
         if name not in self.ports:
-            self.ports[name] = _free_port(set(self.ports.values()))
+            self.ports[name] = free_port()
         return self.ports[name]
 
     def secret(self, name: str) -> str:
@@ -95,7 +93,7 @@ def load_memory(layout: Layout) -> Memory:
     if not layout.memory.exists():
         return Memory()
     memory = msgspec.json.decode(layout.memory.read_bytes(), type=Memory)
-    memory.ports = {name: port for name, port in memory.ports.items() if is_free(port)}
+    memory.ports = {name: port for name, port in memory.ports.items() if claim(port)}
     return memory
 
 
@@ -129,21 +127,3 @@ def want_workers(layout: Layout, count: int) -> None:
 def wanted_workers(layout: Layout) -> int:
     """How many workers there shall be; one, unless somebody said otherwise."""
     return int(layout.workers.read_text()) if layout.workers.exists() else 1
-
-
-def is_free(port: int) -> bool:
-    """Whether a server may listen on a port of this machine."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def _free_port(taken: set[int]) -> int:
-    while True:
-        port = random.choice(PORTS)  # noqa: S311 - not a secret
-        if port not in taken and is_free(port):
-            return port

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
-from tests.support.ports import free_port
+from deploy.local.ports import free_port
 
 MODULE: Final = "github.com/stripe/stripe-mock"
 #: Its document is of API version 2026-08-26.dahlia: ours is older, and Stripe only adds to a call's parameters.

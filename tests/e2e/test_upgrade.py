@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from deploy.local.layout import Layout, load_memory, read_status
+from deploy.local.layout import Layout, read_status
 from deploy.local.part import answers, beats
+from deploy.local.ports import free_port
 from tests.support.releases import THIS, Process, Release, install, last_commit
 from tests.support.shop import Shop, a_shop
 
@@ -39,11 +40,10 @@ def servers(last: Release, state: Path) -> Iterator[dict[str, Any]]:
     """The servers, with the schema of the last release; the stack's status."""
     layout = Layout(state)
     layout.prepare()
-    port = load_memory(layout).port("ingest")
     settings = {
         "BILLING_STATE_DIR": str(state),
         "BILLING_LOCAL_PARTS": SERVERS,
-        "BILLING_INGEST_URL": f"http://127.0.0.1:{port}",
+        "BILLING_INGEST_URL": f"http://127.0.0.1:{free_port()}",
     }
     try:
         status: dict[str, Any] = json.loads(last.billing(settings, "up", "--json"))

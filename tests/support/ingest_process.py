@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 
-from tests.support.ports import free_port
+from deploy.local.ports import free_port
 
 PATIENCE_S = 60
 _PROGRAM = "from runtime.settings import Settings; from ingest_api.server import run; run(Settings())"

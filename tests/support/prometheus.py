@@ -14,8 +14,8 @@ import aiohttp
 import yaml
 
 from cli.monitoring.files import RULES
+from deploy.local.ports import free_port
 from tests.conftest import Stack
-from tests.support.ports import free_port
 
 #: Every process, by the name of its metrics port in the stack's memory.
 TARGETS: Final = {

@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestServer
 from billing.messages import ProviderRequest
 from billing.orders import Cart, Order
 from billing.vocabulary import Action, CaptureMode, Outcome
+from deploy.local.ports import free_port
 from providers import registry
 from providers.base import CallbackRejected, CallbackVerifier, ParsedCallback, Provider
 from providers.http import CallLimits
@@ -23,7 +24,6 @@ from providers.sandbox.server import Sandbox
 from providers.settings import ProviderSettings
 from runtime.settings import Settings
 from tests.support.factories import an_order
-from tests.support.ports import free_port
 
 API_KEY = "secret"
 AUTHORIZED = {"Authorization": f"Api-Key {API_KEY}"}

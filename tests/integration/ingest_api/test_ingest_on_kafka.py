@@ -13,13 +13,13 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from billing.messages import Envelope, Refusal, Reply
 from billing.messages.topics import REPLIES
+from deploy.local.ports import free_port
 from ingest_api.kafka.replies import ReplyListener, WaitingRequests
 from ingest_api.kafka.writer import KafkaWriter, NotStored
 from ingest_api.metrics import Metrics
 from runtime.kafka.clients import new_producer
 from runtime.settings import Settings
 from tests.support.ingest_process import ingest_process
-from tests.support.ports import free_port
 
 
 async def until(condition: Callable[[], bool]) -> None:

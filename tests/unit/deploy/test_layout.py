@@ -2,7 +2,8 @@
 
 import socket
 
-from deploy.local.layout import LOG_LIMIT_BYTES, Layout, Memory, is_free, load_memory, save_memory, trim_log
+from deploy.local.layout import LOG_LIMIT_BYTES, Layout, Memory, load_memory, save_memory, trim_log
+from deploy.local.ports import is_free
 
 
 def test_ports_and_secrets_stay_the_same_from_start_to_start(tmp_path):

@@ -11,9 +11,9 @@ from billing.messages import Observation, ProviderReason, ProviderRequest
 from billing.orders import Cart, Item, Order
 from billing.reasons import Reason, Recovery
 from billing.vocabulary import Action, CaptureMode, OperationStatus, OperationType, Outcome, PaymentStatus, Tax
+from deploy.local.ports import free_port
 from providers.http import CallLimits
 from tests.support.factories import an_order
-from tests.support.ports import free_port
 from tests.support.sandbox import a_request
 from tests.support.scripted_provider import an_adapter
 
