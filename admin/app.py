@@ -33,6 +33,7 @@ from admin.providers.pages import provider_pages
 from admin.report_store import ReportStore
 from admin.reports import report_pages
 from admin.search.pages import search_pages
+from admin.subscriptions.pages import subscription_pages
 from admin.trail.pages import trail_pages
 from admin.trail.trail import Trail
 from backoffice.sender import Sender
@@ -96,6 +97,7 @@ def create_app(
         people_pages(accounts),
         search_pages(engine),
         payment_pages(settings, engine, sender),
+        subscription_pages(settings, engine, sender),
         approval_pages(settings, engine, sender),
         *clearing_pages(engine),
         report_pages(store),

@@ -44,6 +44,18 @@ ROUTES: Final = {
         )
         for method, step in (("GET", ""), ("POST", "/preview"), ("POST", "/confirm"))
     },
+    ("GET", "/subscriptions/{subscription_id}"): Permission.READ,
+    **{
+        (method, f"/subscriptions/{{subscription_id}}/{action}{step}"): permission
+        for action, permission in (
+            ("cancel", Permission.SUBSCRIPTIONS),
+            ("end", Permission.SUBSCRIPTIONS),
+            ("keep", Permission.SUBSCRIPTIONS),
+            ("pay", Permission.SUBSCRIPTIONS),
+            ("extend", Permission.EXTEND),
+        )
+        for method, step in (("GET", ""), ("POST", "/preview"), ("POST", "/confirm"))
+    },
     ("GET", "/approvals"): Permission.READ,
     ("GET", "/approvals/{id}"): Permission.READ,
     ("POST", "/approvals/{id}/approve"): Permission.APPROVE,
@@ -96,10 +108,11 @@ def pages(app: FastAPI) -> list[PageRoute]:
 
 
 def concrete(path: str) -> str:
-    has_uuid = path.startswith(("/payments", "/approvals", "/discrepancies"))
+    has_uuid = path.startswith(("/payments", "/subscriptions", "/approvals", "/discrepancies"))
     id = "0b08858d-7b63-4ffe-8645-4f1d16c5a9ea" if has_uuid else "0123456789abcdef"
     for field, value in (
         ("payment_id", id),
+        ("subscription_id", id),
         ("id", id),
         ("name", "funnel"),
         ("provider", "stripe"),
