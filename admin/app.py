@@ -22,6 +22,7 @@ from admin.analytics_api import analytics_api
 from admin.approvals.pages import approval_pages
 from admin.clearing import AT_ONCE, Clearing
 from admin.clearing.pages import clearing_pages
+from admin.customers.pages import customer_pages
 from admin.letters.pages import letter_pages
 from admin.monitor import monitor_pages
 from admin.payments.pages import payment_pages
@@ -98,6 +99,7 @@ def create_app(
         search_pages(engine),
         payment_pages(settings, engine, sender),
         subscription_pages(settings, engine, sender),
+        customer_pages(engine),
         approval_pages(settings, engine, sender),
         *clearing_pages(engine),
         report_pages(store),

@@ -117,6 +117,9 @@ class SubscriptionPanel(Panel):
         assert status == 200, page
         return await self.subscription_confirmed(s, action, page)
 
+    def _time(self) -> datetime:
+        return self._clock()
+
     async def _agent(self) -> AggregateAgent[Any, Any]:
         if self._made is None:
             self._made = AggregateAgent(
@@ -125,8 +128,7 @@ class SubscriptionPanel(Panel):
                 self.outbox,  # type: ignore[arg-type]
                 self.outbox.dead_letters,  # type: ignore[arg-type]
                 exit_process,
-                now=lambda: self._clock(),
+                now=self._time,
             )
             await self._made.restore([0])
         return self._made
-

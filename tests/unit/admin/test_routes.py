@@ -56,6 +56,8 @@ ROUTES: Final = {
         )
         for method, step in (("GET", ""), ("POST", "/preview"), ("POST", "/confirm"))
     },
+    ("GET", "/customers/{customer_id:path}"): Permission.READ,
+    ("POST", "/contacts/reveal"): Permission.REVEAL,
     ("GET", "/approvals"): Permission.READ,
     ("GET", "/approvals/{id}"): Permission.READ,
     ("POST", "/approvals/{id}/approve"): Permission.APPROVE,
@@ -113,6 +115,7 @@ def concrete(path: str) -> str:
     for field, value in (
         ("payment_id", id),
         ("subscription_id", id),
+        ("customer_id:path", "c-17"),
         ("id", id),
         ("name", "funnel"),
         ("provider", "stripe"),

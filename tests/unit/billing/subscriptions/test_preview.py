@@ -34,7 +34,9 @@ def test_the_preview_is_what_happens(world: World) -> None:
 def test_a_payment_that_it_opens_is_in_the_preview(world: World) -> None:
     world.until_charge()
     world.fail("card_expired")
-    said = preview(world.subscription, PayNow(world.subscription.id, command_id=uuid4(), provider="yookassa"), world.now)
+    said = preview(
+        world.subscription, PayNow(world.subscription.id, command_id=uuid4(), provider="yookassa"), world.now
+    )
     assert (said.charged, said.refunded) == (39_900, 0)
 
 
