@@ -23,6 +23,7 @@ from admin.approvals.pages import approval_pages
 from admin.clearing import AT_ONCE, Clearing
 from admin.clearing.pages import clearing_pages
 from admin.customers.pages import customer_pages
+from admin.keys.pages import key_pages
 from admin.letters.pages import letter_pages
 from admin.monitor import monitor_pages
 from admin.payments.pages import payment_pages
@@ -105,6 +106,7 @@ def create_app(
         report_pages(store),
         letter_pages(settings),
         provider_pages(settings),
+        key_pages(settings, engine),
         trail_pages(trail),
         monitor_pages(recent),
     )

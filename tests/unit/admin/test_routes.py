@@ -70,6 +70,12 @@ ROUTES: Final = {
     ("GET", "/providers"): Permission.PROVIDERS,
     ("POST", "/providers/{name}/off"): Permission.SWITCH,
     ("POST", "/providers/{name}/on"): Permission.SWITCH,
+    ("GET", "/keys"): Permission.KEYS,
+    **{
+        (method, f"/keys/{step}"): Permission.KEYS
+        for step in ("new", "{id}/rotate", "{id}/revoke")
+        for method in ("GET", "POST")
+    },
     ("GET", "/clearing"): Permission.CLEARING,
     ("GET", "/clearing/{provider}/{day}"): Permission.CLEARING,
     ("GET", "/clearing/{provider}/{day}/report.csv"): Permission.CLEARING,
