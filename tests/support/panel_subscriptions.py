@@ -80,16 +80,24 @@ class SubscriptionPanel(Panel):
         await self.stream.deliver(payments, opened(payment), told(payment, PaymentStatus.CAPTURED))
         await self.deliver(simulation.captured(create, self.now))
 
+    async def renewed(self, id: UUID) -> None:
+        """Time passes to the next charge, which is paid."""
+        await self._to_the_charge(id)
+        await self.paid(self.asked()[-1])
+
     async def declined(self, id: UUID, reason: str = "card_expired") -> Subscription:
         """Time passes to the next charge, which fails."""
+        await self._to_the_charge(id)
+        await self.deliver(simulation.failed(self.asked()[-1], self.now, reason))
+        return await self.subscription(id)
+
+    async def _to_the_charge(self, id: UUID) -> None:
         before = len(self.asked())
         while len(self.asked()) == before:
             appointment = next_action(await self.subscription(id))
             assert appointment is not None
             self.now = max(self.now, appointment.at)
             await self.deliver(Wake(id, at=self.now))
-        await self.deliver(simulation.failed(self.asked()[-1], self.now, reason))
-        return await self.subscription(id)
 
     async def subscription(self, id: UUID) -> Subscription:
         async with self.stream.engine.connect() as connection:

@@ -59,7 +59,7 @@ async def test_everything_about_a_customer_is_on_one_page(panel):
     await a_film(panel, "another")
     await panel.stream.deliver(await panel.stream.agent(), RefundPayment(film.id, uuid4(), "asked", 10_000))
     page = await panel.get(f"/customers/{CUSTOMER}")
-    figures = re.sub(r"<[^>]+>|\s+", " ", page.partition('class="figures"')[2].partition('class="columns"')[0])
+    figures = re.sub(r"<[^>]+>|\s+", " ", page.partition('class="figures"')[2].partition('class="halves"')[0])
     assert "998.00 RUB" in " ".join(figures.split())
     assert "599.00 USD" in " ".join(figures.split())
     assert "100.00 RUB" in " ".join(figures.split()), "on its way back"
