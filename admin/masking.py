@@ -8,7 +8,7 @@ from runtime.logging.redaction import redact_text
 
 _HIDDEN: Final = "•••"
 #: Digits of a method that are not its last four.
-_EARLIER_DIGITS: Final = re.compile(r"\d(?=(?:\D?\d){4})")
+_EARLIER_DIGITS: Final = re.compile(r"\d(?=(?:\D*\d){4})")
 
 
 def masked_contact(contact: Contact) -> list[str]:
