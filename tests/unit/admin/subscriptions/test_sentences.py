@@ -44,8 +44,10 @@ def test_a_life_in_sentences() -> None:
         "The customer has not paid the first period yet: there is no access.",
         "Paid until 28 Feb 2026 07:00 UTC; then 399.00 RUB is charged at yookassa.",
         "The renewal was declined: The card has expired. The customer has to pay; access stays until 3 Mar 2026 07:00 UTC.",
-        "The renewal was declined: The card has expired. There is no access; one payment brings it back until "
-        "21 Mar 2026 07:00 UTC.",
+        (
+            "The renewal was declined: The card has expired. There is no access; one payment brings it back until "
+            "21 Mar 2026 07:00 UTC."
+        ),
         "It ended on 21 Mar 2026 07:00 UTC: it was not paid.",
     ]
     assert next_words(snapshot(world.subscription)) == "nothing"
