@@ -13,6 +13,17 @@ _COMMANDS: Final = """
       AND message -> 'data' ->> 'operator' IS NOT NULL
 """
 
+#: The journalled commands that the panel sent to subscriptions: ``back`` is what they asked payments to give back.
+_SUBSCRIPTION_COMMANDS: Final = """
+    SELECT payment_id AS subscription_id, message_id, type, regexp_replace(actor, '^operator:', '') AS operator,
+           (SELECT sum((o -> 'value' -> 'data' ->> 'amount')::bigint) FROM jsonb_array_elements(outputs) o
+            WHERE o -> 'value' ->> 'type' = 'billing.payment.refund.v1') AS back
+    FROM journal
+    WHERE type IN ('billing.subscription.cancel.v1', 'billing.subscription.keep.v1', 'billing.subscription.pay_now.v1',
+                   'billing.subscription.extend.v1')
+      AND message ->> 'source' = '/admin'
+"""
+
 #: Kind of violation → query for ``(id, detail)``; the id is an entry, a session, an operator's action or a command.
 STAFF_TRAIL: Final[dict[str, str]] = {
     # The end of the chain shows in other tables: every session began with an entry, every change of an account is one.
@@ -60,6 +71,15 @@ STAFF_TRAIL: Final[dict[str, str]] = {
               WHERE a.details ->> 'correction' = c.message_id AND a.subject_id = c.payment_id::text
                 AND a.actor = c.operator
           )
+        UNION ALL
+        SELECT c.message_id, format('%s of subscription %s names %s, who has no entry of it', c.type, c.subscription_id,
+                                    c.operator)
+        FROM ({_SUBSCRIPTION_COMMANDS}) c
+        WHERE NOT EXISTS (
+            SELECT FROM staff_trail t
+            WHERE t.detail ->> 'message' = c.message_id AND t.kind = 'command' AND t.subject_kind = 'subscription'
+              AND t.subject_id = c.subscription_id::text AND t.who = c.operator
+        )
     """,  # noqa: S608 - of constants
     # An approval is of exactly this command. Without one: no correction of the panel, and no more given back than the limit
     # that is on the trail with the command.
@@ -88,5 +108,11 @@ STAFF_TRAIL: Final[dict[str, str]] = {
         JOIN staff_trail t ON t.detail ->> 'message' = c.message_id AND t.kind = 'command' AND t.who = c.operator
         WHERE o.type IN ('REFUND', 'VOID') AND c.type <> 'billing.payment.correct.v1'
           AND c.data ->> 'approval' IS NULL AND o.amount > coalesce((t.detail ->> 'limit')::bigint, 0)
+        UNION ALL
+        SELECT c.message_id, format('the end of subscription %s by %s, whose limit is %s, gives %s back', c.subscription_id,
+                                    c.operator, coalesce((t.detail ->> 'limit')::bigint, 0), c.back)
+        FROM ({_SUBSCRIPTION_COMMANDS}) c
+        JOIN staff_trail t ON t.detail ->> 'message' = c.message_id AND t.kind = 'command' AND t.who = c.operator
+        WHERE c.back > coalesce((t.detail ->> 'limit')::bigint, 0)
     """,  # noqa: S608 - of constants
 }
