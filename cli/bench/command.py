@@ -11,7 +11,7 @@ from cli.bench.ingest import ingest_table, measure_ingest
 from cli.bench.panel import LIMIT_MS, measure_panel, panel_table
 from cli.bench.renewals import measure_renewals, renewals_table
 from cli.bench.reports import measure_reports, reports_table
-from cli.bench.run import measure, table
+from cli.bench.run import Plan, measure, table
 from cli.bench.sinks import measure_sinks, sinks_table
 from cli.demo.play import running_stack
 from cli.output import REFUSED, err, exit_on_unavailable, on_running_stack, out, write_json
@@ -34,6 +34,10 @@ def bench(
             min=0, help="Measure again with this many more stored payments; with --only admin: how many (1,000,000)."
         ),
     ] = 0,
+    rate: Annotated[
+        float | None, typer.Option(min=0.1, help="A steady load of so many payments a second, instead of full speed.")
+    ] = None,
+    runs: Annotated[int, typer.Option(min=1, help="Measure so many times: medians and their spread.")] = 1,
     only: Annotated[
         Literal["reports", "ingest", "sinks", "renewals", "clearing", "admin"] | None,
         typer.Option(help="Measure only reports, one ingest process, the sinks, renewals, clearing, or the panel."),
@@ -71,7 +75,8 @@ def bench(
         return
     console = err if as_json else out
     with console.status("measuring") as progress:
-        figures = asyncio.run(measure(status, seconds, concurrency, stored, progress.update))
+        plan = Plan(seconds, concurrency, stored, rate, runs)
+        figures = asyncio.run(measure(status, plan, progress.update))
     console.print(table(figures))
     if as_json:
         write_json(figures)

@@ -1,9 +1,11 @@
 """The limits of the machine, one service at a time, to compare our figures with."""
 
 import asyncio
+import secrets
 import time
 from typing import Any, Final
 
+import aio_pika
 import aiohttp
 import asyncpg
 
@@ -71,3 +73,21 @@ async def kafka_messages(settings: KafkaSettings) -> float:
         return sent / SECONDS
     finally:
         await producer.stop()
+
+
+async def rabbitmq_confirms(rabbitmq_url: str) -> float:
+    """Bare aio-pika messages of 300 bytes per second, persistent, all confirmed, to a queue of the benchmark's own."""
+    async with await aio_pika.connect(rabbitmq_url) as connection:
+        channel = await connection.channel()
+        queue = await channel.declare_queue(f"bench.{secrets.token_hex(4)}", exclusive=True)
+        done, deadline = 0, time.perf_counter() + SECONDS
+
+        async def publish() -> None:
+            nonlocal done
+            while time.perf_counter() < deadline:
+                message = aio_pika.Message(VALUE[:300], delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
+                await channel.default_exchange.publish(message, queue.name)
+                done += 1
+
+        await asyncio.gather(*(publish() for _ in range(CONCURRENCY)))
+    return done / SECONDS

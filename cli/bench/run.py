@@ -4,7 +4,8 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import aio_pika
@@ -17,6 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cli.bench import floors
 from cli.bench.load import Load, Shop
+from cli.bench.repeated import interpreter, medians, spread
+from cli.bench.work import allowed_per_second, work_done
 from cli.stack import resident_mb
 from runtime.postgres import create_engine
 from runtime.settings import Settings
@@ -30,50 +33,99 @@ WARM_UP_S: Final = 3.0
 CLIENT: Final = "demo"
 
 
-async def measure(
-    status: dict[str, Any], seconds: float, concurrency: int, stored: int, on_progress: Callable[[str], None]
-) -> dict[str, Any]:
-    """The figures of ``billing bench --json``. ``stored``: measure full speed again with this many more stored payments."""
-    urls = status["urls"]
-    settings = Settings(kafka_url=urls["kafka"], postgres_url=urls["postgres"])
-    on_progress("limits of the machine")
-    floor_figures = {
-        "provider_calls_per_second": round(await floors.provider_calls(urls["sandbox"])),
-        "postgres_rows_per_second": round(await floors.postgres_rows(urls["postgres"])),
-        "kafka_messages_per_second": round(await floors.kafka_messages(settings)),
-    }
+async def measure(status: dict[str, Any], plan: "Plan", on_progress: Callable[[str], None]) -> dict[str, Any]:
+    """The figures of ``billing bench --json``: of one run, or the medians of several with their spread."""
+    settings = Settings(kafka_url=status["urls"]["kafka"], postgres_url=status["urls"]["postgres"])
     engine = create_engine(settings)
-    stack = RunningStack(engine, urls, status["processes"])
+    stack = RunningStack(engine, status["urls"], status["processes"])
+    found = []
     try:
         await stack.set_customer_mode(mode="auto")
-        shop = Shop(urls["ingest"], status["api_key"])
-        await shop.rush(WARM_UP_S, concurrency)
+        shop = Shop(status["urls"]["ingest"], status["api_key"])
+        await shop.rush(WARM_UP_S, plan.concurrency)
         await stack.settle(0, datetime.now(UTC))
-        on_progress(f"full speed for {seconds:.0f} s")
-        full = await stack.under_load(shop.rush(seconds, concurrency))
-        rate = full["captured"] / full["settled_seconds"]
-        on_progress(f"half of {rate:.0f} payments a second for {seconds:.0f} s")
-        half = await stack.under_load(shop.steady(seconds, rate / 2))
-        overhead = await stack.overhead_ms(half["load"])
-        loads, history = [full, half], {}
-        if stored:
-            history["stored"] = await fill(engine, stored, on_progress)
-            on_progress(f"full speed again for {seconds:.0f} s")
-            again = await stack.under_load(shop.rush(seconds, concurrency))
-            history["payments_per_second_with_stored"] = round(again["captured"] / again["settled_seconds"], 1)
-            history["cpu_ms_per_payment_with_stored"] = again["cpu_ms_per_payment"]
-            loads.append(again)
+        for number in range(1, plan.runs + 1):
+            of = f"run {number} of {plan.runs}: " if plan.runs > 1 else ""
+            found.append(await _one_run(stack, shop, settings, plan, partial(_told, on_progress, of)))
+        history = await _with_stored(stack, shop, plan, on_progress) if plan.stored else {}
     finally:
         await stack.set_customer_mode(mode="manual")
         await engine.dispose()
+    figures = medians(found) | {"interpreter": interpreter(), "rss_mb": stack.memory()}
+    for name in ("payments", "answered_without_url", "lost", "duplicates"):
+        figures[name] = sum(each[name] for each in [*found, *([history] if history else [])])
+    figures["failed_requests"] = {
+        k: n for each in (*found, history) for k, n in each.get("failed_requests", {}).items()
+    }
+    if plan.runs > 1:
+        figures["spread"] = spread(found)
+    return figures | {name: value for name, value in history.items() if name not in figures}
+
+
+def _told(on_progress: Callable[[str], None], of: str, what: str) -> None:
+    on_progress(of + what)
+
+
+class Plan(NamedTuple):
+    """``seconds``: of each load; ``concurrency``: clients at full speed; ``rate``: payments a second, instead of full speed
+    and then half of it; ``stored``: measure full speed again with this many more stored payments."""
+
+    seconds: float
+    concurrency: int = 48
+    stored: int = 0
+    rate: float | None = None
+    runs: int = 1
+
+
+async def _one_run(
+    stack: "RunningStack", shop: Shop, settings: Settings, plan: Plan, on_progress: Callable[[str], None]
+) -> dict[str, Any]:
+    on_progress("limits of the machine")
+    limits = await stack.floors(settings)
+    before = await work_done(settings, settings.postgres_url)
+    if plan.rate is not None:
+        on_progress(f"{plan.rate:g} payments a second for {plan.seconds:.0f} s")
+        first = await stack.under_load(shop.steady(plan.seconds, plan.rate))
+    else:
+        on_progress(f"full speed for {plan.seconds:.0f} s")
+        first = await stack.under_load(shop.rush(plan.seconds, plan.concurrency))
+    after = await work_done(settings, settings.postgres_url)
+    allowed = allowed_per_second(limits, before, after, first["captured"], first["signals"])
+    rate = first["captured"] / first["settled_seconds"]
+    loads = [first]
+    if plan.rate is None:
+        on_progress(f"half of {rate:.0f} payments a second for {plan.seconds:.0f} s")
+        loads.append(await stack.under_load(shop.steady(plan.seconds, rate / 2)))
     return {
         "payments_per_second": round(rate, 1),
-        "overhead_ms": overhead,
-        "cpu_ms_per_payment": full["cpu_ms_per_payment"],
-        "rss_mb": stack.memory(),
-        "rss_growth_mb": full["rss_growth_mb"],
-        "floors": floor_figures,
-        **history,
+        "payments_per_provider_call": round(rate / limits["provider_calls_per_second"], 4),
+        "floor_payments_per_second": round(allowed),
+        "share_of_floor": round(rate / allowed, 3) if allowed else 0.0,
+        "overhead_ms": await stack.overhead_ms(loads[-1]["load"]),
+        "cpu_ms_per_payment": first["cpu_ms_per_payment"],
+        "cpu_ms_per_payment_in_all": round(sum(first["cpu_ms_per_payment"].values()), 2),
+        "rss_growth_mb": first["rss_growth_mb"],
+        "floors": limits,
+        **_outcome(loads),
+    }
+
+
+async def _with_stored(
+    stack: "RunningStack", shop: Shop, plan: Plan, on_progress: Callable[[str], None]
+) -> dict[str, Any]:
+    stored = await fill(stack.engine, plan.stored, on_progress)
+    on_progress(f"full speed again for {plan.seconds:.0f} s")
+    again = await stack.under_load(shop.rush(plan.seconds, plan.concurrency))
+    return {
+        "stored": stored,
+        "payments_per_second_with_stored": round(again["captured"] / again["settled_seconds"], 1),
+        "cpu_ms_per_payment_with_stored": again["cpu_ms_per_payment"],
+        **_outcome([again]),
+    }
+
+
+def _outcome(loads: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {
         "payments": sum(load["captured"] for load in loads),
         "answered_without_url": sum(load["load"].without_url for load in loads),
         "failed_requests": {kind: count for load in loads for kind, count in load["load"].failed.items()},
@@ -86,7 +138,7 @@ class RunningStack:
     """The running stack, measured from outside."""
 
     def __init__(self, engine: AsyncEngine, urls: dict[str, str], processes: Sequence[dict[str, Any]]) -> None:
-        self._engine = engine
+        self.engine = engine
         self._urls = urls
         self._pids = {process["name"]: process["pid"] for process in processes if process["pid"]}
 
@@ -97,6 +149,15 @@ class RunningStack:
             http.post(f"{self._urls['sandbox']}/_sandbox/customers", json={"mode": mode}) as answer,
         ):
             answer.raise_for_status()
+
+    async def floors(self, settings: Settings) -> dict[str, float]:
+        """The limits of the machine now, one service at a time."""
+        return {
+            "provider_calls_per_second": round(await floors.provider_calls(self._urls["sandbox"])),
+            "postgres_rows_per_second": round(await floors.postgres_rows(self._urls["postgres"])),
+            "kafka_messages_per_second": round(await floors.kafka_messages(settings)),
+            "rabbitmq_confirms_per_second": round(await floors.rabbitmq_confirms(self._urls["rabbitmq"])),
+        }
 
     async def under_load(self, load: Any) -> dict[str, Any]:
         """Run a load until its last payment is captured, signalled and in ClickHouse; returns its figures."""
@@ -110,6 +171,7 @@ class RunningStack:
         return {
             "load": done,
             "captured": captured,
+            "signals": arrived,
             "settled_seconds": elapsed,
             "cpu_ms_per_payment": {n: round(v * 1000 / max(captured, 1), 3) for n, v in used.items()},
             "rss_growth_mb": {n: round(v - memory[n], 1) for n, v in self.memory().items()},
@@ -121,7 +183,7 @@ class RunningStack:
         """Wait until all accepted payments are captured and in ClickHouse; returns (captured, operations)."""
         deadline = time.perf_counter() + SETTLE_S
         while True:
-            async with self._engine.connect() as connection:
+            async with self.engine.connect() as connection:
                 _, captured, _, operations = await counts_since(connection, CLIENT, since)
             complete = captured >= accepted and await self._operations(since) >= operations
             if complete or time.perf_counter() > deadline:
@@ -130,7 +192,7 @@ class RunningStack:
 
     async def overhead_ms(self, load: Load) -> dict[str, float]:
         """Milliseconds from request to response, minus the provider's time."""
-        async with self._engine.connect() as connection:
+        async with self.engine.connect() as connection:
             provider = await provider_ms(connection, [UUID(id) for id in load.answers])
         own = sorted(seconds * 1000 - provider.get(UUID(id), 0.0) for id, seconds in load.answers.items())
         return {f"p{p}": round(own[min(len(own) - 1, len(own) * p // 100)], 1) for p in (50, 95, 99)} if own else {}
@@ -203,8 +265,14 @@ def table(figures: dict[str, Any]) -> Table:
     view.add_column("")
     view.add_column("", justify="right")
     view.add_row("[bold]payments per second[/], posted to captured", f"[bold]{figures['payments_per_second']}[/]")
+    view.add_row(
+        "of what the floors allow", f"{figures['share_of_floor']:.1%} of {figures['floor_payments_per_second']:,}"
+    )
+    view.add_row("CPU per payment, all processes", f"{figures['cpu_ms_per_payment_in_all']} ms")
     for name, value in figures["overhead_ms"].items():
-        view.add_row(f"our overhead at half that rate, {name}", f"{value} ms")
+        view.add_row(f"our overhead at a steady rate, {name}", f"{value} ms")
+    for name, (least, most) in figures.get("spread", {}).items():
+        view.add_row(f"spread of {name.replace('_', ' ')}", f"{least} to {most}")
     if "stored" in figures:
         view.add_row(
             f"payments per second with {figures['stored']:,} stored", str(figures["payments_per_second_with_stored"])
@@ -217,6 +285,7 @@ def table(figures: dict[str, Any]) -> Table:
         memory, growth = figures["rss_mb"][name], figures["rss_growth_mb"][name]
         view.add_row(f"{name}: CPU per payment, memory (growth)", f"{value} ms, {memory:.0f} MB ({growth:+.0f})")
     view.add_section()
+    view.add_row("interpreter", figures["interpreter"])
     view.add_row("lost", str(figures["lost"]))
     view.add_row("duplicates", str(figures["duplicates"]))
     return view
