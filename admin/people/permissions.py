@@ -25,7 +25,8 @@ class Permission(StrEnum):
     ASK = ("ask", "Write notes, ask a provider now, re-drive")
     MOVE_MONEY = ("move-money", "Capture, void, and refund up to the support limit")
     REFUND_ABOVE = ("refund-above", "Refund above the support limit, amend contact and metadata")
-    CORRECT = ("correct", "Correct and adjust operations, refund in bulk (two people)")
+    CORRECT = ("correct", "Correct and adjust operations (two people)")
+    BULK = ("bulk", "Refund in bulk, from a file (two people)")
     APPROVE = ("approve", "Approve what somebody else asked for")
     CLEARING = ("clearing", "See clearing's days, and download their reports")
     DISCREPANCIES = ("discrepancies", "See discrepancies")
@@ -54,6 +55,7 @@ MATRIX: Final[dict[Permission, frozenset[Role]]] = {
     Permission.MOVE_MONEY: _ACTING,
     Permission.REFUND_ABOVE: _MONEY,
     Permission.CORRECT: _MONEY,
+    Permission.BULK: _MONEY,
     Permission.APPROVE: _MONEY,
     Permission.CLEARING: _EVERYBODY - {Role.SUPPORT},
     Permission.DISCREPANCIES: _EVERYBODY,
