@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.messages import AmendPayment, Approval
 from billing.messages.topics import INBOX
+from billing.reasons import Reason
 from billing.vocabulary import OperationStatus
 from reconciliation.bulk.judge import judge, refund_of
 from runtime.clock import utc_now
@@ -162,5 +163,6 @@ def _ended(told: Told) -> Verdict:
     if told.status == OperationStatus.SUCCESS:
         return Verdict(number=number, state=RowState.DONE)
     if told.status == OperationStatus.FAIL:
-        return Verdict(number=number, state=RowState.FAILED, code=told.reason)
+        reason = Reason.of(told.reason or "")
+        return Verdict(number=number, state=RowState.FAILED, code=reason.value, detail=told.reason)
     return Verdict(number=number, state=RowState.SENT, code=told.status)

@@ -240,7 +240,7 @@ async def is_open(connection: AsyncConnection, job: UUID) -> bool:
 
 def _row(values: Mapping[Any, Any]) -> Row:
     names = BULK_ROWS.columns.keys()
-    return msgspec.convert({name: values[name] for name in names}, Row)
+    return msgspec.convert({str(name): values[name] for name in names}, Row)
 
 
 def _values(job: UUID, verdict: Verdict) -> dict[str, Any]:
