@@ -112,9 +112,10 @@ class PageRoute(APIRoute):
 
 
 class UploadRoute(PageRoute):
-    """For a form that brings a file."""
+    """For a form that brings a file. A browser is told nothing of a body that is not read: the limit is well above that of
+    any file, so that one which is too large is refused in words."""
 
-    file_limit = 5 * 1024 * 1024
+    file_limit = 16 * 1024 * 1024
 
 
 class OpenRoute(PageRoute):
