@@ -391,7 +391,12 @@ BULK_JOBS: Final = Table(
     Column("started_at", _TIME),
     Column("ended_at", _TIME),
     Index("bulk_jobs_newest", text("created_at DESC"), text("id DESC")),
-    Index("bulk_jobs_file", "file_hash", unique=True, postgresql_where=text("state <> 'stopped'")),
+    Index(
+        "bulk_jobs_file",
+        "file_hash",
+        unique=True,
+        postgresql_where=text("state <> 'stopped' OR started_at IS NOT NULL"),
+    ),
 )
 
 #: Their lines. ``number``: of the line; ``typed``: the amount as it was written. A trigger keeps what the file says, and

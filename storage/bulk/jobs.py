@@ -61,7 +61,11 @@ _ADD = text(
     " ON CONFLICT DO NOTHING RETURNING id"
 )
 _FIND = text(f"SELECT {_COLUMNS} FROM bulk_jobs WHERE id = :id")  # noqa: S608 - of constants
-_OF_FILE = text(f"SELECT {_COLUMNS} FROM bulk_jobs WHERE file_hash = :hash AND state <> 'stopped'")  # noqa: S608
+_OF_FILE = text(
+    f"""
+    SELECT {_COLUMNS} FROM bulk_jobs WHERE file_hash = :hash AND (state <> 'stopped' OR started_at IS NOT NULL)
+    """  # noqa: S608 - of constants
+)
 _PAGE = text(
     f"""
     SELECT {_COLUMNS} FROM bulk_jobs
@@ -102,7 +106,7 @@ async def find(connection: AsyncConnection, id: UUID) -> Job | None:
 
 
 async def of_file(connection: AsyncConnection, file_hash: bytes) -> Job | None:
-    """The job that has this file, unless it was stopped."""
+    """The job that has this file, unless it was stopped before it began."""
     return _job((await connection.execute(_OF_FILE, {"hash": file_hash})).mappings().one_or_none())
 
 

@@ -27,8 +27,11 @@ STATEMENTS = [
     )
     """,
     "CREATE INDEX IF NOT EXISTS bulk_jobs_newest ON bulk_jobs (created_at DESC, id DESC)",
-    # A file is carried out once: the same bytes are taken again only after the job that had them was stopped.
-    "CREATE UNIQUE INDEX IF NOT EXISTS bulk_jobs_file ON bulk_jobs (file_hash) WHERE state <> 'stopped'",
+    # A file is carried out once: the same bytes are taken again only where the job that had them was stopped before it began.
+    """
+    CREATE UNIQUE INDEX IF NOT EXISTS bulk_jobs_file ON bulk_jobs (file_hash)
+        WHERE state <> 'stopped' OR started_at IS NOT NULL
+    """,
     """
     CREATE TABLE IF NOT EXISTS bulk_rows (
         job uuid NOT NULL REFERENCES bulk_jobs,

@@ -166,7 +166,7 @@ async def test_a_stopped_job_sends_nothing_more(bulk: Bulk) -> None:
     assert (await bulk.step(url, "resume", version="99"))[0] == 409
 
 
-async def test_a_file_is_taken_once_until_its_job_is_stopped(bulk: Bulk) -> None:
+async def test_a_file_is_taken_once_unless_its_job_is_stopped_before_it_begins(bulk: Bulk) -> None:
     (payment,) = await bulk.paid(1)
     content = lines(f"{payment.id},1,")
     first = await bulk.job(content)
@@ -176,6 +176,20 @@ async def test_a_file_is_taken_once_until_its_job_is_stopped(bulk: Bulk) -> None
     assert "this very file was uploaded before" in page
     await bulk.steps(first, "stop")
     assert await bulk.job(content) != first
+
+
+async def test_a_file_that_was_begun_is_never_taken_again(bulk: Bulk) -> None:
+    """What it has refunded in part would be refunded once more."""
+    payments = await bulk.paid(2)
+    content = lines(*(f"{payment.id},1," for payment in payments))
+    url = await bulk.approved(content)
+    await bulk.steps(url, "start")
+    await bulk.look(per_s=1)
+    await bulk.deliver()
+    await bulk.steps(url, "stop")
+    status, page = await bulk.upload(content)
+    assert status == 409
+    assert f'href="{url}"' in page
 
 
 async def test_a_double_click_is_one_job(bulk: Bulk) -> None:
