@@ -107,6 +107,31 @@ async def test_a_job_of_500_rows_with_20_bad_ones_is_interrupted_everywhere_and_
     assert await violations(database) == set()
 
 
+async def test_a_row_is_sent_though_the_process_died_before_it_was(bulk: Bulk, database: AsyncEngine) -> None:
+    payments = await bulk.paid(2)
+    url = await bulk.approved(lines(*(f"{payment.id},1," for payment in payments)))
+    await bulk.steps(url, "start")
+    bulk.kafka.crash_after = 1
+    with pytest.raises(Crash):
+        await bulk.look()
+    bulk.kafka.crash_after = None
+    await bulk.carried_out(2)
+    assert await bulk.states(url) == {2: "done", 3: "done"}
+    assert await refunds(database) == {str(payment.id): [100] for payment in payments}
+
+
+async def test_a_job_that_runs_without_an_approval_sends_nothing(bulk: Bulk, database: AsyncEngine) -> None:
+    (payment,) = await bulk.paid(1)
+    url = await bulk.job(lines(f"{payment.id},1,"))
+    await bulk.checked()
+    await bulk.steps(url, "ask")
+    await damage(database, "UPDATE bulk_jobs SET state = 'running'")
+    await bulk.look()
+    await damage(database, "UPDATE bulk_jobs SET approval = NULL")
+    await bulk.look()
+    assert bulk.kafka.sent == []
+
+
 async def test_one_process_at_a_time_works_on_files(bulk: Bulk, database: AsyncEngine) -> None:
     (payment,) = await bulk.paid(1)
     url = await bulk.approved(lines(f"{payment.id},,"))
@@ -246,14 +271,3 @@ async def test_the_audit_finds_what_was_not_approved_or_is_not_on_the_trail(
     assert await violations(database) == set()
     await damage(database, change)
     assert await violations(database) == found
-
-
-async def test_a_dry_run_of_a_whole_file_is_quick(bulk: Bulk) -> None:
-    """20,000 rows in less than a minute; here a tenth of them in a tenth of it."""
-    payments = await bulk.paid(20)
-    rows = [f"{payment.id},1," for payment in payments] + [f"{uuid4()},1," for _ in range(1_980)]
-    url = await bulk.job(lines(*rows))
-    await bulk.look()
-    await bulk.look()
-    await bulk.look()
-    assert Counter(row.state for row in await bulk.rows(url)) == {"waiting": 20, "refused": 1_980}
