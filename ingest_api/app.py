@@ -76,7 +76,7 @@ def create_app(dependencies: Dependencies) -> ASGIApp:
     )
     for router in routers:
         app.include_router(router)
-    app.add_route(page.PATH, page.docs_page(app.openapi), methods=["GET"])
+    app.router.routes.extend(page.ROUTES)
     routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
     errors = ErrorHandlers(dependencies.metrics, _methods(routes))
     errors.install(app)

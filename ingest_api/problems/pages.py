@@ -8,9 +8,9 @@ import msgspec
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field
 
-from ingest_api.openapi.layout import html_page
 from ingest_api.openapi.responses import problems
 from ingest_api.problems import Problem, ProblemError
+from ingest_api.problems.layout import html_page
 
 router: Final = APIRouter(tags=["problems"])
 
@@ -47,7 +47,7 @@ async def list_problems(request: Request) -> Response:
     """Every problem type with its cause and what resolves it: JSON, or a page for `Accept: text/html`."""
     if _wants_page(request):
         entries = (
-            f'<section id="{problem.code}"><h3><a href="{problem.uri}">{escape(problem.title)}</a></h3>{_about(problem)}'
+            f'<section id="{problem.code}"><h2><a href="{problem.uri}">{escape(problem.title)}</a></h2>{_about(problem)}'
             "</section>"
             for problem in sorted(Problem, key=lambda problem: problem.code)
         )

@@ -133,7 +133,7 @@ def _money(amount: int, currency: str) -> str:
 
 def orders(found: Sequence[Order]) -> str:
     """The newest orders, for manual tests."""
-    names = ("at (UTC)", "provider", "order", "amount", "status", "taken", "back", "")
+    names = ("at (UTC)", "provider", "order", "amount", "status", "taken", "back", "outcome")
     rows = "".join(_row(order, names) for order in found)
     head = "".join(f"<th{' class=num' if name in ('amount', 'taken', 'back') else ''}>{name}</th>" for name in names)
     table = f"<table><tr class=head>{head}</tr>{rows}</table>" if rows else "<p>No orders yet.</p>"

@@ -1,8 +1,6 @@
 """What every answer has, whatever was asked."""
 
 import asyncio
-import base64
-import hashlib
 import json
 import re
 from pathlib import Path
@@ -82,23 +80,17 @@ async def test_every_answer_has_the_security_headers(world) -> None:
         assert "Access-Control-Allow-Origin" not in headers
 
 
-async def test_the_docs_page_needs_nothing_from_elsewhere_and_says_everything(world, document) -> None:
+async def test_the_docs_page_needs_nothing_from_elsewhere(world) -> None:
     answer = await world.get("/docs")
     page = answer.raw.decode()
 
     assert (answer.status, answer.headers["Content-Type"].split(";")[0]) == (200, "text/html")
-    assert "<script" not in page
-    assert not re.findall(r"(?:src|href)=.(?:https?:)?//", page)
-    style = page.split("<style>")[1].split("</style>")[0]
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    assert f"style-src 'sha256-{digest}'" in answer.headers["Content-Security-Policy"]
-    for path, methods in document["paths"].items():
-        assert all(f'id="{operation["operationId"]}"' in page for operation in methods.values()), path
-    links = re.findall(r'href="#([^"]+)"', page)
-    assert links
-    assert all(f'id="{name}"' in page for name in links)
-    assert "<code>payment_url</code>" in page, "Markdown is rendered"
-    assert "&quot;$ref&quot;" not in page, "schemas are told in words"
+    assert "script-src 'self';" in answer.headers["Content-Security-Policy"]
+    files = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert "/docs/static/scalar.js" in files
+    for file in files:
+        assert file.startswith(("/", "data:"))
+        assert file.startswith("data:") or (await world.get(file)).status == 200
 
 
 async def test_ready_says_why_not(world) -> None:
