@@ -75,20 +75,25 @@ class BulkRefunds:
             found = await jobs.in_state(connection, State.CHECKING)
         for job in found:
             async with self._engine.begin() as connection:
-                unchecked = await rows.page(connection, job.id, 0, JUDGED, RowState.UNCHECKED)
-                if not unchecked:
-                    await jobs.change(connection, job, State.READY, ITSELF)
-                    continue
-                ids = [row.payment_id for row in unchecked if row.payment_id is not None]
-                payments = await load_payments(connection, ids)
-                elsewhere = await rows.elsewhere(connection, job.id, ids)
-                now = self._clock()
-                verdicts = [
-                    judge(row, payments.get(id), elsewhere.get(id), job.created_by, now)
-                    for row in unchecked
-                    if (id := row.payment_id) is not None
-                ]
-                await rows.judge(connection, job.id, verdicts)
+                held_job = await jobs.hold(connection, job.id)  # who stops it waits for the page
+                if held_job is not None and held_job.state is State.CHECKING:
+                    await self._check_page(connection, held_job)
+
+    async def _check_page(self, connection: AsyncConnection, job: Job) -> None:
+        unchecked = await rows.page(connection, job.id, 0, JUDGED, RowState.UNCHECKED)
+        if not unchecked:
+            await jobs.change(connection, job, State.READY, ITSELF)
+            return
+        ids = [row.payment_id for row in unchecked if row.payment_id is not None]
+        payments = await load_payments(connection, ids)
+        elsewhere = await rows.elsewhere(connection, job.id, ids)
+        now = self._clock()
+        verdicts = [
+            judge(row, payments.get(id), elsewhere.get(id), job.created_by, now)
+            for row in unchecked
+            if (id := row.payment_id) is not None
+        ]
+        await rows.judge(connection, job.id, verdicts)
 
     async def _follow(self) -> None:
         """Look how sent rows ended; a job without open rows is finished."""

@@ -61,6 +61,7 @@ _ADD = text(
     " ON CONFLICT DO NOTHING RETURNING id"
 )
 _FIND = text(f"SELECT {_COLUMNS} FROM bulk_jobs WHERE id = :id")  # noqa: S608 - of constants
+_HOLD = text(f"SELECT {_COLUMNS} FROM bulk_jobs WHERE id = :id FOR NO KEY UPDATE")  # noqa: S608 - of constants
 _OF_FILE = text(
     f"""
     SELECT {_COLUMNS} FROM bulk_jobs WHERE file_hash = :hash AND (state <> 'stopped' OR started_at IS NOT NULL)
@@ -103,6 +104,11 @@ async def add(connection: AsyncConnection, job: Job) -> bool:
 async def find(connection: AsyncConnection, id: UUID) -> Job | None:
     """The job with this id."""
     return _job((await connection.execute(_FIND, {"id": id})).mappings().one_or_none())
+
+
+async def hold(connection: AsyncConnection, id: UUID) -> Job | None:
+    """The job with this id, which nobody else changes until the end of the caller's transaction."""
+    return _job((await connection.execute(_HOLD, {"id": id})).mappings().one_or_none())
 
 
 async def of_file(connection: AsyncConnection, file_hash: bytes) -> Job | None:

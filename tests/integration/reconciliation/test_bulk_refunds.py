@@ -1,6 +1,7 @@
 """A file of refunds on its way: nothing is refunded twice or left out, wherever the process dies; people can pause it; and
 the audit has nothing to say."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
@@ -21,7 +22,7 @@ from storage.bulk import rows as bulk_rows
 from storage.inspection.books import moment
 from storage.processes.locks import Lock, held
 from tests.integration.backoffice.audit.books import damage
-from tests.support.bulk import Bulk, lines
+from tests.support.bulk import VERSION, Bulk, lines
 from tests.support.panel import Panel
 from tests.support.streams import Crash
 from tests.unit.admin.conftest import serving
@@ -130,6 +131,27 @@ async def test_a_job_that_runs_without_an_approval_sends_nothing(bulk: Bulk, dat
     await damage(database, "UPDATE bulk_jobs SET approval = NULL")
     await bulk.look()
     assert bulk.kafka.sent == []
+
+
+async def test_a_job_that_is_stopped_in_the_middle_of_its_dry_run_is_stopped(
+    bulk: Bulk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (payment,) = await bulk.paid(1)
+    url = await bulk.job(lines(f"{payment.id},1,"))
+    (version, *_) = VERSION.findall(await bulk.panel.get(url))
+    stopping: list[asyncio.Task[tuple[int, str]]] = []
+    load = bulk_job.load_payments
+
+    async def meanwhile(connection: Any, ids: Any) -> Any:
+        stopping.append(asyncio.create_task(bulk.step(url, "stop", version)))
+        await asyncio.wait(stopping, timeout=1)
+        return await load(connection, ids)
+
+    monkeypatch.setattr(bulk_job, "load_payments", meanwhile)
+    await bulk.look()
+    assert (await stopping[0])[0] == 303
+    await bulk.look()
+    assert "given up" in await bulk.panel.get(url)
 
 
 async def test_one_process_at_a_time_works_on_files(bulk: Bulk, database: AsyncEngine) -> None:
