@@ -135,7 +135,8 @@ def _cells(line: str, header: list[str], separator: str) -> list[str]:
     while len(cells) > len(header) and not cells[-1].strip():
         cells.pop()
     if len(cells) != len(header):
-        raise _BadLine(INVALID_LINE, f"the line has {len(cells)} cells, the first line names {len(header)}")
+        found = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
+        raise _BadLine(INVALID_LINE, f"the line has {found}, the first line names {len(header)} columns")
     return [cell.strip() for cell in cells]
 
 

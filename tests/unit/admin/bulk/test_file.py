@@ -63,7 +63,7 @@ def test_an_amount_with_a_decimal_comma_is_one_cell_between_semicolons() -> None
         (",1,", "invalid_payment_id", "the id of the payment is missing"),
         (f"{{{ID}}},1,", "invalid_payment_id", "is not the id"),
         (f"{CARD},1,", "invalid_payment_id", "“***” is not the id"),
-        (f"{ID}", "invalid_line", "the line has 1 cells, the first line names 3"),
+        (f"{ID}", "invalid_line", "the line has 1 cell, the first line names 3 columns"),
         (f"{ID},1,299,ok", "invalid_line", "the line has 4 cells"),
         (f'{ID},1,"not closed', "invalid_line", "quotation mark"),
         (f"{ID},{CARD},", "card_number", "card number"),
