@@ -23,6 +23,8 @@ from admin.approvals.pages import approval_pages
 from admin.bulk.pages import bulk_pages
 from admin.clearing import AT_ONCE, Clearing
 from admin.clearing.pages import clearing_pages
+from admin.customers.pages import customer_pages
+from admin.keys.pages import key_pages
 from admin.letters.pages import letter_pages
 from admin.monitor import monitor_pages
 from admin.payments.pages import payment_pages
@@ -34,6 +36,7 @@ from admin.providers.pages import provider_pages
 from admin.report_store import ReportStore
 from admin.reports import report_pages
 from admin.search.pages import search_pages
+from admin.subscriptions.pages import subscription_pages
 from admin.trail.pages import trail_pages
 from admin.trail.trail import Trail
 from backoffice.sender import Sender
@@ -97,12 +100,15 @@ def create_app(
         people_pages(accounts),
         search_pages(engine),
         payment_pages(settings, engine, sender),
+        subscription_pages(settings, engine, sender),
+        customer_pages(engine),
         approval_pages(settings, engine, sender),
         bulk_pages(engine),
         *clearing_pages(engine),
         report_pages(store),
         letter_pages(settings),
         provider_pages(settings),
+        key_pages(settings, engine),
         trail_pages(trail),
         monitor_pages(recent),
     )

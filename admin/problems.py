@@ -122,6 +122,19 @@ class Problem(ProblemType):
         "There is no such payment",
         "Search for it by its order, its customer or the provider's id.",
     )
+    NO_SUBSCRIPTION = (
+        "subscription-not-found",
+        404,
+        "There is no such subscription",
+        "Search for it by its customer, or by one of its payments: their pages have a link to it.",
+    )
+    NO_CUSTOMER = (
+        "customer-not-found",
+        404,
+        "Nobody has bought anything under this id",
+        "The id is the shop's own, written exactly so. Search for one of the customer's payments: its page has a link.",
+    )
+    NO_KEY = ("key-not-found", 404, "There is no such API key", "The page of API keys lists those that can be used.")
     NO_APPROVAL = ("approval-not-found", 404, "There is no such request", "See what waits on the page of approvals.")
     APPROVAL_IMPOSSIBLE = (
         "approval-impossible",

@@ -18,8 +18,9 @@ from admin.people.permissions import Permission
 from admin.problems import Problem
 from admin.report_store import ReportStore
 from analytics.answer import as_csv
+from analytics.chart import SIZES
 from analytics.of_client import tables_of
-from analytics.picture import SIZES, svg
+from analytics.picture import svg
 from analytics.report import Parameter, Report, read_reports
 from analytics.series import cohorts
 from billing.money import EXPONENTS

@@ -86,14 +86,17 @@ async def list_keys(settings: PostgresSettings, *, include_revoked: bool = False
         return await (api_keys.all_keys if include_revoked else api_keys.live_keys)(connection)
 
 
-async def rotate_key(settings: PostgresSettings, operator: Operator, client: str) -> IssuedKey:
-    """Issue another key with the scopes of the client's latest. The old one stays valid until it is revoked.
+async def rotate_key(
+    settings: PostgresSettings, operator: Operator, client: str, after: str | None = None
+) -> IssuedKey:
+    """Issue another key with the scopes of the client's latest. The old one stays valid until it is revoked. ``after``: the
+    key that the person saw as the latest.
 
-    Raises :class:`ActionRefused` if there is no such client, or it has two live keys already.
+    Raises :class:`ActionRefused` if there is no such client, it has two live keys already, or a key newer than ``after``.
     """
     key, now = new_key(), utc_now()
     async with _changing(settings, operator, "rotate_api_key", "api_client", client) as (connection, details):
-        granted = await api_keys.add_key(connection, client, key.id, key.hash, None, now)
+        granted = await api_keys.add_key(connection, client, key.id, key.hash, None, now, after)
         details |= {"key": key.id, "scopes": granted}
     return IssuedKey(client, key.id, granted, key.secret)
 

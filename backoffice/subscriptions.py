@@ -101,7 +101,7 @@ async def _act(
             found = (await load_subscriptions(connection, [id])).get(id)
             if found is None:
                 raise ActionRefused(f"there is no subscription {id}")
-            at = await _time_of(connection, found)
+            at = await time_of(connection, found)
         command = make({"subscription_id": id, "command_id": command_id, "fingerprint": str(command_id), "at": at})
         await require_understood(engine, type(command))
         reply = await send(settings, SUBSCRIPTIONS, command, command_id, operator.name, SubscriptionReply)
@@ -109,7 +109,7 @@ async def _act(
     return reply
 
 
-async def _time_of(connection: AsyncConnection, s: Subscription) -> datetime | None:
+async def time_of(connection: AsyncConnection, s: Subscription) -> datetime | None:
     """The time (UTC) of the test clock by which a subscription lives; ``None``: it lives by real time."""
     clock = None if s.clock_id is None else await test_clocks.find(connection, s.client_id, s.clock_id)
     return None if clock is None else clock.now_at

@@ -44,6 +44,10 @@ _METHODS = text(
     f"SELECT {columns(SAVED_METHODS)} FROM saved_methods WHERE client_id = :client_id AND customer_id = :customer_id"  # noqa: S608
     " AND status <> 'REMOVED' ORDER BY created_at, id"
 )
+_OF_CUSTOMER = text(
+    f"SELECT {columns(SAVED_METHODS)} FROM saved_methods WHERE customer_id = :customer_id"  # noqa: S608
+    " ORDER BY created_at DESC, id DESC LIMIT :limit"
+)
 _REMOVE = text(
     """
     UPDATE saved_methods SET status = 'REMOVED', status_at = :now, status_by = :by, reason = :reason
@@ -68,6 +72,12 @@ async def method(connection: AsyncConnection, client_id: str, id: UUID) -> Store
 async def methods(connection: AsyncConnection, client_id: str, customer_id: str) -> list[StoredMethod]:
     """A customer's methods that are not removed, the first saved first."""
     rows = await connection.execute(_METHODS, {"client_id": client_id, "customer_id": customer_id})
+    return [msgspec.convert(dict(row), StoredMethod) for row in rows.mappings()]
+
+
+async def methods_of(connection: AsyncConnection, customer_id: str, limit: int) -> list[StoredMethod]:
+    """At most ``limit`` methods of a customer at all API clients, removed ones too, the last saved first."""
+    rows = await connection.execute(_OF_CUSTOMER, {"customer_id": customer_id, "limit": limit})
     return [msgspec.convert(dict(row), StoredMethod) for row in rows.mappings()]
 
 

@@ -235,6 +235,7 @@ SAVED_METHODS: Final = Table(
     _required("created_at", _TIME),
     UniqueConstraint("provider", "method_ref", "customer_id"),
     Index("saved_methods_customer", "client_id", "customer_id", "created_at"),
+    Index("saved_methods_person", "customer_id", text("created_at DESC"), text("id DESC")),
 )
 
 LEDGER_ACCOUNTS: Final = Table(
@@ -600,6 +601,7 @@ SUBSCRIPTIONS: Final = Table(
     ),
     Index("subscriptions_list", "client_id", text("created_at DESC"), text("id DESC")),
     Index("subscriptions_list_status", "client_id", "status", text("created_at DESC"), text("id DESC")),
+    Index("subscriptions_customer", "customer_id", text("created_at DESC"), text("id DESC")),
     Index("subscriptions_method", "method_id", postgresql_where=text("method_id IS NOT NULL")),
 )
 

@@ -15,7 +15,7 @@ from admin.people import forms
 from admin.people.guard import accounts_of
 from admin.people.person import Person
 from analytics import words
-from analytics.picture import SIZES
+from analytics.chart import SIZES
 from runtime.http.problems import ProblemError
 
 #: No scripts, nothing from other origins.
@@ -67,7 +67,7 @@ def _environment() -> Environment:
         title=words.title,
         name=words.name,
         moment=words.moment,
-        sizes={size: (round(s.width * 96), round(s.height * 96)) for size, s in SIZES.items()},
+        sizes={size: (s.width, s.height) for size, s in SIZES.items()},
         form_token=_form_token,
         form_token_value=_form_token_value,
     )

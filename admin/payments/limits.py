@@ -30,8 +30,11 @@ def needs_second_person(
     ``today``: what the person gave back within a day, this amount included; minor units."""
     if action.two_people:
         return "corrections are always made by two people"
-    if not action.gives_back:
-        return None
+    return above_limits(settings, person, amount, currency, today) if action.gives_back else None
+
+
+def above_limits(settings: AdminSettings, person: Person, amount: int, currency: str, today: int) -> str | None:
+    """Why the person may not give back ``amount`` alone; ``None``: they may. ``today``: as above."""
     alone = settings.admin_support_limit.get(currency, 0)
     if not person.may(Permission.REFUND_ABOVE) and amount > alone:
         return f"{Money(amount, currency)} is above the limit of your role, {Money(alone, currency)}"

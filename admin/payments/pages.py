@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from starlette.responses import Response
 
+from admin.masking import masked_contact
 from admin.pages import Form, PageRoute, page, read_form
 from admin.payments import cures, waterfall
 from admin.payments.actions import ACTIONS, Action, Command, InvalidForm, Typed, operation_id
@@ -101,6 +102,8 @@ class PaymentPages:
             took=waterfall.took,
             pause=waterfall.pause,
             access=entitled(payment),
+            contact=[] if payment.order.contact is None else masked_contact(payment.order.contact),
+            may_reveal=person.may(Permission.REVEAL),
             open_operations=[under_way(o, payment.order.currency) for o in payment.operations if o.is_open],
             offered=self._offered(payment, person),
             **_words(payment),

@@ -14,6 +14,7 @@ from billing.waterfall import Episode, episodes
 from runtime.http.problems import ProblemError
 from storage import approvals
 from storage.approvals import Approval
+from storage.clearing.discrepancies import open_of
 from storage.journal.timeline import Decided, Posted, journal_of, postings_of
 from storage.payments.rows import load_payments
 from storage.payments.search import Conditions, Found, scan
@@ -31,7 +32,7 @@ class Note(NamedTuple):
 
 
 class Story(NamedTuple):
-    """``timeline``: up to the moment that is asked for; the rest is as of now."""
+    """``timeline``: up to the moment that is asked for; the rest is as of now. ``discrepancies``: how many are open."""
 
     payment: Payment
     timeline: Timeline
@@ -40,6 +41,7 @@ class Story(NamedTuple):
     approvals: list[Approval]
     others: list[Found]
     waterfall: list[Episode]
+    discrepancies: int
 
 
 async def read_payment(engine: AsyncEngine, id: UUID) -> Payment:
@@ -61,6 +63,7 @@ async def read_story(engine: AsyncEngine, id: UUID, at: datetime | None) -> Stor
         journal = await journal_of(connection, id)
         postings = await postings_of(connection, id)
         requests = await approvals.of_payment(connection, id)
+        discrepancies = await open_of(connection, id)
         others = await scan(connection, Conditions(customer_id=payment.order.customer_id), None, OTHERS)
     return Story(
         payment,
@@ -70,6 +73,7 @@ async def read_story(engine: AsyncEngine, id: UUID, at: datetime | None) -> Stor
         requests,
         [found for found in others.payments if found.id != id],
         episodes(trace_of(id, journal).spans),
+        discrepancies,
     )
 
 

@@ -1,6 +1,8 @@
 """The way of a command from the panel to its payment: on the trail, then in Kafka, then answered."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 from uuid import UUID
 
@@ -31,19 +33,24 @@ PATIENCE_S: Final = 15.0
 async def send_command(
     settings: AdminSettings, sender: Sender, engine: AsyncEngine, command: Command, id: UUID, operator: str
 ) -> Reply | None:
-    """Store the command in Kafka under the operator's name; its reply, ``None`` where it has none yet.
+    """Store the command in Kafka under the operator's name; its reply, ``None`` where it has none yet. Raises
+    :class:`ProblemError` 503 as :func:`stored` does."""
+    async with stored(engine):
+        if isinstance(command, FollowUpOperation):
+            await query_provider(settings, Operator(operator, command.reason or ""), command.payment_id, sender)
+            return None
+        return await sender.send(INBOX, command, id, operator, Reply, WAIT_S)
 
-    Raises :class:`ProblemError` 503 where Kafka does not acknowledge it, or a worker runs that would not see its
-    conditions: it may be sent again, it is the same command.
-    """
+
+@asynccontextmanager
+async def stored(engine: AsyncEngine) -> AsyncIterator[None]:
+    """A block that stores a command in Kafka. Raises :class:`ProblemError` 503 where Kafka does not acknowledge it, or a
+    worker runs that would not see its conditions: it may be sent again, it is the same command."""
     try:
         # All conditions of commands came with this type: a worker that knows it sees them.
         await require_understood(engine, AmendPayment)
         async with asyncio.timeout(PATIENCE_S):
-            if isinstance(command, FollowUpOperation):
-                await query_provider(settings, Operator(operator, command.reason or ""), command.payment_id, sender)
-                return None
-            return await sender.send(INBOX, command, id, operator, Reply, WAIT_S)
+            yield
     except ActionRefused as error:
         raise ProblemError(Problem.UNAVAILABLE, str(error)) from error
     except (TimeoutError, *KAFKA_ERRORS) as error:

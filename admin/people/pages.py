@@ -165,9 +165,14 @@ class Pages:
         await self._accounts.end_other_sessions(person)
         return see_other(ME)
 
-    async def staff(self, request: Request, _person: Annotated[Person, require(Permission.STAFF)]) -> Response:
+    async def staff(self, request: Request, person: Annotated[Person, require(Permission.STAFF)]) -> Response:
         return page(
-            request, "people/staff.html", people=await self._accounts.everybody(), roles=list(Role), matrix=MATRIX
+            request,
+            "people/staff.html",
+            people=await self._accounts.everybody(),
+            roles=list(Role),
+            matrix=MATRIX,
+            may_keys=person.may(Permission.KEYS),
         )
 
 

@@ -25,6 +25,8 @@ class Permission(StrEnum):
     ASK = ("ask", "Write notes, ask a provider now, re-drive")
     MOVE_MONEY = ("move-money", "Capture, void, and refund up to the support limit")
     REFUND_ABOVE = ("refund-above", "Refund above the support limit, amend contact and metadata")
+    SUBSCRIPTIONS = ("subscriptions", "Cancel and keep subscriptions, open a page to pay; refund up to one's limit")
+    EXTEND = ("extend", "Extend subscriptions")
     CORRECT = ("correct", "Correct and adjust operations (two people)")
     BULK = ("bulk", "Refund in bulk, from a file (two people)")
     APPROVE = ("approve", "Approve what somebody else asked for")
@@ -54,6 +56,8 @@ MATRIX: Final[dict[Permission, frozenset[Role]]] = {
     Permission.ASK: _ACTING,
     Permission.MOVE_MONEY: _ACTING,
     Permission.REFUND_ABOVE: _MONEY,
+    Permission.SUBSCRIPTIONS: _ACTING,
+    Permission.EXTEND: _MONEY,
     Permission.CORRECT: _MONEY,
     Permission.BULK: _MONEY,
     Permission.APPROVE: _MONEY,

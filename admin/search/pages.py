@@ -16,12 +16,15 @@ from admin.people.guard import require, trail_of
 from admin.people.permissions import Permission
 from admin.people.person import Person
 from admin.search.question import MAX_LENGTH, Question, Unclear, parse
+from admin.subscriptions.sentences import STATES as SUBSCRIPTION_STATES
+from billing.subscriptions.model import Subscription
 from billing.vocabulary import PaymentStatus
 from providers import registry
 from runtime.clock import utc_now
 from storage.payments import search
 from storage.payments.search import Conditions, Found, Place
 from storage.staff.trail import Kind
+from storage.subscriptions.rows import load_subscriptions
 
 #: Payments on a page.
 SHOWN: Final = 50
@@ -33,7 +36,7 @@ EXAMPLES: Final = (
     ("299.00 RUB", "an amount; a range as 100..500"),
     ("*4242", "the last four digits of the card"),
     ("status:failed provider:NAME", "conditions together"),
-    ("customer:c-17", "all payments of a customer"),
+    ("customer:c-17", "all payments of a customer, and the customer's page"),
 )
 
 
@@ -59,7 +62,10 @@ def search_pages(engine: AsyncEngine) -> APIRouter:
             named = [] if after is not None else await find(connection, question)
             conditions = conditions_of(question, named)
             found = None if conditions is None else await search.scan(connection, conditions, after, SHOWN)
-        return _list(request, q, named=named, found=found, after=after)
+            id = question.id
+            subscription = None if id is None else (await load_subscriptions(connection, [id])).get(id)
+        customer = conditions.customer_id if conditions is not None and found is not None and found.payments else None
+        return _list(request, q, named=named, found=found, after=after, subscription=subscription, customer=customer)
 
     return router
 
@@ -90,6 +96,8 @@ def _list(
     named: list[Found] | None = None,
     found: search.Page | None = None,
     after: Place | None = None,
+    subscription: Subscription | None = None,
+    customer: str | None = None,
     wrong: str | None = None,
     status: int = 200,
 ) -> Response:
@@ -106,6 +114,9 @@ def _list(
         found=found,
         following=following,
         after=after,
+        subscription=subscription,
+        subscription_states=SUBSCRIPTION_STATES,
+        customer=customer,
         wrong=wrong,
         examples=EXAMPLES,
         states={status.value: state for status, state in STATES.items()},

@@ -42,12 +42,14 @@ class ProviderState(StrEnum):
 class SubscriptionCommand(SubscriptionMessage, frozen=True, omit_defaults=True, kw_only=True):
     """Base of what a client or an operator asks. ``command_id``: derived from the idempotency key, so that a repeat is
     recognised; ``fingerprint``: SHA-256 of the canonical request, which tells a repeat from another request under the same
-    key. ``at``: the time by which it is judged, where the subscription lives by a test clock."""
+    key. ``at``: the time by which it is judged, where the subscription lives by a test clock. ``if_version``: the version of
+    the subscription that a person saw; the command is refused as ``version_changed`` at another one."""
 
     command_id: UUID
     fingerprint: str = ""
     at: datetime | None = None
     reply_to: ReplyTo | None = None
+    if_version: int | None = None
 
 
 class Subscribe(SubscriptionCommand, frozen=True, omit_defaults=True, kw_only=True):
@@ -83,19 +85,25 @@ class CancelSubscription(SubscriptionCommand, frozen=True, omit_defaults=True, k
 
 
 class KeepSubscription(SubscriptionCommand, frozen=True, omit_defaults=True, kw_only=True):
-    """Take a cancellation back."""
+    """Take a cancellation back. ``operator``, ``reason``: of a person at work."""
 
     TYPE: ClassVar[str] = "billing.subscription.keep.v1"
 
+    operator: str | None = None
+    reason: str | None = None
+
 
 class PayNow(SubscriptionCommand, frozen=True, omit_defaults=True, kw_only=True):
-    """The customer pays a declined renewal on a page; the method paid with is saved."""
+    """The customer pays a declined renewal on a page; the method paid with is saved. ``operator``, ``reason``: of a person
+    at work who opens the page for them."""
 
     TYPE: ClassVar[str] = "billing.subscription.pay_now.v1"
 
     provider: str
     return_urls: ReturnUrls | None = None
     payment_ttl_s: int = 1800
+    operator: str | None = None
+    reason: str | None = None
 
 
 class ChangeMethod(SubscriptionCommand, frozen=True, omit_defaults=True, kw_only=True):

@@ -43,11 +43,12 @@ def decide(subscription: Subscription | None, message: Message, now: datetime) -
             return refuse(None, message, "subscription_not_found", "there is no such subscription")
         raise InvalidMessage(f"subscription {message.subject_id} is not known")
     moment = _moment(subscription, message, now)
-    if (
-        isinstance(message, SubscriptionCommand)
-        and (repeat := commands.repeated(message, subscription, moment)) is not None
-    ):
-        return repeat
+    if isinstance(message, SubscriptionCommand):
+        if (repeat := commands.repeated(message, subscription, moment)) is not None:
+            return repeat
+        if message.if_version not in (None, subscription.version):
+            detail = f"the subscription is at version {subscription.version}, the command is for {message.if_version}"
+            return refuse(subscription, message, "version_changed", detail)
     return handler(message, subscription, moment)
 
 

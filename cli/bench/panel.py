@@ -11,6 +11,7 @@ from rich.table import Table
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from admin.customers.reading import read_story as read_customer
 from admin.payments.reading import read_story
 from admin.search.pages import SHOWN, conditions_of, find
 from admin.search.question import parse
@@ -158,6 +159,10 @@ def _questions(stored: int, now: datetime, step: float) -> dict[str, Question]:
             id = (await connection.execute(text("SELECT md5(:n)::uuid"), {"n": str(number)})).scalar_one()
         await read_story(engine, id, None)
 
+    async def show_customer(engine: AsyncEngine) -> None:
+        number = chosen.randrange(1, stored + 1)
+        await read_customer(engine, f"c-{number % max(stored // 8, 1)}", None, now)
+
     def at(number: int) -> datetime:
         return now - timedelta(seconds=number * step)
 
@@ -180,6 +185,7 @@ def _questions(stored: int, now: datetime, step: float) -> dict[str, Question]:
         "status and provider": typed(lambda n: f"status:refunded provider:{sorted(PLUGINS)[n % len(PLUGINS)]}"),
         "what nothing has": typed(lambda _n: "status:voided"),
         "payment's page": show,
+        "customer's page": show_customer,
     }
 
 

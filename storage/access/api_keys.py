@@ -37,6 +37,7 @@ _KEYS = """
 """
 _ALL = text(f"{_KEYS} ORDER BY k.client, k.created_at")
 _LIVE = text(f"{_KEYS} WHERE k.revoked_at IS NULL ORDER BY k.client, k.created_at")
+_FIND = text(f"{_KEYS} WHERE k.id = :id")
 _CLIENT = text(
     """
     INSERT INTO api_clients (name, rate_per_s, created_at, return_hosts)
@@ -50,6 +51,7 @@ _RETURN_HOSTS = text(
 # The lock on the client serialises two rotations at the same time.
 _LOCK = text("SELECT name FROM api_clients WHERE name = :client FOR UPDATE")
 _SCOPES = text("SELECT scopes FROM api_keys WHERE client = :client ORDER BY created_at DESC LIMIT 1")
+_LATEST = text("SELECT id FROM api_keys WHERE client = :client ORDER BY created_at DESC LIMIT 1")
 _COUNT = text("SELECT count(*) FROM api_keys WHERE client = :client AND revoked_at IS NULL")
 _INSERT = text("INSERT INTO api_keys (id, client, hash, scopes, created_at) VALUES (:id, :client, :hash, :scopes, :at)")
 _REVOKE = text("UPDATE api_keys SET revoked_at = :at WHERE id = :id AND revoked_at IS NULL RETURNING client")
@@ -72,6 +74,12 @@ async def live_keys(connection: AsyncConnection) -> list[StoredKey]:
     return [StoredKey(**row) for row in (await connection.execute(_LIVE)).mappings()]
 
 
+async def find(connection: AsyncConnection, id: str) -> StoredKey | None:
+    """The key with this id, live or revoked."""
+    row = (await connection.execute(_FIND, {"id": id})).mappings().one_or_none()
+    return None if row is None else StoredKey(**row)
+
+
 async def create_client(
     connection: AsyncConnection, name: str, rate_per_s: int | None, return_hosts: list[str] | None, at: datetime
 ) -> None:
@@ -91,14 +99,24 @@ async def set_return_hosts(connection: AsyncConnection, client: str, return_host
 
 
 async def add_key(
-    connection: AsyncConnection, client: str, id: str, hash: bytes, scopes: list[str] | None, at: datetime
+    connection: AsyncConnection,
+    client: str,
+    id: str,
+    hash: bytes,
+    scopes: list[str] | None,
+    at: datetime,
+    after: str | None = None,
 ) -> list[str]:
-    """Add a key to a client and return its scopes: those of its latest key if ``scopes`` is ``None``.
+    """Add a key to a client and return its scopes: those of its latest key if ``scopes`` is ``None``. ``after``: the id of
+    the key that has to be its latest.
 
-    Raises :class:`KeyRefused` if there is no such client, or it already has :data:`MAX_LIVE` live keys.
+    Raises :class:`KeyRefused` if there is no such client, it already has :data:`MAX_LIVE` live keys, or its latest key is
+    another than ``after``.
     """
     if (await connection.execute(_LOCK, {"client": client})).first() is None:
         raise KeyRefused(f"there is no API client {client}")
+    if after is not None and (await connection.execute(_LATEST, {"client": client})).scalar() != after:
+        raise KeyRefused(f"{client} was given another key meanwhile: revoke that one if nobody has seen it")
     if (await connection.execute(_COUNT, {"client": client})).scalar_one() >= MAX_LIVE:
         raise KeyRefused(f"{client} has {MAX_LIVE} live keys: revoke the old one first")
     if scopes is None:

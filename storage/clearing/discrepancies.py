@@ -58,6 +58,7 @@ _LIST = text(
     ORDER BY coalesce(due_at, 'infinity'), opened_at, id LIMIT :limit
     """  # noqa: S608
 )
+_OPEN_OF = text("SELECT count(*) FROM discrepancies WHERE payment_id = :payment_id AND state <> 'CLOSED'")
 _REQUESTED = text(
     """
     SELECT evidence -> 'request' ->> 'fingerprint' FROM discrepancy_events
@@ -286,6 +287,11 @@ async def listed(
     values = msgspec.structs.asdict(filters) | dict(zip(("after_due", "after_opened", "after_id"), place, strict=True))
     values["limit"] = limit
     return [_read(row) for row in (await connection.execute(_LIST, values)).mappings()]
+
+
+async def open_of(connection: AsyncConnection, payment_id: UUID) -> int:
+    """How many discrepancies of a payment are not closed."""
+    return int((await connection.execute(_OPEN_OF, {"payment_id": payment_id})).scalar_one())
 
 
 async def by_kind(connection: AsyncConnection, provider: str, day: date) -> list[tuple[Kind, State, int]]:

@@ -21,6 +21,17 @@ _BULK: Final = """
       AND j.created_by = c.operator AND a.requested_by = c.operator
 """
 
+#: The journalled commands that the panel sent to subscriptions: ``back`` is what they asked payments to give back.
+_SUBSCRIPTION_COMMANDS: Final = """
+    SELECT payment_id AS subscription_id, message_id, type, regexp_replace(actor, '^operator:', '') AS operator,
+           (SELECT sum((o -> 'value' -> 'data' ->> 'amount')::bigint) FROM jsonb_array_elements(outputs) o
+            WHERE o -> 'value' ->> 'type' = 'billing.payment.refund.v1') AS back
+    FROM journal
+    WHERE type IN ('billing.subscription.cancel.v1', 'billing.subscription.keep.v1', 'billing.subscription.pay_now.v1',
+                   'billing.subscription.extend.v1')
+      AND message ->> 'source' = '/admin'
+"""
+
 #: Kind of violation → query for ``(id, detail)``; the id is an entry, a session, an operator's action or a command.
 STAFF_TRAIL: Final[dict[str, str]] = {
     # The end of the chain shows in other tables: every session began with an entry, every change of an account is one.
@@ -79,9 +90,18 @@ STAFF_TRAIL: Final[dict[str, str]] = {
                             WHERE t.kind = 'bulk' AND t.subject_kind = 'bulk_job' AND t.subject_id = j.id::text
                               AND t.detail ->> 'action' = 'start')
           )
+        UNION ALL
+        SELECT c.message_id, format('%s of subscription %s names %s, who has no entry of it', c.type, c.subscription_id,
+                                    c.operator)
+        FROM ({_SUBSCRIPTION_COMMANDS}) c
+        WHERE NOT EXISTS (
+            SELECT FROM staff_trail t
+            WHERE t.detail ->> 'message' = c.message_id AND t.kind = 'command' AND t.subject_kind = 'subscription'
+              AND t.subject_id = c.subscription_id::text AND t.who = c.operator
+        )
     """,  # noqa: S608 - of constants
-    # An approval is of exactly this command, or of the bulk job with exactly this row. Without one: no correction of the panel, and no more given back than the limit
-    # that is on the trail with the command.
+    # An approval is of exactly this command, or of the bulk job with exactly this row. Without one: no correction of the
+    # panel, and no more given back than the limit that is on the trail with the command.
     "unapproved_operation": f"""
         WITH commands AS ({_COMMANDS})
         SELECT c.message_id, format('%s of payment %s has an approval that is not on record as that of %s', c.type,
@@ -115,5 +135,11 @@ STAFF_TRAIL: Final[dict[str, str]] = {
         JOIN staff_trail t ON t.detail ->> 'message' = c.message_id AND t.kind = 'command' AND t.who = c.operator
         WHERE o.type IN ('REFUND', 'VOID') AND c.type <> 'billing.payment.correct.v1'
           AND c.data ->> 'approval' IS NULL AND o.amount > coalesce((t.detail ->> 'limit')::bigint, 0)
+        UNION ALL
+        SELECT c.message_id, format('the end of subscription %s by %s, whose limit is %s, gives %s back', c.subscription_id,
+                                    c.operator, coalesce((t.detail ->> 'limit')::bigint, 0), c.back)
+        FROM ({_SUBSCRIPTION_COMMANDS}) c
+        JOIN staff_trail t ON t.detail ->> 'message' = c.message_id AND t.kind = 'command' AND t.who = c.operator
+        WHERE c.back > coalesce((t.detail ->> 'limit')::bigint, 0)
     """,  # noqa: S608 - of constants
 }

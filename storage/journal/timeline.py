@@ -1,8 +1,8 @@
 """What is on record about one payment: its journal, its postings, its published changes, its refusals."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -30,10 +30,20 @@ C = TypeVar("C", bound=Message)
 #: Commands of clients that make an operation under an id of their own.
 COMMANDS: Final = (CapturePayment, VoidPayment, RefundPayment, RollbackPayment)
 
+#: More than there can be.
+_MAX_PARTITION: Final = 2**31 - 1
+
 _JOURNAL = text(
     """
     SELECT recorded_at, stream_partition, stream_offset, message::text, rules, actor, outputs::text, refusal::text
     FROM journal WHERE topic = :inbox AND payment_id = :id ORDER BY stream_partition, stream_offset
+    """
+)
+_LATEST = text(
+    """
+    SELECT recorded_at, stream_partition, stream_offset, message::text, rules, actor, outputs::text, refusal::text
+    FROM journal WHERE topic = :inbox AND payment_id = :id AND (stream_partition, stream_offset) < (:partition, :offset)
+    ORDER BY stream_partition DESC, stream_offset DESC LIMIT :limit
     """
 )
 _REFUSAL = text(
@@ -93,11 +103,17 @@ class Posted(msgspec.Struct, frozen=True):
 
 async def journal_of(connection: AsyncConnection, id: UUID, inbox: str = INBOX.name) -> list[Decided]:
     """The journal of a payment, or of another inbox' subject, in the order of the stream."""
-    rows = await connection.execute(_JOURNAL, {"id": id, "inbox": inbox})
-    return [
-        Decided(recorded_at, partition, offset, message, rules, actor, outputs, _refusal(refusal))
-        for recorded_at, partition, offset, message, rules, actor, outputs, refusal in rows
-    ]
+    return _decided(await connection.execute(_JOURNAL, {"id": id, "inbox": inbox}))
+
+
+async def latest_of(
+    connection: AsyncConnection, id: UUID, inbox: str, before: tuple[int, int] | None, limit: int
+) -> list[Decided]:
+    """The last entries of such a journal, at most ``limit``, in the order of the stream: before ``before``, a partition and
+    an offset, where it is given."""
+    partition, offset = before or (_MAX_PARTITION, 0)
+    values = {"id": id, "inbox": inbox, "partition": partition, "offset": offset, "limit": limit}
+    return _decided(await connection.execute(_LATEST, values))[::-1]
 
 
 async def find_refusal(
@@ -124,6 +140,13 @@ def published_state(journal: Sequence[Decided]) -> PaymentChanged | None:
                 assert isinstance(changed, PaymentChanged)
                 return changed
     return None
+
+
+def _decided(rows: Iterable[Any]) -> list[Decided]:
+    return [
+        Decided(recorded_at, partition, offset, message, rules, actor, outputs, _refusal(refusal))
+        for recorded_at, partition, offset, message, rules, actor, outputs, refusal in rows
+    ]
 
 
 def _refusal(encoded: str | None) -> Refusal | None:

@@ -35,6 +35,17 @@ _ATTEMPTS = text(
     f"SELECT {columns(RENEWAL_ATTEMPTS, without=_NOT_SHOWN)} FROM renewal_attempts"  # noqa: S608
     " WHERE subscription_id = :id ORDER BY period, number"
 )
+_LATEST_PERIODS = text(
+    f"SELECT {columns(SUBSCRIPTION_PERIODS, without=_NOT_SHOWN)} FROM subscription_periods"  # noqa: S608
+    " WHERE subscription_id = :id AND number < :before ORDER BY number DESC LIMIT :limit"
+)
+_LATEST_ATTEMPTS = text(
+    f"SELECT {columns(RENEWAL_ATTEMPTS, without=_NOT_SHOWN)} FROM renewal_attempts"  # noqa: S608
+    " WHERE subscription_id = :id AND (period, number) < (:period, :number) ORDER BY period DESC, number DESC LIMIT :limit"
+)
+_OF_CUSTOMER = text(
+    "SELECT id FROM subscriptions WHERE customer_id = :customer_id ORDER BY created_at DESC, id DESC LIMIT :limit"
+)
 _CHARGED_WITH = text("SELECT id FROM subscriptions WHERE method_id = :method_id ORDER BY id")
 
 
@@ -73,6 +84,29 @@ async def attempts_of(connection: AsyncConnection, id: UUID) -> list[AttemptView
     """All attempts of a subscription, by period and number."""
     rows = await connection.execute(_ATTEMPTS, {"id": id})
     return [msgspec.convert(dict(row), AttemptView) for row in rows.mappings()]
+
+
+async def latest_periods(connection: AsyncConnection, id: UUID, before: int, limit: int) -> list[PeriodView]:
+    """At most ``limit`` periods of a subscription with a number below ``before``, the latest first."""
+    rows = await connection.execute(_LATEST_PERIODS, {"id": id, "before": before, "limit": limit})
+    return [msgspec.convert(dict(row), PeriodView) for row in rows.mappings()]
+
+
+async def latest_attempts(
+    connection: AsyncConnection, id: UUID, before: tuple[int, int], limit: int
+) -> list[AttemptView]:
+    """At most ``limit`` attempts of a subscription before ``before``, a period and a number, the latest first."""
+    values = {"id": id, "period": before[0], "number": before[1], "limit": limit}
+    rows = await connection.execute(_LATEST_ATTEMPTS, values)
+    return [msgspec.convert(dict(row), AttemptView) for row in rows.mappings()]
+
+
+async def subscriptions_of(connection: AsyncConnection, customer_id: str, limit: int) -> list[Subscription]:
+    """At most ``limit`` subscriptions of a customer at all API clients, the newest first."""
+    rows = await connection.execute(_OF_CUSTOMER, {"customer_id": customer_id, "limit": limit})
+    ids = [row[0] for row in rows]
+    found = await load_subscriptions(connection, ids)
+    return [found[id] for id in ids if id in found]
 
 
 async def charged_with(connection: AsyncConnection, method_id: UUID) -> Sequence[UUID]:

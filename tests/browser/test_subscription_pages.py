@@ -18,8 +18,8 @@ _WIDE: Final = """() => [...document.querySelectorAll('.scroll')]
   .map(box => box.innerText.slice(0, 80))"""
 #: Whether the legend touches what is drawn.
 _LEGEND_LIES_ON_IT: Final = """() => {
-  const legend = document.getElementById('legend_1').getBoundingClientRect();
-  return [...document.querySelectorAll('[id^=axes_] > [id^=patch_]')].map(part => part.getBoundingClientRect())
+  const legend = document.querySelector('.role-legend').getBoundingClientRect();
+  return [...document.querySelectorAll('.role-mark path, .role-axis-label text')].map(part => part.getBoundingClientRect())
     .some(part => part.width && part.bottom > legend.top && part.top < legend.bottom
       && part.right > legend.left && part.left < legend.right);
 }"""

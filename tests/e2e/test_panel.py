@@ -11,6 +11,8 @@ from playwright.async_api import Browser, Page
 
 from tests.browser.conftest import browser  # noqa: F401 - a fixture
 from tests.conftest import Stack
+from tests.e2e.test_subscriptions import cinema  # noqa: F401 - a fixture
+from tests.support.cinema import Cinema
 from tests.support.shop import a_shop
 
 
@@ -61,6 +63,37 @@ async def test_a_refund_in_part_is_previewed_and_then_happens_so(
     assert "1.25" in said
     assert "the picture froze" in told
     assert "example.com" in told, "the name of who did it"
+    verified = running.billing("verify", "--json")
+    kinds = {one["kind"] for one in json.loads(verified.stdout)["violations"]}
+    assert not kinds & {"untrailed_operation", "unapproved_operation", "trail_broken"}
+
+
+async def test_a_subscription_is_cancelled_at_its_end_by_its_own_agent(
+    running: Stack,
+    stack: dict[str, Any],
+    cinema: Cinema,  # noqa: F811
+    browser: Browser,  # noqa: F811
+) -> None:
+    page = await browser.new_page(base_url=stack["urls"]["admin"])
+    id = await cinema.subscribe("panel")
+    await is_hired(page, running)
+    await page.goto("/payments")
+    await page.get_by_role("searchbox").fill(id)
+    await page.keyboard.press("Enter")
+    await page.get_by_role("link", name="Subscription: Cinema").click()
+    await page.get_by_role("link", name="Cancel at its end").click()
+    await page.get_by_label("Reason").fill("asked by phone")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/cancel/preview")
+    await page.get_by_role("button", name="Cancel at its end").click()
+    await page.wait_for_url("**/cancel/confirm")
+    assert "Carried out" in await page.get_by_role("status").inner_text(), "the agent has replied over Kafka"
+    found = await cinema.get(f"/subscriptions/{id}")
+    assert (found["status"], found["cancel_reason"]) == ("ACTIVE", "cancelled")
+    told = json.loads(running.billing("subscriptions", "timeline", id, "--json").stdout)
+    (said,) = [e for e in told["entries"] if e["kind"] == "command" and "cancel" in e["summary"]]
+    assert said["data"]["message"]["comment"] == "asked by phone"
+    assert said["actor"].startswith("operator:ann-")
     verified = running.billing("verify", "--json")
     kinds = {one["kind"] for one in json.loads(verified.stdout)["violations"]}
     assert not kinds & {"untrailed_operation", "unapproved_operation", "trail_broken"}

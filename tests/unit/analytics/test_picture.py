@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from analytics.picture import SIZES, png, svg
+from analytics.chart import SIZES, chart
+from analytics.colours import LIGHT
+from analytics.picture import png, svg
 from analytics.report import Report, Result, find_report, read_reports
 
 MONTHS = [date(2025, 11, 1), date(2025, 12, 1), date(2026, 1, 1)]
@@ -16,7 +18,7 @@ MONTHS = [date(2025, 11, 1), date(2025, 12, 1), date(2026, 1, 1)]
 def texts(report: Report, result: Result, size: str = "page") -> list[str]:
     """The texts of the chart."""
     drawn = svg(report, result, size=size, dark=False).decode()
-    return re.findall(r"<text[^>]*>([^<]+)</text>", drawn)
+    return re.findall(r"<(?:text|tspan)[^>]*>([^<]+)<", drawn)
 
 
 def movements(*names: str, currency: str = "RUB") -> list[tuple[Any, ...]]:
@@ -64,6 +66,29 @@ def test_a_year_of_days_has_no_more_labels_than_fit(size: str, most: int) -> Non
 
     labels = [text for text in found if re.match(r"\d+ [A-Z][a-z]{2}", text)]
     assert 3 <= len(labels) <= most
+
+
+def test_a_single_day_is_a_bar_for_each_series_with_its_number() -> None:
+    columns = ("day", "currency", "due", "first_try", "recovered", "open", "failed", "first_try_percent")
+    found = texts(find_report("renewals_by_day"), Result(columns, [(MONTHS[0], "RUB", 41, 36, 1, 3, 0, 88.0)]))
+
+    assert {"first try", "36", "recovered", "1", "open", "3", "failed", "1 Nov 2025"} <= set(found)
+
+
+def test_names_of_lines_stand_at_their_ends_and_never_on_each_other() -> None:
+    report = find_report("revenue_by_provider")
+    days = [MONTHS[0] + timedelta(days=n) for n in range(30)]
+    rows = [
+        tuple({"day": day, "currency": "RUB", "provider": name}.get(column, 100_00) for column in report.columns)
+        for day in days
+        for name in ("stripe", "tbank", "yookassa")
+    ]
+    drawn = chart(report, Result(report.columns, rows), SIZES["page"], LIGHT, title=None)
+    names = {row["series"]: row["value"] for row in drawn["layer"][1]["data"]["values"]}
+
+    assert set(names) == {"stripe", "tbank", "yookassa"}
+    assert len(set(names.values())) == 3
+    assert "legend" not in svg(report, Result(report.columns, rows), size="page", dark=False).decode()
 
 
 def test_a_long_name_is_cut_and_many_categories_are_counted() -> None:
