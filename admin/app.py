@@ -20,6 +20,7 @@ from admin import clearing
 from admin.access import Access
 from admin.analytics_api import analytics_api
 from admin.approvals.pages import approval_pages
+from admin.bulk.pages import bulk_pages
 from admin.clearing import AT_ONCE, Clearing
 from admin.clearing.pages import clearing_pages
 from admin.customers.pages import customer_pages
@@ -102,6 +103,7 @@ def create_app(
         subscription_pages(settings, engine, sender),
         customer_pages(engine),
         approval_pages(settings, engine, sender),
+        bulk_pages(engine),
         *clearing_pages(engine),
         report_pages(store),
         letter_pages(settings),

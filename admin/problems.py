@@ -50,7 +50,12 @@ class Problem(ProblemType):
         "The form is too old, or did not come from a page of ours",
         "Nothing was done. Load the page again, and send its form.",
     )
-    FORM_TOO_LARGE = ("form-too-large", 413, "The form is too large", "Nothing was done. Write less.")
+    FORM_TOO_LARGE = (
+        "form-too-large",
+        413,
+        "The form is too large",
+        "Nothing was done. Write less, or divide the file.",
+    )
     UNKNOWN_REPORT = (
         "unknown-report",
         404,
@@ -137,6 +142,7 @@ class Problem(ProblemType):
         "This cannot be approved",
         "Read the request again. Where the payment has changed, refuse it: the requester asks anew.",
     )
+    NO_BULK_JOB = ("bulk-job-not-found", 404, "There is no such bulk job", "The page /bulk lists all of them.")
     NOT_FOUND = (
         "not-found",
         404,

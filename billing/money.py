@@ -52,6 +52,11 @@ def from_decimal_string(text: str, currency: str) -> int:
     return int(match[1]) * int(10**digits) + int(fraction[:digits].ljust(digits, "0") or "0")
 
 
+def from_typed(text: str, currency: str) -> int:
+    """Minor units, from what people type: ``1 299,50`` RUB → ``129950``. Raises :class:`InvalidMoney`."""
+    return from_decimal_string("".join(text.split()).replace(",", "."), currency)
+
+
 class Money(msgspec.Struct, frozen=True, order=False):
     """An exact amount: ``amount`` minor units of ``currency``."""
 

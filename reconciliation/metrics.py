@@ -19,7 +19,7 @@ _PROVIDERS: Final = 12
 _CURRENCIES: Final = 6
 _KINDS: Final = 40
 #: What the scheduler does, as ``task``.
-TASKS: Final = ("renew", "clear", "record", "publish_events")
+TASKS: Final = ("renew", "clear", "record", "publish_events", "refund_in_bulk")
 
 
 class Metrics:

@@ -10,6 +10,8 @@ import structlog
 import uvloop
 
 from providers import registry
+from reconciliation.bulk.job import EVERY_S as BULK_EVERY_S
+from reconciliation.bulk.job import BulkRefunds
 from reconciliation.clearing.closing import ClosingJob
 from reconciliation.clearing.events import publish_events
 from reconciliation.clearing.job import LIMITS, ClearingJob
@@ -80,6 +82,7 @@ class _Scheduler:
         self._clearing = ClearingJob(self._engine, publisher, self._providers, metrics, since=settings.clearing_from)
         settlements = {name: provider.capabilities.settlement for name, provider in self._providers.items()}
         self._closing = ClosingJob(self._engine, settlements, metrics, since=settings.clearing_from)
+        self._bulk = BulkRefunds(self._engine, publisher, settings.bulk_refunds_per_s)
         self._clocks = TestClocks(self._engine, publisher, metrics)
         self._minute, self._day, self._stopped = asyncio.Event(), asyncio.Event(), asyncio.Event()
         #: Held by the job under way.
@@ -99,6 +102,7 @@ class _Scheduler:
             tasks.spawn(self._on(self._minute, self._renew))
             tasks.spawn(run_periodically(CLEARING_EVERY_S, self._clear, "clearing does not run"))
             tasks.spawn(run_periodically(EVENTS_EVERY_S, self._publish_events, "events of clearing are late"))
+            tasks.spawn(run_periodically(BULK_EVERY_S, self._refund_in_bulk, "bulk refunds wait"))
             tasks.spawn(self._on(self._day, self._record))
             if self._settings.test_clocks:
                 tasks.spawn(run_periodically(CLOCKS_EVERY_S, self._clocks.drive, "test clocks cannot be moved"))
@@ -162,6 +166,10 @@ class _Scheduler:
     async def _publish_events(self) -> None:
         await publish_events(self._engine, self._publisher)
         self._ran(self._publish_events)
+
+    async def _refund_in_bulk(self) -> None:
+        await self._bulk.look()
+        self._ran(self._refund_in_bulk)
 
     async def _record(self) -> None:
         await record_days(self._engine, self._settings.business_zone)

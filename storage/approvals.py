@@ -1,4 +1,5 @@
-"""Commands that wait for a second person: asked for, decided, sent. Neither the command nor the decision ever changes."""
+"""Commands, and bulk jobs, that wait for a second person: asked for, decided, sent. Neither what was asked for nor the
+decision ever changes."""
 
 from datetime import datetime
 from typing import Final
@@ -16,25 +17,31 @@ SHOWN: Final = 100
 _ENTRIES: Final = 5_000
 
 
+#: The action of a request that is of a bulk job.
+BULK: Final = "bulk"
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """A command that somebody asks for. ``type``, ``command``: of the message, exactly as it will be sent but for its
     approval; ``preview``: what it would do, as JSON, when it was asked for; ``amount``: minor units, where it moves money;
-    ``cause``: why one person is not enough. Times are UTC."""
+    ``cause``: why one person is not enough. Times are UTC. ``bulk_job``: it is of this job, whose rows are the commands, and
+    has no payment."""
 
     id: UUID
     action: str
-    payment_id: UUID
-    payment_version: int
+    payment_id: UUID | None
+    payment_version: int | None
     type: str
     command: bytes
     preview: bytes
     amount: int | None
-    currency: str
+    currency: str | None
     cause: str
     requested_by: str
     reason: str
     requested_at: datetime
     expires_at: datetime
+    bulk_job: UUID | None = None
 
 
 class Approval(Request, frozen=True, kw_only=True):

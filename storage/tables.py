@@ -345,19 +345,19 @@ DEAD_LETTER_RESOLUTIONS: Final = Table(
     _required("resolved_at", _TIME),
 )
 
-#: Commands that a second person has to approve. A trigger lets only the decision be added, once.
+#: Commands, and bulk jobs, that a second person has to approve. A trigger lets only the decision be added, once.
 APPROVALS: Final = Table(
     "approvals",
     METADATA,
     Column("id", Uuid, primary_key=True),
     _required("action", Text()),
-    _required("payment_id", Uuid(), ForeignKey("payments.id")),
-    _required("payment_version", Integer()),
+    Column("payment_id", Uuid, ForeignKey("payments.id")),
+    Column("payment_version", Integer),
     _required("type", Text()),
     _required("command", LargeBinary()),
     _required("preview", LargeBinary()),
     Column("amount", BigInteger),
-    _required("currency", _CURRENCY),
+    Column("currency", _CURRENCY),
     _required("cause", Text()),
     _required("requested_by", Text()),
     _required("reason", Text()),
@@ -368,8 +368,60 @@ APPROVALS: Final = Table(
     Column("decision", Text),
     Column("decision_reason", Text),
     Column("sent_at", _TIME),
+    Column("bulk_job", Uuid),
     Index("approvals_open", "requested_at", postgresql_where=text("sent_at IS NULL")),
     Index("approvals_payment", "payment_id"),
+)
+
+#: Files of refunds. ``approval``: the latest request for one.
+BULK_JOBS: Final = Table(
+    "bulk_jobs",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    _required("file_name", Text()),
+    _required("file_hash", LargeBinary()),
+    _required("reason", Text()),
+    _required("rows", Integer()),
+    _required("state", Text()),
+    _required("version", Integer()),
+    Column("approval", Uuid),
+    _required("created_by", Text()),
+    _required("created_at", _TIME),
+    _required("changed_by", Text()),
+    _required("changed_at", _TIME),
+    Column("started_at", _TIME),
+    Column("ended_at", _TIME),
+    Index("bulk_jobs_newest", text("created_at DESC"), text("id DESC")),
+    Index(
+        "bulk_jobs_file",
+        "file_hash",
+        unique=True,
+        postgresql_where=text("state <> 'stopped' OR started_at IS NOT NULL"),
+    ),
+)
+
+#: Their lines. ``number``: of the line; ``typed``: the amount as it was written. A trigger keeps what the file says, and
+#: what the dry run found once it is over.
+BULK_ROWS: Final = Table(
+    "bulk_rows",
+    METADATA,
+    Column("job", Uuid, ForeignKey("bulk_jobs.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("operation_id", Uuid, nullable=False, unique=True),
+    Column("payment_id", Uuid),
+    _required("typed", Text()),
+    _required("reason", Text()),
+    _required("state", Text()),
+    Column("payment_version", Integer),
+    Column("amount", BigInteger),
+    Column("currency", _CURRENCY),
+    Column("code", Text),
+    Column("detail", Text),
+    Column("sent_at", _TIME),
+    Column("due_at", _TIME),
+    Index("bulk_rows_payment", "payment_id", postgresql_where=text("state IN ('waiting', 'sent')")),
+    Index("bulk_rows_next", "job", "state", "number"),
+    Index("bulk_rows_due", "due_at", postgresql_where=text("state = 'sent'")),
 )
 
 PROVIDER_SWITCHES: Final = Table(

@@ -16,7 +16,7 @@ from admin.payments.reading import read_payment
 from admin.payments.refusals import in_words
 from admin.payments.sending import send_command
 from admin.payments.sentences import ENDS, STATES
-from admin.people.guard import require, trail_of
+from admin.people.guard import SentElsewhere, require, trail_of
 from admin.people.permissions import Permission
 from admin.people.person import Person
 from admin.problems import Problem
@@ -162,6 +162,8 @@ class ApprovalPages:
             found = await approvals.find(connection, id)
         if found is None:
             raise ProblemError(Problem.NO_APPROVAL)
+        if found.payment_id is None:
+            raise SentElsewhere(f"/bulk/{found.bulk_job}")
         return found, await read_payment(self._engine, found.payment_id)
 
 

@@ -18,6 +18,7 @@ NAVIGATION: Final = (
     Place("Monitor", "/monitor", Permission.MONITOR),
     Place("Payments", "/payments", Permission.READ),
     Place("Approvals", "/approvals", Permission.APPROVE),
+    Place("Bulk", "/bulk", Permission.BULK),
     Place("Clearing", "/clearing", Permission.CLEARING),
     Place("Discrepancies", "/discrepancies", Permission.DISCREPANCIES),
     Place("Reports", "/reports", Permission.REPORTS),

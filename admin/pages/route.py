@@ -6,6 +6,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs
 
 import structlog
+from anyio import to_thread
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -13,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
+from admin.pages.multipart import MULTIPART, File, read_multipart
 from admin.pages.rendering import HEADERS, problem_page
 from admin.people import cookies, forms
 from admin.people.guard import Guard, SentElsewhere, accounts_of, person_of, trail_of
@@ -33,7 +35,9 @@ _URLENCODED: Final = "application/x-www-form-urlencoded"
 
 
 class Form(dict[str, list[str]]):
-    """What a form has sent, by field."""
+    """What a form has sent, by field. ``file``: the one that it brought, where its route takes one."""
+
+    file: File | None = None
 
     def one(self, name: str) -> str:
         """The field's first value without white space around it; empty if it is missing."""
@@ -49,6 +53,8 @@ class PageRoute(APIRoute):
 
     #: Whether people who are not signed in may pass.
     is_open = False
+    #: Bytes of a file that a form of this route may bring; 0: none.
+    file_limit = 0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -93,7 +99,7 @@ class PageRoute(APIRoute):
 
     async def _check_form(self, request: Request) -> None:
         """Read the form. Raises :class:`ProblemError` 403 unless it is from a page of ours, for this person."""
-        request.state.form = form = await _read(request)
+        request.state.form = form = await _read(request, self.file_limit)
         token = form.one(forms.FIELD) or request.query_params.get(forms.FIELD, "")
         now = accounts_of(request).clock()
         if forms.is_from_here(request) and forms.is_genuine(request.state.form_secret, request.url.path, token, now):
@@ -103,6 +109,13 @@ class PageRoute(APIRoute):
         if person is not None:
             await trail_of(request).note(person, Kind.REFUSED, "form", f"{request.method} {self.path}")
         raise ProblemError(Problem.FORM_REFUSED)
+
+
+class UploadRoute(PageRoute):
+    """For a form that brings a file. A browser is told nothing of a body that is not read: the limit is well above that of
+    any file, so that one which is too large is refused in words."""
+
+    file_limit = 16 * 1024 * 1024
 
 
 class OpenRoute(PageRoute):
@@ -127,11 +140,18 @@ def see_other(url: str) -> RedirectResponse:
     return RedirectResponse(url, SEE_OTHER)
 
 
-async def _read(request: Request) -> Form:
-    if request.headers.get("content-type", "").partition(";")[0].strip() != _URLENCODED:
+async def _read(request: Request, file_limit: int) -> Form:
+    content_type = request.headers.get("content-type", "")
+    kind = content_type.partition(";")[0].strip()
+    if kind != _URLENCODED and not (file_limit and kind == MULTIPART):
         return Form()
     try:
-        body = await read_body(request, FORM_LIMIT)
+        body = await read_body(request, FORM_LIMIT + file_limit)
+        if kind == MULTIPART:
+            fields, file = await to_thread.run_sync(read_multipart, content_type, body)
+            form = Form(fields)
+            form.file = file
+            return form
         return Form(parse_qs(body.decode("utf-8", "replace"), max_num_fields=FIELDS_MAX))
     except BodyTooLarge as error:
         raise ProblemError(Problem.FORM_TOO_LARGE, headers={"Connection": "close"}) from error

@@ -17,7 +17,7 @@ from billing.messages import (
     RefundPayment,
     VoidPayment,
 )
-from billing.money import from_decimal_string
+from billing.money import from_typed
 from billing.orders import Cart, Contact
 from billing.payments.model import Payment
 from billing.payments.refundable_cart import sold_cart
@@ -257,9 +257,7 @@ def _quantities(payment: Payment, typed: Typed) -> tuple[RefundLine, ...]:
 
 
 def _amount(text: str, currency: str) -> int:
-    """Minor units, from what people type: ``1 299,50``."""
-    plain = "".join(text.split()).replace(",", ".")
     try:
-        return from_decimal_string(plain, currency)
+        return from_typed(text, currency)
     except InvalidMoney as error:
         raise InvalidForm(f"Write the amount as 299.00: {error}.") from None

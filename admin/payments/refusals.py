@@ -41,7 +41,18 @@ def in_words(refusal: Refusal, payment: Payment) -> str:
         kind = next(started, None)
         what = "operation" if kind is None else kind.lower()
         said = f"the payment cannot be captured or released now: {_OF_OPERATION[refusal.code].format(what)}"
-    elif refusal.code in _OF_MONEY:
-        currency = payment.order.currency
-        said = _NUMBER.sub(lambda found: f"{money(int(found[0]), currency)} {currency}", said)
-    return f"{said[:1].upper()}{said[1:]}."
+    else:
+        said = with_money(refusal.code, said, payment.order.currency)
+    return as_sentence(said)
+
+
+def with_money(code: str, detail: str, currency: str) -> str:
+    """The detail of a refusal, its amounts in the currency's form."""
+    if code not in _OF_MONEY:
+        return detail
+    return _NUMBER.sub(lambda found: f"{money(int(found[0]), currency)} {currency}", detail)
+
+
+def as_sentence(said: str) -> str:
+    """With a capital and a full stop."""
+    return f"{said[:1].upper()}{said[1:].removesuffix('.')}."

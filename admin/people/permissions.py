@@ -27,7 +27,8 @@ class Permission(StrEnum):
     REFUND_ABOVE = ("refund-above", "Refund above the support limit, amend contact and metadata")
     SUBSCRIPTIONS = ("subscriptions", "Cancel and keep subscriptions, open a page to pay; refund up to one's limit")
     EXTEND = ("extend", "Extend subscriptions")
-    CORRECT = ("correct", "Correct and adjust operations, refund in bulk (two people)")
+    CORRECT = ("correct", "Correct and adjust operations (two people)")
+    BULK = ("bulk", "Refund in bulk, from a file (two people)")
     APPROVE = ("approve", "Approve what somebody else asked for")
     CLEARING = ("clearing", "See clearing's days, and download their reports")
     DISCREPANCIES = ("discrepancies", "See discrepancies")
@@ -58,6 +59,7 @@ MATRIX: Final[dict[Permission, frozenset[Role]]] = {
     Permission.SUBSCRIPTIONS: _ACTING,
     Permission.EXTEND: _MONEY,
     Permission.CORRECT: _MONEY,
+    Permission.BULK: _MONEY,
     Permission.APPROVE: _MONEY,
     Permission.CLEARING: _EVERYBODY - {Role.SUPPORT},
     Permission.DISCREPANCIES: _EVERYBODY,

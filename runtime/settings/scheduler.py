@@ -14,5 +14,7 @@ class SchedulerSettings(
 
     renewals_per_s: float = Field(50.0, gt=0, le=10_000)
     """Charges of subscriptions that are started per second and provider."""
+    bulk_refunds_per_s: int = Field(20, ge=1, le=1_000)
+    """Rows of bulk refunds that are sent per second, of all jobs together."""
     close_automatically: bool = True
     """Whether a day of the books is closed as soon as clearing is through with it; without, by ``billing clearing close``."""

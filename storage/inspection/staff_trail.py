@@ -13,6 +13,14 @@ _COMMANDS: Final = """
       AND message -> 'data' ->> 'operator' IS NOT NULL
 """
 
+#: The row of a bulk job that a refund ``c`` is of, its job, and the request for the job's approval.
+_BULK: Final = """
+    bulk_rows r JOIN bulk_jobs j ON j.id = r.job JOIN approvals a ON a.id = j.approval AND a.bulk_job = j.id
+    WHERE c.type = 'billing.payment.refund.v1' AND r.operation_id::text = c.message_id
+      AND r.operation_id::text = c.data ->> 'operation_id' AND r.payment_id = c.payment_id
+      AND j.created_by = c.operator AND a.requested_by = c.operator
+"""
+
 #: The journalled commands that the panel sent to subscriptions: ``back`` is what they asked payments to give back.
 _SUBSCRIPTION_COMMANDS: Final = """
     SELECT payment_id AS subscription_id, message_id, type, regexp_replace(actor, '^operator:', '') AS operator,
@@ -55,7 +63,8 @@ STAFF_TRAIL: Final[dict[str, str]] = {
         )
     """,
     # The trail is written before the command is sent. An approved command is on the trail of who sent it, with the name of
-    # who asked. What operators do on the command line has a record of its own.
+    # who asked. What operators do on the command line has a record of its own. A bulk job is on the trail as a whole: the
+    # request for its approval, and its start.
     "untrailed_operation": f"""
         WITH commands AS ({_COMMANDS})
         SELECT c.message_id, format('%s of payment %s names %s, who has no entry of it', c.type, c.payment_id, c.operator)
@@ -71,6 +80,16 @@ STAFF_TRAIL: Final[dict[str, str]] = {
               WHERE a.details ->> 'correction' = c.message_id AND a.subject_id = c.payment_id::text
                 AND a.actor = c.operator
           )
+          AND NOT EXISTS (
+              SELECT FROM {_BULK}
+                AND EXISTS (SELECT FROM staff_trail t
+                            WHERE t.kind = 'bulk' AND t.subject_kind = 'bulk_job' AND t.subject_id = j.id::text
+                              AND t.detail ->> 'action' = 'ask' AND t.detail ->> 'approval' = a.id::text
+                              AND t.who = c.operator)
+                AND EXISTS (SELECT FROM staff_trail t
+                            WHERE t.kind = 'bulk' AND t.subject_kind = 'bulk_job' AND t.subject_id = j.id::text
+                              AND t.detail ->> 'action' = 'start')
+          )
         UNION ALL
         SELECT c.message_id, format('%s of subscription %s names %s, who has no entry of it', c.type, c.subscription_id,
                                     c.operator)
@@ -81,8 +100,8 @@ STAFF_TRAIL: Final[dict[str, str]] = {
               AND t.subject_id = c.subscription_id::text AND t.who = c.operator
         )
     """,  # noqa: S608 - of constants
-    # An approval is of exactly this command. Without one: no correction of the panel, and no more given back than the limit
-    # that is on the trail with the command.
+    # An approval is of exactly this command, or of the bulk job with exactly this row. Without one: no correction of the
+    # panel, and no more given back than the limit that is on the trail with the command.
     "unapproved_operation": f"""
         WITH commands AS ({_COMMANDS})
         SELECT c.message_id, format('%s of payment %s has an approval that is not on record as that of %s', c.type,
@@ -94,6 +113,14 @@ STAFF_TRAIL: Final[dict[str, str]] = {
               AND a.decision = 'approved' AND a.decided_by = c.data -> 'approval' ->> 'approved_by'
               AND a.requested_by = c.operator AND a.decided_by <> a.requested_by
               AND convert_from(a.command, 'UTF8')::jsonb = c.data - 'approval' - 'reply_to'
+        )
+        AND NOT EXISTS (
+            SELECT FROM {_BULK}
+              AND a.id::text = c.data -> 'approval' ->> 'id' AND a.decision = 'approved'
+              AND a.decided_by = c.data -> 'approval' ->> 'approved_by' AND a.decided_by <> a.requested_by
+              AND c.data - 'approval' = jsonb_build_object(
+                  'payment_id', r.payment_id, 'operation_id', r.operation_id, 'reason', r.reason, 'amount', r.amount,
+                  'operator', a.requested_by, 'if_version', r.payment_version)
         )
         UNION ALL
         SELECT c.message_id, format('a correction of payment %s by %s without a second person', c.payment_id, c.operator)

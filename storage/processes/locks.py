@@ -26,6 +26,7 @@ class Lock(IntEnum):
     CLEARING = 0x636C6561
     CLEARING_EVENTS = 0x636C6576
     MONITOR = 0x6D6F6E69
+    BULK_REFUNDS = 0x62756C6B
 
 
 @asynccontextmanager

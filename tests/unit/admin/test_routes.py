@@ -63,6 +63,18 @@ ROUTES: Final = {
     ("POST", "/approvals/{id}/approve"): Permission.APPROVE,
     ("POST", "/approvals/{id}/refuse"): Permission.APPROVE,
     ("POST", "/approvals/{id}/send"): Permission.APPROVE,
+    ("GET", "/bulk"): Permission.BULK,
+    ("POST", "/bulk"): Permission.BULK,
+    ("GET", "/bulk/{id}"): Permission.BULK,
+    ("GET", "/bulk/{id}/result.csv"): Permission.BULK,
+    ("POST", "/bulk/{id}/check"): Permission.BULK,
+    ("POST", "/bulk/{id}/ask"): Permission.BULK,
+    ("POST", "/bulk/{id}/approve"): Permission.APPROVE,
+    ("POST", "/bulk/{id}/refuse"): Permission.APPROVE,
+    ("POST", "/bulk/{id}/start"): Permission.BULK,
+    ("POST", "/bulk/{id}/pause"): Permission.BULK,
+    ("POST", "/bulk/{id}/resume"): Permission.BULK,
+    ("POST", "/bulk/{id}/stop"): Permission.BULK,
     ("GET", "/letters"): Permission.LETTERS,
     ("GET", "/letters/{id}"): Permission.LETTERS,
     ("POST", "/letters/{id}/replay"): Permission.LETTERS,
@@ -116,7 +128,7 @@ def pages(app: FastAPI) -> list[PageRoute]:
 
 
 def concrete(path: str) -> str:
-    has_uuid = path.startswith(("/payments", "/subscriptions", "/approvals", "/discrepancies"))
+    has_uuid = path.startswith(("/payments", "/subscriptions", "/approvals", "/bulk", "/discrepancies"))
     id = "0b08858d-7b63-4ffe-8645-4f1d16c5a9ea" if has_uuid else "0123456789abcdef"
     for field, value in (
         ("payment_id", id),

@@ -1,0 +1,142 @@
+"""Bulk jobs and their rows in the words of the panel. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from admin.payments.refusals import as_sentence, with_money
+from admin.payments.sentences import State as Look
+from billing.reasons import Reason
+from storage.approvals import Approval
+from storage.bulk.jobs import Job, State
+from storage.bulk.rows import Row, RowState, Tally
+
+ROW_STATES: Final[Mapping[RowState, Look]] = {
+    RowState.UNCHECKED: Look("not checked yet", "plain"),
+    RowState.WAITING: Look("to be refunded", "plain"),
+    RowState.SENT: Look("under way", "warn"),
+    RowState.DONE: Look("refunded", "good"),
+    RowState.FAILED: Look("declined", "bad"),
+    RowState.REFUSED: Look("refused", "bad"),
+}
+_STATES: Final = {
+    State.CHECKING: Look("dry run", "warn"),
+    State.RUNNING: Look("running", "warn"),
+    State.PAUSED: Look("paused", "warn"),
+    State.STOPPED: Look("stopped", "plain"),
+    State.FINISHED: Look("finished", "good"),
+}
+_NOT_STARTED: Final = {
+    "waiting": Look("waits for approval", "warn"),
+    "approved": Look("approved, not started", "good"),
+    "refused": Look("approval refused", "bad"),
+    "expired": Look("approval expired", "bad"),
+}
+_CHECKED: Final = Look("checked, approval not asked for", "warn")
+
+#: Code of a refusal → what these rows have in common.
+_CAUSES: Final = {
+    "invalid_line": "the line cannot be read",
+    "invalid_payment_id": "no id of a payment",
+    "invalid_text": "not UTF-8",
+    "invalid_reason": "the reason cannot be used",
+    "card_number": "a card number",
+    "invalid_amount": "the amount cannot be used",
+    "named_twice": "the payment is named on a line above",
+    "in_another_job": "another bulk job has the payment",
+    "payment_not_found": "no such payment",
+    "amount_exceeds_refundable": "more than is left",
+    "not_captured": "nothing was captured",
+    "refunds_blocked": "refunds are blocked",
+    "version_changed": "the payment changed after the dry run",
+}
+
+
+class Sum(NamedTuple):
+    """Rows and their amounts, minor units by currency."""
+
+    rows: int
+    amounts: Mapping[str, int]
+
+
+class Cause(NamedTuple):
+    """Rows that were not refunded for one cause. ``words``: for people."""
+
+    code: str
+    words: str
+    rows: int
+
+
+class Progress(NamedTuple):
+    """How far a job is. ``all``: rows that the dry run accepted; ``ended``: of them; ``minutes``: until the last one is sent,
+    at the rate of the last minute; ``None`` where none was sent in it."""
+
+    all: int
+    sent: int
+    ended: int
+    minutes: int | None
+
+
+def state_of(job: Job, approval: Approval | None, now: datetime) -> Look:
+    """The state of a job with that of its approval."""
+    if job.state is not State.READY:
+        return _STATES[job.state]
+    return _NOT_STARTED.get(approval_state(approval, now) or "", _CHECKED)
+
+
+def approval_state(approval: Approval | None, now: datetime) -> str | None:
+    """In one word; ``None`` where none was asked for. A bulk job has no way to Kafka to wait for."""
+    return None if approval is None else approval.state(now).replace("not sent", "approved")
+
+
+def sums(tallies: Iterable[Tally]) -> dict[RowState, Sum]:
+    """The rows by state."""
+    rows: dict[RowState, int] = defaultdict(int)
+    amounts: dict[RowState, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for tally in tallies:
+        rows[tally.state] += tally.rows
+        if tally.currency is not None and tally.amount:
+            amounts[tally.state][tally.currency] += tally.amount
+    return {state: Sum(rows[state], dict(sorted(amounts[state].items()))) for state in RowState if rows[state]}
+
+
+def causes(tallies: Iterable[Tally]) -> list[Cause]:
+    """Why rows are refused or declined, the most frequent first."""
+    rows: dict[tuple[RowState, str], int] = defaultdict(int)
+    for tally in tallies:
+        if tally.state in (RowState.REFUSED, RowState.FAILED):
+            rows[tally.state, tally.code or "?"] += tally.rows
+    found = [Cause(code, cause(state, code), number) for (state, code), number in rows.items()]
+    return sorted(found, key=lambda one: (-one.rows, one.code))
+
+
+def cause(state: RowState, code: str) -> str:
+    """What rows of one state and code have in common."""
+    if state is RowState.FAILED:
+        return Reason.of(code).meaning.removesuffix(".")
+    return _CAUSES.get(code, code.replace("_", " "))
+
+
+def progress(tallies: Iterable[Tally], lately: int) -> Progress:
+    """How far a job is. ``lately``: rows that were sent within the last minute."""
+    counted = list(tallies)
+    waiting = sum(tally.rows for tally in counted if tally.state is RowState.WAITING)
+    sent = sum(tally.rows for tally in counted if tally.was_sent)
+    ended = sum(tally.rows for tally in counted if tally.was_sent and tally.state is not RowState.SENT)
+    return Progress(waiting + sent, sent, ended, -(-waiting // lately) if lately else None)
+
+
+def why(row: Row) -> str:
+    """Why a row is as it is, as a sentence; empty where there is nothing to say."""
+    if row.state is RowState.SENT:
+        return {None: "The payment has not decided yet.", "UNKNOWN": "The provider's answer is not known yet."}.get(
+            row.code, "The provider has not finished it."
+        )
+    if row.state is RowState.FAILED:
+        return as_sentence(Reason.of(row.code or "").meaning)
+    if row.detail is None:
+        return ""
+    if row.code == "version_changed":
+        return "The payment changed after the dry run: what was approved would not happen any more."
+    return as_sentence(with_money(row.code or "", row.detail, row.currency) if row.currency else row.detail)

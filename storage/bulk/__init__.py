@@ -1,0 +1,1 @@
+"""Refunds in bulk: files of refunds as jobs (`jobs.py`) and their lines (`rows.py`)."""
