@@ -2,6 +2,7 @@
 
 import platform
 import statistics
+import sys
 import sysconfig
 from collections.abc import Sequence
 from typing import Any, Final
@@ -34,7 +35,8 @@ def spread(runs: Sequence[dict[str, Any]]) -> dict[str, tuple[float, float]]:
 
 def interpreter() -> str:
     """The Python that runs this, and whether it was built with profile-guided optimisation: a plain build takes a sixth
-    more CPU."""
-    optimised = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
+    more CPU. A distribution's own is optimised without saying so (``deploy/local/choose-python.sh``)."""
+    told = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
+    optimised = told or sys.base_prefix == "/usr"
     build = "optimised build" if optimised else "plain build"
     return f"{platform.python_implementation()} {platform.python_version()}, {build}"
