@@ -272,7 +272,9 @@ class BulkPages:
             approval = await _approval(connection, job)
             tallies = await rows.tallies(connection, id)
             lately = await rows.sent_lately(connection, id) if job.state is State.RUNNING else 0
-            changed = await rows.changed(connection, id) if job.state is State.READY else 0
+            is_ready = job.state is State.READY
+            changed = await rows.changed(connection, id) if is_ready else 0
+            before = await rows.refunded_before(connection, id) if is_ready else 0
             found = await rows.page(connection, id, after, ROWS + 1, state)
         sums = words.sums(tallies)
         following = {"after": found[ROWS - 1].number} if len(found) > ROWS else None
@@ -290,6 +292,7 @@ class BulkPages:
             causes=words.causes(tallies),
             progress=words.progress(tallies, lately),
             changed=changed,
+            refunded_before=before,
             rows=[(row, words.why(row)) for row in found[:ROWS]],
             chosen=state,
             row_states=words.ROW_STATES,

@@ -122,7 +122,7 @@ def progress(tallies: Iterable[Tally], lately: int) -> Progress:
     """How far a job is. ``lately``: rows that were sent within the last minute."""
     counted = list(tallies)
     waiting = sum(tally.rows for tally in counted if tally.state is RowState.WAITING)
-    sent = sum(tally.rows for tally in counted if tally.was_sent)
+    sent = sum(tally.rows for tally in counted if tally.was_sent or tally.state is RowState.SENT)
     ended = sum(tally.rows for tally in counted if tally.was_sent and tally.state is not RowState.SENT)
     return Progress(waiting + sent, sent, ended, -(-waiting // lately) if lately else None)
 

@@ -1,7 +1,8 @@
 """Refunds in bulk: makes the dry run of files that were uploaded, sends the rows of jobs that run, looks how they ended.
 
-It keeps no state: which row is next is asked of Postgres. A row is sent before it is marked as sent, and its operation's id
-is on record with it: where the process dies between the two the row is sent once more, which is the same command.
+It keeps no state: which row is next is asked of Postgres. A row is on record as sent before it goes out, while its job is
+held, so that nobody stops the job in between and has it refunded by another. Where the process dies before Kafka has it,
+the row is sent again, also of a job that was stopped since: its operation's id is on record, so it is the same command.
 """
 
 from collections import defaultdict
@@ -67,6 +68,7 @@ class BulkRefunds:
             if got:
                 await self._check()
                 await self._follow()
+                await self._send_taken()
                 await self._send()
 
     async def _check(self) -> None:
@@ -126,21 +128,39 @@ class BulkRefunds:
             room -= await self._send_page(job.id, room)
 
     async def _send_page(self, id: UUID, room: int) -> int:
-        async with self._engine.connect() as connection:
-            job = await jobs.find(connection, id)
-            if job is None or job.state is not State.RUNNING:  # it was paused meanwhile
+        async with self._engine.begin() as connection:
+            job = await jobs.hold(connection, id)  # who pauses or stops it waits until its rows are taken
+            if job is None or job.state is not State.RUNNING:
                 return 0
-            approval = await _approval(connection, job)
-            if approval is None:
+            if await _approval(connection, job) is None:
                 log.error("bulk refunds run without an approval: nothing is sent", job=str(job.id))
                 return 0
-            page = await rows.page(connection, job.id, 0, room, RowState.WAITING)
-        if page:
-            now = self._clock()
-            await self._publisher.publish([_message(row, job, approval, now) for row in page])
-            async with self._engine.begin() as connection:
-                await rows.mark_sent(connection, job.id, [row.number for row in page])
+            page = await rows.take(connection, job.id, room)
+        await self._publish(job, page)
         return len(page)
+
+    async def _send_taken(self) -> None:
+        """Send what was taken and may not have reached Kafka."""
+        async with self._engine.connect() as connection:
+            found: dict[UUID, list[Row]] = defaultdict(list)
+            for row in await rows.taken(connection, UNDECIDED):
+                found[row.job].append(row)
+            taken_from = {id: await jobs.find(connection, id) for id in found}
+        for id, page in found.items():
+            job = taken_from[id]
+            assert job is not None, "a row has a job"
+            await self._publish(job, page)
+
+    async def _publish(self, job: Job, page: Sequence[Row]) -> None:
+        if not page:
+            return
+        async with self._engine.connect() as connection:
+            approval = await _approval(connection, job)
+        assert approval is not None, "rows are taken from approved jobs only, and an approval is never taken back"
+        now = self._clock()
+        await self._publisher.publish([_message(row, job, approval, now) for row in page])
+        async with self._engine.begin() as connection:
+            await rows.mark_sent(connection, job.id, [row.number for row in page])
 
 
 async def _approval(connection: AsyncConnection, job: Job) -> Approval | None:

@@ -15,7 +15,7 @@ from storage.tables import BULK_ROWS, columns
 
 
 class RowState(StrEnum):
-    """``UNCHECKED``: the dry run has not come to it; ``WAITING``: would be refunded; ``SENT``: the payment was told;
+    """``UNCHECKED``: the dry run has not come to it; ``WAITING``: would be refunded; ``SENT``: the payment is told;
     ``REFUSED``: by the dry run or by the payment; ``FAILED``: the provider declined."""
 
     UNCHECKED = "unchecked"
@@ -29,8 +29,8 @@ class RowState(StrEnum):
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """A line. ``number``: of the line; ``typed``: the amount as it was written, empty for all that is left;
     ``payment_version``, ``amount`` (minor units), ``currency``: by the dry run; ``code``, ``detail``: of a refusal or a
-    failure, of a sent row the status of its refund, ``None`` until the payment has decided; ``due_at``: when a sent row is
-    looked at next."""
+    failure, of a sent row the status of its refund, ``None`` until the payment has decided; ``sent_at``: when Kafka had it,
+    ``None`` of a sent row that may not have reached it; ``due_at``: when a sent row is looked at next."""
 
     job: UUID
     number: int
@@ -116,9 +116,17 @@ _JUDGE = text(
 _ELSEWHERE = text(
     """
     SELECT r.payment_id, r.job FROM bulk_rows r JOIN bulk_jobs j ON j.id = r.job
-    WHERE r.payment_id = ANY(:payments) AND r.state IN ('waiting', 'sent') AND r.job <> :job AND j.state <> 'stopped'
+    WHERE r.payment_id = ANY(:payments) AND r.job <> :job
+      AND (r.state = 'sent' OR r.state = 'waiting' AND j.state <> 'stopped')
     """
 ).bindparams(bindparam("payments", type_=ARRAY(Uuid)))
+_REFUNDED = text(
+    """
+    SELECT count(*) FROM bulk_rows r
+    WHERE r.job = :job AND r.state = 'waiting'
+      AND EXISTS (SELECT FROM bulk_rows d WHERE d.payment_id = r.payment_id AND d.job <> r.job AND d.state = 'done')
+    """
+)
 _CHANGED = text(
     """
     SELECT count(*) FROM bulk_rows r JOIN payments p ON p.id = r.payment_id
@@ -126,10 +134,23 @@ _CHANGED = text(
     """
 )
 # The first look comes soon; later ones at a quarter of the row's age, so that what a bank takes days for costs little.
+# A payment decides at once: until it has, looks are close together.
+_TAKE = text(
+    f"""
+    UPDATE bulk_rows SET state = 'sent'
+    WHERE job = :job AND state = 'waiting' AND number IN (
+        SELECT number FROM bulk_rows WHERE job = :job AND state = 'waiting' ORDER BY number LIMIT :limit
+    )
+    RETURNING {_COLUMNS}
+    """  # noqa: S608 - of constants
+)
+_TAKEN = text(
+    f"SELECT {_COLUMNS} FROM bulk_rows WHERE state = 'sent' AND due_at IS NULL ORDER BY job, number LIMIT :limit"  # noqa: S608
+)
 _SENT = text(
     """
-    UPDATE bulk_rows SET state = 'sent', sent_at = now(), due_at = now() + interval '1 second'
-    WHERE job = :job AND number = ANY(:numbers) AND state = 'waiting'
+    UPDATE bulk_rows SET sent_at = now(), due_at = now() + interval '1 second'
+    WHERE job = :job AND number = ANY(:numbers) AND state = 'sent' AND due_at IS NULL
     """
 ).bindparams(bindparam("numbers", type_=_INTS))
 _UNDECIDED = text("SELECT count(*) FROM bulk_rows WHERE state = 'sent' AND code IS NULL")
@@ -140,7 +161,6 @@ _TOLD = text(
     LEFT JOIN operations o ON o.id = r.operation_id AND o.payment_id = r.payment_id
     """  # noqa: S608 - of constants
 )
-# The row is sent before it is marked so: the margin is for a process that died between the two.
 _REFUSALS = text(
     """
     SELECT message_id, refusal::text FROM journal
@@ -153,10 +173,11 @@ _END = text(
     UPDATE bulk_rows
     SET state = :state, code = :code, detail = :detail,
         due_at = CASE WHEN :state = 'sent'
-                      THEN now() + least(interval '1 hour', greatest(interval '1 second', (now() - sent_at) / 4)) END
+                      THEN now() + least(CASE WHEN :code IS NULL THEN interval '10 seconds' ELSE interval '1 hour' END,
+                                         greatest(interval '1 second', (now() - sent_at) / 4)) END
     WHERE job = :job AND number = :number AND state = 'sent'
     """
-).bindparams(bindparam("state", type_=Text))
+).bindparams(bindparam("state", type_=Text), bindparam("code", type_=Text))
 _OPEN = text("SELECT EXISTS (SELECT FROM bulk_rows WHERE job = :job AND state = ANY('{unchecked,waiting,sent}'))")
 
 
@@ -195,7 +216,7 @@ async def judge(connection: AsyncConnection, job: UUID, verdicts: Sequence[Verdi
 
 
 async def elsewhere(connection: AsyncConnection, job: UUID, payments: Iterable[UUID]) -> dict[UUID, UUID]:
-    """Payment → another job that has it, and has not refunded it yet."""
+    """Payment → another job that has it, and has not refunded it yet; also a stopped one, of what it sent."""
     found = await connection.execute(_ELSEWHERE, {"payments": list(payments), "job": job})
     return {row.payment_id: row.job for row in found}
 
@@ -203,6 +224,23 @@ async def elsewhere(connection: AsyncConnection, job: UUID, payments: Iterable[U
 async def changed(connection: AsyncConnection, job: UUID) -> int:
     """How many rows wait whose payment has changed since the dry run: they will be refused."""
     return int((await connection.execute(_CHANGED, {"job": job})).scalar_one())
+
+
+async def refunded_before(connection: AsyncConnection, job: UUID) -> int:
+    """How many rows wait whose payment another job refunded, in part at least."""
+    return int((await connection.execute(_REFUNDED, {"job": job})).scalar_one())
+
+
+async def take(connection: AsyncConnection, job: UUID, limit: int) -> list[Row]:
+    """The next rows that wait, from now on sent: who holds the job takes them in the same transaction, and sends them after
+    it. One that dies in between leaves them to :func:`taken`."""
+    found = (await connection.execute(_TAKE, {"job": job, "limit": limit})).mappings()
+    return sorted((msgspec.convert(dict(row), Row) for row in found), key=lambda row: row.number)
+
+
+async def taken(connection: AsyncConnection, limit: int) -> list[Row]:
+    """Rows of all jobs that were taken and that Kafka may not have."""
+    return [msgspec.convert(dict(row), Row) for row in (await connection.execute(_TAKEN, {"limit": limit})).mappings()]
 
 
 async def mark_sent(connection: AsyncConnection, job: UUID, numbers: Sequence[int]) -> None:

@@ -55,7 +55,7 @@ STATEMENTS = [
         )
     )
     """,
-    "CREATE INDEX IF NOT EXISTS bulk_rows_payment ON bulk_rows (payment_id) WHERE state IN ('waiting', 'sent')",
+    "CREATE INDEX IF NOT EXISTS bulk_rows_payment ON bulk_rows (payment_id)",
     "CREATE INDEX IF NOT EXISTS bulk_rows_next ON bulk_rows (job, state, number)",
     "CREATE INDEX IF NOT EXISTS bulk_rows_due ON bulk_rows (due_at) WHERE state = 'sent'",
     # What was approved is what is sent: the file never changes, and what the dry run found only while it is made.

@@ -91,10 +91,11 @@ async def test_a_job_of_500_rows_with_20_bad_ones_is_interrupted_everywhere_and_
         await bulk.look(per_s=100)
     await bulk.deliver()
     monkeypatch.setattr(bulk_job.rows, "mark_sent", marked)
-    sent = len(bulk.kafka.sent)
+    sent = {decode_envelope(bytes(message.value)).id for message in bulk.kafka.sent}
     await bulk.steps(url, "pause")
     await bulk.carried_out(2)
-    assert len(bulk.kafka.sent) == sent, "nothing is sent while it is paused"
+    again = {decode_envelope(bytes(message.value)).id for message in bulk.kafka.sent}
+    assert again == sent, "no other row is sent while it is paused"
     await bulk.steps(url, "resume")
     await bulk.carried_out()
 
@@ -119,6 +120,69 @@ async def test_a_row_is_sent_though_the_process_died_before_it_was(bulk: Bulk, d
     await bulk.carried_out(2)
     assert await bulk.states(url) == {2: "done", 3: "done"}
     assert await refunds(database) == {str(payment.id): [100] for payment in payments}
+
+
+async def test_what_was_under_way_when_a_job_was_stopped_is_known_and_no_other_file_refunds_it(
+    bulk: Bulk, database: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payments = await bulk.paid(3)
+    url = await bulk.approved(lines(*(f"{payment.id},1," for payment in payments)))
+    await bulk.steps(url, "start")
+
+    async def dies(*_args: Any) -> None:
+        raise Crash
+
+    marked = bulk_rows.mark_sent
+    monkeypatch.setattr(bulk_job.rows, "mark_sent", dies)
+    with pytest.raises(Crash):
+        await bulk.look(per_s=2)
+    monkeypatch.setattr(bulk_job.rows, "mark_sent", marked)
+    await bulk.steps(url, "stop")
+    await bulk.deliver()
+    second = await bulk.job(lines(*(f"{payment.id},1,again" for payment in payments)))
+    await bulk.checked()
+    assert await bulk.states(second) == {
+        2: "refused in_another_job",
+        3: "refused in_another_job",
+        4: "waiting",
+    }
+    await bulk.carried_out(3)
+    assert await bulk.states(url) == {2: "done", 3: "done", 4: "waiting"}
+    assert await refunds(database) == {str(payment.id): [100] for payment in payments[:2]}
+
+
+async def test_a_page_warns_that_another_file_refunded_the_same_payments(bulk: Bulk) -> None:
+    payments = await bulk.paid(2)
+    url = await bulk.approved(lines(*(f"{payment.id},1," for payment in payments)))
+    assert "refunded in part by another file" not in await bulk.panel.get(url)
+    await bulk.steps(url, "start")
+    await bulk.carried_out(3)
+    again = await bulk.job(lines(*(f"{payment.id},1,other bytes" for payment in payments)))
+    await bulk.checked()
+    assert "2 of the payments were refunded in part by another file already" in await bulk.panel.get(again)
+
+
+async def test_a_job_that_is_stopped_waits_for_the_page_that_is_taken(
+    bulk: Bulk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (payment,) = await bulk.paid(1)
+    url = await bulk.approved(lines(f"{payment.id},1,"))
+    await bulk.steps(url, "start")
+    (version, *_) = VERSION.findall(await bulk.panel.get(url))
+    stopping: list[asyncio.Task[tuple[int, str]]] = []
+    take = bulk_rows.take
+
+    async def meanwhile(*args: Any) -> Any:
+        stopping.append(asyncio.create_task(bulk.step(url, "stop", version)))
+        done, _ = await asyncio.wait(stopping, timeout=1)
+        assert not done
+        return await take(*args)
+
+    monkeypatch.setattr(bulk_job.rows, "take", meanwhile)
+    await bulk.look()
+    assert (await stopping[0])[0] == 303
+    await bulk.carried_out(2)
+    assert await bulk.states(url) == {2: "done"}
 
 
 async def test_a_job_that_runs_without_an_approval_sends_nothing(bulk: Bulk, database: AsyncEngine) -> None:
