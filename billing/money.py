@@ -19,6 +19,9 @@ EXPONENTS: Final[dict[str, int]] = {
 MAX_AMOUNT: Final = 10**12
 
 _DECIMAL = re.compile(r"(0|[1-9][0-9]{0,14})(?:\.([0-9]+))?")
+_SEPARATED = re.compile(r"[0-9]+([.,])([0-9]+)")
+#: Digits of a group of thousands.
+_THOUSANDS: Final = 3
 
 
 def exponent(currency: str) -> int:
@@ -53,8 +56,20 @@ def from_decimal_string(text: str, currency: str) -> int:
 
 
 def from_typed(text: str, currency: str) -> int:
-    """Minor units, from what people type: ``1 299,50`` RUB → ``129950``. Raises :class:`InvalidMoney`."""
-    return from_decimal_string("".join(text.split()).replace(",", "."), currency)
+    """Minor units, from what people type: ``1 299,50`` RUB → ``129950``. Raises :class:`InvalidMoney`, also where the
+    comma or the point may separate thousands: ``1,500`` RUB is not 1.50."""
+    digits = exponent(currency)
+    written = "".join(text.split())
+    separated = _SEPARATED.fullmatch(written)
+    if separated is not None:
+        decimals = len(separated[2])
+        if decimals > digits:
+            raise InvalidMoney(f"{text!r} has more decimals than {currency} allows ({digits}): write thousands as 1500")
+        if separated[1] == "," and decimals == _THOUSANDS:
+            raise InvalidMoney(
+                f"{text!r} may be thousands or decimals: write {written.replace(',', '')} or {written.replace(',', '.')}"
+            )
+    return from_decimal_string(written.replace(",", "."), currency)
 
 
 class Money(msgspec.Struct, frozen=True, order=False):

@@ -13,8 +13,6 @@ APPROVED: Final = "approved"
 REFUSED: Final = "refused"
 #: Requests that a page shows.
 SHOWN: Final = 100
-#: The newest entries of a person's trail that are looked through for a day's sum.
-_ENTRIES: Final = 5_000
 
 
 #: The action of a request that is of a bulk job.
@@ -91,10 +89,9 @@ _GIVEN_BACK = text(
     """
     SELECT coalesce(sum(amount), 0) FROM (
         SELECT DISTINCT ON (detail ->> 'message') (detail ->> 'amount')::bigint AS amount
-        FROM (
-            SELECT at, kind, detail FROM staff_trail WHERE staff_id = :staff ORDER BY id DESC LIMIT :entries
-        ) latest
-        WHERE kind = 'command' AND at > :since AND detail ->> 'currency' = :currency AND detail ->> 'gives_back' = 'true'
+        FROM staff_trail
+        WHERE staff_id = :staff AND kind = 'command' AND at > :since
+          AND detail ->> 'currency' = :currency AND detail ->> 'gives_back' = 'true'
     ) commands
     """
 )
@@ -136,5 +133,5 @@ async def mark_sent(connection: AsyncConnection, id: UUID, now: datetime) -> Non
 
 async def given_back(connection: AsyncConnection, staff_id: UUID, currency: str, since: datetime) -> int:
     """Minor units of ``currency`` that the person's commands gave back since then, by the trail."""
-    values = {"staff": staff_id, "currency": currency, "since": since, "entries": _ENTRIES}
+    values = {"staff": staff_id, "currency": currency, "since": since}
     return int((await connection.execute(_GIVEN_BACK, values)).scalar_one())

@@ -917,6 +917,7 @@ STAFF_TRAIL: Final = Table(
     Column("hash", LargeBinary, nullable=False, unique=True),
     Index("staff_trail_subject", "subject_kind", "subject_id", text("id DESC")),
     Index("staff_trail_person", "staff_id", text("id DESC")),
+    Index("staff_trail_commands", "staff_id", "at", postgresql_where=text("kind = 'command'")),
 )
 
 

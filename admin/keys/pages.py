@@ -72,8 +72,8 @@ class KeyPages:
     async def list(self, request: Request, _person: Reader, revoked: str | None = None) -> Response:
         """The keys that can be used; with ``revoked`` all that there were."""
         found = await api_clients.list_keys(self._settings, include_revoked=revoked is not None)
-        latest = {key.client: key.id for key in found}
-        return page(request, "keys/list.html", keys=found, latest=set(latest.values()), shows_all=revoked is not None)
+        latest = api_keys.latest_ids(found)
+        return page(request, "keys/list.html", keys=found, latest=latest, shows_all=revoked is not None)
 
     async def new(self, request: Request, _person: Keeper) -> Response:
         return _new(request, Form())

@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 MULTIPART: Final = "multipart/form-data"
 #: Parts of a form; ours have five.
 PARTS_MAX: Final = 20
+#: Bytes of a part's head, and of the form's content type: reading one takes time that grows with its square.
+HEAD_MAX: Final = 4096
 
 
 class File(NamedTuple):
@@ -19,7 +21,7 @@ class File(NamedTuple):
 
 def read_multipart(content_type: str, body: bytes) -> tuple[dict[str, list[str]], File | None]:
     """The fields of a form and its file; of several files the last. Raises :class:`ValueError` for what no browser sends."""
-    boundary = _headers(f"Content-Type: {content_type}").get_boundary()
+    boundary = _headers(f"Content-Type: {content_type}".encode()).get_boundary()
     if not boundary:
         raise ValueError("a form without a boundary")
     delimiter = b"\r\n--" + boundary.encode()
@@ -30,7 +32,7 @@ def read_multipart(content_type: str, body: bytes) -> tuple[dict[str, list[str]]
     file = None
     for part in parts:
         head, _, content = part.partition(b"\r\n\r\n")
-        headers = _headers(head.decode("utf-8", "replace").lstrip())
+        headers = _headers(head)
         name, file_name = headers.get_param("name", header="content-disposition"), headers.get_filename()
         if file_name:
             file = File(file_name, content)
@@ -39,5 +41,7 @@ def read_multipart(content_type: str, body: bytes) -> tuple[dict[str, list[str]]
     return fields, file
 
 
-def _headers(text: str) -> Message:
-    return HeaderParser(policy=HTTP).parsestr(text)
+def _headers(head: bytes) -> Message:
+    if len(head) > HEAD_MAX:
+        raise ValueError("a form with a head that is too long")
+    return HeaderParser(policy=HTTP).parsestr(head.decode("utf-8", "replace").lstrip())

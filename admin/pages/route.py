@@ -99,6 +99,9 @@ class PageRoute(APIRoute):
 
     async def _check_form(self, request: Request) -> None:
         """Read the form. Raises :class:`ProblemError` 403 unless it is from a page of ours, for this person."""
+        guard = guard_of(self)
+        if self.file_limit and guard is not None:
+            await guard(request)  # before megabytes are read
         request.state.form = form = await _read(request, self.file_limit)
         token = form.one(forms.FIELD) or request.query_params.get(forms.FIELD, "")
         now = accounts_of(request).clock()

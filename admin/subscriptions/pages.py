@@ -36,10 +36,13 @@ from storage.staff.trail import Kind
 HOME: Final = "/subscriptions"
 #: Entries of the trail on a page.
 SEEN: Final = 20
-_PLACE: Final = r"^\d{1,9}-\d{1,18}$"
+#: Period and number of an attempt; partition and offset of a message.
+_ATTEMPT: Final = r"^\d{1,9}-\d{1,9}$"
+_MESSAGE: Final = r"^\d{1,9}-\d{1,18}$"
 
 Reader = Annotated[Person, require(Permission.READ)]
-PlaceOf = Annotated[str | None, Query(pattern=_PLACE)]
+AttemptAt = Annotated[str | None, Query(pattern=_ATTEMPT)]
+MessageAt = Annotated[str | None, Query(pattern=_MESSAGE)]
 
 
 def subscription_pages(settings: AdminSettings, engine: AsyncEngine, sender: Sender) -> APIRouter:
@@ -84,8 +87,8 @@ class SubscriptionPages:
         subscription_id: UUID,
         person: Reader,
         period: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
-        attempt: PlaceOf = None,
-        message: PlaceOf = None,
+        attempt: AttemptAt = None,
+        message: MessageAt = None,
     ) -> Response:
         """The subscription's page. Who looked is on the trail."""
         story = await read_story(self._engine, subscription_id, Places(period, _place(attempt), _place(message)))

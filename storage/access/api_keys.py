@@ -1,6 +1,6 @@
 """API clients and their keys. Only the SHA-256 of a key is stored."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -50,8 +50,10 @@ _RETURN_HOSTS = text(
 )
 # The lock on the client serialises two rotations at the same time.
 _LOCK = text("SELECT name FROM api_clients WHERE name = :client FOR UPDATE")
-_SCOPES = text("SELECT scopes FROM api_keys WHERE client = :client ORDER BY created_at DESC LIMIT 1")
-_LATEST = text("SELECT id FROM api_keys WHERE client = :client ORDER BY created_at DESC LIMIT 1")
+# A revoked key is the latest only of a client without a live one.
+_OF_LATEST = "FROM api_keys WHERE client = :client ORDER BY revoked_at IS NOT NULL, created_at DESC LIMIT 1"
+_SCOPES = text(f"SELECT scopes {_OF_LATEST}")
+_LATEST = text(f"SELECT id {_OF_LATEST}")
 _COUNT = text("SELECT count(*) FROM api_keys WHERE client = :client AND revoked_at IS NULL")
 _INSERT = text("INSERT INTO api_keys (id, client, hash, scopes, created_at) VALUES (:id, :client, :hash, :scopes, :at)")
 _REVOKE = text("UPDATE api_keys SET revoked_at = :at WHERE id = :id AND revoked_at IS NULL RETURNING client")
@@ -67,6 +69,11 @@ _USED = text(
 async def all_keys(connection: AsyncConnection) -> list[StoredKey]:
     """Every key, revoked ones included."""
     return [StoredKey(**row) for row in (await connection.execute(_ALL)).mappings()]
+
+
+def latest_ids(keys: Iterable[StoredKey]) -> set[str]:
+    """Of each client the key that :func:`add_key` takes as its latest. ``keys``: by age."""
+    return set({key.client: key.id for key in sorted(keys, key=lambda key: key.revoked_at is None)}.values())
 
 
 async def live_keys(connection: AsyncConnection) -> list[StoredKey]:
@@ -108,7 +115,7 @@ async def add_key(
     after: str | None = None,
 ) -> list[str]:
     """Add a key to a client and return its scopes: those of its latest key if ``scopes`` is ``None``. ``after``: the id of
-    the key that has to be its latest.
+    the key that has to be its latest: the newest live one, or the newest where none is live.
 
     Raises :class:`KeyRefused` if there is no such client, it already has :data:`MAX_LIVE` live keys, or its latest key is
     another than ``after``.

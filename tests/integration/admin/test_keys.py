@@ -14,6 +14,7 @@ from tests.support.panel import Panel
 from tests.unit.admin.conftest import serving
 
 KEY = re.compile(r"bk_[0-9a-f]{12}_[\w-]{20,}")
+ROTATE = re.compile(r'href="/keys/([0-9a-f]{12})/rotate"')
 NEW = {"client": "shop", "scope": "payments:read", "reason": "a new shop"}
 
 
@@ -98,6 +99,27 @@ async def test_another_key_is_issued_once_however_often_the_form_is_sent(panel):
     assert "was given another key meanwhile" in await again.text()
     keys = await panel.rows("SELECT id, revoked_at IS NULL FROM api_keys ORDER BY created_at")
     assert [tuple(key) for key in keys] == [(first, False), (second.split("_")[1], True)]
+
+
+async def test_a_key_is_replaced_whose_first_replacement_was_revoked(panel):
+    first = (await created(panel)).split("_")[1]
+    answer = await panel.world.post(f"/keys/{first}/rotate", {"reason": "half a year is over"})
+    second = KEY.findall(await answer.text())[0].split("_")[1]
+    assert (await panel.world.post(f"/keys/{second}/revoke", {"reason": "it leaked"})).status == 303
+    for path in ("/keys", "/keys?revoked"):
+        assert ROTATE.findall(await panel.get(path)) == [first]
+    answer = await panel.world.post(f"/keys/{first}/rotate", {"reason": "the other leaked"})
+    assert answer.status == 200, await answer.text()
+    third = KEY.findall(await answer.text())[0].split("_")[1]
+    assert ROTATE.findall(await panel.get("/keys")) == [third]
+
+
+async def test_a_client_without_a_live_key_gets_one_by_its_newest(panel):
+    first = (await created(panel)).split("_")[1]
+    assert (await panel.world.post(f"/keys/{first}/revoke", {"reason": "it leaked"})).status == 303
+    assert ROTATE.findall(await panel.get("/keys?revoked")) == [first]
+    assert (await panel.world.post(f"/keys/{first}/rotate", {"reason": "it leaked"})).status == 200
+    assert (await panel.world.post(f"/keys/{first}/rotate", {"reason": "it leaked"})).status == 409
 
 
 async def test_a_revoked_key_stays_revoked(panel):

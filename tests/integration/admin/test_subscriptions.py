@@ -257,4 +257,11 @@ async def test_a_long_life_is_shown_page_by_page(panel, monkeypatch):
     assert f'href="/payments/{first}"' in earlier.partition('id="attempt"')[2]
     place = latest.partition("?message=")[2].partition("#")[0]
     assert place not in await panel.get(f"/subscriptions/{s.id}?message={place}")
-    assert (await panel.world.get(f"/subscriptions/{s.id}?attempt=now")).status == 422
+
+
+async def test_a_place_that_no_list_has_is_no_outage(panel):
+    s = await panel.a_subscription()
+    for place in ("attempt=now", "attempt=1-99999999999", "message=1-9999999999999999999", "period=99999999999"):
+        assert (await panel.world.get(f"/subscriptions/{s.id}?{place}")).status == 422, place
+    for place in ("attempt=999999999-999999999", "message=999999999-999999999999999999"):
+        assert (await panel.world.get(f"/subscriptions/{s.id}?{place}")).status == 200, place

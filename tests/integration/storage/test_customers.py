@@ -11,10 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.messages.topics import SUBSCRIPTIONS
 from storage import customers
+from storage.approvals import given_back
 from storage.clearing.discrepancies import open_of
 from storage.journal.timeline import latest_of
 from storage.saved_methods import methods_of
 from storage.subscriptions.lists import latest_attempts, latest_periods, subscriptions_of
+from tests.support.factories import NOW
 
 ID = UUID(int=1)
 Ask = Callable[[AsyncConnection], Awaitable[Any]]
@@ -45,8 +47,20 @@ class Explained:
         (lambda c: latest_attempts(c, ID, (5, 1), 10), "renewal_attempts_subscription_id_period_number_key", True),
         (lambda c: latest_of(c, ID, SUBSCRIPTIONS.name, (0, 5), 10), "_payment_id_idx", True),
         (lambda c: open_of(c, ID), "discrepancies_payment", False),
+        (lambda c: given_back(c, ID, "RUB", NOW), "staff_trail_commands", False),
     ],
-    ids=["totals", "paid", "contacts", "subscriptions", "methods", "periods", "attempts", "journal", "discrepancies"],
+    ids=[
+        "totals",
+        "paid",
+        "contacts",
+        "subscriptions",
+        "methods",
+        "periods",
+        "attempts",
+        "journal",
+        "discrepancies",
+        "limit",
+    ],
 )
 async def test_a_question_reads_one_index(database: Any, ask: Ask, index: str, bound: bool) -> None:
     async with database.connect() as connection:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from admin.pages.multipart import PARTS_MAX, read_multipart
+from admin.pages.multipart import HEAD_MAX, PARTS_MAX, read_multipart
 
 TYPE = "multipart/form-data; boundary=----WebKitFormBoundaryx7"
 
@@ -42,6 +42,8 @@ def test_no_file_was_chosen() -> None:
         (TYPE, b"a=1&b=2"),
         (TYPE, a_form(('name="a"', b"1"), end=b"")),
         (TYPE, a_form(*[('name="a"', b"1")] * (PARTS_MAX + 1))),
+        (TYPE, a_form((f'name="a"; b="{"x" * HEAD_MAX}"', b"1"))),
+        (f'{TYPE}; b="{"x" * HEAD_MAX}"', a_form(('name="a"', b"1"))),
     ],
 )
 def test_what_no_browser_sends_is_an_error(content_type: str, body: bytes) -> None:

@@ -250,6 +250,14 @@ async def test_forms_before_signing_in_have_a_token_too(world: World, path: str)
     assert answer.status == 403
 
 
+@pytest.mark.parametrize(("role", "status"), [(Role.VIEWER, 403), (Role.FINANCE, 400)])
+async def test_a_file_is_read_only_of_those_who_may_send_one(world: World, role: Role, status: int) -> None:
+    await world.sign_in(role)
+    broken = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = await world.http.post(f"{world.url}/bulk", data=b"no form", headers=broken, allow_redirects=False)
+    assert answer.status == status
+
+
 @pytest.mark.parametrize("path", FORMS)
 async def test_a_get_does_nothing(world: World, path: str) -> None:
     await world.sign_in(Role.ADMIN)
