@@ -45,11 +45,20 @@ class ConsumerInLoop(driver.AIOKafkaConsumerThread):
         """As the thread's, with a task."""
         self._thread_started.set()
         self._thread_running = running = self.parent_loop.create_future()
-        self._serving = self.parent_loop.create_task(self._serve())
+        self._serving = self.parent_loop.create_task(self._serve_to_the_end())
         try:
             await running
         finally:
             self._thread_running = None
+
+    async def _serve_to_the_end(self) -> None:
+        """Serve; whatever happens, who stops the consumer does not wait for it in vain."""
+        try:
+            await self._serve()
+        except Exception:
+            log.exception("consumer failed")  # its start, or the app, has failed with it
+        finally:
+            self.set_shutdown()
 
     async def call_thread(self, fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call it, without the queue of another thread."""

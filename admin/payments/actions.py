@@ -17,7 +17,7 @@ from billing.messages import (
     RefundPayment,
     VoidPayment,
 )
-from billing.money import from_typed
+from billing.money import exponent, from_typed, to_decimal_string
 from billing.orders import Cart, Contact
 from billing.payments.model import Payment
 from billing.payments.refundable_cart import sold_cart
@@ -260,4 +260,5 @@ def _amount(text: str, currency: str) -> int:
     try:
         return from_typed(text, currency)
     except InvalidMoney as error:
-        raise InvalidForm(f"Write the amount as 299.00: {error}.") from None
+        example = to_decimal_string(299 * 10 ** exponent(currency), currency)
+        raise InvalidForm(f"Write the amount as {example}: {error}.") from None

@@ -123,10 +123,10 @@ class SubscriptionPages:
         await trail_of(request).note(person, Kind.PREVIEW, "subscription", id, reason=typed.reason, action=action.name)
         said = preview(subscription, command, utc_now())
         cause = None
-        if said.refusal is None and said.refunded:
+        if said.refusal is None and said.back:
             async with self._engine.connect() as connection:
-                today = await self._today(connection, person, subscription.price.currency) + said.refunded
-            cause = above_limits(self._settings, person, said.refunded, subscription.price.currency, today)
+                today = await self._today(connection, person, subscription.price.currency) + said.back
+            cause = above_limits(self._settings, person, said.back, subscription.price.currency, today)
         return _preview(request, subscription, action, typed, said, cause)
 
     async def confirm(self, request: Request, id: UUID, action: Action, person: Person) -> Response:
@@ -169,7 +169,7 @@ class SubscriptionPages:
     ) -> str | None:
         """Put the command on the trail before it is sent; why the person may not send it, and then it is not on the
         trail."""
-        currency, back = subscription.price.currency, said.refunded
+        currency, back = subscription.price.currency, said.back
         async with self._engine.connect() as connection, connection.begin() as transaction:
             await record(
                 connection, person, Kind.COMMAND, "subscription", subscription.id, reason=reason, action=action.name,

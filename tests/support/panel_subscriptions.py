@@ -82,16 +82,17 @@ class SubscriptionPanel(Panel):
 
     async def renewed(self, id: UUID) -> None:
         """Time passes to the next charge, which is paid."""
-        await self._to_the_charge(id)
+        await self.charged(id)
         await self.paid(self.asked()[-1])
 
     async def declined(self, id: UUID, reason: str = "card_expired") -> Subscription:
         """Time passes to the next charge, which fails."""
-        await self._to_the_charge(id)
+        await self.charged(id)
         await self.deliver(simulation.failed(self.asked()[-1], self.now, reason))
         return await self.subscription(id)
 
-    async def _to_the_charge(self, id: UUID) -> None:
+    async def charged(self, id: UUID) -> None:
+        """Time passes to the next charge, which is under way."""
         before = len(self.asked())
         while len(self.asked()) == before:
             appointment = next_action(await self.subscription(id))

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from billing.access.roles import Role
-from billing.messages import RefundPayment, decode_envelope
+from billing.messages import RefundPayment, WithdrawCharge, decode_envelope
 from billing.messages.subscription_commands import CancelSubscription, ExtendPeriod, KeepSubscription, PayNow, When
 from billing.subscriptions.prices import RefundRule
 from billing.subscriptions.vocabulary import Status
@@ -176,6 +176,31 @@ async def test_what_is_given_back_by_cancelling_counts_for_the_day(panel):
     status, page = await panel.subscription_form(second, "end", reason="asked", refund="FULL")
     assert status == 409
     assert "within 24 hours" in page
+
+
+async def test_a_charge_under_way_is_withdrawn_in_words_and_counts_for_the_limits(panel):
+    panel.now = utc_now() - timedelta(days=33)
+    s = await panel.a_subscription()
+    await panel.charged(s.id)
+    s = await panel.subscription(s.id)
+    assert s.charge is not None
+    panel.become("sam", Role.SUPPORT)
+    status, page = await panel.subscription_form(s, "end", reason="asked", refund="NONE")
+    assert (status, "cannot give this back alone" in page) == (409, True)
+    assert "Wait until it has ended" in page
+    fields = {"key": str(uuid4()), "reason": "asked", "refund": "NONE", "if_version": str(s.version)}
+    assert (await panel.world.post(f"/subscriptions/{s.id}/end/confirm", fields)).status == 409
+    assert panel.asked_of == []
+    panel.become("anna")
+    status, page = await panel.subscription_form(s, "end", reason="asked", refund="NONE")
+    assert status == 200, page
+    assert "it is given back if it was taken" in page
+    assert f'href="/payments/{s.charge.payment_id}"' in page
+    assert (await panel.subscription_confirmed(s, "end", page))[0] == 200
+    sent = [decode_envelope(bytes(o.value)).open() for o in panel.outbox.published]
+    assert [m.payment_id for m in sent if isinstance(m, WithdrawCharge)] == [s.charge.payment_id]
+    ((detail,),) = await panel.rows("SELECT detail FROM staff_trail WHERE kind = 'command'")
+    assert (detail["amount"], detail["gives_back"]) == (39_900, True)
 
 
 async def test_a_period_is_extended_by_finance_alone(panel):

@@ -1,12 +1,14 @@
-"""What the Faust app says of its partitions."""
+"""What the Faust app says of its partitions, and how its consumer ends."""
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from streams.app import BillingApp
+from streams.app import BillingApp, ConsumerInLoop
 
 
 class Taken:
@@ -33,3 +35,38 @@ async def test_aiokafka_asserts_that_a_partition_is_assigned() -> None:
     consumer = AIOKafkaConsumer()
     with pytest.raises(AssertionError):
         consumer.highwater(("topic", 0))
+
+
+class Failing(ConsumerInLoop):
+    """A consumer without Kafka that fails at its start or at its end."""
+
+    at_start = False
+
+    async def on_start(self) -> None:
+        if self.at_start:
+            raise ConnectionError
+
+    async def on_thread_stop(self) -> None:
+        raise ConnectionError
+
+
+@pytest.mark.parametrize("at_start", [True, False])
+async def test_a_consumer_that_fails_is_not_waited_for_and_its_failure_is_logged(
+    at_start: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loop = asyncio.get_running_loop()
+    unhandled: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda _, context: unhandled.append(context))
+    consumer = Failing(MagicMock(), loop=loop)
+    consumer.at_start = at_start
+    if at_start:
+        with pytest.raises(ConnectionError):
+            await consumer.start()
+    else:
+        await consumer.start()
+    async with asyncio.timeout(5):
+        await consumer.stop()
+        await asyncio.wait([consumer._serving])
+    assert consumer._serving.exception() is None
+    assert "consumer failed" in "".join(capsys.readouterr())
+    assert unhandled == []

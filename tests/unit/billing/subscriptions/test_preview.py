@@ -40,6 +40,15 @@ def test_a_payment_that_it_opens_is_in_the_preview(world: World) -> None:
     assert (said.charged, said.refunded) == (39_900, 0)
 
 
+def test_a_charge_that_is_given_up_is_in_the_preview(world: World) -> None:
+    world.until_charge()
+    s = world.subscription
+    said = preview(s, CancelSubscription(s.id, command_id=uuid4(), when=When.NOW, refund=RefundRule.NONE), world.now)
+    assert (said.refunded, said.withdrawn, said.back) == (0, 39_900, 39_900)
+    said = preview(s, KeepSubscription(s.id, command_id=uuid4()), world.now)
+    assert (said.withdrawn, said.back) == (0, 0)
+
+
 def test_a_command_for_another_version_is_refused(world: World) -> None:
     s = world.subscription
     command = CancelSubscription(s.id, command_id=uuid4(), if_version=s.version - 1)
