@@ -30,6 +30,8 @@ COLUMNS: Final = (
     "type", "order_id", "operation_id", "merchant_operation_id", "amount", "fee", "currency", "time", "payout",
 )  # fmt: skip
 _ZONE: Final = ZoneInfo(MOSCOW)
+#: Days of those that do not count them in Moscow.
+_ZONES: Final = {"stripe": ZoneInfo("Etc/UTC")}
 _PIECE_LINES: Final = 1_000
 
 
@@ -61,15 +63,15 @@ class Statements:
             self._movements.count_reading(provider, start, end)
         found = self._movements.between(provider, start, end)
         if self.file_fault(provider, start) == "register_half":
-            before = self._movements.count(provider, _midnight(start).timestamp(), start)
+            before = self._movements.count(provider, _midnight(provider, start).timestamp(), start)
             found = (movement for number, movement in enumerate(found, before) if number % 2)
         return (stated for movement in found for stated in _stated(movement))
 
     def file_fault(self, provider: str, moment: float) -> str | None:
-        """The fault of the whole statement of a moment's day in Moscow."""
+        """The fault of the whole statement of a moment's day, by the clocks of the provider."""
         if not self._faults.has(FILE_FAULTS) and not self._movements.struck_files(None):
             return None
-        day = _midnight(moment).date().isoformat()
+        day = _midnight(provider, moment).date().isoformat()
         return self._movements.file_fault(provider, day, lambda: self._draw(provider, FILE_FAULTS))
 
     def register(
@@ -95,8 +97,10 @@ def day_bounds(day: date) -> tuple[float, float]:
     return start.timestamp(), (start + timedelta(days=1)).timestamp()
 
 
-def _midnight(moment: float) -> datetime:
-    return datetime.fromtimestamp(moment, _ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
+def _midnight(provider: str, moment: float) -> datetime:
+    """The start of a moment's day: a list that is read in parts has one day, also where Moscow is a day ahead."""
+    zone = _ZONES.get(provider, _ZONE)
+    return datetime.fromtimestamp(moment, zone).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _stated(movement: Movement) -> Iterator[Stated]:

@@ -15,6 +15,7 @@ from backoffice.dead_letters import resolution
 from backoffice.dead_letters.replay import NotReplayable, Replayer
 from backoffice.operators import ActionRefused, InvalidArgument, Operator
 from billing.access.scopes import Scope
+from billing.messages import ReplyTo
 from billing.messages.topics import DEAD_LETTERS, REPLIES
 from runtime.settings import Settings
 from storage import operator_actions
@@ -157,7 +158,9 @@ async def test_a_correction_that_the_payment_refuses_is_on_record_as_refused(set
 
 
 async def test_a_correction_without_a_reply_is_on_record_as_unanswered(settings, database, monkeypatch):
-    monkeypatch.setattr(commands, "REPLY_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(commands, "REPLY_TIMEOUT_S", 0.5)
+    # The reply goes where nobody looks for it.
+    monkeypatch.setattr(commands, "ReplyTo", lambda partition, name: ReplyTo(partition + 1, name))
     payment = uuid4()
     assert await corrections.correct(settings, ANN, payment, uuid4(), succeeded=False) is None
     assert await only_row(database) == expected("correct_operation", "payment", payment, "unanswered")
