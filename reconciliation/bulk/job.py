@@ -132,11 +132,13 @@ class BulkRefunds:
             job = await jobs.hold(connection, id)  # who pauses or stops it waits until its rows are taken
             if job is None or job.state is not State.RUNNING:
                 return 0
-            if await _approval(connection, job) is None:
+            approval = await _approval(connection, job)
+            if approval is None:
                 log.error("bulk refunds run without an approval: nothing is sent", job=str(job.id))
                 return 0
             page = await rows.take(connection, job.id, room)
-        await self._publish(job, page)
+        if page:
+            await self._publish(job, approval, page)
         return len(page)
 
     async def _send_taken(self) -> None:
@@ -145,18 +147,17 @@ class BulkRefunds:
             found: dict[UUID, list[Row]] = defaultdict(list)
             for row in await rows.taken(connection, UNDECIDED):
                 found[row.job].append(row)
-            taken_from = {id: await jobs.find(connection, id) for id in found}
-        for id, page in found.items():
-            job = taken_from[id]
-            assert job is not None, "a row has a job"
-            await self._publish(job, page)
+            pages = []
+            for id, page in found.items():
+                job = await jobs.find(connection, id)
+                assert job is not None, "a row has a job"
+                approval = await _approval(connection, job)
+                assert approval is not None, "rows are taken of approved jobs only, and an approval stays"
+                pages.append((job, approval, page))
+        for job, approval, page in pages:
+            await self._publish(job, approval, page)
 
-    async def _publish(self, job: Job, page: Sequence[Row]) -> None:
-        if not page:
-            return
-        async with self._engine.connect() as connection:
-            approval = await _approval(connection, job)
-        assert approval is not None, "rows are taken from approved jobs only, and an approval is never taken back"
+    async def _publish(self, job: Job, approval: Approval, page: Sequence[Row]) -> None:
         now = self._clock()
         await self._publisher.publish([_message(row, job, approval, now) for row in page])
         async with self._engine.begin() as connection:
