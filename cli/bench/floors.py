@@ -76,10 +76,12 @@ async def kafka_messages(settings: KafkaSettings) -> float:
 
 
 async def rabbitmq_confirms(rabbitmq_url: str) -> float:
-    """Bare aio-pika messages of 300 bytes per second, persistent, all confirmed, to a queue of the benchmark's own."""
+    """Bare aio-pika messages of 300 bytes per second, persistent, all confirmed, to a durable queue of the benchmark's
+    own."""
     async with await aio_pika.connect(rabbitmq_url) as connection:
         channel = await connection.channel()
-        queue = await channel.declare_queue(f"bench.{secrets.token_hex(4)}", exclusive=True)
+        # Not an exclusive one: that is never written to disk.
+        queue = await channel.declare_queue(f"bench.{secrets.token_hex(4)}", durable=True)
         done, deadline = 0, time.perf_counter() + SECONDS
 
         async def publish() -> None:
@@ -89,5 +91,8 @@ async def rabbitmq_confirms(rabbitmq_url: str) -> float:
                 await channel.default_exchange.publish(message, queue.name)
                 done += 1
 
-        await asyncio.gather(*(publish() for _ in range(CONCURRENCY)))
+        try:
+            await asyncio.gather(*(publish() for _ in range(CONCURRENCY)))
+        finally:
+            await channel.queue_delete(queue.name)
     return done / SECONDS
