@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
-from uuid import UUID, uuid5
+from uuid import UUID, uuid4, uuid5
 
 import msgspec
 
+from admin.pages import Form
 from admin.people.permissions import Permission
 from billing.errors import InvalidMoney
 from billing.messages import (
@@ -59,6 +60,15 @@ class Typed(NamedTuple):
     fields: Mapping[str, str]
     operator: str
     key: UUID
+
+    @classmethod
+    def of(cls, form: Form, operator: str) -> "Typed":
+        """What a form brought; one without a key has a new one."""
+        try:
+            key = UUID(form.one("key"))
+        except ValueError:
+            key = uuid4()
+        return cls({name: form.one(name) for name in form}, operator, key)
 
     def get(self, name: str) -> str:
         return self.fields.get(name, "")

@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from admin.masking import masked_contact
-from admin.pages import Form, PageRoute, page, read_form
+from admin.pages import PageRoute, page, read_form
+from admin.pages.action_routes import add_action
 from admin.payments import cures, waterfall
 from admin.payments.actions import ACTIONS, Action, Command, InvalidForm, Typed, operation_id
 from admin.payments.limits import DAY, EXPIRES_AFTER, limit_of, needs_second_person
@@ -48,26 +49,8 @@ def payment_pages(settings: AdminSettings, engine: AsyncEngine, sender: Sender) 
     pages = PaymentPages(settings, engine, sender)
     router.add_api_route("/payments/{payment_id}", pages.show, methods=["GET"])
     for action in ACTIONS.values():
-        _add_action(router, pages, action)
+        add_action(router, "/payments", "payment_id", pages, action)
     return router
-
-
-def _add_action(router: APIRouter, pages: "PaymentPages", action: Action) -> None:
-    Acting = Annotated[Person, require(action.permission)]  # noqa: N806 - a type of this action's routes
-
-    async def form(request: Request, payment_id: UUID, person: Acting) -> Response:
-        return await pages.form(request, payment_id, action, person)
-
-    async def previewed(request: Request, payment_id: UUID, person: Acting) -> Response:
-        return await pages.preview(request, payment_id, action, person)
-
-    async def confirmed(request: Request, payment_id: UUID, person: Acting) -> Response:
-        return await pages.confirm(request, payment_id, action, person)
-
-    path = f"/payments/{{payment_id}}/{action.name}"
-    router.add_api_route(path, form, methods=["GET"])
-    router.add_api_route(f"{path}/preview", previewed, methods=["POST"])
-    router.add_api_route(f"{path}/confirm", confirmed, methods=["POST"])
 
 
 class PaymentPages:
@@ -131,7 +114,7 @@ class PaymentPages:
     async def preview(self, request: Request, payment_id: UUID, action: Action, person: Person) -> Response:
         """What the command would do. Nothing is sent."""
         payment = await read_payment(self._engine, payment_id)
-        typed = _typed(await read_form(request), person)
+        typed = Typed.of(await read_form(request), person.email)
         try:
             command = action.build(payment, typed)
         except InvalidForm as error:
@@ -150,7 +133,7 @@ class PaymentPages:
         the preview again."""
         payment = await read_payment(self._engine, payment_id)
         form = await read_form(request)
-        typed = _typed(form, person)
+        typed = Typed.of(form, person.email)
         seen = form.one("if_version")
         known = payment.operation(operation_id(payment, typed)) is not None
         try:
@@ -303,14 +286,6 @@ class PaymentPages:
             cure=None if said.refusal is None else cures.cure_of(said.refusal.code),
             **_words(payment),
         )
-
-
-def _typed(form: Form, person: Person) -> Typed:
-    try:
-        key = UUID(form.one("key"))
-    except ValueError:
-        key = uuid4()
-    return Typed({name: form.one(name) for name in form}, person.email, key)
 
 
 def _given_back(said: Preview, action: Action) -> int:

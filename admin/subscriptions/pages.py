@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from admin.masking import masked_title
-from admin.pages import Form, PageRoute, page, read_form
+from admin.pages import PageRoute, page, read_form
+from admin.pages.action_routes import add_action
 from admin.payments.actions import REASON_MAX, InvalidForm, Typed
 from admin.payments.limits import DAY, above_limits, limit_of
 from admin.people.guard import require, trail_of
@@ -51,26 +52,8 @@ def subscription_pages(settings: AdminSettings, engine: AsyncEngine, sender: Sen
     pages = SubscriptionPages(settings, engine, sender)
     router.add_api_route(f"{HOME}/{{subscription_id}}", pages.show, methods=["GET"])
     for action in ACTIONS.values():
-        _add_action(router, pages, action)
+        add_action(router, HOME, "subscription_id", pages, action)
     return router
-
-
-def _add_action(router: APIRouter, pages: "SubscriptionPages", action: Action) -> None:
-    Acting = Annotated[Person, require(action.permission)]  # noqa: N806 - a type of this action's routes
-
-    async def form(request: Request, subscription_id: UUID, person: Acting) -> Response:
-        return await pages.form(request, subscription_id, action, person)
-
-    async def previewed(request: Request, subscription_id: UUID, person: Acting) -> Response:
-        return await pages.preview(request, subscription_id, action, person)
-
-    async def confirmed(request: Request, subscription_id: UUID, person: Acting) -> Response:
-        return await pages.confirm(request, subscription_id, action, person)
-
-    path = f"{HOME}/{{subscription_id}}/{action.name}"
-    router.add_api_route(path, form, methods=["GET"])
-    router.add_api_route(f"{path}/preview", previewed, methods=["POST"])
-    router.add_api_route(f"{path}/confirm", confirmed, methods=["POST"])
 
 
 class SubscriptionPages:
@@ -115,7 +98,7 @@ class SubscriptionPages:
     async def preview(self, request: Request, id: UUID, action: Action, person: Person) -> Response:
         """What the command would do. Nothing is sent."""
         subscription, at = await read_subscription(self._engine, id)
-        typed = _typed(await read_form(request), person)
+        typed = Typed.of(await read_form(request), person.email)
         try:
             command = command_of(subscription, action, typed, at)
         except InvalidForm as error:
@@ -134,7 +117,7 @@ class SubscriptionPages:
         than the person may alone, show the preview again."""
         subscription, at = await read_subscription(self._engine, id)
         form = await read_form(request)
-        typed = _typed(form, person)
+        typed = Typed.of(form, person.email)
         is_known = any(c.id == command_id(subscription, action, typed) for c in subscription.commands)
         try:
             command = command_of(subscription, action, typed, at)
@@ -244,14 +227,6 @@ def _preview(
         cure=None if said.refusal is None else cure_of(said.refusal.code),
         **_words(subscription),
     )
-
-
-def _typed(form: Form, person: Person) -> Typed:
-    try:
-        key = UUID(form.one("key"))
-    except ValueError:
-        key = uuid4()
-    return Typed({name: form.one(name) for name in form}, person.email, key)
 
 
 def _place(text: str | None) -> tuple[int, int] | None:
