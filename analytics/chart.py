@@ -58,9 +58,10 @@ NAMED_LINES_MAX: Final = 4
 NAMES_APART: Final = 0.07
 #: The line of the sum of what rises and falls.
 NET: Final = "net change"
-#: As :func:`analytics.words.decimal`.
+#: A tick as :func:`analytics.words.decimal` writes it, in the words of Vega.
 _NUMBER: Final = (
-    "replace(format({0}, abs({0}) >= 1000 ? ',.0f' : abs({0}) < 0.005 ? '.0f' : ',.2~f'), regexp(',', 'g'), '\u202f')"
+    "replace(format(datum.value, abs(datum.value) >= 1000 ? ',.0f' : abs(datum.value) < 0.005 ? '.0f' : ',.2~f'),"
+    " regexp(',', 'g'), '\u202f')"
 )
 
 
@@ -185,7 +186,7 @@ def _values(numbers: Iterable[float], *, counts: bool, room: float = 1.0) -> Spe
         least, most = step * math.floor(least / step), step * math.ceil(most / step)
     ticks = [step * n for n in range(math.ceil(room * least / step), math.floor(room * most / step) + 1)]
     scale = {"domainMin": room * least, "domainMax": room * most, "nice": False}
-    axis = {"grid": True, "values": ticks, "labelExpr": _NUMBER.format("datum.value")}
+    axis = {"grid": True, "values": ticks, "labelExpr": _NUMBER}
     return {"field": "value", "type": "quantitative", "title": None, "scale": scale, "axis": axis}
 
 
@@ -336,8 +337,8 @@ def _across(
             "align": {"expr": "datum.value < 0 ? 'right' : 'left'"},
             "dx": {"expr": "datum.value < 0 ? -5 : 5"},
         }
-        text = {"calculate": _NUMBER.format("datum.value"), "as": "number"}
-        layers.append({"transform": [text], "mark": number, "encoding": {**places, "text": {"field": "number"}}})
+        rows = [{**row, "number": words.decimal(row["value"])} for row in rows]
+        layers.append({"mark": number, "encoding": {**places, "text": {"field": "number"}}})
     return [{**layer, "data": {"values": rows}} for layer in layers]
 
 

@@ -115,8 +115,8 @@ class PageRoute(APIRoute):
 
 
 class UploadRoute(PageRoute):
-    """For a form that brings a file. A browser is told nothing of a body that is not read: the limit is well above that of
-    any file, so that one which is too large is refused in words."""
+    """For a form that brings a file. The limit is well above that of any file: a browser shows no answer if its request is
+    not read to the end, and a file that is too large is refused in words."""
 
     file_limit = 16 * 1024 * 1024
 

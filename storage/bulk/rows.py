@@ -15,7 +15,7 @@ from storage.tables import BULK_ROWS, columns
 
 
 class RowState(StrEnum):
-    """``UNCHECKED``: the dry run has not come to it; ``WAITING``: would be refunded; ``SENT``: the payment is told;
+    """``UNCHECKED``: the dry run has not judged it; ``WAITING``: it will be refunded; ``SENT``: its command is on the way;
     ``REFUSED``: by the dry run or by the payment; ``FAILED``: the provider declined."""
 
     UNCHECKED = "unchecked"
