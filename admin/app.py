@@ -26,7 +26,7 @@ from admin.clearing.pages import clearing_pages
 from admin.customers.pages import customer_pages
 from admin.keys.pages import key_pages
 from admin.letters.pages import letter_pages
-from admin.monitor import monitor_pages
+from admin.monitor import alert_pages, monitor_pages
 from admin.payments.pages import payment_pages
 from admin.payments.sending import SOURCE
 from admin.people.accounts import Accounts
@@ -40,6 +40,7 @@ from admin.subscriptions.pages import subscription_pages
 from admin.trail.pages import trail_pages
 from admin.trail.trail import Trail
 from backoffice.sender import Sender
+from monitoring.alerts import Alertmanager
 from monitoring.recent import Recent
 from providers import registry
 from runtime.http.problems import ProblemError
@@ -65,6 +66,7 @@ def create_app(
 ) -> FastAPI:
     """The application. Stopping it closes the store and the engine. ``recent`` is kept up to date while it runs."""
     sender = Sender(settings, SOURCE)
+    alertmanager = Alertmanager(settings.alertmanager_url) if settings.alertmanager_url else None
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -110,7 +112,8 @@ def create_app(
         provider_pages(settings),
         key_pages(settings, engine),
         trail_pages(trail),
-        monitor_pages(recent),
+        monitor_pages(recent, alertmanager),
+        alert_pages(alertmanager),
     )
     for router in (analytics_api(access, store), *clearing.ROUTERS, *pages):
         app.include_router(router)

@@ -1,5 +1,6 @@
-"""The live page: the books, the oldest first, with what the last two hours brought."""
+"""The live page, and the alerts that fire."""
 
+from admin.monitor.alerts import alert_pages
 from admin.monitor.pages import monitor_pages
 
-__all__ = ["monitor_pages"]
+__all__ = ["alert_pages", "monitor_pages"]

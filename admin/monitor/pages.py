@@ -7,10 +7,12 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
+from admin.monitor.alerts import read_alerts
 from admin.pages import PageRoute, page
 from admin.people.guard import require
 from admin.people.permissions import Permission
 from admin.people.person import Person
+from monitoring.alerts import Alertmanager
 from monitoring.recent import Recent
 from monitoring.sparkline import sparkline
 from monitoring.view import Block, Form, Level, Row, Value, blocks, duration, worst
@@ -19,7 +21,7 @@ from monitoring.view import Block, Form, Level, Row, Value, blocks, duration, wo
 LEVELS: Final = {Level.FINE: ("", ""), Level.TICKET: ("look", "warn"), Level.PAGE: ("act now", "bad")}
 
 
-def monitor_pages(recent: Recent) -> APIRouter:
+def monitor_pages(recent: Recent, alertmanager: Alertmanager | None) -> APIRouter:
     """The routes."""
     router = APIRouter(route_class=PageRoute, include_in_schema=False, default_response_class=Response)
 
@@ -29,6 +31,8 @@ def monitor_pages(recent: Recent) -> APIRouter:
         return page(
             request,
             "monitor/monitor.html",
+            live=True,
+            alerts=await read_alerts(alertmanager),
             books=recent.books,
             failing_since=recent.failing_since,
             blocks=shown,

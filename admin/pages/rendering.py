@@ -18,27 +18,33 @@ from analytics import words
 from analytics.chart import SIZES
 from runtime.http.problems import ProblemError
 
+_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 #: No scripts, nothing from other origins.
 HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+#: For pages whose parts follow what happens, by htmx.
+_LIVE: Final = {"Content-Security-Policy": f"{_POLICY}; script-src 'self'; connect-src 'self'"}
 _TEMPLATES: Final = Path(__file__).parents[1] / "templates"
 
 
-def page(request: Request, template: str, /, status: int = 200, **values: Any) -> HTMLResponse:
-    """A page. Templates extend ``base.html``, and know ``request`` and ``person`` (``None`` before somebody signs in)."""
+def page(request: Request, template: str, /, status: int = 200, *, live: bool = False, **values: Any) -> HTMLResponse:
+    """A page. Templates extend ``base.html``, and know ``request`` and ``person`` (``None`` before somebody signs in).
+    ``live``: the page may follow what happens, by htmx."""
     person: Person | None = getattr(request.state, "person", None)
     rendered = _ENVIRONMENT.get_template(template).render(
         values,
         request=request,
         person=person,
+        live=live,
         places=[] if person is None else places_of(person),
     )
-    return HTMLResponse(rendered, status, HEADERS)
+    return HTMLResponse(rendered, status, HEADERS | _LIVE if live else HEADERS)
 
 
 def problem_page(request: Request, error: ProblemError) -> HTMLResponse:

@@ -17,7 +17,7 @@ from starlette.responses import RedirectResponse, Response
 from admin.pages.multipart import MULTIPART, File, read_multipart
 from admin.pages.rendering import HEADERS, problem_page
 from admin.people import cookies, forms
-from admin.people.guard import Guard, SentElsewhere, accounts_of, person_of, trail_of
+from admin.people.guard import Guard, SentElsewhere, accounts_of, is_by_script, person_of, trail_of
 from admin.problems import Problem
 from runtime.http.bodies import BodyTooLarge, read_body
 from runtime.http.problems import ProblemError
@@ -67,7 +67,7 @@ class PageRoute(APIRoute):
             try:
                 return await self._respond(request, handle)
             except SentElsewhere as elsewhere:
-                return see_other(elsewhere.url)
+                return reload_page() if is_by_script(request) else see_other(elsewhere.url)
             except ProblemError as error:
                 return problem_page(request, error)
             except RequestValidationError as error:
@@ -136,6 +136,11 @@ async def read_form(request: Request) -> Form:
     """What the form has sent; its token was checked."""
     form: Form = request.state.form
     return form
+
+
+def reload_page() -> Response:
+    """Let htmx read the whole page again."""
+    return Response(status_code=204, headers={"HX-Refresh": "true"})
 
 
 def see_other(url: str) -> RedirectResponse:

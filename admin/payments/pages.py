@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from admin.masking import masked_contact
-from admin.pages import PageRoute, page, read_form
+from admin.pages import PageRoute, page, read_form, reload_page
 from admin.pages.action_routes import add_action
 from admin.payments import cures, waterfall
 from admin.payments.actions import ACTIONS, Action, Command, InvalidForm, Typed, operation_id
@@ -32,6 +32,7 @@ from billing.payments.refundable_cart import refunded_quantities, sold_cart
 from runtime.clock import utc_now
 from runtime.settings import AdminSettings
 from storage import approvals
+from storage.payments.rows import version_of
 from storage.staff import trail
 from storage.staff.trail import Kind
 
@@ -48,6 +49,7 @@ def payment_pages(settings: AdminSettings, engine: AsyncEngine, sender: Sender) 
     router = APIRouter(route_class=PageRoute, include_in_schema=False, default_response_class=Response)
     pages = PaymentPages(settings, engine, sender)
     router.add_api_route("/payments/{payment_id}", pages.show, methods=["GET"])
+    router.add_api_route("/payments/{payment_id}/changes", pages.changes, methods=["GET"])
     for action in ACTIONS.values():
         add_action(router, "/payments", "payment_id", pages, action)
     return router
@@ -87,10 +89,17 @@ class PaymentPages:
             access=entitled(payment),
             contact=[] if payment.order.contact is None else masked_contact(payment.order.contact),
             may_reveal=person.may(Permission.REVEAL),
+            live=at is None and any(is_open(operation) for operation in payment.operations),
             open_operations=[under_way(o, payment.order.currency) for o in payment.operations if o.is_open],
             offered=self._offered(payment, person),
             **_words(payment),
         )
+
+    async def changes(self, payment_id: UUID, _person: Reader, since: Annotated[int, Query()]) -> Response:
+        """Whether the payment has changed since this version; the page that asks is read again then, and is on the trail."""
+        async with self._engine.connect() as connection:
+            changed = await version_of(connection, payment_id) != since
+        return reload_page() if changed else Response(status_code=204)
 
     def _offered(self, payment: Payment, person: Person) -> list[tuple[Action, str | None]]:
         """What the person may do, and why it is refused now, in the words of ``decide``; ``None`` where it is possible."""

@@ -68,14 +68,14 @@ class Accounts:
         self._passwords = Passwords()
         self.clock = clock
 
-    async def person(self, token: str, address: str) -> Person | None:
-        """Who has the session with this token; ``None`` if it is over."""
+    async def person(self, token: str, address: str, *, by_hand: bool = True) -> Person | None:
+        """Who has the session with this token; ``None`` if it is over. ``by_hand``: the session is in use."""
         now, hashed = self.clock(), hash_of(token)
         async with self._engine.begin() as connection:
             found = await sessions.find(connection, hashed, now)
             if found is None or now - found.seen_at >= IDLE[found.role]:
                 return None
-            if now - found.seen_at >= SEEN_EVERY:
+            if by_hand and now - found.seen_at >= SEEN_EVERY:
                 await sessions.note_seen(connection, hashed, now)
         return Person(
             id=found.staff_id, email=found.email, name=found.name, role=found.role, session=hashed.hex()[:8],

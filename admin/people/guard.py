@@ -59,10 +59,16 @@ async def person_of(request: Request) -> Person | None:
     """Who sent the request; looked up once."""
     if not hasattr(request.state, "person"):
         token = cookies.read(request, cookies.SESSION)
-        found = None if token is None else await accounts_of(request).person(token, address_of(request))
+        accounts, address = accounts_of(request), address_of(request)
+        found = None if token is None else await accounts.person(token, address, by_hand=not is_by_script(request))
         request.state.person = found
     person: Person | None = request.state.person
     return person
+
+
+def is_by_script(request: Request) -> bool:
+    """Whether htmx asks by itself; a page that is left open must not keep its session open."""
+    return "HX-Request" in request.headers
 
 
 def accounts_of(request: Request) -> Accounts:

@@ -21,6 +21,7 @@ class Permission(StrEnum):
     READ = ("read", "Search; see payments, customers and subscriptions without contacts")
     REPORTS = ("reports", "See reports, and download them")
     MONITOR = ("monitor", "See the monitor")
+    ACKNOWLEDGE = ("acknowledge", "Acknowledge alerts")
     REVEAL = ("reveal", "Show a contact, with a reason")
     ASK = ("ask", "Write notes, ask a provider now, re-drive")
     MOVE_MONEY = ("move-money", "Capture, void, and refund up to the support limit")
@@ -52,6 +53,7 @@ MATRIX: Final[dict[Permission, frozenset[Role]]] = {
     Permission.READ: _EVERYBODY,
     Permission.REPORTS: _EVERYBODY - {Role.SUPPORT},
     Permission.MONITOR: _EVERYBODY,
+    Permission.ACKNOWLEDGE: _ACTING,
     Permission.REVEAL: _ACTING,
     Permission.ASK: _ACTING,
     Permission.MOVE_MONEY: _ACTING,

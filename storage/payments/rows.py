@@ -32,6 +32,7 @@ _PAYMENTS = text(
     FROM payments p JOIN orders o ON o.id = p.order_id WHERE p.id = ANY(:ids)
     """  # noqa: S608
 ).bindparams(_IDS)
+_VERSION = text("SELECT version FROM payments WHERE id = :id")
 _ITEMS = text(
     f"SELECT {columns(CART_ITEMS)} FROM cart_items WHERE order_id = ANY(:ids) ORDER BY order_id, position"  # noqa: S608
 ).bindparams(_IDS)
@@ -54,6 +55,12 @@ async def load_payments(connection: AsyncConnection, ids: Iterable[UUID]) -> dic
     found = await connection.execute(_OPERATIONS, {"ids": [row["id"] for row in payments]})
     operations = _grouped(found.mappings(), "payment_id")
     return {row["id"]: _payment(row, items.get(row["order_id"], []), operations.get(row["id"], [])) for row in payments}
+
+
+async def version_of(connection: AsyncConnection, id: UUID) -> int | None:
+    """The payment's version; ``None`` if there is no such payment."""
+    found: int | None = (await connection.execute(_VERSION, {"id": id})).scalar_one_or_none()
+    return found
 
 
 def _grouped(rows: Iterable[Mapping[Any, Any]], key: str) -> dict[UUID, list[Mapping[Any, Any]]]:

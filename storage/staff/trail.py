@@ -31,6 +31,7 @@ class Kind(StrEnum):
     BULK = "bulk"
     LETTER = "letter"
     SWITCH = "switch"
+    ALERT = "alert"
     KEY = "key"
     STAFF = "staff"
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -14,6 +15,7 @@ from runtime.kafka.lag import Lag
 from storage.monitoring import Approvals, Difference, Group, Job, Processes, Unfinished
 from storage.providers.switches import OpenBreaker, Switch
 from tests.browser.conftest import is_fit_for_people, signed_in
+from tests.support.alertmanager import an_alertmanager, minutes_ago
 from tests.unit.admin.conftest import World, serving
 from tests.unit.monitoring.test_view import FINE, NOW
 
@@ -68,6 +70,26 @@ async def test_a_bad_night(page: Page, admin: World) -> None:
     await is_fit_for_people(page, "monitor-night")
 
 
+async def test_the_page_follows_by_itself_and_keeps_the_keyboard_where_it_is(page: Page, admin: World) -> None:
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    admin.recent.books = NIGHT
+    await page.clock.install()
+    await page.goto(f"{admin.url}/monitor")
+    region = page.get_by_role("region", name="Consumers")
+    await region.focus()
+    admin.recent.books = Books(at=NOW, **FINE | {"lags": NIGHT.lags})
+    async with page.expect_response(lambda response: response.url.endswith("/monitor")):
+        await page.clock.fast_forward(10_000)
+    await page.get_by_text("every payment is final").wait_for()
+    assert await region.evaluate("element => element === document.activeElement")
+    admin.accounts.roles.clear()
+    await page.clock.fast_forward(10_000)
+    await page.get_by_label("Password").wait_for()
+    assert page.url.endswith("/sign-in?next=/monitor")
+    assert complaints == []
+
+
 async def test_a_quiet_night_and_one_without_postgres(page: Page, admin: World) -> None:
     admin.recent.books = Books(at=NOW, **FINE)
     await page.goto(f"{admin.url}/monitor")
@@ -78,3 +100,20 @@ async def test_a_quiet_night_and_one_without_postgres(page: Page, admin: World) 
     await page.get_by_role("link", name="Read again").click()
     assert await page.get_by_text("PostgreSQL does not answer since").is_visible()
     await is_fit_for_people(page, "monitor-without-postgres")
+
+
+async def test_alerts_and_the_page_of_one(browser: Browser, tmp_path: Path) -> None:
+    async with an_alertmanager(tmp_path) as firing, serving(alertmanager_url=firing.url) as admin:
+        await firing.fire("OldestUnfinished", minutes_ago(125), provider="tbank", state="PENDING")
+        await firing.fire("LettersOpen", minutes_ago(40), "ticket")
+        page = await browser.new_page()
+        await signed_in(page, admin, role=Role.SUPPORT)
+        admin.recent.books = Books(at=NOW, **FINE)
+        await page.goto(f"{admin.url}/monitor")
+        await page.get_by_role("link", name="About OldestUnfinished").click()
+        await is_fit_for_people(page, "alert")
+        await page.get_by_label("For").select_option("4")
+        await page.get_by_label("Reason").fill("the provider works on it")
+        await page.get_by_role("button", name="Acknowledge").click()
+        await page.get_by_text("quiet").wait_for()
+        await is_fit_for_people(page, "monitor-alerts")

@@ -77,6 +77,24 @@ async def test_the_pages_of_payments(browser: Browser, panel: Panel) -> None:
         await is_fit_for_people(page, f"payment-{action}")
 
 
+async def test_the_page_of_a_payment_follows_what_happens(browser: Browser, panel: Panel) -> None:
+    payment = await panel.a_paid(59_900)
+    agent = await panel.stream.agent()
+    await panel.stream.deliver(agent, RefundPayment(payment.id, UUID(int=1), "film is broken", 10_000))
+    page = await signed_in(browser, panel, "anna")
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    await page.goto(f"{panel.world.url}/payments/{payment.id}")
+    async with page.expect_response("**/changes?since=*") as asked:
+        pass
+    assert (await asked.value).status == 204
+    done = ProviderResult(payment.id, UUID(int=1), payment.provider, Action.REFUND, Outcome.SUCCEEDED, "re-1")
+    await panel.stream.deliver(agent, done)
+    await page.get_by_role("heading", name="Under way").wait_for(state="detached")
+    assert await page.locator("script").count() == 0, "it follows no longer"
+    assert complaints == []
+
+
 async def test_a_refund_in_part_by_keyboard_and_a_second_person(browser: Browser, panel: Panel) -> None:
     payment = await panel.a_paid(59_900, 7_000_000)
     page = await signed_in(browser, panel, "anna")

@@ -45,7 +45,7 @@ class Panel:
         )  # fmt: skip
         self.world.http.cookie_jar.update_cookies({cookies.SESSION: token}, URL(self.world.url))
 
-    async def person(self, token: str, _address: str) -> Person | None:
+    async def person(self, token: str, _address: str, *, by_hand: bool = True) -> Person | None:
         return self.people.get(token)
 
     async def send(

@@ -101,14 +101,15 @@ async def a_prometheus(
     try:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
             server = Prometheus(f"http://127.0.0.1:{port}", http)
-            await _ready(f"http://127.0.0.1:{port}/-/ready", http)
+            await until_ready(f"http://127.0.0.1:{port}/-/ready", http)
             yield server
     finally:
         process.terminate()
         await process.wait()
 
 
-async def _ready(url: str, http: aiohttp.ClientSession) -> None:
+async def until_ready(url: str, http: aiohttp.ClientSession) -> None:
+    """Wait until the server at this address answers that it is ready."""
     deadline = time.monotonic() + 60
     while True:
         try:
@@ -117,7 +118,7 @@ async def _ready(url: str, http: aiohttp.ClientSession) -> None:
                     return
         except aiohttp.ClientError:
             pass
-        assert time.monotonic() < deadline, "Prometheus does not start"
+        assert time.monotonic() < deadline, f"{url} does not answer"
         await asyncio.sleep(0.2)
 
 

@@ -158,6 +158,15 @@ async def test_a_session_ends_without_use(world: World, hours: Hours, role: Role
     assert (await world.get("/me")).status == 303
 
 
+async def test_a_page_that_was_left_open_does_not_keep_its_session_open(world: World, hours: Hours) -> None:
+    await at_work(world, hours, Role.FINANCE)
+    world.headers = {"HX-Request": "true"}
+    hours.pass_(minutes=14)
+    assert (await world.get("/monitor")).status == 200
+    hours.pass_(minutes=1)
+    assert (await world.get("/monitor")).headers["HX-Refresh"] == "true"
+
+
 async def test_a_session_ends_after_half_a_day_however_it_is_used(world: World, hours: Hours) -> None:
     await at_work(world, hours, Role.VIEWER)
     for _ in range(12 * 3 - 1):

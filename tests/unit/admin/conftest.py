@@ -103,7 +103,7 @@ class FakeAccounts(Accounts):
         self.roles[token] = role
         return token
 
-    async def person(self, token: str, address: str) -> Person | None:
+    async def person(self, token: str, address: str, *, by_hand: bool = True) -> Person | None:
         role = self.roles.get(token)
         return None if role is None else person_in(role, token, self.authenticated_at)
 

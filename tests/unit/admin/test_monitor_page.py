@@ -2,10 +2,13 @@
 
 import re
 from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+import admin
 from billing.access.roles import Role
 from monitoring.books import Books, ConsumerLag
 from monitoring.recent import sample
@@ -56,7 +59,30 @@ async def test_a_consumer_that_stands_still_is_called_so_with_its_line(monitor: 
     page = await text(monitor)
     assert "still" in page
     assert '<svg class="spark"' in page
-    assert "<script" not in page
+
+
+async def test_the_page_follows_by_a_script_of_ours_and_reads_itself_again_where_the_session_is_over(
+    monitor: World,
+) -> None:
+    show(monitor)
+    answer = await monitor.get("/monitor")
+    page = await answer.text()
+    assert re.findall("<script.*", page) == ['<script src="/static/vendor/htmx.js" defer></script>']
+    policy = answer.headers["Content-Security-Policy"].split("; ")
+    assert {rule for rule in policy if "script" in rule or "connect" in rule} == {
+        "script-src 'self'", "connect-src 'self'",
+    }  # fmt: skip
+    monitor.accounts.roles.clear()
+    monitor.headers = {"HX-Request": "true"}
+    over = await monitor.get("/monitor")
+    assert (over.status, over.headers["HX-Refresh"]) == (204, "true")
+
+
+def test_the_script_is_the_copy_that_its_list_names() -> None:
+    vendor = Path(admin.__file__).parent / "static/vendor"
+    listed = dict(re.findall(r"^\| `(\S+)` .* `([0-9a-f]{64})` \|$", (vendor / "README.md").read_text(), re.MULTILINE))
+    scripts = {file.name: sha256(file.read_bytes()).hexdigest() for file in vendor.iterdir() if file.suffix == ".js"}
+    assert scripts == listed
 
 
 async def test_with_nothing_wrong_every_block_says_what_that_means(monitor: World) -> None:

@@ -29,6 +29,7 @@ ROUTES: Final = {
     ("POST", "/me/sessions/{id}/end"): Permission.OWN_ACCOUNT,
     ("GET", "/payments"): Permission.READ,
     ("GET", "/payments/{payment_id}"): Permission.READ,
+    ("GET", "/payments/{payment_id}/changes"): Permission.READ,
     **{
         (method, f"/payments/{{payment_id}}/{action}{step}"): permission
         for action, permission in (
@@ -104,6 +105,8 @@ ROUTES: Final = {
     ("POST", "/sign-out"): Permission.OWN_ACCOUNT,
     ("GET", "/staff"): Permission.STAFF,
     ("GET", "/monitor"): Permission.MONITOR,
+    ("GET", "/monitor/alerts/{id}"): Permission.MONITOR,
+    ("POST", "/monitor/alerts/{id}/acknowledge"): Permission.ACKNOWLEDGE,
     ("GET", "/trail"): Permission.TRAIL,
 }
 #: Those for people who are not signed in.
