@@ -16,7 +16,7 @@ ANY: Final = "*"
 OPERATIONS: Final = (
     ANY, "create", "recur", "pay", "capture", "void", "refund", "rollback", "inquire", "statement", "console",
 )  # fmt: skip
-BEFORE: Final = ("error_500_before_commit", "rate_limited", "connection_reset")
+BEFORE: Final = ("error_500_before_commit", "rate_limited", "key_refused", "connection_reset")
 AFTER: Final = ("timeout_after_commit", "error_500_after_commit", "callback_before_answer")
 CALLBACK: Final = ("callback_lost", "callback_twice", "callback_reordered", "callback_with_nul")
 #: Faults of a line of a day's statement, or of the lists that serve as one.
@@ -61,7 +61,8 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     """A fault on an operation, by ``rate`` (0..1, repeatable by its ``seed``) or for the next ``count`` calls.
 
     ``timeout_after_commit``, ``error_500_after_commit``, ``error_500_before_commit``: the operation is done, or not,
-    and the answer does not show it. ``rate_limited``: 429 with Retry-After. ``connection_reset``: before anything is
+    and the answer does not show it. ``rate_limited``: 429 with Retry-After. ``key_refused``: as with a key that is not known.
+    ``connection_reset``: before anything is
     done. ``slow``: the answer takes ``delay_ms`` longer. ``callback_lost``, ``callback_twice``: never sent, sent
     twice. ``callback_reordered``: delayed by ``delay_ms``, so that later ones overtake it.
     ``callback_with_nul``: our ids in it end in U+0000. ``callback_before_answer``: the answer waits ``delay_ms`` while the callbacks go out. ``method_revoked``,
@@ -152,6 +153,8 @@ class Faults:
         if fault.fault == "rate_limited":
             retry_s = max(1, round((fault.delay_ms or 1000) / 1000))
             return imitation.failure(429, "slow down", retry_s)
+        if fault.fault == "key_refused":
+            return imitation.failure(401, "the key is not known")
         if fault.fault == "connection_reset" and request.transport is not None:
             request.transport.abort()
         return imitation.failure(500, "not done")

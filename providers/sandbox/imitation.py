@@ -71,7 +71,7 @@ class Imitation(ABC):
 
     @abstractmethod
     def failure(self, status: int, reason: str, retry_s: int | None = None) -> web.Response:
-        """A fault in the provider's own envelope: 500, or 429 with the time to wait, seconds."""
+        """A fault in the provider's own envelope: 500, 401 for a key that is not known, or 429 with the time to wait, seconds."""
 
     @abstractmethod
     def lines(self, order: Order) -> Sequence[Line]:

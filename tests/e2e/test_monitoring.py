@@ -34,6 +34,7 @@ IN_A_HURRY = {
     "RowsStuck": ("> 600", "> 4"),
     "BooksUnread": ("> 60", "> 12"),
     "JobMissed": ("> 600", "> 75"),
+    "ProviderSlow": ("> 10", "> 1"),
     "OutcomeUnknown": ("> 900", "> 5"),
 }
 #: Panels about what this test does not cause.
@@ -123,22 +124,52 @@ async def test_a_part_that_hangs_is_told_and_its_return_too(
         await prometheus.until(*alerts, fire=False, within_s=WITHIN_S)
 
 
-async def test_a_provider_that_fails_every_call_is_told(
-    stack: dict[str, Any], shop: Shop, prometheus: Prometheus
+@pytest.mark.parametrize(
+    ("fault", "alerts", "lasting"),
+    [
+        ({"fault": "error_500_before_commit"}, ("ProviderDown", "ProviderDoubtful"), ("OutcomeUnknown",)),
+        ({"fault": "slow", "delay_ms": 2500}, ("ProviderSlow",), ()),
+        ({"fault": "key_refused"}, ("ProviderRefusesUs", "ProviderDown"), ()),
+    ],
+    ids=["fails", "slow", "refuses our key"],
+)
+async def test_a_provider_that_fails_is_slow_or_refuses_our_key_is_told(
+    stack: dict[str, Any],
+    shop: Shop,
+    prometheus: Prometheus,
+    fault: dict[str, Any],
+    alerts: tuple[str, ...],
+    lasting: tuple[str, ...],
 ) -> None:
+    """``lasting``: they end when the payments of the fault are asked about, which is later."""
     url = f"{stack['urls']['sandbox']}/_sandbox/faults"
-    alerts = ("ProviderDown", "ProviderDoubtful", "OutcomeUnknown")
+    await prometheus.until(*alerts, fire=False, within_s=WITHIN_S)
     async with aiohttp.ClientSession() as http, selling(shop):
-        async with http.post(
-            url, json={"fault": "error_500_before_commit", "provider": "yandex-pay", "rate": 1}
-        ) as made:
+        async with http.post(url, json=fault | {"provider": "yandex-pay", "rate": 1}) as made:
             made.raise_for_status()
         try:
-            await prometheus.until(*alerts, fire=True, within_s=WITHIN_S)
+            await prometheus.until(*alerts, *lasting, fire=True, within_s=WITHIN_S)
         finally:
             async with http.delete(url) as ended:
                 ended.raise_for_status()
-        await prometheus.until("ProviderDown", "ProviderDoubtful", fire=False, within_s=WITHIN_S)
+        await prometheus.until(*alerts, fire=False, within_s=WITHIN_S)
+
+
+async def test_a_partition_that_stands_still_while_others_move_is_told(
+    stack: dict[str, Any], shop: Shop, prometheus: Prometheus
+) -> None:
+    connection = await asyncpg.connect(stack["urls"]["postgres"])
+    try:
+        async with selling(shop), connection.transaction():
+            held = await connection.fetchval(
+                "SELECT partition FROM stream_positions WHERE consumer = 'payments' AND topic = $1 LIMIT 1 FOR UPDATE",
+                INBOX.name,
+            )
+            assert held is not None
+            await prometheus.until("StreamStill", fire=True, within_s=WITHIN_S)
+        await prometheus.until("StreamStill", fire=False, within_s=WITHIN_S)
+    finally:
+        await connection.close()
 
 
 async def test_a_poison_message_is_told_until_somebody_has_dealt_with_it(

@@ -258,7 +258,7 @@ def failure(status: int, reason: str, retry_s: int | None) -> web.Response:
     if retry_s is not None:
         fields = _error("invalid_request_error", reason, "rate_limit")
         return error(status, fields, {"Retry-After": str(retry_s), SHOULD_RETRY: "true"})
-    return error(status, _error("api_error", reason))
+    return _unknown_key() if status == web.HTTPUnauthorized.status_code else error(status, _error("api_error", reason))
 
 
 def _unknown_key() -> web.Response:

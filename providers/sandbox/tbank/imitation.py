@@ -12,7 +12,7 @@ from providers.sandbox.context import SandboxContext
 from providers.sandbox.imitation import CallbackRequest, Imitation, Line
 from providers.sandbox.ledger import Order
 from providers.sandbox.tbank.api import TBankApi, refusal
-from providers.sandbox.tbank.errors import TROUBLE
+from providers.sandbox.tbank.errors import TROUBLE, WRONG_TOKEN
 from providers.sandbox.tbank.model import PROVIDER, Payments
 from providers.sandbox.tbank.signing import token
 from providers.statements import LineKind
@@ -72,6 +72,8 @@ class TBankImitation(Imitation):
         return status == web.HTTPOk.status_code and body == ACKNOWLEDGEMENT
 
     def failure(self, status: int, reason: str, retry_s: int | None = None) -> web.Response:
+        if status == web.HTTPUnauthorized.status_code:
+            return refusal(WRONG_TOKEN, reason)  # it has no status of HTTP for that
         answer = refusal(TROUBLE, reason, status=status)
         if retry_s is not None:
             answer.headers["Retry-After"] = str(retry_s)

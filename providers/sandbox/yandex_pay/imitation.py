@@ -21,7 +21,7 @@ from providers.yandex_pay.settings import YandexPaySettings
 
 DECLINED: Final = "INSUFFICIENT_FUNDS"
 MERCHANT_PATH: Final = "/_sandbox/merchant"
-CODES: Final = {429: "TOO_MANY_REQUESTS", 500: "INTERNAL"}
+CODES: Final = {401: "AUTHENTICATION_ERROR", 429: "TOO_MANY_REQUESTS", 500: "INTERNAL"}
 
 
 class Merchant(msgspec.Struct):

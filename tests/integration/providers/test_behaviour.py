@@ -36,6 +36,7 @@ CALL_FAULTS: dict[str, set[Outcome]] = {
     "error_500_before_commit": {Outcome.UNKNOWN},
     "connection_reset": {Outcome.UNKNOWN},
     "rate_limited": {Outcome.NOT_SENT},
+    "key_refused": {Outcome.NOT_SENT},
     "slow": {Outcome.SUCCEEDED, Outcome.PENDING},
 }
 #: Where the adapter GETs before it writes, the HTTP client itself repeats the GET, and nothing is felt.

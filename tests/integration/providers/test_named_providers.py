@@ -200,6 +200,7 @@ async def test_an_inquiry_about_what_the_provider_does_not_have_says_so(world: P
     ("fault", "outcome", "reason"),
     [
         ("rate_limited", Outcome.NOT_SENT, "rate_limited"),
+        ("key_refused", Outcome.NOT_SENT, "credentials"),
         ("error_500_before_commit", Outcome.UNKNOWN, "http_500"),
         ("connection_reset", Outcome.UNKNOWN, "connection_broken"),
     ],
