@@ -24,7 +24,8 @@ from billing.messages.topics import DEAD_LETTERS, INBOX
 from cli.bench.cleared_operations import PROVIDER, Named, fill, found, write_register
 from cli.bench.isolation import PREFIX, own_books, own_topics, with_database
 from cli.bench.load import Load, Shop
-from cli.bench.run import WARM_UP_S, RunningStack
+from cli.bench.run import WARM_UP_S
+from cli.bench.running_stack import RunningStack
 from deploy.local.connect import environment_of_running_stack
 from providers.registers import load_map, read_register
 from providers.registry import PLUGINS

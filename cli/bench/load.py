@@ -1,13 +1,16 @@
-"""Load: clients post payments at full speed or at a steady rate. The sandbox' customers pay them."""
+"""Load: clients post payments at full speed or at a steady rate, capture and refund them. The sandbox' customers pay them."""
 
 import asyncio
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+from uuid import UUID
 
 from billing_client import BillingClient, Cart, Item, NewPayment, NoAnswer, ProblemError, Repeats, ReturnUrls
 
+from cli.demo.shop import side_by_side
 from providers.registry import PLUGINS
 
 #: One attempt each: failures are counted, not retried.
@@ -55,6 +58,26 @@ class Shop:
         start = time.perf_counter()
         return await self._timed(load, lambda s: [post_at(s, start, n) for n in range(round(rate * seconds))])
 
+    async def sell(self, payments: int, concurrency: int, *, two_stage: bool = False) -> Load:
+        """So many payments, by ``concurrency`` clients."""
+        load, numbers = Load(), iter(range(payments))
+
+        async def keep_posting(billing: BillingClient) -> None:
+            for _ in numbers:
+                await self._post(billing, load, two_stage=two_stage)
+
+        return await self._timed(load, lambda s: [keep_posting(s) for _ in range(concurrency)])
+
+    async def capture(self, payments: Sequence[UUID], concurrency: int) -> None:
+        """Capture these payments."""
+        async with BillingClient(self._url, self._api_key) as billing:
+            await side_by_side(billing.capture, payments, concurrency)
+
+    async def refund(self, payments: Sequence[UUID], concurrency: int) -> None:
+        """Refund these payments in whole."""
+        async with BillingClient(self._url, self._api_key) as billing:
+            await side_by_side(lambda one: billing.refund(one, "a benchmark"), payments, concurrency)
+
     async def _timed(self, load: Load, work: Any) -> Load:
         started = time.perf_counter()
         async with BillingClient(self._url, self._api_key, repeats=ONCE) as billing:
@@ -62,12 +85,12 @@ class Shop:
         load.seconds = time.perf_counter() - started
         return load
 
-    async def _post(self, billing: BillingClient, load: Load) -> None:
+    async def _post(self, billing: BillingClient, load: Load, *, two_stage: bool = False) -> None:
         self._number += 1
         key = f"{self._run}-{self._number}"
         started = time.perf_counter()
         try:
-            opened = await billing.create_payment(_order(f"bench-{key}"), idempotency_key=key)
+            opened = await billing.create_payment(_order(f"bench-{key}", two_stage=two_stage), idempotency_key=key)
         except ProblemError as refusal:
             load.failed[refusal.code] = load.failed.get(refusal.code, 0) + 1
         except NoAnswer as error:
@@ -79,8 +102,9 @@ class Shop:
             load.answers[str(opened.id)] = time.perf_counter() - started
 
 
-def _order(customer: str) -> NewPayment:
+def _order(customer: str, *, two_stage: bool) -> NewPayment:
     return NewPayment(
+        capture_mode="TWO_STAGE" if two_stage else "ONE_STAGE",
         customer_id=customer,
         currency="RUB",
         amount=29_900,

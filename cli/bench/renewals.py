@@ -22,7 +22,7 @@ from cli.bench.due_subscriptions import decisions_per_s, fill, plan_s, rows_scan
 from cli.bench.floors import kafka_messages, postgres_rows
 from cli.bench.isolation import PREFIX, own_books, own_topics, with_database
 from cli.bench.load import Load, Shop
-from cli.bench.run import RunningStack
+from cli.bench.running_stack import RunningStack
 from deploy.local.connect import environment_of_running_stack
 from runtime.kafka.clients import new_consumer
 from runtime.postgres import create_engine

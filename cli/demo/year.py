@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 import aiohttp
 from billing_client import BillingClient, ClockStatus, Repeats
@@ -103,19 +104,23 @@ class _Year:
                     answer.raise_for_status()
 
     async def _advance(self, to: datetime) -> None:
-        """Move the clock, and wait until it has arrived."""
-        clocks = self._people.billing.test_clocks
-        clock = await clocks.advance(self._people.clock, to)
-        moved = time.monotonic()
-        while clock.status is ClockStatus.ADVANCING:
-            self._show(clock.now_at, clock.charges_open)
-            await asyncio.sleep(LOOK_S)
-            before, clock = clock, await clocks.read(clock.id)
-            if (before.now_at, before.charges_open) != (clock.now_at, clock.charges_open):
-                moved = time.monotonic()
-            elif time.monotonic() - moved > STANDS_S:
-                raise TimeoutError(f"the test clock stands at {clock.now_at} for {STANDS_S:.0f} s")
-        self._show(clock.now_at, clock.charges_open)
+        await advance(self._people.billing, self._people.clock, to, self._show)
+
+
+async def advance(billing: BillingClient, clock_id: UUID, to: datetime, show: OnProgress) -> None:
+    """Move the clock, and wait until it has arrived: all that happens until then has happened. Raises
+    :class:`TimeoutError` where it stands still."""
+    clock = await billing.test_clocks.advance(clock_id, to)
+    moved = time.monotonic()
+    while clock.status is ClockStatus.ADVANCING:
+        show(clock.now_at, clock.charges_open)
+        await asyncio.sleep(LOOK_S)
+        before, clock = clock, await billing.test_clocks.read(clock.id)
+        if (before.now_at, before.charges_open) != (clock.now_at, clock.charges_open):
+            moved = time.monotonic()
+        elif time.monotonic() - moved > STANDS_S:
+            raise TimeoutError(f"the test clock stands at {clock.now_at} for {STANDS_S:.0f} s")
+    show(clock.now_at, clock.charges_open)
 
 
 async def _until_settled(evidence: YearEvidence) -> YearReport:

@@ -19,6 +19,9 @@ _SINCE = text(
     FROM recent
     """
 )
+_STATUSES = text("SELECT status, count(*) FROM payments WHERE id = ANY(:ids) GROUP BY status").bindparams(
+    bindparam("ids", type_=ARRAY(Uuid))
+)
 _PROVIDER_MS = text(
     """
     SELECT payment_id, (message -> 'data' ->> 'duration_ms')::float FROM journal
@@ -67,6 +70,12 @@ async def counts_since(connection: AsyncConnection, client: str, since: datetime
     """A client's payments, those captured, the captured sum in minor units, and operations, created since then."""
     row = (await connection.execute(_SINCE, {"client": client, "since": since})).one()
     return int(row[0]), int(row[1]), int(row[2]), int(row[3])
+
+
+async def statuses_of(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[str, int]:
+    """Status → how many of these payments have it."""
+    rows = await connection.execute(_STATUSES, {"ids": ids})
+    return {status: number for status, number in rows}  # noqa: C416
 
 
 async def provider_ms(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, float]:
