@@ -5,7 +5,8 @@ The rules wait a twentieth of what they do in production, and times of a minute 
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ from monitoring.watch import TABLE
 from tests.conftest import Stack
 from tests.support.prometheus import Prometheus, a_prometheus
 from tests.support.shop import Shop, a_shop
+
+#: Block of the monitor → its rows.
+Blocks = dict[str, list[dict[str, Any]]]
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
@@ -99,6 +103,47 @@ async def selling(shop: Shop) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
+def behind(shown: Blocks, consumer: str) -> bool:
+    """Whether the monitor shows that the consumer has messages before it."""
+    return any(row["consumer"] == consumer and row["behind"] for row in shown["streams"])
+
+
+def held(shown: Blocks, reason: str) -> bool:
+    """Whether it shows that workers hold the provider back, and why."""
+    return any(reason in row["reason"] for row in shown["providers"])
+
+
+#: What an operator sees of a fault on the monitor, besides its alerts (docs/operations.md, "Faults, one by one").
+SEEN: dict[str, Callable[[Blocks], bool]] = {
+    "worker-1": lambda shown: behind(shown, "payments"),
+    "rabbitmq": lambda shown: behind(shown, "sink.rabbitmq") and not behind(shown, "sink.clickhouse"),
+    "clickhouse": lambda shown: behind(shown, "sink.clickhouse") and not behind(shown, "sink.rabbitmq"),
+    "kafka": lambda shown: all(row["behind"] is None for row in shown["streams"]),
+    "signals": lambda shown: behind(shown, "sink.rabbitmq"),
+    "key_refused": lambda shown: held(shown, "credentials"),
+    "error_500_before_commit": lambda shown: held(shown, "http_500") and bool(shown["unknown"]),
+    "partition": lambda shown: any(row["consumer"] == "payments" for row in shown["partitions"]),
+    "approvals": lambda shown: (
+        {row["what"] for row in shown["waiting"]} >= {"approvals: waiting", "approvals: not sent"}
+    ),
+    "poison": lambda shown: any(row["what"] == "dead letters" and row["number"] for row in shown["waiting"]),
+    "ledger": lambda shown: any(row["minor units"] for row in shown["money"] if row["what"].startswith("ledger")),
+}
+
+
+async def seen(running: Stack, fault: str) -> None:
+    """Wait until the monitor shows the fault, where it shows it."""
+    if fault not in SEEN:
+        return
+    deadline, blocks = time.monotonic() + WITHIN_S, {}
+    while time.monotonic() < deadline:
+        looked = await asyncio.to_thread(running.billing, "monitor", "--json")
+        blocks = {block["name"]: block["rows"] for block in json.loads(looked.stdout)["blocks"]}
+        if SEEN[fault](blocks):
+            return
+    raise AssertionError(f"the monitor does not show {fault}: {blocks}")
+
+
 @pytest.mark.parametrize(
     ("part", "alerts"),
     [
@@ -121,6 +166,7 @@ async def test_a_part_that_hangs_is_told_and_its_return_too(
         await asyncio.sleep(3)
         async with suspended(running, part):
             await prometheus.until(*alerts, fire=True, within_s=WITHIN_S + 60)
+            await seen(running, part)
         await prometheus.until(*alerts, fire=False, within_s=WITHIN_S)
 
 
@@ -134,6 +180,7 @@ async def test_a_part_that_hangs_is_told_and_its_return_too(
     ids=["fails", "slow", "refuses our key"],
 )
 async def test_a_provider_that_fails_is_slow_or_refuses_our_key_is_told(
+    running: Stack,
     stack: dict[str, Any],
     shop: Shop,
     prometheus: Prometheus,
@@ -149,6 +196,7 @@ async def test_a_provider_that_fails_is_slow_or_refuses_our_key_is_told(
             made.raise_for_status()
         try:
             await prometheus.until(*alerts, *lasting, fire=True, within_s=WITHIN_S)
+            await seen(running, fault["fault"])
         finally:
             async with http.delete(url) as ended:
                 ended.raise_for_status()
@@ -156,7 +204,7 @@ async def test_a_provider_that_fails_is_slow_or_refuses_our_key_is_told(
 
 
 async def test_a_partition_that_stands_still_while_others_move_is_told(
-    stack: dict[str, Any], shop: Shop, prometheus: Prometheus
+    running: Stack, stack: dict[str, Any], shop: Shop, prometheus: Prometheus
 ) -> None:
     connection = await asyncpg.connect(stack["urls"]["postgres"])
     try:
@@ -167,6 +215,7 @@ async def test_a_partition_that_stands_still_while_others_move_is_told(
             )
             assert held is not None
             await prometheus.until("StreamStill", fire=True, within_s=WITHIN_S)
+            await seen(running, "partition")
         await prometheus.until("StreamStill", fire=False, within_s=WITHIN_S)
     finally:
         await connection.close()
@@ -180,6 +229,7 @@ async def test_a_poison_message_is_told_until_somebody_has_dealt_with_it(
     await producer.send_and_wait(INBOX.name, b"no message of ours", key=b"poison")
     await producer.stop()
     await prometheus.until("LettersOpen", fire=True, within_s=WITHIN_S)
+    await seen(running, "poison")
 
     listed = await asyncio.to_thread(running.billing, "dead-letters", "list", "--json")
     for letter in json.loads(listed.stdout)["dead_letters"]:
@@ -198,7 +248,7 @@ async def test_forged_callbacks_are_told(stack: dict[str, Any], prometheus: Prom
 
 
 async def test_an_entry_without_its_counterpart_is_told(
-    stack: dict[str, Any], shop: Shop, prometheus: Prometheus
+    running: Stack, stack: dict[str, Any], shop: Shop, prometheus: Prometheus
 ) -> None:
     await shop.sell(1)
     assert await shop.settled("CAPTURED"), "the ledger has accounts"
@@ -210,8 +260,32 @@ async def test_an_entry_without_its_counterpart_is_told(
             " SELECT gen_random_uuid(), 0, code, 1, 'RUB', now(), 'test', 'x', 'clearing' FROM ledger_accounts LIMIT 1 RETURNING posting_id"
         )
         await prometheus.until("LedgerUnbalanced", fire=True, within_s=WITHIN_S)
+        await seen(running, "ledger")
         await connection.execute("DELETE FROM ledger_entries WHERE posting_id = $1", posting)
         await prometheus.until("LedgerUnbalanced", fire=False, within_s=WITHIN_S)
+    finally:
+        await connection.close()
+
+
+async def test_approvals_that_wait_for_a_person_or_for_kafka_are_told(
+    running: Stack, stack: dict[str, Any], prometheus: Prometheus
+) -> None:
+    alerts = ("ApprovalWaits", "ApprovalNotSent")
+    connection = await asyncpg.connect(stack["urls"]["postgres"])
+    try:
+        for decision in (None, "approved"):
+            await connection.execute(
+                "INSERT INTO approvals (id, action, type, command, preview, cause, requested_by, reason, requested_at,"
+                " expires_at, decided_by, decided_at, decision)"
+                " SELECT gen_random_uuid(), 'refund', 'x', '', '', 'limit', 'ann', 'a test', at, at + interval '1 day',"
+                " CASE WHEN $1::text IS NULL THEN NULL ELSE 'bob' END, CASE WHEN $1::text IS NULL THEN NULL ELSE at END, $1"
+                " FROM (SELECT now() - interval '5 hours' AS at) AS moment",
+                decision,
+            )
+        await prometheus.until(*alerts, fire=True, within_s=WITHIN_S)
+        await seen(running, "approvals")
+        await connection.execute("DELETE FROM approvals WHERE reason = 'a test'")
+        await prometheus.until(*alerts, fire=False, within_s=WITHIN_S)
     finally:
         await connection.close()
 
