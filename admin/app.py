@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from anyio import CapacityLimiter
 from fastapi import FastAPI
@@ -96,6 +97,7 @@ def create_app(
     )
     app.state.clearing = Clearing(access, settings, registry.read_settlements(), CapacityLimiter(AT_ONCE))
     app.state.accounts, app.state.trail = accounts, trail
+    app.state.business_zone = ZoneInfo(settings.business_zone)
     pages = (
         people_pages(accounts),
         search_pages(engine),

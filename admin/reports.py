@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from admin.language import N_
 from admin.overview import of_currency, overview
 from admin.pages import PageRoute, page
 from admin.pages.rendering import HEADERS
@@ -31,7 +32,7 @@ HOME: Final = "/reports"
 ROWS_SHOWN: Final = 200
 #: Charts of the start page, in pairs.
 CHARTS: Final = ("books_by_day", "revenue_by_provider", "approval_by_provider", "decline_reasons")
-PERIODS: Final = (("7 days", 6), ("30 days", 29), ("90 days", 89), ("a year", 364))
+PERIODS: Final = ((N_("7 days"), 6), (N_("30 days"), 29), (N_("90 days"), 89), (N_("a year"), 364))
 DEFAULT_DAYS: Final = 29
 #: A chart has its styles inside, also where it is opened by itself.
 CHART_HEADERS: Final = HEADERS | {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
@@ -76,8 +77,8 @@ class Pages:
             presets=[(name, urlencode(_days(today, days) | {"currency": figures.currency})) for name, days in PERIODS],
             charts=[(reports[name], link_query) for name in CHARTS],
             reports={
-                "Payments": [report for report in reports.values() if not _is_of_subscriptions(report)],
-                "Subscriptions": [report for report in reports.values() if _is_of_subscriptions(report)],
+                N_("Payments"): [report for report in reports.values() if not _is_of_subscriptions(report)],
+                N_("Subscriptions"): [report for report in reports.values() if _is_of_subscriptions(report)],
             },
         )
 

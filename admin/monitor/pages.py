@@ -7,16 +7,19 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
+from admin.formatting import decimal, duration
+from admin.language import N_
 from admin.pages import PageRoute, page
 from admin.people.guard import require
 from admin.people.permissions import Permission
 from admin.people.person import Person
+from admin.retelling import retold
 from monitoring.recent import Recent
 from monitoring.sparkline import sparkline
-from monitoring.view import Block, Form, Level, Row, Value, blocks, duration, worst
+from monitoring.view import Block, Form, Level, Row, Value, blocks, worst
 
 #: What a level is called, and the class that colours it: the word alone says it too.
-LEVELS: Final = {Level.FINE: ("", ""), Level.TICKET: ("look", "warn"), Level.PAGE: ("act now", "bad")}
+LEVELS: Final = {Level.FINE: ("", ""), Level.TICKET: (N_("look"), "warn"), Level.PAGE: (N_("act now"), "bad")}
 
 
 def monitor_pages(recent: Recent) -> APIRouter:
@@ -47,10 +50,10 @@ def cell(value: Value, form: Form) -> str:
     if value is None:
         return "?"
     if isinstance(value, str):
-        return value
+        return retold(value) if form is Form.TEXT and value else value
     if form is Form.SECONDS:
         return duration(value)
-    return f"{value:,.1f}" if form is Form.PER_S else f"{value:,}"
+    return decimal(value, 1) if form is Form.PER_S else decimal(value, 0)
 
 
 def _line(recent: Recent, block: Block, row: Row) -> str:

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final
 from urllib.parse import parse_qs
+from zoneinfo import ZoneInfo
 
 import structlog
 from anyio import to_thread
@@ -14,10 +15,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
+from admin.language import Reader, asked_language, write_for
 from admin.pages.multipart import MULTIPART, File, read_multipart
 from admin.pages.rendering import HEADERS, problem_page
 from admin.people import cookies, forms
 from admin.people.guard import Guard, SentElsewhere, accounts_of, person_of, trail_of
+from admin.people.person import Person
 from admin.problems import Problem
 from runtime.http.bodies import BodyTooLarge, read_body
 from runtime.http.problems import ProblemError
@@ -64,6 +67,7 @@ class PageRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def respond(request: Request) -> Response:
+            write_for(_reader(request, None))
             try:
                 return await self._respond(request, handle)
             except SentElsewhere as elsewhere:
@@ -84,6 +88,7 @@ class PageRoute(APIRoute):
 
     async def _respond(self, request: Request, handle: Callable[[Request], Coroutine[Any, Any, Response]]) -> Response:
         person = None if self.is_open and not cookies.read(request, cookies.SESSION) else await person_of(request)
+        write_for(_reader(request, person))
         before = cookies.read(request, cookies.FORM)
         request.state.form_secret = person.token if person is not None else before or secrets.token_urlsafe(32)
         if request.method not in _SAFE:
@@ -141,6 +146,13 @@ async def read_form(request: Request) -> Form:
 def see_other(url: str) -> RedirectResponse:
     """Go to this page."""
     return RedirectResponse(url, SEE_OTHER)
+
+
+def _reader(request: Request, person: Person | None) -> Reader:
+    """Who reads the answer: as the person prefers it, else as the browser asks, in the zone of the business."""
+    language = None if person is None else person.language
+    zone = request.app.state.business_zone if person is None or person.zone is None else ZoneInfo(person.zone)
+    return Reader(language or asked_language(request.headers.get("accept-language", "")), zone)
 
 
 async def _read(request: Request, file_limit: int) -> Form:
