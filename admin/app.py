@@ -32,6 +32,7 @@ from admin.payments.pages import payment_pages
 from admin.payments.sending import SOURCE
 from admin.people.accounts import Accounts
 from admin.people.pages import people_pages
+from admin.people.preferences import preference_pages
 from admin.problems import on_http_error, on_invalid_parameters, on_problem, read_problem
 from admin.providers.pages import provider_pages
 from admin.report_store import ReportStore
@@ -100,6 +101,7 @@ def create_app(
     app.state.business_zone = ZoneInfo(settings.business_zone)
     pages = (
         people_pages(accounts),
+        preference_pages(accounts),
         search_pages(engine),
         payment_pages(settings, engine, sender),
         subscription_pages(settings, engine, sender),

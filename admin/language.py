@@ -13,6 +13,7 @@ from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo, available_timezones
 
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -21,6 +22,11 @@ from babel.messages.pofile import read_po
 LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "ru": "Русский"}
 ENGLISH: Final = "en"
 LOCALE: Final = Path(__file__).parent / "locale"
+#: Zones of places by their IANA names; those of offsets, and other names of the same, are left out.
+_PLACES: Final = frozenset(
+    ("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
+)
+ZONES: Final = ("UTC", *sorted(zone for zone in available_timezones() if zone.partition("/")[0] in _PLACES))
 #: Languages that a browser may ask for; what follows is not read.
 _ASKED_MAX: Final = 20
 
@@ -43,6 +49,13 @@ def reader() -> Reader:
 def write_for(who: Reader) -> None:
     """Write for this reader until the request ends."""
     _READER.set(who)
+
+
+def reader_of(language: str | None, zone: str | None, header: str, default: tzinfo) -> Reader:
+    """Who reads: in the language and the zone that they have chosen, else in the one that the ``Accept-Language`` of their
+    browser asks for, and in ``default``. A choice that this release does not know is none."""
+    chosen = language if language is not None and language in LANGUAGES else asked_language(header)
+    return Reader(chosen, ZoneInfo(zone) if zone is not None and zone in ZONES else default)
 
 
 @contextmanager

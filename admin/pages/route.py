@@ -4,7 +4,6 @@ import secrets
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final
 from urllib.parse import parse_qs
-from zoneinfo import ZoneInfo
 
 import structlog
 from anyio import to_thread
@@ -15,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
-from admin.language import Reader, asked_language, write_for
+from admin.language import Reader, reader_of, write_for
 from admin.pages.multipart import MULTIPART, File, read_multipart
 from admin.pages.rendering import HEADERS, problem_page
 from admin.people import cookies, forms
@@ -150,9 +149,10 @@ def see_other(url: str) -> RedirectResponse:
 
 def _reader(request: Request, person: Person | None) -> Reader:
     """Who reads the answer: as the person prefers it, else as the browser asks, in the zone of the business."""
-    language = None if person is None else person.language
-    zone = request.app.state.business_zone if person is None or person.zone is None else ZoneInfo(person.zone)
-    return Reader(language or asked_language(request.headers.get("accept-language", "")), zone)
+    header, default = request.headers.get("accept-language", ""), request.app.state.business_zone
+    if person is None:
+        return reader_of(None, None, header, default)
+    return reader_of(person.language, person.zone, header, default)
 
 
 async def _read(request: Request, file_limit: int) -> Form:
