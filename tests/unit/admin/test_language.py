@@ -281,6 +281,12 @@ class TestFormatting:
             assert f"{formatting.local(NOON):%Y-%m-%dT%H:%M}" == "2026-11-03T15:05"
 
 
+def test_the_images_keep_what_babel_knows_of_every_language() -> None:
+    dockerfile = (ADMIN.parent / "deploy" / "Dockerfile").read_text()
+    kept = set(re.findall(r"! -name (\w+)\.dat", dockerfile))
+    assert kept == {"root", *LANGUAGES}
+
+
 def test_every_language_has_its_file_and_no_file_is_without_one() -> None:
     files = {path.parts[-3] for path in language.LOCALE.rglob("*.po")}
     assert sorted(chain(["en"], files)) == sorted(LANGUAGES)
