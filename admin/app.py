@@ -26,6 +26,7 @@ from admin.clearing import AT_ONCE, Clearing
 from admin.clearing.pages import clearing_pages
 from admin.customers.pages import customer_pages
 from admin.keys.pages import key_pages
+from admin.language import read_catalogues
 from admin.letters.pages import letter_pages
 from admin.monitor import monitor_pages
 from admin.payments.pages import payment_pages
@@ -66,6 +67,7 @@ def create_app(
     recent: Recent,
 ) -> FastAPI:
     """The application. Stopping it closes the store and the engine. ``recent`` is kept up to date while it runs."""
+    read_catalogues()
     sender = Sender(settings, SOURCE)
 
     @asynccontextmanager

@@ -91,9 +91,15 @@ def pgettext(context: str, message: str, **values: object) -> str:
     return said % values if values else said
 
 
+def read_catalogues() -> None:
+    """Compile all catalogues, so that a process with one that cannot be read does not start."""
+    for language in LANGUAGES:
+        translations(language)
+
+
 @cache
 def translations(language: str) -> NullTranslations:
-    """The catalogue of a language, compiled when it is first needed: a compiled file could be older than its source."""
+    """The catalogue of a language, compiled by each process: a compiled file could be older than its source."""
     if language == ENGLISH:
         return NullTranslations()
     compiled = io.BytesIO()
