@@ -83,8 +83,8 @@ PATTERNS: Final = (
     N_("line %(number)s names the same payment; of several lines only the first that can be read is taken"),
     N_("the amount holds a card number: these are kept nowhere"),
     N_("the amount is not a number"),
-    N_("discrepancies: %(kind)s"),
-    N_("approvals: %(state)s"),
+    N_("result of %(call)s"),
+    N_("callback of %(provider)s"),
 )
 
 

@@ -42,8 +42,7 @@ _WORDS: Final = (
     "command", "result", "callback", "outcome", "wake-up", "signal", "posting", "notice", "call", "event",
     "payment", "payments", "subscription", "customer", "discrepancy", "dead letter", "approval", "bulk job",
     "clearing day", "api key", "api client", "provider", "form", "route", "staff", "session",
-    "not known", "still", "behind", "moves", "up to date", "dead letters", "unpublished outputs", "parked callbacks",
-    "overdue questions", "on", "off", "waits for a person", "ledger: sum of the last entries",
+    "transition", "refusal", "attempt", "access", "create payment",
     "ms", "Why", "Type", "Order", "Movement", "Payout",
 )  # fmt: skip
 
