@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from admin.language import gettext
+from admin.language import gettext, tongue
 from analytics import words
 
 
@@ -18,5 +18,5 @@ def title(column: str) -> str:
 
 def heading(column: str, money: Collection[str], currency: str | None) -> str:
     """The title with its unit: ``MRR, RUB``."""
-    unit = words.unit(column, money, currency)
-    return ", ".join(filter(None, (title(column), gettext(unit) if unit.islower() else unit)))
+    with words.speaking(tongue()):
+        return words.heading(column, money, currency)

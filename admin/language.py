@@ -15,8 +15,12 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
+from babel.dates import get_month_names
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from babel.numbers import get_decimal_symbol
+
+from analytics.words import Tongue
 
 #: The languages by their codes (BCP 47), each in its own name. The first is the one in which sentences are written.
 LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "ru": "Русский"}
@@ -66,6 +70,13 @@ def writing_for(who: Reader) -> Iterator[None]:
         yield
     finally:
         _READER.reset(token)
+
+
+def tongue() -> Tongue:
+    """The reader's language, as charts and tables of reports speak it."""
+    code = reader().language
+    months = get_month_names("abbreviated", locale=code)
+    return Tongue(gettext, tuple(months[number] for number in range(1, 13)), get_decimal_symbol(code))
 
 
 def N_(message: str) -> str:  # noqa: N802 - the name that gettext's tools know

@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from admin.language import N_
+from admin.language import N_, tongue
 from admin.overview import of_currency, overview
 from admin.pages import PageRoute, page
 from admin.pages.rendering import HEADERS
@@ -24,6 +24,7 @@ from analytics.of_client import tables_of
 from analytics.picture import svg
 from analytics.report import Parameter, Report, read_reports
 from analytics.series import cohorts
+from analytics.words import speaking
 from billing.money import EXPONENTS
 from runtime.http.problems import ProblemError
 
@@ -89,7 +90,8 @@ class Pages:
         chosen = currency if currency in currencies else next(iter(currencies), None)
         shown = of_currency(result, chosen)
         link_query = urlencode({**given, **({"currency": chosen} if chosen else {})})
-        heat = cohorts(report, shown)[:1] if report.chart.kind == "heat" else []
+        with speaking(tongue()):
+            heat = cohorts(report, shown)[:1] if report.chart.kind == "heat" else []
         return page(
             request,
             "report.html",
@@ -114,7 +116,8 @@ class Pages:
             raise ProblemError(Problem.INVALID_PARAMETER, f"size is one of {', '.join(SIZES)}")
         report, result = await self._store.run(request.path_params["name"], given, None)
         shown = of_currency(result, currency)
-        chart = await to_thread.run_sync(lambda: svg(report, shown, size=size, dark=dark), limiter=self._drawing)
+        with speaking(tongue()):
+            chart = await to_thread.run_sync(lambda: svg(report, shown, size=size, dark=dark), limiter=self._drawing)
         return Response(chart, media_type="image/svg+xml", headers=CHART_HEADERS)
 
     async def file(self, request: Request) -> Response:

@@ -8,7 +8,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 
 from admin.problems import Problem
-from analytics import words
+from analytics import chart, words
 from analytics.report import read_reports
 from billing.access.roles import Role
 from billing.clearing.discrepancies import Kind as DiscrepancyKind
@@ -82,6 +82,7 @@ def _of_reports() -> Iterator[str]:
         for parameter in report.parameters:
             yield from (parameter.name.replace("_", " "), parameter.meaning)
         yield from report.meanings.values()
+    yield from (chart.NET, chart.NO_ROWS, chart.NUMBER, chart.FIRST)
 
 
 def _of_the_monitor() -> Iterator[str]:

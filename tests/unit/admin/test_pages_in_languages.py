@@ -1,6 +1,7 @@
 """Pages in the language and the zone of whoever reads them, and in a language that shows what was not translated."""
 
 import re
+from datetime import date
 from gettext import NullTranslations
 from typing import Final
 
@@ -8,6 +9,7 @@ import pytest
 
 from admin import language
 from admin.clearing.pages.words import kind_words
+from analytics.report import Result
 from billing.access.roles import Role
 from billing.clearing.discrepancies import Kind
 from tests.unit.admin.conftest import World
@@ -69,6 +71,24 @@ async def test_a_choice_that_a_release_does_not_know_is_none(world: World) -> No
 async def test_what_programs_read_stays_english(world: World) -> None:
     problem = await (await world.get("/v1/analytics/nothing", **RUSSIAN)).json()
     assert problem["title"] == "There is no such report"
+
+
+async def test_a_chart_is_in_the_language_of_its_page(world: World) -> None:
+    columns = ("day", "currency", "gross", "refunds", "fees", "net")
+    rows = [(date(2026, 11, day), "RUB", 1_234_567, 100, 0, 1_234_467) for day in (22, 23)]
+    world.store.results["books_by_day"] = Result(columns, rows)
+    await world.sign_in()
+    russian = await (await world.get("/reports/books_by_day.svg?size=page", **RUSSIAN)).text()
+    assert {"оборот", "возвраты", "23 нояб."} <= set(re.findall(r"<text[^>]*>([^<]+)<", russian))
+    english = await (await world.get("/reports/books_by_day.svg?size=page")).text()
+    assert {"gross", "refunds", "23 Nov"} <= set(re.findall(r"<text[^>]*>([^<]+)<", english))
+
+
+async def test_a_file_of_a_report_stays_english(world: World) -> None:
+    world.store.results["books_by_day"] = Result(("day", "currency", "gross"), [(date(2026, 11, 22), "RUB", 1)])
+    await world.sign_in()
+    file = await (await world.get("/reports/books_by_day.csv", **RUSSIAN)).text()
+    assert file.splitlines()[0].endswith("day,currency,gross")
 
 
 class Marked(NullTranslations):
