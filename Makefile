@@ -115,6 +115,10 @@ lock: $(VENV)/.installed ## Resolve the dependencies anew into the requirements*
 	@$(PART) --extra charts pyproject.toml -o requirements-charts.lock
 	@$(PART) --group pyproject.toml:build -o requirements-build.lock
 
+.PHONY: catalogue
+catalogue: $(VENV)/.installed ## Bring the panel's translations up to date with its sentences
+	@$(VENV)/bin/python -m admin.locale
+
 .PHONY: image
 image: ## Build the images cinema-billing and cinema-billing-admin (Docker, else Buildah)
 	@deploy/build-images.sh

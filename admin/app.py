@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from anyio import CapacityLimiter
 from fastapi import FastAPI
@@ -25,12 +26,14 @@ from admin.clearing import AT_ONCE, Clearing
 from admin.clearing.pages import clearing_pages
 from admin.customers.pages import customer_pages
 from admin.keys.pages import key_pages
+from admin.language import read_catalogues
 from admin.letters.pages import letter_pages
 from admin.monitor import alert_pages, monitor_pages
 from admin.payments.pages import payment_pages
 from admin.payments.sending import SOURCE
 from admin.people.accounts import Accounts
 from admin.people.pages import people_pages
+from admin.people.preferences import preference_pages
 from admin.problems import on_http_error, on_invalid_parameters, on_problem, read_problem
 from admin.providers.pages import provider_pages
 from admin.report_store import ReportStore
@@ -65,6 +68,7 @@ def create_app(
     recent: Recent,
 ) -> FastAPI:
     """The application. Stopping it closes the store and the engine. ``recent`` is kept up to date while it runs."""
+    read_catalogues()
     sender = Sender(settings, SOURCE)
     alertmanager = Alertmanager(settings.alertmanager_url) if settings.alertmanager_url else None
 
@@ -98,8 +102,10 @@ def create_app(
     )
     app.state.clearing = Clearing(access, settings, registry.read_settlements(), CapacityLimiter(AT_ONCE))
     app.state.accounts, app.state.trail = accounts, trail
+    app.state.business_zone = ZoneInfo(settings.business_zone)
     pages = (
         people_pages(accounts),
+        preference_pages(accounts),
         search_pages(engine),
         payment_pages(settings, engine, sender),
         subscription_pages(settings, engine, sender),

@@ -142,6 +142,12 @@ class Problem(ProblemType):
         "This cannot be approved",
         "Read the request again. Where the payment has changed, refuse it: the requester asks anew.",
     )
+    NO_SUCH_PREFERENCE = (
+        "no-such-preference",
+        422,
+        "There is no such language or time zone",
+        "Nothing was changed. Choose from the lists on your own page.",
+    )
     NO_BULK_JOB = ("bulk-job-not-found", 404, "There is no such bulk job", "The page /bulk lists all of them.")
     NOT_FOUND = (
         "not-found",

@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from admin.language import N_, tongue
 from admin.overview import of_currency, overview
 from admin.pages import PageRoute, page
 from admin.pages.rendering import HEADERS
@@ -23,6 +24,7 @@ from analytics.of_client import tables_of
 from analytics.picture import svg
 from analytics.report import Parameter, Report, read_reports
 from analytics.series import cohorts
+from analytics.words import speaking
 from billing.money import EXPONENTS
 from runtime.http.problems import ProblemError
 
@@ -31,7 +33,7 @@ HOME: Final = "/reports"
 ROWS_SHOWN: Final = 200
 #: Charts of the start page, in pairs.
 CHARTS: Final = ("books_by_day", "revenue_by_provider", "approval_by_provider", "decline_reasons")
-PERIODS: Final = (("7 days", 6), ("30 days", 29), ("90 days", 89), ("a year", 364))
+PERIODS: Final = ((N_("7 days"), 6), (N_("30 days"), 29), (N_("90 days"), 89), (N_("a year"), 364))
 DEFAULT_DAYS: Final = 29
 #: A chart has its styles inside, also where it is opened by itself.
 CHART_HEADERS: Final = HEADERS | {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
@@ -76,8 +78,8 @@ class Pages:
             presets=[(name, urlencode(_days(today, days) | {"currency": figures.currency})) for name, days in PERIODS],
             charts=[(reports[name], link_query) for name in CHARTS],
             reports={
-                "Payments": [report for report in reports.values() if not _is_of_subscriptions(report)],
-                "Subscriptions": [report for report in reports.values() if _is_of_subscriptions(report)],
+                N_("Payments"): [report for report in reports.values() if not _is_of_subscriptions(report)],
+                N_("Subscriptions"): [report for report in reports.values() if _is_of_subscriptions(report)],
             },
         )
 
@@ -88,7 +90,8 @@ class Pages:
         chosen = currency if currency in currencies else next(iter(currencies), None)
         shown = of_currency(result, chosen)
         link_query = urlencode({**given, **({"currency": chosen} if chosen else {})})
-        heat = cohorts(report, shown)[:1] if report.chart.kind == "heat" else []
+        with speaking(tongue()):
+            heat = cohorts(report, shown)[:1] if report.chart.kind == "heat" else []
         return page(
             request,
             "report.html",
@@ -113,7 +116,8 @@ class Pages:
             raise ProblemError(Problem.INVALID_PARAMETER, f"size is one of {', '.join(SIZES)}")
         report, result = await self._store.run(request.path_params["name"], given, None)
         shown = of_currency(result, currency)
-        chart = await to_thread.run_sync(lambda: svg(report, shown, size=size, dark=dark), limiter=self._drawing)
+        with speaking(tongue()):
+            chart = await to_thread.run_sync(lambda: svg(report, shown, size=size, dark=dark), limiter=self._drawing)
         return Response(chart, media_type="image/svg+xml", headers=CHART_HEADERS)
 
     async def file(self, request: Request) -> Response:

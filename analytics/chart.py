@@ -58,6 +58,10 @@ NAMED_LINES_MAX: Final = 4
 NAMES_APART: Final = 0.07
 #: The line of the sum of what rises and falls.
 NET: Final = "net change"
+#: What charts say beside the words of their reports.
+NO_ROWS: Final = "no rows"
+NUMBER: Final = "number"
+FIRST: Final = "the first %(shown)s of %(all)s"
 #: A tick as :func:`analytics.words.decimal` writes it, in the words of Vega.
 _NUMBER: Final = (
     "replace(format(datum.value, abs(datum.value) >= 1000 ? ',.0f' : abs(datum.value) < 0.005 ? '.0f' : ',.2~f'),"
@@ -74,7 +78,7 @@ def chart(report: Report, result: Result, size: Size, theme: Theme, *, title: st
     if title is not None:
         spec["title"] = question
     if not parts:
-        nothing = {"mark": {"type": "text", "text": "no rows", "fontSize": 14}, "data": {"values": [{}]}}
+        nothing = {"mark": {"type": "text", "text": words.say(NO_ROWS), "fontSize": 14}, "data": {"values": [{}]}}
         return {**spec, **nothing, "width": size.width - 20, "height": size.height - 20, "view": {"stroke": None}}
     drawn = [_part(part, report, size, theme) for part in parts]
     if len(drawn) == 1:
@@ -115,7 +119,7 @@ def _heading(report: Report, currency: str | None) -> str:
     """What the values are: ``MRR, RUB``, or ``RUB: recovered, %`` where they are no money."""
     y = report.chart.y
     text = words.heading(y[0], report.money, currency) if len(y) == 1 else words.unit(y[0], report.money, currency)
-    return text if currency is None or y[0] in report.money else f"{currency}: {text or 'number'}"
+    return text if currency is None or y[0] in report.money else f"{currency}: {text or words.say(NUMBER)}"
 
 
 def _panel(panel: Panel, report: Report, size: Size, theme: Theme) -> list[Spec]:
@@ -186,7 +190,7 @@ def _values(numbers: Iterable[float], *, counts: bool, room: float = 1.0) -> Spe
         least, most = step * math.floor(least / step), step * math.ceil(most / step)
     ticks = [step * n for n in range(math.ceil(room * least / step), math.floor(room * most / step) + 1)]
     scale = {"domainMin": room * least, "domainMax": room * most, "nice": False}
-    axis = {"grid": True, "values": ticks, "labelExpr": _NUMBER}
+    axis = {"grid": True, "values": ticks, "labelExpr": f"replace({_NUMBER}, '.', {json.dumps(words.mark())})"}
     return {"field": "value", "type": "quantitative", "title": None, "scale": scale, "axis": axis}
 
 
@@ -209,7 +213,8 @@ def _places(places: Sequence[Any], column: str, most: int) -> Spec:
         if not isinstance(place, date):
             texts[at] = [_short(words.label(place, column))]
             continue
-        text = f"{place:%b}" if column in words.MONTHS else f"{place.day} {place:%b}"
+        month = words.short_month(place)
+        text = month if column in words.MONTHS else f"{place.day} {month}"
         text += f" {place:%H:%M}" if isinstance(place, datetime) else ""
         texts[at] = [text] if place.year == year else [text, str(place.year)]
         year = place.year
@@ -272,12 +277,13 @@ def _stack(series: _Series, x: Spec, theme: Theme, *, counts: bool) -> list[Spec
     order = {"field": "order"}
     numbered = {text: number for number, text in enumerate(series.texts.values())}
     rows = [{**row, "order": numbered[row["series"]]} for row in series.rows(missing=0.0)]
-    colour = series.colour({NET: theme.ink} if both else None)
+    colour = series.colour({words.say(NET): theme.ink} if both else None)
     stacked = {"data": {"values": rows}, "mark": mark, "encoding": {"x": x, "y": {**y, "stack": "zero"}, "color": colour, "order": order}}  # fmt: skip
     if not both:
         return [stacked]
     net = [
-        {"place": n, "series": NET, "value": up + down} for n, (up, down) in enumerate(zip(above, below, strict=True))
+        {"place": n, "series": words.say(NET), "value": up + down}
+        for n, (up, down) in enumerate(zip(above, below, strict=True))
     ]
     line = {"type": "line", "strokeWidth": 1.5, "point": {"size": 32}}
     return [
@@ -308,7 +314,7 @@ def _categories(series: _Series, places: Sequence[Any], column: str, size: Size,
         for name, line in series.lines.items()
         for place, value in enumerate(line[: len(shown)])
     ]
-    note = f"the first {len(shown)} of {len(places)}" if len(places) > len(shown) else None
+    note = words.say(FIRST) % {"shown": len(shown), "all": len(places)} if len(places) > len(shown) else None
     offset = {"field": "series", "sort": list(series.texts.values())} if len(series.lines) > 1 else None
     return _across(rows, shown, series, note, size, offset=offset, counts=counts)
 
@@ -358,7 +364,8 @@ def _cohorts(found: Cohorts, report: Report, size: Size, theme: Theme) -> list[S
         for column, cell in zip(columns, cells, strict=False)
         if cell is not None
     ]
-    note = f" (the first {len(columns)} of {len(found.columns)})" if len(found.columns) > len(columns) else ""
+    first = words.say(FIRST) % {"shown": len(columns), "all": len(found.columns)}
+    note = f" ({first})" if len(found.columns) > len(columns) else ""
     title = words.title(report.chart.x) + note
     x = {"field": "column", "type": "ordinal", "sort": columns, "title": title, "axis": {"labelAngle": 0}}
     y = {"field": "cohort", "type": "ordinal", "sort": names, "title": None}

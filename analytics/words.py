@@ -1,8 +1,11 @@
-"""Words and numbers of reports for people: titles of columns, units, dates."""
+"""Words and numbers of reports for people: titles of columns, units, dates. English, but for a block that speaks another
+language."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from billing.money import EXPONENTS
 
@@ -20,25 +23,57 @@ _SPACE: Final = "\u202f"
 _MINUS: Final = "\u2212"
 
 
+class Tongue(NamedTuple):
+    """A language. ``say``: an English text in it; ``months``: their short names; ``mark``: of decimals."""
+
+    say: Callable[[str], str]
+    months: tuple[str, ...]
+    mark: str
+
+
+ENGLISH: Final = Tongue(str, ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), ".")
+_TONGUE: Final[ContextVar[Tongue]] = ContextVar("tongue", default=ENGLISH)
+
+
+@contextmanager
+def speaking(tongue: Tongue) -> Iterator[None]:
+    """A block whose charts and tables are in this language. Everything else is in English."""
+    token = _TONGUE.set(tongue)
+    try:
+        yield
+    finally:
+        _TONGUE.reset(token)
+
+
+def say(text: str) -> str:
+    """The text in the language of the block."""
+    return _TONGUE.get().say(text)
+
+
+def mark() -> str:
+    """What stands before decimals."""
+    return _TONGUE.get().mark
+
+
 def name(report: str) -> str:
     """``mrr_movements`` → ``MRR movements``."""
     words = _words(report)
-    return words[:1].upper() + words[1:]
+    return say(words[:1].upper() + words[1:])
 
 
 def title(column: str) -> str:
     """``first_try_percent`` → ``first try``: the unit is said beside it."""
     parts = column.split("_")
     if parts[-1] not in _UNITS:
-        return _words(column)
-    return _words("_".join(parts[:-1])) or "share"
+        return say(_words(column))
+    return say(_words("_".join(parts[:-1])) or "share")
 
 
 def unit(column: str, money: Collection[str], currency: str | None) -> str:
     """``%``, ``ms``, or the currency of a column of money; empty for a count."""
     if column in money:
         return currency or ""
-    return _UNITS.get(column.rsplit("_", 1)[-1], ("", 1))[0]
+    return say(_UNITS.get(column.rsplit("_", 1)[-1], ("", 1))[0])
 
 
 def divisor(column: str, money: Collection[str], currency: str | None) -> int:
@@ -67,12 +102,12 @@ def label(value: Any, column: str) -> str:
     text = str(value)
     if column in _IDS:
         return text
-    return (text.lower() if text.isupper() else text).replace("_", " ")
+    return say((text.lower() if text.isupper() else text).replace("_", " "))
 
 
 def day(value: date) -> str:
     """``3 Nov 2026``."""
-    return f"{value.day} {value:%b} {value.year}"
+    return f"{value.day} {short_month(value)} {value.year}"
 
 
 def moment(value: datetime) -> str:
@@ -82,7 +117,12 @@ def moment(value: datetime) -> str:
 
 def month(value: date) -> str:
     """``Nov 2026``."""
-    return f"{value:%b} {value.year}"
+    return f"{short_month(value)} {value.year}"
+
+
+def short_month(value: date) -> str:
+    """``Nov``."""
+    return _TONGUE.get().months[value.month - 1]
 
 
 def grouped(number: int) -> str:
@@ -93,7 +133,7 @@ def grouped(number: int) -> str:
 def decimal(number: float) -> str:
     """At most two decimals, from a thousand on none: ``12.5``, ``1 234``."""
     text = f"{number:,.0f}" if abs(number) >= WHOLE_FROM else f"{number:,.2f}".rstrip("0").rstrip(".")
-    return ("0" if text == "-0" else text).replace(",", _SPACE).replace("-", _MINUS)
+    return ("0" if text == "-0" else text).replace(",", _SPACE).replace("-", _MINUS).replace(".", mark())
 
 
 def _words(text: str) -> str:

@@ -835,7 +835,8 @@ CLEARING_EVENTS: Final = Table(
     Index("clearing_events_unpublished", "number", postgresql_where=text("published_at IS NULL")),
 )
 
-#: People at work. ``email``: lower case. ``created_by``: the operator who added the account.
+#: People at work. ``email``: lower case. ``created_by``: the operator who added the account. ``language``, ``zone``: in which
+#: they read the panel, where they have chosen.
 STAFF: Final = Table(
     "staff",
     METADATA,
@@ -846,6 +847,8 @@ STAFF: Final = Table(
     _required("created_at", _TIME),
     _required("created_by", Text()),
     Column("suspended_at", _TIME),
+    Column("language", Text),
+    Column("zone", Text),
 )
 
 #: ``data``: the hash of a password, or the secret of an authenticator; ``counter``: the last time step whose code was used.

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from starlette.responses import Response
 
+from admin.language import gettext
 from admin.pages import PageRoute, page, read_form, see_other
 from admin.payments import cures
 from admin.payments.actions import ACTIONS, Command, InvalidForm, checked_reason
@@ -76,9 +77,11 @@ class ApprovalPages:
         found, payment = await self._read(id)
         if found.requested_by == person.email:
             await trail_of(request).note(person, Kind.REFUSED, "approval", id, why="one's own")
-            raise ProblemError(Problem.APPROVAL_IMPOSSIBLE, "Nobody approves their own request.")
+            raise ProblemError(Problem.APPROVAL_IMPOSSIBLE, gettext("Nobody approves their own request."))
         if not _is_same(found, payment):
-            raise ProblemError(Problem.APPROVAL_IMPOSSIBLE, "The payment has changed since this was asked for.")
+            raise ProblemError(
+                Problem.APPROVAL_IMPOSSIBLE, gettext("The payment has changed since this was asked for.")
+            )
         await self._decide(person, found, approvals.APPROVED, "")
         return await self._send(request, person, id)
 
@@ -99,7 +102,7 @@ class ApprovalPages:
     async def _decide(self, person: Person, found: approvals.Approval, decision: str, reason: str) -> None:
         async with self._engine.begin() as connection:
             if not await approvals.decide(connection, found.id, decision, person.email, reason, utc_now()):
-                raise ProblemError(Problem.APPROVAL_IMPOSSIBLE, "It is decided already, or its time is over.")
+                raise ProblemError(Problem.APPROVAL_IMPOSSIBLE, gettext("It is decided already, or its time is over."))
             await record(
                 connection, person, Kind.APPROVAL, "payment", found.payment_id, reason=reason or None,
                 action=found.action, approval=str(found.id), asked=decision, requested_by=found.requested_by,
@@ -109,7 +112,7 @@ class ApprovalPages:
     async def _send(self, request: Request, person: Person, id: UUID) -> Response:
         found, payment = await self._read(id)
         if found.decision != approvals.APPROVED or found.decided_by is None or found.decided_at is None:
-            raise ProblemError(Problem.APPROVAL_IMPOSSIBLE, "It is not approved.")
+            raise ProblemError(Problem.APPROVAL_IMPOSSIBLE, gettext("It is not approved."))
         approval = Approval(found.id, found.decided_by, found.decided_at)
         command = msgspec.structs.replace(_command(found), approval=approval)
         await trail_of(request).note(

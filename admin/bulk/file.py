@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 from uuid import UUID, uuid5
 
+from admin.formatting import grouped
+from admin.language import Reader, gettext, writing_for
 from admin.payments.actions import InvalidForm, checked_reason
 from runtime.logging.card_numbers import holds_card_number, without_card_numbers
 from storage.bulk.rows import Row, RowState
@@ -36,7 +38,7 @@ CODES: Final = (INVALID_LINE, INVALID_ID, INVALID_TEXT, INVALID_REASON, NAMED_TW
 
 
 class InvalidFile(Exception):
-    """The file cannot be used. The message says why, for people."""
+    """The file cannot be used. The message says why, in the reader's language."""
 
 
 class _BadLine(Exception):
@@ -55,23 +57,23 @@ def read_rows(job: UUID, content: bytes, reason: str) -> list[Row]:
     rows: list[Row] = []
     for number, line in _filled(lines):
         if len(rows) == ROWS_MAX:
-            raise InvalidFile(f"The file has more than {ROWS_MAX:,} lines. Divide it.")
+            raise InvalidFile(gettext("The file has more than %(count)s lines. Divide it.", count=grouped(ROWS_MAX)))
         rows.append(_row(job, number, line, header, separator, reason, named))
     if not rows:
-        raise InvalidFile("The file has a line of names, and no line of a refund below it.")
+        raise InvalidFile(gettext("The file has a line of names, and no line of a refund below it."))
     return rows
 
 
 def _lines(content: bytes) -> list[str]:
     if len(content) > BYTES_MAX:
-        raise InvalidFile("The file has more than 4 MiB. Divide it.")
+        raise InvalidFile(gettext("The file has more than 4 MiB. Divide it."))
     if content.startswith(_WORKBOOK):
-        raise InvalidFile("This is a workbook of a spreadsheet. Save it as “CSV UTF-8”.")
+        raise InvalidFile(gettext("This is a workbook of a spreadsheet. Save it as “CSV UTF-8”."))
     if content.startswith(_UTF_16) or b"\0" in content:
-        raise InvalidFile("The file is not UTF-8. Save it as “CSV UTF-8”.")
+        raise InvalidFile(gettext("The file is not UTF-8. Save it as “CSV UTF-8”."))
     text = content.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
     if not text.strip():
-        raise InvalidFile("The file is empty.")
+        raise InvalidFile(gettext("The file is empty."))
     return _LINES.split(text)
 
 
@@ -83,14 +85,20 @@ def _header(line: str) -> tuple[list[str], str]:
         if "payment_id" not in names or (len(names) == 1 and separator != _SEPARATORS[-1]):
             continue
         if missing := [name for name in _NEEDED if name not in names]:
-            raise InvalidFile(f"The column “{missing[0]}” is missing. An empty amount means all that is left.")
+            raise InvalidFile(
+                gettext("The column “%(name)s” is missing. An empty amount means all that is left.", name=missing[0])
+            )
         if unknown := [name for name in names if name not in _COLUMNS]:
             shown = without_card_numbers(unknown[0])[:SHOWN]
-            raise InvalidFile(f"The column “{shown}” is not known. There are: {', '.join(_COLUMNS)}.")
+            raise InvalidFile(
+                gettext(
+                    "The column “%(name)s” is not known. There are: %(names)s.", name=shown, names=", ".join(_COLUMNS)
+                )
+            )
         if len(set(names)) < len(names):
-            raise InvalidFile("A column is named twice.")
+            raise InvalidFile(gettext("A column is named twice."))
         return names, separator
-    raise InvalidFile("The first line has to name the columns: payment_id, amount, reason.")
+    raise InvalidFile(gettext("The first line has to name the columns: payment_id, amount, reason."))
 
 
 def _filled(lines: list[str]) -> Iterator[tuple[int, str]]:
@@ -165,6 +173,7 @@ def _amount(cell: str) -> str:
 
 def _reason(cell: str, reason: str) -> str:
     try:
-        return checked_reason(cell) if cell else reason
+        with writing_for(Reader()):  # it is kept
+            return checked_reason(cell) if cell else reason
     except InvalidForm as error:
         raise _BadLine(INVALID_REASON, str(error)) from None

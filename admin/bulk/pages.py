@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from admin.bulk import file, words
 from admin.bulk.result import result_csv
+from admin.language import N_, gettext
 from admin.pages import Form, PageRoute, page, read_form, see_other
 from admin.pages.multipart import File
 from admin.pages.route import UploadRoute
@@ -44,7 +45,7 @@ _CHUNK: Final = 5_000
 #: Characters of a file's name that are kept.
 _NAME_MAX: Final = 120
 _CAUSE: Final = "bulk refunds are always made by two people"
-_CHANGED: Final = "Nothing was done: the job has changed since you looked. This is how it is now."
+_CHANGED: Final = N_("Nothing was done: the job has changed since you looked. This is how it is now.")
 
 Member = Annotated[Person, require(Permission.BULK)]
 Approver = Annotated[Person, require(Permission.APPROVE, fresh=True)]
@@ -52,7 +53,7 @@ Decider = Annotated[Person, require(Permission.APPROVE)]
 
 
 class Refused(Exception):
-    """Nothing was done. The message says why, for people."""
+    """Nothing was done. The message says why, in the reader's language."""
 
 
 def bulk_pages(engine: AsyncEngine) -> APIRouter:
@@ -148,15 +149,15 @@ class BulkPages:
         async def asked(connection: AsyncConnection, job: Job, _reason: str | None) -> dict[str, Any]:
             approval = await _approval(connection, job)
             if person.email != job.created_by:
-                raise Refused("Who uploaded the file asks for its approval.")
+                raise Refused(gettext("Who uploaded the file asks for its approval."))
             if words.approval_state(approval, utc_now()) in ("waiting", "approved"):
-                raise Refused(_CHANGED)
+                raise Refused(gettext(_CHANGED))
             amounts = await _to_refund(connection, job)
             if not amounts:
-                raise Refused("No row would be refunded.")
+                raise Refused(gettext("No row would be refunded."))
             request = _request(job, amounts)
             if not await jobs.take(connection, job, request.id, person.email):
-                raise Refused(_CHANGED)
+                raise Refused(gettext(_CHANGED))
             await approvals.ask(connection, request)
             return {"approval": str(request.id), "amounts": amounts}
 
@@ -175,7 +176,7 @@ class BulkPages:
 
         async def started(connection: AsyncConnection, job: Job, _reason: str | None) -> dict[str, Any]:
             if words.approval_state(await _approval(connection, job), utc_now()) != "approved":
-                raise Refused("A second person has to approve it first.")
+                raise Refused(gettext("A second person has to approve it first."))
             await _change(connection, job, State.RUNNING, person, State.READY)
             return {"approval": str(job.approval)}
 
@@ -207,16 +208,16 @@ class BulkPages:
             approval = await _approval(connection, job)
             if decision == APPROVED and approval is not None and approval.requested_by == person.email:
                 await trail_of(request).note(person, Kind.REFUSED, "bulk_job", id, why="one's own")
-                raise ProblemError(Problem.APPROVAL_IMPOSSIBLE, "Nobody approves their own request.")
+                raise ProblemError(Problem.APPROVAL_IMPOSSIBLE, gettext("Nobody approves their own request."))
             now = utc_now()
             if approval is None or not await approvals.decide(
                 connection, approval.id, decision, person.email, reason or "", now
             ):
-                raise Refused("It is decided already, or its time is over.")
+                raise Refused(gettext("It is decided already, or its time is over."))
             if decision == APPROVED:
                 await approvals.mark_sent(connection, approval.id, now)  # the job is on record: it has no way to go
             if not await jobs.take(connection, job, approval.id, person.email):
-                raise Refused(_CHANGED)
+                raise Refused(gettext(_CHANGED))
             return {"approval": str(approval.id), "requested_by": approval.requested_by}
 
         return await self._step(request, person, id, name, decided, with_reason=decision == REFUSED)
@@ -308,13 +309,13 @@ class BulkPages:
 
 def _file(form: Form) -> File:
     if form.file is None:
-        raise InvalidForm("Choose a file.")
+        raise InvalidForm(gettext("Choose a file."))
     return form.file
 
 
 def _require_seen(form: Form, job: Job) -> None:
     if form.one("version") != str(job.version):
-        raise Refused(_CHANGED)
+        raise Refused(gettext(_CHANGED))
 
 
 async def _find(connection: AsyncConnection, id: UUID) -> Job:
@@ -331,7 +332,7 @@ async def _approval(connection: AsyncConnection, job: Job) -> Approval | None:
 
 async def _change(connection: AsyncConnection, job: Job, state: State, person: Person, *before: State) -> None:
     if not await jobs.change(connection, job, state, person.email, before or None):
-        raise Refused(_CHANGED)
+        raise Refused(gettext(_CHANGED))
 
 
 async def _to_refund(connection: AsyncConnection, job: Job) -> dict[str, int]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from admin.bulk.words import ROW_STATES, why
+from admin.language import Reader, writing_for
 from analytics.answer import safe
 from billing.money import to_decimal_string
 from storage.bulk.rows import Row
@@ -16,8 +17,13 @@ _BOM: Final = "\ufeff"
 
 
 def result_csv(rows: Iterable[Row]) -> bytes:
-    """Every line of the file with how it ended, amounts in whole units. A text that a spreadsheet would take for a formula
+    """Every line of the file with how it ended, amounts in whole units. Words are English, whoever asks. A text that a spreadsheet would take for a formula
     begins with an apostrophe."""
+    with writing_for(Reader()):
+        return _result_csv(rows)
+
+
+def _result_csv(rows: Iterable[Row]) -> bytes:
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\r\n")
     writer.writerow(_HEADER)

@@ -5,51 +5,53 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from admin.language import N_, gettext
 from admin.payments.refusals import as_sentence, with_money
 from admin.payments.sentences import State as Look
+from admin.retelling import retold
 from billing.reasons import Reason
 from storage.approvals import Approval
 from storage.bulk.jobs import Job, State
 from storage.bulk.rows import Row, RowState, Tally
 
 ROW_STATES: Final[Mapping[RowState, Look]] = {
-    RowState.UNCHECKED: Look("not checked yet", "plain"),
-    RowState.WAITING: Look("to be refunded", "plain"),
-    RowState.SENT: Look("under way", "warn"),
-    RowState.DONE: Look("refunded", "good"),
-    RowState.FAILED: Look("declined", "bad"),
-    RowState.REFUSED: Look("refused", "bad"),
+    RowState.UNCHECKED: Look(N_("not checked yet"), "plain"),
+    RowState.WAITING: Look(N_("to be refunded"), "plain"),
+    RowState.SENT: Look(N_("under way"), "warn"),
+    RowState.DONE: Look(N_("refunded"), "good"),
+    RowState.FAILED: Look(N_("declined"), "bad"),
+    RowState.REFUSED: Look(N_("refused"), "bad"),
 }
 _STATES: Final = {
-    State.CHECKING: Look("dry run", "warn"),
-    State.RUNNING: Look("running", "warn"),
-    State.PAUSED: Look("paused", "warn"),
-    State.STOPPED: Look("stopped", "plain"),
-    State.FINISHED: Look("finished", "good"),
+    State.CHECKING: Look(N_("dry run"), "warn"),
+    State.RUNNING: Look(N_("running"), "warn"),
+    State.PAUSED: Look(N_("paused"), "warn"),
+    State.STOPPED: Look(N_("stopped"), "plain"),
+    State.FINISHED: Look(N_("finished"), "good"),
 }
 _NOT_STARTED: Final = {
-    "waiting": Look("waits for approval", "warn"),
-    "approved": Look("approved, not started", "good"),
-    "refused": Look("approval refused", "bad"),
-    "expired": Look("approval expired", "bad"),
+    "waiting": Look(N_("waits for approval"), "warn"),
+    "approved": Look(N_("approved, not started"), "good"),
+    "refused": Look(N_("approval refused"), "bad"),
+    "expired": Look(N_("approval expired"), "bad"),
 }
-_CHECKED: Final = Look("checked, approval not asked for", "warn")
+_CHECKED: Final = Look(N_("checked, approval not asked for"), "warn")
 
 #: Code of a refusal → what these rows have in common.
 _CAUSES: Final = {
-    "invalid_line": "the line cannot be read",
-    "invalid_payment_id": "no id of a payment",
-    "invalid_text": "not UTF-8",
-    "invalid_reason": "the reason cannot be used",
-    "card_number": "a card number",
-    "invalid_amount": "the amount cannot be used",
-    "named_twice": "the payment is named on a line above",
-    "in_another_job": "another bulk job has the payment",
-    "payment_not_found": "no such payment",
-    "amount_exceeds_refundable": "more than is left",
-    "not_captured": "nothing was captured",
-    "refunds_blocked": "refunds are blocked",
-    "version_changed": "the payment changed after the dry run",
+    "invalid_line": N_("the line cannot be read"),
+    "invalid_payment_id": N_("no id of a payment"),
+    "invalid_text": N_("not UTF-8"),
+    "invalid_reason": N_("the reason cannot be used"),
+    "card_number": N_("a card number"),
+    "invalid_amount": N_("the amount cannot be used"),
+    "named_twice": N_("the payment is named on a line above"),
+    "in_another_job": N_("another bulk job has the payment"),
+    "payment_not_found": N_("no such payment"),
+    "amount_exceeds_refundable": N_("more than is left"),
+    "not_captured": N_("nothing was captured"),
+    "refunds_blocked": N_("refunds are blocked"),
+    "version_changed": N_("the payment changed after the dry run"),
 }
 
 
@@ -61,7 +63,7 @@ class Sum(NamedTuple):
 
 
 class Cause(NamedTuple):
-    """Rows that were not refunded for one cause. ``words``: for people."""
+    """Rows that were not refunded for one cause. ``words``: in the reader's language."""
 
     code: str
     words: str
@@ -114,8 +116,8 @@ def causes(tallies: Iterable[Tally]) -> list[Cause]:
 def cause(state: RowState, code: str) -> str:
     """What rows of one state and code have in common."""
     if state is RowState.FAILED:
-        return Reason.of(code).meaning.removesuffix(".")
-    return _CAUSES.get(code, code.replace("_", " "))
+        return gettext(Reason.of(code).meaning).removesuffix(".")
+    return gettext(_CAUSES[code]) if code in _CAUSES else code.replace("_", " ")
 
 
 def progress(tallies: Iterable[Tally], lately: int) -> Progress:
@@ -130,13 +132,17 @@ def progress(tallies: Iterable[Tally], lately: int) -> Progress:
 def why(row: Row) -> str:
     """Why a row is as it is, as a sentence; empty where there is nothing to say."""
     if row.state is RowState.SENT:
-        return {None: "The payment has not decided yet.", "UNKNOWN": "The provider's answer is not known yet."}.get(
-            row.code, "The provider has not finished it."
-        )
+        match row.code:
+            case None:
+                return gettext("The payment has not decided yet.")
+            case "UNKNOWN":
+                return gettext("The provider's answer is not known yet.")
+        return gettext("The provider has not finished it.")
     if row.state is RowState.FAILED:
-        return as_sentence(Reason.of(row.code or "").meaning)
+        return as_sentence(gettext(Reason.of(row.code or "").meaning))
     if row.detail is None:
         return ""
     if row.code == "version_changed":
-        return "The payment changed after the dry run: what was approved would not happen any more."
-    return as_sentence(with_money(row.code or "", row.detail, row.currency) if row.currency else row.detail)
+        return gettext("The payment changed after the dry run: what was approved would not happen any more.")
+    detail = with_money(row.code or "", row.detail, row.currency) if row.currency else row.detail
+    return as_sentence(retold(detail))

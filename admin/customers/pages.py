@@ -18,7 +18,6 @@ from admin.people.guard import require, trail_of
 from admin.people.permissions import Permission
 from admin.people.person import Person
 from admin.subscriptions.sentences import METHODS, STATES, cadence_words, sentence
-from analytics.words import day
 from billing.subscriptions.decision import snapshot
 from runtime.clock import utc_now
 from storage.customers import TOTALLED
@@ -112,7 +111,6 @@ class CustomerPages:
             is_first=is_first,
             reason_max=REASON_MAX,
             masked_title=masked_title,
-            day_words=day,
             method_states=METHODS,
             subscription_states=STATES,
             states={status.value: state for status, state in PAYMENT_STATES.items()},

@@ -8,12 +8,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from starlette.responses import Response
 
+from admin.language import N_, gettext
 from admin.pages import Form, PageRoute, page, read_form, see_other
 from admin.payments.actions import REASON_MAX, InvalidForm, checked_reason
+from admin.payments.refusals import as_sentence
 from admin.people.guard import require, trail_of
 from admin.people.permissions import Permission
 from admin.people.person import Person
 from admin.problems import Problem
+from admin.retelling import retold
 from backoffice import api_clients
 from backoffice.api_clients import IssuedKey
 from backoffice.operators import ActionRefused, Operator
@@ -30,16 +33,16 @@ log = structlog.get_logger(__name__)
 HOME: Final = "/keys"
 #: What each scope allows.
 SCOPES: Final = {
-    Scope.PAYMENTS_READ: "read payments",
-    Scope.PAYMENTS_WRITE: "make, capture, void and refund payments",
-    Scope.SUBSCRIPTIONS_READ: "read subscriptions",
-    Scope.SUBSCRIPTIONS_WRITE: "make and change subscriptions",
-    Scope.ANALYTICS_READ: "reports on the client's own payments",
-    Scope.ANALYTICS_ALL: "reports on the payments of all clients",
-    Scope.CLEARING_READ: "read clearing, of all clients",
-    Scope.CLEARING_WRITE: "decide on discrepancies",
-    Scope.CLEARING_CLOSE: "close days of the books",
-    Scope.ADMIN: "all of these, plans and extensions",
+    Scope.PAYMENTS_READ: N_("read payments"),
+    Scope.PAYMENTS_WRITE: N_("make, capture, void and refund payments"),
+    Scope.SUBSCRIPTIONS_READ: N_("read subscriptions"),
+    Scope.SUBSCRIPTIONS_WRITE: N_("make and change subscriptions"),
+    Scope.ANALYTICS_READ: N_("reports on the client's own payments"),
+    Scope.ANALYTICS_ALL: N_("reports on the payments of all clients"),
+    Scope.CLEARING_READ: N_("read clearing, of all clients"),
+    Scope.CLEARING_WRITE: N_("decide on discrepancies"),
+    Scope.CLEARING_CLOSE: N_("close days of the books"),
+    Scope.ADMIN: N_("all of these, plans and extensions"),
 }
 #: Requests per second that a client may be given.
 RATE_MAX: Final = 100_000
@@ -187,7 +190,7 @@ def _issued(request: Request, issued: IssuedKey) -> Response:
 def _client(form: Form) -> str:
     name = form.one("client")
     if not is_client_name(name):
-        raise InvalidForm("Give a name of small letters, digits, dots, dashes and underscores.")
+        raise InvalidForm(gettext("Give a name of small letters, digits, dots, dashes and underscores."))
     return name
 
 
@@ -195,9 +198,9 @@ def _scopes(form: Form) -> list[Scope]:
     try:
         scopes = sorted({Scope(value) for value in form.get("scope", [])})
     except ValueError:
-        raise InvalidForm("Choose the scopes from the list.") from None
+        raise InvalidForm(gettext("Choose the scopes from the list.")) from None
     if not scopes:
-        raise InvalidForm("Choose what the key allows.")
+        raise InvalidForm(gettext("Choose what the key allows."))
     return scopes
 
 
@@ -206,9 +209,11 @@ def _rate(form: Form) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdecimal() and len(text) < len(str(RATE_MAX)) + 1 and 1 <= int(text) <= RATE_MAX):
-        raise InvalidForm(f"Give a number of requests per second from 1 to {RATE_MAX}, or leave it empty.")
+        raise InvalidForm(
+            gettext("Give a number of requests per second from 1 to %(most)s, or leave it empty.", most=RATE_MAX)
+        )
     return int(text)
 
 
 def _sentence(error: ActionRefused) -> str:
-    return f"{str(error)[:1].upper()}{str(error)[1:]}."
+    return as_sentence(retold(str(error)))

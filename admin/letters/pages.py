@@ -13,12 +13,14 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from admin.language import gettext
 from admin.pages import PageRoute, page, read_form, see_other
 from admin.payments.actions import REASON_MAX, InvalidForm, checked_reason
 from admin.people.guard import require, trail_of
 from admin.people.permissions import Permission
 from admin.people.person import Person
 from admin.problems import Problem
+from admin.retelling import retold
 from backoffice.dead_letters import resolution as dead_letters
 from backoffice.dead_letters.letters import masked_cause, masked_headers, masked_key, masked_value
 from backoffice.dead_letters.resolution import DeadLetter, NoSuchLetter
@@ -107,7 +109,7 @@ class LetterPages:
         except NoSuchLetter as error:
             raise ProblemError(Problem.NOT_FOUND) from error
         except ActionRefused as error:
-            return await self._show(request, person, place, 409, wrong=f"Nothing was done: {error}.")
+            return await self._show(request, person, place, 409, wrong=_refused(error))
         return see_other(f"{HOME}/{id}")
 
     async def _show(
@@ -133,6 +135,10 @@ class LetterPages:
             reason_max=REASON_MAX,
             wrong=wrong,
         )
+
+
+def _refused(error: ActionRefused) -> str:
+    return gettext("Nothing was done: %(why)s.", why=retold(str(error)))
 
 
 def grouped(found: Sequence[DeadLetter]) -> list[Group]:
@@ -166,4 +172,6 @@ async def _kafka() -> AsyncIterator[None]:
         async with asyncio.timeout(PATIENCE_S):
             yield
     except (TimeoutError, *KAFKA_ERRORS) as error:
-        raise ProblemError(Problem.UNAVAILABLE, "Kafka does not answer: dead letters are kept there.") from error
+        raise ProblemError(
+            Problem.UNAVAILABLE, gettext("Kafka does not answer: dead letters are kept there.")
+        ) from error

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from admin.language import gettext
 from admin.pages import PageRoute, page, read_form, see_other
 from admin.payments.actions import REASON_MAX, InvalidForm, checked_reason
 from admin.people.guard import require, trail_of
@@ -92,13 +93,13 @@ class AlertPages:
         except ERRORS as error:
             raise _away(error) from error
         if not found:
-            raise ProblemError(Problem.NOT_FOUND, "This alert does not fire any more.")
+            raise ProblemError(Problem.NOT_FOUND, gettext("This alert does not fire any more."))
         return self._alertmanager, found[0]
 
 
 def _checked_hours(typed: str) -> int:
     if typed not in map(str, HOURS):
-        raise InvalidForm("Choose for how long.")
+        raise InvalidForm(gettext("Choose for how long."))
     return int(typed)
 
 
@@ -117,4 +118,5 @@ def _show(request: Request, person: Person, alert: Alert, wrong: str | None = No
 
 def _away(error: BaseException) -> ProblemError:
     log.warning("alertmanager does not answer", error=repr(error))
-    return ProblemError(Problem.UNAVAILABLE, "Alertmanager does not answer. Try again, or acknowledge the alert there.")
+    said = gettext("Alertmanager does not answer. Try again, or acknowledge the alert there.")
+    return ProblemError(Problem.UNAVAILABLE, said)

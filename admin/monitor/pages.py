@@ -7,6 +7,9 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
+from admin.clearing.pages.words import kind_words
+from admin.formatting import decimal, duration
+from admin.language import N_, gettext
 from admin.monitor.alerts import read_alerts
 from admin.pages import PageRoute, page
 from admin.people.guard import require
@@ -15,10 +18,30 @@ from admin.people.person import Person
 from monitoring.alerts import Alertmanager
 from monitoring.recent import Recent
 from monitoring.sparkline import sparkline
-from monitoring.view import Block, Form, Level, Row, Value, blocks, duration, worst
+from monitoring.view import Block, Form, Level, Row, Value, blocks, worst
 
 #: What a level is called, and the class that colours it: the word alone says it too.
-LEVELS: Final = {Level.FINE: ("", ""), Level.TICKET: ("look", "warn"), Level.PAGE: ("act now", "bad")}
+LEVELS: Final = {Level.FINE: ("", ""), Level.TICKET: (N_("look"), "warn"), Level.PAGE: (N_("act now"), "bad")}
+
+
+#: What rows say that is no name.
+STATES: Final = frozenset(
+    (
+        N_("not known"),
+        N_("still"),
+        N_("behind"),
+        N_("moves"),
+        N_("up to date"),
+        N_("dead letters"),
+        N_("unpublished outputs"),
+        N_("parked callbacks"),
+        N_("overdue questions"),
+        N_("on"),
+        N_("off"),
+        N_("waits for a person"),
+        N_("ledger: sum of the last entries"),
+    )
+)
 
 
 def monitor_pages(recent: Recent, alertmanager: Alertmanager | None) -> APIRouter:
@@ -51,10 +74,24 @@ def cell(value: Value, form: Form) -> str:
     if value is None:
         return "?"
     if isinstance(value, str):
-        return value
+        return _said(value) if form is Form.TEXT else value
     if form is Form.SECONDS:
         return duration(value)
-    return f"{value:,.1f}" if form is Form.PER_S else f"{value:,}"
+    return decimal(value, 1) if form is Form.PER_S else decimal(value, 0)
+
+
+def _said(value: str) -> str:
+    """States and kinds in the reader's language; names of consumers, providers, jobs and processes as they are."""
+    if value in STATES:
+        return gettext(value)
+    kind, separator, which = value.partition(": ")
+    if separator and kind == "approvals":
+        name = gettext("approvals")
+        return f"{name}: {gettext(which)}"
+    if separator and kind == "discrepancies":
+        name = gettext("discrepancies")
+        return f"{name}: {kind_words(which).lower()}"
+    return value
 
 
 def _line(recent: Recent, block: Block, row: Row) -> str:

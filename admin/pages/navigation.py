@@ -2,6 +2,7 @@
 
 from typing import Final, NamedTuple
 
+from admin.language import N_
 from admin.people.permissions import Permission
 from admin.people.person import Person
 
@@ -15,17 +16,17 @@ class Place(NamedTuple):
 
 
 NAVIGATION: Final = (
-    Place("Monitor", "/monitor", Permission.MONITOR),
-    Place("Payments", "/payments", Permission.READ),
-    Place("Approvals", "/approvals", Permission.APPROVE),
-    Place("Bulk", "/bulk", Permission.BULK),
-    Place("Clearing", "/clearing", Permission.CLEARING),
-    Place("Discrepancies", "/discrepancies", Permission.DISCREPANCIES),
-    Place("Reports", "/reports", Permission.REPORTS),
-    Place("Providers", "/providers", Permission.PROVIDERS),
-    Place("Dead letters", "/letters", Permission.LETTERS),
-    Place("Trail", "/trail", Permission.TRAIL),
-    Place("Staff", "/staff", Permission.STAFF),
+    Place(N_("Monitor"), "/monitor", Permission.MONITOR),
+    Place(N_("Payments"), "/payments", Permission.READ),
+    Place(N_("Approvals"), "/approvals", Permission.APPROVE),
+    Place(N_("Bulk"), "/bulk", Permission.BULK),
+    Place(N_("Clearing"), "/clearing", Permission.CLEARING),
+    Place(N_("Discrepancies"), "/discrepancies", Permission.DISCREPANCIES),
+    Place(N_("Reports"), "/reports", Permission.REPORTS),
+    Place(N_("Providers"), "/providers", Permission.PROVIDERS),
+    Place(N_("Dead letters"), "/letters", Permission.LETTERS),
+    Place(N_("Trail"), "/trail", Permission.TRAIL),
+    Place(N_("Staff"), "/staff", Permission.STAFF),
 )
 
 

@@ -9,13 +9,14 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from admin import formatting
+from admin import formatting, headings, language
 from admin.pages.navigation import places_of
 from admin.people import forms
 from admin.people.guard import accounts_of
 from admin.people.person import Person
-from analytics import words
+from admin.retelling import retold
 from analytics.chart import SIZES
+from runtime.clock import utc_now
 from runtime.http.problems import ProblemError
 
 _POLICY: Final = (
@@ -34,14 +35,16 @@ _TEMPLATES: Final = Path(__file__).parents[1] / "templates"
 
 
 def page(request: Request, template: str, /, status: int = 200, *, live: bool = False, **values: Any) -> HTMLResponse:
-    """A page. Templates extend ``base.html``, and know ``request`` and ``person`` (``None`` before somebody signs in).
-    ``live``: the page may follow what happens, by htmx."""
+    """A page. Templates extend ``base.html``, and know ``request``, ``language``, ``zone`` and ``person`` (``None`` before
+    somebody signs in). ``live``: the page may follow what happens, by htmx."""
     person: Person | None = getattr(request.state, "person", None)
     rendered = _ENVIRONMENT.get_template(template).render(
         values,
         request=request,
         person=person,
         live=live,
+        language=language.reader().language,
+        zone=formatting.zone_name(utc_now()),
         places=[] if person is None else places_of(person),
     )
     return HTMLResponse(rendered, status, HEADERS | _LIVE if live else HEADERS)
@@ -63,16 +66,29 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
-    environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]  # the extension adds it
+    environment.install_gettext_callables(  # type: ignore[attr-defined]  # the extension adds it
+        language.gettext, language.ngettext, newstyle=True, pgettext=language.pgettext
+    )
     environment.globals.update(
         money=formatting.money,
         percent=formatting.percent,
         cell=formatting.cell,
-        grouped=words.grouped,
-        heading=words.heading,
-        title=words.title,
-        name=words.name,
-        moment=words.moment,
+        grouped=formatting.grouped,
+        rows_of=formatting.rows,
+        sum_of=formatting.sum_of,
+        day=formatting.day,
+        weekday=formatting.weekday,
+        local=formatting.local,
+        reason_words=formatting.reason,
+        moment=formatting.moment,
+        moment_utc=formatting.moment_utc,
+        heading=headings.heading,
+        title=headings.title,
+        name=headings.name,
+        retold=retold,
+        languages=language.LANGUAGES,
+        zones=language.ZONES,
+        now=utc_now,
         sizes={size: (s.width, s.height) for size, s in SIZES.items()},
         form_token=_form_token,
         form_token_value=_form_token_value,

@@ -14,10 +14,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
+from admin.language import Reader, reader_of, write_for
 from admin.pages.multipart import MULTIPART, File, read_multipart
 from admin.pages.rendering import HEADERS, problem_page
 from admin.people import cookies, forms
 from admin.people.guard import Guard, SentElsewhere, accounts_of, is_by_script, person_of, trail_of
+from admin.people.person import Person
 from admin.problems import Problem
 from runtime.http.bodies import BodyTooLarge, read_body
 from runtime.http.problems import ProblemError
@@ -64,6 +66,7 @@ class PageRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def respond(request: Request) -> Response:
+            write_for(_reader(request, None))
             try:
                 return await self._respond(request, handle)
             except SentElsewhere as elsewhere:
@@ -84,6 +87,7 @@ class PageRoute(APIRoute):
 
     async def _respond(self, request: Request, handle: Callable[[Request], Coroutine[Any, Any, Response]]) -> Response:
         person = None if self.is_open and not cookies.read(request, cookies.SESSION) else await person_of(request)
+        write_for(_reader(request, person))
         before = cookies.read(request, cookies.FORM)
         request.state.form_secret = person.token if person is not None else before or secrets.token_urlsafe(32)
         if request.method not in _SAFE:
@@ -146,6 +150,14 @@ def reload_page() -> Response:
 def see_other(url: str) -> RedirectResponse:
     """Go to this page."""
     return RedirectResponse(url, SEE_OTHER)
+
+
+def _reader(request: Request, person: Person | None) -> Reader:
+    """Who reads the answer: as the person prefers it, else as the browser asks, in the zone of the business."""
+    header, default = request.headers.get("accept-language", ""), request.app.state.business_zone
+    if person is None:
+        return reader_of(None, None, header, default)
+    return reader_of(person.language, person.zone, header, default)
 
 
 async def _read(request: Request, file_limit: int) -> Form:

@@ -6,8 +6,11 @@ from uuid import UUID, uuid4, uuid5
 
 import msgspec
 
+from admin.formatting import money
+from admin.language import N_, gettext, ngettext
 from admin.pages import Form
 from admin.people.permissions import Permission
+from admin.retelling import retold
 from billing.errors import InvalidMoney
 from billing.messages import (
     AmendPayment,
@@ -18,7 +21,7 @@ from billing.messages import (
     RefundPayment,
     VoidPayment,
 )
-from billing.money import exponent, from_typed, to_decimal_string
+from billing.money import exponent, from_typed
 from billing.orders import Cart, Contact
 from billing.payments.model import Payment
 from billing.payments.refundable_cart import sold_cart
@@ -32,8 +35,12 @@ KEYS_MAX: Final = 50
 VALUE_MAX: Final = 500
 
 
+#: The fields that these messages name.
+FIELDS: Final = (N_("reason"), N_("note"), N_("email"), N_("phone"), N_("key_name"), N_("key_value"))
+
+
 class InvalidForm(Exception):
-    """A field cannot be used. The message says which and why."""
+    """A field cannot be used. The message says which and why, in the reader's language."""
 
 
 def checked_reason(typed: str) -> str:
@@ -43,13 +50,21 @@ def checked_reason(typed: str) -> str:
 
 def _text(name: str, value: str, limit: int, *, required: bool) -> str:
     if required and not value:
-        raise InvalidForm(f"Fill in the {name}.")
+        raise InvalidForm(gettext("Fill in the %(field)s.", field=gettext(name)))
     if len(value) > limit:
-        raise InvalidForm(f"The {name} has at most {limit} characters.")
+        raise InvalidForm(
+            ngettext(
+                "The %(field)s has at most %(count)s character.",
+                "The %(field)s has at most %(count)s characters.",
+                limit,
+                field=gettext(name),
+                count=limit,
+            )
+        )
     if any(not (c.isprintable() or c in "\n\r") for c in value):
-        raise InvalidForm(f"The {name} has characters that cannot be printed.")
+        raise InvalidForm(gettext("The %(field)s has characters that cannot be printed.", field=gettext(name)))
     if holds_card_number(value):
-        raise InvalidForm(f"The {name} holds a card number: these are kept nowhere.")
+        raise InvalidForm(gettext("The %(field)s holds a card number: these are kept nowhere.", field=gettext(name)))
     return value.replace("\r\n", "\n")
 
 
@@ -128,7 +143,7 @@ def _refund(payment: Payment, typed: Typed) -> Command:
     amount, items = None, _quantities(payment, typed)
     if typed.get("amount"):
         if items:
-            raise InvalidForm("Give an amount or items, not both.")
+            raise InvalidForm(gettext("Give an amount or items, not both."))
         amount = _amount(typed.get("amount"), payment.order.currency)
     return RefundPayment(
         payment.id,
@@ -144,7 +159,7 @@ def _refund(payment: Payment, typed: Typed) -> Command:
 def _correct(payment: Payment, typed: Typed) -> Command:
     operation, ended = typed.get("operation"), typed.get("ended")
     if operation not in {str(o.id) for o in payment.operations} or ended not in ("succeeded", "failed"):
-        raise InvalidForm("Choose the operation, and how it really ended.")
+        raise InvalidForm(gettext("Choose the operation, and how it really ended."))
     return CorrectPayment(
         payment.id,
         operation_id(payment, typed),
@@ -170,14 +185,14 @@ def _note(payment: Payment, typed: Typed) -> Command:
 def _amend(payment: Payment, typed: Typed) -> Command:
     email, phone = typed.text("email", 254, required=False), typed.text("phone", 32, required=False)
     if email and ("@" not in email[1:-1] or " " in email):
-        raise InvalidForm("Write the e-mail address as name@example.org.")
+        raise InvalidForm(gettext("Write the e-mail address as name@example.org."))
     if phone and not (phone.startswith("+") and phone[1:].isdecimal() and phone.isascii()):
-        raise InvalidForm("Write the phone number with its country, as +79001234567.")
+        raise InvalidForm(gettext("Write the phone number with its country, as +79001234567."))
     metadata: dict[str, str | None] = {}
     if name := typed.text("key_name", KEYS_MAX, required=False):
         metadata[name] = typed.text("key_value", VALUE_MAX, required=False) or None
     if not (email or phone or metadata):
-        raise InvalidForm("Fill in what is to be changed.")
+        raise InvalidForm(gettext("Fill in what is to be changed."))
     contact = Contact(email or None, phone or None) if email or phone else None
     return AmendPayment(
         payment.id,
@@ -210,41 +225,58 @@ ACTIONS: Final = {
     action.name: action
     for action in (
         Action(
-            "capture", "Capture", "Take the held money, all of it or for some items.", Permission.MOVE_MONEY, _capture
+            "capture",
+            N_("Capture"),
+            N_("Take the held money, all of it or for some items."),
+            Permission.MOVE_MONEY,
+            _capture,
         ),
         Action(
-            "void", "Void", "Release the held money to the customer.", Permission.MOVE_MONEY, _void, gives_back=True
+            "void",
+            N_("Void"),
+            N_("Release the held money to the customer."),
+            Permission.MOVE_MONEY,
+            _void,
+            gives_back=True,
         ),
-        Action("refund", "Refund", "Give captured money back.", Permission.MOVE_MONEY, _refund, gives_back=True),
         Action(
-            "ask", "Ask the provider now", "Query the provider about every order of the payment.", Permission.ASK, _ask
+            "refund", N_("Refund"), N_("Give captured money back."), Permission.MOVE_MONEY, _refund, gives_back=True
         ),
-        Action("note", "Add a note", "A note for colleagues; nothing else changes.", Permission.ASK, _note),
+        Action(
+            "ask",
+            N_("Ask the provider now"),
+            N_("Query the provider about every order of the payment."),
+            Permission.ASK,
+            _ask,
+        ),
+        Action("note", N_("Add a note"), N_("A note for colleagues; nothing else changes."), Permission.ASK, _note),
         Action(
             "block",
-            "Block or allow refunds",
-            "While refunds are blocked, every new one is refused.",
+            N_("Block or allow refunds"),
+            N_("While refunds are blocked, every new one is refused."),
             Permission.REFUND_ABOVE,
             _block,
         ),
         Action(
             "amend",
-            "Amend contact or metadata",
-            "Receipts go to the new contact from now on.",
+            N_("Amend contact or metadata"),
+            N_("Receipts go to the new contact from now on."),
             Permission.REFUND_ABOVE,
             _amend,
         ),
         Action(
             "redrive",
-            "Re-drive",
-            "Publish the payment once more, with the access that follows from it: for consumers that missed it.",
+            N_("Re-drive"),
+            N_("Publish the payment once more, with the access that follows from it: for consumers that missed it."),
             Permission.ASK,
             _redrive,
         ),
         Action(
             "correct",
-            "Correct an operation",
-            "State how an operation really ended, by the provider's console or statement. A second person approves.",
+            N_("Correct an operation"),
+            N_(
+                "State how an operation really ended, by the provider's console or statement. A second person approves."
+            ),
             Permission.CORRECT,
             _correct,
             two_people=True,
@@ -261,7 +293,7 @@ def _quantities(payment: Payment, typed: Typed) -> tuple[RefundLine, ...]:
         if value in ("", "0"):
             continue
         if not (value.isascii() and value.isdecimal() and 0 < int(value[:6]) <= item.quantity):
-            raise InvalidForm(f"Of “{item.title}” there are {item.quantity}.")
+            raise InvalidForm(gettext("Of “%(item)s” there are %(count)s.", item=item.title, count=item.quantity))
         lines.append(RefundLine(item.product_id, int(value[:6])))
     return tuple(lines)
 
@@ -270,5 +302,6 @@ def _amount(text: str, currency: str) -> int:
     try:
         return from_typed(text, currency)
     except InvalidMoney as error:
-        example = to_decimal_string(299 * 10 ** exponent(currency), currency)
-        raise InvalidForm(f"Write the amount as {example}: {error}.") from None
+        example = money(299 * 10 ** exponent(currency), currency)
+        said = gettext("Write the amount as %(example)s: %(why)s.", example=example, why=retold(str(error)))
+        raise InvalidForm(said) from None

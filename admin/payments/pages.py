@@ -1,6 +1,6 @@
 """The pages of one payment: what it is, and each action as form, preview and command."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID, uuid4, uuid5
 
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from starlette.responses import Response
 
+from admin.formatting import from_local
 from admin.masking import masked_contact
 from admin.pages import PageRoute, page, read_form, reload_page
 from admin.pages.action_routes import add_action
@@ -66,8 +67,8 @@ class PaymentPages:
     async def show(
         self, request: Request, payment_id: UUID, person: Reader, at: Annotated[datetime | None, Query()] = None
     ) -> Response:
-        """The payment's page; the timeline up to ``at``, where it is given."""
-        moment = at if at is None or at.tzinfo is not None else at.replace(tzinfo=UTC)
+        """The payment's page; the timeline up to ``at``, where it is given: of the reader's zone, unless it names one."""
+        moment = None if at is None else from_local(at)
         story = await read_story(self._engine, payment_id, moment)
         payment = story.payment
         await trail_of(request).note(person, Kind.VIEW, "payment", payment_id)
@@ -86,6 +87,7 @@ class PaymentPages:
             process=waterfall.process,
             took=waterfall.took,
             pause=waterfall.pause,
+            actions=ACTIONS,
             access=entitled(payment),
             contact=[] if payment.order.contact is None else masked_contact(payment.order.contact),
             may_reveal=person.may(Permission.REVEAL),

@@ -3,8 +3,10 @@
 import re
 from typing import Final
 
-from admin.formatting import money
+from admin.formatting import sum_of
+from admin.language import N_, gettext
 from admin.payments.sentences import STATES
+from admin.retelling import retold
 from billing.messages import Refusal
 from billing.payments.model import Payment
 from billing.vocabulary import OperationType
@@ -17,40 +19,42 @@ _OF_MONEY: Final = (
     "correction_impossible",
 )
 _NUMBER: Final = re.compile(r"(?<![\w.-])[0-9]+(?![\w-]|\.[0-9])")
-#: Code → what the state of the payment stands against.
+#: Code → the sentence, where the state of the payment stands against it.
 _OF_STATE: Final = {
-    "not_authorized": "nothing is held that could be captured or released",
-    "not_captured": "nothing was captured that could be refunded",
-    "already_closed": "it is closed already",
+    "not_authorized": N_("The payment's state is “%(state)s”: nothing is held that could be captured or released."),
+    "not_captured": N_("The payment's state is “%(state)s”: nothing was captured that could be refunded."),
+    "already_closed": N_("The payment's state is “%(state)s”: it is closed already."),
 }
+#: The same, where an operation under way does.
 _OF_OPERATION: Final = {
-    "outcome_unknown": "how its {} ended is not known yet",
-    "operation_in_progress": "its {} is still under way",
+    "outcome_unknown": N_(
+        "The payment cannot be captured or released now: how its %(operation)s ended is not known yet."
+    ),
+    "operation_in_progress": N_(
+        "The payment cannot be captured or released now: its %(operation)s is still under way."
+    ),
 }
 
 
 def in_words(refusal: Refusal, payment: Payment) -> str:
     """Why a command to the payment is refused, as a sentence. Total: a code without words of its own has its detail."""
-    said = refusal.detail
     if refusal.code in _OF_STATE:
-        said = f"the payment's state is “{STATES[payment.status].words}”: {_OF_STATE[refusal.code]}"
-    elif refusal.code in _OF_OPERATION:
+        return gettext(_OF_STATE[refusal.code], state=gettext(STATES[payment.status].words))
+    if refusal.code in _OF_OPERATION:
         started = (
             o.type for o in payment.standing if o.is_open and o.type in (OperationType.CAPTURE, OperationType.VOID)
         )
         kind = next(started, None)
-        what = "operation" if kind is None else kind.lower()
-        said = f"the payment cannot be captured or released now: {_OF_OPERATION[refusal.code].format(what)}"
-    else:
-        said = with_money(refusal.code, said, payment.order.currency)
-    return as_sentence(said)
+        operation = gettext(N_("operation") if kind is None else kind.lower())
+        return gettext(_OF_OPERATION[refusal.code], operation=operation)
+    return as_sentence(retold(with_money(refusal.code, refusal.detail, payment.order.currency)))
 
 
 def with_money(code: str, detail: str, currency: str) -> str:
     """The detail of a refusal, its amounts in the currency's form."""
     if code not in _OF_MONEY:
         return detail
-    return _NUMBER.sub(lambda found: f"{money(int(found[0]), currency)} {currency}", detail)
+    return _NUMBER.sub(lambda found: sum_of(int(found[0]), currency), detail)
 
 
 def as_sentence(said: str) -> str:

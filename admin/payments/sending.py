@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from admin.language import gettext
 from admin.payments.actions import Command
 from admin.problems import Problem
 from backoffice.commands import require_understood
@@ -55,5 +56,7 @@ async def stored(engine: AsyncEngine) -> AsyncIterator[None]:
         raise ProblemError(Problem.UNAVAILABLE, str(error)) from error
     except (TimeoutError, *KAFKA_ERRORS) as error:
         log.warning("the command is not acknowledged", error=repr(error))
-        detail = "Kafka did not acknowledge the command. Send the form again: it is the same command, whether it arrived or not."
+        detail = gettext(
+            "Kafka did not acknowledge the command. Send the form again: it is the same command, whether it arrived or not."
+        )
         raise ProblemError(Problem.UNAVAILABLE, detail) from error

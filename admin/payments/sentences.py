@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from analytics.words import moment
-from billing.money import Money
+from admin.formatting import duration, moment, sum_of
+from admin.language import N_, gettext
 from billing.payments.model import Operation, Payment
 from billing.reasons import Reason
 from billing.vocabulary import CaptureMode, OperationStatus, OperationType, PaymentStatus
@@ -18,59 +18,83 @@ class State(NamedTuple):
 
 
 STATES = {
-    PaymentStatus.PENDING: State("waits for the customer", "warn"),
-    PaymentStatus.AUTHORIZED: State("held", "warn"),
-    PaymentStatus.CAPTURED: State("paid", "good"),
-    PaymentStatus.VOIDED: State("released", "plain"),
-    PaymentStatus.PARTIALLY_REFUNDED: State("refunded in part", "good"),
-    PaymentStatus.REFUNDED: State("refunded", "plain"),
-    PaymentStatus.FAILED: State("failed", "bad"),
-    PaymentStatus.EXPIRED: State("expired", "plain"),
+    PaymentStatus.PENDING: State(N_("waits for the customer"), "warn"),
+    PaymentStatus.AUTHORIZED: State(N_("held"), "warn"),
+    PaymentStatus.CAPTURED: State(N_("paid"), "good"),
+    PaymentStatus.VOIDED: State(N_("released"), "plain"),
+    PaymentStatus.PARTIALLY_REFUNDED: State(N_("refunded in part"), "good"),
+    PaymentStatus.REFUNDED: State(N_("refunded"), "plain"),
+    PaymentStatus.FAILED: State(N_("failed"), "bad"),
+    PaymentStatus.EXPIRED: State(N_("expired"), "plain"),
 }
 ENDS = {
-    OperationStatus.PENDING: State("under way", "warn"),
-    OperationStatus.UNKNOWN: State("outcome unknown", "bad"),
-    OperationStatus.SUCCESS: State("done", "good"),
-    OperationStatus.FAIL: State("failed", "plain"),
+    OperationStatus.PENDING: State(N_("under way"), "warn"),
+    OperationStatus.UNKNOWN: State(N_("outcome unknown"), "bad"),
+    OperationStatus.SUCCESS: State(N_("done"), "good"),
+    OperationStatus.FAIL: State(N_("failed"), "plain"),
 }
 
 
 def sentence(payment: Payment) -> str:
     """What the payment is, for somebody who has never seen it."""
-    amount, provider = Money(payment.order.amount, payment.order.currency), payment.provider
-    currency = payment.order.currency
+    currency, provider = payment.order.currency, payment.provider
+    amount = sum_of(payment.order.amount, currency)
     match payment.status:
         case PaymentStatus.PENDING:
-            return f"The customer has until {moment(payment.expires_at)} to pay {amount} at {provider}."
+            return gettext(
+                "The customer has until %(time)s to pay %(amount)s at %(provider)s.",
+                time=moment(payment.expires_at), amount=amount, provider=provider,
+            )  # fmt: skip
         case PaymentStatus.AUTHORIZED:
-            held = Money(payment.authorized, currency)
-            ends = payment.charge.next_follow_up_at
-            if payment.capture_mode is CaptureMode.ONE_STAGE:
-                return f"{held} is authorized at {provider}; the provider captures it by itself."
-            until = "" if ends is None else f", to be captured or voided before {moment(ends)}"
-            return f"{held} is held at {provider}{until}."
+            return _held(payment)
         case PaymentStatus.CAPTURED:
-            return f"{provider} captured {Money(payment.captured, currency)} of {amount}." + _given_back(payment)
+            said = gettext(
+                "%(provider)s captured %(captured)s of %(amount)s.",
+                provider=provider, captured=sum_of(payment.captured, currency), amount=amount,
+            )  # fmt: skip
+            return said + _given_back(payment)
         case PaymentStatus.PARTIALLY_REFUNDED | PaymentStatus.REFUNDED:
-            given, captured = Money(payment.refunded, currency), Money(payment.captured, currency)
-            return f"{given} of the captured {captured} is refunded." + _given_back(payment)
+            said = gettext(
+                "%(refunded)s of the captured %(captured)s is refunded.",
+                refunded=sum_of(payment.refunded, currency), captured=sum_of(payment.captured, currency),
+            )  # fmt: skip
+            return said + _given_back(payment)
         case PaymentStatus.VOIDED:
-            return f"The hold of {Money(payment.authorized, currency)} at {provider} was released; nothing was taken."
+            return gettext(
+                "The hold of %(amount)s at %(provider)s was released; nothing was taken.",
+                amount=sum_of(payment.authorized, currency), provider=provider,
+            )  # fmt: skip
         case PaymentStatus.FAILED | PaymentStatus.EXPIRED:
-            return f"Nothing was taken: {_why(payment)}"
+            if payment.reason is None:
+                return gettext("Nothing was taken: the payment was closed before it was paid.")
+            return gettext("Nothing was taken: %(why)s", why=gettext(Reason.of(payment.reason).meaning))
+
+
+def _held(payment: Payment) -> str:
+    held = {"amount": sum_of(payment.authorized, payment.order.currency), "provider": payment.provider}
+    ends = payment.charge.next_follow_up_at
+    if payment.capture_mode is CaptureMode.ONE_STAGE:
+        return gettext("%(amount)s is authorized at %(provider)s; the provider captures it by itself.", **held)
+    if ends is None:
+        return gettext("%(amount)s is held at %(provider)s.", **held)
+    return gettext(
+        "%(amount)s is held at %(provider)s, to be captured or voided before %(time)s.", time=moment(ends), **held
+    )
 
 
 def under_way(operation: Operation, currency: str) -> str:
     """What an open operation is waiting for."""
-    what = f"{operation.type.value.lower()} of {Money(operation.amount, currency)} at {operation.provider}"
-    state = (
-        "its outcome is not known"
-        if operation.status is OperationStatus.UNKNOWN
-        else "the provider has not finished it"
-    )
+    values = {
+        "operation": gettext(operation.type.value.lower()),
+        "amount": sum_of(operation.amount, currency),
+        "provider": operation.provider,
+    }
+    if operation.status is OperationStatus.UNKNOWN:
+        said = gettext("%(operation)s of %(amount)s at %(provider)s: its outcome is not known", **values)
+    else:
+        said = gettext("%(operation)s of %(amount)s at %(provider)s: the provider has not finished it", **values)
     due = operation.next_follow_up_at
-    asked = "" if due is None else f"; asked about again at {moment(due)}"
-    return f"{what}: {state}{asked}"
+    return said if due is None else said + "; " + gettext("asked about again at %(time)s", time=moment(due))
 
 
 def latest_first(payment: Payment) -> list[Operation]:
@@ -81,30 +105,19 @@ def latest_first(payment: Payment) -> list[Operation]:
 
 def age(since: datetime, now: datetime) -> str:
     """``3 d 4 h``, in the two largest units."""
-    minutes = max(0, int((now - since).total_seconds()) // 60)
-    days, hours = divmod(minutes // 60, 24)
-    if days:
-        return f"{days} d {hours} h"
-    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
+    return duration(max(0, int((now - since).total_seconds()) // 60) * 60)
 
 
 def _given_back(payment: Payment) -> str:
     currency = payment.order.currency
-    parts = []
+    said = []
     if payment.refund_pending:
-        parts.append(f"{Money(payment.refund_pending, currency)} is on its way back")
+        said.append(gettext("%(amount)s is on its way back.", amount=sum_of(payment.refund_pending, currency)))
     if payment.charged_back:
-        parts.append(f"{Money(payment.charged_back, currency)} was charged back by the bank")
+        said.append(gettext("%(amount)s was charged back by the bank.", amount=sum_of(payment.charged_back, currency)))
     if payment.refunds_blocked:
-        parts.append("refunds are blocked")
-    words = " and ".join(parts)
-    return f" {words[0].upper()}{words[1:]}." if parts else ""
-
-
-def _why(payment: Payment) -> str:
-    if payment.reason is None:
-        return "the payment was closed before it was paid."
-    return Reason.of(payment.reason).meaning
+        said.append(gettext("Refunds are blocked."))
+    return "".join(f" {one}" for one in said)
 
 
 def is_open(operation: Operation) -> bool:

@@ -5,8 +5,9 @@ from typing import Final
 
 from markupsafe import Markup
 
+from admin.formatting import decimal, duration
+from admin.language import N_, gettext
 from billing.waterfall import Bar
-from monitoring.view import duration
 
 #: Units of the drawing, which is as wide as its place.
 WIDTH: Final = 1_000
@@ -16,7 +17,7 @@ THIN: Final = 4
 _SECOND_MS: Final = 1_000
 _MINUTE_MS: Final = 60_000
 _PROVIDER: Final = "provider_calls"
-_PROCESSES: Final = {_PROVIDER: "provider", "payments": "billing"}
+_PROCESSES: Final = {_PROVIDER: N_("provider"), "payments": N_("billing")}
 
 
 def drawing(bar: Bar) -> Markup:
@@ -38,9 +39,9 @@ def process(bar: Bar) -> str:
 def took(milliseconds: float) -> str:
     """``3.0 ms``, ``1.25 s``, ``2 min 5 s``, ``2 d 4 h``."""
     if milliseconds < _SECOND_MS:
-        return f"{milliseconds:.1f} ms"
+        return gettext("%(number)s ms", number=decimal(milliseconds, 1))
     if milliseconds < _MINUTE_MS:
-        return f"{milliseconds / _SECOND_MS:.2f} s"
+        return gettext("%(number)s s", number=decimal(milliseconds / _SECOND_MS, 2))
     return duration(milliseconds / _SECOND_MS)
 
 

@@ -17,7 +17,7 @@ from admin.trail.trail import record
 from billing.access.roles import Role
 from runtime.clock import utc_now
 from runtime.http.credentials import network_of
-from storage.staff import accounts, attempts, credentials, sessions, trail
+from storage.staff import accounts, attempts, credentials, preferences, sessions, trail
 from storage.staff.accounts import Account, ListedAccount
 from storage.staff.credentials import Credentials
 from storage.staff.credentials import Kind as CredentialKind
@@ -79,7 +79,8 @@ class Accounts:
                 await sessions.note_seen(connection, hashed, now)
         return Person(
             id=found.staff_id, email=found.email, name=found.name, role=found.role, session=hashed.hex()[:8],
-            token=token, address=address, authenticated_at=found.authenticated_at,
+            token=token, address=address, authenticated_at=found.authenticated_at, language=found.language,
+            zone=found.zone,
         )  # fmt: skip
 
     async def sign_in(self, email: str, password: str, code: str, address: str, agent: str) -> str:
@@ -205,6 +206,12 @@ class Accounts:
         async with self._engine.connect() as connection:
             known = await credentials.of_person(connection, person.id)
         return known is not None and known.totp is not None
+
+    async def prefer(self, person: Person, language: str | None, zone: str | None) -> None:
+        """Keep the language and the zone that the person has chosen."""
+        async with self._engine.begin() as connection:
+            await preferences.prefer(connection, person.id, language, zone)
+            await record(connection, person, Kind.STAFF, "staff", person.id, changed=["language", "zone"])
 
     async def everybody(self) -> list[ListedAccount]:
         """The staff, suspended people last."""

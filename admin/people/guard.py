@@ -7,6 +7,7 @@ from urllib.parse import quote
 from fastapi import Depends
 from starlette.requests import Request
 
+from admin.language import gettext
 from admin.people import cookies
 from admin.people.accounts import Accounts
 from admin.people.permissions import Permission
@@ -44,7 +45,9 @@ class Guard:
         if not person.may(self.permission):
             route = f"{request.method} {request.scope['route'].path}"
             await trail_of(request).note(person, Kind.REFUSED, "route", route, permission=self.permission)
-            raise ProblemError(Problem.NOT_PERMITTED, f"A {person.role} may not: {self.permission.label}.")
+            values = {"role": gettext(person.role), "permission": gettext(self.permission.label)}
+            said = gettext("A %(role)s may not: %(permission)s.", **values)
+            raise ProblemError(Problem.NOT_PERMITTED, said)
         if self.fresh and not person.is_fresh(accounts_of(request).clock()):
             raise SentElsewhere(f"{CONFIRM}?next={quote(_page_of(request))}")
         return person

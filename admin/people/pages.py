@@ -8,6 +8,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
+from admin.language import N_, gettext
 from admin.pages import OpenRoute, PageRoute, page, read_form, see_other
 from admin.pages.navigation import places_of
 from admin.people import authenticator, cookies, passwords
@@ -19,8 +20,8 @@ from billing.access.roles import Role
 
 ME: Final = "/me"
 WELCOME: Final = "/welcome/{link}"
-WRONG: Final = "These do not fit together. Check all three; a code can be used once."
-WRONG_CODE: Final = "This is not the code that the authenticator shows now. A code can be used once."
+WRONG: Final = N_("These do not fit together. Check all three; a code can be used once.")
+WRONG_CODE: Final = N_("This is not the code that the authenticator shows now. A code can be used once.")
 
 Myself = Annotated[Person, require(Permission.OWN_ACCOUNT)]
 
@@ -93,7 +94,7 @@ class Pages:
             account = await self._accounts.linked(link)
             problem = passwords.problem_of(password, account.email)
             if problem is None and password != form.exact("again"):
-                problem = "The two passwords differ."
+                problem = N_("The two passwords differ.")
             if problem is not None:
                 return await self._welcome_form(request, link, 422, problem)
             token = await self._accounts.accept(link, password, form.one("code"), address_of(request), _agent(request))
@@ -146,13 +147,15 @@ class Pages:
         new = form.exact("new")
         problem = passwords.problem_of(new, person.email)
         if problem is None and new != form.exact("again"):
-            problem = "The two new passwords differ."
+            problem = N_("The two new passwords differ.")
         if problem is not None:
             return await self._me(request, person, 422, problem)
         try:
             await self._accounts.change_password(person, form.exact("password"), form.one("code"), new)
         except NotAdmitted:
-            return await self._me(request, person, 401, "The password or the code is wrong. A code can be used once.")
+            return await self._me(
+                request, person, 401, N_("The password or the code is wrong. A code can be used once.")
+            )
         except Throttled as throttled:
             return _throttled(await self._me(request, person, 429, _later(throttled)), throttled)
         return see_other(f"{ME}?changed")
@@ -190,7 +193,7 @@ def _entered(request: Request, url: str, token: str) -> Response:
 
 def _later(throttled: Throttled) -> str:
     minutes = -(-throttled.wait_s // 60)
-    return f"There were too many failed attempts. Try again in {minutes} min."
+    return gettext("There were too many failed attempts. Try again in %(minutes)s min.", minutes=minutes)
 
 
 def _throttled(response: Response, throttled: Throttled) -> Response:

@@ -6,6 +6,8 @@ from anyio import CapacityLimiter, to_thread
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from admin.language import gettext
+
 LENGTH_MIN: Final = 12
 LENGTH_MAX: Final = 256
 #: Different characters.
@@ -37,13 +39,13 @@ class Passwords:
 
 
 def problem_of(password: str, email: str) -> str | None:
-    """Why this cannot be a password, for people."""
+    """Why this cannot be a password, in the reader's language."""
     if len(password) < LENGTH_MIN:
-        return f"A password has at least {LENGTH_MIN} characters."
+        return gettext("A password has at least %(count)s characters.", count=LENGTH_MIN)
     if len(password) > LENGTH_MAX:
-        return f"A password has at most {LENGTH_MAX} characters."
+        return gettext("A password has at most %(count)s characters.", count=LENGTH_MAX)
     if password.lower() in (email, email.partition("@")[0]) or len(set(password)) < DISTINCT_MIN:
-        return "This password is too easy to guess."
+        return gettext("This password is too easy to guess.")
     return None
 
 

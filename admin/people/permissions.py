@@ -3,6 +3,7 @@
 from enum import StrEnum
 from typing import Final, Self
 
+from admin.language import N_
 from billing.access.roles import Role
 
 
@@ -17,30 +18,30 @@ class Permission(StrEnum):
         member.label = label
         return member
 
-    OWN_ACCOUNT = ("own-account", "See and end one's own sessions, change one's password")
-    READ = ("read", "Search; see payments, customers and subscriptions without contacts")
-    REPORTS = ("reports", "See reports, and download them")
-    MONITOR = ("monitor", "See the monitor")
-    ACKNOWLEDGE = ("acknowledge", "Acknowledge alerts")
-    REVEAL = ("reveal", "Show a contact, with a reason")
-    ASK = ("ask", "Write notes, ask a provider now, re-drive")
-    MOVE_MONEY = ("move-money", "Capture, void, and refund up to the support limit")
-    REFUND_ABOVE = ("refund-above", "Refund above the support limit, amend contact and metadata")
-    SUBSCRIPTIONS = ("subscriptions", "Cancel and keep subscriptions, open a page to pay; refund up to one's limit")
-    EXTEND = ("extend", "Extend subscriptions")
-    CORRECT = ("correct", "Correct and adjust operations (two people)")
-    BULK = ("bulk", "Refund in bulk, from a file (two people)")
-    APPROVE = ("approve", "Approve what somebody else asked for")
-    CLEARING = ("clearing", "See clearing's days, and download their reports")
-    DISCREPANCIES = ("discrepancies", "See discrepancies")
-    DECIDE = ("decide", "Claim, resolve and reopen discrepancies")
-    LETTERS = ("letters", "See dead letters, replay them")
-    DISCARD = ("discard", "Discard dead letters")
-    PROVIDERS = ("providers", "See providers and routes")
-    SWITCH = ("switch", "Switch providers off and on")
-    KEYS = ("keys", "See and change API keys")
-    STAFF = ("staff", "See the staff and what each role may do")
-    TRAIL = ("trail", "See what everybody saw and did")
+    OWN_ACCOUNT = ("own-account", N_("See and end one's own sessions, change one's password"))
+    READ = ("read", N_("Search; see payments, customers and subscriptions without contacts"))
+    REPORTS = ("reports", N_("See reports, and download them"))
+    MONITOR = ("monitor", N_("See the monitor"))
+    ACKNOWLEDGE = ("acknowledge", N_("Acknowledge alerts"))
+    REVEAL = ("reveal", N_("Show a contact, with a reason"))
+    ASK = ("ask", N_("Write notes, ask a provider now, re-drive"))
+    MOVE_MONEY = ("move-money", N_("Capture, void, and refund up to the support limit"))
+    REFUND_ABOVE = ("refund-above", N_("Refund above the support limit, amend contact and metadata"))
+    SUBSCRIPTIONS = ("subscriptions", N_("Cancel and keep subscriptions, open a page to pay; refund up to one's limit"))
+    EXTEND = ("extend", N_("Extend subscriptions"))
+    CORRECT = ("correct", N_("Correct and adjust operations (two people)"))
+    BULK = ("bulk", N_("Refund in bulk, from a file (two people)"))
+    APPROVE = ("approve", N_("Approve what somebody else asked for"))
+    CLEARING = ("clearing", N_("See clearing's days, and download their reports"))
+    DISCREPANCIES = ("discrepancies", N_("See discrepancies"))
+    DECIDE = ("decide", N_("Claim, resolve and reopen discrepancies"))
+    LETTERS = ("letters", N_("See dead letters, replay them"))
+    DISCARD = ("discard", N_("Discard dead letters"))
+    PROVIDERS = ("providers", N_("See providers and routes"))
+    SWITCH = ("switch", N_("Switch providers off and on"))
+    KEYS = ("keys", N_("See and change API keys"))
+    STAFF = ("staff", N_("See the staff and what each role may do"))
+    TRAIL = ("trail", N_("See what everybody saw and did"))
 
 
 _EVERYBODY: Final = frozenset(Role)

@@ -16,7 +16,7 @@ FRESH_FOR: Final = timedelta(minutes=5)
 class Person:
     """Somebody who is signed in. ``session``: the first eight hex digits of its id; ``token``: the cookie's value, which
     nobody else knows; ``address``: where the request came from. ``authenticated_at``: when the second factor was last
-    shown (UTC)."""
+    shown (UTC). ``language``, ``zone``: in which they read pages; ``None``: they have not chosen."""
 
     id: UUID
     email: str
@@ -26,6 +26,8 @@ class Person:
     token: str = field(repr=False)
     address: str
     authenticated_at: datetime
+    language: str | None = None
+    zone: str | None = None
 
     def may(self, permission: Permission) -> bool:
         """Whether the person's role has the permission."""

@@ -10,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.requests import Request
 from starlette.responses import Response
 
+from admin.formatting import local
+from admin.language import N_
 from admin.pages import PageRoute, page
 from admin.payments.sentences import STATES
 from admin.people.guard import require, trail_of
@@ -31,12 +33,12 @@ SHOWN: Final = 50
 HOME: Final = "/payments"
 #: What can be typed, and what it finds.
 EXAMPLES: Final = (
-    ("open", "payments that are not finished"),
-    ("today", "opened today; also yesterday, 25.11, 2026-11-01..2026-11-25, 25.11 10:00..12:00"),
-    ("299.00 RUB", "an amount; a range as 100..500"),
-    ("*4242", "the last four digits of the card"),
-    ("status:failed provider:NAME", "conditions together"),
-    ("customer:c-17", "all payments of a customer, and the customer's page"),
+    ("open", N_("payments that are not finished")),
+    ("today", N_("opened today; also yesterday, 25.11, 2026-11-01..2026-11-25, 25.11 10:00..12:00")),
+    ("299.00 RUB", N_("an amount; a range as 100..500")),
+    ("*4242", N_("the last four digits of the card")),
+    ("status:failed provider:NAME", N_("conditions together")),
+    ("customer:c-17", N_("all payments of a customer, and the customer's page")),
 )
 
 
@@ -54,7 +56,7 @@ def search_pages(engine: AsyncEngine) -> APIRouter:
     ) -> Response:
         after = None if after_at is None or after_id is None or after_at.tzinfo is None else Place(after_at, after_id)
         try:
-            question = parse(q, utc_now())
+            question = parse(q, local(utc_now()))
         except Unclear as error:
             return _list(request, q, wrong=str(error), status=422)
         await trail_of(request).note(person, Kind.SEARCH, "payments", "-", by=question.shape)

@@ -9,6 +9,8 @@ from uuid import UUID
 
 import msgspec
 
+from admin.language import N_, gettext, ngettext
+from admin.retelling import retold
 from billing.errors import InvalidMoney
 from billing.money import EXPONENTS, MAX_AMOUNT, from_decimal_string
 from billing.vocabulary import PaymentStatus
@@ -27,6 +29,11 @@ _AMOUNT: Final = re.compile(r"(\d{1,13}(?:[.,]\d{1,3})?)(?:\.\.(\d{1,13}(?:[.,]\
 _TIMES: Final = re.compile(r"(\d{1,2}:\d{2})\.\.(\d{1,2}:\d{2})")
 _PHONE: Final = re.compile(r"\+\d[\d()-]{6,}")
 _REFERENCE: Final = re.compile(r"[!-~]+")
+#: What can be given once.
+NAMES: Final = (
+    N_("amount"), N_("created from"), N_("created to"), N_("currency"), N_("customer id"), N_("last4"), N_("provider"),
+    N_("statuses"),
+)  # fmt: skip
 #: States of a payment that can still change by themselves.
 OPEN: Final = (PaymentStatus.PENDING, PaymentStatus.AUTHORIZED)
 
@@ -64,12 +71,12 @@ class _Draft:
 
     def set(self, name: str, value: object) -> None:
         if name in self.values:
-            raise Unclear(f"Give {name.replace('_', ' ')} once.")
+            raise Unclear(gettext("Give %(name)s once.", name=gettext(name.replace("_", " "))))
         self.values[name] = value
 
     def set_reference(self, text: str) -> None:
         if self.reference is not None:
-            raise Unclear("Give one id at a time.")
+            raise Unclear(gettext("Give one id at a time."))
         self.reference = text
         try:
             self.id = UUID(text)
@@ -81,7 +88,7 @@ class _Draft:
         if match is None:
             return False
         if self.amount is not None:
-            raise Unclear("Give one amount, or a range as 100..500.")
+            raise Unclear(gettext("Give one amount, or a range as 100..500."))
         low = match[1].replace(",", ".")
         self.amount = (low, low if match[2] is None else match[2].replace(",", "."))
         return True
@@ -102,13 +109,13 @@ class _Draft:
             return False
         begin, end = self.values.get("created_from"), self.values.get("created_to")
         if not isinstance(begin, datetime) or end != begin + _DAY:
-            raise Unclear("Give the day before the hours, as in 2026-11-25 10:00..12:00.")
+            raise Unclear(gettext("Give the day before the hours, as in 2026-11-25 10:00..12:00."))
         try:
             first, last = (
                 datetime.combine(begin, time.fromisoformat(t.zfill(5)), begin.tzinfo) for t in match.groups()
             )
         except ValueError:
-            raise Unclear("Give hours as 10:00..12:00.") from None
+            raise Unclear(gettext("Give hours as 10:00..12:00.")) from None
         self.values |= {"created_from": first, "created_to": last}
         return True
 
@@ -120,7 +127,7 @@ class _Draft:
 
     def _conditions(self) -> Conditions:
         if self.reference is not None and self.amount is None:
-            raise Unclear("An id finds its payments alone: leave the other conditions out.")
+            raise Unclear(gettext("An id finds its payments alone: leave the other conditions out."))
         return Conditions(**self.values)  # type: ignore[arg-type]  # each was checked when it was set
 
     def _minor(self, amount: tuple[str, str]) -> tuple[int, int]:
@@ -128,18 +135,24 @@ class _Draft:
         try:
             low, high = (from_decimal_string(_canonical(text), currency) for text in amount)
         except InvalidMoney as error:
-            raise Unclear(f"This is no amount of {currency}: {error}.") from None
+            raise Unclear(
+                gettext("This is no amount of %(currency)s: %(why)s.", currency=currency, why=retold(str(error)))
+            ) from None
         if low > high or high > MAX_AMOUNT:
-            raise Unclear("Give the smaller amount first, and none above a trillion.")
+            raise Unclear(gettext("Give the smaller amount first, and none above a trillion."))
         return low, high
 
 
 def parse(text: str, now: datetime) -> Question:
     """Understand ``text``. ``now``: in the zone of the person, whose days are meant. Raises :class:`Unclear`."""
     if len(text) > MAX_LENGTH:
-        raise Unclear(f"Type at most {MAX_LENGTH} characters.")
+        raise Unclear(
+            ngettext(
+                "Type at most %(count)s character.", "Type at most %(count)s characters.", MAX_LENGTH, count=MAX_LENGTH
+            )
+        )
     if holds_card_number(text):
-        raise Unclear("Card numbers are not kept and not searched for: type the last four digits, as *4242.")
+        raise Unclear(gettext("Card numbers are not kept and not searched for: type the last four digits, as *4242."))
     draft = _Draft(now)
     for word in text.split():
         key, separator, value = word.partition(":")
@@ -161,7 +174,7 @@ def _understand(draft: _Draft, word: str) -> None:
     elif word.lower() == "open":
         draft.set("statuses", OPEN)
     elif "@" in word or _PHONE.fullmatch(word) is not None:
-        raise Unclear("Contacts are not searched for: type the customer's id.")
+        raise Unclear(gettext("Contacts are not searched for: type the customer's id."))
     elif draft.set_days(word) or draft.set_times(word):
         pass
     elif draft.set_amount(word):
@@ -173,13 +186,13 @@ def _understand(draft: _Draft, word: str) -> None:
 
 def _reference(draft: _Draft, word: str) -> None:
     if _REFERENCE.fullmatch(word) is None:
-        raise Unclear("An id has letters, digits and signs of ASCII only.")
+        raise Unclear(gettext("An id has letters, digits and signs of ASCII only."))
     draft.set_reference(word)
 
 
 def _last4(draft: _Draft, value: str) -> None:
     if _FOUR.fullmatch(value) is None:
-        raise Unclear("Give the last four digits, as last4:4242.")
+        raise Unclear(gettext("Give the last four digits, as last4:4242."))
     draft.set("last4", value)
 
 
@@ -189,32 +202,36 @@ def _status(draft: _Draft, value: str) -> None:
         draft.set("statuses", OPEN)
         return
     if not names or not set(names) <= PaymentStatus.__members__.keys():
-        raise Unclear(f"A status is one of open, {', '.join(s.lower() for s in PaymentStatus)}.")
+        raise Unclear(
+            gettext("A status is one of %(names)s.", names=", ".join(("open", *map(str.lower, PaymentStatus))))
+        )
     draft.set("statuses", tuple(dict.fromkeys(map(PaymentStatus, names))))
 
 
 def _amount(draft: _Draft, value: str) -> None:
     if not draft.set_amount(value):
-        raise Unclear("Give an amount as amount:299.00, a range as amount:100..500.")
+        raise Unclear(gettext("Give an amount as amount:299.00, a range as amount:100..500."))
 
 
 def _date(draft: _Draft, value: str) -> None:
     if not draft.set_days(value):
         raise Unclear(
-            "Give a day as 2026-11-25, 25.11.2026, 25.11, today or yesterday; a range as 2026-11-01..2026-11-25."
+            gettext(
+                "Give a day as 2026-11-25, 25.11.2026, 25.11, today or yesterday; a range as 2026-11-01..2026-11-25."
+            )
         )
 
 
 def _currency(draft: _Draft, value: str) -> None:
     if value.upper() not in EXPONENTS:
-        raise Unclear(f"A currency is one of {', '.join(EXPONENTS)}.")
+        raise Unclear(gettext("A currency is one of %(names)s.", names=", ".join(EXPONENTS)))
     draft.set("currency", value.upper())
 
 
 def _text(name: str) -> Callable[[_Draft, str], None]:
     def take(draft: _Draft, value: str) -> None:
         if _REFERENCE.fullmatch(value) is None:
-            raise Unclear(f"Give a value after {name.removesuffix('_id')}:, without spaces.")
+            raise Unclear(gettext("Give a value after %(name)s:, without spaces.", name=name.removesuffix("_id")))
         draft.set(name, value)
 
     return take

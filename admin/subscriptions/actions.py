@@ -2,12 +2,14 @@
 
 import hashlib
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid5
 
 import msgspec
 
+from admin.formatting import from_local
+from admin.language import N_, gettext
 from admin.payments.actions import InvalidForm, Typed
 from admin.people.permissions import Permission
 from billing.messages.subscription_commands import (
@@ -65,7 +67,7 @@ def _end(_: Subscription, typed: Typed, members: dict[str, Any]) -> Subscription
     try:
         refund = RefundRule(typed.get("refund")) if typed.get("refund") else None
     except ValueError:
-        raise InvalidForm("Choose what is given back.") from None
+        raise InvalidForm(gettext("Choose what is given back.")) from None
     by = f"operator:{typed.operator}"
     return CancelSubscription(**members, when=When.NOW, refund=refund, by=by, comment=typed.reason)
 
@@ -78,10 +80,10 @@ def _extend(subscription: Subscription, typed: Typed, members: dict[str, Any]) -
     try:
         until = datetime.fromisoformat(typed.get("until"))
     except ValueError:
-        raise InvalidForm("Give the new end as a date and a time.") from None
-    until = until.replace(tzinfo=UTC) if until.tzinfo is None else until.astimezone(UTC)
+        raise InvalidForm(gettext("Give the new end as a date and a time.")) from None
+    until = from_local(until)
     if subscription.period is not None and until - subscription.period.end_at > FURTHEST:
-        raise InvalidForm("The new end is at most three years behind the present one.")
+        raise InvalidForm(gettext("The new end is at most three years behind the present one."))
     return ExtendPeriod(**members, until=until, operator=typed.operator, reason=typed.reason)
 
 
@@ -94,38 +96,42 @@ ACTIONS: Final = {
     for action in (
         Action(
             "cancel",
-            "Cancel at its end",
-            "It runs to the end of what is paid for, and is not charged again. What was declined is not owed.",
+            N_("Cancel at its end"),
+            N_("It runs to the end of what is paid for, and is not charged again. What was declined is not owed."),
             Permission.SUBSCRIPTIONS,
             _cancel,
         ),
         Action(
             "end",
-            "Cancel now",
-            "It ends at once, with its access. What is given back is asked of the payment of the running period.",
+            N_("Cancel now"),
+            N_("It ends at once, with its access. What is given back is asked of the payment of the running period."),
             Permission.SUBSCRIPTIONS,
             _end,
             gives_back=True,
         ),
         Action(
             "keep",
-            "Take the cancellation back",
-            "It renews again at the end of its period.",
+            N_("Take the cancellation back"),
+            N_("It renews again at the end of its period."),
             Permission.SUBSCRIPTIONS,
             _keep,
         ),
         Action(
             "pay",
-            "Open a page to pay",
-            "For a renewal that was declined: the provider opens a page, and you give its address to the customer. "
-            "The method that they pay with is charged from then on.",
+            N_("Open a page to pay"),
+            N_(
+                "For a renewal that was declined: the provider opens a page, and you give its address to the customer. "
+                "The method that they pay with is charged from then on."
+            ),
             Permission.SUBSCRIPTIONS,
             _pay,
         ),
         Action(
             "extend",
-            "Extend",
-            "Give time: the paid period ends later. A declined renewal is forgotten, and the next one is due at the new end.",
+            N_("Extend"),
+            N_(
+                "Give time: the paid period ends later. A declined renewal is forgotten, and the next one is due at the new end."
+            ),
             Permission.EXTEND,
             _extend,
         ),

@@ -7,6 +7,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from admin.language import gettext
 from admin.people.person import Person
 from admin.problems import Problem
 from runtime.clock import utc_now
@@ -45,7 +46,9 @@ class Trail:
                 return await trail.record(connection, entry)
         except (*POSTGRES_ERRORS, SQLAlchemyError) as error:
             log.warning("the trail cannot be written", kind=entry.kind, error=repr(error))
-            raise ProblemError(Problem.UNAVAILABLE, "What you asked for cannot be put on record now.") from error
+            raise ProblemError(
+                Problem.UNAVAILABLE, gettext("What you asked for cannot be put on record now.")
+            ) from error
 
     async def latest(
         self, limit: int, *, before: int | None = None, staff_id: UUID | None = None

@@ -93,6 +93,7 @@ class AdminSettings(
     MetricsSettings,
     ClearingSettings,
     KafkaSettings,
+    BusinessSettings,
     ClickHouseSettings,
     ApiKeySettings,
     IngestAddressSettings,

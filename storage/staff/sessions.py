@@ -21,6 +21,8 @@ class OpenSession(msgspec.Struct, frozen=True, kw_only=True):
     seen_at: datetime
     authenticated_at: datetime
     expires_at: datetime
+    language: str | None
+    zone: str | None
 
 
 class ListedSession(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +43,8 @@ _OPEN = text(
 )
 _FIND = text(
     """
-    SELECT e.staff_id, s.email, s.name, s.role, e.seen_at, e.authenticated_at, e.expires_at
+    SELECT e.staff_id, s.email, s.name, s.role, e.seen_at, e.authenticated_at, e.expires_at,
+           s.language, s.zone
     FROM staff_sessions e JOIN staff s ON s.id = e.staff_id
     WHERE e.token_hash = :token_hash AND e.ended_at IS NULL AND e.expires_at > :now AND s.suspended_at IS NULL
     """

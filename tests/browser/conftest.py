@@ -67,10 +67,10 @@ async def looks(page: Page, name: str) -> AsyncIterator[str]:
             yield look
 
 
-async def is_fit_for_people(page: Page, name: str) -> None:
-    """Assert that the page has a heading, that nothing is cut off, and that axe-core finds no barrier, in all looks."""
+async def is_fit_for_people(page: Page, name: str, language: str = "en") -> None:
+    """Assert that the page has a heading and says its language, that nothing is cut off, and that axe-core finds no barrier, in all looks."""
     assert await page.locator("h1").count() == 1
-    assert await page.locator("html").get_attribute("lang") == "en"
+    assert await page.locator("html").get_attribute("lang") == language
     async for look in looks(page, name):
         assert await page.evaluate(_CUT) == []
         assert await barriers(page) == [], look

@@ -13,12 +13,12 @@ from admin.clearing.context import Clearing, Injected
 from admin.clearing.pages.standing import Standing, counts_of, standing
 from admin.clearing.pages.words import STATES, amounts, kind_words, turn
 from admin.clearing.reports import CSV_HEADERS, HTML_HEADERS
+from admin.language import gettext
 from admin.pages import PageRoute, page
 from admin.people.guard import require, trail_of
 from admin.people.permissions import Permission
 from admin.people.person import Person
 from admin.problems import Problem
-from analytics.words import day as day_words
 from backoffice.clearing import closing, discrepancies, report, runs
 from billing.clearing.discrepancies import State
 from ingest_api.problems import Problem as RequestProblem
@@ -110,7 +110,6 @@ async def _calendar(request: Request, clearing: Clearing, engine: AsyncEngine, u
         earlier=first - timedelta(days=1) if oldest < first else None,
         is_latest=last == latest,
         first_open=first_open,
-        day_words=day_words,
     )
 
 
@@ -130,7 +129,7 @@ async def _day(request: Request, clearing: Clearing, engine: AsyncEngine, provid
         request,
         "clearing/day.html",
         provider=provider,
-        day=day,
+        date=day,
         before=day - timedelta(days=1),
         after=day + timedelta(days=1),
         has_after=day < _latest(clearing, now),
@@ -148,7 +147,6 @@ async def _day(request: Request, clearing: Clearing, engine: AsyncEngine, provid
         more=len(found) > SHOWN,
         states=STATES,
         kind_words=kind_words,
-        day_words=day_words,
     )
 
 
@@ -161,7 +159,8 @@ async def _report(request: Request, clearing: Clearing, person: Person, provider
 
 def _require_known(clearing: Clearing, provider: str) -> None:
     if provider not in clearing.settlements:
-        raise ProblemError(Problem.NOT_FOUND, f"There is no provider of this name: {', '.join(clearing.settlements)}.")
+        known = ", ".join(clearing.settlements)
+        raise ProblemError(Problem.NOT_FOUND, gettext("There is no provider of this name: %(names)s.", names=known))
 
 
 def _latest(clearing: Clearing, now: datetime) -> date:

@@ -13,13 +13,14 @@ from admin.clearing.context import Clearing, Injected
 from admin.clearing.pages.queue import HOME
 from admin.clearing.pages.words import EVENTS, KINDS, STATES, amounts, choices, evidence, kind_words, turn
 from admin.clearing.schemas import ClaimIn, ReopenIn, ResolveIn
+from admin.language import gettext
 from admin.pages import PageRoute, page, read_form, see_other
 from admin.payments.actions import InvalidForm, Typed
 from admin.people.guard import accounts_of, require, trail_of
 from admin.people.permissions import MATRIX, Permission
 from admin.people.person import Person
 from admin.problems import Problem
-from analytics.words import day as day_words
+from admin.retelling import retold
 from backoffice.clearing import discrepancies
 from backoffice.clearing.discrepancies import WRITE_OFF_ALONE, ChangedSince, Found
 from backoffice.operators import ActionRefused, Operator
@@ -154,7 +155,7 @@ class DiscrepancyPages:
         await trail_of(request).note(person, Kind.REFUSED, "discrepancy", id, action=name, why=str(refused))
         if isinstance(refused, ChangedSince):
             return await self._changed(request, clearing, person, id, fields, name)
-        why = f"It cannot be decided so: {refused}."
+        why = gettext("It cannot be decided so: %(why)s.", why=retold(str(refused)))
         return await self._show(request, clearing, person, found, fields, name, why, 409)
 
     async def _changed(
@@ -162,7 +163,9 @@ class DiscrepancyPages:
     ) -> Response:
         async with clearing.at_work(Problem.DECISION_REFUSED):
             found = await discrepancies.show(clearing.settings, id)
-        why = "It has changed since you looked at it, and nothing was decided. This is how it stands now: decide again."
+        why = gettext(
+            "It has changed since you looked at it, and nothing was decided. This is how it stands now: decide again."
+        )
         return await self._show(request, clearing, person, found, fields, name, why, 409)
 
     async def _show(
@@ -209,7 +212,6 @@ class DiscrepancyPages:
             states=STATES,
             events=EVENTS,
             kind_words=kind_words,
-            day_words=day_words,
         )
 
     async def _seconds(self, request: Request, person: Person) -> list[ListedAccount]:
@@ -228,7 +230,7 @@ def _read(
     try:
         key, version = UUID(fields.get("key", "")), int(fields.get("version", ""))
     except ValueError:
-        raise InvalidForm("The form is not whole. Read the page again, and send its form.") from None
+        raise InvalidForm(gettext("The form is not whole. Read the page again, and send its form.")) from None
     typed = Typed(fields, person.email, key)
     _ = typed.reason
     if name != "resolve":
@@ -236,12 +238,12 @@ def _read(
     try:
         resolution = Resolution(typed.get("resolution"))
     except ValueError:
-        raise InvalidForm("Choose what you found.") from None
+        raise InvalidForm(gettext("Choose what you found.")) from None
     second = typed.get("second") or None
     if resolution is not Resolution.WRITTEN_OFF or _differs(found) <= WRITE_OFF_ALONE:
         return Decision(name, typed, version, resolution)
     if second not in [one.email for one in seconds]:
-        raise InvalidForm("Above the limit of one person a colleague who may decide has to agree: choose who.")
+        raise InvalidForm(gettext("Above the limit of one person a colleague who may decide has to agree: choose who."))
     return Decision(name, typed, version, resolution, second)
 
 

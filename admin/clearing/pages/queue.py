@@ -12,12 +12,12 @@ from starlette.responses import Response
 from admin.clearing.context import Clearing, Injected
 from admin.clearing.pages.words import STATES, amounts, kind_words, turn
 from admin.clearing.schemas import DiscrepanciesQuery, encode_cursor
+from admin.language import gettext
 from admin.pages import PageRoute, page
 from admin.people.guard import require
 from admin.people.permissions import Permission
 from admin.people.person import Person
 from admin.problems import Problem
-from analytics.words import day as day_words
 from backoffice.clearing import discrepancies
 from billing.clearing.discrepancies import Kind, State
 from runtime.clock import utc_now
@@ -41,7 +41,7 @@ def queue_pages() -> APIRouter:
             query = DiscrepanciesQuery.model_validate({**given, "limit": SHOWN})
         except ValidationError as error:
             named = ", ".join(sorted({str(fault["loc"][0]) for fault in error.errors()}))
-            wrong = f"This cannot be a filter: {named}. Choose from the lists."
+            wrong = gettext("This cannot be a filter: %(names)s. Choose from the lists.", names=named)
             return _list(request, clearing, person, {}, [], None, wrong)
         async with clearing.at_work(Problem.DECISION_REFUSED):
             # One more than the page holds shows whether there is a next page.
@@ -81,5 +81,4 @@ def _list(
         all_states=list(State),
         states=STATES,
         kind_words=kind_words,
-        day_words=day_words,
     )

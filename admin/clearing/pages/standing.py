@@ -3,6 +3,8 @@
 from datetime import date
 from typing import NamedTuple
 
+from admin.formatting import grouped
+from admin.language import N_, gettext
 from backoffice.clearing.runs import DayState, DayStatus
 from billing.clearing.discrepancies import State
 
@@ -17,7 +19,7 @@ class Counts(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """A day in a word. ``look``: ``good``, ``warn``, ``bad`` or ``plain``; ``hints``: what there is to add."""
+    """A day in a word. ``look``: ``good``, ``warn``, ``bad`` or ``plain``; ``hints``: what there is to add, in the reader's language."""
 
     words: str
     look: str
@@ -41,17 +43,21 @@ def counts_of(status: DayStatus | None) -> Counts:
 def standing(status: DayStatus | None, day: date, first_open: date, *, is_over: bool = True) -> Standing:
     """``status``: ``None`` where the day has no run; ``first_open``: the first day of the books that is not closed."""
     if status is None:
-        return Standing("not cleared", "warn") if is_over else Standing("not over", "plain")
+        return Standing(N_("not cleared"), "warn") if is_over else Standing(N_("not over"), "plain")
     found = counts_of(status)
     if status.state is DayState.SUSPECT:
-        return Standing("doubted", "bad", ("look at the statement",))
+        return Standing(N_("doubted"), "bad", (gettext("look at the statement"),))
     if status.state is DayState.OPEN:
-        return Standing("under way", "warn") if status.reason is None else Standing("not cleared", "warn", ("waits",))
-    late = (f"{found.late} late",) if found.late else ()
+        return (
+            Standing(N_("under way"), "warn")
+            if status.reason is None
+            else Standing(N_("not cleared"), "warn", (gettext("waits"),))
+        )
+    late = (gettext("%(count)s late", count=grouped(found.late)),) if found.late else ()
     closed = day < first_open
     if found.open or found.decided:
-        hints = [f"{found.open} open"] if found.open else []
-        hints += [f"{found.decided} decided"] if found.decided else []
-        hints += ["books closed"] if closed else []
-        return Standing("disagrees", "bad" if found.open else "warn", (*hints, *late))
-    return Standing("closed", "plain", late) if closed else Standing("agrees", "good", late)
+        hints = [gettext("%(count)s open", count=grouped(found.open))] if found.open else []
+        hints += [gettext("%(count)s decided", count=grouped(found.decided))] if found.decided else []
+        hints += [gettext("books closed")] if closed else []
+        return Standing(N_("disagrees"), "bad" if found.open else "warn", (*hints, *late))
+    return Standing(N_("closed"), "plain", late) if closed else Standing(N_("agrees"), "good", late)

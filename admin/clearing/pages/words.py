@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from analytics.words import day, moment
+from admin.formatting import day, moment
+from admin.language import N_, gettext
 from billing.clearing.discrepancies import ACCEPTABLE, HANDLING, Event, Kind, Resolution, State
 from storage.clearing.discrepancies import Discrepancy
 
@@ -47,49 +48,59 @@ class Amounts(NamedTuple):
 
 
 STATES: Final = {
-    State.EXPECTED: Look("expected", "plain"),
-    State.OPEN: Look("open", "warn"),
-    State.PERSON: Look("needs a person", "bad"),
-    State.RESOLVED: Look("decided", "warn"),
-    State.CLOSED: Look("closed", "good"),
+    State.EXPECTED: Look(N_("expected"), "plain"),
+    State.OPEN: Look(N_("open"), "warn"),
+    State.PERSON: Look(N_("needs a person"), "bad"),
+    State.RESOLVED: Look(N_("decided"), "warn"),
+    State.CLOSED: Look(N_("closed"), "good"),
 }
 
-_AGREE: Final = "Both sides have the same amount."
-_GONE_OR_JOINED: Final = "The line finds its operation, or is not in the statement any more."
+_AGREE: Final = N_("Both sides have the same amount.")
+_GONE_OR_JOINED: Final = N_("The line finds its operation, or is not in the statement any more.")
 KINDS: Final = {
-    Kind.LATE: Meaning("Our movement is in no statement yet; there is time.", "A statement has the movement."),
+    Kind.LATE: Meaning(N_("Our movement is in no statement yet; there is time."), N_("A statement has the movement.")),
     Kind.MISSING_AT_PROVIDER: Meaning(
-        "Our movement is in no statement, and the time for it is over.",
-        "A statement has the movement, or the books take it back.",
+        N_("Our movement is in no statement, and the time for it is over."),
+        N_("A statement has the movement, or the books take it back."),
     ),
     Kind.MISSING_HERE: Meaning(
-        "The statement has a line of a payment of ours, and the books have no movement for it.",
-        "The books have the movement: the payment asks its provider, and the answer books it.",
+        N_("The statement has a line of a payment of ours, and the books have no movement for it."),
+        N_("The books have the movement: the payment asks its provider, and the answer books it."),
     ),
-    Kind.UNKNOWN_PAYMENT: Meaning("The statement has a line of no payment of ours.", _GONE_OR_JOINED),
-    Kind.AMBIGUOUS: Meaning("A line fits several operations of one payment.", _GONE_OR_JOINED),
-    Kind.AMOUNT_DIFFERS: Meaning("The two sides have different amounts.", _AGREE),
-    Kind.CURRENCY_DIFFERS: Meaning("The two sides have different currencies.", "Both sides have the same currency."),
-    Kind.TAKEN_TWICE: Meaning("The provider has one movement of ours twice.", "The statement has the movement once."),
-    Kind.REFUND_UNDONE: Meaning("A refund of ours came back from the provider.", "The books have undone the refund."),
-    Kind.CHARGEBACK: Meaning("The bank took the money back for the customer.", "The books have the chargeback."),
-    Kind.LINE_CHANGED: Meaning("A line that agreed has another amount now.", _AGREE),
-    Kind.LINE_WITHDRAWN: Meaning("A line that agreed is not in the statement any more.", _AGREE),
-    Kind.MOVEMENT_REVERSED: Meaning("Our movement agreed, and was reversed here since.", _AGREE),
-    Kind.UNCLASSIFIED_LINE: Meaning("A line of a type that we do not know.", "The map of the register has the type."),
+    Kind.UNKNOWN_PAYMENT: Meaning(N_("The statement has a line of no payment of ours."), _GONE_OR_JOINED),
+    Kind.AMBIGUOUS: Meaning(N_("A line fits several operations of one payment."), _GONE_OR_JOINED),
+    Kind.AMOUNT_DIFFERS: Meaning(N_("The two sides have different amounts."), _AGREE),
+    Kind.CURRENCY_DIFFERS: Meaning(
+        N_("The two sides have different currencies."), N_("Both sides have the same currency.")
+    ),
+    Kind.TAKEN_TWICE: Meaning(
+        N_("The provider has one movement of ours twice."), N_("The statement has the movement once.")
+    ),
+    Kind.REFUND_UNDONE: Meaning(
+        N_("A refund of ours came back from the provider."), N_("The books have undone the refund.")
+    ),
+    Kind.CHARGEBACK: Meaning(
+        N_("The bank took the money back for the customer."), N_("The books have the chargeback.")
+    ),
+    Kind.LINE_CHANGED: Meaning(N_("A line that agreed has another amount now."), _AGREE),
+    Kind.LINE_WITHDRAWN: Meaning(N_("A line that agreed is not in the statement any more."), _AGREE),
+    Kind.MOVEMENT_REVERSED: Meaning(N_("Our movement agreed, and was reversed here since."), _AGREE),
+    Kind.UNCLASSIFIED_LINE: Meaning(
+        N_("A line of a type that we do not know."), N_("The map of the register has the type.")
+    ),
     Kind.FEE_DIFFERS: Meaning(
-        "The provider kept another fee than the contract says.", "The statement has the fee of the contract."
+        N_("The provider kept another fee than the contract says."), N_("The statement has the fee of the contract.")
     ),
     Kind.PAYOUT_DIFFERS: Meaning(
-        "A payout is not the sum of what the provider says that it consists of.",
-        "The payout and what it consists of have the same sum.",
+        N_("A payout is not the sum of what the provider says that it consists of."),
+        N_("The payout and what it consists of have the same sum."),
     ),
     Kind.STATEMENT_MISSING: Meaning(
-        "There is no statement of the day, long after it ended.", "The statement is there."
+        N_("There is no statement of the day, long after it ended."), N_("The statement is there.")
     ),
     Kind.STATEMENT_SUSPECT: Meaning(
-        "So much differs that the statement itself is doubted.",
-        "The statement is mended, or somebody who has looked at it lets it go on.",
+        N_("So much differs that the statement itself is doubted."),
+        N_("The statement is mended, or somebody who has looked at it lets it go on."),
     ),
 }
 
@@ -104,36 +115,42 @@ class Choice(NamedTuple):
 
 CHOICES: Final = {
     Resolution.CORRECTED: Choice(
-        "Corrected", "our books were wrong; they are corrected on the payment's page", "both sides agree"
+        N_("Corrected"), N_("our books were wrong; they are corrected on the payment's page"), N_("both sides agree")
     ),
     Resolution.RECORDED: Choice(
-        "Recorded", "it was made by hand; the payment books it under your name", "the line is its operation's"
+        N_("Recorded"),
+        N_("it was made by hand; the payment books it under your name"),
+        N_("the line is its operation's"),
     ),
     Resolution.REFUNDED_AT_PROVIDER: Choice(
-        "The provider gives it back", "the provider returns the money", "its line is in a statement"
+        N_("The provider gives it back"), N_("the provider returns the money"), N_("its line is in a statement")
     ),
-    Resolution.NOT_OURS: Choice("Not ours", "the provider takes the line back", "the line is gone"),
-    Resolution.WRITTEN_OFF: Choice("Written off", "nobody will pay", "nothing: it stays closed until a side changes"),
-    Resolution.ACCEPTED: Choice("Accepted", "no money differs", "nothing: it stays closed until a side changes"),
+    Resolution.NOT_OURS: Choice(N_("Not ours"), N_("the provider takes the line back"), N_("the line is gone")),
+    Resolution.WRITTEN_OFF: Choice(
+        N_("Written off"), N_("nobody will pay"), N_("nothing: it stays closed until a side changes")
+    ),
+    Resolution.ACCEPTED: Choice(
+        N_("Accepted"), N_("no money differs"), N_("nothing: it stays closed until a side changes")
+    ),
 }
 
 #: An event of the history in words.
 EVENTS: Final = {
-    Event.WAITS: "found, there is time",
-    Event.FOUND: "found",
-    Event.ASKED: "the payment was told to ask",
-    Event.NEEDS_PERSON: "needs a person",
-    Event.CLAIMED: "claimed",
-    Event.RESOLVED: "decided",
-    Event.AGREED: "both sides agree",
-    Event.SETTLED: "closed on a person's word",
-    Event.REOPENED: "opened again",
+    Event.WAITS: N_("found, there is time"),
+    Event.FOUND: N_("found"),
+    Event.ASKED: N_("the payment was told to ask"),
+    Event.NEEDS_PERSON: N_("needs a person"),
+    Event.CLAIMED: N_("claimed"),
+    Event.RESOLVED: N_("decided"),
+    Event.AGREED: N_("both sides agree"),
+    Event.SETTLED: N_("closed on a person's word"),
+    Event.REOPENED: N_("opened again"),
 }
 
 
-def kind_words(kind: Kind) -> str:
+def kind_words(kind: Kind | str) -> str:
     """``amount_differs`` → ``Amount differs``."""
-    return kind.value.replace("_", " ").capitalize()
+    return gettext(kind.replace("_", " ").capitalize())
 
 
 def turn(found: Discrepancy, now: datetime) -> Turn:
@@ -141,35 +158,51 @@ def turn(found: Discrepancy, now: datetime) -> Turn:
     is_overdue = found.due_at is not None and found.due_at < now
     match found.state:
         case State.EXPECTED:
-            return Turn("nobody: a later statement is awaited")
+            return Turn(gettext("nobody: a later statement is awaited"))
         case State.RESOLVED:
-            by = "the next statements" if found.confirm_by is None else f"statements up to {day(found.confirm_by)}"
-            return Turn(f"nobody: {by} have to confirm it")
+            if found.confirm_by is None:
+                return Turn(gettext("nobody: the next statements have to confirm it"))
+            return Turn(gettext("nobody: statements up to %(day)s have to confirm it", day=day(found.confirm_by)))
         case State.CLOSED:
-            return Turn("nobody")
+            return Turn(gettext("nobody"))
         case State.OPEN if found.owner is None:
             asks = HANDLING[found.kind].asks
             if asks and found.payment_id is not None:
-                return Turn(f"the payment: asked on {found.asked} of {asks} days", found.due_at, is_overdue)
-            return Turn("nobody: the next statement decides", found.due_at, is_overdue)
-    return Turn(found.owner or "somebody of finance: claim it", found.due_at, is_overdue)
+                who = gettext("the payment: asked on %(done)s of %(all)s days", done=found.asked, all=asks)
+                return Turn(who, found.due_at, is_overdue)
+            return Turn(gettext("nobody: the next statement decides"), found.due_at, is_overdue)
+    return Turn(found.owner or gettext("somebody of finance: claim it"), found.due_at, is_overdue)
 
 
 def evidence(found: Discrepancy) -> str:
     """What closes the discrepancy, or has closed it."""
-    closes = KINDS[found.kind].closes
+    closes = gettext(KINDS[found.kind].closes)
     if found.state is State.CLOSED:
-        at = "" if found.closed_at is None else f" on {moment(found.closed_at)}"
-        if found.resolution is None or found.resolution not in (Resolution.WRITTEN_OFF, Resolution.ACCEPTED):
-            return f"It closed{at}: {closes[0].lower()}{closes[1:]}"
-        return (
-            f"A person closed it{at} as {found.resolution.value.replace('_', ' ')}. It opens again if a side changes."
-        )
+        return _closed(found, f"{closes[0].lower()}{closes[1:]}")
     if found.state is State.RESOLVED and found.resolution is not None:
         choice = CHOICES[found.resolution]
-        by = "" if found.confirm_by is None else f" by the statement of {day(found.confirm_by)}"
-        return f"Decided as “{choice.label.lower()}”. It closes when {choice.confirmed}{by}; else a person looks again."
+        said = {"label": gettext(choice.label).lower(), "evidence": gettext(choice.confirmed)}
+        if found.confirm_by is None:
+            return gettext("Decided as “%(label)s”. It closes when %(evidence)s; else a person looks again.", **said)
+        return gettext(
+            "Decided as “%(label)s”. It closes when %(evidence)s by the statement of %(day)s; else a person looks again.",
+            day=day(found.confirm_by), **said,
+        )  # fmt: skip
     return closes
+
+
+def _closed(found: Discrepancy, closes: str) -> str:
+    at = None if found.closed_at is None else moment(found.closed_at)
+    if found.resolution is None or found.resolution not in (Resolution.WRITTEN_OFF, Resolution.ACCEPTED):
+        if at is None:
+            return gettext("It closed: %(evidence)s", evidence=closes)
+        return gettext("It closed on %(time)s: %(evidence)s", time=at, evidence=closes)
+    label = gettext(CHOICES[found.resolution].label).lower()
+    if at is None:
+        return gettext("A person closed it as %(label)s. It opens again if a side changes.", label=label)
+    return gettext(
+        "A person closed it on %(time)s as %(label)s. It opens again if a side changes.", time=at, label=label
+    )
 
 
 def amounts(found: Discrepancy) -> Amounts:

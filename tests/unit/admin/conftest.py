@@ -5,7 +5,7 @@ import hashlib
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -80,6 +80,8 @@ class FakeAccounts(Accounts):
     def __init__(self) -> None:
         super().__init__(create_engine(Settings(postgres_url="postgresql://nobody@127.0.0.1:1/none")), 3600)
         self.roles: dict[str, Role] = {}
+        self.language: str | None = None
+        self.zone: str | None = None
         #: Of those who sign in.
         self.role = Role.FINANCE
         self.authenticated_at = at = self.clock()
@@ -105,7 +107,9 @@ class FakeAccounts(Accounts):
 
     async def person(self, token: str, address: str, *, by_hand: bool = True) -> Person | None:
         role = self.roles.get(token)
-        return None if role is None else person_in(role, token, self.authenticated_at)
+        if role is None:
+            return None
+        return replace(person_in(role, token, self.authenticated_at), language=self.language, zone=self.zone)
 
     async def sign_in(self, email: str, password: str, code: str, address: str, agent: str) -> str:
         if (email, password) != (EMAIL, PASSWORD):
@@ -126,6 +130,9 @@ class FakeAccounts(Accounts):
             )
             for id in ("0123abcd00000000", "4567abcd00000000")
         ]
+
+    async def prefer(self, person: Person, language: str | None, zone: str | None) -> None:
+        self.language, self.zone = language, zone
 
     async def end_session(self, person: Person, id: str) -> bool:
         return False

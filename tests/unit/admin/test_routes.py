@@ -25,6 +25,7 @@ ROUTES: Final = {
     ("POST", "/confirm"): Permission.OWN_ACCOUNT,
     ("GET", "/me"): Permission.OWN_ACCOUNT,
     ("POST", "/me/password"): Permission.OWN_ACCOUNT,
+    ("POST", "/me/preferences"): Permission.OWN_ACCOUNT,
     ("POST", "/me/sessions/end-others"): Permission.OWN_ACCOUNT,
     ("POST", "/me/sessions/{id}/end"): Permission.OWN_ACCOUNT,
     ("GET", "/payments"): Permission.READ,

@@ -115,5 +115,5 @@ def test_a_file_that_cannot_be_used_is_refused_as_a_whole(content: bytes, words:
 def test_a_file_has_a_largest_number_of_lines() -> None:
     text = "payment_id,amount\n" + "".join(f"{uuid4()},1\n" for _ in range(ROWS_MAX))
     assert len(read(text)) == ROWS_MAX
-    with pytest.raises(InvalidFile, match="20,000"):
+    with pytest.raises(InvalidFile, match="20\u202f000"):
         read(text + f"{ID},1\n")
