@@ -268,18 +268,21 @@ async def test_an_entry_without_its_counterpart_is_told(
 
 
 async def test_approvals_that_wait_for_a_person_or_for_kafka_are_told(
-    running: Stack, stack: dict[str, Any], prometheus: Prometheus
+    running: Stack, stack: dict[str, Any], shop: Shop, prometheus: Prometheus
 ) -> None:
     alerts = ("ApprovalWaits", "ApprovalNotSent")
+    await shop.sell(1)
+    assert await shop.settled("CAPTURED"), "there is a payment to ask for"
     connection = await asyncpg.connect(stack["urls"]["postgres"])
     try:
         for decision in (None, "approved"):
             await connection.execute(
-                "INSERT INTO approvals (id, action, type, command, preview, cause, requested_by, reason, requested_at,"
-                " expires_at, decided_by, decided_at, decision)"
-                " SELECT gen_random_uuid(), 'refund', 'x', '', '', 'limit', 'ann', 'a test', at, at + interval '1 day',"
-                " CASE WHEN $1::text IS NULL THEN NULL ELSE 'bob' END, CASE WHEN $1::text IS NULL THEN NULL ELSE at END, $1"
-                " FROM (SELECT now() - interval '5 hours' AS at) AS moment",
+                "INSERT INTO approvals (id, action, payment_id, payment_version, currency, type, command, preview, cause,"
+                " requested_by, reason, requested_at, expires_at, decided_by, decided_at, decision)"
+                " SELECT gen_random_uuid(), 'refund', p.id, p.version, p.currency, 'x', '', '', 'limit', 'ann', 'a test', at,"
+                " at + interval '1 day', CASE WHEN $1::text IS NOT NULL THEN 'bob' END,"
+                " CASE WHEN $1::text IS NOT NULL THEN at END, $1"
+                " FROM (SELECT now() - interval '5 hours' AS at) AS moment, (SELECT * FROM payments LIMIT 1) AS p",
                 decision,
             )
         await prometheus.until(*alerts, fire=True, within_s=WITHIN_S)
