@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from starlette.responses import Response
 
+from admin.formatting import from_local
 from admin.masking import masked_title
 from admin.pages import PageRoute, page, read_form
 from admin.pages.action_routes import add_action
@@ -221,12 +222,20 @@ def _preview(
         said=said,
         cause=cause,
         changed=changed,
-        repeated={name: typed.get(name) for name in FIELDS if typed.get(name)},
+        repeated=_repeated(action, typed),
         key=typed.key,
         why=None if said.refusal is None else in_words(said.refusal),
         cure=None if said.refusal is None else cure_of(said.refusal.code),
         **_words(subscription),
     )
+
+
+def _repeated(action: Action, typed: Typed) -> dict[str, str]:
+    """The fields that the confirmation repeats. A time names its zone there: the person may choose another meanwhile."""
+    fields = {name: typed.get(name) for name in FIELDS if typed.get(name)}
+    if action.name == "extend":
+        fields["until"] = from_local(datetime.fromisoformat(fields["until"])).isoformat()
+    return fields
 
 
 def _place(text: str | None) -> tuple[int, int] | None:
