@@ -26,6 +26,8 @@ HEADERS: Final = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+#: Of the pages that ask for a passkey: scripts that are files of ours, and nothing that they could fetch.
+SCRIPT_POLICY: Final = HEADERS["Content-Security-Policy"] + "; script-src 'self'"
 _TEMPLATES: Final = Path(__file__).parents[1] / "templates"
 
 

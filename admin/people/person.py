@@ -16,7 +16,8 @@ FRESH_FOR: Final = timedelta(minutes=5)
 class Person:
     """Somebody who is signed in. ``session``: the first eight hex digits of its id; ``token``: the cookie's value, which
     nobody else knows; ``address``: where the request came from. ``authenticated_at``: when the second factor was last
-    shown (UTC)."""
+    shown (UTC). ``role`` is that of the session; ``account_role``: the account's,
+    where a ceiling made the session's another."""
 
     id: UUID
     email: str
@@ -26,10 +27,11 @@ class Person:
     token: str = field(repr=False)
     address: str
     authenticated_at: datetime
+    account_role: Role | None = None
 
     def may(self, permission: Permission) -> bool:
-        """Whether the person's role has the permission."""
-        return self.role in MATRIX[permission]
+        """Whether the person's role has the permission, and the account's too: viewers see reports, and support does not."""
+        return {self.role, self.account_role or self.role} <= MATRIX[permission]
 
     def is_fresh(self, now: datetime) -> bool:
         """Whether the second factor was shown lately."""

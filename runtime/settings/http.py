@@ -15,6 +15,7 @@ from runtime.settings.base import (
 )
 from runtime.settings.clearing import ClearingSettings
 from runtime.settings.dependencies import ClickHouseSettings, KafkaSettings, PostgresSettings
+from runtime.settings.sign_in import SignInSettings
 
 #: This machine and networks that are not routed on the Internet.
 _PRIVATE_NETWORKS: Final = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
@@ -96,11 +97,10 @@ class AdminSettings(
     ClickHouseSettings,
     ApiKeySettings,
     IngestAddressSettings,
+    SignInSettings,
 ):
     """The admin process: pages for people, the analytics API, clearing. It is behind the same proxies as ingest."""
 
-    admin_url: str = ""
-    """Base URL of its pages, as people reach them: the links that `billing staff` prints begin with it."""
     admin_host: str = "127.0.0.1"
     admin_port: int = 8070
     admin_session_s: int = Field(12 * 3600, ge=60, le=86_400)
