@@ -47,6 +47,7 @@ async function ask() {
   }
 }
 
+show("passkey-unscripted", false);
 if (window.PublicKeyCredential) {
   show("passkey-asked", true);
   button.hidden = false;

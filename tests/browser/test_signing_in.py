@@ -65,7 +65,9 @@ async def hired(page: Page, admin: World) -> None:
     await page.goto(issued.url)
     await page.get_by_label("Password", exact=True).fill(PASSWORD)
     await page.get_by_label("Password again").fill(PASSWORD)
-    await page.get_by_role("textbox", name="Code").fill(pyotp.TOTP(shown(secret_of_link(issued.url.rpartition("/")[2]))).now())
+    await page.get_by_role("textbox", name="Code").fill(
+        pyotp.TOTP(shown(secret_of_link(issued.url.rpartition("/")[2]))).now()
+    )
     await page.get_by_role("button", name="Set and sign in").click()
     await page.get_by_role("link", name="Ann").wait_for()
 
@@ -171,6 +173,7 @@ async def test_without_a_script_the_page_leads_to_the_authenticator_app(browser:
     await add_passkey(page, admin, "laptop")
     without = await (await browser.new_context(java_script_enabled=False)).new_page()
     await continue_with_passkey(without, admin)
+    await without.get_by_role("heading", name="Passkey").wait_for()
     assert await without.get_by_text("this browser runs none. Use the authenticator app").is_visible()
     assert not await without.get_by_role("button", name="Ask again").is_visible()
 
