@@ -32,7 +32,13 @@ from admin.monitor import alert_pages, monitor_pages
 from admin.payments.pages import payment_pages
 from admin.payments.sending import SOURCE
 from admin.people.accounts import Accounts
+from admin.people.oidc.pages import oidc_pages
+from admin.people.oidc.provider import OidcProvider
+from admin.people.oidc.sign_in import OidcSignIn
 from admin.people.pages import people_pages
+from admin.people.passkeys.ceremony import site_of
+from admin.people.passkeys.pages import passkey_pages
+from admin.people.passkeys.passkeys import Passkeys
 from admin.people.preferences import preference_pages
 from admin.problems import on_http_error, on_invalid_parameters, on_problem, read_problem
 from admin.providers.pages import provider_pages
@@ -71,6 +77,9 @@ def create_app(
     read_catalogues()
     sender = Sender(settings, SOURCE)
     alertmanager = Alertmanager(settings.alertmanager_url) if settings.alertmanager_url else None
+    provider = OidcProvider(settings) if settings.admin_oidc_issuer else None
+    site = site_of(settings.admin_url)
+    passkeys = None if site is None else Passkeys(engine, accounts, site)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -81,6 +90,8 @@ def create_app(
         await tasks.cancel()
         await recent.close()
         await sender.close()
+        if provider is not None:
+            await provider.close()
         await access.keys.close()
         await store.close()
         await engine.dispose()
@@ -104,8 +115,10 @@ def create_app(
     app.state.accounts, app.state.trail = accounts, trail
     app.state.business_zone = ZoneInfo(settings.business_zone)
     pages = (
-        people_pages(accounts),
+        people_pages(accounts, provider, passkeys),
         preference_pages(accounts),
+        passkey_pages(passkeys),
+        oidc_pages(provider, OidcSignIn(engine, accounts, settings)),
         search_pages(engine),
         payment_pages(settings, engine, sender),
         subscription_pages(settings, engine, sender),

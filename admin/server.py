@@ -8,6 +8,7 @@ from admin.access import Access
 from admin.app import create_app
 from admin.metrics import Counting, Metrics
 from admin.people.accounts import Accounts
+from admin.people.vault import Vault
 from admin.problems import refuse_connection
 from admin.report_store import ReportStore
 from admin.trail.trail import Trail
@@ -30,7 +31,9 @@ def run(settings: AdminSettings) -> None:
     app = create_app(
         settings,
         Access(keys),
-        Accounts(engine, settings.admin_session_s),
+        Accounts(
+            engine, settings.admin_session_s, with_password=settings.with_password, vault=Vault(settings.secret_keys)
+        ),
         Trail(engine),
         ReportStore(settings.clickhouse_url),
         engine,

@@ -17,7 +17,7 @@ from billing.access.roles import Role
 from runtime.clock import utc_now
 from runtime.postgres import connected
 from runtime.settings import AdminSettings, PostgresSettings
-from storage.staff import accounts, credentials, sessions, trail
+from storage.staff import accounts, credentials, identities, sessions, trail
 from storage.staff.accounts import Account, AccountRefused, ListedAccount
 from storage.staff.trail import Entry, Kind
 
@@ -40,8 +40,8 @@ class IssuedLink(msgspec.Struct, frozen=True):
         return f"IssuedLink(email={self.email!r})"
 
 
-async def add(settings: AdminSettings, operator: Operator, email: str, name: str, role: Role) -> IssuedLink:
-    """Add a person; they choose a password with the link.
+async def add(settings: AdminSettings, operator: Operator, email: str, name: str, role: Role) -> IssuedLink | None:
+    """Add a person; they choose a password with the link. Without one they sign in at the OpenID provider.
 
     Raises :class:`InvalidArgument` for an address or a name that is not valid, :class:`ActionRefused` if the address is on
     the staff.
@@ -54,6 +54,8 @@ async def add(settings: AdminSettings, operator: Operator, email: str, name: str
     async with _changing(settings, operator, "add_staff", email) as (connection, details):
         await accounts.add(connection, account, operator.actor)
         details |= {"role": role}
+        if not _may_have_password(settings, account):
+            return None
         return await _linked(settings, connection, account, now)
 
 
@@ -65,11 +67,17 @@ async def list_all(settings: PostgresSettings) -> list[ListedAccount]:
 
 async def link(settings: AdminSettings, operator: Operator, email: str) -> IssuedLink:
     """Let a person choose a new password and set up an authenticator anew. What they have stays valid until they use the
-    link; earlier links end. Raises :class:`ActionRefused` for somebody who is not on the staff, or suspended."""
+    link; earlier links end. Raises :class:`ActionRefused` for somebody who is not on the staff, or suspended, or signs in
+    at the OpenID provider."""
     async with _changing(settings, operator, "link_staff", _plain(email)) as (connection, _):
         account = await accounts.find(connection, _plain(email))
         if account.suspended_at is not None:
             raise ActionRefused(f"{account.email} is suspended: let them in again first")
+        if not _may_have_password(settings, account):
+            raise ActionRefused(
+                f"{account.email} signs in at {settings.admin_oidc_issuer}; for a password name them in "
+                "BILLING_ADMIN_BREAK_GLASS"
+            )
         return await _linked(settings, connection, account, utc_now())
 
 
@@ -83,7 +91,9 @@ async def set_role(settings: AdminSettings, operator: Operator, email: str, role
         await accounts.set_role(connection, account.id, role)
         await sessions.end_all(connection, account.id, now)
         known = await credentials.of_person(connection, account.id)
-        if role is Role.VIEWER or known is None or known.totp is not None or account.suspended_at is not None:
+        if role is Role.VIEWER or known is None or known.has_second_factor or account.suspended_at is not None:
+            return None
+        if not _may_have_password(settings, account):
             return None
         return await _linked(settings, connection, msgspec.structs.replace(account, role=role), now)
 
@@ -108,6 +118,21 @@ async def restore(settings: AdminSettings, operator: Operator, email: str) -> No
         await accounts.set_suspended(connection, account.id, None)
 
 
+async def unlink(settings: AdminSettings, operator: Operator, email: str) -> None:
+    """Forget as whom the OpenID provider knows a person, after their account there was made anew: their sessions end, and
+    the next sign-in with their verified address links them again. Raises :class:`ActionRefused` for somebody who is not on
+    the staff, or not linked."""
+    async with _changing(settings, operator, "unlink_staff", _plain(email)) as (connection, details):
+        account = await accounts.find(connection, _plain(email))
+        if not await identities.unlink(connection, account.id):
+            raise ActionRefused(f"{account.email} is not linked to an OpenID provider")
+        details["ended"] = await sessions.end_all(connection, account.id, utc_now())
+
+
+def _may_have_password(settings: AdminSettings, account: Account) -> bool:
+    return settings.with_password is None or account.email in settings.with_password
+
+
 def _valid_email(email: str) -> str:
     try:
         return validate_email(email.strip(), check_deliverability=False, test_environment=True).normalized.lower()
@@ -123,7 +148,7 @@ async def _linked(settings: AdminSettings, connection: AsyncConnection, account:
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     expires_at = now + LINK_FOR
     await accounts.add_link(connection, account.id, hashlib.sha256(token.encode()).digest(), now, expires_at)
-    return IssuedLink(account.email, account.role, f"{settings.admin_url}/welcome/{token}", expires_at)
+    return IssuedLink(account.email, account.role, f"{settings.admin_url.rstrip('/')}/welcome/{token}", expires_at)
 
 
 @asynccontextmanager

@@ -28,9 +28,16 @@ def add(
     actor: Actor,
     as_json: AsJson = False,
 ) -> None:
-    """Add a person, and print the link with which they choose a password within an hour."""
+    """Add a person, and print the link with which they choose a password within an hour; with an OpenID provider people
+    sign in there, and need no link."""
     who = operator(actor, reason)
-    _show(on_running_stack(lambda settings: staff.add(settings, who, email, name, role)), as_json=as_json)
+    issued = on_running_stack(lambda settings: staff.add(settings, who, email, name, role))
+    if issued is not None:
+        _show(issued, as_json=as_json)
+    elif as_json:
+        write_json({"email": email, "role": role})
+    else:
+        err.print(f"{email} is added, and signs in at the OpenID provider", markup=False, highlight=False)
 
 
 @app.command("list")
@@ -87,6 +94,14 @@ def restore(email: Email, reason: Reason, actor: Actor) -> None:
     who = operator(actor, reason)
     on_running_stack(lambda settings: staff.restore(settings, who, email))
     out.print(f"{email} may sign in again", markup=False, highlight=False)
+
+
+@app.command()
+def unlink(email: Email, reason: Reason, actor: Actor) -> None:
+    """Forget the account of the OpenID provider that a person is linked to: another one is linked at the next sign-in."""
+    who = operator(actor, reason)
+    on_running_stack(lambda settings: staff.unlink(settings, who, email))
+    out.print(f"{email} is not linked any more; their sessions have ended", markup=False, highlight=False)
 
 
 def _show(issued: IssuedLink, *, as_json: bool) -> None:

@@ -874,6 +874,43 @@ STAFF_LINKS: Final = Table(
     Index("staff_links_of", "staff_id"),
 )
 
+#: Whom an OpenID provider knows as ``subject``.
+STAFF_IDENTITIES: Final = Table(
+    "staff_identities",
+    METADATA,
+    Column("staff_id", Uuid, ForeignKey("staff.id"), primary_key=True),
+    Column("issuer", Text, primary_key=True),
+    _required("subject", Text()),
+    _required("linked_at", _TIME),
+    UniqueConstraint("issuer", "subject"),
+)
+
+STAFF_PASSKEYS: Final = Table(
+    "staff_passkeys",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    _required("staff_id", Uuid(), ForeignKey("staff.id")),
+    _required("name", Text()),
+    Column("credential_id", LargeBinary, nullable=False, unique=True),
+    _required("public_key", LargeBinary()),
+    _required("sign_count", BigInteger()),
+    _required("created_at", _TIME),
+    Column("last_used_at", _TIME),
+    Index("staff_passkeys_of", "staff_id"),
+)
+
+#: What a passkey is asked to sign, once. ``challenge_hash``: SHA-256.
+STAFF_CHALLENGES: Final = Table(
+    "staff_challenges",
+    METADATA,
+    Column("challenge_hash", LargeBinary, primary_key=True),
+    _required("staff_id", Uuid(), ForeignKey("staff.id")),
+    _required("purpose", Text()),
+    _required("expires_at", _TIME),
+    Index("staff_challenges_expire", "expires_at"),
+)
+
+#: ``role_at_most``: the ceiling that the OpenID provider set to the person's role.
 STAFF_SESSIONS: Final = Table(
     "staff_sessions",
     METADATA,
@@ -886,6 +923,7 @@ STAFF_SESSIONS: Final = Table(
     _required("address", Text()),
     _required("agent", Text()),
     Column("ended_at", _TIME),
+    Column("role_at_most", Text),
     Index("staff_sessions_of", "staff_id", postgresql_where=text("ended_at IS NULL")),
 )
 

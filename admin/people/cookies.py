@@ -1,4 +1,4 @@
-"""The cookies of people: of a session, and of a form before there is one."""
+"""The cookies of people: of a session, of a form before there is one, and of the way to the OpenID provider and back."""
 
 from typing import Final
 
@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 SESSION: Final = "billing"
 FORM: Final = "billing-form"
+JOURNEY: Final = "billing-journey"
 _LOOPBACK: Final = frozenset(("127.0.0.1", "localhost", "::1"))
 
 

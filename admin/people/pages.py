@@ -8,12 +8,16 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
-from admin.language import N_, gettext
+from admin.language import N_
 from admin.pages import OpenRoute, PageRoute, page, read_form, see_other
 from admin.pages.navigation import places_of
 from admin.people import authenticator, cookies, passwords
 from admin.people.accounts import Accounts, LinkOver, NotAdmitted, Throttled
+from admin.people.answers import agent_of, entered, later, local, query_of, with_pause
 from admin.people.guard import CONFIRM, SIGN_IN, address_of, person_of, require
+from admin.people.oidc.provider import OidcProvider
+from admin.people.passkeys.pages import asking
+from admin.people.passkeys.passkeys import Passkeys
 from admin.people.permissions import MATRIX, Permission
 from admin.people.person import Person
 from billing.access.roles import Role
@@ -26,10 +30,11 @@ WRONG_CODE: Final = N_("This is not the code that the authenticator shows now. A
 Myself = Annotated[Person, require(Permission.OWN_ACCOUNT)]
 
 
-def people_pages(accounts: Accounts) -> APIRouter:
-    """The routes."""
+def people_pages(accounts: Accounts, provider: OidcProvider | None, passkeys: Passkeys | None) -> APIRouter:
+    """The routes. ``provider``: where people sign in instead of here; passwords are for those who may have one.
+    ``passkeys``: where browsers can have some."""
     router = APIRouter(include_in_schema=False, default_response_class=Response)
-    pages = Pages(accounts)
+    pages = Pages(accounts, provider, passkeys)
     routes: tuple[tuple[type[PageRoute], str, str, Callable[..., Awaitable[Response]]], ...] = (
         (OpenRoute, "GET", SIGN_IN, pages.sign_in_page),
         (OpenRoute, "POST", SIGN_IN, pages.sign_in),
@@ -53,8 +58,10 @@ def people_pages(accounts: Accounts) -> APIRouter:
 class Pages:
     """Handlers of the pages."""
 
-    def __init__(self, accounts: Accounts) -> None:
+    def __init__(self, accounts: Accounts, provider: OidcProvider | None, passkeys: Passkeys | None) -> None:
         self._accounts = accounts
+        self._passkeys = passkeys
+        self._provider = None if provider is None else provider.name
 
     async def home(self, person: Myself) -> Response:
         """The first page that the person may see."""
@@ -63,20 +70,31 @@ class Pages:
 
     async def sign_in_page(self, request: Request) -> Response:
         if await person_of(request) is not None:
-            return see_other(_local(request.query_params.get("next", "")))
-        return _sign_in_form(request, 200)
+            return see_other(local(request.query_params.get("next", "")))
+        return self._sign_in_form(request, 200)
 
     async def sign_in(self, request: Request) -> Response:
         form = await read_form(request)
         try:
+            if self._passkeys is not None and form.one("with") == "passkey":
+                options = await self._passkeys.ask_to_sign_in(
+                    form.one("email"), form.exact("password"), address_of(request)
+                )
+                return asking(request, f"{SIGN_IN}/passkey", options, instead=SIGN_IN + query_of(request))
             token = await self._accounts.sign_in(
-                form.one("email"), form.exact("password"), form.one("code"), address_of(request), _agent(request)
+                form.one("email"), form.exact("password"), form.one("code"), address_of(request), agent_of(request)
             )
         except NotAdmitted:
-            return _sign_in_form(request, 401, WRONG)
+            return self._sign_in_form(request, 401, WRONG)
         except Throttled as throttled:
-            return _throttled(_sign_in_form(request, 429, _later(throttled)), throttled)
-        return _entered(request, _local(request.query_params.get("next", "")), token)
+            return with_pause(self._sign_in_form(request, 429, later(throttled)), throttled)
+        return entered(request, local(request.query_params.get("next", "")), token)
+
+    def _sign_in_form(self, request: Request, status: int, wrong: str | None = None) -> Response:
+        return page(
+            request, "people/sign_in.html", status, action=SIGN_IN, query=query_of(request), wrong=wrong,
+            provider=self._provider, passwords=self._accounts.has_passwords, passkeys=self._passkeys is not None,
+        )  # fmt: skip
 
     async def sign_out(self, request: Request, person: Myself) -> Response:
         await self._accounts.sign_out(person)
@@ -97,12 +115,14 @@ class Pages:
                 problem = N_("The two passwords differ.")
             if problem is not None:
                 return await self._welcome_form(request, link, 422, problem)
-            token = await self._accounts.accept(link, password, form.one("code"), address_of(request), _agent(request))
+            token = await self._accounts.accept(
+                link, password, form.one("code"), address_of(request), agent_of(request)
+            )
         except LinkOver:
             return await self._welcome_form(request, link, 410)
         except NotAdmitted:
             return await self._welcome_form(request, link, 422, WRONG_CODE)
-        return _entered(request, "/", token)
+        return entered(request, "/", token)
 
     async def _welcome_form(self, request: Request, link: str, status: int, wrong: str | None = None) -> Response:
         try:
@@ -117,18 +137,27 @@ class Pages:
             optional=account.role is Role.VIEWER, length_min=passwords.LENGTH_MIN,
         )  # fmt: skip
 
-    async def confirm_page(self, request: Request, _person: Myself) -> Response:
-        return page(request, "people/confirm.html", wrong=None)
+    async def confirm_page(self, request: Request, person: Myself) -> Response:
+        return await self._confirm_form(request, person, 200)
+
+    async def _confirm_form(self, request: Request, person: Person, status: int, wrong: str | None = None) -> Response:
+        return page(
+            request, "people/confirm.html", status, query=query_of(request), wrong=wrong, provider=self._provider,
+            known=await self._accounts.credentials_of(person), passkeys=self._passkeys is not None,
+        )  # fmt: skip
 
     async def confirm(self, request: Request, person: Myself) -> Response:
         form = await read_form(request)
         try:
+            if self._passkeys is not None and form.one("with") == "passkey":
+                options = await self._passkeys.ask_to_confirm(person)
+                return asking(request, f"{CONFIRM}/passkey", options, instead=CONFIRM + query_of(request))
             await self._accounts.confirm(person, form.one("code"))
         except NotAdmitted:
-            return page(request, "people/confirm.html", 401, wrong=WRONG_CODE)
+            return await self._confirm_form(request, person, 401, WRONG_CODE)
         except Throttled as throttled:
-            return _throttled(page(request, "people/confirm.html", 429, wrong=_later(throttled)), throttled)
-        return see_other(_local(request.query_params.get("next", "")))
+            return with_pause(await self._confirm_form(request, person, 429, later(throttled)), throttled)
+        return see_other(local(request.query_params.get("next", "")))
 
     async def me(self, request: Request, person: Myself) -> Response:
         return await self._me(request, person)
@@ -138,7 +167,10 @@ class Pages:
             request, "people/me.html", status,
             sessions=await self._accounts.sessions_of(person), wrong=wrong,
             changed="changed" in request.query_params, length_min=passwords.LENGTH_MIN,
-            has_authenticator=await self._accounts.has_authenticator(person),
+            known=await self._accounts.credentials_of(person), provider=self._provider,
+            passkeys=None if self._passkeys is None else await self._accounts.passkeys_of(person),
+            passkey_changed="passkey" in request.query_params,
+            may_have_password=self._accounts.may_have_password(person.email),
             permissions=[permission.label for permission in Permission if person.may(permission)],
         )  # fmt: skip
 
@@ -157,7 +189,7 @@ class Pages:
                 request, person, 401, N_("The password or the code is wrong. A code can be used once.")
             )
         except Throttled as throttled:
-            return _throttled(await self._me(request, person, 429, _later(throttled)), throttled)
+            return with_pause(await self._me(request, person, 429, later(throttled)), throttled)
         return see_other(f"{ME}?changed")
 
     async def end_session(self, person: Myself, id: str) -> Response:
@@ -177,37 +209,6 @@ class Pages:
             matrix=MATRIX,
             may_keys=person.may(Permission.KEYS),
         )
-
-
-def _sign_in_form(request: Request, status: int, wrong: str | None = None) -> Response:
-    query = f"?{request.url.query}" if request.url.query else ""
-    return page(request, "people/sign_in.html", status, action=SIGN_IN, query=query, wrong=wrong)
-
-
-def _entered(request: Request, url: str, token: str) -> Response:
-    response = see_other(url)
-    cookies.write(response, request, cookies.SESSION, token)
-    cookies.remove(response, request, cookies.FORM)
-    return response
-
-
-def _later(throttled: Throttled) -> str:
-    minutes = -(-throttled.wait_s // 60)
-    return gettext("There were too many failed attempts. Try again in %(minutes)s min.", minutes=minutes)
-
-
-def _throttled(response: Response, throttled: Throttled) -> Response:
-    response.headers["Retry-After"] = str(throttled.wait_s)
-    return response
-
-
-def _local(url: str) -> str:
-    """A page of ours: what leads elsewhere is left out."""
-    return url if url.startswith("/") and not url.startswith(("//", "/\\")) else "/"
-
-
-def _agent(request: Request) -> str:
-    return request.headers.get("user-agent", "")
 
 
 def _in_groups(secret: str) -> str:

@@ -75,3 +75,8 @@ MATRIX: Final[dict[Permission, frozenset[Role]]] = {
     Permission.STAFF: _ADMIN,
     Permission.TRAIL: _ADMIN,
 }
+
+
+def lower(role: Role, at_most: Role | None) -> Role:
+    """The role in a session that has a ceiling. What it may do is what both may: :meth:`Person.may`."""
+    return role if at_most is None else min(role, at_most, key=tuple(Role).index)

@@ -21,6 +21,7 @@ from runtime.settings.http import AdminSettings, ApiKeySettings, IngestAddressSe
 from runtime.settings.local_stack import LocalStackSettings, SandboxSettings
 from runtime.settings.monitor import MonitorSettings
 from runtime.settings.scheduler import SchedulerSettings
+from runtime.settings.sign_in import SignInSettings
 
 __all__ = [
     "AdminSettings",
@@ -43,6 +44,7 @@ __all__ = [
     "SandboxSettings",
     "SchedulerSettings",
     "Settings",
+    "SignInSettings",
     "SignalsSettings",
     "SinkSettings",
     "TestClockSettings",

@@ -15,6 +15,7 @@ from runtime.settings.base import (
 )
 from runtime.settings.clearing import ClearingSettings
 from runtime.settings.dependencies import ClickHouseSettings, KafkaSettings, PostgresSettings
+from runtime.settings.sign_in import SignInSettings
 
 #: This machine and networks that are not routed on the Internet.
 _PRIVATE_NETWORKS: Final = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
@@ -97,11 +98,10 @@ class AdminSettings(
     ClickHouseSettings,
     ApiKeySettings,
     IngestAddressSettings,
+    SignInSettings,
 ):
     """The admin process: pages for people, the analytics API, clearing. It is behind the same proxies as ingest."""
 
-    admin_url: str = ""
-    """Base URL of its pages, as people reach them: the links that `billing staff` prints begin with it."""
     alertmanager_url: str = ""
     """Alertmanager's base URL: /monitor shows the alerts that fire, and people acknowledge them. Empty: there is none."""
     admin_host: str = "127.0.0.1"

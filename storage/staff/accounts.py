@@ -28,7 +28,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListedAccount(Account, frozen=True, kw_only=True):
-    """``credentials``: kinds, sorted; none before the person has chosen a password. ``seen_at``: in a session."""
+    """``credentials``: kinds, sorted; none before the person has chosen a password or signed in at an OpenID provider.
+    ``seen_at``: in a session."""
 
     credentials: tuple[str, ...]
     seen_at: datetime | None
@@ -42,7 +43,9 @@ _ADD = text(
 _LIST = text(
     f"""
     SELECT {_COLUMNS},
-           ARRAY(SELECT kind FROM staff_credentials c WHERE c.staff_id = s.id ORDER BY kind) AS credentials,
+           ARRAY(SELECT kind FROM staff_credentials c WHERE c.staff_id = s.id
+                 UNION SELECT 'passkey' FROM staff_passkeys p WHERE p.staff_id = s.id
+                 UNION SELECT 'openid' FROM staff_identities i WHERE i.staff_id = s.id ORDER BY 1) AS credentials,
            (SELECT max(seen_at) FROM staff_sessions e WHERE e.staff_id = s.id) AS seen_at
     FROM staff s ORDER BY s.suspended_at IS NOT NULL, s.email
     """  # noqa: S608 - of constants

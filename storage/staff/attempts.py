@@ -46,22 +46,30 @@ def by_address(network: str) -> bytes:
     return hashlib.sha256(f"address:{network}".encode()).digest()
 
 
-async def count(connection: AsyncConnection, account: bytes, address: bytes, now: datetime) -> datetime | None:
+async def count(connection: AsyncConnection, account: bytes | None, address: bytes, now: datetime) -> datetime | None:
     """Count an attempt as failed, in a transaction of its own. Returns until when the first blocked subject is blocked:
-    then nothing may be judged, and the caller rolls back."""
+    then nothing may be judged, and the caller rolls back. ``account``: ``None`` where nothing says whose it is."""
     values = {
         "now": now, "forgotten": now - KEPT,
         "block_first": BLOCK_FIRST.total_seconds(), "block_max": BLOCK_MAX.total_seconds(),
     }  # fmt: skip
     for one, most in ((account, ACCOUNT_MAX), (address, ADDRESS_MAX)):
+        if one is None:
+            continue
         if (await connection.execute(_COUNT, values | {"subject": one, "failures_max": most})).first() is None:
             until: datetime = (await connection.execute(_BLOCKED, {"subject": one})).scalar_one()
             return until
     return None
 
 
-async def succeeded(connection: AsyncConnection, account: bytes, address: bytes, now: datetime) -> None:
+async def succeeded(connection: AsyncConnection, account: bytes | None, address: bytes, now: datetime) -> None:
     """Forget the failures of the account, and take back the attempt of the address: other accounts may be guessed from
     there."""
     await connection.execute(_FORGET, {"subject": account, "forgotten": now - KEPT})
-    await connection.execute(_TAKE_BACK, {"subject": address})
+    await take_back(connection, None, address)
+
+
+async def take_back(connection: AsyncConnection, account: bytes | None, address: bytes) -> None:
+    """The attempt was no failure, and nobody has signed in by it yet."""
+    for one in (account, address):
+        await connection.execute(_TAKE_BACK, {"subject": one})

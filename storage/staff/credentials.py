@@ -18,15 +18,22 @@ class Kind(StrEnum):
 
 
 class Credentials(msgspec.Struct, frozen=True):
-    """Of an account. ``password``: its hash; ``totp``: the authenticator's secret."""
+    """Of an account. ``password``: its hash; ``totp``: the authenticator's secret, as it is stored; ``passkeys``: how many."""
 
     account: Account
     password: bytes | None
     totp: bytes | None
+    passkeys: int
+
+    @property
+    def has_second_factor(self) -> bool:
+        """Whether there is an authenticator or a passkey."""
+        return self.totp is not None or self.passkeys > 0
 
 
 _OF: Final = """
-    SELECT s.id, s.email, s.name, s.role, s.created_at, s.suspended_at, p.data AS password, t.data AS totp
+    SELECT s.id, s.email, s.name, s.role, s.created_at, s.suspended_at, p.data AS password, t.data AS totp,
+           (SELECT count(*) FROM staff_passkeys k WHERE k.staff_id = s.id) AS passkeys
     FROM staff s
     LEFT JOIN staff_credentials p ON p.staff_id = s.id AND p.kind = 'password'
     LEFT JOIN staff_credentials t ON t.staff_id = s.id AND t.kind = 'totp'
@@ -40,6 +47,7 @@ _SET = text(
         SET data = EXCLUDED.data, counter = EXCLUDED.counter, created_at = EXCLUDED.created_at
     """
 )
+_REPLACE = text("UPDATE staff_credentials SET data = :data WHERE staff_id = :id AND kind = :kind")
 _REMOVE = text("DELETE FROM staff_credentials WHERE staff_id = :id AND kind = :kind")
 _USE = text(
     "UPDATE staff_credentials SET counter = :step"
@@ -61,8 +69,8 @@ def _credentials(row: object) -> Credentials | None:
     if row is None:
         return None
     values = dict(row)  # type: ignore[call-overload]  # a mapping of SQLAlchemy
-    password, totp = values.pop("password"), values.pop("totp")
-    return Credentials(msgspec.convert(values, Account), password, totp)
+    password, totp, passkeys = values.pop("password"), values.pop("totp"), values.pop("passkeys")
+    return Credentials(msgspec.convert(values, Account), password, totp, passkeys)
 
 
 async def set_one(
@@ -70,6 +78,11 @@ async def set_one(
 ) -> None:
     """Set or replace a credential. ``counter``: the time step of the code that confirmed it."""
     await connection.execute(_SET, {"id": id, "kind": kind, "data": data, "counter": counter, "at": at})
+
+
+async def replace_data(connection: AsyncConnection, id: UUID, kind: Kind, data: bytes) -> None:
+    """Store the same credential in another way."""
+    await connection.execute(_REPLACE, {"id": id, "kind": kind, "data": data})
 
 
 async def remove(connection: AsyncConnection, id: UUID, kind: Kind) -> None:

@@ -12,12 +12,14 @@ from billing.access.roles import Role
 
 
 class OpenSession(msgspec.Struct, frozen=True, kw_only=True):
-    """A session that has not ended, with the person's account as it is now."""
+    """A session that has not ended, with the person's account as it is now. ``role_at_most``: in this session the person
+    may do no more than this role."""
 
     staff_id: UUID
     email: str
     name: str
     role: Role
+    role_at_most: Role | None
     seen_at: datetime
     authenticated_at: datetime
     expires_at: datetime
@@ -37,13 +39,14 @@ class ListedSession(msgspec.Struct, frozen=True, kw_only=True):
 
 _OPEN = text(
     """
-    INSERT INTO staff_sessions (token_hash, staff_id, created_at, seen_at, authenticated_at, expires_at, address, agent)
-    VALUES (:token_hash, :staff_id, :at, :at, :at, :expires_at, :address, :agent)
+    INSERT INTO staff_sessions
+        (token_hash, staff_id, created_at, seen_at, authenticated_at, expires_at, address, agent, role_at_most)
+    VALUES (:token_hash, :staff_id, :at, :at, :authenticated_at, :expires_at, :address, :agent, :role_at_most)
     """
 )
 _FIND = text(
     """
-    SELECT e.staff_id, s.email, s.name, s.role, e.seen_at, e.authenticated_at, e.expires_at,
+    SELECT e.staff_id, s.email, s.name, s.role, e.role_at_most, e.seen_at, e.authenticated_at, e.expires_at,
            s.language, s.zone
     FROM staff_sessions e JOIN staff s ON s.id = e.staff_id
     WHERE e.token_hash = :token_hash AND e.ended_at IS NULL AND e.expires_at > :now AND s.suspended_at IS NULL
@@ -82,10 +85,14 @@ async def open_one(
     expires_at: datetime,
     address: str,
     agent: str,
+    *,
+    authenticated_at: datetime,
+    role_at_most: Role | None,
 ) -> None:
     """Open a session."""
     values = {"token_hash": token_hash, "staff_id": staff_id, "at": at, "expires_at": expires_at}
-    await connection.execute(_OPEN, values | {"address": address, "agent": agent})
+    values |= {"address": address, "agent": agent, "authenticated_at": authenticated_at, "role_at_most": role_at_most}
+    await connection.execute(_OPEN, values)
 
 
 async def find(connection: AsyncConnection, token_hash: bytes, now: datetime) -> OpenSession | None:
@@ -99,9 +106,9 @@ async def note_seen(connection: AsyncConnection, token_hash: bytes, now: datetim
     await connection.execute(_SEEN, {"token_hash": token_hash, "now": now})
 
 
-async def note_authenticated(connection: AsyncConnection, token_hash: bytes, now: datetime) -> None:
-    """The person has shown the second factor again."""
-    await connection.execute(_AUTHENTICATED, {"token_hash": token_hash, "now": now})
+async def note_authenticated(connection: AsyncConnection, token_hash: bytes, at: datetime) -> None:
+    """The person has shown the second factor again, at this time."""
+    await connection.execute(_AUTHENTICATED, {"token_hash": token_hash, "now": at})
 
 
 async def of_person(

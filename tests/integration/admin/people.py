@@ -66,7 +66,7 @@ async def hired(world: World, hours: Hours, role: Role, name: str = "ann") -> Co
     """Somebody new in this role; they have not chosen a password yet."""
     email = f"{name}@cinema.example"
     issued = await staff.add(world.settings, OPERATOR, email, name.title(), role)
-    return Colleague(world, hours, email, issued.url)
+    return Colleague(world, hours, email, issued.url.removeprefix(world.settings.admin_url))
 
 
 async def at_work(world: World, hours: Hours, role: Role, name: str = "ann", **fields: Any) -> Colleague:

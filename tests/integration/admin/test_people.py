@@ -9,11 +9,14 @@ from time import perf_counter
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from admin.people.authenticator import secret_of_link
 from admin.people.cookies import FORM, SESSION
 from admin.people.forms import form_token
+from admin.people.vault import Vault
 from backoffice import staff
 from backoffice.operators import ActionRefused, InvalidArgument
 from billing.access.roles import Role
@@ -252,6 +255,37 @@ async def test_the_database_has_no_token_and_no_password(world: World, hours: Ho
                 assert token not in kept
                 assert PASSWORD not in kept
                 assert ann.link.rpartition("/")[2] not in kept
+
+
+async def test_secrets_of_authenticators_are_encrypted_and_keys_replaced_as_people_sign_in(
+    database: AsyncEngine, hours: Hours
+) -> None:
+    url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    old, new = (Fernet.generate_key().decode() for _ in range(2))
+
+    async def stored() -> bytes:
+        async with database.connect() as connection:
+            query = text("SELECT data FROM staff_credentials WHERE kind = 'totp'")
+            return bytes((await connection.execute(query)).scalar_one())
+
+    async with serving(hours, postgres_url=url) as world:
+        ann = await at_work(world, hours, Role.FINANCE)
+        assert await stored() == secret_of_link(ann.link.rpartition("/")[2])
+    for keys in ([old], [new, old], [new]):
+        hours.pass_(minutes=2)
+        async with serving(hours, postgres_url=url, admin_secret_keys=keys) as ann.world:
+            assert (await ann.sign_in()).status == 303
+            hours.pass_(minutes=2)
+            assert (await ann.world.post("/confirm", {"code": ann.code})).status == 303
+        assert Vault(keys[:1]).open(await stored()) == secret_of_link(ann.link.rpartition("/")[2])
+    hours.pass_(minutes=2)
+    async with serving(hours, postgres_url=url, admin_secret_keys=[old]) as ann.world:
+        assert (await ann.sign_in()).status == 401, "no key opens the secret"
+    async with serving(hours, postgres_url=url, admin_secret_keys=[new]) as world:
+        bob = await at_work(world, hours, Role.ADMIN, "bob")
+    async with database.connect() as connection:
+        for row in await connection.execute(text("SELECT data FROM staff_credentials WHERE kind = 'totp'")):
+            assert secret_of_link(bob.link.rpartition("/")[2]) != bytes(row.data)
 
 
 async def failed(ann: Colleague, times: int = ACCOUNT_MAX, **fields: str) -> None:

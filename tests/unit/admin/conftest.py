@@ -24,6 +24,7 @@ from admin.people import cookies
 from admin.people.accounts import Accounts, LinkOver, NotAdmitted
 from admin.people.forms import form_token
 from admin.people.person import Person
+from admin.people.vault import Vault
 from admin.problems import Problem
 from admin.report_store import WITHOUT_CLICKHOUSE, ReportStore
 from admin.server import server_config
@@ -36,6 +37,8 @@ from runtime.postgres import create_engine
 from runtime.settings import Settings
 from storage.access.key_ring import KeyRing
 from storage.staff.accounts import Account, ListedAccount
+from storage.staff.credentials import Credentials
+from storage.staff.passkeys import Passkey
 from storage.staff.sessions import ListedSession
 from storage.staff.trail import Entry, RecordedEntry
 from tests.support.factories import NOW
@@ -84,6 +87,7 @@ class FakeAccounts(Accounts):
         self.zone: str | None = None
         #: Of those who sign in.
         self.role = Role.FINANCE
+        self.passkeys = 0
         self.authenticated_at = at = self.clock()
         self.people = [
             ListedAccount(
@@ -145,8 +149,17 @@ class FakeAccounts(Accounts):
             raise LinkOver
         return self.people[0]
 
-    async def has_authenticator(self, person: Person) -> bool:
-        return person.role is not Role.VIEWER
+    async def credentials_of(self, person: Person) -> Credentials | None:
+        return Credentials(self.people[0], b"", None if person.role is Role.VIEWER else b"", self.passkeys)
+
+    async def passkeys_of(self, person: Person) -> list[Passkey]:
+        return [
+            Passkey(
+                id=UUID(int=number), staff_id=person.id, name=name, credential_id=b"", public_key=b"", sign_count=0,
+                created_at=self.authenticated_at, last_used_at=self.authenticated_at if number else None,
+            )
+            for number, name in enumerate(["laptop", "blue key"][: self.passkeys])
+        ]  # fmt: skip
 
     async def everybody(self) -> list[ListedAccount]:
         return self.people
@@ -255,8 +268,13 @@ async def world() -> AsyncIterator[World]:
 
 @asynccontextmanager
 async def serving(real_people: Callable[[], datetime] | None = None, **overrides: Any) -> AsyncIterator[World]:
-    """The application with its bounds; ``overrides`` change settings. ``real_people``: the clock of accounts that are in
+    """The application with its bounds; ``overrides`` change settings (``{port}`` in ``admin_url`` is its own).
+    ``real_people``: the clock of accounts that are in
     Postgres; else they are fakes."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    overrides["admin_url"] = overrides.get("admin_url", "").format(port=port)
     settings = Settings(**{"postgres_url": "postgresql://nobody@127.0.0.1:1/none", **overrides})
     engine = create_engine(settings)
     hashes = {"finance": SecretStr(hashlib.sha256(KEY.encode()).hexdigest())}
@@ -266,11 +284,11 @@ async def serving(real_people: Callable[[], datetime] | None = None, **overrides
     clock = Clock()
     access = Access(ring, clock)
     store = FakeReportStore()
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
     accounts, trail = FakeAccounts(), FakeTrail()
     if real_people is not None:
-        accounts, trail = Accounts(engine, settings.admin_session_s, real_people), Trail(engine)  # type: ignore[assignment]
+        vault = Vault(settings.secret_keys)
+        accounts = Accounts(engine, settings.admin_session_s, real_people, settings.with_password, vault)  # type: ignore[assignment]
+        trail = Trail(engine)  # type: ignore[assignment]
     recent = FakeRecent()
     app = create_app(settings, access, accounts, trail, store, engine, recent)
     server = uvicorn.Server(server_config(settings, app))
@@ -279,7 +297,7 @@ async def serving(real_people: Callable[[], datetime] | None = None, **overrides
         await asyncio.sleep(0.01)
     jar = aiohttp.CookieJar(unsafe=True)  # cookies of an address
     async with aiohttp.ClientSession(cookie_jar=jar) as http:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        url = f"http://127.0.0.1:{port}"
         yield World(url, http, store, access, keys, clock, settings, accounts, trail, app, recent)
     server.should_exit = True
     await task

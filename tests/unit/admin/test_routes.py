@@ -23,7 +23,14 @@ ROUTES: Final = {
     ("GET", "/"): Permission.OWN_ACCOUNT,
     ("GET", "/confirm"): Permission.OWN_ACCOUNT,
     ("POST", "/confirm"): Permission.OWN_ACCOUNT,
+    ("GET", "/confirm/oidc"): Permission.OWN_ACCOUNT,
+    ("POST", "/confirm/passkey"): Permission.OWN_ACCOUNT,
     ("GET", "/me"): Permission.OWN_ACCOUNT,
+    ("POST", "/me/passkeys"): Permission.OWN_ACCOUNT,
+    ("GET", "/me/passkeys/new"): Permission.OWN_ACCOUNT,
+    ("POST", "/me/passkeys/new"): Permission.OWN_ACCOUNT,
+    ("GET", "/me/passkeys/{id}/remove"): Permission.OWN_ACCOUNT,
+    ("POST", "/me/passkeys/{id}/remove"): Permission.OWN_ACCOUNT,
     ("POST", "/me/password"): Permission.OWN_ACCOUNT,
     ("POST", "/me/preferences"): Permission.OWN_ACCOUNT,
     ("POST", "/me/sessions/end-others"): Permission.OWN_ACCOUNT,
@@ -111,7 +118,15 @@ ROUTES: Final = {
     ("GET", "/trail"): Permission.TRAIL,
 }
 #: Those for people who are not signed in.
-OPEN: Final = {("GET", "/sign-in"), ("POST", "/sign-in"), ("GET", "/welcome/{link}"), ("POST", "/welcome/{link}")}
+OPEN: Final = {
+    ("GET", "/sign-in"),
+    ("POST", "/sign-in"),
+    ("GET", "/sign-in/oidc"),
+    ("GET", "/sign-in/oidc/back"),
+    ("POST", "/sign-in/passkey"),
+    ("GET", "/welcome/{link}"),
+    ("POST", "/welcome/{link}"),
+}
 #: For programs: they send keys, or there is nothing to keep from anybody.
 PROGRAMS: Final = ("/v1/", "/livez", "/readyz", "/problems/", "/openapi.json", "/static")
 FORMS: Final = [path for method, path in ROUTES if method == "POST"]
@@ -132,7 +147,7 @@ def pages(app: FastAPI) -> list[PageRoute]:
 
 
 def concrete(path: str) -> str:
-    has_uuid = path.startswith(("/payments", "/subscriptions", "/approvals", "/bulk", "/discrepancies"))
+    has_uuid = path.startswith(("/me/passkeys", "/payments", "/subscriptions", "/approvals", "/bulk", "/discrepancies"))
     id = "0b08858d-7b63-4ffe-8645-4f1d16c5a9ea" if has_uuid else "0123456789abcdef"
     for field, value in (
         ("payment_id", id),
