@@ -3,6 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from admin.language import gettext
 from admin.pages import page, see_other
 from admin.people import cookies
 from admin.people.entrance import Throttled
@@ -29,7 +30,7 @@ def throttled_page(request: Request, throttled: Throttled, again: str) -> Respon
 def later(throttled: Throttled) -> str:
     """What to do after too many attempts, for people."""
     minutes = -(-throttled.wait_s // 60)
-    return f"There were too many failed attempts. Try again in {minutes} min."
+    return gettext("There were too many failed attempts. Try again in %(minutes)s min.", minutes=minutes)
 
 
 def with_pause(response: Response, throttled: Throttled) -> Response:

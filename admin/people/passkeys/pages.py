@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from admin.language import N_, gettext
 from admin.pages import OpenRoute, PageRoute, page, read_form, see_other
 from admin.pages.rendering import SCRIPT_POLICY
 from admin.people.answers import agent_of, entered, local, query_of, refused, throttled_page
@@ -23,9 +24,9 @@ from runtime.http.problems import ProblemError
 
 PASSKEYS: Final = "/me/passkeys"
 NEW: Final = f"{PASSKEYS}/new"
-REFUSED: Final = "The passkey was not accepted. Try again; what the browser answers is good once, for five minutes."
-ENOUGH: Final = "You have as many passkeys as one person may have. Remove one first."
-NO_NAME: Final = "Give the passkey a name of 1 to 60 characters."
+REFUSED: Final = N_("The passkey was not accepted. Try again; what the browser answers is good once, for five minutes.")
+ENOUGH: Final = N_("You have as many passkeys as one person may have. Remove one first.")
+NO_NAME: Final = N_("Give the passkey a name of 1 to 60 characters.")
 
 Myself = Annotated[Person, require(Permission.OWN_ACCOUNT)]
 Confirmed = Annotated[Person, require(Permission.OWN_ACCOUNT, fresh=True)]
@@ -69,7 +70,9 @@ class Pages:
     @property
     def _passkeys(self) -> Passkeys:
         if self._found is None:
-            raise ProblemError(Problem.NOT_FOUND, "Passkeys need BILLING_ADMIN_URL: https, and a host with a name.")
+            raise ProblemError(
+                Problem.NOT_FOUND, gettext("Passkeys need BILLING_ADMIN_URL: https, and a host with a name.")
+            )
         return self._found
 
     async def sign_in(self, request: Request) -> Response:
