@@ -14,6 +14,10 @@ METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "a
 _ROUTES: Final = 60
 _STATUSES: Final = 30
 _CLIENTS: Final = 100
+_PROVIDERS: Final = 12
+#: Topics that ingest writes, and how a wait for a reply ends.
+TOPICS: Final = (INBOX.name, SUBSCRIPTIONS.name, CALLBACKS.name)
+ENDS: Final = ("replied", "late", "disconnected", "shutdown", "full")
 
 
 class Metrics:
@@ -40,18 +44,24 @@ class Metrics:
             ("code",),
             registry=self.registry,
         )
-        self.ack_seconds = Histogram(
-            "ingest_kafka_ack_seconds",
-            "From handing a message to the producer to the broker's acknowledgement.",
-            ("topic",),
-            buckets=SECONDS,
-            registry=self.registry,
+        self.ack_seconds = Series(
+            Histogram(
+                "ingest_kafka_ack_seconds",
+                "From handing a message to the producer to the broker's acknowledgement.",
+                ("topic",),
+                buckets=SECONDS,
+                registry=self.registry,
+            ),
+            TOPICS,
         )
-        self.unacknowledged = Counter(
-            "ingest_kafka_unacknowledged",
-            "Messages the broker did not acknowledge in time; their requests were answered with 503.",
-            ("topic",),
-            registry=self.registry,
+        self.unacknowledged = Series(
+            Counter(
+                "ingest_kafka_unacknowledged",
+                "Messages the broker did not acknowledge in time; their requests were answered with 503.",
+                ("topic",),
+                registry=self.registry,
+            ),
+            TOPICS,
         )
         self.waiting = Gauge(
             "ingest_waiting_requests",
@@ -64,28 +74,35 @@ class Metrics:
             ("client",),
             registry=self.registry,
         )
-        self.waits = Counter(
-            "ingest_waits",
-            "Waits for a reply, by how they ended: replied, late, disconnected, shutdown, or full (none was begun).",
-            ("end",),
-            registry=self.registry,
+        self.waits = Series(
+            Counter(
+                "ingest_waits",
+                "Waits for a reply, by how they ended: replied, late, disconnected, shutdown, or full (none was begun).",
+                ("end",),
+                registry=self.registry,
+            ),
+            ENDS,
         )
         self.replies_invalid = Counter(
             "ingest_replies_invalid",
             "Messages on the replies topic that are not replies.",
             registry=self.registry,
         )
-        self.callbacks = Counter(
-            "ingest_callbacks",
-            "Provider callbacks, by provider and result: stored or rejected.",
-            ("provider", "result"),
-            registry=self.registry,
+        self.callbacks = Series(
+            Counter(
+                "ingest_callbacks",
+                "Provider callbacks, by provider and result: stored or rejected.",
+                ("provider", "result"),
+                registry=self.registry,
+            ),
+            _PROVIDERS,
+            ("stored", "rejected"),
         )
-        for end in ("replied", "late", "disconnected", "shutdown", "full"):
-            self.waits.labels(end)
+        for end in ENDS:
+            self.waits(end)
         # What alerts count starts at 0: a series that appears with its first event has not grown since.
-        for topic in (INBOX, SUBSCRIPTIONS, CALLBACKS):
-            self.unacknowledged.labels(topic.name)
+        for topic in TOPICS:
+            self.unacknowledged(topic)
         self._requests = Series(self.requests, _ROUTES, METHODS, _STATUSES)
         self._request_seconds = Series(self.request_seconds, _ROUTES)
         self._event_streams = Series(self.event_streams, _CLIENTS)

@@ -42,7 +42,7 @@ class WaitingRequests:
         The future's result is ``None`` when the process shuts down.
         """
         if self._closed or len(self._futures) >= self._limit:
-            self._metrics.waits.labels("full").inc()
+            self._metrics.waits("full").inc()
             yield None
             return
         future: asyncio.Future[AnyReply | None] = asyncio.get_running_loop().create_future()
@@ -86,9 +86,9 @@ class WaitingRequests:
             disconnect.cancel()
         if future.done():
             reply = future.result()
-            self._metrics.waits.labels("shutdown" if reply is None else "replied").inc()
+            self._metrics.waits("shutdown" if reply is None else "replied").inc()
             return reply
-        self._metrics.waits.labels("disconnected" if disconnect.done() and not disconnect.cancelled() else "late").inc()
+        self._metrics.waits("disconnected" if disconnect.done() and not disconnect.cancelled() else "late").inc()
         return None
 
 

@@ -91,13 +91,13 @@ class KafkaWriter:
             async with asyncio.timeout(self._settings.ingest_ack_timeout_s):
                 await producer.send_and_wait(topic, value, key=key, headers=list(headers))
         except (TimeoutError, OSError, *_PASSING) as error:
-            self._metrics.unacknowledged.labels(topic).inc()
+            self._metrics.unacknowledged(topic).inc()
             raise NotStored(repr(error)) from error
         except KafkaError as error:
-            self._metrics.unacknowledged.labels(topic).inc()
+            self._metrics.unacknowledged(topic).inc()
             self._replace(producer, error)
             raise NotStored(repr(error)) from error
-        self._metrics.ack_seconds.labels(topic).observe(perf_counter() - started)
+        self._metrics.ack_seconds(topic).observe(perf_counter() - started)
 
     def _replace(self, failed: Producer, error: KafkaError) -> None:
         if self._producer is failed:

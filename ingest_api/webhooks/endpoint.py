@@ -54,7 +54,7 @@ class CallbackReceiver:
         self._verifier = dependencies.verifiers[provider]
         self._source = f"/webhooks/{provider}".encode()
         # An alert counts the rejected: the series must be there before the first, at 0.
-        dependencies.metrics.callbacks.labels(provider, "rejected")
+        dependencies.metrics.callbacks(provider, "rejected")
 
     async def receive(self, request: Request) -> Response:
         """Answer as the provider's documentation asks once the callback is stored."""
@@ -65,13 +65,13 @@ class CallbackReceiver:
         try:
             verified = await self._verifier.verify(request.headers, body, peer)
         except CallbackRejected as rejected:
-            counter.labels(name, "rejected").inc()
+            counter(name, "rejected").inc()
             log.warning("callback rejected", provider=name, status=rejected.status, reason=rejected.reason, peer=peer)
             return Response(rejected.body, status_code=rejected.status, media_type="application/json")
         await self._dependencies.writer.store(
             CALLBACKS.name, verified.order_ref.encode(), body, self._headers(request.headers, body)
         )
-        counter.labels(name, "stored").inc()
+        counter(name, "stored").inc()
         return Response(verified.response, media_type=verified.response_type)
 
     def _headers(self, headers: Mapping[str, str], body: bytes) -> list[tuple[str, bytes]]:
