@@ -50,6 +50,7 @@ from admin.trail.pages import trail_pages
 from admin.trail.trail import Trail
 from backoffice.sender import Sender
 from monitoring.alerts import Alertmanager
+from monitoring.measures import Prometheus
 from monitoring.recent import Recent
 from providers import registry
 from runtime.http.problems import ProblemError
@@ -77,6 +78,7 @@ def create_app(
     read_catalogues()
     sender = Sender(settings, SOURCE)
     alertmanager = Alertmanager(settings.alertmanager_url) if settings.alertmanager_url else None
+    prometheus = Prometheus(settings.prometheus_url) if settings.prometheus_url else None
     provider = OidcProvider(settings) if settings.admin_oidc_issuer else None
     site = site_of(settings.admin_url)
     passkeys = None if site is None else Passkeys(engine, accounts, site)
@@ -131,7 +133,7 @@ def create_app(
         provider_pages(settings),
         key_pages(settings, engine),
         trail_pages(trail),
-        monitor_pages(recent, alertmanager),
+        monitor_pages(recent, alertmanager, prometheus),
         alert_pages(alertmanager),
     )
     for router in (analytics_api(access, store), *clearing.ROUTERS, *pages):

@@ -19,6 +19,7 @@ from billing.vocabulary import Action, LearntBy, OperationType
 from ingest_api.problems import REFUSALS
 from ingest_api.problems import Problem as RequestProblem
 from monitoring.books import Books
+from monitoring.measures import SHOWN
 from monitoring.view import blocks
 from providers.statements import LineKind
 from runtime.clock import utc_now
@@ -90,5 +91,7 @@ def _of_the_monitor() -> Iterator[str]:
         at=utc_now(), unfinished=[], unknown=[], overdue=[], lags=[], unpublished={}, partitions=None, parked=[],
         letters_open=None, imbalance={}, switches={}, breakers=[], differences=[], approvals=[], jobs=[], processes=[],
     )  # fmt: skip
+    for watched in SHOWN:
+        yield from (watched.title, watched.dashboard.capitalize())
     for block in blocks(nothing):
         yield from (block.title, block.empty, *(column.head for column in block.columns))

@@ -16,9 +16,11 @@ from admin.people.guard import require
 from admin.people.permissions import Permission
 from admin.people.person import Person
 from monitoring.alerts import Alertmanager
+from monitoring.measures import Prometheus
 from monitoring.recent import Recent
 from monitoring.sparkline import sparkline
 from monitoring.view import Block, Form, Level, Row, Value, blocks, worst
+from monitoring.watch import Unit
 
 #: What a level is called, and the class that colours it: the word alone says it too.
 LEVELS: Final = {Level.FINE: ("", ""), Level.TICKET: (N_("look"), "warn"), Level.PAGE: (N_("act now"), "bad")}
@@ -44,7 +46,7 @@ STATES: Final = frozenset(
 )
 
 
-def monitor_pages(recent: Recent, alertmanager: Alertmanager | None) -> APIRouter:
+def monitor_pages(recent: Recent, alertmanager: Alertmanager | None, prometheus: Prometheus | None) -> APIRouter:
     """The routes."""
     router = APIRouter(route_class=PageRoute, include_in_schema=False, default_response_class=Response)
 
@@ -56,6 +58,10 @@ def monitor_pages(recent: Recent, alertmanager: Alertmanager | None) -> APIRoute
             "monitor/monitor.html",
             live=True,
             alerts=await read_alerts(alertmanager),
+            measured=prometheus is not None,
+            measures=None if prometheus is None else await prometheus.measures(),
+            measure=measure,
+            spark=lambda points: Markup(sparkline(points)),  # noqa: S704 - numbers that we drew
             books=recent.books,
             failing_since=recent.failing_since,
             blocks=shown,
@@ -78,6 +84,18 @@ def cell(value: Value, form: Form) -> str:
     if form is Form.SECONDS:
         return duration(value)
     return decimal(value, 1) if form is Form.PER_S else decimal(value, 0)
+
+
+def measure(value: float | None, unit: Unit) -> str:
+    """What a process tells, as people read it."""
+    if value is None:
+        return "–"  # noqa: RUF001 - nothing is told now
+    if unit is Unit.SECONDS:
+        ms = gettext("%(number)s ms", number=decimal(value * 1000, 0))
+        return duration(value) if value >= 10 else ms  # noqa: PLR2004 - seconds
+    if unit is Unit.SHARE:
+        return f"{decimal(100 * value, 1)} %"
+    return gettext("%(number)s a second", number=decimal(value, 1)) if unit is Unit.PER_S else decimal(value, 0)
 
 
 def _said(value: str) -> str:

@@ -27,6 +27,7 @@ ITEMS: Final = (
         unit=Unit.PER_S,
         query="sum by (route, status) (rate(ingest_requests_total[5m]))",
         legend="{{route}} {{status}}",
+        on_page=True,
     ),
     Watched(
         title="Share of requests that failed by our fault",
@@ -34,6 +35,7 @@ ITEMS: Final = (
         unit=Unit.SHARE,
         query=_failed("5m"),
         legend="5xx",
+        on_page=True,
         rare=True,
         alerts=(
             Alert(
@@ -71,6 +73,7 @@ ITEMS: Final = (
         unit=Unit.SECONDS,
         query="histogram_quantile(0.99, sum by (route, le) (rate(ingest_request_seconds_bucket[5m])))",
         legend="{{route}}",
+        on_page=True,
     ),
     Watched(
         title="Kafka's acknowledgement, 99th percentile",
@@ -78,6 +81,7 @@ ITEMS: Final = (
         unit=Unit.SECONDS,
         query="histogram_quantile(0.99, sum by (le) (rate(ingest_kafka_ack_seconds_bucket[5m])))",
         legend="acknowledged",
+        on_page=True,
         alerts=(
             Alert(
                 name="KafkaSlow",

@@ -54,7 +54,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
 class Watched(msgspec.Struct, frozen=True, kw_only=True):
     """One panel. ``query``: PromQL; ``legend``: labels that tell its series apart, in Grafana's braces. ``rare``: the query
-    has no series while nothing is wrong."""
+    has no series while nothing is wrong. ``on_page``: the live page shows it, where there is a Prometheus."""
 
     title: str
     dashboard: Dashboard
@@ -62,4 +62,5 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
     query: str
     legend: str = ""
     rare: bool = False
+    on_page: bool = False
     alerts: tuple[Alert, ...] = ()

@@ -13,6 +13,7 @@ ITEMS: Final = (
         unit=Unit.PER_S,
         query="sum by (provider, outcome) (rate(provider_calls_total[5m]))",
         legend="{{provider}} {{outcome}}",
+        on_page=True,
     ),
     Watched(
         title="Share of calls without an answer",
@@ -21,6 +22,7 @@ ITEMS: Final = (
         query='sum by (provider) (increase(provider_calls_total{outcome=~"UNKNOWN|NOT_SENT"}[10m]))'
         " / sum by (provider) (increase(provider_calls_total[10m]))",
         legend="{{provider}}",
+        on_page=True,
         alerts=(
             Alert(
                 name="ProviderDoubtful",
@@ -41,6 +43,7 @@ ITEMS: Final = (
         unit=Unit.SECONDS,
         query="histogram_quantile(0.95, sum by (provider, le) (rate(provider_call_seconds_bucket[5m])))",
         legend="{{provider}}",
+        on_page=True,
         alerts=(
             Alert(
                 name="ProviderSlow",

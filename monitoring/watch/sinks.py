@@ -39,6 +39,7 @@ ITEMS: Final = (
         unit=Unit.SECONDS,
         query=_LATE % "",
         legend="{{sink}}",
+        on_page=True,
         alerts=(
             Alert(
                 name="SignalsLate",
@@ -90,6 +91,7 @@ ITEMS: Final = (
         unit=Unit.PER_S,
         query="sum by (sink) (rate(sink_delivered_total[5m]))",
         legend="{{sink}}",
+        on_page=True,
     ),
     Watched(
         title="Time of a batch, 99th percentile",

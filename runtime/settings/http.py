@@ -104,6 +104,8 @@ class AdminSettings(
 
     alertmanager_url: str = ""
     """Alertmanager's base URL: /monitor shows the alerts that fire, and people acknowledge them. Empty: there is none."""
+    prometheus_url: str = ""
+    """Prometheus' base URL: /monitor shows what processes tell of themselves. Empty: there is none."""
     admin_host: str = "127.0.0.1"
     admin_port: int = 8070
     admin_session_s: int = Field(12 * 3600, ge=60, le=86_400)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -10,6 +11,7 @@ from playwright.async_api import Browser, Page
 
 from billing.access.roles import Role
 from monitoring.books import Books, ConsumerLag
+from monitoring.measures import SHOWN, Line, Measure
 from monitoring.recent import sample
 from runtime.kafka.lag import Lag
 from storage.monitoring import Approvals, Difference, Group, Job, Processes, Unfinished
@@ -117,3 +119,29 @@ async def test_alerts_and_the_page_of_one(browser: Browser, tmp_path: Path) -> N
         await page.get_by_role("button", name="Acknowledge").click()
         await page.get_by_text("quiet").wait_for()
         await is_fit_for_people(page, "monitor-alerts")
+
+
+async def test_what_processes_tell(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, failed, delivered = (
+        next(one for one in SHOWN if one.title == title)
+        for title in ("Calls by outcome", "Time of a call, 95th percentile", "Delivered")
+    )
+    told = [
+        Measure(calls, [Line("yandex-pay SUCCEEDED", [None, 3.0, 3.5]), Line("tbank UNKNOWN", [0.0, 0.1, 0.2])]),
+        Measure(failed, [Line("yandex-pay", [0.2, None, 0.085]), Line("tbank", [12.0, 15.0, None])]),
+        Measure(delivered, []),
+    ]
+
+    async def measures(_self: Any) -> list[Measure]:
+        return told
+
+    monkeypatch.setattr("monitoring.measures.Prometheus.measures", measures)
+    async with serving(prometheus_url="http://127.0.0.1:1") as admin:
+        page = await browser.new_page()
+        await signed_in(page, admin, role=Role.SUPPORT)
+        admin.recent.books = Books(at=NOW, **FINE)
+        await page.goto(f"{admin.url}/monitor")
+        assert await page.get_by_text("85 ms").is_visible()
+        assert await page.get_by_text("3.5 a second").is_visible()
+        assert await page.get_by_text("Nothing was told within two hours.").is_visible()
+        await is_fit_for_people(page, "monitor-measures")

@@ -18,6 +18,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from billing.messages.topics import INBOX
+from monitoring import measures as measured
 from monitoring.watch import TABLE
 from tests.conftest import Stack
 from tests.support.prometheus import Prometheus, a_prometheus
@@ -306,6 +307,14 @@ async def test_every_panel_has_data(running: Stack, stack: dict[str, Any], shop:
     assert empty == []
     never = {one.title for one in TABLE if one.rare and not await prometheus.asked_since_start(one.query)}
     assert never <= NOT_CAUSED
+
+
+async def test_the_live_page_has_what_processes_tell(prometheus: Prometheus) -> None:
+    measures = await measured.Prometheus(prometheus.url).measures()
+    assert measures is not None
+    told = {one.watched.title: [line.label for line in one.lines] for one in measures}
+    assert "yandex-pay SUCCEEDED" in told["Calls by outcome"]
+    assert [title for title, labels in told.items() if not labels] == []
 
 
 async def test_the_watchdog_fires_all_the_while(prometheus: Prometheus) -> None:

@@ -32,16 +32,16 @@ HURRY: Final = 20
 
 
 class Prometheus:
-    """A server to ask."""
+    """A server to ask. ``url``: where it answers."""
 
     def __init__(self, url: str, http: aiohttp.ClientSession) -> None:
-        self._url = url
+        self.url = url
         self._http = http
         self.started = time.time()
 
     async def ask(self, query: str) -> list[dict[str, Any]]:
         """The series that the query has now."""
-        async with self._http.get(f"{self._url}/api/v1/query", params={"query": query}) as answer:
+        async with self._http.get(f"{self.url}/api/v1/query", params={"query": query}) as answer:
             found: dict[str, Any] = await answer.json()
         assert found["status"] == "success", (query, found)
         result: list[dict[str, Any]] = found["data"]["result"]
@@ -50,7 +50,7 @@ class Prometheus:
     async def asked_since_start(self, query: str) -> list[dict[str, Any]]:
         """The series that the query had at any time."""
         params = {"query": query, "start": str(self.started), "end": str(time.time()), "step": "2"}
-        async with self._http.get(f"{self._url}/api/v1/query_range", params=params) as answer:
+        async with self._http.get(f"{self.url}/api/v1/query_range", params=params) as answer:
             found: dict[str, Any] = await answer.json()
         assert found["status"] == "success", (query, found)
         result: list[dict[str, Any]] = found["data"]["result"]
