@@ -51,6 +51,7 @@ async def _run(server: AsyncEngine, statement: str) -> None:
     async with server.connect() as connection:
         raw = await connection.execution_options(isolation_level="AUTOCOMMIT")
         await raw.execute(text(statement))
+    await server.dispose()  # another test may restart the server, which ends a connection that was kept
 
 
 @pytest.fixture

@@ -272,7 +272,7 @@ async def test_a_row_ends_as_its_payment_and_its_provider_decide(bulk: Bulk) -> 
     agent = await bulk.panel.stream.agent()
     block = AmendPayment(changed.id, uuid4(), "carl@cinema.example", "fraud?", refunds_blocked=True)
     await bulk.panel.stream.deliver(agent, block)
-    assert "1 of the payments have changed since the dry run" in await bulk.panel.get(url)
+    assert "1 of the payments has changed since the dry run" in await bulk.panel.get(url)
     await bulk.steps(url, "start")
     bulk.outcome = Outcome.DECLINED
     await bulk.carried_out(2)
