@@ -13,6 +13,8 @@ from billing_client import BillingClient, Cart, Item, NewPayment, NoAnswer, Prob
 from cli.demo.shop import side_by_side
 from providers.registry import PLUGINS
 
+#: The provider of the main load.
+FIRST: Final = next(iter(PLUGINS))
 #: One attempt each: failures are counted, not retried.
 ONCE: Final = Repeats(patience_s=0, timeout_s=60)
 
@@ -58,13 +60,13 @@ class Shop:
         start = time.perf_counter()
         return await self._timed(load, lambda s: [post_at(s, start, n) for n in range(round(rate * seconds))])
 
-    async def sell(self, payments: int, concurrency: int, *, two_stage: bool = False) -> Load:
-        """So many payments, by ``concurrency`` clients."""
+    async def sell(self, payments: int, concurrency: int, provider: str, *, two_stage: bool) -> Load:
+        """So many payments at this provider, by ``concurrency`` clients."""
         load, numbers = Load(), iter(range(payments))
 
         async def keep_posting(billing: BillingClient) -> None:
             for _ in numbers:
-                await self._post(billing, load, two_stage=two_stage)
+                await self._post(billing, load, provider, two_stage=two_stage)
 
         return await self._timed(load, lambda s: [keep_posting(s) for _ in range(concurrency)])
 
@@ -85,12 +87,16 @@ class Shop:
         load.seconds = time.perf_counter() - started
         return load
 
-    async def _post(self, billing: BillingClient, load: Load, *, two_stage: bool = False) -> None:
+    async def _post(
+        self, billing: BillingClient, load: Load, provider: str = FIRST, *, two_stage: bool = False
+    ) -> None:
         self._number += 1
         key = f"{self._run}-{self._number}"
         started = time.perf_counter()
         try:
-            opened = await billing.create_payment(_order(f"bench-{key}", two_stage=two_stage), idempotency_key=key)
+            opened = await billing.create_payment(
+                _order(f"bench-{key}", provider, two_stage=two_stage), idempotency_key=key
+            )
         except ProblemError as refusal:
             load.failed[refusal.code] = load.failed.get(refusal.code, 0) + 1
         except NoAnswer as error:
@@ -102,13 +108,13 @@ class Shop:
             load.answers[str(opened.id)] = time.perf_counter() - started
 
 
-def _order(customer: str, *, two_stage: bool) -> NewPayment:
+def _order(customer: str, provider: str, *, two_stage: bool) -> NewPayment:
     return NewPayment(
         capture_mode="TWO_STAGE" if two_stage else "ONE_STAGE",
         customer_id=customer,
         currency="RUB",
         amount=29_900,
-        provider=next(iter(PLUGINS)),
+        provider=provider,
         cart=Cart([Item("film-stalker", "Stalker (1979)", 1, 29_900, tax="vat20")]),
         return_urls=ReturnUrls("https://cinema.example/paid", "https://cinema.example/failed"),
     )

@@ -19,8 +19,10 @@ from runtime.clock import utc_now
 from storage.inspection.bench import statuses_of
 
 #: Of each operation.
-TIMES: Final = 600
+TIMES: Final = 300
 CONCURRENCY: Final = 24
+#: It takes the number of stages with each payment; others have it in the settings of the merchant.
+PROVIDER: Final = "yookassa"
 #: For how long the stack is looked at without work, seconds.
 IDLE_S: Final = 5.0
 PATIENCE_S: Final = 120.0
@@ -46,6 +48,7 @@ async def operation_costs(
     await meter.of(_refunded(stack, shop, with_one))
     costs["refund"] = meter.cost
     on_progress(f"{TIMES} renewals: the customers subscribe")
+    await stack.set_customer_mode(mode="manual")  # subscribers pay by themselves
     async with aiohttp.ClientSession() as http:
         billing = BillingClient(status["urls"]["ingest"], status["api_key"], session=http)
         start, run = begins(utc_now()), secrets.token_hex(4)
@@ -58,6 +61,7 @@ async def operation_costs(
         on_progress(f"{TIMES} renewals")
         await meter.of(advance(billing, clock.id, moment(start, 1, 1), lambda *_: None))
     costs["renewal"] = meter.cost
+    await stack.set_customer_mode(mode="auto")
     return costs
 
 
@@ -88,7 +92,7 @@ class _Meter:
 
 
 async def _sold(stack: RunningStack, shop: Shop, *, two_stage: bool) -> Sequence[UUID]:
-    load = await shop.sell(TIMES, CONCURRENCY, two_stage=two_stage)
+    load = await shop.sell(TIMES, CONCURRENCY, PROVIDER, two_stage=two_stage)
     payments = [UUID(id) for id in load.answers]
     if two_stage:
         await _until(stack, payments, PaymentStatus.AUTHORIZED)
