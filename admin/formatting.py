@@ -15,6 +15,7 @@ from admin.language import gettext, ngettext, reader
 from analytics import words
 from billing.money import exponent
 from billing.reasons import Reason
+from monitoring.view import units_of
 
 _SPACE: Final = "\u202f"
 _MINUS: Final = "\u2212"
@@ -94,16 +95,11 @@ def zone_name(at: datetime) -> str:
 
 def duration(seconds: float) -> str:
     """Two units at most: ``3 d 4 h``, ``5 min 20 s``."""
-    whole = int(seconds)
     names = {
         "d": gettext("%(number)s d"), "h": gettext("%(number)s h"), "min": gettext("%(number)s min"),
         "s": gettext("%(number)s s"),
     }  # fmt: skip
-    for unit, size, below, part in (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60), ("min", 60, "s", 1)):
-        if whole >= size:
-            first, second = grouped(whole // size), whole % size // part
-            return f"{names[unit] % {'number': first}} {names[below] % {'number': second}}"
-    return names["s"] % {"number": whole}
+    return " ".join(names[unit] % {"number": grouped(number)} for number, unit in units_of(seconds))
 
 
 def reason(text: str) -> str:

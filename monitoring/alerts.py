@@ -3,15 +3,14 @@ shown or calls somebody."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-import aiohttp
 import msgspec
+
+from monitoring.json_api import open_session, read
 
 #: Seconds until Alertmanager has to have answered.
 TIMEOUT_S: Final = 3.0
-#: What goes wrong on the way.
-ERRORS: Final = (aiohttp.ClientError, TimeoutError, msgspec.MsgspecError)
 
 
 class Acknowledgement(msgspec.Struct, frozen=True):
@@ -66,16 +65,16 @@ class _Silence(msgspec.Struct, rename="camel"):
 
 
 class Alertmanager:
-    """Calls one Alertmanager (its API v2). Raises :data:`ERRORS`."""
+    """Calls one Alertmanager (its API v2). Raises :data:`~monitoring.json_api.ERRORS`."""
 
     def __init__(self, url: str) -> None:
         self._url = f"{url.rstrip('/')}/api/v2"
 
     async def alerts(self) -> list[Alert]:
         """All that fire: those that wake somebody first, then the longest."""
-        async with self._session() as session:
-            found = await _read(session, f"{self._url}/alerts", list[_Alert])
-            silences = {one.id: one for one in await _read(session, f"{self._url}/silences", list[_Silence])}
+        async with open_session(TIMEOUT_S) as session:
+            found = await read(session, f"{self._url}/alerts", list[_Alert])
+            silences = {one.id: one for one in await read(session, f"{self._url}/silences", list[_Silence])}
         alerts = [_alert(one, silences) for one in found if one.labels.get("alertname") != "Watchdog"]
         return sorted(alerts, key=lambda alert: (alert.acknowledged is not None, not alert.pages, alert.since))
 
@@ -91,16 +90,8 @@ class Alertmanager:
             "createdBy": by,
             "comment": comment,
         }
-        async with self._session() as session, session.post(f"{self._url}/silences", json=silence):
+        async with open_session(TIMEOUT_S) as session, session.post(f"{self._url}/silences", json=silence):
             pass
-
-    def _session(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S), raise_for_status=True)
-
-
-async def _read(session: aiohttp.ClientSession, url: str, type_: Any) -> Any:
-    async with session.get(url) as answer:
-        return msgspec.json.decode(await answer.read(), type=type_)
 
 
 def _alert(one: _Alert, silences: Mapping[str, _Silence]) -> Alert:

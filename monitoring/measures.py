@@ -10,6 +10,7 @@ import aiohttp
 import msgspec
 import structlog
 
+from monitoring.json_api import ERRORS, open_session, read
 from monitoring.watch import TABLE, Unit, Watched
 
 log = structlog.get_logger(__name__)
@@ -23,8 +24,6 @@ KEPT_S: Final = 10.0
 TIMEOUT_S: Final = 5.0
 #: Series that are shown of an item: those with the largest last number.
 SERIES_MAX: Final = 12
-#: What goes wrong on the way.
-ERRORS: Final = (aiohttp.ClientError, TimeoutError, msgspec.MsgspecError)
 SHOWN: Final = tuple(watched for watched in TABLE if watched.on_page)
 
 
@@ -86,21 +85,16 @@ class Prometheus:
 
     async def _read(self) -> list[Measure]:
         end = self._now() // STEP_S * STEP_S
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-        async with (
-            asyncio.timeout(TIMEOUT_S),
-            aiohttp.ClientSession(timeout=timeout, raise_for_status=True) as session,
-        ):
+        async with asyncio.timeout(TIMEOUT_S), open_session(TIMEOUT_S) as session:
             found = await asyncio.gather(*(self._lines(session, watched, end) for watched in SHOWN))
         return [Measure(watched, lines) for watched, lines in zip(SHOWN, found, strict=True)]
 
     async def _lines(self, session: aiohttp.ClientSession, watched: Watched, end: float) -> list[Line]:
         times = [end - LATELY_S + number * STEP_S for number in range(LATELY_S // STEP_S + 1)]
         asked = {"query": watched.query, "start": str(times[0]), "end": str(end), "step": str(STEP_S)}
-        async with session.get(self._url, params=asked) as answer:
-            found = msgspec.json.decode(await answer.read(), type=_Answer).data.result
+        answer: _Answer = await read(session, self._url, _Answer, asked)
         lines = []
-        for series in found:
+        for series in answer.data.result:
             values = {at: _number(value) for at, value in series.values}
             points = [values.get(at) for at in times]
             # Rates of what never happens are left out; a share or a time of 0 says something.

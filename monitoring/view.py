@@ -82,11 +82,16 @@ def worst(shown: Iterable[Block]) -> Level:
 
 def duration(seconds: float) -> str:
     """Two units at most: 3 d 4 h, 5 min 20 s."""
+    return " ".join(f"{number} {unit}" for number, unit in units_of(seconds))
+
+
+def units_of(seconds: float) -> list[tuple[int, str]]:
+    """A time in its two largest units of d, h, min and s; below a minute in s alone."""
     whole = int(seconds)
     for unit, size, below, part in (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60), ("min", 60, "s", 1)):
         if whole >= size:
-            return f"{whole // size} {unit} {whole % size // part} {below}"
-    return f"{whole} s"
+            return [(whole // size, unit), (whole % size // part, below)]
+    return [(whole, "s")]
 
 
 #: Alert → its threshold and severity, of those that compare a query with a number.

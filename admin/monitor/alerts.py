@@ -16,7 +16,8 @@ from admin.people.guard import require, trail_of
 from admin.people.permissions import Permission
 from admin.people.person import Person
 from admin.problems import Problem
-from monitoring.alerts import ERRORS, Alert, Alertmanager
+from monitoring.alerts import Alert, Alertmanager
+from monitoring.json_api import ERRORS
 from runtime.clock import utc_now
 from runtime.http.problems import ProblemError
 from storage.staff.trail import Kind

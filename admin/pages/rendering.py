@@ -29,10 +29,10 @@ HEADERS: Final = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-#: For pages whose parts follow what happens, by htmx.
-_LIVE: Final = {"Content-Security-Policy": f"{_POLICY}; script-src 'self'; connect-src 'self'"}
 #: Of the pages that ask for a passkey: scripts that are files of ours, and nothing that they could fetch.
-SCRIPT_POLICY: Final = HEADERS["Content-Security-Policy"] + "; script-src 'self'"
+SCRIPT_POLICY: Final = f"{_POLICY}; script-src 'self'"
+#: For pages whose parts follow what happens, by htmx.
+_LIVE: Final = {"Content-Security-Policy": f"{SCRIPT_POLICY}; connect-src 'self'"}
 _TEMPLATES: Final = Path(__file__).parents[1] / "templates"
 
 

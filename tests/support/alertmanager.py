@@ -4,7 +4,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,4 +70,4 @@ async def an_alertmanager(folder: Path) -> AsyncIterator[FiringAlerts]:
 
 def minutes_ago(minutes: int) -> datetime:
     """UTC."""
-    return datetime.fromtimestamp(datetime.now(UTC).timestamp() - minutes * 60, UTC)
+    return datetime.now(UTC) - timedelta(minutes=minutes)
