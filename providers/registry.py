@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from billing.vocabulary import CaptureMode
 from providers import stripe, tbank, yandex_pay, yookassa
 from providers.base import CallbackVerifier, Capabilities, Provider
 from providers.http import CallLimits
@@ -56,6 +57,12 @@ def read_settlements() -> dict[str, Settlement]:
     for a process that need not call providers."""
     settings = {plugin.name: plugin.callback_settings() for plugin in _ALL}
     return {name: one.settlement for name, one in read_capabilities(settings).items()}
+
+
+def in_either_capture_mode() -> list[str]:
+    """The providers that take a payment in either capture mode for our account there, from the environment."""
+    found = read_capabilities(read_callback_settings())
+    return [name for name, capabilities in found.items() if capabilities.capture_modes == set(CaptureMode)]
 
 
 def build_verifiers(settings: Mapping[str, ProviderSettings]) -> dict[str, CallbackVerifier]:

@@ -15,14 +15,13 @@ from cli.bench.load import Shop
 from cli.bench.running_stack import RunningStack
 from cli.demo.subscribers import Subscribers
 from cli.demo.year import advance, begins, moment
+from providers.registry import in_either_capture_mode
 from runtime.clock import utc_now
 from storage.inspection.bench import statuses_of
 
 #: Of each operation.
 TIMES: Final = 300
 CONCURRENCY: Final = 24
-#: It takes the number of stages with each payment; others have it in the settings of the merchant.
-PROVIDER: Final = "yookassa"
 #: For how long the stack is looked at without work, seconds.
 IDLE_S: Final = 5.0
 PATIENCE_S: Final = 120.0
@@ -92,7 +91,8 @@ class _Meter:
 
 
 async def _sold(stack: RunningStack, shop: Shop, *, two_stage: bool) -> Sequence[UUID]:
-    load = await shop.sell(TIMES, CONCURRENCY, PROVIDER, two_stage=two_stage)
+    provider = in_either_capture_mode()[0]
+    load = await shop.sell(TIMES, CONCURRENCY, provider, two_stage=two_stage)
     payments = [UUID(id) for id in load.answers]
     if two_stage:
         await _until(stack, payments, PaymentStatus.AUTHORIZED)

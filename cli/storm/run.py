@@ -12,11 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backoffice.audit.audit import audit
 from backoffice.audit.provider import Record
-from billing.vocabulary import CaptureMode
 from cli.storm.faults import clear_faults, set_faults
 from cli.storm.follow_ups import POLL_S, QUIET_S, SETTLE_S, EarlyFollowUps
 from cli.storm.shop import Captures, StormShop, refund_half
-from providers.registry import read_callback_settings, read_capabilities
+from providers.registry import in_either_capture_mode
 from runtime.postgres import connected
 from runtime.settings import Settings
 from storage.inspection import storm as sql
@@ -32,7 +31,7 @@ async def storm(
     """The figures of ``billing storm --json``."""
     urls, run, started = status["urls"], secrets.token_hex(4), time.monotonic()
     storm = sql.Storm(run, datetime.now(UTC))
-    shop = StormShop(urls["ingest"], status["api_key"], run, seed, holding=_with_two_stages())
+    shop = StormShop(urls["ingest"], status["api_key"], run, seed, holding=in_either_capture_mode())
     captures = Captures(urls["ingest"], status["api_key"])
     async with connected(settings) as engine, aiohttp.ClientSession(raise_for_status=True) as http:
         await set_faults(http, urls["sandbox"], rate, seed)
@@ -84,12 +83,6 @@ def all_agree(figures: dict[str, Any]) -> bool:
         and all(one["taken"] == one["ledger_taken"] for one in figures["providers"])
         and all(one["returned"] == one["ledger_returned"] for one in figures["providers"])
     )
-
-
-def _with_two_stages() -> list[str]:
-    """The providers that take payments in either mode."""
-    found = read_capabilities(read_callback_settings())
-    return [name for name, capabilities in found.items() if capabilities.capture_modes == set(CaptureMode)]
 
 
 async def _with_progress(work: Any, engine: AsyncEngine, storm: sql.Storm, on_progress: OnProgress) -> Any:
