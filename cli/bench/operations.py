@@ -33,15 +33,16 @@ async def operation_costs(
 ) -> dict[str, float]:
     """CPU milliseconds of all processes for one of each, above what they take without work. Raises
     :class:`TimeoutError` if some do not end."""
+    provider = in_either_capture_mode()[0]
     meter = _Meter(stack)
     on_progress(f"the stack without work for {IDLE_S:.0f} s")
     await meter.look_idle()
     costs: dict[str, float] = {}
     on_progress(f"{TIMES} payments in one stage")
-    with_one = await meter.of(_sold(stack, shop, two_stage=False))
+    with_one = await meter.of(_sold(stack, shop, provider, two_stage=False))
     costs["one_stage"] = meter.cost
     on_progress(f"{TIMES} payments in two stages")
-    await meter.of(_sold(stack, shop, two_stage=True))
+    await meter.of(_sold(stack, shop, provider, two_stage=True))
     costs["two_stage"] = meter.cost
     on_progress(f"{TIMES} refunds")
     await meter.of(_refunded(stack, shop, with_one))
@@ -90,8 +91,7 @@ class _Meter:
         return sum(self._stack.cpu().values())
 
 
-async def _sold(stack: RunningStack, shop: Shop, *, two_stage: bool) -> Sequence[UUID]:
-    provider = in_either_capture_mode()[0]
+async def _sold(stack: RunningStack, shop: Shop, provider: str, *, two_stage: bool) -> Sequence[UUID]:
     load = await shop.sell(TIMES, CONCURRENCY, provider, two_stage=two_stage)
     payments = [UUID(id) for id in load.answers]
     if two_stage:

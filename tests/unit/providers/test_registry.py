@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from providers import registry
 from providers.base import Provider
 from providers.http import CallLimits
@@ -28,3 +30,11 @@ def test_every_provider_is_imitated_and_calls_back_where_ingest_listens(tmp_path
         imitation = plugin.imitation(settings, context)
         assert (imitation.name, imitation.callback_path) == (name, plugin.callback.path)
     ledger.close()
+
+
+@pytest.mark.parametrize("mode", ["ONE_STAGE", "TWO_STAGE"])
+def test_a_merchant_of_one_capture_mode_is_not_among_the_providers_of_either(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BILLING_YANDEX_PAY_CAPTURE_MODE", mode)
+    assert registry.in_either_capture_mode() == ["yookassa", "stripe", "tbank"]
