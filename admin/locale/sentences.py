@@ -35,6 +35,7 @@ from billing.vocabulary import (
     OperationType,
     Outcome,
     PaymentStatus,
+    Tax,
 )
 from ingest_api.problems import REFUSALS
 from ingest_api.problems import Problem as RequestProblem
@@ -94,7 +95,7 @@ _CODES: Final = (
     Action, CaptureMode, OperationStatus, OperationType, Outcome, PaymentStatus, Reason, ReasonKind,
     AttemptState, DayState, Decline, DiscrepancyKind, DiscrepancyState, LearntBy, LineKind, Movement, ProviderState, Resolution, Purpose, Status, Trigger, When, [what.name for what in What],
     [message.TYPE.removesuffix(".v1") for topic in (INBOX, SUBSCRIPTIONS) for message in TOPIC_MESSAGES[topic]],
-    story.SHOWN, story.TIMES,
+    Tax, story.SHOWN, story.TIMES,
 )  # fmt: skip
 
 
