@@ -121,6 +121,8 @@ def cell(value: Any, column: str, money_columns: Collection[str], currency: str 
         return moment(value)
     if isinstance(value, date):
         return (month(value) if column in words.MONTHS else day(value)).replace(" ", "\u00a0")
+    if isinstance(value, str):
+        return value if column in words.IDS else gettext(words.plain(value))
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     divisor = words.divisor(column, (), None)

@@ -76,7 +76,7 @@ def tongue() -> Tongue:
     """The reader's language, as charts and tables of reports speak it."""
     code = reader().language
     months = get_month_names("abbreviated", locale=code)
-    return Tongue(gettext, tuple(months[number] for number in range(1, 13)), get_decimal_symbol(code))
+    return Tongue(code, gettext, tuple(months[number] for number in range(1, 13)), get_decimal_symbol(code))
 
 
 def N_(message: str) -> str:  # noqa: N802 - the name that gettext's tools know

@@ -1,12 +1,18 @@
-"""Sentences of other layers, which know no reader, in the reader's language: why a command is refused, why a second person
-is asked. They are made in English, stored and answered to programs so; a page recognizes one by the pattern it was made of."""
+"""Sentences of other layers, which know no reader, in the reader's language: timelines, why a command is refused, why a
+second person is asked. They are made in English, stored and answered to programs so. A :class:`~billing.sentence.Sentence`
+has its template and values; of one that was stored the page finds the template by its pattern."""
 
 import re
+from datetime import date, datetime
+from enum import Enum
 from typing import Final
 
-from admin.formatting import sum_of
+from admin.formatting import day, grouped, moment, sum_of
 from admin.language import ENGLISH, N_, gettext, reader
-from billing.money import from_decimal_string
+from billing.money import Money, from_decimal_string
+from billing.reasons import Reason
+from billing.sentence import Code, Sentence, Value, has_words
+from billing.vocabulary import OperationStatus, OperationType, PaymentStatus
 
 _PLACE: Final = re.compile(r"%\((\w+)\)s")
 _MONEY: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?) ([A-Z]{3})")
@@ -66,6 +72,7 @@ PATTERNS: Final = (
     N_("a discrepancy that is %(state)s cannot be %(event)s"),
     N_("%(id)s has just been resolved by somebody else"),
     N_("%(id)s was %(action)s by %(who)s at %(time)s"),
+    N_("dead letter %(id)s came from %(topic)s, which is not a topic of ours"),
     N_("API client %(name)s exists already: rotate its key"),
     N_("there is no API client %(name)s"),
     N_("%(name)s was given another key meanwhile: revoke that one if nobody has seen it"),
@@ -75,6 +82,24 @@ PATTERNS: Final = (
     N_("%(provider)s: the statement of %(day)s is not cleared"),
     N_("%(provider)s: %(amount)s %(currency)s in minor units are not explained"),
     N_("the statement is doubted"),
+    N_("the statement has nothing, the other side %(count)s"),
+    N_("our books has nothing, the other side %(count)s"),
+    N_("%(count)s of %(all)s have no counterpart; more than %(allowed)s is no day's work but a wrong file"),
+    N_("there is no file any more; its lines are known"),
+    N_("nothing moved, and there is no file"),
+    N_("lost: what was read is not staged any more"),
+    N_("incomplete: the file is empty"),
+    N_("incomplete: there is no row of totals"),
+    N_("incomplete: nothing shows that the file is whole"),
+    N_("incomplete: the file is another than its sha256"),
+    N_("incomplete: the last row does not end"),
+    N_("incomplete: row %(number)s follows the totals"),
+    N_("incomplete: row %(number)s has %(count)s cells of %(width)s"),
+    N_("incomplete: row %(number)s states %(count)s lines of %(sum)s, there are %(lines)s of %(found)s"),
+    N_("other_columns: row %(number)s has %(count)s cells, not %(width)s"),
+    N_("other_columns: no %(columns)s"),
+    N_("unreadable_text: not %(encoding)s, after row %(number)s"),
+    N_("%(why)s (row %(number)s)"),
     N_("the line has characters that are not UTF-8; save the file as “CSV UTF-8”"),
     N_("a quotation mark is not closed, or stands inside a cell"),
     N_("the line has %(found)s, the first line names %(count)s columns"),
@@ -83,25 +108,96 @@ PATTERNS: Final = (
     N_("line %(number)s names the same payment; of several lines only the first that can be read is taken"),
     N_("the amount holds a card number: these are kept nowhere"),
     N_("the amount is not a number"),
-    N_("result of %(call)s"),
-    N_("callback of %(provider)s"),
+    N_("a %(status)s payment has no hold"),
+    N_("a %(status)s payment has nothing to refund"),
+    N_("a %(status)s payment is closed"),
+    N_("the outcome of %(operation)s is not known yet"),
+    N_("%(operation)s is in progress"),
+    N_("this Idempotency-Key was used before with another body"),
+    N_("this Idempotency-Key was used before for another operation"),
+    N_("the payment has no refund %(id)s at %(provider)s"),
+    N_("%(ref)s is %(operation)s of %(amount)s, which is %(status)s: correct that"),
+    N_("the charge of a saved method captures by itself: correct %(id)s"),
+    N_("%(amount)s are captured already"),
+    N_("the refund is %(status)s: it has not succeeded here yet"),
+    N_("%(amount)s of %(whole)s came back: only a whole refund is undone"),
+    N_("the payment is at %(provider)s, not at %(other)s"),
+    N_("the first payment is open: pay it, or replace it"),
+    N_("the customer has a subscription in this group; it can be changed or kept"),
+    # In what a provider contradicts the books. “There” is the provider.
+    N_("the currency is %(other)s there, %(currency)s here"),
+    N_("%(operation)s succeeded there and failed here"),
+    N_("%(operation)s succeeded there, %(amount)s are captured here"),
+    N_("%(operation)s succeeded there, %(amount)s can be refunded here"),
+    N_("%(operation)s failed there and succeeded here"),
+    N_("%(operation)s failed there"),
+    N_("%(operation)s was corrected here"),
+    N_("captured there, the amount is not stated"),
+    N_("captured there without a request"),
+    N_("%(amount)s captured there without a request"),
+    N_("%(amount)s captured there of %(held)s here"),
+    N_("released there without a request"),
+    N_("partly refunded there, the amount is not stated"),
+    N_("refunded there without a request"),
+    N_("%(amount)s refunded there without a request"),
+    N_("%(amount)s refunded there, and which of our open refunds that was is not known"),
+    N_("%(amount)s refunded there that open refunds reserve here"),
+    N_("%(amount)s refunded there, %(gone)s of %(taken)s here, %(back)s of it charged back"),
+    N_("%(amount)s refunded there, %(gone)s of %(taken)s here"),
+    N_("%(what)s: %(there)s there, %(here)s here"),
+    N_("%(there)s there, %(here)s here"),
 )
+_REASONS: Final = frozenset(Reason)
+#: Codes that such sentences have as values.
+_CODES: Final = frozenset((*PaymentStatus, *OperationStatus, *OperationType))
 
 
 def retold(sentence: str) -> str:
     """The sentence in the reader's language; as it is where it has no pattern."""
+    if isinstance(sentence, Sentence) and sentence.values:
+        template = gettext(sentence.template) if has_words(sentence.template) else sentence.template
+        return template % {name: _said(value) for name, value in sentence.values.items()}
     if reader().language == ENGLISH:
         return sentence
     said = sentence.removesuffix(".")
     for message, shape in _SHAPES:
         if (found := shape.fullmatch(said)) is not None:
             return gettext(message, **{name: _value(text) for name, text in found.groupdict().items()})
-    return gettext(sentence)
+    return words_of(sentence) if sentence in _REASONS else gettext(sentence)
+
+
+def words_of(code: str) -> str:
+    """``CHURN_VOLUNTARY`` → ``churn voluntary``, ``payment.capture`` → ``capture``, in the reader's language."""
+    return gettext(plain_words(code))
+
+
+def plain_words(code: str) -> str:
+    """The same in English: the key of the catalogue."""
+    return code.rpartition(".")[2].replace("_", " ").lower()
+
+
+def _said(value: Value) -> str:
+    match value:
+        case Enum() | Code():
+            return words_of(str(value))
+        case str():
+            return retold(value) if isinstance(value, Sentence) else value
+        case Money():
+            return sum_of(value.amount, value.currency)
+        case datetime():
+            return moment(value)
+        case date():
+            return day(value)
+        case int():
+            return grouped(value)
 
 
 def _value(text: str) -> str:
-    found = _MONEY.fullmatch(text)
-    return text if found is None else sum_of(from_decimal_string(found[1], found[2]), found[2])
+    """A value of a sentence that was stored: an amount, a code, an operation with its id, or a text."""
+    if (found := _MONEY.fullmatch(text)) is not None:
+        return sum_of(from_decimal_string(found[1], found[2]), found[2])
+    code, space, rest = text.partition(" ")
+    return f"{words_of(code)}{space}{rest}" if code.upper() in _CODES else text
 
 
 def _shape(message: str) -> re.Pattern[str]:

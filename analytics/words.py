@@ -11,8 +11,8 @@ from billing.money import EXPONENTS
 
 #: Columns that name a month by its first day.
 MONTHS: Final = frozenset({"month", "cohort"})
-#: Columns with ids of clients and names of providers, which are shown as they are.
-_IDS: Final = frozenset({"plan", "product_id", "provider"})
+#: Columns with ids of clients, names of providers and codes of currencies, which are shown as they are.
+IDS: Final = frozenset({"currency", "plan", "product_id", "provider"})
 _ABBREVIATIONS: Final = frozenset({"arpu", "arr", "csv", "ltv", "mrr"})
 #: Suffix of a column → its unit, and what its values are divided by.
 _UNITS: Final = {"percent": ("%", 1), "ms": ("ms", 1), "us": ("ms", 1000)}
@@ -24,14 +24,18 @@ _MINUS: Final = "\u2212"
 
 
 class Tongue(NamedTuple):
-    """A language. ``say``: an English text in it; ``months``: their short names; ``mark``: of decimals."""
+    """A language. ``code``: by BCP 47; ``say``: an English text in it; ``months``: their short names; ``mark``: of
+    decimals."""
 
+    code: str
     say: Callable[[str], str]
     months: tuple[str, ...]
     mark: str
 
 
-ENGLISH: Final = Tongue(str, ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), ".")
+ENGLISH: Final = Tongue(
+    "en", str, ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), "."
+)
 _TONGUE: Final[ContextVar[Tongue]] = ContextVar("tongue", default=ENGLISH)
 
 
@@ -48,6 +52,11 @@ def speaking(tongue: Tongue) -> Iterator[None]:
 def say(text: str) -> str:
     """The text in the language of the block."""
     return _TONGUE.get().say(text)
+
+
+def language() -> str:
+    """The code of the language."""
+    return _TONGUE.get().code
 
 
 def mark() -> str:
@@ -94,15 +103,18 @@ def heading(column: str, money: Collection[str], currency: str | None) -> str:
 
 
 def label(value: Any, column: str) -> str:
-    """A value for a chart: ``CHURN_VOLUNTARY`` → ``churn voluntary``; ids of clients stay as they are."""
+    """A value for a chart or a table of a page: ``CHURN_VOLUNTARY`` → ``churn voluntary``; ids stay as they are."""
     if isinstance(value, datetime):
         return moment(value)
     if isinstance(value, date):
         return month(value) if column in MONTHS else day(value)
     text = str(value)
-    if column in _IDS:
-        return text
-    return say((text.lower() if text.isupper() else text).replace("_", " "))
+    return text if column in IDS else say(plain(text))
+
+
+def plain(text: str) -> str:
+    """``CHURN_VOLUNTARY`` → ``churn voluntary``."""
+    return (text.lower() if text.isupper() else text).replace("_", " ")
 
 
 def day(value: date) -> str:

@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from billing.messages import CreatePayment, Envelope, Message, ProviderCallback, ProviderResult
+from billing.sentence import Code, Sentence, joined
 
 _RESULT: Final = "/result"
 _NANOSECONDS: Final = 1_000_000_000
@@ -31,7 +32,7 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     parent: str
-    name: str
+    name: Sentence
     process: str
     start: datetime
     end: datetime
@@ -95,7 +96,7 @@ def _spans(step: Step) -> Iterable[Span]:
         yield Span(
             id=parent,
             parent=span_id(cause) if cause else "",
-            name=f"{message.provider} {message.action.value}",
+            name=joined(" ", message.provider, message.action),
             process="provider_calls",
             start=envelope.time - timedelta(milliseconds=message.duration_ms),
             end=envelope.time,
@@ -116,14 +117,14 @@ def _spans(step: Step) -> Iterable[Span]:
     )
 
 
-def _name(message: Message) -> str:
+def _name(message: Message) -> Sentence:
     if isinstance(message, CreatePayment):
-        return "create payment"
+        return Sentence("create payment")
     if isinstance(message, ProviderResult):
-        return f"result of {message.action.value}"
+        return Sentence("result of %(action)s", action=message.action)
     if isinstance(message, ProviderCallback):
-        return f"callback of {message.provider}"
-    return message.TYPE.split(".")[2].replace("_", " ")
+        return Sentence("callback of %(provider)s", provider=message.provider)
+    return joined("", Code(message.TYPE.split(".")[2].replace("_", " ")))
 
 
 def _exported(trace: Trace, span: Span) -> dict[str, Any]:
@@ -131,7 +132,7 @@ def _exported(trace: Trace, span: Span) -> dict[str, Any]:
         "traceId": trace.id,
         "spanId": span.id,
         "parentSpanId": span.parent,
-        "name": span.name,
+        "name": str(span.name),
         "kind": 3 if span.process == "provider_calls" else 5,
         "startTimeUnixNano": _nanoseconds(span.start),
         "endTimeUnixNano": _nanoseconds(span.end),

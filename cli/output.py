@@ -62,7 +62,19 @@ _SERVICES: Final = {
 
 def write_json(value: Any) -> None:
     """One line of JSON on standard output."""
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+    sys.stdout.write(as_json(value).decode() + "\n")
+
+
+def as_json(value: Any) -> bytes:
+    """The value as JSON."""
+    return msgspec.json.encode(value, enc_hook=_plain)
+
+
+def _plain(value: Any) -> Any:
+    """Sentences are texts."""
+    if isinstance(value, str):
+        return str(value)
+    raise NotImplementedError(f"{type(value).__name__} has no form in JSON")
 
 
 def refuse(reason: str) -> NoReturn:

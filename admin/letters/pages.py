@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from admin.language import gettext
+from admin.letters.causes import Meaning, meaning_of
 from admin.pages import PageRoute, page, read_form, see_other
 from admin.payments.actions import REASON_MAX, InvalidForm, checked_reason
 from admin.people.guard import require, trail_of
@@ -47,10 +48,11 @@ Discarder = Annotated[Person, require(Permission.DISCARD, fresh=True)]
 
 
 class Group(NamedTuple):
-    """Open letters of one consumer and cause, the newest first. ``cause``: of the newest, masked."""
+    """Open letters of one consumer and cause, the newest first. ``cause``: of the newest, masked; ``meaning``: in words."""
 
     consumer: str
     cause: str
+    meaning: Meaning
     open: int
     oldest: datetime
     newest: datetime
@@ -121,12 +123,14 @@ class LetterPages:
         except NoSuchLetter as error:
             raise ProblemError(Problem.NOT_FOUND) from error
         letter, value = found.letter, masked_value(found.letter.value)
+        cause = masked_cause(letter)
         return page(
             request,
             "letters/letter.html",
             status,
             letter=letter,
-            cause=masked_cause(letter),
+            cause=cause,
+            meaning=meaning_of(cause),
             key=masked_key(letter),
             headers=masked_headers(letter),
             value=value if isinstance(value, str) else msgspec.json.format(msgspec.json.encode(value)).decode(),
@@ -149,7 +153,11 @@ def grouped(found: Sequence[DeadLetter]) -> list[Group]:
         of_cause = [*letters]
         newest, oldest = of_cause[0].letter, of_cause[-1].letter
         cause = masked_cause(newest)[:CAUSE_MAX]
-        groups.append(Group(consumer, cause, len(of_cause), oldest.buried_at, newest.buried_at, of_cause[:SHOWN]))
+        groups.append(
+            Group(
+                consumer, cause, meaning_of(cause), len(of_cause), oldest.buried_at, newest.buried_at, of_cause[:SHOWN]
+            )
+        )
     return sorted(groups, key=lambda group: (-group.open, group.consumer, group.cause))
 
 

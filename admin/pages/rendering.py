@@ -14,7 +14,7 @@ from admin.pages.navigation import places_of
 from admin.people import forms
 from admin.people.guard import accounts_of
 from admin.people.person import Person
-from admin.retelling import retold
+from admin.retelling import retold, words_of
 from analytics.chart import SIZES
 from runtime.clock import utc_now
 from runtime.http.problems import ProblemError
@@ -88,6 +88,7 @@ def _environment() -> Environment:
         title=headings.title,
         name=headings.name,
         retold=retold,
+        words_of=words_of,
         languages=language.LANGUAGES,
         zones=language.ZONES,
         now=utc_now,

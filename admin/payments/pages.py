@@ -18,7 +18,7 @@ from admin.payments import cures, waterfall
 from admin.payments.actions import ACTIONS, Action, Command, InvalidForm, Typed, operation_id
 from admin.payments.limits import DAY, EXPIRES_AFTER, limit_of, needs_second_person
 from admin.payments.reading import read_payment, read_story
-from admin.payments.refusals import in_words
+from admin.payments.refusals import in_timeline, in_words
 from admin.payments.sending import send_command
 from admin.payments.sentences import ENDS, STATES, age, is_open, latest_first, sentence, under_way
 from admin.people.guard import require, trail_of
@@ -83,6 +83,7 @@ class PaymentPages:
             seen=seen,
             at=moment,
             operations=latest_first(payment),
+            told=in_timeline,
             drawing=waterfall.drawing,
             process=waterfall.process,
             took=waterfall.took,

@@ -10,6 +10,7 @@ from admin.retelling import retold
 from billing.messages import Refusal
 from billing.payments.model import Payment
 from billing.vocabulary import OperationType
+from storage.journal.story import TimelineEntry
 
 #: Codes with details in which every number is an amount in minor units.
 _OF_MONEY: Final = (
@@ -48,6 +49,13 @@ def in_words(refusal: Refusal, payment: Payment) -> str:
         operation = gettext(N_("operation") if kind is None else kind.lower())
         return gettext(_OF_OPERATION[refusal.code], operation=operation)
     return as_sentence(retold(with_money(refusal.code, refusal.detail, payment.order.currency)))
+
+
+def in_timeline(entry: TimelineEntry, currency: str) -> str:
+    """The summary of an entry of a timeline; of a refusal the sentence alone, since its code stands in the data below."""
+    if entry.kind != "refusal":
+        return retold(entry.summary)
+    return retold(with_money(entry.data["code"], entry.data["detail"], currency))
 
 
 def with_money(code: str, detail: str, currency: str) -> str:

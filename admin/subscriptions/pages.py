@@ -15,6 +15,7 @@ from admin.pages import PageRoute, page, read_form
 from admin.pages.action_routes import add_action
 from admin.payments.actions import REASON_MAX, InvalidForm, Typed
 from admin.payments.limits import DAY, above_limits, limit_of
+from admin.payments.refusals import in_timeline
 from admin.people.guard import require, trail_of
 from admin.people.permissions import Permission
 from admin.people.person import Person
@@ -85,6 +86,7 @@ class SubscriptionPages:
             request,
             "subscriptions/subscription.html",
             story=story,
+            told=in_timeline,
             seen=seen,
             offered=_offered(story.subscription, person, story.at),
             is_first=(period, attempt, message) == (None, None, None),

@@ -6,13 +6,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from backoffice.clearing import report
 from backoffice.clearing.report import Report, as_csv, as_html
 from cli.clearing.accounts import settlements
-from cli.output import on_running_stack, out, write_json
+from cli.output import as_json, on_running_stack, out, write_json
 
 
 class Format(StrEnum):
@@ -62,4 +61,4 @@ def _files(made: Report, format: Format) -> dict[str, bytes]:
         case Format.CSV:
             return {f"{name}-{section.name}.csv": as_csv(made, section.name) for section in made.sections}
         case Format.JSON:
-            return {f"{name}.json": msgspec.json.encode(made)}
+            return {f"{name}.json": as_json(made)}

@@ -162,4 +162,4 @@ async def read_timeline(dependencies: Injected, payment: OwnPayment) -> Timeline
     For people: `kind` is stable, the wording of `summary` is not."""
     entries = await dependencies.reads.timeline(payment.id)
     # Messages, stream positions and the names of operators are internal.
-    return Timeline(data=tuple(TimelineEntry(at=e.at, kind=e.kind, summary=e.summary) for e in entries))
+    return Timeline(data=tuple(TimelineEntry(at=e.at, kind=e.kind, summary=str(e.summary)) for e in entries))

@@ -106,4 +106,4 @@ async def read_subscription_timeline(dependencies: Injected, subscription: OwnSu
     people: `kind` is stable, the wording of `summary` is not."""
     entries = await dependencies.subscriptions.timeline(subscription.id)
     # Messages, stream positions and the names of operators are internal.
-    return Timeline(data=tuple(TimelineEntry(at=e.at, kind=e.kind, summary=e.summary) for e in entries))
+    return Timeline(data=tuple(TimelineEntry(at=e.at, kind=e.kind, summary=str(e.summary)) for e in entries))

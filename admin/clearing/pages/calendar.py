@@ -13,12 +13,14 @@ from admin.clearing.context import Clearing, Injected
 from admin.clearing.pages.standing import Standing, counts_of, standing
 from admin.clearing.pages.words import STATES, amounts, kind_words, turn
 from admin.clearing.reports import CSV_HEADERS, HTML_HEADERS
-from admin.language import gettext
+from admin.language import gettext, tongue
 from admin.pages import PageRoute, page
 from admin.people.guard import require, trail_of
 from admin.people.permissions import Permission
 from admin.people.person import Person
 from admin.problems import Problem
+from admin.retelling import retold
+from analytics import words
 from backoffice.clearing import closing, discrepancies, report, runs
 from billing.clearing.discrepancies import State
 from ingest_api.problems import Problem as RequestProblem
@@ -64,7 +66,9 @@ def calendar_pages(engine: AsyncEngine) -> APIRouter:
     @router.get(f"{HOME}/{{provider}}/{{day}}/report.html")
     async def show_report(request: Request, clearing: Injected, person: Reader, provider: str, day: date) -> Response:
         made = await _report(request, clearing, person, provider, day)
-        return Response(await to_thread.run_sync(report.as_html, made), media_type="text/html", headers=HTML_HEADERS)
+        with words.speaking(tongue()._replace(say=retold)):
+            file = await to_thread.run_sync(report.as_html, made)
+        return Response(file, media_type="text/html", headers=HTML_HEADERS)
 
     @router.get(f"{HOME}/{{provider}}/{{day}}/report.csv")
     async def download_report(

@@ -7,6 +7,7 @@ from backoffice.clearing import closing, runs, stuck
 from backoffice.clearing.report import balances, sections
 from backoffice.clearing.report.model import Report
 from backoffice.operators import ActionRefused, InvalidArgument
+from billing.sentence import Sentence
 from providers.settlement import Settlement
 from reconciliation.clearing.closing import Readiness
 from runtime.clock import utc_now
@@ -56,5 +57,10 @@ async def build(
         )
     closed = None
     if balance is not None and balance.closed_at is not None:
-        closed = f"{balance.closed_at:%Y-%m-%d %H:%M} UTC by {balance.closed_by}, hash {balance.hash}"
+        closed = Sentence(
+            "%(time)s by %(who)s, hash %(hash)s",
+            time=balance.closed_at,
+            who=str(balance.closed_by),
+            hash=str(balance.hash),
+        )
     return Report(day, provider, now, closed, made)

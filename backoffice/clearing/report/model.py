@@ -1,10 +1,13 @@
 """The report as values: sections of one table each. HTML, CSV and JSON are written from them."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
 import msgspec
+
+from billing.sentence import Sentence
 
 
 class Cell(StrEnum):
@@ -38,6 +41,20 @@ class Section(msgspec.Struct, frozen=True):
     calls: bool = False
 
 
+class Head(msgspec.Struct, frozen=True):
+    """A section without its rows."""
+
+    name: str
+    title: str
+    hint: str
+    none: str
+    columns: tuple[Column, ...]
+
+    def of(self, rows: Iterable[tuple[Any, ...]], *, calls: bool = False) -> Section:
+        """The section with these rows."""
+        return Section(self.name, self.title, self.hint, self.none, self.columns, tuple(rows), calls)
+
+
 class Report(msgspec.Struct, frozen=True):
     """The report of a business day. ``closed``: when and by whom the day of the books was closed, ``None`` while it is
     open. ``made_at``: UTC."""
@@ -45,11 +62,12 @@ class Report(msgspec.Struct, frozen=True):
     day: date
     provider: str | None
     made_at: datetime
-    closed: str | None
+    closed: Sentence | None
     sections: tuple[Section, ...]
 
     @property
-    def title(self) -> str:
+    def title(self) -> Sentence:
         """What it is the report of."""
-        of = "" if self.provider is None else f" at {self.provider}"
-        return f"Clearing of {self.day.day} {self.day:%B %Y}{of}"
+        if self.provider is None:
+            return Sentence("Clearing of %(day)s", day=self.day)
+        return Sentence("Clearing of %(day)s at %(provider)s", day=self.day, provider=self.provider)

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from analytics import words
 from backoffice.clearing.report.model import Cell, Report, Section
 from billing.money import Money
+from billing.sentence import Code, Sentence, Value
 
 #: Rows of a section that are shown; the CSV has all.
 ROWS: Final = 200
@@ -19,7 +20,7 @@ _MINUS: Final = "\u2212"
 
 
 def as_html(report: Report) -> bytes:
-    """The page."""
+    """The page, in the language of the block (:func:`analytics.words.speaking`); English outside of one."""
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -29,6 +30,9 @@ def as_html(report: Report) -> bytes:
     )
     page = templates.get_template("day.html").render(
         report=report,
+        say=_say,
+        language=words.language(),
+        moment=words.moment,
         cells=_cells,
         rows_shown=ROWS,
         short=SHORT,
@@ -36,6 +40,10 @@ def as_html(report: Report) -> bytes:
         right=(Cell.MONEY, Cell.NUMBER),
     )
     return page.encode()
+
+
+def _say(text: str, **values: Value) -> str:
+    return words.say(Sentence(text, **values) if values else text)
 
 
 def _cells(section: Section, row: Sequence[Any]) -> list[str]:
@@ -50,13 +58,17 @@ def _shown(value: Any, kind: Cell, currency: str | None) -> str:
     if kind is Cell.MONEY:
         return "" if currency is None else _money(value, currency)
     if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M}"
+        return f"{words.day(value)} {value:%H:%M}"
     if isinstance(value, date):
-        return value.isoformat()
-    return words.grouped(value) if isinstance(value, int) else str(value)
+        return words.day(value)
+    if isinstance(value, int):
+        return words.grouped(value)
+    if isinstance(value, Code):
+        return words.say(words.plain(value))
+    return words.say(value) if kind is Cell.TEXT or isinstance(value, Sentence) else str(value)
 
 
 def _money(amount: int, currency: str) -> str:
     whole, _, fraction = str(Money(abs(amount), currency)).partition(" ")[0].partition(".")
     sign = _MINUS if amount < 0 else ""
-    return sign + words.grouped(int(whole)) + (f".{fraction}" if fraction else "")
+    return sign + words.grouped(int(whole)) + (f"{words.mark()}{fraction}" if fraction else "")

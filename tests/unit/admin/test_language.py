@@ -18,6 +18,9 @@ from admin import formatting, language
 from admin.language import LANGUAGES, Reader, asked_language, gettext, ngettext, pgettext, writing_for
 from admin.locale.sentences import ADMIN, catalogue
 from admin.retelling import PATTERNS, retold
+from billing.money import Money
+from billing.sentence import Code, Sentence, joined
+from billing.vocabulary import Action, PaymentStatus
 
 RUSSIAN: Final = Reader("ru", ZoneInfo("Europe/Moscow"))
 NOON: Final = datetime(2026, 11, 3, 12, 5, tzinfo=UTC)
@@ -209,6 +212,31 @@ class TestSentences:
             assert retold(english) == "1\u202f500,00 RUB больше предела вашей роли, 1\u202f000,00 RUB"
             assert retold(english.capitalize().replace("rub", "RUB") + ".") == retold(english)
             assert retold("something that nobody knows") == "something that nobody knows"
+
+    def test_a_sentence_with_values_is_said_by_its_template(self) -> None:
+        call = Sentence(
+            "%(action)s %(amount)s of %(provider)s",
+            action=Action.CREATE,
+            amount=Money(150_000, "RUB"),
+            provider="tbank",
+        )
+        moved = joined(
+            "; ", joined(" → ", PaymentStatus.PENDING, PaymentStatus.CAPTURED), joined("=", Code("until"), NOON)
+        )
+        assert retold(call) == "create 1\u202f500.00 RUB of tbank"
+        assert retold(moved) == "pending → captured; until=3 Nov 2026 12:05 UTC"
+        with writing_for(RUSSIAN):
+            assert retold(call) == "создание 1\u202f500,00 RUB, tbank"
+            assert retold(moved) == "в ожидании → списано; до=3 нояб. 2026 15:05 MSK"
+
+    def test_a_contradiction_that_was_stored_is_told_again_with_its_codes_and_money(self) -> None:
+        with writing_for(RUSSIAN):
+            assert retold("CAPTURED there, PENDING here") == "у провайдера: списано, у нас: в ожидании"  # noqa: RUF001 - Russian
+            assert retold("REFUND 7f there, RUB here") == "у провайдера: возврат 7f, у нас: RUB"  # noqa: RUF001 - Russian
+            assert (
+                retold("12.50 RUB captured there without a request") == "провайдер списал 12,50 RUB без нашего запроса"
+            )
+            assert retold("unreadable_answer") == "ответ не читается"
 
     def test_each_pattern_is_recognized_as_itself(self) -> None:
         with writing_for(RUSSIAN):

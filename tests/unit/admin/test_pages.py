@@ -158,7 +158,7 @@ async def test_a_table_says_the_unit_of_each_column_and_dates_in_words(stocked):
     assert headings == ["month", "movement", "subscriptions", "ARR, RUB", "MRR, RUB"]
     assert re.findall(r"<td[^>]*>([^<]*)</td>", page) == [
         "Nov\u00a02026",
-        "NEW",
+        "new",
         "8",
         "38\u202f304.00",
         "3\u202f192.00",

@@ -1,17 +1,25 @@
 """Pages in the language and the zone of whoever reads them, and in a language that shows what was not translated."""
 
+import html
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from gettext import NullTranslations
 from typing import Final
 
+import msgspec
 import pytest
 
 from admin import language
 from admin.clearing.pages.words import kind_words
-from analytics.report import Result
+from admin.locale.sentences import catalogue
+from admin.retelling import retold
+from analytics import words
+from analytics.report import Report, Result, find_report, read_reports
+from backoffice.clearing.report import as_html
 from billing.access.roles import Role
 from billing.clearing.discrepancies import Kind
+from billing.sentence import Sentence
+from tests.support.clearing_report import MADE_AT, a_full_report
 from tests.unit.admin.conftest import World
 from tests.unit.admin.test_language import SAME, Texts
 
@@ -148,6 +156,65 @@ async def test_no_text_of_a_page_is_left_untranslated(
     page = await (await world.get(path, **RUSSIAN)).text()
     assert "⟦" in page
     assert unmarked(page) == []
+
+
+def example_of(report: Report) -> Result:
+    """The rows of a report's example, which remarks may follow."""
+    rows = [re.split(r" {2,}", line.strip()) for line in report.example.splitlines()[1:]]
+    return Result(report.columns, [[*map(_typed, row)] for row in rows if len(row) == len(report.columns)])
+
+
+def _typed(text: str) -> object:
+    if re.fullmatch(r"\d{4}-\d\d-\d\d[\d :.]*", text):
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=UTC) if len(text) > len("2026-11-03") else moment.date()
+    number = re.fullmatch(r"-?\d+(\.\d+)?", text)
+    return text if number is None else float(text) if number[1] else int(text)
+
+
+#: Names in the examples, and names of months.
+_NAMES: Final = re.compile(r"yandex-pay|tbank|cinema|film-stalker|нояб\.|окт\.|сент\.|%")
+
+
+@pytest.mark.parametrize("name", read_reports())
+async def test_no_value_and_no_label_of_a_report_is_left_untranslated(
+    world: World, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    result = example_of(find_report(name))
+    assert result.rows
+    world.store.results[name] = result
+    monkeypatch.setattr(language, "translations", lambda _: Marked())
+    await world.sign_in(Role.FINANCE)
+    page = await (await world.get(f"/reports/{name}", **RUSSIAN)).text()
+    assert unmarked(_NAMES.sub("", page)) == []
+    picture = await (await world.get(f"/reports/{name}.svg?size=page", **RUSSIAN)).text()
+    texts = [html.unescape(text) for text in re.findall(r"<text[^>]*>([^<]+)<", picture)]
+    assert texts
+    # A long label is cut: its end may be away.
+    assert [text for text in texts if "⟦" not in text and unmarked(f"<p>{_NAMES.sub('', text)}</p>")] == []
+
+
+def test_every_value_of_the_reports_examples_is_in_the_catalogue() -> None:
+    known = {message.id for message in catalogue()}
+    for report in read_reports().values():
+        result = example_of(report)
+        for row in result.rows:
+            for column, value in zip(result.columns, row, strict=True):
+                if isinstance(value, str) and column not in words.IDS and _LETTERS.search(value):
+                    # How customers pay is named by providers.
+                    assert words.plain(value) in known or value == "card", (report.name, column, value)
+
+
+async def test_the_day_s_report_has_no_text_that_is_left_untranslated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(language, "translations", lambda _: Marked())
+    made = msgspec.structs.replace(
+        a_full_report(), closed=Sentence("%(time)s by %(who)s, hash %(hash)s", time=MADE_AT, who="olga", hash="0"),
+    )  # fmt: skip
+    with language.writing_for(language.Reader("ru")), words.speaking(language.tongue()._replace(say=retold)):
+        page = as_html(made).decode()
+    assert '<html lang="ru">' in page
+    ids = re.compile(r'<td role="cell" class="id[^>]*>[^<]*</td>')
+    assert unmarked(ids.sub("", page)) == []
 
 
 def test_a_text_that_was_left_would_be_found() -> None:
