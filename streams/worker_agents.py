@@ -151,8 +151,9 @@ class Agents:
         self._feed("provider", REQUESTS.name, interactive.restore, interactive.process)
         self._feed("renewals", RENEWALS.name, renewals.restore, renewals.process, renewals.room)
         self._feed("callbacks", CALLBACKS.name, callbacks.restore, callbacks.process)
-        for calls in self._calls.values():
-            self._tasks.spawn(calls.keep_position())
+        self._late = [*(calls.position for calls in self._calls.values()), callbacks.position]
+        for position in self._late:
+            self._tasks.spawn(position.keep())
         self._tasks.spawn(availability.keep_looking())
         self._tasks.spawn(callbacks.retry_parked())
         self._tasks.spawn(FollowUps(self._engine, publisher, availability, on_sent=self.metrics.follow_ups).run())
@@ -179,6 +180,8 @@ class Agents:
                 for feed in self.feeds.values():
                     await feed.lock.acquire()  # the batch in progress is done, and no other starts
                 await asyncio.gather(*(calls.finish() for calls in self._calls.values()))
+                for position in self._late:
+                    await position.store()
                 await self._payments.flush()
                 await self._subscriptions.flush()
                 async with self._engine.begin() as connection:

@@ -26,7 +26,8 @@ from runtime.postgres import POSTGRES_ERRORS
 from runtime.retry import Retry
 from storage.payments.references import find_payments
 from storage.streams.parked_callbacks import ParkedCallback, due, park, unpark
-from storage.streams.positions import Consumer, LostPartition, advance, load
+from storage.streams.positions import Consumer
+from streams.delivery.late_position import LatePosition
 from streams.delivery.refusals import Poison, apply_all
 
 log = structlog.get_logger(__name__)
@@ -76,46 +77,38 @@ class CallbacksAgent:
         self._publisher = publisher
         self._dead_letters = dead_letters
         self._providers = providers
-        self._exit_process = exit_process
         self._now = now
-        self._next: dict[int, int] = {}
+        self.position = LatePosition(engine, CONSUMER, CALLBACKS.name, exit_process)
 
     async def restore(self, partitions: Sequence[int]) -> Mapping[int, int]:
         """Take over partitions."""
-        async with self._engine.begin() as connection:
-            self._next = await load(connection, CONSUMER, CALLBACKS.name, partitions)
-        return self._next
+        return await self.position.restore(partitions)
 
     async def process(self, batch: list[Incoming]) -> None:
-        """Forward a batch, then move the position. A crash in between forwards it twice, under the same ids. A callback
-        that cannot be read, or whose data Postgres refuses, becomes a dead letter."""
+        """Forward a batch; its position is written later. A crash in between forwards it twice, under the same ids. A
+        callback that cannot be read, or whose data Postgres refuses, becomes a dead letter."""
+        marks = self.position.marks
+        for incoming in batch:
+            marks.begin(incoming.partition, incoming.offset)
 
         async def attempt() -> None:
             # In a retry, an earlier part of the batch may be done.
-            rest = [incoming for incoming in batch if incoming.offset >= self._next[incoming.partition]]
+            rest = [incoming for incoming in batch if marks.is_under_way(incoming.partition, incoming.offset)]
             await apply_all(rest, self._apply, self._set_aside)
 
-        try:
-            await Retry("apply callbacks", POSTGRES_ERRORS).run(attempt, callbacks=len(batch))
-        except LostPartition as error:
-            self._exit_process(str(error))
+        await Retry("apply callbacks", POSTGRES_ERRORS).run(attempt, callbacks=len(batch))
 
     async def _apply(self, batch: Sequence[Incoming]) -> None:
         received = [self._read(index, incoming) for index, incoming in enumerate(batch)]
         async with self._statements.connect() as connection:
             await self._forward(connection, [callback for callback in received if callback.parsed.references])
-        await self._advance(batch)
+        for incoming in batch:
+            self.position.marks.finish(incoming.partition, incoming.offset)
 
     async def _set_aside(self, incoming: Incoming, cause: Exception) -> None:
         await self._dead_letters.write(CONSUMER, CALLBACKS.name, incoming, cause)
-        await self._advance([incoming])
-
-    async def _advance(self, batch: Sequence[Incoming]) -> None:
-        following = {incoming.partition: incoming.offset + 1 for incoming in batch}
-        moves = {partition: (self._next[partition], to) for partition, to in following.items()}
-        async with self._statements.connect() as connection:
-            await advance(connection, CONSUMER, CALLBACKS.name, moves)
-        self._next.update(following)
+        self.position.marks.finish(incoming.partition, incoming.offset)
+        await self.position.store()  # a second dead letter would be one more for a person to read
 
     async def retry_parked(self) -> None:
         """Retry parked callbacks when they are due, forever."""

@@ -29,11 +29,12 @@ from runtime.kafka.record import Incoming
 from runtime.postgres import POSTGRES_ERRORS
 from runtime.retry import Retry
 from storage.streams.parking import park
-from storage.streams.positions import Consumer, LostPartition, advance, load
+from storage.streams.positions import Consumer
+from streams.delivery.late_position import LatePosition
+from streams.delivery.watermarks import Watermarks
 from streams.provider_calls.availability import Availability
 from streams.provider_calls.methods import MethodGate
 from streams.provider_calls.places import Places
-from streams.provider_calls.watermarks import Watermarks
 
 log = structlog.get_logger(__name__)
 
@@ -47,8 +48,6 @@ QUEUE_PER_PROVIDER: Final = 1000
 RENEWALS_PER_PROVIDER: Final = 1000
 #: Requests that charge the customer: not sent past their time.
 _CHARGING: Final = (Action.CREATE, Action.RECUR)
-#: How often the position is written.
-STORE_EVERY_S: Final = 0.25
 #: The adapter keeps its own deadline; this much later the call is cancelled.
 GRACE_S: Final = 5.0
 
@@ -83,12 +82,12 @@ class ProviderAgent:
         self._lane = lane
         self._consumer = CONSUMERS[lane]
         self._topic = REQUEST_TOPICS[lane].name
-        self._exit_process = exit_process
         self._timeout_s = timeout_s
         self._now = now
         self._places = places
         self._waiting = dict.fromkeys(providers, 0)
-        self._marks = Watermarks({})
+        #: Calls end in any order: the position is the lowest that has not.
+        self.position = LatePosition(engine, self._consumer, self._topic, exit_process)
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
 
@@ -100,16 +99,14 @@ class ProviderAgent:
     async def restore(self, partitions: Sequence[int]) -> Mapping[int, int]:
         """Take over partitions. Calls in progress for earlier ones end and report; their positions are not written."""
         await self._availability.look()  # no call before the switches are known
-        async with self._engine.begin() as connection:
-            positions = await load(connection, self._consumer, self._topic, partitions)
-        self._marks = Watermarks(positions)
-        return positions
+        return await self.position.restore(partitions)
 
     async def process(self, batch: list[Incoming]) -> None:
         """Start the calls of a batch."""
+        marks = self.position.marks
         for incoming in batch:
-            self._marks.begin(incoming.partition, incoming.offset)
-            task = asyncio.create_task(self._handle(incoming, self._marks))
+            marks.begin(incoming.partition, incoming.offset)
+            task = asyncio.create_task(self._handle(incoming, marks))
             self._tasks.add(task)
             task.add_done_callback(self._end)
 
@@ -124,34 +121,10 @@ class ProviderAgent:
         self._tasks.discard(task)
         self._ended.set()
 
-    async def keep_position(self) -> None:
-        """Write the position every :data:`STORE_EVERY_S`, forever."""
-        while True:
-            await asyncio.sleep(STORE_EVERY_S)
-            await self.store_position()
-
-    async def store_position(self) -> None:
-        """Write the offset below which everything is done. Without Postgres the next time writes it."""
-        marks = self._marks
-        moves = marks.moves()
-        if not moves:
-            return
-        try:
-            async with self._engine.begin() as connection:
-                await advance(connection, self._consumer, self._topic, moves)
-        except LostPartition as error:
-            if marks is self._marks:
-                self._exit_process(str(error))
-        except POSTGRES_ERRORS as error:
-            log.warning("postgres is unavailable, the position is late", consumer=self._consumer, error=repr(error))
-        else:
-            marks.store(moves)
-
     async def finish(self) -> None:
-        """Let the calls in progress end, then write the position."""
+        """Let the calls in progress end."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._timeout_s + GRACE_S)
-        await self.store_position()
 
     async def _handle(self, incoming: Incoming, marks: Watermarks) -> None:
         try:

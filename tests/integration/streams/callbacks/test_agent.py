@@ -97,6 +97,7 @@ async def test_a_callback_is_passed_on_to_its_payment(world):
     await agent.process([callback(reference)])
     (message,) = passed_on(publisher)
     assert (message.payment_id, message.observed.status) == (payment_id, PaymentStatus.CAPTURED)
+    await agent.position.store()
     assert await world.rows("SELECT next_offset FROM stream_positions WHERE consumer = 'callbacks'") == [(1,)]
 
 
@@ -134,15 +135,35 @@ async def test_a_callback_that_is_of_no_payment_is_neither_parked_nor_a_dead_let
     await agent.process([callback("of no payment")])
     assert (publisher.published, publisher.dead_letters.written) == ([], [])
     assert await world.rows("SELECT count(*) FROM parked_callbacks") == [(0,)]
+    await agent.position.store()
     assert await world.rows("SELECT next_offset FROM stream_positions WHERE consumer = 'callbacks'") == [(1,)]
 
 
 async def test_an_agent_that_lost_its_partition_leaves(world):
     _, reference = await a_stored_payment(world)
-    zombie = await an_agent(world, Publisher())
-    await (await an_agent(world, Publisher())).process([callback(reference)])
+    zombie, owner = await an_agent(world, Publisher()), await an_agent(world, Publisher())
+    await owner.process([callback(reference)])
+    await owner.position.store()
+    await zombie.process([callback(reference)])
     with pytest.raises(ProcessExited):
-        await zombie.process([callback(reference)])
+        await zombie.position.store()
+
+
+async def test_what_was_forwarded_just_before_a_crash_is_forwarded_again_under_the_same_id(world):
+    _, reference = await a_stored_payment(world)
+    publisher, after = Publisher(), Publisher()
+    await (await an_agent(world, publisher)).process([callback(reference)])
+    agent = await an_agent(world, after)  # the position was not written
+    assert await agent.restore([0]) == {0: 0}
+    await agent.process([callback(reference)])
+    assert publisher.ids() == after.ids()
+
+
+async def test_a_dead_letter_is_written_once_although_the_process_dies_after_it(world):
+    publisher = Publisher()
+    await (await an_agent(world, publisher)).process([callback("garbage", 0)])
+    assert len(publisher.dead_letters.written) == 1
+    assert await (await an_agent(world, Publisher())).restore([0]) == {0: 1}
 
 
 async def test_the_same_callback_twice_is_passed_on_under_the_same_id(world):
@@ -180,6 +201,7 @@ async def test_a_callback_whose_data_postgres_refuses_is_a_dead_letter_and_costs
     await agent.process([callback("a\x00b", 0), callback(operation_id, 1)])
     assert [incoming.offset for incoming, _ in publisher.dead_letters.written] == [0]
     assert len(publisher.published) == 1
+    await agent.position.store()
     assert await world.rows("SELECT next_offset FROM stream_positions WHERE consumer = 'callbacks'") == [(2,)]
 
 
@@ -196,6 +218,7 @@ async def test_data_that_postgres_refuses_is_found_among_others_in_a_batch(world
     assert 1 in dead
     assert dead <= {1, 3}
     assert {"yandex-pay/event-0", "yandex-pay/event-2", "yandex-pay/event-4"} <= set(publisher.ids())
+    await agent.position.store()
     assert await world.rows("SELECT next_offset FROM stream_positions WHERE consumer = 'callbacks'") == [(5,)]
 
 

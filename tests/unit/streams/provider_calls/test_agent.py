@@ -16,12 +16,12 @@ from reconciliation.renewals.pace import Bounds
 from runtime.kafka.record import Incoming
 from storage.providers.switches import Switch
 from streams.delivery.ordered_feed import OrderedFeed
+from streams.delivery.watermarks import Watermarks
 from streams.provider_calls import agent as provider_agent
 from streams.provider_calls.agent import ProviderAgent
 from streams.provider_calls.availability import Availability
 from streams.provider_calls.breaker import JUDGED_FROM
 from streams.provider_calls.places import Places
-from streams.provider_calls.watermarks import Watermarks
 from tests.support.factories import NOW, later
 from tests.support.streams import Publisher
 
@@ -77,7 +77,7 @@ def an_agent(publisher: Publisher, providers: dict[str, Provider], **fields: Any
     agent = ProviderAgent(
         None, publisher, publisher.dead_letters, providers, availability, methods, pytest.fail, **(values | fields)
     )  # type: ignore[arg-type]
-    agent._marks = Watermarks({0: 0})
+    agent.position.marks = Watermarks({0: 0})
     return agent
 
 
@@ -199,10 +199,10 @@ async def test_the_position_does_not_pass_a_call_that_has_not_ended():
     agent = an_agent(publisher, {"slow": slow, "quick": quick})
     await agent.process(requests(1, "quick") + requests(1, "slow", start=1) + requests(2, "quick", start=2))
     await until(lambda: len(publisher.published) == 3)
-    assert agent._marks.moves() == {0: (0, 1)}
+    assert agent.position.marks.moves() == {0: (0, 1)}
     slow.gate.set()
     await until(lambda: len(publisher.published) == 4)
-    await until(lambda: agent._marks.moves() == {0: (0, 4)})
+    await until(lambda: agent.position.marks.moves() == {0: (0, 4)})
 
 
 async def test_a_request_nobody_can_carry_out_goes_aside():
@@ -211,7 +211,7 @@ async def test_a_request_nobody_can_carry_out_goes_aside():
     await agent.process([Incoming(0, 0, b"key", b"poison"), incoming(1, "unknown-provider")])
     await until(lambda: len(publisher.dead_letters.written) == 2)
     assert publisher.published == []
-    await until(lambda: agent._marks.moves() == {0: (0, 2)})
+    await until(lambda: agent.position.marks.moves() == {0: (0, 2)})
 
 
 async def test_a_provider_that_only_fails_is_not_called_for_a_while_and_the_requests_count_as_not_sent():

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.provider_calls.watermarks import Watermarks
+from streams.delivery.watermarks import Watermarks
 
 
 def test_the_position_waits_for_the_slowest():

@@ -21,6 +21,10 @@ class Watermarks:
         """A message is done."""
         self._under_way[partition].pop(offset, None)
 
+    def is_under_way(self, partition: int, offset: int) -> bool:
+        """Whether a message is started and not done."""
+        return offset in self._under_way[partition]
+
     @property
     def under_way(self) -> int:
         """Messages started and not done."""
