@@ -130,13 +130,14 @@ class ParsedCallback(msgspec.Struct, frozen=True):
     """The content of a callback. ``references``: provider or own ids that identify the payment; a callback without any
     concerns no payment and is ignored. ``dedupe``: the provider's identity of the event, the same for every redelivery.
     ``ask``: the callback proves only that something changed, because it is not signed or lacks the result: ``observed``
-    is empty, and the provider is queried. Raises :class:`~billing.errors.InvalidMessage` for a text that cannot be
+    is empty, and the provider is queried, unless the books have all of ``claimed``, what it says without proof. Raises :class:`~billing.errors.InvalidMessage` for a text that cannot be
     stored."""
 
     references: tuple[str, ...]
     dedupe: str
     observed: Observation = Observation()
     ask: bool = False
+    claimed: Observation | None = None
 
     def __post_init__(self) -> None:
         check_texts(self)

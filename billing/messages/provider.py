@@ -102,7 +102,8 @@ class ProviderResult(PaymentMessage, frozen=True, omit_defaults=True):
 
 class ProviderCallback(PaymentMessage, frozen=True, omit_defaults=True):
     """A verified provider callback for a payment we know. ``dedupe``: the provider's own identity of the event.
-    ``ask``: it is not sufficient evidence; query the provider instead."""
+    ``ask``: it is not sufficient evidence; query the provider instead, unless the books have all of ``claimed`` already:
+    what it says without proof, where that can be read. Earlier releases do not know ``claimed`` and always query."""
 
     TYPE: ClassVar[str] = "billing.provider.callback.v1"
 
@@ -110,6 +111,7 @@ class ProviderCallback(PaymentMessage, frozen=True, omit_defaults=True):
     dedupe: str
     observed: Observation
     ask: bool = False
+    claimed: Observation | None = None
 
 
 class ProviderRequest(PaymentMessage, frozen=True, omit_defaults=True):

@@ -35,7 +35,7 @@ from billing.payments.decision import Decision, Draft, aliases_of, answer, refus
 from billing.payments.follow_ups import follow_up_action, next_follow_up
 from billing.payments.guard import Guarded, guard_refusal
 from billing.payments.model import Operation, Payment
-from billing.payments.observations import apply_observation
+from billing.payments.observations import apply_observation, is_known
 from billing.payments.outcome import outcome_of, outcome_of_refused
 from billing.payments.provider_requests import build_request
 from billing.payments.provider_results import apply_result
@@ -143,7 +143,8 @@ def _callback(message: ProviderCallback, payment: Payment, now: datetime) -> Dec
     elif message.provider != payment.provider:
         raise InvalidMessage(f"{payment.id} was never at {message.provider}")
     elif message.ask:
-        ask(draft, payment.charge)
+        if not is_known(payment, message.claimed, now):
+            ask(draft, payment.charge)
     else:
         apply_observation(draft, message.observed, decides=False)
         give_back(draft)

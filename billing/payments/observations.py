@@ -3,10 +3,13 @@
 What follows from it is decided in :mod:`billing.payments.evidence`; here it is carried out.
 """
 
-from billing.errors import InvalidMessage
+from datetime import datetime
+
+from billing.errors import BillingError, InvalidMessage
 from billing.messages import Observation
 from billing.payments.decision import Draft
 from billing.payments.evidence import Effect, compare
+from billing.payments.model import Payment
 from billing.payments.questions import ask
 from billing.payments.settlement import fail, succeed, undo
 from billing.reasons import Reason
@@ -42,6 +45,19 @@ def apply_observation(draft: Draft, observed: Observation, *, decides: bool) -> 
                 cause = f"undone/{payment.version}"
                 undo(draft, operation, cause, movement.reason or Reason.DECLINED, movement.provider_reason)
     return verdict.unfinished
+
+
+def is_known(payment: Payment, claimed: Observation | None, now: datetime) -> bool:
+    """Whether the books have all that a provider is said to show, without proof: then there is nothing to ask about. ``None``:
+    nothing is said. Nothing of it is taken over."""
+    if claimed is None or payment.contradiction is not None:
+        return False
+    draft = Draft(payment, now)
+    try:
+        apply_observation(draft, claimed, decides=False)
+    except BillingError:
+        return False
+    return draft.payment is payment  # a question changes it, too
 
 
 def _is_ours(draft: Draft, order_ref: str, observed: Observation) -> bool:

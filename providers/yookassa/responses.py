@@ -238,7 +238,7 @@ def observation(payment: Payment, refunds: Iterable[Refund]) -> Observation:
     saved = method if method is not None and method.saved else None
     return Observation(
         status=status,
-        operations=tuple(_observed(refund) for refund in refunds),
+        operations=tuple(observed_refund(refund) for refund in refunds),
         reason=DECLINES.get(reason or "", Reason.DECLINED) if status is PaymentStatus.FAILED else None,
         method_ref=None if saved is None else saved.id,
         method_title=None if saved is None else saved.shown,
@@ -280,7 +280,8 @@ def _refunded(payment: Payment) -> int:
     return 0 if payment.refunded_amount is None else payment.refunded_amount.minor
 
 
-def _observed(refund: Refund) -> ObservedOperation:
+def observed_refund(refund: Refund) -> ObservedOperation:
+    """The state of a refund at YooKassa."""
     details = refund.cancellation_details
     return ObservedOperation(
         type=OperationType.REFUND,

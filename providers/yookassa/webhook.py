@@ -1,7 +1,7 @@
 """YooKassa's notifications: JSON without a signature.
 
 The sender's address is checked, which is not proof enough to move money: a notification means only that a payment
-changed, and YooKassa's API is queried. Any status but 200 makes YooKassa repeat it, for 24 hours.
+changed, and YooKassa's API is queried, unless the books have all that it says already. Any status but 200 makes YooKassa repeat it, for 24 hours.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,9 +10,11 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from billing.errors import InvalidMessage
+from billing.errors import BillingError, InvalidMessage
+from billing.messages import Observation
 from providers.base import CallbackRejected, CallbackVerifier, ParsedCallback, VerifiedCallback
-from providers.reading import read_json
+from providers.reading import check_texts, read_json
+from providers.yookassa import responses
 from providers.yookassa.requests import OPERATION
 
 #: Who sends notifications, as published: https://yookassa.ru/developers/using-api/webhooks#ip
@@ -39,6 +41,14 @@ class _Notification(msgspec.Struct):
     type: Literal["notification"]
     event: str
     object: _Object
+
+
+class _AboutPayment(msgspec.Struct):
+    object: responses.Payment
+
+
+class _AboutRefund(msgspec.Struct):
+    object: responses.Refund
 
 
 class _AnyNotification(msgspec.Struct):
@@ -96,7 +106,22 @@ def parse(body: bytes) -> ParsedCallback:
         references=tuple(reference for reference in references if reference and isinstance(reference, str)),
         dedupe=f"{notification.event}/{about.id}",
         ask=True,
+        claimed=_claimed(kind, body),
     )
+
+
+def _claimed(kind: str, body: bytes) -> Observation | None:
+    """What the notification says of the payment; ``None`` where it cannot be read: it only decides whether to ask."""
+    try:
+        if kind == "refund":
+            refund = read_json(body, _AboutRefund).object
+            claimed = Observation(operations=(responses.observed_refund(refund),), currency=refund.amount.currency)
+        else:
+            claimed = responses.observation(read_json(body, _AboutPayment).object, ())
+        check_texts(claimed)
+    except (msgspec.MsgspecError, BillingError):
+        return None
+    return claimed
 
 
 def _rejected(status: int, reason: str) -> CallbackRejected:

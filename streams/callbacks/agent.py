@@ -219,6 +219,7 @@ def _output(callback: _Received, payment_id: UUID, now: datetime) -> OutboundMes
         dedupe=callback.parsed.dedupe,
         observed=callback.parsed.observed,
         ask=callback.parsed.ask,
+        claimed=callback.parsed.claimed,
     )
     return outbound(
         INBOX,

@@ -59,7 +59,7 @@ class Life:
         for said in self._mine():
             self.world.callbacks.remove(said)
             observed = ProviderCallback(
-                self.payment.id, self.world.adapter.name, said.dedupe, said.observed, ask=said.ask
+                self.payment.id, self.world.adapter.name, said.dedupe, said.observed, ask=said.ask, claimed=said.claimed
             )
             await self.tell(observed)
         return self.payment

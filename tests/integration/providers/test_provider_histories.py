@@ -115,7 +115,9 @@ class History:
             return
         said = await self.world.read(self.world.sent[number % len(self.world.sent)])
         name = self.world.world.adapter.name
-        await self.tell(ProviderCallback(self.payment.id, name, said.dedupe, said.observed, ask=said.ask))
+        await self.tell(
+            ProviderCallback(self.payment.id, name, said.dedupe, said.observed, ask=said.ask, claimed=said.claimed)
+        )
 
     async def ask(self) -> None:
         """As ``billing payment ask`` does."""

@@ -1,5 +1,7 @@
 """A payment at a provider that names it and does not sign."""
 
+from uuid import UUID
+
 import msgspec
 import pytest
 
@@ -11,7 +13,7 @@ from billing.messages import (
     ProviderCallback,
     RefundPayment,
 )
-from billing.vocabulary import CaptureMode, OperationType, PaymentStatus
+from billing.vocabulary import Action, CaptureMode, OperationType, PaymentStatus
 from tests.support.factories import a_create, an_order
 from tests.support.provider_life import Life
 from tests.support.yookassa import a_yookassa_world
@@ -25,6 +27,10 @@ async def life(tmp_path):
 
 def create(*prices: int, **fields: object) -> CreatePayment:
     return a_create(order=an_order(*(prices or (59_900,))), provider="yookassa", **fields)
+
+
+def questions(life: Life) -> int:
+    return sum(action is Action.INQUIRE for action, _ in life.outcomes)
 
 
 async def test_a_payment_is_captured_on_the_providers_word_and_refunded_under_the_providers_name(life: Life):
@@ -48,6 +54,18 @@ async def test_a_hold_is_captured_in_part(life: Life):
     payment = await life.tell(CapturePayment(payment.id, payment.id, 60_000, cart))
     assert (payment.status, payment.captured) == (PaymentStatus.CAPTURED, 60_000)
     assert (await life.world.book(payment.order_ref))["captured"] == 60_000
+
+
+async def test_a_notification_of_what_yookassa_has_answered_already_is_not_asked_about(life: Life):
+    order = an_order(60_000, 40_000)
+    await life.tell(a_create(order=order, provider="yookassa", capture_mode=CaptureMode.TWO_STAGE))
+    await life.pays()
+    payment = await life.called_back()
+    assert questions(life) == 1, "the customer has paid: that is news"
+    payment = await life.tell(CapturePayment(payment.id, payment.id, 100_000))
+    assert (await life.called_back(), questions(life)) == (payment, 1)
+    payment = await life.tell(RefundPayment(payment.id, UUID(int=1), "asked", 10_000))
+    assert (await life.called_back(), questions(life)) == (payment, 1)
 
 
 async def test_a_payment_whose_answer_was_lost_is_named_by_the_inquiry_that_its_notification_leads_to(life: Life):

@@ -7,6 +7,7 @@ import pytest
 
 from billing.errors import InvalidMessage
 from billing.messages import Observation
+from billing.vocabulary import OperationStatus, OperationType, PaymentStatus
 from providers.base import CallbackRejected
 from providers.yookassa import PLUGIN
 from providers.yookassa.settings import YooKassaCallbackSettings
@@ -100,7 +101,7 @@ def test_a_notification_may_lack_our_name(metadata):
 
 def test_a_notification_says_only_that_there_is_news():
     said = parse(a_notification())
-    assert (said.ask, said.observed) == (True, Observation())
+    assert (said.ask, said.observed, said.claimed) == (True, Observation(), None)
     assert (said.references, said.dedupe) == ((PAYMENT, OURS), f"payment.succeeded/{PAYMENT}")
 
 
@@ -108,6 +109,43 @@ def test_a_refund_is_news_of_its_payment():
     body = a_notification("refund.succeeded", id="refund-1", payment_id=PAYMENT, metadata=None)
     said = parse(body)
     assert (said.references, said.dedupe) == ((PAYMENT,), "refund.succeeded/refund-1")
+
+
+AMOUNT = {"value": "599.00", "currency": "RUB"}
+
+
+def test_what_it_says_of_the_payment_is_kept_apart_to_see_whether_it_is_news():
+    said = parse(a_notification(amount=AMOUNT, refunded_amount={"value": "0.00", "currency": "RUB"}))
+    assert (said.ask, said.observed) == (True, Observation())
+    assert said.claimed == Observation(
+        PaymentStatus.CAPTURED, captured=59_900, refunded=0, currency="RUB", order_ref=PAYMENT
+    )
+
+
+def test_what_it_says_of_a_refund_is_kept_apart():
+    refund = {"id": "re-1", "payment_id": PAYMENT, "created_at": "2026-11-29T09:00:00Z", "amount": AMOUNT}
+    said = parse(a_notification("refund.succeeded", **refund))
+    (operation,) = said.claimed.operations
+    assert (operation.type, operation.status, operation.amount) == (
+        OperationType.REFUND,
+        OperationStatus.SUCCESS,
+        59_900,
+    )
+    assert (str(operation.operation_id), operation.provider_ref) == (OURS, "re-1")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"amount": {"value": "599.001", "currency": "RUB"}},
+        {"amount": {"value": "many", "currency": "RUB"}},
+        {"amount": AMOUNT, "status": "another"},
+        {"amount": AMOUNT, "payment_method": {"id": "a", "saved": True, "title": "a\0b"}},
+    ],
+)
+def test_where_what_it_says_cannot_be_read_the_provider_is_asked(changes):
+    said = parse(a_notification(**changes))
+    assert (said.ask, said.claimed) == (True, None)
 
 
 @pytest.mark.parametrize("body", [b"{", a_notification("payment_method.active"), a_notification("payout.succeeded")])
