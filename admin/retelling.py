@@ -68,7 +68,11 @@ PATTERNS: Final = (
     N_("%(count)s tries to pay were made within a day: the next may be made at %(time)s"),
     N_("upgrade-in-progress: a running worker does not know this command yet"),
     N_("%(kind)s moves money: it cannot be accepted, only written off"),
-    N_("%(amount)s %(currency)s in minor units need the name of a second person"),
+    N_(
+        "%(amount)s %(currency)s in minor units are above the limit of one person: write them off in the panel, where a"
+        " second person approves it"
+    ),
+    N_("%(amount)s is above %(limit)s, which one person may write off"),
     N_("a discrepancy that is %(state)s cannot be %(event)s"),
     N_("%(id)s has just been resolved by somebody else"),
     N_("%(id)s was %(action)s by %(who)s at %(time)s"),

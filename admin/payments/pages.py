@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from starlette.responses import Response
 
+from admin.approvals.asking import ask_second
 from admin.formatting import from_local
 from admin.masking import masked_contact
 from admin.pages import PageRoute, page, read_form, reload_page
@@ -233,12 +234,7 @@ class PaymentPages:
             requested_at=now,
             expires_at=now + EXPIRES_AFTER,
         )
-        async with self._engine.begin() as connection:
-            if await approvals.ask(connection, asked):
-                await record(
-                    connection, person, Kind.APPROVAL, "payment", payment.id, reason=asked.reason, action=action.name,
-                    approval=str(asked.id), asked="asked", amount=asked.amount, currency=asked.currency,
-                )  # fmt: skip
+        await ask_second(self._engine, person, "payment", asked)
         return page(request, "payments/asked.html", action=action, approval=asked, **_words(payment))
 
     def _form(
