@@ -1,4 +1,4 @@
-"""What waits for a second person (commands, bulk jobs, write-offs): asked for, decided, sent. Neither what was asked for nor
+"""What waits for a second person (commands, bulk jobs, ends of discrepancies): asked for, decided, sent. Neither what was asked for nor
 the decision ever changes."""
 
 from datetime import datetime

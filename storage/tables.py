@@ -345,7 +345,7 @@ DEAD_LETTER_RESOLUTIONS: Final = Table(
     _required("resolved_at", _TIME),
 )
 
-#: What a second person has to approve: commands to payments and subscriptions, bulk jobs, write-offs of discrepancies. A
+#: What a second person has to approve: commands to payments and subscriptions, bulk jobs, write-offs and acceptances of discrepancies. A
 #: trigger lets only the decision be added, once.
 APPROVALS: Final = Table(
     "approvals",

@@ -1,5 +1,6 @@
 """The pages of requests that wait for a second person."""
 
+from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -8,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.requests import Request
 from starlette.responses import Response
 
+from admin.approvals.final_decisions import FinalDecisions
 from admin.approvals.payments import Payments
 from admin.approvals.subjects import Impossible, Subject
 from admin.approvals.subscriptions import Subscriptions
-from admin.approvals.write_offs import WriteOffs
 from admin.language import N_, gettext
 from admin.pages import PageRoute, page, read_form, see_other
 from admin.payments.actions import InvalidForm, checked_reason
@@ -39,7 +40,7 @@ def approval_pages(settings: AdminSettings, engine: AsyncEngine, sender: Sender)
     """The routes."""
     router = APIRouter(route_class=PageRoute, include_in_schema=False, default_response_class=Response)
     pages = ApprovalPages(
-        engine, Payments(settings, engine, sender), Subscriptions(engine, sender), WriteOffs(settings, engine)
+        engine, Payments(settings, engine, sender), Subscriptions(engine, sender), FinalDecisions(settings, engine)
     )
     router.add_api_route(HOME, pages.list, methods=["GET"])
     router.add_api_route(f"{HOME}/{{id}}", pages.show, methods=["GET"])
@@ -52,11 +53,13 @@ def approval_pages(settings: AdminSettings, engine: AsyncEngine, sender: Sender)
 class ApprovalPages:
     """Handlers of the pages. A bulk job is decided on its own page."""
 
-    def __init__(self, engine: AsyncEngine, payments: Subject, subscriptions: Subject, write_offs: Subject) -> None:
+    def __init__(
+        self, engine: AsyncEngine, payments: Subject, subscriptions: Subject, final_decisions: Subject
+    ) -> None:
         self._engine = engine
         self._payments = payments
         self._subscriptions = subscriptions
-        self._write_offs = write_offs
+        self._final_decisions = final_decisions
 
     async def list(self, request: Request, _person: Reader) -> Response:
         now = utc_now()
@@ -71,8 +74,8 @@ class ApprovalPages:
         """Approve what somebody else asked for, and have exactly it carried out."""
         found, subject = await self._read(id)
 
-        async def decide(connection: AsyncConnection) -> None:
-            await self._decide(connection, person, found, subject, APPROVED, "")
+        async def decide(connection: AsyncConnection, now: datetime) -> None:
+            await self._decide(connection, person, found, subject, APPROVED, "", now)
 
         try:
             await self._require_possible(person, found, subject)
@@ -98,7 +101,7 @@ class ApprovalPages:
         found, subject = await self._read(id)
         try:
             async with self._engine.begin() as connection:
-                await self._decide(connection, person, found, subject, REFUSED, reason)
+                await self._decide(connection, person, found, subject, REFUSED, reason, utc_now())
         except Impossible as error:
             raise await _refused(request, person, found, error) from error
         return see_other(f"{HOME}/{id}")
@@ -120,9 +123,10 @@ class ApprovalPages:
         subject: Subject,
         decision: str,
         reason: str,
+        now: datetime,
     ) -> None:
         """Raises :class:`Impossible`: it was decided meanwhile, its time is over, or it is one's own."""
-        if not await approvals.decide(connection, found.id, decision, person.email, reason, utc_now()):
+        if not await approvals.decide(connection, found.id, decision, person.email, reason, now):
             raise _is_over()
         await record(
             connection, person, Kind.APPROVAL, subject.kind, found.subject_id, reason=reason or None,
@@ -164,7 +168,7 @@ class ApprovalPages:
         if found.subscription_id is not None:
             return self._subscriptions
         if found.discrepancy_id is not None:
-            return self._write_offs
+            return self._final_decisions
         return None if found.payment_id is None else self._payments
 
     def _listed(self, found: Approval) -> tuple[str, str]:

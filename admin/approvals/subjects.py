@@ -1,6 +1,7 @@
 """What the pages of approvals have to know of a kind of subject."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -10,11 +11,12 @@ from starlette.responses import Response
 from admin.people.person import Person
 from backoffice.operators import ActionRefused
 from billing.messages import Approval as Consent
+from runtime.clock import utc_now
 from storage import approvals
 from storage.approvals import Approval
 
-#: Records the decision and its entry of the trail in a transaction. Raises :class:`Impossible`.
-Decide = Callable[[AsyncConnection], Awaitable[None]]
+#: Records the decision of this time (UTC) and its entry of the trail in a transaction. Raises :class:`Impossible`.
+Decide = Callable[[AsyncConnection, datetime], Awaitable[None]]
 
 
 class Impossible(ActionRefused):
@@ -58,7 +60,7 @@ class Subject(Protocol):
 async def approved(engine: AsyncEngine, found: Approval, decide: Decide) -> Approval:
     """The request once the decision is stored. Raises :class:`Impossible`."""
     async with engine.begin() as connection:
-        await decide(connection)
+        await decide(connection, utc_now())
         after = await approvals.find(connection, found.id)
     assert after is not None, "no request is ever deleted"
     return after

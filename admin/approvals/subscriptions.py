@@ -16,7 +16,7 @@ from admin.subscriptions.actions import ACTIONS
 from admin.subscriptions.reading import read_subscription
 from admin.subscriptions.refusals import cure_of, in_words
 from admin.subscriptions.sending import send_command
-from admin.subscriptions.sentences import STATES, next_words
+from admin.subscriptions.sentences import STATES, next_words, sentence
 from backoffice.sender import Sender
 from billing.messages import MESSAGE_TYPES
 from billing.messages.subscription_commands import SubscriptionCommand
@@ -62,7 +62,13 @@ class Subscriptions:
         then = _then(found)
         waits = found.state(utc_now()) == "waiting" and self.is_same(found, subject)
         said = preview(subject, _command(found), utc_now()) if waits else then
-        return {"said": said, "gets_less": said.back < then.back, "states": STATES, "next_words": next_words}
+        return {
+            "said": said,
+            "before": sentence(said.before),
+            "gets_less": said.back < then.back,
+            "states": STATES,
+            "next_words": next_words,
+        }
 
     async def approve(self, request: Request, person: Person, found: approvals.Approval, decide: Decide) -> Response:
         return await self.send(request, person, await approved(self._engine, found, decide))

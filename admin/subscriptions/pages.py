@@ -113,12 +113,7 @@ class SubscriptionPages:
             return _form(request, subscription, action, typed.fields, typed.key, str(error))
         await trail_of(request).note(person, Kind.PREVIEW, "subscription", id, reason=typed.reason, action=action.name)
         said = preview(subscription, command, utc_now())
-        cause = None
-        if said.refusal is None and said.back:
-            async with self._engine.connect() as connection:
-                today = await self._today(connection, person, subscription.price.currency) + said.back
-            cause = above_limits(self._settings, person, said.back, subscription.price.currency, today)
-        return _preview(request, subscription, action, typed, said, cause)
+        return _preview(request, subscription, action, typed, said, await self._cause(person, subscription, said))
 
     async def confirm(self, request: Request, id: UUID, action: Action, person: Person) -> Response:
         """Send the command, or ask for the second person where it gives back more than one may alone. Where the subscription
@@ -133,15 +128,20 @@ class SubscriptionPages:
             return _form(request, subscription, action, typed.fields, typed.key, str(error))
         said = preview(subscription, command, utc_now())
         if not is_known and form.one("if_version") != str(subscription.version):
-            return _preview(request, subscription, action, typed, said, None, changed=True)
+            cause = await self._cause(person, subscription, said)
+            return _preview(request, subscription, action, typed, said, cause, changed=True)
         if said.refusal is not None:
             return _preview(request, subscription, action, typed, said, None)
         if not is_known:
             cause = await self._record(person, action, said, subscription, command.command_id, typed.reason)
             if cause is not None:
                 asked = _asked(subscription, action, typed, command, said, cause)
-                await ask_second(self._engine, person, "subscription", asked)
-                return page(request, "subscriptions/asked.html", action=action, approval=asked, **_words(subscription))
+                try:
+                    approval = await ask_second(self._engine, person, "subscription", asked)
+                except InvalidForm as error:
+                    return _form(request, subscription, action, typed.fields, uuid4(), str(error))
+                words = _words(subscription)
+                return page(request, "subscriptions/asked.html", action=action, approval=approval, **words)
         reply = await send_command(self._sender, self._engine, command, person.email)
         refusal = None if reply is None else reply.refusal
         now_is, _ = await read_subscription(self._engine, id)
@@ -177,6 +177,15 @@ class SubscriptionPages:
             if cause is not None:
                 await transaction.rollback()
         return cause
+
+    async def _cause(self, person: Person, subscription: Subscription, said: Preview) -> str | None:
+        """Why the person may not send it alone; ``None``: they may, or it is refused."""
+        if said.refusal is not None or not said.back:
+            return None
+        currency = subscription.price.currency
+        async with self._engine.connect() as connection:
+            today = await self._today(connection, person, currency) + said.back
+        return above_limits(self._settings, person, said.back, currency, today)
 
     async def _today(self, connection: Any, person: Person, currency: str) -> int:
         return await approvals.given_back(connection, person.id, currency, utc_now() - DAY)

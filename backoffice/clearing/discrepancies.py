@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from backoffice.commands import require_understood
 from backoffice.operators import ActionRefused, InvalidArgument, Operator, recorded
-from billing.clearing.discrepancies import ACCEPTABLE, FINAL_RESOLUTIONS, WRITE_OFF_ALONE, Event, Resolution, at_stake
+from billing.clearing.discrepancies import ACCEPTABLE, CLOSE_ALONE, FINAL_RESOLUTIONS, Event, Resolution, at_stake
 from billing.messages import Approval, RecordMovement
 from billing.messages.topics import INBOX
 from providers.registry import PLUGINS
@@ -109,8 +109,7 @@ async def resolve(
     command: Command | None = None,
 ) -> Decided:
     """Decide on a discrepancy. A statement has to confirm it, unless it is written off or accepted. Above the limit of one
-    person a write-off is refused: :func:`write_off` has the approval of a second one. The parameters are those of
-    :func:`claim`."""
+    person both are refused: :func:`settle` has the approval of a second one. The parameters are those of :func:`claim`."""
     found = (await show(settings, id)).discrepancy
     seen = found.version if seen is None else seen
     if resolution in FINAL_RESOLUTIONS:
@@ -127,25 +126,26 @@ async def resolve(
     )  # fmt: skip
 
 
-async def write_off(
+async def settle(
     settings: PostgresSettings,
     operator: Operator,
     id: UUID,
+    resolution: Resolution,
     approval: Approval,
     *,
     seen: int,
     command: Command,
     within: Within,
 ) -> Decided:
-    """Write a discrepancy off with the approval of a second person. ``operator``: who asked for it, of the version ``seen``;
+    """Write a discrepancy off, or accept it, with the approval of a second person. ``operator``: who asked for it, of the version ``seen``;
     ``within``: records the approval in the same transaction. Raises what :func:`claim` raises."""
     return await _settle(
-        settings, operator, id, Resolution.WRITTEN_OFF, seen=seen, command=command, approval=approval, within=within
+        settings, operator, id, resolution, seen=seen, command=command, approval=approval, within=within
     )
 
 
 def stake_of(found: Discrepancy) -> tuple[int, str | None]:
-    """What a write-off of it is about: minor units, and their currency."""
+    """What a write-off or an acceptance of it is about: minor units, and their currency."""
     return at_stake(found.kind, found.ours, found.theirs, found.currency, found.detail)
 
 
@@ -175,10 +175,10 @@ def _require_final(operator: Operator, found: Discrepancy, resolution: Resolutio
     if approval is not None and approval.approved_by == operator.name:
         raise ActionRefused("the approval is not of another person than the one who asks")
     amount, currency = stake_of(found)
-    if resolution is Resolution.WRITTEN_OFF and amount > WRITE_OFF_ALONE and approval is None:
+    if amount > CLOSE_ALONE and approval is None:
         raise ActionRefused(
-            f"{amount} {currency} in minor units are above the limit of one person: write them off in the panel, where a"
-            " second person approves it"
+            f"{amount} {currency} in minor units are above the limit of one person: decide in the panel, where a second"
+            " person approves it"
         )
 
 

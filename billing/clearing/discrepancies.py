@@ -111,8 +111,8 @@ class Resolution(StrEnum):
     """It stays as it is, and is no loss."""
 
 
-#: What one person may write off alone, minor units.
-WRITE_OFF_ALONE: Final = 100_000
+#: What one person may write off or accept alone, minor units: either way the books take it as an adjustment.
+CLOSE_ALONE: Final = 100_000
 #: Nothing that comes later can confirm these.
 FINAL_RESOLUTIONS: Final = frozenset({Resolution.WRITTEN_OFF, Resolution.ACCEPTED})
 #: Kinds that may be accepted.
@@ -211,7 +211,7 @@ HANDLING: Final[Mapping[Kind, Handling]] = MappingProxyType(
 def at_stake(
     kind: Kind, ours: int | None, theirs: int | None, currency: str | None, detail: Mapping[str, Any]
 ) -> tuple[int, str | None]:
-    """What a write-off is about: minor units, and their currency. Of a fee and a payout the sides are in the detail; of two
+    """What a write-off or an acceptance is about: minor units, and their currency. Of a fee and a payout the sides are in the detail; of two
     currencies it is the larger side."""
     match kind:
         case Kind.FEE_DIFFERS:

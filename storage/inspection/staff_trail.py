@@ -34,10 +34,11 @@ _SUBSCRIPTION_COMMANDS: Final = """
       AND (message ->> 'source' = '/admin' OR message -> 'data' ->> 'approval' IS NOT NULL)
 """
 
-#: The write-offs ``w`` of discrepancies, with what they were about in minor units. Those of releases that knew no approvals
-#: have no resolution in their evidence.
-_WRITE_OFFS: Final = """
+#: The discrepancies that people wrote off or accepted, with what it was about in minor units. Decisions of releases that knew
+#: no approvals have no resolution in their evidence.
+_CLOSED_BY_PEOPLE: Final = """
     SELECT discrepancy_id, version, regexp_replace(actor, '^operator:', '') AS actor, evidence -> 'approval' AS approval,
+           evidence ->> 'resolution' AS resolution,
            CASE kind
                WHEN 'fee_differs'
                THEN abs(coalesce((evidence ->> 'fee')::bigint, 0) - coalesce((evidence ->> 'by_contract')::bigint, 0))
@@ -48,10 +49,10 @@ _WRITE_OFFS: Final = """
                              abs(coalesce((evidence ->> 'theirs')::bigint, 0)))
                ELSE abs(coalesce((evidence ->> 'theirs')::bigint, 0) - coalesce((evidence ->> 'ours')::bigint, 0))
            END AS amount
-    FROM discrepancy_events WHERE event = 'settled' AND evidence ->> 'resolution' = 'written_off'
+    FROM discrepancy_events WHERE event = 'settled' AND evidence ->> 'resolution' IS NOT NULL
 """
-#: Minor units above which a write-off needs a second person.
-_WRITE_OFF_ALONE: Final = 100_000
+#: Minor units above which a write-off or an acceptance needs a second person.
+_CLOSE_ALONE: Final = 100_000
 
 #: Kind of violation → query for ``(id, detail)``; the id is an entry, a session, an operator's action or a command.
 STAFF_TRAIL: Final[dict[str, str]] = {
@@ -121,9 +122,9 @@ STAFF_TRAIL: Final[dict[str, str]] = {
               AND t.subject_id = c.subscription_id::text AND coalesce(t.detail ->> 'operator', t.who) = c.operator
         )
     """,  # noqa: S608 - of constants
-    # An approval is of exactly this command, of the bulk job with exactly this row, or of exactly this write-off; what a
-    # subscription gives back gets less while the request waits. Without one: no correction of the panel, no more given back
-    # than the limit that is on the trail with the command, and no more written off than one person may.
+    # An approval is of exactly this command, of the bulk job with exactly this row, or of exactly this end of a discrepancy;
+    # what a subscription gives back gets less while the request waits. Without one: no correction of the panel, no more given
+    # back than the limit that is on the trail with the command, and no more written off or accepted than one person may.
     "unapproved_operation": f"""
         WITH commands AS ({_COMMANDS})
         SELECT c.message_id, format('%s of payment %s has an approval that is not on record as that of %s', c.type,
@@ -176,15 +177,16 @@ STAFF_TRAIL: Final[dict[str, str]] = {
               AND convert_from(a.command, 'UTF8')::jsonb = c.data - 'approval' - 'reply_to'
         )
         UNION ALL
-        SELECT w.discrepancy_id::text, format('a write-off of %s by %s has no approval of a second person that is on record',
-                                              w.amount, w.actor)
-        FROM ({_WRITE_OFFS}) w
-        WHERE (w.amount > {_WRITE_OFF_ALONE} OR w.approval IS NOT NULL) AND NOT EXISTS (
+        SELECT w.discrepancy_id::text, format('%s of %s by %s has no approval of a second person that is on record',
+                                              w.resolution, w.amount, w.actor)
+        FROM ({_CLOSED_BY_PEOPLE}) w
+        WHERE (w.amount > {_CLOSE_ALONE} OR w.approval IS NOT NULL) AND NOT EXISTS (
             SELECT FROM approvals a
             WHERE a.id::text = w.approval ->> 'id' AND a.discrepancy_id = w.discrepancy_id AND a.decision = 'approved'
               AND a.decided_by = w.approval ->> 'approved_by' AND a.requested_by = w.actor
               AND a.decided_by <> a.requested_by AND a.amount = w.amount
               AND (convert_from(a.command, 'UTF8')::jsonb ->> 'version')::integer = w.version - 1
+              AND convert_from(a.command, 'UTF8')::jsonb ->> 'resolution' = w.resolution
         )
     """,  # noqa: S608 - of constants
 }

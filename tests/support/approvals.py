@@ -1,8 +1,13 @@
 """The second person of a panel: what waits, and what they decide."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
+import aiohttp
+
+from admin.people import cookies
+from admin.people.forms import form_token
 from admin.trail.trail import Trail
 from storage.staff.trail import Kind
 from tests.support.panel import Panel
@@ -18,6 +23,24 @@ async def decides(panel: Panel, what: str, id: UUID, **fields: str) -> tuple[int
     """``approve``, ``refuse`` or ``send``: the answer's status and text."""
     response = await panel.world.post(f"/approvals/{id}/{what}", fields)
     return response.status, await response.text()
+
+
+async def at_once(panel: Panel, id: UUID, *wanted: tuple[str, str]) -> list[int]:
+    """People decide on the request at the same moment, each in a browser of their own: pairs of a name and ``approve`` or
+    ``refuse``. The statuses of the answers."""
+    for name, _ in wanted:
+        panel.become(name)
+
+    async def answer(name: str, what: str) -> int:
+        path, session = f"/approvals/{id}/{what}", f"session-of-{name}"
+        form = {"form_token": form_token(session, path, panel.world.accounts.clock()), "reason": "too much"}
+        own = aiohttp.ClientSession(
+            cookie_jar=aiohttp.DummyCookieJar(), headers={"Cookie": f"{cookies.SESSION}={session}"}
+        )
+        async with own, own.post(panel.world.url + path, data=form, allow_redirects=False) as response:
+            return response.status
+
+    return await asyncio.gather(*(answer(name, what) for name, what in wanted))
 
 
 async def expires(panel: Panel, id: UUID) -> None:

@@ -11,11 +11,11 @@ from starlette.responses import Response
 
 from admin.approvals.asking import ask_second
 from admin.clearing.context import Clearing, Injected
+from admin.clearing.final_decisions import ACTIONS, FinalDecision, cause_of, is_possible, request_of
 from admin.clearing.pages.queue import HOME
 from admin.clearing.pages.sides import read_sides
 from admin.clearing.pages.words import EVENTS, KINDS, STATES, choices, evidence, kind_words, turn
 from admin.clearing.schemas import ClaimIn, ReopenIn, ResolveIn
-from admin.clearing.write_offs import LABEL, WRITE_OFF, WriteOff, cause_of, request_of
 from admin.language import gettext
 from admin.pages import PageRoute, page, read_form, see_other
 from admin.payments.actions import InvalidForm, Typed
@@ -97,8 +97,8 @@ class DiscrepancyPages:
         return await self._decide(request, clearing, person, id, "reopen", decide)
 
     async def resolve(self, request: Request, clearing: Injected, person: Decider, id: UUID) -> Response:
-        """What the person found. The next statements have to confirm it, unless it is written off or accepted. Above the
-        limit of one person a write-off is asked for, and a second person approves it."""
+        """What the person found. The next statements have to confirm it, unless it is written off or accepted:
+        above the limit of one person these are asked for, and a second person approves them."""
 
         async def decide(asked: Decision, who: Operator, command: Command) -> Decided:
             assert asked.resolution is not None
@@ -131,9 +131,13 @@ class DiscrepancyPages:
         was_decided = any(_is_of(entry.evidence, command) for entry in found.history)
         if asked.version != found.discrepancy.version and not was_decided:
             return await self._changed(request, clearing, person, id, fields, name)
-        cause = cause_of(found.discrepancy) if asked.resolution is Resolution.WRITTEN_OFF else None
-        if cause is not None and not was_decided and step(found.discrepancy.state, Event.SETTLED) is not None:
-            return await self._ask_second(request, person, found.discrepancy, asked, command, cause)
+        if asked.resolution is not None and not was_decided and is_possible(found.discrepancy, asked.resolution):
+            cause = cause_of(found.discrepancy)
+            if cause is not None:
+                try:
+                    return await self._ask_second(request, person, found.discrepancy, asked, command, cause)
+                except InvalidForm as error:
+                    return await self._show(request, clearing, person, found, fields, name, str(error), 422)
         detail = {"action": name, "version": asked.version, "resolution": asked.resolution}
         named = {key: value for key, value in detail.items() if value is not None}
         reason = asked.typed.reason
@@ -155,10 +159,13 @@ class DiscrepancyPages:
     async def _ask_second(
         self, request: Request, person: Person, found: Discrepancy, asked: Decision, command: Command, cause: str
     ) -> Response:
-        write_off = WriteOff(found.id, asked.version, person.email, asked.typed.reason, command)
-        approval = request_of(found, write_off, cause, asked.typed.key)
-        await ask_second(self._engine, person, "discrepancy", approval)
-        return page(request, "clearing/asked.html", approval=approval, one=found, kind_words=kind_words)
+        assert asked.resolution is not None
+        final = FinalDecision(found.id, asked.version, asked.resolution, person.email, asked.typed.reason, command)
+        approval = await ask_second(
+            self._engine, person, "discrepancy", request_of(found, final, cause, asked.typed.key)
+        )
+        _, label = ACTIONS[asked.resolution]
+        return page(request, "clearing/asked.html", approval=approval, label=label, one=found, kind_words=kind_words)
 
     async def _changed(
         self, request: Request, clearing: Clearing, person: Person, id: UUID, fields: Mapping[str, str], name: str
@@ -204,7 +211,7 @@ class DiscrepancyPages:
             cause=cause_of(one),
             sees_days=person.may(Permission.CLEARING),
             requests=requests,
-            actions={WRITE_OFF: {"label": LABEL}},
+            actions={action: {"label": label} for action, label in ACTIONS.values()},
             now=now,
             fields=fields or {},
             sent=sent,

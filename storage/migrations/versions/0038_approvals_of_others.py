@@ -1,4 +1,4 @@
-"""Approvals that are of a subscription's command or of a discrepancy's write-off."""
+"""Approvals that are of a subscription's command or of a discrepancy that is written off or accepted."""
 
 from alembic import op
 

@@ -13,6 +13,7 @@ from backoffice.audit.audit import check_books
 from backoffice.audit.findings import Findings
 from backoffice.commands import enveloped
 from billing.access.roles import Role
+from billing.clearing.discrepancies import Kind
 from billing.messages import Approval, CorrectPayment, RefundPayment
 from billing.messages.subscription_commands import CancelSubscription, When
 from billing.subscriptions.prices import RefundRule
@@ -254,21 +255,31 @@ async def test_an_approval_of_a_subscription_s_command_that_nobody_gave_is_found
     assert await of_people(database) == {"untrailed_operation": id, "unapproved_operation": id}
 
 
-async def test_a_write_off_without_its_approval_is_found(database: AsyncEngine, stack: dict[str, Any]) -> None:
+@pytest.mark.parametrize("resolution", ["written_off", "accepted"])
+async def test_a_discrepancy_that_is_closed_without_its_approval_is_found(
+    database: AsyncEngine, stack: dict[str, Any], resolution: str
+) -> None:
     url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
     async with serving(postgres_url=url, kafka_url=stack["urls"]["kafka"]) as world:
         panel = ClearingPanel(world, database)
         world.accounts.person = panel.person
         world.app.state.trail = Trail(database)
         panel.become("anna")
-        large, small = (await panel.found(theirs=100_001))[0], (await panel.found(theirs=100_000))[0]
-        await panel.decide(small, "resolve", resolution="written_off")
-        await panel.decide(large, "resolve", resolution="written_off")
+        (large,) = await panel.found(kind=Kind.UNCLASSIFIED_LINE, theirs=100_001)
+        (small,) = await panel.found(kind=Kind.UNCLASSIFIED_LINE, theirs=100_000)
+        for one in (large, small):
+            await panel.decide(one, "resolve", resolution=resolution)
         ((id,),) = await panel.rows("SELECT id FROM approvals")
         panel.become("boris")
         assert (await panel.world.post(f"/approvals/{id}/approve")).status == 303
     assert await of_people(database) == {}
-    for change in ("decided_by = 'carl@cinema.example'", "amount = 1", "discrepancy_id = gen_random_uuid()"):
+    for change in (
+        "decided_by = 'carl@cinema.example'",
+        "amount = 1",
+        "discrepancy_id = gen_random_uuid()",
+        "command = convert_to(replace(convert_from(command, 'UTF8'), '\"version\"\\:1', '\"version\"\\:2'), 'UTF8')",
+        "command = convert_to(replace(convert_from(command, 'UTF8'), 'resolution\":\"', 'resolution\":\"not_'), 'UTF8')",
+    ):
         ((before,),) = await panel.rows("SELECT to_jsonb(a)::text FROM approvals a")
         await damage(database, f"UPDATE approvals SET {change}")
         assert await of_people(database) == {"unapproved_operation": str(large)}, change

@@ -1,7 +1,5 @@
-"""A second person approves what ends a subscription and what is written off; forged approvals are refused, and on the
-trail."""
+"""A second person approves what ends a subscription; forged approvals are refused, and on the trail."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -11,15 +9,12 @@ import msgspec
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from admin.formatting import money
 from billing.access.roles import Role
-from billing.clearing.discrepancies import Kind
 from billing.messages import RefundPayment, decode_envelope
 from billing.messages.subscription_commands import CancelSubscription
 from billing.subscriptions.vocabulary import Status
 from runtime.clock import utc_now
-from tests.support.approvals import changed, decides, expires, refusals, the_request, with_trail
-from tests.support.clearing_panel import ClearingPanel
+from tests.support.approvals import at_once, changed, decides, expires, refusals, the_request, with_trail
 from tests.support.panel_subscriptions import SubscriptionPanel
 from tests.unit.admin.conftest import serving
 
@@ -35,17 +30,6 @@ async def shop(
         world.accounts.person = panel.person
         monkeypatch.setattr("admin.subscriptions.pages.send_command", panel.send_subscription)
         monkeypatch.setattr("admin.approvals.subscriptions.send_command", panel.send_subscription)
-        with_trail(panel)
-        panel.become("anna")
-        yield panel
-
-
-@pytest.fixture
-async def books(database: AsyncEngine, stack: dict[str, Any]) -> AsyncIterator[ClearingPanel]:
-    url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    async with serving(postgres_url=url, kafka_url=stack["urls"]["kafka"]) as world:
-        panel = ClearingPanel(world, database)
-        world.accounts.person = panel.person
         with_trail(panel)
         panel.become("anna")
         yield panel
@@ -205,122 +189,48 @@ async def test_a_charge_under_way_is_approved_by_a_second_person_too(shop: Subsc
     assert (await shop.subscription(s.id)).status is Status.ENDED
 
 
-async def test_a_write_off_above_the_limit_is_made_by_two_people(books: ClearingPanel) -> None:
-    _, small = await books.a_cleared_day()
-    (large,) = await books.found(theirs=100_001)
-    assert "a second person has to approve" in await books.get(f"/discrepancies/{large}")
-    assert "a second person has to approve" not in await books.get(f"/discrepancies/{small}")
-    status, page = await books.decide(large, "resolve", resolution="written_off")
-    assert (status, "Waits for a second person" in page) == (200, True)
-    assert await books.state(large) == ("PERSON", 1)
-    id = await the_request(books)
-    assert f'href="/approvals/{id}"' in await books.get(f"/discrepancies/{large}")
-    books.become("boris")
-    assert "Write off" in await books.get("/approvals")
-    page = await books.get(f"/approvals/{id}")
-    for said in ("Unknown payment", "Our books", "s statement", money(100_001, "RUB"), "Approve and write off"):
-        assert said in page, said
-    assert (await decides(books, "approve", id))[0] == 303
-    assert await books.state(large) == ("CLOSED", 2)
-    ((actor, reason, evidence),) = await books.rows(
-        f"SELECT actor, reason, evidence FROM discrepancy_events WHERE discrepancy_id = '{large}' AND version = 2"
-    )
-    assert actor == "operator:anna@cinema.example"
-    assert reason == "the provider's letter (approved by boris@cinema.example)"
-    assert (evidence["approval"]["id"], evidence["approval"]["approved_by"]) == (str(id), "boris@cinema.example")
-    assert await books.rows("SELECT decision, decided_by, sent_at IS NOT NULL FROM approvals") == [
-        ("approved", "boris@cinema.example", True)
-    ]
-    trail = f"SELECT who, kind, detail ->> 'asked', detail ->> 'operator' FROM staff_trail WHERE subject_id = '{large}'"
-    assert await books.rows(f"{trail} AND kind <> 'view' ORDER BY id") == [
-        ("anna@cinema.example", "approval", "asked", None),
-        ("boris@cinema.example", "approval", "approved", None),
-        ("boris@cinema.example", "command", None, "anna@cinema.example"),
-    ]
-    ((action,),) = await books.rows("SELECT actor FROM operator_actions WHERE action = 'settle_discrepancy'")
-    assert action == "anna@cinema.example"
+async def test_of_people_who_approve_the_end_at_once_one_does(shop: SubscriptionPanel) -> None:
+    s = await shop.a_subscription()
+    await shop.act_on(s, "end", reason="asked", refund="FULL")
+    id = await the_request(shop)
+    answers = await at_once(shop, id, ("boris", "approve"), ("kim", "approve"), ("carla", "approve"))
+    assert sorted(answers) == [200, 409, 409]
+    assert len(shop.asked_of) == 1
+    assert refunds(shop) == [39_900]
+    assert await shop.rows("SELECT count(*) FROM staff_trail WHERE detail ->> 'asked' = 'approved'") == [(1,)]
 
 
-async def test_approvals_of_a_write_off_that_are_none_are_refused_and_on_the_trail(books: ClearingPanel) -> None:
-    (large,) = await books.found(theirs=100_001)
-    await books.decide(large, "resolve", resolution="written_off")
-    id = await the_request(books)
-    assert (await decides(books, "approve", id))[0] == 409, "nobody approves their own request"
-    for name, role in (("sam", Role.SUPPORT), ("victor", Role.VIEWER)):
-        books.become(name, role)
-        assert (await decides(books, "approve", id))[0] == 403
-    books.become("boris")
-    assert (await decides(books, "send", id))[0] == 409
-    await expires(books, id)
-    assert (await decides(books, "approve", id))[0] == 409
-    await changed(books, "UPDATE approvals SET expires_at = now() + interval '1 day', amount = 1")
-    assert (await decides(books, "approve", id))[0] == 409, "the amount is another"
-    (other,) = await books.found(theirs=100_001)
-    await changed(books, f"UPDATE approvals SET amount = 100001, discrepancy_id = '{other}'")
-    assert (await decides(books, "approve", id))[0] == 409, "it is of another discrepancy"
-    await changed(books, f"UPDATE approvals SET discrepancy_id = '{large}'")
-    assert [await books.state(one) for one in (large, other)] == [("PERSON", 1)] * 2
-    assert (await decides(books, "approve", id))[0] == 303
-    for what in ("approve", "send"):
-        assert (await decides(books, what, id))[0] == 409, what
-    assert await books.state(large) == ("CLOSED", 2)
-    assert await refusals(books) == [
-        ("anna", "one's own"), ("boris", "not approved"), ("boris", "decided or expired"), ("boris", "changed"),
-        ("boris", "changed"), ("boris", "decided or expired"), ("boris", "nothing to send"),
-    ]  # fmt: skip
+async def test_another_name_on_the_request_does_not_let_one_approve_one_s_own(shop: SubscriptionPanel) -> None:
+    s = await shop.a_subscription()
+    await shop.act_on(s, "end", reason="asked", refund="FULL")
+    id = await the_request(shop)
+    await changed(shop, "UPDATE approvals SET requested_by = 'kim@cinema.example'")
+    status, page = await decides(shop, "approve", id)
+    assert (status, "approval_invalid" in page) == (409, True)
+    assert await shop.subscription(s.id) == s
 
 
-async def test_of_two_people_who_approve_at_once_one_does(books: ClearingPanel) -> None:
-    (large,) = await books.found(theirs=100_001)
-    await books.decide(large, "resolve", resolution="written_off")
-    id = await the_request(books)
-    books.become("boris")
-    answers = await asyncio.gather(*(decides(books, "approve", id) for _ in range(4)))
-    assert sorted(status for status, _ in answers) == [303, 409, 409, 409]
-    assert await books.state(large) == ("CLOSED", 2)
-    assert await books.rows("SELECT count(*) FROM staff_trail WHERE detail ->> 'asked' = 'approved'") == [(1,)]
+async def test_a_form_that_is_sent_again_asks_for_nothing_else(shop: SubscriptionPanel) -> None:
+    s = await shop.a_subscription()
+    fields = {"key": str(uuid4()), "reason": "asked", "refund": "FULL", "if_version": str(s.version)}
+    confirm = f"/subscriptions/{s.id}/end/confirm"
+    assert (await shop.world.post(confirm, fields)).status == 200
+    answer = await shop.world.post(confirm, fields | {"refund": "PRORATED"})
+    page = await answer.text()
+    assert (answer.status, "Something else was asked for with this form before" in page) == (422, True)
+    assert fields["key"] not in page, "the form that is shown can be sent"
+    assert await shop.rows("SELECT amount FROM approvals") == [(39_900,)]
+    id = await the_request(shop)
+    assert (await decides(shop, "refuse", id, reason="too much"))[0] == 303
+    answer = await shop.world.post(confirm, fields)
+    assert (answer.status, answer.headers["Location"]) == (303, f"/approvals/{id}"), "it does not wait any more"
+    assert shop.asked_of == []
 
 
-@pytest.mark.parametrize("what", ["claim", "resolve"])
-async def test_a_discrepancy_that_changed_or_closed_meanwhile_is_not_written_off(
-    books: ClearingPanel, what: str
-) -> None:
-    (large,) = await books.found(theirs=100_001)
-    await books.decide(large, "resolve", resolution="written_off")
-    id = await the_request(books)
-    books.become("boris")
-    await books.decide(large, what, resolution="not_ours")
-    after = await books.state(large)
-    page = await books.get(f"/approvals/{id}")
-    assert "The discrepancy has changed since this was asked for, or is closed." in page
-    assert "Approve and write off" not in page
-    status, page = await decides(books, "approve", id)
-    assert (status, "has changed since" in page) == (409, True)
-    assert await books.state(large) == after
-    assert (await decides(books, "refuse", id, reason="it changed"))[0] == 303
-
-
-async def test_a_discrepancy_that_changes_while_it_is_approved_is_not_written_off(
-    books: ClearingPanel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (large,) = await books.found(theirs=100_001)
-    await books.decide(large, "resolve", resolution="written_off")
-    id = await the_request(books)
-    await books.decide(large, "claim")
-    books.become("boris")
-    monkeypatch.setattr("admin.approvals.write_offs.WriteOffs.is_same", lambda *_: True)
-    status, page = await decides(books, "approve", id)
-    assert (status, "has changed since" in page) == (409, True)
-    assert await books.state(large) == ("PERSON", 2)
-    assert await books.rows("SELECT decision FROM approvals") == [(None,)]
-
-
-async def test_of_a_fee_the_contract_s_side_counts_for_the_limit(books: ClearingPanel) -> None:
-    detail = {"line": "l", "currency": "RUB", "fee": 250_000, "by_contract": 100_000}
-    (fee,) = await books.found(kind=Kind.FEE_DIFFERS, currency=None, theirs=None, detail=detail)
-    status, page = await books.decide(fee, "resolve", resolution="written_off")
-    assert (status, "Waits for a second person" in page) == (200, True)
-    id = await the_request(books)
-    books.become("boris")
-    assert (await decides(books, "approve", id))[0] == 303
-    assert (await books.state(fee))[0] == "CLOSED"
+async def test_a_preview_of_what_changed_meanwhile_says_that_it_needs_a_second_person(shop: SubscriptionPanel) -> None:
+    s = await shop.a_subscription()
+    _, page = await shop.subscription_form(s, "end", reason="asked", refund="FULL")
+    await shop.deliver(CancelSubscription(s.id, command_id=uuid4()))
+    status, page = await shop.subscription_confirmed(s, "end", page)
+    assert (status, "A second person has to approve" in page, "Ask for approval" in page) == (409, True, True)
+    assert await shop.rows("SELECT id FROM approvals") == []

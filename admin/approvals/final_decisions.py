@@ -1,4 +1,5 @@
-"""Approvals of write-offs: carried out in the transaction that records the decision, as no message has to be sent."""
+"""Approvals of write-offs and acceptances: carried out in the transaction that records the decision, as no message has to be
+sent."""
 
 from typing import Any, Final
 
@@ -8,18 +9,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from admin.approvals.subjects import Decide, Impossible
+from admin.clearing.final_decisions import ACTIONS, FinalDecision, is_possible
 from admin.clearing.pages.sides import read_sides
 from admin.clearing.pages.words import KINDS, STATES, kind_words
-from admin.clearing.write_offs import LABEL, WriteOff
 from admin.language import N_, gettext
 from admin.pages import see_other
 from admin.people.person import Person
 from admin.problems import Problem
+from admin.retelling import retold
 from admin.trail.trail import record
 from backoffice.clearing import discrepancies
 from backoffice.clearing.discrepancies import ChangedSince
 from backoffice.operators import ActionRefused, Operator
-from billing.clearing.discrepancies import Event, Resolution, step
 from billing.messages import Approval
 from runtime.clock import utc_now
 from runtime.http.problems import ProblemError
@@ -29,8 +30,8 @@ from storage.clearing.discrepancies import Discrepancy, one
 from storage.staff.trail import Kind
 
 
-class WriteOffs:
-    """Writes the discrepancy off with both names."""
+class FinalDecisions:
+    """Closes the discrepancy with both names."""
 
     kind: Final = "discrepancy"
     changed: Final = N_("The discrepancy has changed since this was asked for, or is closed.")
@@ -39,8 +40,9 @@ class WriteOffs:
         self._settings = settings
         self._engine = engine
 
-    def label(self, _found: approvals.Approval) -> str:
-        return LABEL
+    def label(self, found: approvals.Approval) -> str:
+        _, label = ACTIONS[_asked(found).resolution]
+        return label
 
     async def read(self, found: approvals.Approval) -> Discrepancy:
         async with self._engine.connect() as connection:
@@ -54,7 +56,7 @@ class WriteOffs:
         return (
             asked.discrepancy_id == subject.id
             and asked.version == subject.version
-            and step(subject.state, Event.SETTLED) is not None
+            and is_possible(subject, asked.resolution)
             and discrepancies.stake_of(subject) == (found.amount, found.currency)
         )
 
@@ -75,27 +77,27 @@ class WriteOffs:
         asked, now = _asked(found), utc_now()
 
         async def within(connection: AsyncConnection) -> None:
-            await decide(connection)
+            await decide(connection, now)
             await approvals.mark_sent(connection, found.id, now)  # it is on record: it has no way to go
             await record(
                 connection, person, Kind.COMMAND, self.kind, found.subject_id, reason=asked.reason, action="resolve",
-                version=asked.version, resolution=Resolution.WRITTEN_OFF, approval=str(found.id),
+                version=asked.version, resolution=asked.resolution, approval=str(found.id),
                 operator=asked.operator, amount=found.amount, currency=found.currency,
             )  # fmt: skip
 
         who = Operator(asked.operator, asked.reason)
         approval = Approval(found.id, person.email, now)
         try:
-            decided = await discrepancies.write_off(
-                self._settings, who, asked.discrepancy_id, approval, seen=asked.version, command=asked.command,
-                within=within,
+            decided = await discrepancies.settle(
+                self._settings, who, asked.discrepancy_id, asked.resolution, approval, seen=asked.version,
+                command=asked.command, within=within,
             )  # fmt: skip
         except ChangedSince as error:
             raise Impossible("changed", gettext(self.changed)) from error
         except Impossible:
             raise
         except ActionRefused as error:
-            raise Impossible(str(error), str(error)) from error
+            raise Impossible(str(error), retold(str(error))) from error
         if not decided.is_new:
             raise Impossible("decided or expired", gettext("It is decided already, or its time is over."))
         return see_other(f"/approvals/{found.id}")
@@ -104,5 +106,5 @@ class WriteOffs:
         raise Impossible("nothing to send", gettext("It is carried out already."))
 
 
-def _asked(found: approvals.Request) -> WriteOff:
-    return msgspec.json.decode(found.command, type=WriteOff)
+def _asked(found: approvals.Request) -> FinalDecision:
+    return msgspec.json.decode(found.command, type=FinalDecision)
