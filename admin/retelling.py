@@ -21,9 +21,9 @@ _MONEY: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?) ([A-Z]{3})")
 PATTERNS: Final = (
     N_("corrections are always made by two people"),
     N_("bulk refunds are always made by two people"),
-    N_("%(amount)s is above the limit of your role, %(limit)s"),
+    N_("%(amount)s is above %(limit)s, the limit of the role"),
     N_("%(amount)s is above %(limit)s, the limit of one person"),
-    N_("with %(amount)s you gave back more than %(limit)s within 24 hours"),
+    N_("with it one person gives back %(amount)s within 24 hours, more than %(limit)s"),
     N_("%(text)s has more decimals than %(currency)s allows (%(count)s): write thousands as 1500"),
     N_("%(text)s has more decimals than %(currency)s allows; the payment is in %(other)s"),
     N_("%(text)s has more decimals than %(currency)s allows"),
@@ -68,7 +68,10 @@ PATTERNS: Final = (
     N_("%(count)s tries to pay were made within a day: the next may be made at %(time)s"),
     N_("upgrade-in-progress: a running worker does not know this command yet"),
     N_("%(kind)s moves money: it cannot be accepted, only written off"),
-    N_("%(amount)s %(currency)s in minor units need the name of a second person"),
+    N_(
+        "%(amount)s %(currency)s in minor units are above the limit of one person: decide in the panel, where a second"
+        " person approves it"
+    ),
     N_("a discrepancy that is %(state)s cannot be %(event)s"),
     N_("%(id)s has just been resolved by somebody else"),
     N_("%(id)s was %(action)s by %(who)s at %(time)s"),

@@ -1,5 +1,5 @@
-"""Commands, and bulk jobs, that wait for a second person: asked for, decided, sent. Neither what was asked for nor the
-decision ever changes."""
+"""What waits for a second person (commands, bulk jobs, ends of discrepancies): asked for, decided, sent. Neither what was asked for nor
+the decision ever changes."""
 
 from datetime import datetime
 from typing import Final
@@ -20,15 +20,15 @@ BULK: Final = "bulk"
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """A command that somebody asks for. ``type``, ``command``: of the message, exactly as it will be sent but for its
-    approval; ``preview``: what it would do, as JSON, when it was asked for; ``amount``: minor units, where it moves money;
-    ``cause``: why one person is not enough. Times are UTC. ``bulk_job``: it is of this job, whose rows are the commands, and
-    has no payment."""
+    """A command that somebody asks for, of one subject: a payment, a subscription, a discrepancy, or a bulk job, whose rows
+    are the commands. ``type``, ``command``: of the message, exactly as it will be sent but for its approval; ``preview``: what
+    it would do, as JSON, when it was asked for; ``amount``: minor units, where it moves money; ``cause``: why one person is
+    not enough. Times are UTC."""
 
     id: UUID
     action: str
-    payment_id: UUID | None
-    payment_version: int | None
+    payment_id: UUID | None = None
+    payment_version: int | None = None
     type: str
     command: bytes
     preview: bytes
@@ -40,6 +40,15 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     requested_at: datetime
     expires_at: datetime
     bulk_job: UUID | None = None
+    subscription_id: UUID | None = None
+    discrepancy_id: UUID | None = None
+
+    @property
+    def subject_id(self) -> UUID:
+        """The id of what it is about."""
+        found = self.payment_id or self.bulk_job or self.subscription_id or self.discrepancy_id
+        assert found is not None, "a constraint of the table"
+        return found
 
 
 class Approval(Request, frozen=True, kw_only=True):
@@ -74,8 +83,11 @@ _OPEN = text(
     ORDER BY requested_at LIMIT :limit
     """  # noqa: S608 - of constants
 )
-_OF_PAYMENT = text(
-    f"SELECT {_COLUMNS} FROM approvals WHERE payment_id = :payment ORDER BY requested_at DESC LIMIT :limit"  # noqa: S608
+_ABOUT = text(
+    f"""
+    SELECT {_COLUMNS} FROM approvals WHERE payment_id = :id OR subscription_id = :id OR discrepancy_id = :id
+    ORDER BY requested_at DESC LIMIT :limit
+    """  # noqa: S608 - of constants
 )
 _DECIDE = text(
     """
@@ -114,9 +126,9 @@ async def open_requests(connection: AsyncConnection, now: datetime) -> list[Appr
     return [Approval(**row) for row in rows]
 
 
-async def of_payment(connection: AsyncConnection, payment_id: UUID) -> list[Approval]:
-    """The requests about a payment, the newest first."""
-    rows = (await connection.execute(_OF_PAYMENT, {"payment": payment_id, "limit": SHOWN})).mappings()
+async def about(connection: AsyncConnection, id: UUID) -> list[Approval]:
+    """The requests about a payment, a subscription or a discrepancy, the newest first."""
+    rows = (await connection.execute(_ABOUT, {"id": id, "limit": SHOWN})).mappings()
     return [Approval(**row) for row in rows]
 
 
@@ -127,7 +139,7 @@ async def decide(connection: AsyncConnection, id: UUID, decision: str, by: str, 
 
 
 async def mark_sent(connection: AsyncConnection, id: UUID, now: datetime) -> None:
-    """Kafka has the approved command."""
+    """Kafka has the approved command; or, of what is no message, it is carried out."""
     await connection.execute(_SENT, {"id": id, "now": now})
 
 

@@ -345,7 +345,8 @@ DEAD_LETTER_RESOLUTIONS: Final = Table(
     _required("resolved_at", _TIME),
 )
 
-#: Commands, and bulk jobs, that a second person has to approve. A trigger lets only the decision be added, once.
+#: What a second person has to approve: commands to payments and subscriptions, bulk jobs, write-offs and acceptances of discrepancies. A
+#: trigger lets only the decision be added, once.
 APPROVALS: Final = Table(
     "approvals",
     METADATA,
@@ -369,8 +370,12 @@ APPROVALS: Final = Table(
     Column("decision_reason", Text),
     Column("sent_at", _TIME),
     Column("bulk_job", Uuid),
+    Column("subscription_id", Uuid),
+    Column("discrepancy_id", Uuid),
     Index("approvals_open", "requested_at", postgresql_where=text("sent_at IS NULL")),
     Index("approvals_payment", "payment_id"),
+    Index("approvals_subscription", "subscription_id", postgresql_where=text("subscription_id IS NOT NULL")),
+    Index("approvals_discrepancy", "discrepancy_id", postgresql_where=text("discrepancy_id IS NOT NULL")),
 )
 
 #: Files of refunds. ``approval``: the latest request for one.

@@ -179,8 +179,8 @@ async def resolve(
     seen: Seen,
     body: Annotated[ResolveIn, Depends(_resolve_body)],
 ) -> DiscrepancyView:
-    """The next statements have to confirm it, else it opens again. A write-off above the limit of one person needs two
-    people: `billing clearing discrepancies resolve --second`."""
+    """The next statements have to confirm it, else it opens again. Above the limit of one person a write-off or an acceptance
+    is refused as `decision-refused`: it is made in the panel, where a second person approves it."""
     command = Command(idempotency.operation_id(client, id, key), idempotency.fingerprint(body, "resolve"))
     who = api_client(client, body.reason)
     return await _decided(

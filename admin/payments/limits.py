@@ -37,11 +37,11 @@ def above_limits(settings: AdminSettings, person: Person, amount: int, currency:
     """Why the person may not give back ``amount`` alone; ``None``: they may. ``today``: as above."""
     alone = settings.admin_support_limit.get(currency, 0)
     if not person.may(Permission.REFUND_ABOVE) and amount > alone:
-        return f"{Money(amount, currency)} is above the limit of your role, {Money(alone, currency)}"
+        return f"{Money(amount, currency)} is above {Money(alone, currency)}, the limit of the role"
     above = settings.admin_approval_above.get(currency, 0)
     if amount > above:
         return f"{Money(amount, currency)} is above {Money(above, currency)}, the limit of one person"
     daily = settings.admin_daily_above.get(currency, 0)
     if today > daily:
-        return f"with {Money(today, currency)} you gave back more than {Money(daily, currency)} within 24 hours"
+        return f"with it one person gives back {Money(today, currency)} within 24 hours, more than {Money(daily, currency)}"
     return None

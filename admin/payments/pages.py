@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from starlette.responses import Response
 
+from admin.approvals.asking import ask_second
 from admin.formatting import from_local
 from admin.masking import masked_contact
 from admin.pages import PageRoute, page, read_form, reload_page
@@ -154,13 +155,17 @@ class PaymentPages:
             return self._form(request, payment, action, typed.fields, typed.key, str(error))
         said = preview(payment, command, utc_now())
         if not known and action.name not in ("note", "ask") and seen != str(payment.version):
-            return self._preview(request, payment, action, typed, said, None, changed=True)
+            cause = None if said.refusal is not None else await self._cause(person, action, said, payment)
+            return self._preview(request, payment, action, typed, said, cause, changed=True)
         if said.refusal is not None and not known:
             return self._preview(request, payment, action, typed, said, None)
         id = operation_id(payment, typed)
         cause = await self._record(person, action, said, payment, id, typed.get("reason") or None)
         if cause is not None and not known:
-            return await self._ask_second(request, payment, action, typed, command, said, person, cause)
+            try:
+                return await self._ask_second(request, payment, action, typed, command, said, person, cause)
+            except InvalidForm as error:
+                return self._form(request, payment, action, typed.fields, uuid4(), str(error))
         reply = await send_command(self._settings, self._sender, self._engine, command, id, person.email)
         refusal = None if reply is None else reply.refusal
         now_is = await read_payment(self._engine, payment_id)
@@ -233,13 +238,8 @@ class PaymentPages:
             requested_at=now,
             expires_at=now + EXPIRES_AFTER,
         )
-        async with self._engine.begin() as connection:
-            if await approvals.ask(connection, asked):
-                await record(
-                    connection, person, Kind.APPROVAL, "payment", payment.id, reason=asked.reason, action=action.name,
-                    approval=str(asked.id), asked="asked", amount=asked.amount, currency=asked.currency,
-                )  # fmt: skip
-        return page(request, "payments/asked.html", action=action, approval=asked, **_words(payment))
+        approval = await ask_second(self._engine, person, "payment", asked)
+        return page(request, "payments/asked.html", action=action, approval=approval, **_words(payment))
 
     def _form(
         self,

@@ -62,7 +62,7 @@ async def read_story(engine: AsyncEngine, id: UUID, at: datetime | None) -> Stor
             raise ProblemError(Problem.NO_PAYMENT)
         journal = await journal_of(connection, id)
         postings = await postings_of(connection, id)
-        requests = await approvals.of_payment(connection, id)
+        requests = await approvals.about(connection, id)
         discrepancies = await open_of(connection, id)
         others = await scan(connection, Conditions(customer_id=payment.order.customer_id), None, OTHERS)
     return Story(

@@ -2,19 +2,21 @@
 
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
+import msgspec
 from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from starlette.responses import Response
 
+from admin.approvals.asking import ask_second
 from admin.formatting import from_local
 from admin.masking import masked_title
 from admin.pages import PageRoute, page, read_form
 from admin.pages.action_routes import add_action
 from admin.payments.actions import REASON_MAX, InvalidForm, Typed
-from admin.payments.limits import DAY, above_limits, limit_of
+from admin.payments.limits import DAY, EXPIRES_AFTER, above_limits, limit_of
 from admin.payments.refusals import in_timeline
 from admin.people.guard import require, trail_of
 from admin.people.permissions import Permission
@@ -26,6 +28,7 @@ from admin.subscriptions.sending import send_command
 from admin.subscriptions.sentences import ATTEMPTS, PERIODS, STATES, cadence_words, next_words, sentence
 from admin.trail.trail import record
 from backoffice.sender import Sender
+from billing.messages.subscription_commands import SubscriptionCommand
 from billing.subscriptions.decision import snapshot
 from billing.subscriptions.model import Subscription
 from billing.subscriptions.preview import Preview, preview
@@ -88,6 +91,8 @@ class SubscriptionPages:
             story=story,
             told=in_timeline,
             seen=seen,
+            actions=ACTIONS,
+            now=utc_now(),
             offered=_offered(story.subscription, person, story.at),
             is_first=(period, attempt, message) == (None, None, None),
             **_words(story.subscription),
@@ -108,16 +113,11 @@ class SubscriptionPages:
             return _form(request, subscription, action, typed.fields, typed.key, str(error))
         await trail_of(request).note(person, Kind.PREVIEW, "subscription", id, reason=typed.reason, action=action.name)
         said = preview(subscription, command, utc_now())
-        cause = None
-        if said.refusal is None and said.back:
-            async with self._engine.connect() as connection:
-                today = await self._today(connection, person, subscription.price.currency) + said.back
-            cause = above_limits(self._settings, person, said.back, subscription.price.currency, today)
-        return _preview(request, subscription, action, typed, said, cause)
+        return _preview(request, subscription, action, typed, said, await self._cause(person, subscription, said))
 
     async def confirm(self, request: Request, id: UUID, action: Action, person: Person) -> Response:
-        """Send the command. Where the subscription is not the one that the preview was of, or the command gives back more
-        than the person may alone, show the preview again."""
+        """Send the command, or ask for the second person where it gives back more than one may alone. Where the subscription
+        is not the one that the preview was of, show the preview again."""
         subscription, at = await read_subscription(self._engine, id)
         form = await read_form(request)
         typed = Typed.of(form, person.email)
@@ -128,13 +128,20 @@ class SubscriptionPages:
             return _form(request, subscription, action, typed.fields, typed.key, str(error))
         said = preview(subscription, command, utc_now())
         if not is_known and form.one("if_version") != str(subscription.version):
-            return _preview(request, subscription, action, typed, said, None, changed=True)
+            cause = await self._cause(person, subscription, said)
+            return _preview(request, subscription, action, typed, said, cause, changed=True)
         if said.refusal is not None:
             return _preview(request, subscription, action, typed, said, None)
         if not is_known:
             cause = await self._record(person, action, said, subscription, command.command_id, typed.reason)
             if cause is not None:
-                return _preview(request, subscription, action, typed, said, cause)
+                asked = _asked(subscription, action, typed, command, said, cause)
+                try:
+                    approval = await ask_second(self._engine, person, "subscription", asked)
+                except InvalidForm as error:
+                    return _form(request, subscription, action, typed.fields, uuid4(), str(error))
+                words = _words(subscription)
+                return page(request, "subscriptions/asked.html", action=action, approval=approval, **words)
         reply = await send_command(self._sender, self._engine, command, person.email)
         refusal = None if reply is None else reply.refusal
         now_is, _ = await read_subscription(self._engine, id)
@@ -171,8 +178,43 @@ class SubscriptionPages:
                 await transaction.rollback()
         return cause
 
+    async def _cause(self, person: Person, subscription: Subscription, said: Preview) -> str | None:
+        """Why the person may not send it alone; ``None``: they may, or it is refused."""
+        if said.refusal is not None or not said.back:
+            return None
+        currency = subscription.price.currency
+        async with self._engine.connect() as connection:
+            today = await self._today(connection, person, currency) + said.back
+        return above_limits(self._settings, person, said.back, currency, today)
+
     async def _today(self, connection: Any, person: Person, currency: str) -> int:
         return await approvals.given_back(connection, person.id, currency, utc_now() - DAY)
+
+
+def _asked(
+    subscription: Subscription,
+    action: Action,
+    typed: Typed,
+    command: SubscriptionCommand,
+    said: Preview,
+    cause: str,
+) -> approvals.Request:
+    now = utc_now()
+    return approvals.Request(
+        id=uuid5(subscription.id, f"approval/{action.name}/{typed.key}"),
+        action=action.name,
+        subscription_id=subscription.id,
+        type=command.TYPE,
+        command=msgspec.json.encode(command),
+        preview=msgspec.json.encode(said),
+        amount=said.back,
+        currency=subscription.price.currency,
+        cause=cause,
+        requested_by=typed.operator,
+        reason=typed.reason,
+        requested_at=now,
+        expires_at=now + EXPIRES_AFTER,
+    )
 
 
 def _offered(subscription: Subscription, person: Person, at: datetime | None) -> list[tuple[Action, str | None]]:
@@ -219,7 +261,7 @@ def _preview(
     return page(
         request,
         "subscriptions/preview.html",
-        200 if said.refusal is None and not changed and cause is None else 409,
+        200 if said.refusal is None and not changed else 409,
         action=action,
         said=said,
         cause=cause,

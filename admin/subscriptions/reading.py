@@ -12,6 +12,8 @@ from billing.messages.subscription_events import AttemptView, PeriodView
 from billing.messages.topics import SUBSCRIPTIONS
 from billing.subscriptions.model import Subscription
 from runtime.http.problems import ProblemError
+from storage import approvals
+from storage.approvals import Approval
 from storage.journal.story import TimelineEntry, timeline_entries
 from storage.journal.timeline import latest_of
 from storage.subscriptions.lists import latest_attempts, latest_periods
@@ -36,7 +38,7 @@ class Places(NamedTuple):
 
 class Story(NamedTuple):
     """``at``: the time (UTC) of the test clock by which it lives, ``None``: real time. ``following``: where the next pages
-    of the lists begin, ``None`` at the end of a list."""
+    of the lists begin, ``None`` at the end of a list; ``approvals``: requests about it, the newest first."""
 
     subscription: Subscription
     at: datetime | None
@@ -44,6 +46,7 @@ class Story(NamedTuple):
     attempts: list[AttemptView]
     timeline: list[TimelineEntry]
     following: Places
+    approvals: list[Approval]
 
 
 async def read_subscription(engine: AsyncEngine, id: UUID) -> tuple[Subscription, datetime | None]:
@@ -62,6 +65,7 @@ async def read_story(engine: AsyncEngine, id: UUID, places: Places) -> Story:
         at = await time_of(connection, found)
         periods = await latest_periods(connection, id, places.period or _MAX, PERIODS + 1)
         attempts = await latest_attempts(connection, id, places.attempt or (_MAX, 0), ATTEMPTS + 1)
+        requests = await approvals.about(connection, id)
         journal = await latest_of(connection, id, SUBSCRIPTIONS.name, places.message, MESSAGES + 1)
     shown = journal[-MESSAGES:]
     following = Places(
@@ -69,7 +73,7 @@ async def read_story(engine: AsyncEngine, id: UUID, places: Places) -> Story:
         (attempts[ATTEMPTS - 1].period, attempts[ATTEMPTS - 1].number) if len(attempts) > ATTEMPTS else None,
         (shown[0].partition, shown[0].offset) if len(journal) > MESSAGES else None,
     )
-    return Story(found, at, periods[:PERIODS], attempts[:ATTEMPTS], timeline_entries(shown, ()), following)
+    return Story(found, at, periods[:PERIODS], attempts[:ATTEMPTS], timeline_entries(shown, ()), following, requests)
 
 
 async def _find(connection: AsyncConnection, id: UUID) -> Subscription:

@@ -2,16 +2,16 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import date, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from backoffice.commands import require_understood
 from backoffice.operators import ActionRefused, InvalidArgument, Operator, recorded
-from billing.clearing.discrepancies import ACCEPTABLE, FINAL_RESOLUTIONS, Event, Resolution
-from billing.messages import RecordMovement
+from billing.clearing.discrepancies import ACCEPTABLE, CLOSE_ALONE, FINAL_RESOLUTIONS, Event, Resolution, at_stake
+from billing.messages import Approval, RecordMovement
 from billing.messages.topics import INBOX
 from providers.registry import PLUGINS
 from reconciliation.clearing.job import job_name
@@ -36,11 +36,10 @@ from storage.clearing.discrepancies import (
     Refused,
 )
 
-#: What one person may write off alone, minor units.
-WRITE_OFF_ALONE: Final = 100_000
-
 #: What has to be true of a decision, and follows from it, before it is stored.
 Before = Callable[[AsyncEngine, Discrepancy], Awaitable[None]]
+#: What is stored with a decision: both, or neither.
+Within = Callable[[AsyncConnection], Awaitable[None]]
 
 
 class NoDiscrepancy(ActionRefused):
@@ -106,23 +105,15 @@ async def resolve(
     id: UUID,
     resolution: Resolution,
     *,
-    second: str | None = None,
     seen: int | None = None,
     command: Command | None = None,
 ) -> Decided:
-    """Decide on a discrepancy. A statement has to confirm it, unless it is written off or accepted. ``second``: who agrees
-    to a write-off. The other parameters are those of :func:`claim`."""
+    """Decide on a discrepancy. A statement has to confirm it, unless it is written off or accepted. Above the limit of one
+    person both are refused: :func:`settle` has the approval of a second one. The parameters are those of :func:`claim`."""
     found = (await show(settings, id)).discrepancy
     seen = found.version if seen is None else seen
     if resolution in FINAL_RESOLUTIONS:
-
-        async def require(_engine: AsyncEngine, after: Discrepancy) -> None:
-            _require_final(operator, after, resolution, second)
-
-        return await _decide(
-            settings, operator, id, Event.SETTLED, "settle_discrepancy", seen=seen, command=command, before=require,
-            second=second, resolution=resolution,
-        )  # fmt: skip
+        return await _settle(settings, operator, id, resolution, seen=seen, command=command)
 
     async def record(engine: AsyncEngine, after: Discrepancy) -> None:
         if resolution is Resolution.RECORDED:
@@ -135,13 +126,60 @@ async def resolve(
     )  # fmt: skip
 
 
-def _require_final(operator: Operator, found: Discrepancy, resolution: Resolution, second: str | None) -> None:
+async def settle(
+    settings: PostgresSettings,
+    operator: Operator,
+    id: UUID,
+    resolution: Resolution,
+    approval: Approval,
+    *,
+    seen: int,
+    command: Command,
+    within: Within,
+) -> Decided:
+    """Write a discrepancy off, or accept it, with the approval of a second person. ``operator``: who asked for it, of the version ``seen``;
+    ``within``: records the approval in the same transaction. Raises what :func:`claim` raises."""
+    return await _settle(
+        settings, operator, id, resolution, seen=seen, command=command, approval=approval, within=within
+    )
+
+
+def stake_of(found: Discrepancy) -> tuple[int, str | None]:
+    """What a write-off or an acceptance of it is about: minor units, and their currency."""
+    return at_stake(found.kind, found.ours, found.theirs, found.currency, found.detail)
+
+
+async def _settle(
+    settings: PostgresSettings,
+    operator: Operator,
+    id: UUID,
+    resolution: Resolution,
+    *,
+    seen: int,
+    command: Command | None,
+    approval: Approval | None = None,
+    within: Within | None = None,
+) -> Decided:
+    async def require(_engine: AsyncEngine, after: Discrepancy) -> None:
+        _require_final(operator, after, resolution, approval)
+
+    return await _decide(
+        settings, operator, id, Event.SETTLED, "settle_discrepancy", seen=seen, command=command, before=require,
+        approval=approval, within=within, resolution=resolution,
+    )  # fmt: skip
+
+
+def _require_final(operator: Operator, found: Discrepancy, resolution: Resolution, approval: Approval | None) -> None:
     if resolution is Resolution.ACCEPTED and found.kind not in ACCEPTABLE:
         raise ActionRefused(f"{found.kind} moves money: it cannot be accepted, only written off")
-    amount = abs((found.theirs or 0) - (found.ours or 0))
-    alone = second is None or second.strip() in ("", operator.name)
-    if resolution is Resolution.WRITTEN_OFF and amount > WRITE_OFF_ALONE and alone:
-        raise ActionRefused(f"{amount} {found.currency} in minor units need the name of a second person")
+    if approval is not None and approval.approved_by == operator.name:
+        raise ActionRefused("the approval is not of another person than the one who asks")
+    amount, currency = stake_of(found)
+    if amount > CLOSE_ALONE and approval is None:
+        raise ActionRefused(
+            f"{amount} {currency} in minor units are above the limit of one person: decide in the panel, where a second"
+            " person approves it"
+        )
 
 
 async def _confirm_by(settings: PostgresSettings, found: Discrepancy) -> date:
@@ -180,12 +218,17 @@ async def _decide(
     seen: int | None,
     command: Command | None,
     before: Before | None = None,
-    second: str | None = None,
+    approval: Approval | None = None,
+    within: Within | None = None,
     **changes: Any,
 ) -> Decided:
-    details = {} if second is None else {"second": second}
+    details: dict[str, Any] = {}
+    reason = operator.reason
     if changes.get("resolution") is not None:
         details["resolution"] = changes["resolution"]
+    if approval is not None:
+        details["approval"] = msgspec.to_builtins(approval)
+        reason = f"{reason} (approved by {approval.approved_by})"
     async with (
         connected(settings) as engine,
         recorded(engine, operator, action, "discrepancy", str(id), **details) as record,
@@ -193,14 +236,15 @@ async def _decide(
     ):
         try:
             decided = await discrepancies.decide(
-                connection, id, event, utc_now(), actor=operator.actor,
-                reason=operator.reason if second is None else f"{operator.reason} (with {second})", seen=seen,
-                command=command, **changes,
+                connection, id, event, utc_now(), actor=operator.actor, reason=reason, seen=seen, command=command,
+                evidence=details, **changes,
             )  # fmt: skip
         except Refused as error:
             raise _refused(error) from error
         if decided.is_new and before is not None:
             await before(engine, decided.discrepancy)
+        if decided.is_new and within is not None:
+            await within(connection)
         record.details = {"version": decided.discrepancy.version, "repeated": not decided.is_new}
         await record.complete(connection)
     return decided

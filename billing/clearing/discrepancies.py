@@ -2,14 +2,14 @@
 
 The life cycle is data. A discrepancy closes on evidence alone: the next comparison agrees. What a person says of it is a
 claim (RESOLVED), which the next statement confirms, or it opens again. Only what no statement can confirm (WRITTEN_OFF,
-ACCEPTED) closes on a person's word, with a second name above a limit.
+ACCEPTED) closes on a person's word: above a limit with the approval of a second one.
 """
 
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -111,6 +111,8 @@ class Resolution(StrEnum):
     """It stays as it is, and is no loss."""
 
 
+#: What one person may write off or accept alone, minor units: either way the books take it as an adjustment.
+CLOSE_ALONE: Final = 100_000
 #: Nothing that comes later can confirm these.
 FINAL_RESOLUTIONS: Final = frozenset({Resolution.WRITTEN_OFF, Resolution.ACCEPTED})
 #: Kinds that may be accepted.
@@ -204,6 +206,21 @@ HANDLING: Final[Mapping[Kind, Handling]] = MappingProxyType(
         Kind.STATEMENT_SUSPECT: _handling(Severity.CRITICAL),
     }
 )
+
+
+def at_stake(
+    kind: Kind, ours: int | None, theirs: int | None, currency: str | None, detail: Mapping[str, Any]
+) -> tuple[int, str | None]:
+    """What a write-off or an acceptance is about: minor units, and their currency. Of a fee and a payout the sides are in the detail; of two
+    currencies it is the larger side."""
+    match kind:
+        case Kind.FEE_DIFFERS:
+            ours, theirs, currency = detail.get("by_contract"), detail.get("fee"), detail.get("currency")
+        case Kind.PAYOUT_DIFFERS:
+            ours, theirs, currency = detail.get("consists_of"), detail.get("paid"), detail.get("currency")
+        case Kind.CURRENCY_DIFFERS:
+            return max(abs(ours or 0), abs(theirs or 0)), currency
+    return abs((theirs or 0) - (ours or 0)), currency
 
 
 def step(state: State | None, event: Event) -> State | None:

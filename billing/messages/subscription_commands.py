@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from billing.messages.base import ReplyTo, SubscriptionMessage
+from billing.messages.payment_commands import Approval
 from billing.orders import Contact, ReturnUrls
 from billing.subscriptions.methods import Method
 from billing.subscriptions.prices import Price, RefundRule
@@ -43,13 +44,15 @@ class SubscriptionCommand(SubscriptionMessage, frozen=True, omit_defaults=True, 
     """Base of what a client or an operator asks. ``command_id``: derived from the idempotency key, so that a repeat is
     recognised; ``fingerprint``: SHA-256 of the canonical request, which tells a repeat from another request under the same
     key. ``at``: the time by which it is judged, where the subscription lives by a test clock. ``if_version``: the version of
-    the subscription that a person saw; the command is refused as ``version_changed`` at another one."""
+    the subscription that a person saw; the command is refused as ``version_changed`` at another one. ``approval``: of the
+    second person where one is needed."""
 
     command_id: UUID
     fingerprint: str = ""
     at: datetime | None = None
     reply_to: ReplyTo | None = None
     if_version: int | None = None
+    approval: Approval | None = None
 
 
 class Subscribe(SubscriptionCommand, frozen=True, omit_defaults=True, kw_only=True):

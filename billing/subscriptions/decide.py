@@ -20,6 +20,7 @@ from billing.messages.subscription_commands import (
 )
 from billing.subscriptions import commands, outcomes, wake
 from billing.subscriptions.decision import Decision, refuse
+from billing.subscriptions.guard import guard_refusal
 from billing.subscriptions.model import Subscription
 
 #: The version of these rules. Raise it with a change after which an old journal would be decided otherwise.
@@ -46,9 +47,8 @@ def decide(subscription: Subscription | None, message: Message, now: datetime) -
     if isinstance(message, SubscriptionCommand):
         if (repeat := commands.repeated(message, subscription, moment)) is not None:
             return repeat
-        if message.if_version not in (None, subscription.version):
-            detail = f"the subscription is at version {subscription.version}, the command is for {message.if_version}"
-            return refuse(subscription, message, "version_changed", detail)
+        if (refusal := guard_refusal(message, subscription)) is not None:
+            return refuse(subscription, message, *refusal)
     return handler(message, subscription, moment)
 
 

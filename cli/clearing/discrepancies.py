@@ -82,15 +82,13 @@ def resolve(
     resolution: Annotated[Resolution, typer.Option("--as", help="What you found.")],
     reason: Reason,
     actor: Actor,
-    second: Annotated[str | None, typer.Option(help="Who agrees to a write-off above the limit.")] = None,
     seen: Annotated[int | None, typer.Option(help="The version that you looked at.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Decide on a discrepancy. The next statements have to confirm it, else it opens again. Exit 1: it cannot be decided so."""
+    """Decide on a discrepancy. The next statements have to confirm it, else it opens again. Above the limit of one person a
+    write-off or an acceptance is made in the panel, where a second one approves it. Exit 1: it cannot be decided so."""
     who = operator(actor, reason)
-    decided = on_running_stack(
-        lambda settings: discrepancies.resolve(settings, who, id, resolution, second=second, seen=seen)
-    )
+    decided = on_running_stack(lambda settings: discrepancies.resolve(settings, who, id, resolution, seen=seen))
     _done(decided, as_json=as_json)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID, uuid5
 
@@ -310,9 +311,11 @@ async def decide(
     reason: str,
     seen: int | None = None,
     command: Command | None = None,
+    evidence: Mapping[str, Any] = MappingProxyType({}),
     **changes: Any,
 ) -> Decided:
-    """A person's decision, in the caller's transaction. ``seen``: the version that they saw. Raises :class:`Refused`."""
+    """A person's decision, in the caller's transaction. ``seen``: the version that they saw; ``evidence``: kept with the
+    event, beside both sides. Raises :class:`Refused`."""
     rows = (await connection.execute(_KNOWN, {"ids": [id]})).mappings().all()
     if not rows:
         raise Missing(f"there is no discrepancy {id}")
@@ -333,7 +336,8 @@ async def decide(
         updated_at=now,
         closed_at=now if state is State.CLOSED else None,
     )
-    await _write(connection, [Change(known, after, event, reason)], actor, command)
+    more = dict(evidence) | ({} if command is None else {"request": msgspec.to_builtins(command)})
+    await _write(connection, [Change(known, after, event, reason)], actor, more)
     return Decided(after, is_new=True)
 
 
@@ -405,17 +409,19 @@ def _event(kind: Kind, asked: int) -> Event:
 
 
 async def _write(
-    connection: AsyncConnection, changes: Sequence[Change], actor: str, command: Command | None = None
+    connection: AsyncConnection,
+    changes: Sequence[Change],
+    actor: str,
+    more: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     if not changes:
         return
     rows = [msgspec.to_builtins(change.after) for change in changes]
-    request = {} if command is None else {"request": msgspec.to_builtins(command)}
     history = [
         {
             "discrepancy_id": d.id, "version": d.version, "at": d.updated_at, "actor": actor, "event": change.event,
             "kind": d.kind, "state": d.state, "reason": change.reason,
-            "evidence": {"ours": d.ours, "theirs": d.theirs} | d.detail | request,
+            "evidence": {"ours": d.ours, "theirs": d.theirs} | d.detail | dict(more),
         }
         for change in changes for d in [change.after]
     ]  # fmt: skip

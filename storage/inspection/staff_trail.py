@@ -21,16 +21,38 @@ _BULK: Final = """
       AND j.created_by = c.operator AND a.requested_by = c.operator
 """
 
-#: The journalled commands that the panel sent to subscriptions: ``back`` is what they asked payments to give back.
+#: The journalled commands to subscriptions that the panel sent, or that have an approval: ``back`` is what they asked
+#: payments to give back.
 _SUBSCRIPTION_COMMANDS: Final = """
     SELECT payment_id AS subscription_id, message_id, type, regexp_replace(actor, '^operator:', '') AS operator,
+           message -> 'data' AS data,
            (SELECT sum((o -> 'value' -> 'data' ->> 'amount')::bigint) FROM jsonb_array_elements(outputs) o
             WHERE o -> 'value' ->> 'type' = 'billing.payment.refund.v1') AS back
     FROM journal
     WHERE type IN ('billing.subscription.cancel.v1', 'billing.subscription.keep.v1', 'billing.subscription.pay_now.v1',
                    'billing.subscription.extend.v1')
-      AND message ->> 'source' = '/admin'
+      AND (message ->> 'source' = '/admin' OR message -> 'data' ->> 'approval' IS NOT NULL)
 """
+
+#: The discrepancies that people wrote off or accepted, with what it was about in minor units. Decisions of releases that knew
+#: no approvals have no resolution in their evidence.
+_CLOSED_BY_PEOPLE: Final = """
+    SELECT discrepancy_id, version, regexp_replace(actor, '^operator:', '') AS actor, evidence -> 'approval' AS approval,
+           evidence ->> 'resolution' AS resolution,
+           CASE kind
+               WHEN 'fee_differs'
+               THEN abs(coalesce((evidence ->> 'fee')::bigint, 0) - coalesce((evidence ->> 'by_contract')::bigint, 0))
+               WHEN 'payout_differs'
+               THEN abs(coalesce((evidence ->> 'paid')::bigint, 0) - coalesce((evidence ->> 'consists_of')::bigint, 0))
+               WHEN 'currency_differs'
+               THEN greatest(abs(coalesce((evidence ->> 'ours')::bigint, 0)),
+                             abs(coalesce((evidence ->> 'theirs')::bigint, 0)))
+               ELSE abs(coalesce((evidence ->> 'theirs')::bigint, 0) - coalesce((evidence ->> 'ours')::bigint, 0))
+           END AS amount
+    FROM discrepancy_events WHERE event = 'settled' AND evidence ->> 'resolution' IS NOT NULL
+"""
+#: Minor units above which a write-off or an acceptance needs a second person.
+_CLOSE_ALONE: Final = 100_000
 
 #: Kind of violation → query for ``(id, detail)``; the id is an entry, a session, an operator's action or a command.
 STAFF_TRAIL: Final[dict[str, str]] = {
@@ -97,11 +119,12 @@ STAFF_TRAIL: Final[dict[str, str]] = {
         WHERE NOT EXISTS (
             SELECT FROM staff_trail t
             WHERE t.detail ->> 'message' = c.message_id AND t.kind = 'command' AND t.subject_kind = 'subscription'
-              AND t.subject_id = c.subscription_id::text AND t.who = c.operator
+              AND t.subject_id = c.subscription_id::text AND coalesce(t.detail ->> 'operator', t.who) = c.operator
         )
     """,  # noqa: S608 - of constants
-    # An approval is of exactly this command, or of the bulk job with exactly this row. Without one: no correction of the
-    # panel, and no more given back than the limit that is on the trail with the command.
+    # An approval is of exactly this command, of the bulk job with exactly this row, or of exactly this end of a discrepancy;
+    # what a subscription gives back gets less while the request waits. Without one: no correction of the panel, no more given
+    # back than the limit that is on the trail with the command, and no more written off or accepted than one person may.
     "unapproved_operation": f"""
         WITH commands AS ({_COMMANDS})
         SELECT c.message_id, format('%s of payment %s has an approval that is not on record as that of %s', c.type,
@@ -140,6 +163,30 @@ STAFF_TRAIL: Final[dict[str, str]] = {
                                     c.operator, coalesce((t.detail ->> 'limit')::bigint, 0), c.back)
         FROM ({_SUBSCRIPTION_COMMANDS}) c
         JOIN staff_trail t ON t.detail ->> 'message' = c.message_id AND t.kind = 'command' AND t.who = c.operator
-        WHERE c.back > coalesce((t.detail ->> 'limit')::bigint, 0)
+        WHERE c.data ->> 'approval' IS NULL AND c.back > coalesce((t.detail ->> 'limit')::bigint, 0)
+        UNION ALL
+        SELECT c.message_id, format('%s of subscription %s has an approval that is not on record as that of %s', c.type,
+                                    c.subscription_id, c.data -> 'approval' ->> 'approved_by')
+        FROM ({_SUBSCRIPTION_COMMANDS}) c
+        WHERE c.data ->> 'approval' IS NOT NULL AND NOT EXISTS (
+            SELECT FROM approvals a
+            WHERE a.id::text = c.data -> 'approval' ->> 'id' AND a.subscription_id = c.subscription_id
+              AND a.type = c.type AND a.decision = 'approved' AND a.decided_by = c.data -> 'approval' ->> 'approved_by'
+              AND a.requested_by = c.operator AND a.decided_by <> a.requested_by
+              AND coalesce(c.back, 0) <= a.amount
+              AND convert_from(a.command, 'UTF8')::jsonb = c.data - 'approval' - 'reply_to'
+        )
+        UNION ALL
+        SELECT w.discrepancy_id::text, format('%s of %s by %s has no approval of a second person that is on record',
+                                              w.resolution, w.amount, w.actor)
+        FROM ({_CLOSED_BY_PEOPLE}) w
+        WHERE (w.amount > {_CLOSE_ALONE} OR w.approval IS NOT NULL) AND NOT EXISTS (
+            SELECT FROM approvals a
+            WHERE a.id::text = w.approval ->> 'id' AND a.discrepancy_id = w.discrepancy_id AND a.decision = 'approved'
+              AND a.decided_by = w.approval ->> 'approved_by' AND a.requested_by = w.actor
+              AND a.decided_by <> a.requested_by AND a.amount = w.amount
+              AND (convert_from(a.command, 'UTF8')::jsonb ->> 'version')::integer = w.version - 1
+              AND convert_from(a.command, 'UTF8')::jsonb ->> 'resolution' = w.resolution
+        )
     """,  # noqa: S608 - of constants
 }

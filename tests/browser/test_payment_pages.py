@@ -29,7 +29,7 @@ async def panel(
         panel = Panel(world, database)
         world.accounts.person = panel.person
         monkeypatch.setattr("admin.payments.pages.send_command", panel.send)
-        monkeypatch.setattr("admin.approvals.pages.send_command", panel.send)
+        monkeypatch.setattr("admin.approvals.payments.send_command", panel.send)
         yield panel
 
 

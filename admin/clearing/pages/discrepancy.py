@@ -1,7 +1,7 @@
 """One discrepancy: both sides, the evidence, the history, and a person's decision."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter
@@ -9,46 +9,43 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from starlette.responses import Response
 
+from admin.approvals.asking import ask_second
 from admin.clearing.context import Clearing, Injected
+from admin.clearing.final_decisions import ACTIONS, FinalDecision, cause_of, is_possible, request_of
 from admin.clearing.pages.queue import HOME
-from admin.clearing.pages.words import EVENTS, KINDS, STATES, amounts, choices, evidence, kind_words, turn
+from admin.clearing.pages.sides import read_sides
+from admin.clearing.pages.words import EVENTS, KINDS, STATES, choices, evidence, kind_words, turn
 from admin.clearing.schemas import ClaimIn, ReopenIn, ResolveIn
 from admin.language import gettext
 from admin.pages import PageRoute, page, read_form, see_other
 from admin.payments.actions import InvalidForm, Typed
-from admin.people.guard import accounts_of, require, trail_of
-from admin.people.permissions import MATRIX, Permission
+from admin.people.guard import require, trail_of
+from admin.people.permissions import Permission
 from admin.people.person import Person
 from admin.problems import Problem
 from admin.retelling import retold
 from backoffice.clearing import discrepancies
-from backoffice.clearing.discrepancies import WRITE_OFF_ALONE, ChangedSince, Found
+from backoffice.clearing.discrepancies import ChangedSince, Found
 from backoffice.operators import ActionRefused, Operator
 from billing.clearing.discrepancies import Event, Resolution, step
-from billing.ledger.accounts import clearing as clearing_account
 from ingest_api.edge import idempotency
 from runtime.clock import utc_now
+from storage import approvals
 from storage.clearing.discrepancies import Command, Decided, Discrepancy
-from storage.clearing.evidence import Line, lines_of
-from storage.journal.timeline import Posted, postings_of
-from storage.staff.accounts import ListedAccount
+from storage.clearing.evidence import Line
 from storage.staff.trail import Kind
-
-#: Lines of statements on the page.
-LINES: Final = 50
 
 Reader = Annotated[Person, require(Permission.DISCREPANCIES)]
 Decider = Annotated[Person, require(Permission.DECIDE)]
 
 
 class Decision(NamedTuple):
-    """What a form asks for. ``resolution``, ``second``: of a resolution alone."""
+    """What a form asks for. ``resolution``: of a resolution alone."""
 
     name: str
     typed: Typed
     version: int
     resolution: Resolution | None = None
-    second: str | None = None
 
     def command(self, id: UUID) -> Command:
         """The same for every time that the form is sent."""
@@ -57,14 +54,7 @@ class Decision(NamedTuple):
         if self.resolution is not None:
             body = ResolveIn(resolution=self.resolution, reason=reason)
         key = idempotency.operation_id(self.typed.operator, id, str(self.typed.key))
-        return Command(key, idempotency.fingerprint(body, f"{self.name}/{self.second or ''}"))
-
-
-class Movement(NamedTuple):
-    """A posting of the payment on the provider's account. ``amount``: minor units, positive: the provider owes us more."""
-
-    posted: Posted
-    amount: int
+        return Command(key, idempotency.fingerprint(body, f"{self.name}/"))
 
 
 def discrepancy_pages(engine: AsyncEngine) -> APIRouter:
@@ -107,12 +97,13 @@ class DiscrepancyPages:
         return await self._decide(request, clearing, person, id, "reopen", decide)
 
     async def resolve(self, request: Request, clearing: Injected, person: Decider, id: UUID) -> Response:
-        """What the person found. The next statements have to confirm it, unless it is written off or accepted."""
+        """What the person found. The next statements have to confirm it, unless it is written off or accepted:
+        above the limit of one person these are asked for, and a second person approves them."""
 
         async def decide(asked: Decision, who: Operator, command: Command) -> Decided:
             assert asked.resolution is not None
             return await discrepancies.resolve(
-                clearing.settings, who, id, asked.resolution, second=asked.second, seen=asked.version, command=command
+                clearing.settings, who, id, asked.resolution, seen=asked.version, command=command
             )
 
         return await self._decide(request, clearing, person, id, "resolve", decide)
@@ -133,14 +124,21 @@ class DiscrepancyPages:
         async with clearing.at_work(Problem.DECISION_REFUSED):
             found = await discrepancies.show(clearing.settings, id)
         try:
-            asked = _read(name, fields, person, found.discrepancy, await self._seconds(request, person))
+            asked = _read(name, fields, person)
             command = asked.command(id)
         except InvalidForm as error:
             return await self._show(request, clearing, person, found, fields, name, str(error), 422)
         was_decided = any(_is_of(entry.evidence, command) for entry in found.history)
         if asked.version != found.discrepancy.version and not was_decided:
             return await self._changed(request, clearing, person, id, fields, name)
-        detail = {"action": name, "version": asked.version, "resolution": asked.resolution, "second": asked.second}
+        if asked.resolution is not None and not was_decided and is_possible(found.discrepancy, asked.resolution):
+            cause = cause_of(found.discrepancy)
+            if cause is not None:
+                try:
+                    return await self._ask_second(request, person, found.discrepancy, asked, command, cause)
+                except InvalidForm as error:
+                    return await self._show(request, clearing, person, found, fields, name, str(error), 422)
+        detail = {"action": name, "version": asked.version, "resolution": asked.resolution}
         named = {key: value for key, value in detail.items() if value is not None}
         reason = asked.typed.reason
         if not was_decided:
@@ -157,6 +155,17 @@ class DiscrepancyPages:
             return await self._changed(request, clearing, person, id, fields, name)
         why = gettext("It cannot be decided so: %(why)s.", why=retold(str(refused)))
         return await self._show(request, clearing, person, found, fields, name, why, 409)
+
+    async def _ask_second(
+        self, request: Request, person: Person, found: Discrepancy, asked: Decision, command: Command, cause: str
+    ) -> Response:
+        assert asked.resolution is not None
+        final = FinalDecision(found.id, asked.version, asked.resolution, person.email, asked.typed.reason, command)
+        approval = await ask_second(
+            self._engine, person, "discrepancy", request_of(found, final, cause, asked.typed.key)
+        )
+        _, label = ACTIONS[asked.resolution]
+        return page(request, "clearing/asked.html", approval=approval, label=label, one=found, kind_words=kind_words)
 
     async def _changed(
         self, request: Request, clearing: Clearing, person: Person, id: UUID, fields: Mapping[str, str], name: str
@@ -181,29 +190,29 @@ class DiscrepancyPages:
     ) -> Response:
         one, now = found.discrepancy, utc_now()
         async with clearing.at_work(Problem.DECISION_REFUSED), self._engine.connect() as connection:
-            lines = await lines_of(connection, one, LINES)
-            postings = [] if one.payment_id is None else await postings_of(connection, one.payment_id)
+            sides = await read_sides(connection, one)
+            requests = await approvals.about(connection, one.id)
         possible = _possible(one) if person.may(Permission.DECIDE) else set()
-        needs_second = _differs(one) > WRITE_OFF_ALONE
         return page(
             request,
             "clearing/discrepancy.html",
             status,
             one=one,
             history=found.history,
-            sides=amounts(one),
+            sides=sides.amounts,
             turn=turn(one, now),
             evidence=evidence(one),
             meaning=KINDS[one.kind],
-            lines=lines,
-            movements=_movements(one, postings),
-            facts=_facts(one, lines),
+            lines=sides.lines,
+            movements=sides.movements,
+            facts=_facts(one, sides.lines),
             possible=possible,
             choices=choices(one),
-            needs_second=needs_second,
+            cause=cause_of(one),
             sees_days=person.may(Permission.CLEARING),
-            alone=WRITE_OFF_ALONE,
-            seconds=await self._seconds(request, person) if "resolve" in possible and needs_second else [],
+            requests=requests,
+            actions={action: {"label": label} for action, label in ACTIONS.values()},
+            now=now,
             fields=fields or {},
             sent=sent,
             wrong=wrong,
@@ -214,18 +223,8 @@ class DiscrepancyPages:
             kind_words=kind_words,
         )
 
-    async def _seconds(self, request: Request, person: Person) -> list[ListedAccount]:
-        """Who may agree to a write-off: colleagues who may decide."""
-        return [
-            one
-            for one in await accounts_of(request).everybody()
-            if one.role in MATRIX[Permission.DECIDE] and one.suspended_at is None and one.email != person.email
-        ]
 
-
-def _read(
-    name: str, fields: Mapping[str, str], person: Person, found: Discrepancy, seconds: list[ListedAccount]
-) -> Decision:
+def _read(name: str, fields: Mapping[str, str], person: Person) -> Decision:
     """What the form asks for. Raises :class:`~admin.payments.actions.InvalidForm`."""
     try:
         key, version = UUID(fields.get("key", "")), int(fields.get("version", ""))
@@ -236,15 +235,9 @@ def _read(
     if name != "resolve":
         return Decision(name, typed, version)
     try:
-        resolution = Resolution(typed.get("resolution"))
+        return Decision(name, typed, version, Resolution(typed.get("resolution")))
     except ValueError:
         raise InvalidForm(gettext("Choose what you found.")) from None
-    second = typed.get("second") or None
-    if resolution is not Resolution.WRITTEN_OFF or _differs(found) <= WRITE_OFF_ALONE:
-        return Decision(name, typed, version, resolution)
-    if second not in [one.email for one in seconds]:
-        raise InvalidForm(gettext("Above the limit of one person a colleague who may decide has to agree: choose who."))
-    return Decision(name, typed, version, resolution, second)
 
 
 def _possible(found: Discrepancy) -> set[str]:
@@ -253,26 +246,10 @@ def _possible(found: Discrepancy) -> set[str]:
     return {name for name, event in events.items() if step(found.state, event) is not None}
 
 
-def _differs(found: Discrepancy) -> int:
-    """What a write-off is about, minor units."""
-    return abs((found.theirs or 0) - (found.ours or 0))
-
-
 def _is_of(entry: Mapping[str, Any], command: Command) -> bool:
     """Whether the event of this evidence was caused by the command."""
     request = entry.get("request")
     return isinstance(request, dict) and request.get("id") == str(command.id)
-
-
-def _movements(found: Discrepancy, postings: list[Posted]) -> list[Movement]:
-    """The payment's movements at the provider: of the discrepancy's operation, where it has one."""
-    account = str(clearing_account(found.provider))
-    moved = [(posted, sum(amount for code, amount in posted.lines if code == account)) for posted in postings]
-    return [
-        Movement(posted, amount)
-        for posted, amount in moved
-        if amount and (found.operation_id is None or posted.cause.id == str(found.operation_id))
-    ]
 
 
 def _facts(found: Discrepancy, lines: list[Line]) -> dict[str, str]:

@@ -130,7 +130,7 @@ CHOICES: Final = {
         N_("Written off"), N_("nobody will pay"), N_("nothing: it stays closed until a side changes")
     ),
     Resolution.ACCEPTED: Choice(
-        N_("Accepted"), N_("no money differs"), N_("nothing: it stays closed until a side changes")
+        N_("Accepted"), N_("it stays as it is, and is no loss"), N_("nothing: it stays closed until a side changes")
     ),
 }
 

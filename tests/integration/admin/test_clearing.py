@@ -277,10 +277,12 @@ async def test_what_the_state_or_the_kind_does_not_allow_is_refused_with_the_rea
     api: Api, database: AsyncEngine
 ) -> None:
     id = await found(database)
+    line = {"kind": Kind.UNCLASSIFIED_LINE, "theirs": 100_001}
     for answer, reason in (
         (await api.decide(id, "reopen"), "PERSON cannot be reopened"),
         (await api.decide(id, "resolve", resolution="accepted"), "only written off"),
-        (await api.decide(await found(database, theirs=100_001), "resolve", resolution="written_off"), "second person"),
+        (await api.decide(await found(database, theirs=100_001), "resolve", resolution="written_off"), "in the panel"),
+        (await api.decide(await found(database, **line), "resolve", resolution="accepted"), "in the panel"),
     ):
         assert (code(answer), reason in answer.body["detail"]) == ((422, "decision-refused"), True), answer
     assert await rows(database, "SELECT DISTINCT version FROM discrepancies") == [(1,)]

@@ -243,27 +243,26 @@ async def test_a_form_that_cannot_be_used_is_shown_again(
     assert await panel.state(id) == ("PERSON", 1)
 
 
-async def test_a_write_off_above_the_limit_has_two_names(panel: ClearingPanel) -> None:
+async def test_a_name_that_is_typed_approves_nothing(panel: ClearingPanel) -> None:
     (id,) = await panel.found(theirs=100_001)
-    page = await panel.get(f"/discrepancies/{id}")
-    offered = re.findall(r'<option value="([^"]+@[^"]+)"', page)
-    assert offered == ["ann@cinema.example", "kim@cinema.example"], "who may decide, and is not oneself"
-    for second in ("", "anna@cinema.example", "bob@cinema.example", "eve@cinema.example", "nobody@cinema.example"):
-        status, page = await panel.decide(id, "resolve", resolution="written_off", second=second)
-        assert (status, "choose who" in page) == (422, True), second
+    assert 'name="second"' not in await panel.get(f"/discrepancies/{id}")
+    status, page = await panel.decide(id, "resolve", resolution="written_off", second="kim@cinema.example")
+    assert (status, "Waits for a second person" in page) == (200, True)
     assert await panel.state(id) == ("PERSON", 1)
-    status, _ = await panel.decide(id, "resolve", resolution="written_off", second="kim@cinema.example")
-    assert status == 303
-    assert await panel.state(id) == ("CLOSED", 2)
-    assert (await panel.rows("SELECT reason FROM discrepancy_events ORDER BY version DESC LIMIT 1")) == [
-        ("the provider's letter (with kim@cinema.example)",)
-    ]
-    assert panel.world.trail.entries[-1].detail["second"] == "kim@cinema.example"
+    assert await panel.rows("SELECT requested_by, decision FROM approvals") == [("anna@cinema.example", None)]
+
+
+async def test_what_is_closed_cannot_be_asked_for(panel: ClearingPanel) -> None:
+    (id,) = await panel.found(theirs=100_001)
+    await panel.decide(id, "resolve", resolution="not_ours")
+    status, page = await panel.decide(id, "resolve", resolution="written_off", version="2")
+    assert (status, "cannot be settled" in page) == (409, True)
+    assert await panel.rows("SELECT id FROM approvals") == []
 
 
 async def test_below_the_limit_one_person_writes_off(panel: ClearingPanel) -> None:
     (id,) = await panel.found(theirs=100_000)
-    assert 'name="second"' not in await panel.get(f"/discrepancies/{id}")
+    assert "a second person has to approve" not in await panel.get(f"/discrepancies/{id}")
     assert (await panel.decide(id, "resolve", resolution="written_off"))[0] == 303
     assert await panel.state(id) == ("CLOSED", 2)
 

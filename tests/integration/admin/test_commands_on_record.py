@@ -13,11 +13,15 @@ from backoffice.audit.audit import check_books
 from backoffice.audit.findings import Findings
 from backoffice.commands import enveloped
 from billing.access.roles import Role
+from billing.clearing.discrepancies import Kind
 from billing.messages import Approval, CorrectPayment, RefundPayment
+from billing.messages.subscription_commands import CancelSubscription, When
+from billing.subscriptions.prices import RefundRule
 from billing.vocabulary import OperationType
 from runtime.clock import utc_now
 from storage.inspection.books import moment
 from tests.integration.backoffice.audit.books import damage
+from tests.support.clearing_panel import ClearingPanel
 from tests.support.panel import Panel
 from tests.support.panel_subscriptions import SubscriptionPanel
 from tests.unit.admin.conftest import serving
@@ -34,7 +38,7 @@ async def panel(database: AsyncEngine, stack: dict[str, Any], monkeypatch: pytes
         world.accounts.person = panel.person
         world.app.state.trail = Trail(database)
         monkeypatch.setattr("admin.payments.pages.send_command", panel.send)
-        monkeypatch.setattr("admin.approvals.pages.send_command", panel.send)
+        monkeypatch.setattr("admin.approvals.payments.send_command", panel.send)
         panel.become("anna")
         yield panel
 
@@ -182,6 +186,7 @@ async def subscriptions(
         world.accounts.person = panel.person
         world.app.state.trail = Trail(database)
         monkeypatch.setattr("admin.subscriptions.pages.send_command", panel.send_subscription)
+        monkeypatch.setattr("admin.approvals.subscriptions.send_command", panel.send_subscription)
         panel.become("anna")
         yield panel
 
@@ -204,3 +209,86 @@ async def test_commands_to_subscriptions_are_on_the_trail_too(
     assert await of_people(database) == {"unapproved_operation": ended}
     await damage(database, f"DELETE FROM staff_trail WHERE detail ->> 'message' = '{ended}'")
     assert await of_people(database) == {"untrailed_operation": ended}
+
+
+async def test_an_approved_command_to_a_subscription_matches_its_request(
+    subscriptions: SubscriptionPanel, database: AsyncEngine
+) -> None:
+    panel = subscriptions
+    panel.world.settings.admin_approval_above["RUB"] = 30_000
+    s = await panel.a_subscription()
+    await panel.act_on(s, "end", reason="asked", refund="FULL")
+    await approved(panel)
+    id = str(panel.asked_of[-1][0].command_id)
+    assert await of_people(database) == {}
+    for change in (
+        "decided_by = 'carl@cinema.example'",
+        "requested_by = 'carl@cinema.example'",
+        "amount = 39899",
+        "subscription_id = gen_random_uuid()",
+        "command = convert_to(replace(convert_from(command, 'UTF8'), 'asked', 'ask'), 'UTF8')",
+        "decision = 'refused', sent_at = NULL",
+    ):
+        ((before,),) = await panel.rows("SELECT to_jsonb(a)::text FROM approvals a")
+        await damage(database, f"UPDATE approvals SET {change}")
+        assert await of_people(database) == {"unapproved_operation": id}, change
+        await damage(database, "DELETE FROM approvals")
+        await damage(
+            database,
+            "INSERT INTO approvals SELECT (jsonb_populate_record(NULL::approvals, CAST(:before AS jsonb))).*",
+            before=before,
+        )
+    assert await of_people(database) == {}
+
+
+async def test_an_approval_of_a_subscription_s_command_that_nobody_gave_is_found(
+    subscriptions: SubscriptionPanel, database: AsyncEngine
+) -> None:
+    panel = subscriptions
+    s = await panel.a_subscription()
+    forged = CancelSubscription(
+        s.id, command_id=uuid4(), when=When.NOW, refund=RefundRule.FULL, by=f"operator:{ANNA}",
+        approval=Approval(uuid4(), "boris@cinema.example", utc_now()),
+    )  # fmt: skip
+    await panel.send_subscription(None, None, forged, ANNA)
+    id = str(forged.command_id)
+    assert await of_people(database) == {"untrailed_operation": id, "unapproved_operation": id}
+
+
+@pytest.mark.parametrize("resolution", ["written_off", "accepted"])
+async def test_a_discrepancy_that_is_closed_without_its_approval_is_found(
+    database: AsyncEngine, stack: dict[str, Any], resolution: str
+) -> None:
+    url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    async with serving(postgres_url=url, kafka_url=stack["urls"]["kafka"]) as world:
+        panel = ClearingPanel(world, database)
+        world.accounts.person = panel.person
+        world.app.state.trail = Trail(database)
+        panel.become("anna")
+        (large,) = await panel.found(kind=Kind.UNCLASSIFIED_LINE, theirs=100_001)
+        (small,) = await panel.found(kind=Kind.UNCLASSIFIED_LINE, theirs=100_000)
+        for one in (large, small):
+            await panel.decide(one, "resolve", resolution=resolution)
+        ((id,),) = await panel.rows("SELECT id FROM approvals")
+        panel.become("boris")
+        assert (await panel.world.post(f"/approvals/{id}/approve")).status == 303
+    assert await of_people(database) == {}
+    for change in (
+        "decided_by = 'carl@cinema.example'",
+        "amount = 1",
+        "discrepancy_id = gen_random_uuid()",
+        "command = convert_to(replace(convert_from(command, 'UTF8'), '\"version\"\\:1', '\"version\"\\:2'), 'UTF8')",
+        "command = convert_to(replace(convert_from(command, 'UTF8'), 'resolution\":\"', 'resolution\":\"not_'), 'UTF8')",
+    ):
+        ((before,),) = await panel.rows("SELECT to_jsonb(a)::text FROM approvals a")
+        await damage(database, f"UPDATE approvals SET {change}")
+        assert await of_people(database) == {"unapproved_operation": str(large)}, change
+        await damage(database, "DELETE FROM approvals")
+        assert await of_people(database) == {"unapproved_operation": str(large)}
+        await damage(
+            database,
+            "INSERT INTO approvals SELECT (jsonb_populate_record(NULL::approvals, CAST(:before AS jsonb))).*",
+            before=before,
+        )
+    await damage(database, "UPDATE discrepancy_events SET evidence = evidence - 'approval'")
+    assert await of_people(database) == {"unapproved_operation": str(large)}

@@ -22,7 +22,7 @@ async def panel(database, stack, monkeypatch) -> AsyncIterator[Panel]:
         panel = Panel(world, database)
         world.accounts.person = panel.person
         monkeypatch.setattr("admin.payments.pages.send_command", panel.send)
-        monkeypatch.setattr("admin.approvals.pages.send_command", panel.send)
+        monkeypatch.setattr("admin.approvals.payments.send_command", panel.send)
         panel.become("anna")
         yield panel
 

@@ -127,12 +127,12 @@ def test_a_discrepancy_is_listed_shown_claimed_resolved_and_reopened(running: An
     assert {entry["actor"] for entry in history} == {"system:clearing", "operator:ann"}
 
 
-def test_a_write_off_above_the_limit_needs_a_second_name(running: Any, found: str) -> None:
-    for second in ((), ("--second", "ann")):
-        done = running.billing("clearing", "discrepancies", "resolve", found, "--as", "written_off", *BY, *second)
-        assert (done.returncode, "second person" in done.stderr) == (1, True)
-    resolve = ("discrepancies", "resolve", found, "--as", "written_off", *BY, "--second", "bob")
-    assert run(running, *resolve)["state"] == "CLOSED"
+def test_a_write_off_above_the_limit_is_made_in_the_panel(running: Any, found: str) -> None:
+    resolve = ("clearing", "discrepancies", "resolve", found, "--as", "written_off", *BY)
+    done = running.billing(*resolve)
+    assert (done.returncode, "in the panel" in " ".join(done.stderr.split())) == (1, True)
+    assert running.billing(*resolve, "--second", "bob").returncode == 2, "a typed name is no approval"
+    assert run(running, "discrepancies", "show", found)["discrepancy"]["state"] == "PERSON"
 
 
 def test_what_cannot_be_decided_so_is_refused(running: Any, found: str) -> None:

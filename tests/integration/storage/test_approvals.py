@@ -1,13 +1,14 @@
-"""What a person gave back within a day, by the trail."""
+"""What a person gave back within a day, by the trail; decisions on requests of every subject, each made once."""
 
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
-from storage.approvals import given_back
+from storage.approvals import APPROVED, REFUSED, Request, about, ask, decide, given_back
 from storage.staff import trail
 from storage.staff.trail import Entry, Kind
 from tests.support.factories import NOW
@@ -64,3 +65,40 @@ async def test_the_sum_stays_however_much_the_person_does_afterwards(database: A
     async with database.begin() as connection:
         await connection.execute(OTHERS, {"at": NOW, "staff": ANNA, "kind": kind})
     assert await sum_of_anna(database) == 120
+
+
+def a_request(**subject: Any) -> Request:
+    return Request(
+        id=uuid4(), action="end", type="t", command=b"{}", preview=b"{}", amount=39_900, currency="RUB", cause="large",
+        requested_by="anna", reason="asked", requested_at=NOW, expires_at=NOW + timedelta(days=1), **subject,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("subject", ["subscription_id", "discrepancy_id"])
+async def test_a_request_is_decided_once_in_time_and_by_another_person(database: Any, subject: str) -> None:
+    request = a_request(**{subject: uuid4()})
+    async with database.begin() as connection:
+        assert await ask(connection, request)
+        assert not await ask(connection, request), "a double click"
+        late = NOW + timedelta(days=1)
+        for decision, by, at in ((APPROVED, "anna", NOW), (APPROVED, "boris", late), (REFUSED, "boris", late)):
+            assert not await decide(connection, request.id, decision, by, "", at), (decision, by)
+        assert await decide(connection, request.id, APPROVED, "boris", "", NOW)
+        for decision in (APPROVED, REFUSED):
+            assert not await decide(connection, request.id, decision, "kim", "", NOW)
+        (found,) = await about(connection, request.subject_id)
+    assert (found.id, found.decision, found.decided_by) == (request.id, APPROVED, "boris")
+
+
+@pytest.mark.parametrize(
+    "subjects",
+    [
+        {},
+        {"subscription_id": UUID(int=1), "discrepancy_id": UUID(int=2)},
+        {"subscription_id": UUID(int=1), "bulk_job": UUID(int=2)},
+    ],
+)
+async def test_a_request_is_of_one_subject(database: Any, subjects: dict[str, UUID]) -> None:
+    with pytest.raises(IntegrityError, match="approval_of_one"):
+        async with database.begin() as connection:
+            await ask(connection, a_request(**subjects))

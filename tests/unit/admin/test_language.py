@@ -206,10 +206,10 @@ class TestSentences:
             assert gettext("") == ""
 
     def test_a_sentence_of_another_layer_is_told_again_with_its_money(self) -> None:
-        english = "1500.00 RUB is above the limit of your role, 1000.00 RUB"
+        english = "1500.00 RUB is above 1000.00 RUB, the limit of the role"
         assert retold(english) == english
         with writing_for(RUSSIAN):
-            assert retold(english) == "1\u202f500,00 RUB больше предела вашей роли, 1\u202f000,00 RUB"
+            assert retold(english) == "1\u202f500,00 RUB больше 1\u202f000,00 RUB, предела роли"
             assert retold(english.capitalize().replace("rub", "RUB") + ".") == retold(english)
             assert retold("something that nobody knows") == "something that nobody knows"
 

@@ -60,7 +60,7 @@ async def decide(world: AtProvider, believed: set[Any]) -> None:
         if id in believed:
             answer = Resolution.WRITTEN_OFF
         believed.add(id)
-        await resolve(settings, ANN, id, answer, second="bob" if answer is Resolution.WRITTEN_OFF else None)
+        await resolve(settings, ANN, id, answer)
 
 
 @pytest.mark.long
