@@ -1,6 +1,7 @@
 """The payments agent on a real Postgres: crashes, repeats, rivals, poison."""
 
 import asyncio
+import json
 from uuid import uuid4
 
 import msgspec
@@ -108,6 +109,26 @@ async def test_poison_goes_aside_with_its_cause_and_its_neighbours_are_applied(w
     assert "not known" in str(world.publisher.dead_letters.written[1][1])
     assert await world.rows("SELECT count(*) FROM payments") == [(2,)]
     assert (await world.position())[0] == 4
+    (unread, read) = await world.rows(
+        "SELECT dead_partition, dead_offset, consumer, topic, stream_partition, stream_offset, message_id, cause"
+        " FROM dead_letters ORDER BY dead_offset"
+    )
+    assert unread[:7] == (0, 0, "payments", "billing.payments.inbox", 0, 1, None)
+    assert read[:7] == (0, 1, "payments", "billing.payments.inbox", 0, 2, "message-2")
+    assert "not known" in read[7]
+
+
+async def test_where_a_letter_is_can_be_recorded_whatever_its_message_holds(world):
+    agent = await world.agent()
+    bad = json.loads(world.log.encode(a_create()))
+    batch = [
+        world.log.write_raw(json.dumps(bad | {"id": id, "data": {"a": "b\x00c"}}).encode())
+        for id in ("nul\x00", "half\ud800", "x" * 5000)
+    ]
+    await agent.process(batch)
+    assert (await world.position())[0] == 3
+    ids = [row[0] for row in await world.rows("SELECT message_id FROM dead_letters ORDER BY dead_offset")]
+    assert ids == ["nul", None, "x" * 200]
 
 
 async def test_a_row_that_postgres_refuses_costs_only_its_own_message(world):
