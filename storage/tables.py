@@ -979,6 +979,18 @@ STAFF_TRAIL: Final = Table(
     Index("staff_trail_commands", "staff_id", "at", postgresql_where=text("kind = 'command'")),
 )
 
+#: Notes of people about a customer, never changed.
+CUSTOMER_NOTES: Final = Table(
+    "customer_notes",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    _required("customer_id", Text()),
+    _required("at", _TIME),
+    _required("author", Text()),
+    _required("text", Text()),
+    Index("customer_notes_of", "customer_id", text("at DESC"), "id"),
+)
+
 
 def columns(table: Table, *, prefix: str = "", without: Collection[str] = ()) -> str:
     """The names of a table's columns as an SQL list, each behind ``prefix`` (an alias with its dot)."""
