@@ -231,7 +231,8 @@ def test_once_the_provider_is_asked_the_books_equal_its_own(silent: Silent) -> N
 
 
 def test_a_rollback_after_a_refund_of_the_staff_is_counted_as_what_it_was(silent: Silent) -> None:
-    """We ask for all that the books have left; the provider gives back what it has left."""
+    """We ask for all that the books have left; the provider gives back what it has left. YooKassa is asked for an amount, and
+    refuses one that is more than is left."""
 
     async def one() -> None:
         history = History(silent)
@@ -240,7 +241,8 @@ def test_a_rollback_after_a_refund_of_the_staff_is_counted_as_what_it_was(silent
         await history.step("console refund", 10_000)
         await history.step("rollback", None)
         book = await history.settle()
-        assert (book["captured"], book["refunded"]) == (WHOLE, WHOLE)
+        refused = silent.world.adapter.name == "yookassa"
+        assert book["refunded"] == (10_000 if refused else WHOLE)
         history.agrees_with(book)
 
     silent.run(one())
