@@ -12,7 +12,7 @@ from runtime.settings import PostgresSettings
 log = structlog.get_logger(__name__)
 
 #: The last migration of this release. Revisions are four digits and grow.
-REVISION: Final = "0038"
+REVISION: Final = "0041"
 _REVISION = text("SELECT version_num FROM alembic_version")
 
 

@@ -334,6 +334,22 @@ PARKED_MESSAGES: Final = Table(
     Index("parked_messages_id", "message_id"),
 )
 
+#: Of messages to payments and subscriptions: the letters themselves are in Kafka, where they are found by their place there.
+DEAD_LETTERS: Final = Table(
+    "dead_letters",
+    METADATA,
+    Column("dead_partition", Integer, primary_key=True, autoincrement=False),
+    Column("dead_offset", BigInteger, primary_key=True, autoincrement=False),
+    _required("consumer", Text()),
+    _required("topic", Text()),
+    _required("stream_partition", Integer()),
+    _required("stream_offset", BigInteger()),
+    Column("message_id", Text),
+    _required("cause", Text()),
+    _required("buried_at", _TIME),
+    Index("dead_letters_message", "message_id"),
+)
+
 DEAD_LETTER_RESOLUTIONS: Final = Table(
     "dead_letter_resolutions",
     METADATA,
@@ -424,9 +440,11 @@ BULK_ROWS: Final = Table(
     Column("detail", Text),
     Column("sent_at", _TIME),
     Column("due_at", _TIME),
+    Column("letter", Text),
     Index("bulk_rows_payment", "payment_id", postgresql_where=text("state IN ('waiting', 'sent')")),
     Index("bulk_rows_next", "job", "state", "number"),
     Index("bulk_rows_due", "due_at", postgresql_where=text("state = 'sent'")),
+    Index("bulk_rows_dead", "due_at", postgresql_where=text("code = 'dead_letter'")),
 )
 
 PROVIDER_SWITCHES: Final = Table(
@@ -964,6 +982,18 @@ STAFF_TRAIL: Final = Table(
     Index("staff_trail_subject", "subject_kind", "subject_id", text("id DESC")),
     Index("staff_trail_person", "staff_id", text("id DESC")),
     Index("staff_trail_commands", "staff_id", "at", postgresql_where=text("kind = 'command'")),
+)
+
+#: Notes of people about a customer, never changed.
+CUSTOMER_NOTES: Final = Table(
+    "customer_notes",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    _required("customer_id", Text()),
+    _required("at", _TIME),
+    _required("author", Text()),
+    _required("text", Text()),
+    Index("customer_notes_of", "customer_id", text("at DESC"), "id"),
 )
 
 

@@ -303,6 +303,7 @@ class BulkPages:
             is_own=approval is not None and approval.requested_by == person.email,
             is_creator=job.created_by == person.email,
             may_decide=person.may(Permission.APPROVE),
+            may_see_letters=person.may(Permission.LETTERS),
             wrong=wrong,
         )
 

@@ -11,7 +11,18 @@ from analytics.answer import safe
 from billing.money import to_decimal_string
 from storage.bulk.rows import Row
 
-_HEADER: Final = ("line", "payment_id", "amount", "currency", "reason", "state", "code", "detail", "operation_id")
+_HEADER: Final = (
+    "line",
+    "payment_id",
+    "amount",
+    "currency",
+    "reason",
+    "state",
+    "code",
+    "detail",
+    "operation_id",
+    "dead_letter",
+)
 #: By it spreadsheets tell UTF-8.
 _BOM: Final = "\ufeff"
 
@@ -40,6 +51,7 @@ def _result_csv(rows: Iterable[Row]) -> bytes:
                 row.code or "",
                 safe(why(row)),
                 row.operation_id,
+                row.letter or "",
             )
         )
     return (_BOM + lines.getvalue()).encode()

@@ -12,14 +12,14 @@ from admin.retelling import retold
 from billing.reasons import Reason
 from storage.approvals import Approval
 from storage.bulk.jobs import Job, State
-from storage.bulk.rows import Row, RowState, Tally
+from storage.bulk.rows import DEAD_LETTER, Row, RowState, Tally
 
 ROW_STATES: Final[Mapping[RowState, Look]] = {
     RowState.UNCHECKED: Look(N_("not checked yet"), "plain"),
     RowState.WAITING: Look(N_("to be refunded"), "plain"),
     RowState.SENT: Look(N_("under way"), "warn"),
     RowState.DONE: Look(N_("refunded"), "good"),
-    RowState.FAILED: Look(N_("declined"), "bad"),
+    RowState.FAILED: Look(N_("failed"), "bad"),
     RowState.REFUSED: Look(N_("refused"), "bad"),
 }
 _STATES: Final = {
@@ -52,6 +52,7 @@ _CAUSES: Final = {
     "not_captured": N_("nothing was captured"),
     "refunds_blocked": N_("refunds are blocked"),
     "version_changed": N_("the payment changed after the dry run"),
+    DEAD_LETTER: N_("the command is a dead letter"),
 }
 
 
@@ -115,7 +116,7 @@ def causes(tallies: Iterable[Tally]) -> list[Cause]:
 
 def cause(state: RowState, code: str) -> str:
     """What rows of one state and code have in common."""
-    if state is RowState.FAILED:
+    if state is RowState.FAILED and code != DEAD_LETTER:
         return gettext(Reason.of(code).meaning).removesuffix(".")
     return gettext(_CAUSES[code]) if code in _CAUSES else code.replace("_", " ")
 
@@ -138,6 +139,8 @@ def why(row: Row) -> str:
             case "UNKNOWN":
                 return gettext("The provider's answer is not known yet.")
         return gettext("The provider has not finished it.")
+    if row.code == DEAD_LETTER:
+        return gettext("Nothing was refunded: the payment could not process the command (%(cause)s).", cause=row.detail)
     if row.state is RowState.FAILED:
         return as_sentence(gettext(Reason.of(row.code or "").meaning))
     if row.detail is None:

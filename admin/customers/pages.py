@@ -1,25 +1,30 @@
-"""The page of one customer, and the contacts that somebody reveals."""
+"""The page of one customer, the contacts that somebody reveals, and the notes that people write."""
 
 from datetime import datetime
+from hashlib import sha256
 from typing import Annotated, Final
-from uuid import UUID
+from urllib.parse import quote
+from uuid import UUID, uuid4, uuid5
 
 from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from starlette.responses import Response
 
-from admin.customers.reading import Story, read_story
+from admin.customers.reading import NOTES, Story, read_story
 from admin.masking import masked_contact, masked_title
-from admin.pages import PageRoute, page, read_form
-from admin.payments.actions import REASON_MAX, InvalidForm, checked_reason
+from admin.pages import PageRoute, page, read_form, see_other
+from admin.payments.actions import NOTE_MAX, REASON_MAX, InvalidForm, checked_note, checked_reason
 from admin.payments.sentences import STATES as PAYMENT_STATES
 from admin.people.guard import require, trail_of
 from admin.people.permissions import Permission
 from admin.people.person import Person
 from admin.subscriptions.sentences import METHODS, STATES, cadence_words, sentence
+from admin.trail.trail import record
 from billing.subscriptions.decision import snapshot
 from runtime.clock import utc_now
+from storage import customer_notes
+from storage.customer_notes import CustomerNote
 from storage.customers import TOTALLED
 from storage.payments.search import Place
 from storage.staff import trail
@@ -27,11 +32,13 @@ from storage.staff.trail import Kind
 
 HOME: Final = "/customers"
 REVEAL: Final = "/contacts/reveal"
+NOTE: Final = "/notes/add"
 #: Entries of the trail on a page.
 SEEN: Final = 20
 
 Reader = Annotated[Person, require(Permission.READ)]
 Revealer = Annotated[Person, require(Permission.REVEAL)]
+Writer = Annotated[Person, require(Permission.ASK)]
 
 
 def customer_pages(engine: AsyncEngine) -> APIRouter:
@@ -40,6 +47,7 @@ def customer_pages(engine: AsyncEngine) -> APIRouter:
     pages = CustomerPages(engine)
     router.add_api_route(f"{HOME}/{{customer_id:path}}", pages.show, methods=["GET"])
     router.add_api_route(REVEAL, pages.reveal, methods=["POST"])
+    router.add_api_route(NOTE, pages.note, methods=["POST"])
     return router
 
 
@@ -76,6 +84,26 @@ class CustomerPages:
         await trail_of(request).note(person, Kind.REVEAL, "customer", story.customer_id, reason=reason, fields=fields)
         return await self._show(request, person, story, is_revealed=True)
 
+    async def note(self, request: Request, person: Writer) -> Response:
+        """Write a note about the customer, and that it was written on the trail: both, or neither. The form sent twice is one
+        note."""
+        form = await read_form(request)
+        story = await read_story(self._engine, form.one("customer_id"), None, utc_now())
+        typed = form.one("note")
+        try:
+            written = checked_note(typed)
+        except InvalidForm as error:
+            return await self._show(request, person, story, wrong_note=str(error), typed=typed)
+        id = uuid5(person.id, f"{story.customer_id}\n{form.one('key')}\n{written}")
+        note = CustomerNote(id, story.customer_id, utc_now(), person.email, written)
+        async with self._engine.begin() as connection:
+            if await customer_notes.add(connection, note):
+                digest = sha256(written.encode()).hexdigest()
+                await record(
+                    connection, person, Kind.COMMAND, "customer", note.customer_id, action="note", note=str(id), sha256=digest
+                )  # fmt: skip
+        return see_other(f"{HOME}/{quote(story.customer_id)}#notes")
+
     async def _show(
         self,
         request: Request,
@@ -85,6 +113,8 @@ class CustomerPages:
         is_first: bool = True,
         is_revealed: bool = False,
         wrong: str | None = None,
+        wrong_note: str | None = None,
+        typed: str = "",
     ) -> Response:
         seen = []
         if person.may(Permission.TRAIL):
@@ -97,7 +127,7 @@ class CustomerPages:
         return page(
             request,
             "customers/customer.html",
-            200 if wrong is None else 422,
+            200 if wrong is None and wrong_note is None else 422,
             story=story,
             totalled=TOTALLED,
             subscriptions=[
@@ -107,6 +137,12 @@ class CustomerPages:
             is_revealed=is_revealed,
             may_reveal=person.may(Permission.REVEAL),
             wrong=wrong,
+            notes_shown=NOTES,
+            may_note=person.may(Permission.ASK),
+            note_max=NOTE_MAX,
+            wrong_note=wrong_note,
+            typed=typed,
+            key=uuid4(),
             seen=seen,
             is_first=is_first,
             reason_max=REASON_MAX,

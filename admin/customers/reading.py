@@ -17,7 +17,8 @@ from billing.subscriptions.model import Subscription
 from ingest_api.payments.schemas import MAX_ID
 from ingest_api.texts import ASCII_ID
 from runtime.http.problems import ProblemError
-from storage import customers
+from storage import customer_notes, customers
+from storage.customer_notes import CustomerNote
 from storage.customers import Total
 from storage.payments.rows import load_payments
 from storage.payments.search import Conditions, Page, Place, scan
@@ -28,6 +29,8 @@ from storage.subscriptions.lists import subscriptions_of
 SHOWN: Final = 25
 #: Subscriptions and saved methods: a customer has one subscription in each group of plans.
 FEW: Final = 50
+#: Notes on a page.
+NOTES: Final = 50
 #: Payments that are asked which access they give.
 ENTITLING: Final = 100
 
@@ -43,7 +46,7 @@ class Access(NamedTuple):
 
 
 class Story(NamedTuple):
-    """``totals``: of the newest payments, ``is_cut``: there are more. ``payments``: one page of them."""
+    """``totals``: of the newest payments, ``is_cut``: there are more. ``payments``: one page of them. ``notes``: the newest."""
 
     customer_id: str
     totals: list[Total]
@@ -53,6 +56,7 @@ class Story(NamedTuple):
     methods: list[StoredMethod]
     access: list[Access]
     contacts: list[Contact]
+    notes: Sequence[CustomerNote]
 
 
 async def read_story(engine: AsyncEngine, customer_id: str, after: Place | None, now: datetime) -> Story:
@@ -69,6 +73,7 @@ async def read_story(engine: AsyncEngine, customer_id: str, after: Place | None,
         payments = await scan(connection, Conditions(customer_id=customer_id), after, SHOWN)
         paid = await _paid(connection, customer_id)
         written = await customers.contacts(connection, customer_id)
+        notes = await customer_notes.latest(connection, customer_id, NOTES)
     return Story(
         customer_id,
         totals,
@@ -78,6 +83,7 @@ async def read_story(engine: AsyncEngine, customer_id: str, after: Place | None,
         methods,
         sorted((*_bought(paid, now), *_subscribed(subscriptions, now)), key=lambda held: held.product),
         _each_once([*written, *(s.contact for s in subscriptions if s.contact is not None)]),
+        notes,
     )
 
 

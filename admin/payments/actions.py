@@ -48,6 +48,11 @@ def checked_reason(typed: str) -> str:
     return _text("reason", typed, REASON_MAX, required=True)
 
 
+def checked_note(typed: str) -> str:
+    """A note for colleagues, as a person typed it. Raises :class:`InvalidForm`."""
+    return _text("note", typed, NOTE_MAX, required=True)
+
+
 def _text(name: str, value: str, limit: int, *, required: bool) -> str:
     if required and not value:
         raise InvalidForm(gettext("Fill in the %(field)s.", field=gettext(name)))
@@ -177,7 +182,7 @@ def _ask(payment: Payment, typed: Typed) -> Command:
 
 
 def _note(payment: Payment, typed: Typed) -> Command:
-    note = typed.text("note", NOTE_MAX)
+    note = checked_note(typed.get("note"))
     # A note does not depend on what the payment is.
     return AmendPayment(payment.id, operation_id(payment, typed), typed.operator, "note", note=note)
 

@@ -12,7 +12,7 @@ from billing.messages import AmendPayment, decode_envelope
 from billing.payments.model import Payment
 from billing.waterfall import Episode, episodes
 from runtime.http.problems import ProblemError
-from storage import approvals
+from storage import approvals, customer_notes
 from storage.approvals import Approval
 from storage.clearing.discrepancies import open_of
 from storage.journal.timeline import Decided, Posted, journal_of, postings_of
@@ -32,7 +32,8 @@ class Note(NamedTuple):
 
 
 class Story(NamedTuple):
-    """``timeline``: up to the moment that is asked for; the rest is as of now. ``discrepancies``: how many are open."""
+    """``timeline``: up to the moment that is asked for; the rest is as of now. ``discrepancies``: how many are open.
+    ``customer_noted``: whether there are notes about the customer."""
 
     payment: Payment
     timeline: Timeline
@@ -42,6 +43,7 @@ class Story(NamedTuple):
     others: list[Found]
     waterfall: list[Episode]
     discrepancies: int
+    customer_noted: bool
 
 
 async def read_payment(engine: AsyncEngine, id: UUID) -> Payment:
@@ -64,6 +66,7 @@ async def read_story(engine: AsyncEngine, id: UUID, at: datetime | None) -> Stor
         postings = await postings_of(connection, id)
         requests = await approvals.about(connection, id)
         discrepancies = await open_of(connection, id)
+        noted = await customer_notes.latest(connection, payment.order.customer_id, 1)
         others = await scan(connection, Conditions(customer_id=payment.order.customer_id), None, OTHERS)
     return Story(
         payment,
@@ -74,6 +77,7 @@ async def read_story(engine: AsyncEngine, id: UUID, at: datetime | None) -> Stor
         [found for found in others.payments if found.id != id],
         episodes(trace_of(id, journal).spans),
         discrepancies,
+        bool(noted),
     )
 
 

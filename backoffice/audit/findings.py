@@ -20,6 +20,7 @@ Postgres
     ``discrepancy_history_gap`` a discrepancy's events are not its versions
     ``trail_broken``         an entry of the staff's trail was changed, taken away, or never written
     ``untrailed_operation``  a command of a person is in the journal, and not on the staff's trail
+    ``untrailed_note``       a note about a customer differs from what the staff's trail says, or one of them is missing
     ``unapproved_operation`` a person's command needed a second person, and no approval of exactly it is on record
     ``operation_not_chased`` an open operation without a time for its next status inquiry
     ``contradicted``         the provider, asked, contradicts the books of a payment: a person has to settle it

@@ -46,7 +46,7 @@ from billing.vocabulary import Action, LearntBy, OperationStatus, OperationType,
 
 #: The version of these rules. Raise it with a change after which an old journal would be decided otherwise: a replay is
 #: only of the rules that decided. Rows of the journal without a version are of releases before the rule of evidence.
-RULES: Final = 4
+RULES: Final = 5
 
 
 def decide(payment: Payment | None, message: Message, now: datetime) -> Decision:

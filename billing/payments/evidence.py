@@ -35,8 +35,8 @@ class Effect(StrEnum):
 
 
 class Movement(msgspec.Struct, frozen=True):
-    """One consequence. ``operation``: the payment's, or a new one. ``reason``: why it failed or was undone;
-    ``provider_reason``: in the provider's own words."""
+    """One consequence. ``operation``: the payment's, with the amount that the provider shows, or a new one. ``reason``: why
+    it failed or was undone; ``provider_reason``: in the provider's own words."""
 
     effect: Effect
     operation: Operation
@@ -117,6 +117,7 @@ class _Comparison:
         """One of our operations, or one made for the provider's own."""
         what = f"{operation.type} {operation.id}"
         if seen.status is OperationStatus.SUCCESS:
+            operation = self._as_given_back(operation, seen)
             self._same(what, seen.amount, operation.amount)
             if operation.status is not OperationStatus.SUCCESS:
                 self._named_success(operation, f"{what} succeeded there")
@@ -128,6 +129,18 @@ class _Comparison:
                 self._move(Effect.FAILED, operation, reason, seen.provider_reason)
             elif operation.status is OperationStatus.SUCCESS:
                 self._undo(operation, f"{what} failed there and succeeded here", seen)
+
+    def _as_given_back(self, operation: Operation, seen: ObservedOperation) -> Operation:
+        """A rollback gives back what is left at the provider: less than we asked for, where the staff refunded a part that we
+        have not heard of. The operation then has the amount that the provider states, if by its own sum nothing is left."""
+        gives_rest = (
+            operation.type is OperationType.REFUND and operation.action is Action.ROLLBACK and operation.is_open
+        )
+        if not gives_rest or seen.amount is None or not 1 <= seen.amount < operation.amount or not self._decides:
+            return operation
+        if self._refunded_there() != self._captured - self._charged_back:
+            return operation
+        return msgspec.structs.replace(operation, amount=seen.amount)
 
     def _named_success(self, operation: Operation, there: str) -> None:
         if not operation.is_open:

@@ -5,6 +5,8 @@ What follows from it is decided in :mod:`billing.payments.evidence`; here it is 
 
 from datetime import datetime
 
+import msgspec
+
 from billing.errors import BillingError, InvalidMessage
 from billing.messages import Observation
 from billing.payments.decision import Draft
@@ -38,7 +40,7 @@ def apply_observation(draft: Draft, observed: Observation, *, decides: bool) -> 
         operation = draft.payment.operation(movement.operation.id) or movement.operation
         match movement.effect:
             case Effect.SUCCEEDED:
-                succeed(draft, operation)
+                succeed(draft, msgspec.structs.replace(operation, amount=movement.operation.amount))
             case Effect.FAILED:
                 fail(draft, operation, movement.reason or Reason.DECLINED, movement.provider_reason)
             case Effect.UNDONE:

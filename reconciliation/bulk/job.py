@@ -24,7 +24,7 @@ from runtime.kafka.publisher import OutboundMessage, outbound
 from storage import approvals
 from storage.bulk import jobs, rows
 from storage.bulk.jobs import Job, State
-from storage.bulk.rows import Row, RowState, Told, Verdict
+from storage.bulk.rows import DEAD_LETTER, Row, RowState, Told, Verdict
 from storage.payments.rows import load_payments
 from storage.processes.leases import is_understood
 from storage.processes.locks import Lock, held
@@ -36,7 +36,7 @@ SOURCE: Final = "/reconciliation/bulk"
 EVERY_S: Final = 1.0
 #: Rows of a job that one look judges.
 JUDGED: Final = 1_000
-#: Sent rows that one look asks about.
+#: Sent rows, and as many with a dead letter, that one look asks about.
 ASKED: Final = 500
 #: Sent rows that payments have not decided on: no more are sent before, for what is in Kafka cannot be paused.
 UNDECIDED: Final = 200
@@ -186,6 +186,9 @@ def _ended(told: Told) -> Verdict:
     number = told.row.number
     if told.status is None and told.refusal is not None:
         return Verdict(number=number, state=RowState.REFUSED, code=told.refusal.code, detail=told.refusal.detail)
+    if told.status is None and told.letter is not None and not told.letter.replayed:
+        place, cause, _ = told.letter
+        return Verdict(number=number, state=RowState.FAILED, code=DEAD_LETTER, detail=cause, letter=place)
     if told.status == OperationStatus.SUCCESS:
         return Verdict(number=number, state=RowState.DONE)
     if told.status == OperationStatus.FAIL:

@@ -50,8 +50,9 @@ class Message(Protocol):
     def headers(self) -> Any: ...
 
 
-async def write(producer: Producer, consumer: str, topic: str, message: Message, cause: Exception) -> None:
-    """Return once every replica in sync has the letter; raises aiokafka's errors.
+async def write(producer: Producer, consumer: str, topic: str, message: Message, cause: Exception) -> tuple[int, int]:
+    """Return (partition, offset) in ``billing.dead-letters`` once every replica in sync has the letter; raises aiokafka's
+    errors.
 
     A letter may be written twice after a crash: its origin (topic, partition, offset, consumer) tells that both are
     the same.
@@ -65,15 +66,22 @@ async def write(producer: Producer, consumer: str, topic: str, message: Message,
         cause=repr(cause),
     )
     values = (
-        f"{type(cause).__name__}: {cause}"[:MAX_CAUSE_CHARS],
+        cause_of(cause),
         consumer,
         topic,
         str(message.partition),
         str(message.offset),
     )
     added = [(name, value.encode(errors="replace")) for name, value in zip(ORIGIN_HEADERS, values, strict=True)]
-    await producer.send_and_wait(DEAD_LETTERS.name, message.value, key=message.key, headers=[*added, *message.headers])
+    headers = [*added, *message.headers]
+    stored = await producer.send_and_wait(DEAD_LETTERS.name, message.value, key=message.key, headers=headers)
     _WRITTEN(consumer, type(cause).__name__).inc()
+    return stored.partition, stored.offset
+
+
+def cause_of(error: Exception) -> str:
+    """The cause as a letter has it: the error's class and text."""
+    return f"{type(error).__name__}: {error}"[:MAX_CAUSE_CHARS]
 
 
 class DeadLetterWriter:
@@ -82,10 +90,10 @@ class DeadLetterWriter:
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
 
-    async def write(self, consumer: str, topic: str, message: Message, cause: Exception) -> None:
-        """Return once the letter is stored."""
+    async def write(self, consumer: str, topic: str, message: Message, cause: Exception) -> tuple[int, int]:
+        """Return the letter's place, (partition, offset), once it is stored."""
         attempt = partial(write, self._producer, consumer, topic, message, cause)
-        await Retry("write dead letter", KAFKA_ERRORS).run(attempt)
+        return await Retry("write dead letter", KAFKA_ERRORS).run(attempt)
 
 
 class Letter(msgspec.Struct, frozen=True):

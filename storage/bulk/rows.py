@@ -16,7 +16,7 @@ from storage.tables import BULK_ROWS, columns
 
 class RowState(StrEnum):
     """``UNCHECKED``: the dry run has not judged it; ``WAITING``: it will be refunded; ``SENT``: its command is on the way;
-    ``REFUSED``: by the dry run or by the payment; ``FAILED``: the provider declined."""
+    ``REFUSED``: by the dry run or by the payment; ``FAILED``: the provider declined, or the command is a dead letter."""
 
     UNCHECKED = "unchecked"
     WAITING = "waiting"
@@ -26,11 +26,16 @@ class RowState(StrEnum):
     FAILED = "failed"
 
 
+#: Code of a failed row whose command is a dead letter. It goes on where the letter is replayed.
+DEAD_LETTER: Final = "dead_letter"
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """A line. ``number``: of the line; ``typed``: the amount as it was written, empty for all that is left;
     ``payment_version``, ``amount`` (minor units), ``currency``: by the dry run; ``code``, ``detail``: of a refusal or a
     failure, of a sent row the status of its refund, ``None`` until the payment has decided; ``sent_at``: when Kafka had it,
-    ``None`` of a sent row that may not have reached it; ``due_at``: when a sent row is looked at next."""
+    ``None`` of a sent row that may not have reached it; ``due_at``: when a row that may go on is looked at next; ``letter``: the
+    dead letter of its command, PARTITION-OFFSET."""
 
     job: UUID
     number: int
@@ -46,6 +51,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     detail: str | None = None
     sent_at: datetime | None = None
     due_at: datetime | None = None
+    letter: str | None = None
 
 
 class Tally(NamedTuple):
@@ -70,16 +76,26 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     payment_version: int | None = None
     amount: int | None = None
     currency: str | None = None
+    letter: str | None = None
+
+
+class DeadLetter(NamedTuple):
+    """The latest dead letter of a row's command. ``place``: PARTITION-OFFSET; ``replayed``: a person sent it again."""
+
+    place: str
+    cause: str
+    replayed: bool
 
 
 class Told(NamedTuple):
-    """What is on record of a sent row. ``status``, ``reason``: of its refund, ``None`` where the payment has made none;
-    ``refusal``: why not, ``None`` where it has not decided."""
+    """What is on record of a row that was sent. ``status``, ``reason``: of its refund, ``None`` where the payment has made
+    none; ``refusal``: why not, ``None`` where it has not decided; ``letter``: ``None`` where its command is none."""
 
     row: Row
     status: str | None
     reason: str | None
     refusal: Refusal | None
+    letter: DeadLetter | None
 
 
 _COLUMNS: Final = columns(BULK_ROWS)
@@ -134,7 +150,7 @@ _CHANGED = text(
     """
 )
 # The first look comes soon; later ones at a quarter of the row's age, so that what a bank takes days for costs little.
-# A payment decides at once: until it has, looks are close together.
+# A payment decides at once: until it has, looks are close together. A dead letter may be replayed at any time.
 _TAKE = text(
     f"""
     UPDATE bulk_rows SET state = 'sent'
@@ -156,9 +172,20 @@ _SENT = text(
 _UNDECIDED = text("SELECT count(*) FROM bulk_rows WHERE state = 'sent' AND code IS NULL")
 _TOLD = text(
     f"""
-    SELECT {columns(BULK_ROWS, prefix="r.")}, o.status AS status, o.reason AS outcome
-    FROM (SELECT * FROM bulk_rows WHERE state = 'sent' AND due_at <= now() ORDER BY due_at LIMIT :limit) r
+    SELECT {columns(BULK_ROWS, prefix="r.")}, o.status AS status, o.reason AS outcome,
+           l.dead_partition || '-' || l.dead_offset AS place, l.cause AS cause, s.action = 'replayed' AS replayed
+    FROM (
+        (SELECT * FROM bulk_rows WHERE state = 'sent' AND due_at <= now() ORDER BY due_at LIMIT :limit)
+        UNION ALL
+        (SELECT * FROM bulk_rows WHERE code = 'dead_letter' AND due_at <= now() ORDER BY due_at LIMIT :limit)
+    ) r
     LEFT JOIN operations o ON o.id = r.operation_id AND o.payment_id = r.payment_id
+    LEFT JOIN LATERAL (
+        SELECT dead_partition, dead_offset, cause FROM dead_letters
+        WHERE message_id = r.operation_id::text AND topic = 'billing.payments.inbox'
+        ORDER BY buried_at DESC, dead_offset DESC LIMIT 1
+    ) l ON o.id IS NULL
+    LEFT JOIN dead_letter_resolutions s ON s.dead_partition = l.dead_partition AND s.dead_offset = l.dead_offset
     """  # noqa: S608 - of constants
 )
 _REFUSALS = text(
@@ -171,11 +198,13 @@ _REFUSALS = text(
 _END = text(
     """
     UPDATE bulk_rows
-    SET state = :state, code = :code, detail = :detail,
-        due_at = CASE WHEN :state = 'sent'
-                      THEN now() + least(CASE WHEN :code IS NULL THEN interval '10 seconds' ELSE interval '1 hour' END,
+    SET state = :state, code = :code, detail = :detail, letter = :letter,
+        due_at = CASE WHEN :state = 'sent' OR :code = 'dead_letter'
+                      THEN now() + least(CASE WHEN :code IS NULL THEN interval '10 seconds'
+                                              WHEN :code = 'dead_letter' THEN interval '1 minute'
+                                              ELSE interval '1 hour' END,
                                          greatest(interval '1 second', (now() - sent_at) / 4)) END
-    WHERE job = :job AND number = :number AND state = 'sent'
+    WHERE job = :job AND number = :number AND (state = 'sent' OR code = 'dead_letter')
     """
 ).bindparams(bindparam("state", type_=Text), bindparam("code", type_=Text))
 _OPEN = text("SELECT EXISTS (SELECT FROM bulk_rows WHERE job = :job AND state = ANY('{unchecked,waiting,sent}'))")
@@ -254,20 +283,22 @@ async def undecided(connection: AsyncConnection) -> int:
 
 
 async def told(connection: AsyncConnection, limit: int) -> list[Told]:
-    """What is on record of the sent rows that are to be looked at."""
+    """What is on record of the rows that are to be looked at: sent ones, and those whose command is a dead letter."""
     found = (await connection.execute(_TOLD, {"limit": limit})).mappings().all()
-    rows = [(_row(one), one["status"], one["outcome"]) for one in found]
-    unknown = [row for row, status, _ in rows if status is None]
+    rows = [(_row(one), one["status"], one["outcome"], _letter(one)) for one in found]
+    unknown = [row for row, status, *_ in rows if status is None]
     refusals: dict[str, Refusal] = {}
     if unknown:
         values = {"payments": [r.payment_id for r in unknown], "ids": [str(r.operation_id) for r in unknown]}
         for id, refusal in await connection.execute(_REFUSALS, values):
             refusals[id] = msgspec.json.decode(refusal, type=Refusal)
-    return [Told(row, status, reason, refusals.get(str(row.operation_id))) for row, status, reason in rows]
+    return [
+        Told(row, status, reason, refusals.get(str(row.operation_id)), letter) for row, status, reason, letter in rows
+    ]
 
 
 async def end(connection: AsyncConnection, job: UUID, verdicts: Sequence[Verdict]) -> None:
-    """Record how sent rows ended, or what is known of them so far."""
+    """Record how rows that were sent ended, or what is known of them so far."""
     await connection.execute(_END, [_values(job, verdict) for verdict in verdicts])
 
 
@@ -281,6 +312,10 @@ def _row(values: Mapping[Any, Any]) -> Row:
     return msgspec.convert({str(name): values[name] for name in names}, Row)
 
 
+def _letter(values: Mapping[Any, Any]) -> DeadLetter | None:
+    return None if values["place"] is None else DeadLetter(values["place"], values["cause"], bool(values["replayed"]))
+
+
 def _values(job: UUID, verdict: Verdict) -> dict[str, Any]:
     return {
         "job": job,
@@ -288,4 +323,5 @@ def _values(job: UUID, verdict: Verdict) -> dict[str, Any]:
         "state": verdict.state.value,
         "code": verdict.code,
         "detail": verdict.detail,
+        "letter": verdict.letter,
     }

@@ -1,4 +1,4 @@
-"""The auditor's queries about what the staff did: its trail, and the commands of the panel. They share nothing with the
+"""The auditor's queries about what the staff did: its trail, the commands of the panel, and notes. They share nothing with the
 trigger that chains the trail, nor with the pages that send commands."""
 
 from typing import Final
@@ -54,7 +54,9 @@ _CLOSED_BY_PEOPLE: Final = """
 #: Minor units above which a write-off or an acceptance needs a second person.
 _CLOSE_ALONE: Final = 100_000
 
-#: Kind of violation → query for ``(id, detail)``; the id is an entry, a session, an operator's action or a command.
+#: Kind of violation → query for ``(id, detail)``; the id
+#: Kind of violation → query for ``(id, detail)``; the id is an entry, a session, an operator's action, a
+#: command or a note.
 STAFF_TRAIL: Final[dict[str, str]] = {
     # The end of the chain shows in other tables: every session began with an entry, every change of an account is one.
     "trail_broken": """
@@ -122,6 +124,22 @@ STAFF_TRAIL: Final[dict[str, str]] = {
               AND t.subject_id = c.subscription_id::text AND coalesce(t.detail ->> 'operator', t.who) = c.operator
         )
     """,  # noqa: S608 - of constants
+    # Note and entry are written in one transaction. The entry has the hash of the text, not the text.
+    "untrailed_note": """
+        SELECT n.id::text, format('a note about customer %s by %s has no entry of these words', n.customer_id, n.author)
+        FROM customer_notes n
+        WHERE NOT EXISTS (
+            SELECT FROM staff_trail t
+            WHERE t.kind = 'command' AND t.subject_kind = 'customer' AND t.subject_id = n.customer_id
+              AND t.detail ->> 'note' = n.id::text AND t.who = n.author
+              AND t.detail ->> 'sha256' = encode(sha256(convert_to(n.text, 'UTF8')), 'hex')
+        )
+        UNION ALL
+        SELECT t.detail ->> 'note', format('the note about customer %s by %s is gone', t.subject_id, t.who)
+        FROM staff_trail t
+        WHERE t.kind = 'command' AND t.subject_kind = 'customer' AND t.detail ->> 'action' = 'note'
+          AND NOT EXISTS (SELECT FROM customer_notes n WHERE n.id::text = t.detail ->> 'note')
+    """,
     # An approval is of exactly this command, of the bulk job with exactly this row, or of exactly this end of a discrepancy;
     # what a subscription gives back gets less while the request waits. Without one: no correction of the panel, no more given
     # back than the limit that is on the trail with the command, and no more written off or accepted than one person may.

@@ -51,7 +51,7 @@ _PAYMENT_FIXED: Final = frozenset(
 )  # fmt: skip
 _ORDER_FIXED: Final = frozenset(column.name for column in ORDERS.columns) - {"contact", "metadata"}
 _OPERATION_FIXED: Final = frozenset(
-    ("id", "payment_id", "type", "action", "amount", "provider", "cart", "fingerprint", "created_at")
+    ("id", "payment_id", "type", "action", "provider", "cart", "fingerprint", "created_at")
 )
 
 _SAVE = batch_statement(

@@ -14,15 +14,18 @@ import msgspec
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from billing.errors import BillingError, UnknownMessageType
+from billing.errors import BillingError, InvalidMessage, UnknownMessageType
 from billing.messages import Envelope, Message, decode_envelope
-from runtime.kafka.dead_letters import DeadLetterWriter
+from runtime.kafka.dead_letters import DeadLetterWriter, cause_of
 from runtime.kafka.publisher import OutboundMessage, Publisher
 from runtime.kafka.record import Incoming
+from runtime.logging.redaction import redact_text
 from runtime.postgres import POSTGRES_ERRORS
 from runtime.retry import Retry
 from storage.journal import records
 from storage.journal.records import JournalRow
+from storage.streams import dead_letters
+from storage.streams.dead_letters import DeadLetter
 from storage.streams.parking import park
 from storage.streams.positions import LostPartition, Move, advance, load_positions, mark_published
 from streams.delivery.aggregate import Aggregate, Change, Decided, State
@@ -158,19 +161,25 @@ class AggregateAgent(Generic[State, Change]):
             self._cache.popitem(last=False)
 
     async def _set_aside(self, message: Incoming, cause: Exception) -> None:
-        """Park a message of an unknown type, write any other to the dead letters; move the position past it."""
+        """Park a message of an unknown type, write any other to the dead letters and note where; move the position past it."""
         unknown = isinstance(cause, UnknownMessageType)
         if not unknown:
             self._dead_letter_run += 1
             if self._dead_letter_run >= DEAD_LETTER_RUN:
                 self._exit_process(f"{self._dead_letter_run} dead letters in a row, the last: {cause!r}")
-            await self._dead_letters.write(self._consumer, self._topic, message, cause)
+            place = await self._dead_letters.write(self._consumer, self._topic, message, cause)
         following = message.offset + 1
         async with self._engine.begin() as connection:
             moves = {message.partition: (self._next[message.partition], following)}
             await advance(connection, self._consumer, self._topic, moves, self._published)
             if unknown:
                 await park(connection, self._consumer, self._topic, message, self._now())
+            else:
+                letter = DeadLetter(
+                    *place, self._consumer, self._topic, message.partition, message.offset,
+                    _message_id(message), redact_text(cause_of(cause)), self._now(),
+                )  # fmt: skip
+                await dead_letters.add(connection, letter)
         self._next[message.partition] = following
         self._published[message.partition] = following
 
@@ -228,6 +237,14 @@ def _outcome(decided: Decided[State, Change]) -> tuple[str, str | None]:
     if decided.refusal is not None:
         return "refused", decided.refusal.code
     return ("unchanged" if decided.change is None else "changed"), None
+
+
+def _message_id(incoming: Incoming) -> str | None:
+    """``None`` where the message is no envelope."""
+    try:
+        return decode_envelope(incoming.value).id
+    except InvalidMessage:
+        return None
 
 
 def _open(index: int, incoming: Incoming) -> tuple[Envelope, Message]:

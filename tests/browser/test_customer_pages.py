@@ -147,3 +147,9 @@ async def test_a_customer_is_found_a_subscription_cancelled_and_a_contact_reveal
     kinds = [str(entry.kind) for entry in panel.world.trail.entries]
     assert kinds.count("reveal") == 1
     assert msgspec.to_builtins(panel.world.trail.entries[-2].detail) == {"fields": ["email", "phone"]}
+    await page.get_by_text("Add a note").click()
+    await page.get_by_label("Note", exact=True).fill("Called twice.\nThe receipt was in the spam folder.")
+    await page.get_by_role("button", name="Add", exact=True).click()
+    assert page.url.endswith(f"/customers/{CUSTOMER}#notes")
+    assert await page.locator("#notes .note").inner_text() == "Called twice.\nThe receipt was in the spam folder."
+    await is_fit_for_people(page, "customer-noted")

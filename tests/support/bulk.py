@@ -148,9 +148,11 @@ class Bulk:
             await self.panel.stream.deliver(agent, *answers)
 
     async def is_due(self) -> None:
-        """Sent rows are looked at now."""
+        """Rows that may go on are looked at now."""
         async with self.engine.begin() as connection:
-            await connection.execute(text("UPDATE bulk_rows SET due_at = now() WHERE state = 'sent'"))
+            await connection.execute(
+                text("UPDATE bulk_rows SET due_at = now() WHERE state = 'sent' OR code = 'dead_letter'")
+            )
 
     async def carried_out(self, rounds: int = 12) -> None:
         """Until nothing is left to do."""

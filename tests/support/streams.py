@@ -37,8 +37,9 @@ class DeadLetters:
     def __init__(self) -> None:
         self.written: list[tuple[Incoming, Exception]] = []
 
-    async def write(self, consumer: str, topic: str, message: Incoming, cause: Exception) -> None:
+    async def write(self, consumer: str, topic: str, message: Incoming, cause: Exception) -> tuple[int, int]:
         self.written.append((message, cause))
+        return 0, len(self.written) - 1
 
 
 class Publisher:

@@ -292,3 +292,32 @@ async def test_a_discrepancy_that_is_closed_without_its_approval_is_found(
         )
     await damage(database, "UPDATE discrepancy_events SET evidence = evidence - 'approval'")
     assert await of_people(database) == {"unapproved_operation": str(large)}
+
+
+@pytest.mark.parametrize(
+    ("change", "gone"),
+    [
+        ("UPDATE customer_notes SET text = 'kind'", False),
+        ("UPDATE customer_notes SET author = 'carl@cinema.example'", False),
+        ("UPDATE customer_notes SET customer_id = 'another'", False),
+        ("DELETE FROM customer_notes", True),
+        (
+            "INSERT INTO customer_notes SELECT gen_random_uuid(), customer_id, at, author, text FROM customer_notes",
+            False,
+        ),
+    ],
+    ids=["other words", "another author", "another customer", "gone", "past the panel"],
+)
+async def test_notes_about_customers_are_those_of_the_trail(
+    panel: Panel, database: AsyncEngine, change: str, gone: bool
+) -> None:
+    payment = await panel.a_paid(59_900)
+    note = {"customer_id": payment.order.customer_id, "note": "rude", "key": "1"}
+    assert (await panel.world.post("/notes/add", note)).status == 303
+    assert await kinds(database) == {}
+    ((id,),) = await panel.rows("SELECT id FROM customer_notes")
+    await damage(database, change)
+    found = await kinds(database)
+    assert set(found) == {"untrailed_note"}
+    if gone:
+        assert found["untrailed_note"] == str(id)

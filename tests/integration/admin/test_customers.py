@@ -8,6 +8,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from billing.access.roles import Role
 from billing.messages import RefundPayment
@@ -162,6 +163,111 @@ async def test_a_viewer_reveals_nothing(panel):
     answer = await panel.world.post("/contacts/reveal", {"customer_id": CUSTOMER, "reason": "curious"})
     assert answer.status == 403
     assert not secrets_in(await answer.text())
+
+
+async def noted(panel, note, customer=CUSTOMER, key="1"):
+    """The answer to a note that is sent, redirects not followed."""
+    return await panel.world.post("/notes/add", {"customer_id": customer, "note": note, "key": key})
+
+
+ON_RECORD = "SELECT customer_id, author, text FROM customer_notes ORDER BY at"
+ON_TRAIL = "SELECT who, subject_id, detail ->> 'note', detail::text FROM staff_trail WHERE subject_kind = 'customer'"
+
+
+async def test_a_note_is_shown_to_colleagues_at_the_customer_and_named_at_each_payment(panel):
+    film = await a_film(panel, "shop/users?id=7#a")
+    await a_film(panel)
+    panel.become("sam", Role.SUPPORT)
+    assert "No note so far." in await panel.get("/customers/shop/users%3Fid=7%23a")
+    assert "Notes about the customer" not in await panel.get(f"/payments/{film.id}")
+    answer = await noted(panel, "Wrote <angry> letters.\r\nCall back.", "shop/users?id=7#a")
+    assert (answer.status, answer.headers["Location"]) == (303, "/customers/shop/users%3Fid%3D7%23a#notes")
+    panel.become("victor", Role.VIEWER)
+    page = await panel.get("/customers/shop/users%3Fid=7%23a")
+    notes = page.partition('id="notes"')[2].partition("</section>")[0]
+    assert "sam@cinema.example" in notes
+    assert "Wrote &lt;angry&gt; letters.\nCall back." in notes
+    assert "<form" not in notes, "a viewer writes none"
+    link = '<a href="/customers/shop/users%3Fid%3D7%23a#notes">Notes about the customer</a>'
+    assert link in await panel.get(f"/payments/{film.id}")
+    assert "angry" not in await panel.get(f"/customers/{CUSTOMER}")
+
+
+async def test_a_note_sent_twice_is_one_with_one_entry_that_has_its_hash_and_not_its_words(panel):
+    await a_film(panel)
+    for _ in range(2):
+        assert (await noted(panel, "asked for a receipt")).status == 303
+    assert await panel.rows(ON_RECORD) == [(CUSTOMER, "anna@cinema.example", "asked for a receipt")]
+    ((who, customer, id, detail),) = await panel.rows(ON_TRAIL)
+    assert (who, customer) == ("anna@cinema.example", CUSTOMER)
+    assert [(id,)] == await panel.rows("SELECT id::text FROM customer_notes")
+    assert "receipt" not in detail
+    # The form of a page that was gone back to has the same key: other words are another note.
+    await noted(panel, "has it now")
+    await noted(panel, "asked for a receipt", key="2")
+    assert [words for *_, words in await panel.rows(ON_RECORD)] == [
+        "asked for a receipt",
+        "has it now",
+        "asked for a receipt",
+    ]
+
+
+@pytest.mark.parametrize("note", ["", "his card is 4111 1111 1111 1111", "x" * 2_001, "a\x07b"])
+async def test_a_note_that_cannot_be_kept_says_why_and_is_not_lost(panel, note):
+    await a_film(panel)
+    answer = await noted(panel, note)
+    page = await answer.text()
+    assert answer.status == 422
+    assert 'role="alert"' in page
+    assert f">{note}</textarea>" in page
+    assert await panel.rows(ON_RECORD) == []
+
+
+async def test_about_nobody_no_note_is_written(panel):
+    assert (await noted(panel, "who is it?", "nobody")).status == 404
+    assert await panel.rows(ON_RECORD) == []
+
+
+async def test_a_viewer_writes_no_note(panel):
+    await a_film(panel)
+    panel.become("victor", Role.VIEWER)
+    assert (await noted(panel, "curious")).status == 403
+    assert await panel.rows(ON_RECORD) == []
+
+
+async def test_a_note_that_cannot_be_put_on_the_trail_is_not_written(panel, monkeypatch):
+    await a_film(panel)
+
+    async def fails(*_: object, **__: object) -> None:
+        raise OperationalError("INSERT", {}, ConnectionError("away"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("admin.customers.pages.record", fails)
+        assert (await noted(panel, "seen")).status == 503
+    assert await panel.rows(ON_RECORD) == []
+    assert (await noted(panel, "seen")).status == 303
+
+
+async def test_only_the_newest_notes_are_shown(panel, monkeypatch):
+    monkeypatch.setattr("admin.customers.reading.NOTES", 2)
+    monkeypatch.setattr("admin.customers.pages.NOTES", 2)
+    await a_film(panel)
+    for number in range(3):
+        await noted(panel, f"note {number}")
+    page = await panel.get(f"/customers/{CUSTOMER}")
+    assert [f"note {number}" in page for number in range(3)] == [False, True, True]
+    assert "Only the newest notes are shown: 2." in page
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE customer_notes SET text = 'kind'", "DELETE FROM customer_notes", "TRUNCATE customer_notes"]
+)
+async def test_a_note_is_never_changed(panel, change):
+    await a_film(panel)
+    await noted(panel, "rude")
+    with pytest.raises(DBAPIError, match="a note is never changed"):
+        async with panel.stream.engine.begin() as connection:
+            await connection.execute(text(change))
 
 
 async def test_payments_are_shown_page_by_page(panel, monkeypatch):

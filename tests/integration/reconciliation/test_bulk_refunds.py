@@ -2,9 +2,11 @@
 the audit has nothing to say."""
 
 import asyncio
+import csv
+import io
 from collections import Counter
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import pytest
@@ -15,12 +17,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from admin.trail.trail import Trail
 from backoffice.audit.audit import check_books
 from backoffice.audit.findings import Findings
+from billing.errors import InvalidMessage
 from billing.messages import AmendPayment, decode_envelope
 from billing.vocabulary import Outcome
 from reconciliation.bulk import job as bulk_job
+from runtime.clock import utc_now
 from storage.bulk import rows as bulk_rows
 from storage.inspection.books import moment
 from storage.processes.locks import Lock, held
+from storage.streams.dead_letter_resolutions import Resolution, resolve
+from streams.payments.agent import Payments
 from tests.integration.backoffice.audit.books import damage
 from tests.support.bulk import VERSION, Bulk, lines
 from tests.support.panel import Panel
@@ -292,6 +298,89 @@ async def test_a_refund_that_takes_long_is_under_way_until_it_ends(bulk: Bulk) -
     assert "running" in page
     ((due, sent),) = await bulk.panel.rows("SELECT due_at > now(), due_at < now() + interval '1 minute' FROM bulk_rows")
     assert (due, sent) == (True, True)
+
+
+async def resolved(database: AsyncEngine, offset: int, action: Literal["replayed", "discarded"]) -> None:
+    """A person replayed or discarded a dead letter."""
+    async with database.begin() as connection:
+        assert await resolve(connection, (0, offset), Resolution(action, "carl@cinema.example", utc_now(), "mended"))
+
+
+async def test_a_row_whose_command_is_a_dead_letter_fails_with_the_cause_and_goes_on_when_the_letter_is_replayed(
+    bulk: Bulk, database: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead, changed, good = await bulk.paid(3)
+    url = await bulk.approved(lines(*(f"{payment.id},1," for payment in (dead, changed, good))))
+    await bulk.steps(url, "start")
+    decide = Payments.decide
+
+    def refuses(agent: Any, state: Any, *rest: Any) -> Any:
+        if state is not None and state.id in (dead.id, changed.id):
+            raise InvalidMessage("a defect met anna@cinema.example")
+        return decide(agent, state, *rest)
+
+    monkeypatch.setattr(Payments, "decide", refuses)
+    await bulk.carried_out(2)
+    assert await bulk.states(url) == {2: "failed dead_letter", 3: "failed dead_letter", 4: "done"}
+    page = await bulk.panel.get(url)
+    assert "Every row has ended." in page
+    assert '<a href="/letters/0-0">Dead letter 0-0</a>' in page
+    assert "the payment could not process the command (InvalidMessage: a defect met ***)" in page
+    result = list(csv.DictReader(io.StringIO((await bulk.panel.get(f"{url}/result.csv")).removeprefix("\ufeff"))))
+    assert [(row["state"], row["code"], row["dead_letter"]) for row in result] == [
+        ("failed", "dead_letter", "0-0"),
+        ("failed", "dead_letter", "0-1"),
+        ("refunded", "", ""),
+    ]
+    assert "a defect met ***" in result[0]["detail"]
+
+    # Replayed before the mend: it is under way, and then a dead letter once more.
+    sent = [message for message in bulk.kafka.sent if str(dead.id) == message.key]
+    await resolved(database, 0, "replayed")
+    await bulk.is_due()
+    await bulk.look()
+    assert (await bulk.states(url))[2] == "sent"
+    page = await bulk.panel.get(url)
+    assert "its row is under way again" in page
+    assert "Dead letter 0-0" not in page
+    bulk.kafka.sent += sent
+    await bulk.carried_out(2)
+    assert (await bulk.states(url))[2] == "failed dead_letter"
+    assert "Dead letter 0-2" in await bulk.panel.get(url)
+
+    # After the mend it is refunded; what has changed meanwhile is refused, though its letter was discarded before.
+    monkeypatch.setattr(Payments, "decide", decide)
+    await resolved(database, 2, "replayed")
+    await resolved(database, 1, "discarded")
+    agent = await bulk.panel.stream.agent()
+    await bulk.panel.stream.deliver(
+        agent, AmendPayment(changed.id, uuid4(), "carl@cinema.example", "fraud?", refunds_blocked=True)
+    )
+    await bulk.carried_out(2)
+    assert (await bulk.states(url))[3] == "failed dead_letter"
+    bulk.kafka.sent += [*sent, *(message for message in bulk.kafka.sent if str(changed.id) == message.key)]
+    await bulk.carried_out(2)
+    assert await bulk.states(url) == {2: "done", 3: "refused version_changed", 4: "done"}
+    assert await refunds(database) == {str(payment.id): [100] for payment in (dead, good)}
+    assert [row.letter for row in await bulk.rows(url)] == [None] * 3
+    assert await violations(database) == set()
+
+
+async def test_dead_letters_keep_no_room_from_the_rows_that_wait(bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk_job, "UNDECIDED", 2)
+    payments = await bulk.paid(4)
+    url = await bulk.approved(lines(*(f"{payment.id},1," for payment in payments)))
+    await bulk.steps(url, "start")
+    decide = Payments.decide
+
+    def refuses(agent: Any, state: Any, *rest: Any) -> Any:
+        if state is not None and state.id in [payment.id for payment in payments[:2]]:
+            raise InvalidMessage("a defect")
+        return decide(agent, state, *rest)
+
+    monkeypatch.setattr(Payments, "decide", refuses)
+    await bulk.carried_out(4)
+    assert Counter(row.state for row in await bulk.rows(url)) == {"failed": 2, "done": 2}
 
 
 async def test_two_jobs_never_have_the_same_payment_at_once(bulk: Bulk) -> None:

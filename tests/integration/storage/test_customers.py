@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.messages.topics import SUBSCRIPTIONS
-from storage import customers
+from storage import customer_notes, customers
 from storage.approvals import given_back
 from storage.clearing.discrepancies import open_of
 from storage.journal.timeline import latest_of
@@ -48,6 +48,7 @@ class Explained:
         (lambda c: latest_of(c, ID, SUBSCRIPTIONS.name, (0, 5), 10), "_payment_id_idx", True),
         (lambda c: open_of(c, ID), "discrepancies_payment", False),
         (lambda c: given_back(c, ID, "RUB", NOW), "staff_trail_commands", False),
+        (lambda c: customer_notes.latest(c, "c-1", 10), "customer_notes_of", True),
     ],
     ids=[
         "totals",
@@ -60,6 +61,7 @@ class Explained:
         "journal",
         "discrepancies",
         "limit",
+        "notes",
     ],
 )
 async def test_a_question_reads_one_index(database: Any, ask: Ask, index: str, bound: bool) -> None:

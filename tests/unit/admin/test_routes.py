@@ -67,6 +67,7 @@ ROUTES: Final = {
     },
     ("GET", "/customers/{customer_id:path}"): Permission.READ,
     ("POST", "/contacts/reveal"): Permission.REVEAL,
+    ("POST", "/notes/add"): Permission.ASK,
     ("GET", "/approvals"): Permission.READ,
     ("GET", "/approvals/{id}"): Permission.READ,
     ("POST", "/approvals/{id}/approve"): Permission.APPROVE,

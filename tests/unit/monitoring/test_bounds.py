@@ -169,12 +169,12 @@ def test_random_values_make_no_more_series_than_the_process_may_have(process: st
 
 
 async def test_dead_letters_of_any_consumer_and_cause_share_a_bounded_number_of_series() -> None:
-    class Broker:
-        async def send_and_wait(self, *_args: Any, **_options: Any) -> None:
-            """Stored."""
-
     class Message:
         partition, offset, key, value, headers = 0, 0, b"", b"", ()
+
+    class Broker:
+        async def send_and_wait(self, *_args: Any, **_options: Any) -> Message:
+            return Message()
 
     broker: Any = Broker()
     for _ in range(2_000):

@@ -1,18 +1,20 @@
 """The payments agent on a real Postgres: crashes, repeats, rivals, poison."""
 
 import asyncio
+import json
 from uuid import uuid4
 
 import msgspec
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from billing.messages import ProviderReason, RefundPayment, ReplyTo
+from billing.messages import ObservedOperation, ProviderReason, RefundPayment, ReplyTo, RollbackPayment
 from billing.payments.model import Payment
 from billing.vocabulary import OperationStatus, OperationType, Outcome, PaymentStatus
 from runtime.kafka.publisher import OutboundMessage
 from storage.journal.story import timeline_entries
 from storage.journal.timeline import journal_of
+from storage.streams import dead_letters
 from streams.delivery.aggregate_agent import DEAD_LETTER_RUN, AggregateAgent
 from streams.payments import agent as payments_agent
 from streams.payments.agent import PaymentChange
@@ -108,6 +110,44 @@ async def test_poison_goes_aside_with_its_cause_and_its_neighbours_are_applied(w
     assert "not known" in str(world.publisher.dead_letters.written[1][1])
     assert await world.rows("SELECT count(*) FROM payments") == [(2,)]
     assert (await world.position())[0] == 4
+    (unread, read) = await world.rows(
+        "SELECT dead_partition, dead_offset, consumer, topic, stream_partition, stream_offset, message_id, cause"
+        " FROM dead_letters ORDER BY dead_offset"
+    )
+    assert unread[:7] == (0, 0, "payments", "billing.payments.inbox", 0, 1, None)
+    assert read[:7] == (0, 1, "payments", "billing.payments.inbox", 0, 2, "message-2")
+    assert "not known" in read[7]
+
+
+async def test_dying_between_a_letter_and_its_record_writes_another_whose_place_is_on_record(world, monkeypatch):
+    batch = [world.log.write_raw(json.dumps(json.loads(world.log.encode(a_create())) | {"data": {}}).encode())]
+
+    async def die(*_: object) -> None:
+        raise Crash
+
+    with monkeypatch.context() as patch:
+        patch.setattr(dead_letters, "add", die)
+        with pytest.raises(Crash):
+            await (await world.agent()).process(batch)
+    assert len(world.publisher.dead_letters.written) == 1
+    assert await world.position() == (0, 0), "the record and the position are one transaction"
+    await (await world.agent()).process(batch)
+    assert len(world.publisher.dead_letters.written) == 2
+    assert await world.rows("SELECT dead_offset, message_id FROM dead_letters") == [(1, "message-0")]
+    assert (await world.position())[0] == 1
+
+
+async def test_where_a_letter_is_can_be_recorded_whatever_its_message_holds(world):
+    agent = await world.agent()
+    bad = json.loads(world.log.encode(a_create()))
+    batch = [
+        world.log.write_raw(json.dumps(bad | {"id": id, "data": {"a": "b\x00c"}}).encode())
+        for id in ("nul\x00", "half\ud800", "x" * 5000)
+    ]
+    await agent.process(batch)
+    assert (await world.position())[0] == 3
+    ids = [row[0] for row in await world.rows("SELECT message_id FROM dead_letters ORDER BY dead_offset")]
+    assert ids == ["nul", None, "x" * 200]
 
 
 async def test_a_row_that_postgres_refuses_costs_only_its_own_message(world):
@@ -175,6 +215,26 @@ async def test_what_is_stored_is_what_was_decided(world):
     by_id = sorted(stored.operations, key=lambda o: o.id)
     assert by_id == sorted(in_memory.operations, key=lambda o: o.id)
     assert msgspec.structs.replace(stored, operations=()) == msgspec.structs.replace(in_memory, operations=())
+
+
+async def test_a_rollback_is_stored_with_the_amount_that_the_provider_gave_back(world):
+    agent = await world.agent()
+    create = a_create(order=an_order(10_000))
+    payment = a_payment(payment_id=create.payment_id, order=create.order)
+    rollback = RollbackPayment(create.payment_id, uuid4(), "fraud")
+    await world.deliver(agent, create, opened(payment), told(payment, PaymentStatus.CAPTURED), rollback)
+    seen = (
+        ObservedOperation(OperationType.REFUND, OperationStatus.SUCCESS, rollback.operation_id, "re-2", 7_500),
+        ObservedOperation(OperationType.REFUND, OperationStatus.SUCCESS, None, "re-1", 2_500),
+    )
+    stored = await world.payment(create.payment_id)
+    await world.deliver(agent, shown(stored, PaymentStatus.REFUNDED, captured=10_000, refunded=10_000, operations=seen))
+    assert await world.rows("SELECT status, amount FROM operations WHERE type = 'REFUND' ORDER BY amount") == [
+        ("SUCCESS", 2_500),
+        ("SUCCESS", 7_500),
+    ]
+    stored = await world.payment(create.payment_id)
+    assert (stored.status, stored.refunded, stored.contradiction) == (PaymentStatus.REFUNDED, 10_000, None)
 
 
 async def test_fifty_refunds_at_once_never_exceed_what_was_captured(world):

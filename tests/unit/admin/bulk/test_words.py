@@ -56,6 +56,10 @@ def test_progress_counts_what_the_dry_run_accepted() -> None:
         (a_row(), ""),
         (a_row(state=RowState.SENT), "The payment has not decided yet."),
         (a_row(state=RowState.SENT, code="PENDING"), "The provider has not finished it."),
+        (
+            a_row(state=RowState.FAILED, code="dead_letter", detail="InvalidMessage: x", letter="0-7"),
+            "Nothing was refunded: the payment could not process the command (InvalidMessage: x).",
+        ),
         (a_row(state=RowState.SENT, code="UNKNOWN"), "The provider's answer is not known yet."),
         (
             a_row(

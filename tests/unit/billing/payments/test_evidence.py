@@ -320,6 +320,56 @@ def test_a_rollback_that_the_provider_carried_out_refunds_everything():
     assert (payment.status, payment.refunded) == (PaymentStatus.REFUNDED, WHOLE)
 
 
+def rolled_back(given: int, total: int, by_staff: int | None = None) -> tuple[Payment, UUID, Observation]:
+    """A payment that we asked to be rolled back whole; what the provider shows: ``given`` back for it, ``total`` in all."""
+    payment, key = paid(), uuid4()
+    payment = apply(payment, RollbackPayment(payment.id, key, "fraud"))
+    seen = [a_refund(OperationStatus.SUCCESS, given, key, "re-2")]
+    if by_staff is not None:
+        seen.append(a_refund(OperationStatus.SUCCESS, by_staff, ref="re-1"))
+    status = PaymentStatus.REFUNDED if total == WHOLE else PaymentStatus.CAPTURED
+    return payment, key, Observation(status, captured=WHOLE, refunded=total, operations=tuple(seen))
+
+
+def test_a_rollback_that_gave_back_the_rest_after_a_refund_of_the_staff_has_the_amount_that_the_provider_states():
+    payment, key, observed = rolled_back(18_000, WHOLE, by_staff=12_000)
+    callback = ProviderCallback(payment.id, payment.provider, "rolled back", observed)
+    assert asks(decide(payment, callback, NOW)), "a callback only confirms what was requested"
+    answer = msgspec.structs.replace(shown(payment, None), observed=observed)
+    decision = decide(payment, answer, NOW)
+    assert [sorted(entry.amount for entry in posting.entries) for posting in decision.postings] == [
+        [-18_000, 18_000],
+        [-12_000, 12_000],
+    ]
+    payment = decision.payment
+    assert (payment.status, payment.refunded, payment.contradiction) == (PaymentStatus.REFUNDED, WHOLE, None)
+    assert (payment.operation(key).status, payment.operation(key).amount) == (OperationStatus.SUCCESS, 18_000)
+    assert decide(payment, answer, later(1)).postings == (), "seen again it changes nothing"
+
+
+@pytest.mark.parametrize(
+    ("given", "total", "by_staff"),
+    [(18_000, 18_000, None), (18_000, 25_000, 7_000), (0, WHOLE, 30_000), (30_001, WHOLE, None)],
+    ids=["some is left", "some is left after a refund of the staff", "nothing was given back", "more than asked for"],
+)
+def test_a_rollback_of_another_amount_goes_to_a_person_unless_nothing_is_left(given, total, by_staff):
+    payment, key, observed = rolled_back(given, total, by_staff)
+    marked = apply(payment, msgspec.structs.replace(shown(payment, None), observed=observed))
+    assert (marked.refunded, marked.operation(key).amount) == (0, WHOLE)
+    assert marked.contradiction.startswith(f"REFUND {key}: ")
+
+
+def test_a_refund_of_another_amount_goes_to_a_person_though_nothing_is_left():
+    payment, key = paid(), uuid4()
+    payment = apply(payment, RefundPayment(payment.id, key, "asked"))
+    seen = (
+        a_refund(OperationStatus.SUCCESS, 18_000, key, "re-2"),
+        a_refund(OperationStatus.SUCCESS, 12_000, ref="re-1"),
+    )
+    answer = shown(payment, PaymentStatus.REFUNDED, captured=WHOLE, refunded=WHOLE, operations=seen)
+    assert apply(payment, answer).contradiction == f"REFUND {key}: 180.00 RUB there, 300.00 RUB here"
+
+
 def test_a_refund_that_the_provider_still_processes_is_asked_about_again():
     payment = paid()
     seen = a_refund(OperationStatus.PENDING, 12_000, ref="re-7")
