@@ -157,8 +157,7 @@ class _Scheduler:
         """By itself: a statement of a million lines must not keep renewals waiting."""
         try:
             await self._clearing.look()
-            if self._settings.close_automatically:
-                await self._closing.look()
+            await self._closing.look(automatic=self._settings.close_automatically)
             self._ran(self._clear)
         except KAFKA_ERRORS as error:
             log.warning("clearing does not run", error=repr(error))

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
+from uuid import UUID, uuid4
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -47,7 +48,8 @@ class DayState(StrEnum):
 
 
 class DayStatus(msgspec.Struct, frozen=True):
-    """A provider's business day. ``reason``: why it waits or is doubted; ``ran``: the counts of its last run; ``discrepancies``: by kind and state. Times in UTC."""
+    """A provider's business day. ``reason``: why it waits or is doubted; ``ran``: the counts of its last run;
+    ``discrepancies``: by kind and state; ``request``: the run that a person asked for last. Times in UTC."""
 
     provider: str
     day: date
@@ -57,6 +59,7 @@ class DayStatus(msgspec.Struct, frozen=True):
     reason: str | None
     ran: dict[str, Any]
     discrepancies: dict[str, dict[str, int]]
+    request: job_runs.Request | None = None
 
 
 async def run_day(
@@ -121,29 +124,34 @@ async def request(
     provider: str,
     *,
     believe: bool = False,
+    key: UUID | None = None,
 ) -> DayStatus:
     """Let the scheduler run a day at a provider again, or for the first time; returns how the day stands. It looks once a
-    minute, and less often where it waits for a statement. ``settlements``: of all providers, by name. ``believe``: the operator has looked at a statement that was doubted.
-    Raises :class:`~backoffice.operators.InvalidArgument` where there is no such provider or the day is not over, and
+    minute. ``settlements``: of all providers, by name. ``believe``: the operator has looked at a statement that was doubted.
+    ``key``: the same however often the request is sent; a repeat changes nothing. Raises :class:`~backoffice.operators.InvalidArgument` where there is no such provider or the day is not over, and
     :class:`StatementDoubted`."""
     if provider not in settlements:
         raise InvalidArgument(f"there is no such provider: {', '.join(sorted(settlements))}")
     if utc_now() < settlements[provider].business_day(day)[1]:
         raise InvalidArgument(f"{day} is not over at {provider}")
     job, details = job_name(provider), {"believe": True} if believe else {}
-    async with (
-        connected(settings) as engine,
-        recorded(engine, operator, "request_run", "job_run", f"{job}/{day}", **details) as record,
-        engine.begin() as connection,
-    ):
-        await job_runs.reopen(connection, job, day)
-        if believe:
-            await job_runs.release(connection, job, day, operator.name, operator.reason)
-        (run,) = await job_runs.of_date(connection, job, day)
-        if run.is_braked:
-            raise StatementDoubted(f"the statement of {day} is doubted: {run.brake}")
-        await record.complete(connection)
-        return await _status(connection, provider, run)
+    asked = job_runs.Request(str(key or uuid4()), operator.name, operator.reason, utc_now())
+    async with connected(settings) as engine:
+        async with engine.connect() as connection:
+            for run in await job_runs.of_date(connection, job, day):
+                if run.request is not None and run.request.key == asked.key:
+                    return await _status(connection, provider, run)
+        async with (
+            recorded(engine, operator, "request_run", "job_run", f"{job}/{day}", **details) as record,
+            engine.begin() as connection,
+        ):
+            if await job_runs.ask(connection, job, day, asked) and believe:
+                await job_runs.release(connection, job, day, operator.name, operator.reason)
+            (run,) = await job_runs.of_date(connection, job, day)
+            if run.is_braked:
+                raise StatementDoubted(f"the statement of {day} is doubted: {run.brake}")
+            await record.complete(connection)
+            return await _status(connection, provider, run)
 
 
 async def status(
@@ -165,12 +173,21 @@ async def status(
         return sorted(found, key=lambda one: (one.day, one.provider), reverse=True)
 
 
+async def day_status(connection: AsyncConnection, provider: str, day: date) -> DayStatus | None:
+    """How one day stands at one provider; ``None`` where it has no run."""
+    found = await job_runs.of_date(connection, job_name(provider), day)
+    return None if not found else await _status(connection, provider, found[0])
+
+
 async def _status(connection: AsyncConnection, name: str, run: job_runs.JobRun) -> DayStatus:
     kinds: dict[str, dict[str, int]] = {}
     for kind, reached, number in await by_kind(connection, name, run.business_date):
         kinds.setdefault(kind, {})[reached] = number
     reason = run.brake if run.is_braked else run.counts.get("reason")
-    return DayStatus(name, run.business_date, _state(run), run.started_at, run.finished_at, reason, run.counts, kinds)
+    ran = {name: number for name, number in run.counts.items() if name != "request"}
+    return DayStatus(
+        name, run.business_date, _state(run), run.started_at, run.finished_at, reason, ran, kinds, run.request
+    )
 
 
 def _state(run: job_runs.JobRun) -> DayState:

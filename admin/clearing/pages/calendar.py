@@ -10,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from admin.clearing.context import Clearing, Injected
+from admin.clearing.pages.known import require_known
+from admin.clearing.pages.run import marker
 from admin.clearing.pages.standing import Standing, counts_of, standing
 from admin.clearing.pages.words import STATES, amounts, kind_words, turn
 from admin.clearing.reports import CSV_HEADERS, HTML_HEADERS
@@ -26,10 +28,10 @@ from billing.clearing.discrepancies import State
 from ingest_api.problems import Problem as RequestProblem
 from reconciliation.clearing.job import job_name
 from runtime.clock import utc_now
-from runtime.http.problems import ProblemError
 from storage import job_runs
 from storage.books.closing import period
 from storage.clearing.discrepancies import Filters
+from storage.processes.locks import Lock, is_held
 from storage.staff.trail import Kind
 
 HOME: Final = "/clearing"
@@ -59,9 +61,9 @@ def calendar_pages(engine: AsyncEngine) -> APIRouter:
         return await _calendar(request, clearing, engine, until)
 
     @router.get(f"{HOME}/{{provider}}/{{day}}")
-    async def show_day(request: Request, clearing: Injected, _person: Reader, provider: str, day: date) -> Response:
-        _require_known(clearing, provider)
-        return await _day(request, clearing, engine, provider, day)
+    async def show_day(request: Request, clearing: Injected, person: Reader, provider: str, day: date) -> Response:
+        require_known(clearing, provider)
+        return await _day(request, clearing, engine, person, provider, day)
 
     @router.get(f"{HOME}/{{provider}}/{{day}}/report.html")
     async def show_report(request: Request, clearing: Injected, person: Reader, provider: str, day: date) -> Response:
@@ -117,7 +119,9 @@ async def _calendar(request: Request, clearing: Clearing, engine: AsyncEngine, u
     )
 
 
-async def _day(request: Request, clearing: Clearing, engine: AsyncEngine, provider: str, day: date) -> Response:
+async def _day(
+    request: Request, clearing: Clearing, engine: AsyncEngine, person: Person, provider: str, day: date
+) -> Response:
     now = utc_now()
     async with clearing.at_work(Problem.RUN_REFUSED):
         status = next(iter(await runs.status(clearing.settings, provider, since=day, until=day, limit=1)), None)
@@ -128,6 +132,9 @@ async def _day(request: Request, clearing: Clearing, engine: AsyncEngine, provid
         found = await discrepancies.listed(clearing.settings, of_day, SHOWN + 1)
         async with engine.connect() as connection:
             first_open = (await period(connection)).first_open
+            run = next(iter(await job_runs.of_date(connection, job_name(provider), day)), None)
+            under_way = await is_held(connection, Lock.CLEARING, provider)
+    is_open = run is not None and run.finished_at is None and not run.is_braked
     start, end = clearing.settlements[provider].business_day(day)
     return page(
         request,
@@ -140,6 +147,10 @@ async def _day(request: Request, clearing: Clearing, engine: AsyncEngine, provid
         start=start,
         end=end,
         run=status,
+        live=is_open,
+        since=None if run is None else marker(run, under_way),
+        under_way=is_open and under_way,
+        may_run=person.may(Permission.RUN_CLEARING) and end <= now,
         standing=standing(status, day, first_open, is_over=end <= now),
         counts=counts_of(status),
         is_closed=day < first_open,
@@ -155,16 +166,10 @@ async def _day(request: Request, clearing: Clearing, engine: AsyncEngine, provid
 
 
 async def _report(request: Request, clearing: Clearing, person: Person, provider: str, day: date) -> report.Report:
-    _require_known(clearing, provider)
+    require_known(clearing, provider)
     await trail_of(request).note(person, Kind.EXPORT, "clearing_day", f"{provider}/{day}")
     async with clearing.at_work(RequestProblem.INVALID_REQUEST):
         return await report.build(clearing.settings, clearing.settlements, day, provider)
-
-
-def _require_known(clearing: Clearing, provider: str) -> None:
-    if provider not in clearing.settlements:
-        known = ", ".join(clearing.settlements)
-        raise ProblemError(Problem.NOT_FOUND, gettext("There is no provider of this name: %(names)s.", names=known))
 
 
 def _latest(clearing: Clearing, now: datetime) -> date:
