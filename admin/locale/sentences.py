@@ -78,7 +78,7 @@ _WORDS: Final = (
     "replayed", "discarded",
     "command", "result", "callback", "outcome", "wake-up", "signal", "posting", "notice", "call", "event",
     "payment", "payments", "subscription", "customer", "discrepancy", "dead letter", "approval", "bulk job",
-    "clearing day", "api key", "api client", "provider", "form", "route", "staff", "session",
+    "clearing day", "accounting date", "api key", "api client", "provider", "form", "route", "staff", "session",
     "transition", "refusal", "attempt", "access", "create payment",
     "ms", "Why", "Type", "Order", "Movement", "Payout",
 )  # fmt: skip

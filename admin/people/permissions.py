@@ -35,7 +35,7 @@ class Permission(StrEnum):
     CLEARING = ("clearing", N_("See clearing's days, and download their reports"))
     DISCREPANCIES = ("discrepancies", N_("See discrepancies"))
     DECIDE = ("decide", N_("Claim, resolve and reopen discrepancies"))
-    RUN_CLEARING = ("run-clearing", N_("Ask for runs of clearing, let a doubted statement go on"))
+    RUN_CLEARING = ("run-clearing", N_("Ask for runs of clearing, believe a doubted statement"))
     CLOSE_DAYS = ("close-days", N_("Close days of the books"))
     LETTERS = ("letters", N_("See dead letters, replay them"))
     DISCARD = ("discard", N_("Discard dead letters"))

@@ -8,7 +8,8 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from backoffice.operators import ActionRefused, Operator, recorded
+from backoffice.operators import ActionRefused, Note, Operator, recorded
+from billing.clearing.discrepancies import State
 from billing.errors import InvariantBroken
 from billing.ledger.trial_balance import AccountBalance, Key, Turnover, trial_balance
 from providers.settlement import Settlement
@@ -20,11 +21,21 @@ from storage import job_runs, operator_actions
 from storage.books import closing
 from storage.books.closing import CannotClose, LedgerBusy
 from storage.books.trial_balance import Link, closed_day, last_closed, opening_balances, turnover
+from storage.clearing.discrepancies import by_kind
 from storage.job_runs import Request
 from storage.operator_actions import OperatorAction
+from storage.processes.leases import SCHEDULER, live
 
 #: Seconds for one statement: before the first close it reads the whole ledger, without the lock.
 TIMEOUT_S: Final = 900.0
+
+
+class NotExplained(ActionRefused):
+    """Clearing is not through with the day. ``reasons``: in words."""
+
+    def __init__(self, day: date, reasons: Sequence[str]) -> None:
+        super().__init__(f"{day} is not explained: {'; '.join(reasons)}")
+        self.reasons = tuple(reasons)
 
 
 class NotNow(ActionRefused):
@@ -66,7 +77,7 @@ async def close_day(
             try:
                 closing.require_closable(await closing.period(connection), day)
                 if found.reasons and not force:
-                    raise ActionRefused(f"{day} is not explained: {'; '.join(found.reasons)}")
+                    raise NotExplained(day, found.reasons)
                 link = await closing.close_day(connection, day, operator.name, operator.reason, found.tie_outs)
                 closed = _closed(link)
             except LedgerBusy as error:
@@ -78,11 +89,19 @@ async def close_day(
         return closed
 
 
-class BooksDay(msgspec.Struct, frozen=True):
+class Refusal(msgspec.Struct, frozen=True):
+    """Why the day was not closed that ``by`` had asked for, ``at`` (UTC)."""
+
+    by: str
+    why: str
+    at: datetime
+
+
+class BooksDay(msgspec.Struct, frozen=True, kw_only=True):
     """The first open day of the books. ``is_over``: in ``zone``, whose dates the books use. ``ready``: whether clearing is
     through with it; ``None`` while it is not over. ``moved``: debit and credit by account and currency, minor units, of so
-    many ``entries``. ``request``: who asked to close it; ``refused``: why that was not done. ``before``: the day that was
-    closed last."""
+    many ``entries``. ``discrepancies``: that are open on the business days of this date. ``request``: who asked to close
+    it; ``refused``: why that was not done. ``has_scheduler``: one runs now. ``before``: the day that was closed last."""
 
     day: date
     zone: str
@@ -90,8 +109,10 @@ class BooksDay(msgspec.Struct, frozen=True):
     ready: Readiness | None
     moved: Mapping[Key, Turnover]
     entries: int
+    discrepancies: int
     request: Request | None
-    refused: str | None
+    refused: Refusal | None
+    has_scheduler: bool
     before: DayBalance | None
 
 
@@ -109,18 +130,26 @@ async def first_open_day(settings: ClearingSettings, settlements: Mapping[str, S
             ready=await _readiness(connection, settings, settlements, day) if is_over else None,
             moved=moved,
             entries=entries,
+            discrepancies=sum([await _open(connection, name, day) for name in settlements]),
             request=None if run is None else run.request,
-            refused=None if run is None or run.request else run.counts.get("refused", {}).get("why"),
+            refused=None if run is None or run.request else _refusal(run),
+            has_scheduler=await live(connection, SCHEDULER) > 0,
             before=None if before is None else _closed(before),
         )
 
 
 async def ask_to_close(
-    settings: ClearingSettings, settlements: Mapping[str, Settlement], operator: Operator, day: date, key: UUID
+    settings: ClearingSettings,
+    settlements: Mapping[str, Settlement],
+    operator: Operator,
+    day: date,
+    key: UUID,
+    note: Note,
 ) -> None:
-    """Let the scheduler close ``day`` in the operator's name, within a minute: the sums of a day are not made while somebody
-    waits. ``key``: the same however often the request is sent; a repeat changes nothing. Raises
-    :class:`~backoffice.operators.ActionRefused` where it cannot be closed, and where somebody has asked for it already."""
+    """Let the scheduler close ``day`` in the operator's name, at its next look: who closes a day holds up payments, and the
+    scheduler looks again whether the day can be closed. ``key``: the same however often the request is sent; a repeat changes nothing. ``note``: records more in the same
+    transaction, its last statement. Raises :class:`~backoffice.operators.ActionRefused` where it cannot be closed, and where
+    somebody has asked for it already."""
     asked = Request(str(key), operator.name, operator.reason, utc_now())
     async with connected(settings, command_timeout_s=TIMEOUT_S) as engine:
         async with engine.connect() as connection:
@@ -132,7 +161,7 @@ async def ask_to_close(
                 raise ActionRefused(str(error)) from error
             found = await _readiness(connection, settings, settlements, day)
         if found.reasons:
-            raise ActionRefused(f"{day} is not explained: {'; '.join(found.reasons)}")
+            raise NotExplained(day, found.reasons)
         async with engine.connect() as connection, connection.begin() as transaction:
             action = OperatorAction(
                 at=asked.at, actor=operator.name, action="close_day", reason=operator.reason,
@@ -145,6 +174,18 @@ async def ask_to_close(
                 await transaction.rollback()
                 if not _is_of(runs, asked):
                     raise ActionRefused(f"somebody has asked to close {day} already")
+            else:
+                await note(connection)
+
+
+async def _open(connection: AsyncConnection, provider: str, day: date) -> int:
+    found = await by_kind(connection, provider, day)
+    return sum(number for _, state, number in found if state in (State.OPEN, State.PERSON))
+
+
+def _refusal(run: job_runs.JobRun) -> Refusal | None:
+    found = run.counts.get("refused")
+    return None if found is None else msgspec.convert(found, Refusal)
 
 
 def _is_of(runs: Sequence[job_runs.JobRun], asked: Request) -> bool:

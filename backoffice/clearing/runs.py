@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from backoffice.operators import ActionRefused, InvalidArgument, Operator, recorded
+from backoffice.operators import ActionRefused, InvalidArgument, Note, Operator, recorded
 from providers import registry
 from providers.base import Provider
 from providers.settlement import Settlement
@@ -24,7 +24,7 @@ from runtime.postgres import connected
 from runtime.settings import PostgresSettings, SchedulerSettings
 from storage import job_runs
 from storage.clearing.discrepancies import by_kind
-from storage.processes.locks import Lock, writing
+from storage.processes.locks import Lock, is_held, writing
 
 #: A day is compared in one statement, seconds.
 STATEMENT_TIMEOUT_S = 900.0
@@ -125,11 +125,15 @@ async def request(
     *,
     believe: bool = False,
     key: UUID | None = None,
+    alone: bool = False,
+    note: Note | None = None,
 ) -> DayStatus:
     """Let the scheduler run a day at a provider again, or for the first time; returns how the day stands. It looks once a
     minute. ``settlements``: of all providers, by name. ``believe``: the operator has looked at a statement that was doubted.
-    ``key``: the same however often the request is sent; a repeat changes nothing. Raises :class:`~backoffice.operators.InvalidArgument` where there is no such provider or the day is not over, and
-    :class:`StatementDoubted`."""
+    ``key``: the same however often the request is sent; a repeat changes nothing. ``alone``: not while a run of the
+    provider is under way, whose end would count as that of this one. ``note``: records more in the same transaction, its
+    last statement. Raises :class:`~backoffice.operators.InvalidArgument` where there is no such provider or the day is not
+    over, :class:`~backoffice.operators.ActionRefused`, and :class:`StatementDoubted`."""
     if provider not in settlements:
         raise InvalidArgument(f"there is no such provider: {', '.join(sorted(settlements))}")
     if utc_now() < settlements[provider].business_day(day)[1]:
@@ -145,13 +149,20 @@ async def request(
             recorded(engine, operator, "request_run", "job_run", f"{job}/{day}", **details) as record,
             engine.begin() as connection,
         ):
-            if await job_runs.ask(connection, job, day, asked) and believe:
+            is_new = await job_runs.ask(connection, job, day, asked)
+            if is_new and alone and await is_held(connection, Lock.CLEARING, provider):
+                raise ActionRefused(f"a run of {provider} is under way")
+            if is_new and believe:
                 await job_runs.release(connection, job, day, operator.name, operator.reason)
             (run,) = await job_runs.of_date(connection, job, day)
             if run.is_braked:
                 raise StatementDoubted(f"the statement of {day} is doubted: {run.brake}")
+            record.details |= {} if is_new else {"repeated": True}
             await record.complete(connection)
-            return await _status(connection, provider, run)
+            stands = await _status(connection, provider, run)
+            if is_new and note is not None:
+                await note(connection)
+            return stands
 
 
 async def status(

@@ -15,6 +15,7 @@ from providers.settlement import Settlement
 from reconciliation.clearing.job import job_name
 from reconciliation.clearing.run import window_of
 from reconciliation.metrics import Metrics
+from runtime.clock import utc_now
 from storage import job_runs, operator_actions
 from storage.books.closing import CannotClose, Period, close_day, period
 from storage.clearing.compare import first_movement
@@ -159,7 +160,7 @@ class ClosingJob:
     async def _refuse(self, day: date, request: Request, why: str) -> None:
         async with self._engine.begin() as connection:
             await job_runs.withdraw(connection, JOB, day)
-            await job_runs.record(connection, JOB, day, {"refused": {"by": request.by, "why": why}})
+            await job_runs.record(connection, JOB, day, {"refused": {"by": request.by, "why": why, "at": utc_now()}})
             if request.action is not None:
                 await operator_actions.complete(connection, request.action, Outcome.REFUSED, {"error": why})
         log.warning("the day stays open, though a person asked", day=str(day), by=request.by, why=why)

@@ -2,17 +2,19 @@
 scheduler closes it, in the name of the person who asks."""
 
 import re
+from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Final, NamedTuple
 from uuid import uuid4
 from zlib import crc32
 
 from fastapi import APIRouter, Query
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.requests import Request
 from starlette.responses import Response
 
 from admin.clearing.context import Clearing, Injected
+from admin.clearing.pages.run import LATE_AFTER, NO_SCHEDULER
 from admin.language import gettext
 from admin.pages import PageRoute, page, read_form, reload_page, see_other
 from admin.payments.actions import REASON_MAX, InvalidForm, Typed
@@ -21,12 +23,15 @@ from admin.people.permissions import Permission
 from admin.people.person import Person
 from admin.problems import Problem
 from admin.retelling import retold
+from admin.trail.trail import record
 from backoffice.clearing import closing
-from backoffice.clearing.closing import BooksDay
+from backoffice.clearing.closing import BooksDay, NotExplained
 from backoffice.operators import ActionRefused, Operator
 from reconciliation.clearing.closing import JOB
+from runtime.clock import utc_now
 from storage import job_runs
 from storage.books.closing import period
+from storage.processes.leases import SCHEDULER, live
 from storage.staff.trail import Kind
 
 HOME: Final = "/clearing/books"
@@ -59,38 +64,47 @@ def books_pages(engine: AsyncEngine) -> APIRouter:
         async with engine.connect() as connection:
             first_open = (await period(connection)).first_open
             run = next(iter(await job_runs.of_date(connection, JOB, first_open)), None)
-        asked = None if run is None else run.request
-        return Response(status_code=204) if _marker(first_open, asked) == since else reload_page()
+            has_scheduler = await live(connection, SCHEDULER) > 0
+        now = _marker(first_open, None if run is None else run.request, has_scheduler=has_scheduler)
+        return Response(status_code=204) if now == since else reload_page()
+
+    @router.get(f"{HOME}/{{day}}/close")
+    async def show_close(request: Request, clearing: Injected, person: Closer, day: date) -> Response:
+        """The form; the second factor is shown before it is filled in."""
+        async with engine.connect() as connection:
+            is_next = (await period(connection)).first_open == day
+        return await _show(request, clearing, person, Typed({}, person.email, uuid4())) if is_next else see_other(HOME)
 
     @router.post(f"{HOME}/{{day}}/close")
     async def close(request: Request, clearing: Injected, person: Closer, day: date) -> Response:
-        return await _close(request, clearing, engine, person, day)
+        return await _close(request, clearing, person, day)
 
     return router
 
 
-async def _close(request: Request, clearing: Clearing, engine: AsyncEngine, person: Person, day: date) -> Response:
-    """Ask the scheduler, once however often the form is sent. It is on the trail before it is done, and a refusal after."""
-    typed, trail = Typed.of(await read_form(request), person.email), trail_of(request)
+async def _close(request: Request, clearing: Clearing, person: Person, day: date) -> Response:
+    """Ask the scheduler, once however often the form is sent. What is asked for and its entry of the trail take effect
+    together; a refusal is on the trail too."""
+    typed = Typed.of(await read_form(request), person.email)
     try:
         reason = typed.reason
     except InvalidForm as error:
         return await _show(request, clearing, person, typed, str(error), 422)
-    async with engine.connect() as connection:
-        asked = [run.request for run in await job_runs.of_date(connection, JOB, day)]
-    if any(one is not None and one.key == str(typed.key) for one in asked):
-        return see_other(HOME)
-    await trail.note(person, Kind.COMMAND, "accounting_date", day, reason=reason, action="close")
+
+    async def note(connection: AsyncConnection) -> None:
+        await record(connection, person, Kind.COMMAND, "accounting_date", day, reason=reason, action="close")
+
     async with clearing.at_work(Problem.DAY_NOT_CLOSED):
         try:
             who = Operator(person.email, reason)
-            await closing.ask_to_close(clearing.settings, clearing.settlements, who, day, typed.key)
+            await closing.ask_to_close(clearing.settings, clearing.settlements, who, day, typed.key, note)
         except ActionRefused as error:
-            refused = str(error)
+            refused = error
         else:
             return see_other(HOME)
-    await trail.note(person, Kind.REFUSED, "accounting_date", day, action="close", why=refused)
-    wrong = gettext("The day is not closed: %(why)s.", why=retold(refused))
+    await trail_of(request).note(person, Kind.REFUSED, "accounting_date", day, action="close", why=str(refused))
+    reasons = refused.reasons if isinstance(refused, NotExplained) else (str(refused),)
+    wrong = gettext("The day is not closed: %(why)s.", why=_told(reasons))
     return await _show(request, clearing, person, typed, wrong, 409)
 
 
@@ -109,15 +123,16 @@ async def _show(
         "clearing/books.html",
         status,
         live=books.request is not None,
-        since=_marker(books.day, books.request),
+        since=_marker(books.day, books.request, has_scheduler=books.has_scheduler),
         books=books,
         against=against(books),
-        refused=None if books.refused is None else "; ".join(map(retold, books.refused.split("; "))),
+        refused=None if books.refused is None else _told(books.refused.why.split("; ")),
+        no_scheduler=NO_SCHEDULER,
+        late=books.request is not None and books.has_scheduler and utc_now() - books.request.at > LATE_AFTER,
         moved=sorted((*account, turnover) for account, turnover in books.moved.items()),
         tie_outs=() if books.ready is None else books.ready.tie_outs,
         may_close=person.may(Permission.CLOSE_DAYS),
-        key=uuid4() if typed is None else typed.key,
-        reason="" if typed is None else typed.get("reason"),
+        typed=typed,
         reason_max=REASON_MAX,
         wrong=wrong,
     )
@@ -133,6 +148,10 @@ def against(books: BooksDay) -> list[Against]:
     return found
 
 
-def _marker(first_open: date, asked: object) -> int:
+def _told(reasons: Iterable[str]) -> str:
+    return "; ".join(map(retold, reasons))
+
+
+def _marker(first_open: date, asked: object, *, has_scheduler: bool) -> int:
     """A number that differs once the day was closed, or refused."""
-    return crc32(repr((first_open, asked)).encode())
+    return crc32(repr((first_open, asked, has_scheduler)).encode())

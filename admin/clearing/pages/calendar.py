@@ -11,11 +11,11 @@ from starlette.responses import Response
 
 from admin.clearing.context import Clearing, Injected
 from admin.clearing.pages.known import require_known
-from admin.clearing.pages.run import marker
+from admin.clearing.pages.run import is_late, marker, waits_for
 from admin.clearing.pages.standing import Standing, counts_of, standing
 from admin.clearing.pages.words import STATES, amounts, kind_words, turn
 from admin.clearing.reports import CSV_HEADERS, HTML_HEADERS
-from admin.language import gettext, tongue
+from admin.language import tongue
 from admin.pages import PageRoute, page
 from admin.people.guard import require, trail_of
 from admin.people.permissions import Permission
@@ -24,6 +24,7 @@ from admin.problems import Problem
 from admin.retelling import retold
 from analytics import words
 from backoffice.clearing import closing, discrepancies, report, runs
+from backoffice.clearing.outlook import outlook_of
 from billing.clearing.discrepancies import State
 from ingest_api.problems import Problem as RequestProblem
 from reconciliation.clearing.job import job_name
@@ -31,7 +32,6 @@ from runtime.clock import utc_now
 from storage import job_runs
 from storage.books.closing import period
 from storage.clearing.discrepancies import Filters
-from storage.processes.locks import Lock, is_held
 from storage.staff.trail import Kind
 
 HOME: Final = "/clearing"
@@ -63,7 +63,7 @@ def calendar_pages(engine: AsyncEngine) -> APIRouter:
     @router.get(f"{HOME}/{{provider}}/{{day}}")
     async def show_day(request: Request, clearing: Injected, person: Reader, provider: str, day: date) -> Response:
         require_known(clearing, provider)
-        return await _day(request, clearing, engine, person, provider, day)
+        return await _day(request, clearing, person, provider, day)
 
     @router.get(f"{HOME}/{{provider}}/{{day}}/report.html")
     async def show_report(request: Request, clearing: Injected, person: Reader, provider: str, day: date) -> Response:
@@ -119,22 +119,15 @@ async def _calendar(request: Request, clearing: Clearing, engine: AsyncEngine, u
     )
 
 
-async def _day(
-    request: Request, clearing: Clearing, engine: AsyncEngine, person: Person, provider: str, day: date
-) -> Response:
+async def _day(request: Request, clearing: Clearing, person: Person, provider: str, day: date) -> Response:
     now = utc_now()
     async with clearing.at_work(Problem.RUN_REFUSED):
-        status = next(iter(await runs.status(clearing.settings, provider, since=day, until=day, limit=1)), None)
-        tied = None
+        outlook = await outlook_of(clearing.settings, clearing.settlements, provider, day)
+        status, first_open, tied = outlook.status, outlook.first_open, None
         if status is not None:
             tied = await closing.tie_outs_of(clearing.settings, clearing.settlements, day)
         of_day = Filters(provider=provider, day=day)
         found = await discrepancies.listed(clearing.settings, of_day, SHOWN + 1)
-        async with engine.connect() as connection:
-            first_open = (await period(connection)).first_open
-            run = next(iter(await job_runs.of_date(connection, job_name(provider), day)), None)
-            under_way = await is_held(connection, Lock.CLEARING, provider)
-    is_open = run is not None and run.finished_at is None and not run.is_braked
     start, end = clearing.settlements[provider].business_day(day)
     return page(
         request,
@@ -147,9 +140,11 @@ async def _day(
         start=start,
         end=end,
         run=status,
-        live=is_open,
-        since=None if run is None else marker(run, under_way),
-        under_way=is_open and under_way,
+        live=outlook.is_open,
+        since=marker(status, under_way=outlook.under_way, has_scheduler=outlook.has_scheduler),
+        under_way=outlook.under_way,
+        waits_for=waits_for(outlook),
+        late=is_late(outlook),
         may_run=person.may(Permission.RUN_CLEARING) and end <= now,
         standing=standing(status, day, first_open, is_over=end <= now),
         counts=counts_of(status),

@@ -1,13 +1,13 @@
-"""A person asks for a run of a provider's day, or lets a doubted statement go on. The scheduler makes the run; the day's page
-follows it."""
+"""A person asks for a run of a provider's day, or says that a doubted statement is to be believed. The scheduler makes the
+run; the day's page follows it."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Final, NamedTuple
 from uuid import uuid4
 from zlib import crc32
 
 from fastapi import APIRouter, Query
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -23,18 +23,23 @@ from admin.people.permissions import Permission
 from admin.people.person import Person
 from admin.problems import Problem
 from admin.retelling import retold
+from admin.trail.trail import record
 from backoffice.clearing import runs
 from backoffice.clearing.outlook import Outlook, outlook_of
-from backoffice.clearing.runs import DayState
+from backoffice.clearing.runs import DayStatus, day_status
 from backoffice.operators import ActionRefused, Operator
-from reconciliation.clearing.job import job_name
+from billing.sentence import Sentence
 from runtime.clock import utc_now
-from storage import job_runs
-from storage.job_runs import JobRun
+from storage.processes.leases import SCHEDULER, live
 from storage.processes.locks import Lock, is_held
 from storage.staff.trail import Kind
 
 HOME: Final = "/clearing"
+#: The scheduler looks once a minute.
+LATE_AFTER: Final = timedelta(minutes=5)
+NO_SCHEDULER: Final = N_(
+    "No scheduler is running: what is asked for waits until one is, and goes on where the last one stopped."
+)
 
 Reader = Annotated[Person, require(Permission.CLEARING)]
 Runner = Annotated[Person, require(Permission.RUN_CLEARING)]
@@ -42,7 +47,7 @@ Believer = Annotated[Person, require(Permission.RUN_CLEARING, fresh=True)]
 
 
 class Action(NamedTuple):
-    """What a form asks for. ``believe``: a doubted statement goes on."""
+    """What a form asks for. ``believe``: that a doubted statement is right."""
 
     name: str
     label: str
@@ -50,11 +55,11 @@ class Action(NamedTuple):
 
 
 RUN: Final = Action("run", N_("Run the day"), believe=False)
-BELIEVE: Final = Action("believe", N_("Let the statement go on"), believe=True)
+BELIEVE: Final = Action("believe", N_("Believe the statement"), believe=True)
 
 
 class Hint(NamedTuple):
-    """What the run will meet, in the reader's language. ``url``: where to look."""
+    """What the run will meet. ``url``: where to look."""
 
     words: str
     url: str | None = None
@@ -90,17 +95,18 @@ def run_pages(engine: AsyncEngine) -> APIRouter:
         """Whether the run has got further since; the page that asks is read again then."""
         require_known(clearing, provider)
         async with engine.connect() as connection:
-            found = await job_runs.of_date(connection, job_name(provider), day)
+            status = await day_status(connection, provider, day)
             under_way = await is_held(connection, Lock.CLEARING, provider)
-        return Response(status_code=204) if found and marker(found[0], under_way) == since else reload_page()
+            has_scheduler = await live(connection, SCHEDULER) > 0
+        now = marker(status, under_way=under_way, has_scheduler=has_scheduler)
+        return Response(status_code=204) if now == since else reload_page()
 
     return router
 
 
-def marker(run: JobRun, under_way: bool) -> int:
+def marker(status: DayStatus | None, *, under_way: bool, has_scheduler: bool) -> int:
     """A number that differs once the run has got further."""
-    told = (run.finished_at, run.braked_at, run.released_by, run.counts, under_way and run.finished_at is None)
-    return crc32(repr(told).encode())
+    return crc32(repr((status, under_way, has_scheduler)).encode())
 
 
 async def _form(
@@ -127,7 +133,7 @@ async def _form(
         outlook=outlook,
         again=[day_words(one) for one in outlook.again],
         obstacle=obstacle(outlook, action),
-        hints=hints(outlook, provider),
+        hints=hints(outlook),
         key=uuid4() if typed is None else typed.key,
         reason="" if typed is None else typed.get("reason"),
         reason_max=REASON_MAX,
@@ -138,7 +144,8 @@ async def _form(
 async def _ask(
     request: Request, clearing: Clearing, person: Person, action: Action, provider: str, day: date
 ) -> Response:
-    """Ask the scheduler, once however often the form is sent. It is on the trail before it is done, and a refusal after."""
+    """Ask the scheduler, once however often the form is sent. What is asked for and its entry of the trail take effect
+    together; a refusal is on the trail too."""
     require_known(clearing, provider)
     typed, back = Typed.of(await read_form(request), person.email), see_other(f"{HOME}/{provider}/{day}")
     try:
@@ -150,66 +157,85 @@ async def _ask(
     asked = None if outlook.status is None else outlook.status.request
     if asked is not None and asked.key == str(typed.key):
         return back
-    subject, trail = f"{provider}/{day}", trail_of(request)
-    if (stands := obstacle(outlook, action)) is not None:
-        await trail.note(person, Kind.REFUSED, "clearing_day", subject, action=action.name, why=stands.words)
-        return await _form(request, clearing, action, provider, day, typed=typed, status=409)
-    await trail.note(person, Kind.COMMAND, "clearing_day", subject, reason=reason, action=action.name)
+    subject, name = f"{provider}/{day}", action.name
+
+    async def note(connection: AsyncConnection) -> None:
+        await record(connection, person, Kind.COMMAND, "clearing_day", subject, reason=reason, action=name)
+
+    stands = obstacle(outlook, action)
+    refused = None if stands is None else stands.words
     async with clearing.at_work(Problem.RUN_REFUSED):
         try:
-            who = Operator(person.email, reason)
-            await runs.request(
-                clearing.settings, clearing.settlements, who, day, provider, believe=action.believe, key=typed.key
-            )
+            if refused is None:
+                who = Operator(person.email, reason)
+                await runs.request(
+                    clearing.settings, clearing.settlements, who, day, provider, believe=action.believe,
+                    key=typed.key, alone=True, note=note,
+                )  # fmt: skip
+                return back
         except ActionRefused as error:
             refused = str(error)
-        else:
-            return back
-    await trail.note(person, Kind.REFUSED, "clearing_day", subject, action=action.name, why=refused)
-    wrong = gettext("Nothing was done: %(why)s.", why=retold(refused))
+    await trail_of(request).note(person, Kind.REFUSED, "clearing_day", subject, action=name, why=refused)
+    wrong = None if stands else gettext("Nothing was done: %(why)s.", why=retold(refused))
     return await _form(request, clearing, action, provider, day, typed=typed, wrong=wrong, status=409)
 
 
 def obstacle(outlook: Outlook, action: Action) -> Hint | None:
-    """Why the action cannot be taken, if it cannot."""
+    """Why the action cannot be taken now, if it cannot. The words are English: pages translate them."""
     if outlook.ends_at > utc_now():
-        return Hint(gettext("The day is not over at this provider."))
+        return Hint(Sentence("The day is not over at this provider."))
+    if outlook.first is None:
+        return Hint(Sentence("No money has moved at this provider yet."))
+    if outlook.day < outlook.first:
+        said = Sentence("The first day that is cleared at this provider is %(day)s.", day=outlook.first)
+        return Hint(said, f"{HOME}/{outlook.provider}/{outlook.first}")
+    if outlook.under_way:
+        return Hint(Sentence("A run of this provider is under way. Ask once it has ended."))
     if action.believe and not outlook.is_doubted:
-        return Hint(gettext("The statement of this day is not doubted."))
+        return Hint(Sentence("The statement of this day is not doubted."))
     if not action.believe and outlook.is_doubted:
-        return Hint(
-            gettext("The statement of this day is doubted: look at it. If it is right, let it go on."), "believe"
-        )
+        said = Sentence("The statement of this day is doubted: look at it. If it is right, believe it.")
+        return Hint(said, f"{HOME}/{outlook.provider}/{outlook.day}/{BELIEVE.name}")
     return None
 
 
-def hints(outlook: Outlook, provider: str) -> list[Hint]:
+def hints(outlook: Outlook) -> list[Hint]:
     """What keeps the run waiting, and what it does otherwise than one would think."""
-    found = []
+    found = waits_for(outlook)
+    if outlook.is_open and outlook.status is not None and outlook.status.reason is not None:
+        said = gettext("At the last try there was no statement: %(why)s.", why=retold(outlook.status.reason))
+        found.append(Hint(said))
+    if outlook.day < outlook.first_open:
+        said = gettext("The day of the books is closed: what is found now is booked on the first open day.")
+        found.append(Hint(said, "/clearing/books"))
+    return found
+
+
+def waits_for(outlook: Outlook) -> list[Hint]:
+    """What has to come about before the scheduler runs the day."""
+    found, home = [], f"{HOME}/{outlook.provider}"
+    if not outlook.has_scheduler:
+        found.append(Hint(gettext(NO_SCHEDULER)))
     if outlook.doubted is not None:
         said = gettext(
             "Nothing of this provider is cleared until somebody has decided on the statement of %(day)s, which is doubted.",
             day=day_words(outlook.doubted),
         )
-        found.append(Hint(said, f"{HOME}/{provider}/{outlook.doubted}"))
+        found.append(Hint(said, f"{home}/{outlook.doubted}"))
     if outlook.earlier:
         said = gettext("Earlier days come first, that of %(day)s at once.", day=day_words(outlook.earlier[0]))
-        found.append(Hint(said, f"{HOME}/{provider}/{outlook.earlier[0]}"))
+        found.append(Hint(said, f"{home}/{outlook.earlier[0]}"))
     if outlook.ready_at > utc_now():
         said = gettext(
             "The statement can be relied on from %(time)s: it is not read before.", time=moment(outlook.ready_at)
         )
         found.append(Hint(said))
-    if outlook.under_way:
-        found.append(Hint(gettext("A run of this provider is under way: this one comes after it.")))
-    if outlook.status is not None and outlook.status.state is DayState.OPEN and outlook.status.reason is not None:
-        said = gettext("At the last try there was no statement: %(why)s.", why=retold(outlook.status.reason))
-        found.append(Hint(said))
-    if outlook.is_closed:
-        found.append(
-            Hint(
-                gettext("The day of the books is closed: what is found now is booked on the first open day."),
-                "/clearing/books",
-            )
-        )
     return found
+
+
+def is_late(outlook: Outlook) -> bool:
+    """A person's request was not taken up, and nothing that is known explains it."""
+    asked = None if outlook.status is None else outlook.status.request
+    if asked is None or not outlook.is_open or outlook.under_way or waits_for(outlook):
+        return False
+    return outlook.status is not None and outlook.status.reason is None and utc_now() - asked.at > LATE_AFTER

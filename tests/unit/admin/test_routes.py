@@ -101,7 +101,7 @@ ROUTES: Final = {
     ("GET", "/clearing/{provider}/{day}"): Permission.CLEARING,
     ("GET", "/clearing/books"): Permission.CLEARING,
     ("GET", "/clearing/books/changes"): Permission.CLEARING,
-    ("POST", "/clearing/books/{day}/close"): Permission.CLOSE_DAYS,
+    **{(method, "/clearing/books/{day}/close"): Permission.CLOSE_DAYS for method in ("GET", "POST")},
     ("GET", "/clearing/{provider}/{day}/changes"): Permission.CLEARING,
     **{
         (method, f"/clearing/{{provider}}/{{day}}/{action}"): Permission.RUN_CLEARING
