@@ -109,10 +109,13 @@ async def test_the_pages_of_runs_and_of_the_books(browser: Browser, panel: Clear
         ("clearing-run-doubted", f"tbank/{doubted}/run"),
         ("clearing-believe", f"tbank/{doubted}/believe"),
         ("clearing-run-behind-others", f"tbank/{DAY - timedelta(days=2)}/run"),
-        ("books-not-ready", "books"),
     ):
         await page.goto(f"{url}/clearing/{path}")
         await is_fit_for_people(page, name)
+    await books_begin(panel.stream.engine, DAY - timedelta(days=2))
+    await page.goto(f"{url}/clearing/books")
+    await page.get_by_text("cannot be closed").wait_for()
+    await is_fit_for_people(page, "books-not-ready")
     await panel.ask(f"/clearing/{PROVIDER}/{DAY}/run")
     await page.goto(f"{url}/clearing/{PROVIDER}/{DAY}")
     await is_fit_for_people(page, "clearing-day-asked-without-scheduler")

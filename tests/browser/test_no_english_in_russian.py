@@ -135,7 +135,13 @@ async def test_clearing(browser: Browser, clearing: ClearingPanel) -> None:  # n
     for path in (*paths, *asked, "/clearing/books"):
         await page.goto(clearing.world.url + path)
         left[path] = await english(
-            page, PROVIDER, "half of the lines are of nobody", "not ready", "they have sent it again", "suspense"
+            page,
+            PROVIDER,
+            "half of the lines are of nobody",
+            "not ready",
+            "they have sent it again",
+            "suspense",
+            "Europe/Moscow",
         )
     assert _some(left) == []
     answer = await page.goto(f"{clearing.world.url}/clearing/{PROVIDER}/{DAY}/report.html")
