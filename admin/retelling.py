@@ -82,7 +82,6 @@ PATTERNS: Final = (
     N_("%(provider)s: the statement of %(day)s is not cleared"),
     N_("%(provider)s: %(amount)s %(currency)s in minor units are not explained"),
     N_("a run of %(provider)s is under way"),
-    N_("%(day)s is not over at %(provider)s"),
     N_("%(day)s is closed already; the first open day is %(open)s"),
     N_("days are closed in order: %(day)s is open"),
     N_("%(day)s is not over: it is %(today)s in %(zone)s"),

@@ -114,7 +114,7 @@ async def test_the_pages_of_runs_and_of_the_books(browser: Browser, panel: Clear
         await is_fit_for_people(page, name)
     await books_begin(panel.stream.engine, DAY - timedelta(days=2))
     await page.goto(f"{url}/clearing/books")
-    await page.get_by_text("cannot be closed").wait_for()
+    await page.get_by_text("cannot be closed", exact=True).wait_for()
     await is_fit_for_people(page, "books-not-ready")
     await panel.ask(f"/clearing/{PROVIDER}/{DAY}/run")
     await page.goto(f"{url}/clearing/{PROVIDER}/{DAY}")
