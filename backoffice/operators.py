@@ -1,6 +1,6 @@
 """The person behind an action, and the record of what they did."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -15,6 +15,8 @@ from storage.operator_actions import OperatorAction, Outcome
 
 log = structlog.get_logger(__name__)
 
+#: Records more of an action in the transaction that carries it out.
+Note = Callable[[AsyncConnection], Awaitable[object]]
 #: Characters of an error that are recorded.
 ERROR_MAX: Final = 500
 

@@ -1,6 +1,8 @@
 """The scheduler process: its connections, its jobs, its end."""
 
 import asyncio
+import os
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -22,6 +24,7 @@ from reconciliation.renewals.job import RUN_S, Outcome, RenewalJob
 from reconciliation.renewals.pace import Bounds
 from reconciliation.test_clocks import TestClocks
 from reconciliation.trigger import Trigger
+from runtime import release
 from runtime.clock import utc_now
 from runtime.kafka.clients import KAFKA_ERRORS, new_consumer, new_producer
 from runtime.kafka.publisher import Publisher
@@ -31,6 +34,7 @@ from runtime.postgres import POSTGRES_ERRORS, create_engine
 from runtime.process import BackgroundTasks, beat, close_all, lower_priority, on_stop
 from runtime.retry import OUTAGES, Retry, RetryStopped
 from runtime.settings import SchedulerSettings
+from storage.processes.leases import SCHEDULER, Lease
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +46,9 @@ CLOCKS_EVERY_S: Final = 0.2
 CLEARING_EVERY_S: Final = 60.0
 #: Between two looks for events of clearing to publish, seconds.
 EVENTS_EVERY_S: Final = 5.0
+#: Between two renewals of the lease by which the panel sees that a scheduler runs, and how long it holds, seconds.
+RENEW_LEASE_S: Final = 5.0
+LEASE_S: Final = 30.0
 #: On stopping: for the page under way.
 STOP_S: Final = 20.0
 #: A forecast reads every subscription.
@@ -84,6 +91,7 @@ class _Scheduler:
         self._closing = ClosingJob(self._engine, settlements, metrics, since=settings.clearing_from)
         self._bulk = BulkRefunds(self._engine, publisher, settings.bulk_refunds_per_s)
         self._clocks = TestClocks(self._engine, publisher, metrics)
+        self._lease = Lease(SCHEDULER, f"{socket.gethostname()}:{os.getpid()}", release.version(), LEASE_S)
         self._minute, self._day, self._stopped = asyncio.Event(), asyncio.Event(), asyncio.Event()
         #: Held by the job under way.
         self._working = asyncio.Lock()
@@ -99,6 +107,7 @@ class _Scheduler:
             await Retry("connect consumer", KAFKA_ERRORS, stop=self._stopped).run(self._consumer.start)
             for provider in self._providers.values():
                 await provider.start()
+            tasks.spawn(run_periodically(RENEW_LEASE_S, self._renew_lease, "the scheduler's lease is late"))
             tasks.spawn(self._on(self._minute, self._renew))
             tasks.spawn(run_periodically(CLEARING_EVERY_S, self._clear, "clearing does not run"))
             tasks.spawn(run_periodically(EVENTS_EVERY_S, self._publish_events, "events of clearing are late"))
@@ -116,9 +125,16 @@ class _Scheduler:
             pass
         finally:
             await tasks.cancel()
+            with suppress(*POSTGRES_ERRORS):
+                async with self._engine.begin() as connection:
+                    await self._lease.release(connection)
             providers = [provider.close for provider in self._providers.values()]
             await close_all(*providers, self._producer.stop, self._consumer.stop, self._engine.dispose)
             log.info("stopped")
+
+    async def _renew_lease(self) -> None:
+        async with self._engine.begin() as connection:
+            await self._lease.refresh(connection)
 
     def _stop(self) -> None:
         log.info("stopping")
@@ -157,8 +173,7 @@ class _Scheduler:
         """By itself: a statement of a million lines must not keep renewals waiting."""
         try:
             await self._clearing.look()
-            if self._settings.close_automatically:
-                await self._closing.look()
+            await self._closing.look(automatic=self._settings.close_automatically)
             self._ran(self._clear)
         except KAFKA_ERRORS as error:
             log.warning("clearing does not run", error=repr(error))

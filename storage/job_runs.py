@@ -17,6 +17,17 @@ RENEWALS: Final = "renewals"
 DAILY_RECORD: Final = "daily_record"
 
 
+class Request(msgspec.Struct, frozen=True):
+    """A person's request to run a job on a date. ``key``: the same however often the request is sent. ``at``: UTC.
+    ``action``: of what operators did, which the job completes."""
+
+    key: str
+    by: str
+    reason: str
+    at: datetime
+    action: int | None = None
+
+
 class JobRun(msgspec.Struct, frozen=True):
     """A job on one business date. ``counts``: what it recorded. ``brake``: why it stopped, at ``braked_at``, until
     ``released_by``. Times in UTC."""
@@ -35,6 +46,12 @@ class JobRun(msgspec.Struct, frozen=True):
     def is_braked(self) -> bool:
         """Nobody released it yet."""
         return self.braked_at is not None and self.released_by is None
+
+    @property
+    def request(self) -> Request | None:
+        """What a person asked for last."""
+        found = self.counts.get("request")
+        return None if found is None else msgspec.convert(found, Request)
 
 
 _COLUMNS: Final = columns(JOB_RUNS)
@@ -87,6 +104,14 @@ _FINISH_DATE = text(
     "UPDATE job_runs SET finished_at = now() WHERE job = :job AND business_date = :date AND finished_at IS NULL"
 )
 _REOPEN = text("UPDATE job_runs SET finished_at = NULL WHERE job = :job AND business_date = :date")
+_ASK = text(
+    """
+    UPDATE job_runs SET finished_at = NULL, counts = counts || jsonb_build_object('request', CAST(:request AS jsonb))
+    WHERE job = :job AND business_date = :date
+      AND counts #>> '{request,key}' IS DISTINCT FROM :key AND (:again OR counts -> 'request' IS NULL)
+    """
+)
+_WITHDRAW = text("UPDATE job_runs SET counts = counts - 'request' WHERE job = :job AND business_date = :date")
 _OF_DATE = text(f"SELECT {_COLUMNS} FROM job_runs WHERE job = :job AND business_date = :date")  # noqa: S608
 _FIRST_DATE = text("SELECT min(business_date) FROM job_runs WHERE job = :job")
 _NUMBER = text("SELECT count(*) FROM job_runs WHERE job = :job AND business_date BETWEEN :first AND :last")
@@ -179,6 +204,20 @@ async def reopen(connection: AsyncConnection, job: str, date: date) -> None:
     """Let the job run on a date again, or for the first time. A run that is under way stays as it is."""
     await open_runs(connection, job, [date])
     await connection.execute(_REOPEN, {"job": job, "date": date})
+
+
+async def ask(connection: AsyncConnection, job: str, date: date, request: Request, *, again: bool = True) -> bool:
+    """Let the job run on a date again, or for the first time, because somebody asked. ``False``: the same request was made
+    before, or any request where not ``again``; nothing is changed then. A run that is under way stays as it is."""
+    await open_runs(connection, job, [date])
+    asked = msgspec.json.encode(request).decode()
+    values = {"job": job, "date": date, "request": asked, "key": request.key, "again": again}
+    return (await connection.execute(_ASK, values)).rowcount > 0
+
+
+async def withdraw(connection: AsyncConnection, job: str, date: date) -> None:
+    """Forget what was asked for."""
+    await connection.execute(_WITHDRAW, {"job": job, "date": date})
 
 
 async def of_date(connection: AsyncConnection, job: str, date: date) -> list[JobRun]:

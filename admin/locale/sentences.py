@@ -42,6 +42,7 @@ from ingest_api.problems import Problem as RequestProblem
 from monitoring.books import Books
 from monitoring.measures import SHOWN
 from monitoring.view import blocks
+from monitoring.watch import TABLE
 from providers.statements import LineKind
 from runtime.clock import utc_now
 from storage.journal import story
@@ -78,7 +79,7 @@ _WORDS: Final = (
     "replayed", "discarded",
     "command", "result", "callback", "outcome", "wake-up", "signal", "posting", "notice", "call", "event",
     "payment", "payments", "subscription", "customer", "discrepancy", "dead letter", "approval", "bulk job",
-    "clearing day", "api key", "api client", "provider", "form", "route", "staff", "session",
+    "clearing day", "accounting date", "api key", "api client", "provider", "form", "route", "staff", "session",
     "transition", "refusal", "attempt", "access", "create payment",
     "ms", "Why", "Type", "Order", "Movement", "Payout",
 )  # fmt: skip
@@ -158,5 +159,8 @@ def _of_the_monitor() -> Iterator[str]:
     )  # fmt: skip
     for watched in SHOWN:
         yield from (watched.title, watched.dashboard.capitalize())
+    for watched in TABLE:
+        if watched.alerts:
+            yield from (watched.title, *(alert.notice for alert in watched.alerts))
     for block in blocks(nothing):
         yield from (block.title, block.empty, *(column.head for column in block.columns))

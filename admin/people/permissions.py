@@ -35,6 +35,8 @@ class Permission(StrEnum):
     CLEARING = ("clearing", N_("See clearing's days, and download their reports"))
     DISCREPANCIES = ("discrepancies", N_("See discrepancies"))
     DECIDE = ("decide", N_("Claim, resolve and reopen discrepancies"))
+    RUN_CLEARING = ("run-clearing", N_("Ask for runs of clearing, believe a doubted statement"))
+    CLOSE_DAYS = ("close-days", N_("Close days of the books"))
     LETTERS = ("letters", N_("See dead letters, replay them"))
     DISCARD = ("discard", N_("Discard dead letters"))
     PROVIDERS = ("providers", N_("See providers and routes"))
@@ -67,6 +69,8 @@ MATRIX: Final[dict[Permission, frozenset[Role]]] = {
     Permission.CLEARING: _EVERYBODY - {Role.SUPPORT},
     Permission.DISCREPANCIES: _EVERYBODY,
     Permission.DECIDE: _MONEY,
+    Permission.RUN_CLEARING: _MONEY,
+    Permission.CLOSE_DAYS: _MONEY,
     Permission.LETTERS: _MONEY,
     Permission.DISCARD: _ADMIN,
     Permission.PROVIDERS: _MONEY,

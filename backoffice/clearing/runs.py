@@ -5,11 +5,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
+from uuid import UUID, uuid4
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from backoffice.operators import ActionRefused, InvalidArgument, Operator, recorded
+from backoffice.operators import ActionRefused, InvalidArgument, Note, Operator, recorded
 from providers import registry
 from providers.base import Provider
 from providers.settlement import Settlement
@@ -23,7 +24,7 @@ from runtime.postgres import connected
 from runtime.settings import PostgresSettings, SchedulerSettings
 from storage import job_runs
 from storage.clearing.discrepancies import by_kind
-from storage.processes.locks import Lock, writing
+from storage.processes.locks import Lock, is_held, writing
 
 #: A day is compared in one statement, seconds.
 STATEMENT_TIMEOUT_S = 900.0
@@ -47,7 +48,8 @@ class DayState(StrEnum):
 
 
 class DayStatus(msgspec.Struct, frozen=True):
-    """A provider's business day. ``reason``: why it waits or is doubted; ``ran``: the counts of its last run; ``discrepancies``: by kind and state. Times in UTC."""
+    """A provider's business day. ``reason``: why it waits or is doubted; ``ran``: the counts of its last run;
+    ``discrepancies``: by kind and state; ``request``: the run that a person asked for last. Times in UTC."""
 
     provider: str
     day: date
@@ -57,6 +59,7 @@ class DayStatus(msgspec.Struct, frozen=True):
     reason: str | None
     ran: dict[str, Any]
     discrepancies: dict[str, dict[str, int]]
+    request: job_runs.Request | None = None
 
 
 async def run_day(
@@ -121,29 +124,45 @@ async def request(
     provider: str,
     *,
     believe: bool = False,
+    key: UUID | None = None,
+    alone: bool = False,
+    note: Note | None = None,
 ) -> DayStatus:
     """Let the scheduler run a day at a provider again, or for the first time; returns how the day stands. It looks once a
-    minute, and less often where it waits for a statement. ``settlements``: of all providers, by name. ``believe``: the operator has looked at a statement that was doubted.
-    Raises :class:`~backoffice.operators.InvalidArgument` where there is no such provider or the day is not over, and
-    :class:`StatementDoubted`."""
+    minute. ``settlements``: of all providers, by name. ``believe``: the operator has looked at a statement that was doubted.
+    ``key``: the same however often the request is sent; a repeat changes nothing. ``alone``: not while a run of the
+    provider is under way, whose end would count as that of this one. ``note``: records more in the same transaction, its
+    last statement. Raises :class:`~backoffice.operators.InvalidArgument` where there is no such provider or the day is not
+    over, :class:`~backoffice.operators.ActionRefused`, and :class:`StatementDoubted`."""
     if provider not in settlements:
         raise InvalidArgument(f"there is no such provider: {', '.join(sorted(settlements))}")
     if utc_now() < settlements[provider].business_day(day)[1]:
         raise InvalidArgument(f"{day} is not over at {provider}")
     job, details = job_name(provider), {"believe": True} if believe else {}
-    async with (
-        connected(settings) as engine,
-        recorded(engine, operator, "request_run", "job_run", f"{job}/{day}", **details) as record,
-        engine.begin() as connection,
-    ):
-        await job_runs.reopen(connection, job, day)
-        if believe:
-            await job_runs.release(connection, job, day, operator.name, operator.reason)
-        (run,) = await job_runs.of_date(connection, job, day)
-        if run.is_braked:
-            raise StatementDoubted(f"the statement of {day} is doubted: {run.brake}")
-        await record.complete(connection)
-        return await _status(connection, provider, run)
+    asked = job_runs.Request(str(key or uuid4()), operator.name, operator.reason, utc_now())
+    async with connected(settings) as engine:
+        async with engine.connect() as connection:
+            for run in await job_runs.of_date(connection, job, day):
+                if run.request is not None and run.request.key == asked.key:
+                    return await _status(connection, provider, run)
+        async with (
+            recorded(engine, operator, "request_run", "job_run", f"{job}/{day}", **details) as record,
+            engine.begin() as connection,
+        ):
+            is_new = await job_runs.ask(connection, job, day, asked)
+            if is_new and alone and await is_held(connection, Lock.CLEARING, provider):
+                raise ActionRefused(f"a run of {provider} is under way")
+            if is_new and believe:
+                await job_runs.release(connection, job, day, operator.name, operator.reason)
+            (run,) = await job_runs.of_date(connection, job, day)
+            if run.is_braked:
+                raise StatementDoubted(f"the statement of {day} is doubted: {run.brake}")
+            record.details |= {} if is_new else {"repeated": True}
+            await record.complete(connection)
+            stands = await _status(connection, provider, run)
+            if is_new and note is not None:
+                await note(connection)
+            return stands
 
 
 async def status(
@@ -165,12 +184,21 @@ async def status(
         return sorted(found, key=lambda one: (one.day, one.provider), reverse=True)
 
 
+async def day_status(connection: AsyncConnection, provider: str, day: date) -> DayStatus | None:
+    """How one day stands at one provider; ``None`` where it has no run."""
+    found = await job_runs.of_date(connection, job_name(provider), day)
+    return None if not found else await _status(connection, provider, found[0])
+
+
 async def _status(connection: AsyncConnection, name: str, run: job_runs.JobRun) -> DayStatus:
     kinds: dict[str, dict[str, int]] = {}
     for kind, reached, number in await by_kind(connection, name, run.business_date):
         kinds.setdefault(kind, {})[reached] = number
     reason = run.brake if run.is_braked else run.counts.get("reason")
-    return DayStatus(name, run.business_date, _state(run), run.started_at, run.finished_at, reason, run.counts, kinds)
+    ran = {name: number for name, number in run.counts.items() if name != "request"}
+    return DayStatus(
+        name, run.business_date, _state(run), run.started_at, run.finished_at, reason, ran, kinds, run.request
+    )
 
 
 def _state(run: job_runs.JobRun) -> DayState:

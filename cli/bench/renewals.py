@@ -123,7 +123,7 @@ async def _has_partitions(postgres: asyncpg.Connection, partitions: int) -> None
         while True:
             if await postgres.fetchval(
                 "SELECT (SELECT count(*) FROM stream_positions WHERE consumer = 'subscriptions') = $1"
-                " AND EXISTS (SELECT FROM process_leases)",
+                " AND EXISTS (SELECT FROM process_leases WHERE kind = 'worker')",
                 partitions,
             ):
                 return

@@ -15,11 +15,14 @@ from providers.settlement import Settlement
 from reconciliation.clearing.job import job_name
 from reconciliation.clearing.run import window_of
 from reconciliation.metrics import Metrics
-from storage import job_runs
+from runtime.clock import utc_now
+from storage import job_runs, operator_actions
 from storage.books.closing import CannotClose, Period, close_day, period
 from storage.clearing.compare import first_movement
 from storage.clearing.posting import is_unposted
 from storage.clearing.tie_out import tie_outs
+from storage.job_runs import Request
+from storage.operator_actions import Outcome
 
 log = structlog.get_logger(__name__)
 
@@ -111,10 +114,11 @@ class ClosingJob:
         self._metrics = metrics
         self._since = since
 
-    async def look(self) -> list[date]:
-        """Close the days that can be closed; returns them. Why one cannot is noted in its row of ``job_runs``."""
-        closed: list[date] = []
-        while len(closed) < DAYS_AT_ONCE:
+    async def look(self, *, automatic: bool = True) -> list[date]:
+        """Close the day that a person asked for and, where ``automatic``, those that can be closed; returns them. Why one
+        cannot is noted in its row of ``job_runs``."""
+        closed = await self._close_asked()
+        while automatic and len(closed) < DAYS_AT_ONCE:
             async with self._engine.begin() as connection:
                 books = await period(connection)
                 if books.now < _end(books) + CLOSE_AFTER:
@@ -132,6 +136,35 @@ class ClosingJob:
             closed.append(day)
         return closed
 
+    async def _close_asked(self) -> list[date]:
+        """What cannot be closed any more is refused, and the person looks again; a ledger that is busy is tried again."""
+        async with self._engine.begin() as connection:
+            books = await period(connection)
+            asked = [
+                (run.business_date, run.request) for run in await job_runs.unfinished(connection, JOB) if run.request
+            ]
+        closed = []
+        for day, request in asked:
+            if day != books.first_open:
+                await self._refuse(day, request, f"the first open day is {books.first_open}")
+                continue
+            async with self._engine.connect() as connection:
+                found = await self._readiness(connection, day, books.zone)
+            self._metrics.tied_out(found.tie_outs)
+            if found.reasons:
+                await self._refuse(day, request, "; ".join(found.reasons))
+            elif await self._close(found, request):
+                closed.append(day)
+        return closed
+
+    async def _refuse(self, day: date, request: Request, why: str) -> None:
+        async with self._engine.begin() as connection:
+            await job_runs.withdraw(connection, JOB, day)
+            await job_runs.record(connection, JOB, day, {"refused": {"by": request.by, "why": why, "at": utc_now()}})
+            if request.action is not None:
+                await operator_actions.complete(connection, request.action, Outcome.REFUSED, {"error": why})
+        log.warning("the day stays open, though a person asked", day=str(day), by=request.by, why=why)
+
     async def _readiness(self, connection: AsyncConnection, day: date, zone: str) -> Readiness:
         # Without its statements a day does not tie out: the sums of a window of days are not made each minute for that.
         began = await _began(connection, self._settlements, day, self._since)
@@ -139,16 +172,23 @@ class ClosingJob:
             return Readiness(day, tuple(uncleared), ())
         return await readiness(connection, self._settlements, day, zone, self._since)
 
-    async def _close(self, found: Readiness) -> bool:
+    async def _close(self, found: Readiness, request: Request | None = None) -> bool:
+        """Under the name of the person who asked, if one did."""
+        by, reason = (ACTOR, REASON) if request is None else (request.by, request.reason)
         try:
             async with self._engine.begin() as connection:
-                link = await close_day(connection, found.day, ACTOR, REASON, found.tie_outs)
+                link = await close_day(connection, found.day, by, reason, found.tie_outs)
                 await job_runs.finish_date(connection, JOB, found.day, msgspec.to_builtins(found))
+                if request is not None and request.action is not None:
+                    kept = {"hash": link.hash.hex(), "unexplained": []}
+                    await operator_actions.complete(connection, request.action, Outcome.DONE, kept)
         except CannotClose as error:
             log.warning("the day stays open", day=str(found.day), reasons=[str(error)])
             return False
-        except InvariantBroken:
+        except InvariantBroken as error:
             log.exception("the day stays open: the books do not balance", day=str(found.day))
+            if request is not None:
+                await self._refuse(found.day, request, str(error))
             return False
         log.info("day closed", day=str(found.day), entries=link.day.entries, hash=link.hash.hex())
         return True

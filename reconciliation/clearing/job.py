@@ -68,6 +68,8 @@ class ClearingJob:
         self._now = now
         #: Provider → how often its statement was not there, and the earliest time of the next try (monotonic).
         self._tries: dict[str, tuple[int, float]] = {}
+        #: Provider → the requests of people that its last try was made for, or after.
+        self._answered: dict[str, set[str]] = {}
 
     async def look(self) -> list[Ran]:
         """Clear the days that are over and not cleared yet; look whether what is open agrees now. A fault in the code of
@@ -116,8 +118,11 @@ class ClearingJob:
                 ]
             self._metrics.clearing(name, len(due), suspect=braked is not None)
             ran = []
-            waits = self._tries.get(name, (0, 0.0))[1] > time.monotonic()
+            asked = {run.request.key for run in due if run.request is not None}
+            is_answered = asked <= self._answered.get(name, set())
+            waits = is_answered and self._tries.get(name, (0, 0.0))[1] > time.monotonic()
             if braked is None and not waits:
+                self._answered[name] = asked
                 for run in due[:DAYS_AT_ONCE]:
                     ran.append(await self._day(connection, name, run))
                     if ran[-1].outcome is not Outcome.DONE:
@@ -192,7 +197,7 @@ async def clear_day(
     :class:`ClearingRun`."""
     settlement = provider.capabilities.settlement
     async with step(connection):
-        again = await _cleared_before(connection, name, day, settlement.reread)
+        again = await cleared_before(connection, name, day, settlement.reread)
         began = await job_runs.first_date(connection, job_name(name))
         understood = all([await is_understood(connection, message.TYPE) for message in (RecordChargeback, UndoRefund)])
     ran = await ClearingRun(
@@ -216,7 +221,7 @@ async def clear_day(
     return ran
 
 
-async def _cleared_before(connection: AsyncConnection, name: str, day: date, reread: int) -> list[date]:
+async def cleared_before(connection: AsyncConnection, name: str, day: date, reread: int) -> list[date]:
     """The days before ``day`` whose statements are read again with its own: the last ``reread`` that were cleared."""
     runs = await job_runs.latest(connection, job_name(name), limit=400)
     earliest = day - timedelta(days=reread)

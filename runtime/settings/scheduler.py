@@ -17,4 +17,4 @@ class SchedulerSettings(
     bulk_refunds_per_s: int = Field(20, ge=1, le=1_000)
     """Rows of bulk refunds that are sent per second, of all jobs together."""
     close_automatically: bool = True
-    """Whether a day of the books is closed as soon as clearing is through with it; without, by ``billing clearing close``."""
+    """Whether a day of the books is closed as soon as clearing is through with it; without, once a person asks."""

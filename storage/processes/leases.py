@@ -15,6 +15,8 @@ SLOTS: Final = 1000
 CLAIM_TRIES: Final = 50
 #: The kind of the processes that consume the inbox.
 WORKER: Final = "worker"
+#: The kind of the processes that run the jobs.
+SCHEDULER: Final = "scheduler"
 
 # Of two processes that see the same slot free, the second waits for the first one's row and then gets none.
 _CLAIM = text(

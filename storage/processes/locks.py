@@ -15,6 +15,17 @@ _TRY = text("SELECT pg_try_advisory_lock(:key)")
 _UNLOCK = text("SELECT pg_advisory_unlock(:key)")
 _TRY_PART = text("SELECT pg_try_advisory_lock(:key, hashtext(:part))")
 _UNLOCK_PART = text("SELECT pg_advisory_unlock(:key, hashtext(:part))")
+# Postgres shows the two keys of a lock as unsigned numbers.
+_IS_HELD = text(
+    """
+    SELECT EXISTS (
+        SELECT FROM pg_locks
+        WHERE locktype = 'advisory' AND objsubid = 2 AND granted
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+          AND classid = CAST(:key AS oid) AND objid = CAST(CAST(hashtext(:part) AS bigint) & 4294967295 AS oid)
+    )
+    """
+)
 
 
 class Lock(IntEnum):
@@ -61,3 +72,8 @@ async def writing(engine: AsyncEngine, lock: Lock, part: str) -> AsyncIterator[A
                 await connection.rollback()
                 async with connection.begin():
                     await connection.execute(_UNLOCK_PART, values)
+
+
+async def is_held(connection: AsyncConnection, lock: Lock, part: str) -> bool:
+    """Whether a process does this part of the work now."""
+    return bool((await connection.execute(_IS_HELD, {"key": lock.value, "part": part})).scalar_one())

@@ -1,4 +1,5 @@
-"""Clearing's pages in both widths and schemes; a discrepancy claimed and decided by keyboard, without a script."""
+"""Clearing's pages in both widths and schemes; a discrepancy claimed and decided, a run asked for and followed, and a day
+of the books closed, by keyboard."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -14,10 +15,11 @@ from billing.access.roles import Role
 from billing.clearing.discrepancies import Kind
 from providers.statements import LineKind
 from reconciliation.clearing.job import job_name
+from runtime.clock import utc_now
 from storage import job_runs
 from tests.browser.conftest import is_fit_for_people
 from tests.integration.conftest import database, migrated  # noqa: F401 - fixtures
-from tests.support.clearing import DAY, charge, line
+from tests.support.clearing import DAY, SETTLEMENT, charge, line
 from tests.support.clearing_panel import ClearingPanel
 from tests.support.factories import PROVIDER
 from tests.support.ledger import books_begin
@@ -95,6 +97,65 @@ async def test_the_pages_of_clearing(browser: Browser, panel: ClearingPanel) -> 
     for kind in (Kind.AMOUNT_DIFFERS, Kind.CURRENCY_DIFFERS, Kind.UNKNOWN_PAYMENT):
         await page.goto(f"{url}/discrepancies/{await panel.id_of(kind)}")
         await is_fit_for_people(page, f"discrepancy-{kind}")
+
+
+async def test_the_pages_of_runs_and_of_the_books(browser: Browser, panel: ClearingPanel) -> None:
+    page = await signed_in(browser, panel, "anna")
+    url, doubted, today = panel.world.url, DAY - timedelta(days=3), SETTLEMENT.day_of(utc_now())
+    await weeks(panel)
+    for name, path in (
+        ("clearing-run", f"{PROVIDER}/{DAY}/run"),
+        ("clearing-run-refused", f"{PROVIDER}/{today}/run"),
+        ("clearing-run-doubted", f"tbank/{doubted}/run"),
+        ("clearing-believe", f"tbank/{doubted}/believe"),
+        ("clearing-run-behind-others", f"tbank/{DAY - timedelta(days=2)}/run"),
+    ):
+        await page.goto(f"{url}/clearing/{path}")
+        await is_fit_for_people(page, name)
+    await books_begin(panel.stream.engine, DAY - timedelta(days=2))
+    await page.goto(f"{url}/clearing/books")
+    await page.get_by_text("cannot be closed", exact=True).wait_for()
+    await is_fit_for_people(page, "books-not-ready")
+    await panel.ask(f"/clearing/{PROVIDER}/{DAY}/run")
+    await page.goto(f"{url}/clearing/{PROVIDER}/{DAY}")
+    await is_fit_for_people(page, "clearing-day-asked-without-scheduler")
+    await panel.looks()
+
+
+async def test_a_run_is_asked_for_and_followed_by_keyboard(browser: Browser, panel: ClearingPanel) -> None:
+    await panel.a_cleared_day()
+    await panel.a_scheduler()
+    page = await signed_in(browser, panel, "anna")
+    await page.goto(f"{panel.world.url}/clearing/{PROVIDER}/{DAY}")
+    await page.get_by_role("link", name="Run the day again").press("Enter")
+    await page.get_by_label("Reason").fill("they have sent it again")
+    await page.keyboard.press("Enter")
+    await page.get_by_text("anna@cinema.example asked for the run").wait_for()
+    await is_fit_for_people(page, "clearing-day-asked")
+    await panel.looks()
+    await page.get_by_text("anna@cinema.example asked for the run").wait_for(state="detached")
+    assert await page.get_by_role("link", name="Run the day again").count() == 1
+
+
+async def test_a_day_of_the_books_is_closed_by_keyboard(browser: Browser, panel: ClearingPanel) -> None:
+    await books_begin(panel.stream.engine, DAY)
+    await panel.a_cleared_day()
+    await panel.a_scheduler()
+    page = await signed_in(browser, panel, "anna")
+    await page.goto(f"{panel.world.url}/clearing?until={DAY}")
+    await page.get_by_role("link", name="The books are closed before").press("Enter")
+    await page.get_by_text("can be closed").wait_for()
+    await is_fit_for_people(page, "books-ready")
+    await page.get_by_role("link", name="Close the day").press("Enter")
+    await page.get_by_label("Reason").fill("the month ends")
+    await is_fit_for_people(page, "books-close")
+    await page.keyboard.press("Enter")
+    await page.get_by_text("is being closed").wait_for()
+    await is_fit_for_people(page, "books-asked")
+    assert await panel.closes() == [DAY]
+    await page.get_by_role("heading", name="Closed last").wait_for()
+    assert await page.get_by_text("the month ends").count() == 1
+    await is_fit_for_people(page, "books-closed")
 
 
 async def test_a_discrepancy_is_claimed_and_decided_by_keyboard(browser: Browser, panel: ClearingPanel) -> None:

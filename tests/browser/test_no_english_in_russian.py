@@ -1,6 +1,7 @@
 """A walk through the panel in Russian: no English is left on its pages, and they fit both widths."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -18,6 +19,7 @@ from backoffice.dead_letters.resolution import DeadLetter
 from billing.access.roles import Role
 from billing.messages import AmendPayment, CapturePayment, ProviderResult, RefundPayment
 from billing.vocabulary import Action, Outcome
+from runtime.clock import utc_now
 from tests.browser.conftest import is_fit_for_people
 from tests.browser.test_clearing_pages import panel as clearing  # noqa: F401 - a fixture
 from tests.browser.test_clearing_pages import weeks
@@ -28,7 +30,7 @@ from tests.browser.test_pages import admin  # noqa: F401 - likewise
 from tests.browser.test_pages_in_russian import opened
 from tests.browser.test_payment_pages import panel as payments  # noqa: F401 - likewise
 from tests.integration.conftest import database, migrated  # noqa: F401 - likewise
-from tests.support.clearing import DAY
+from tests.support.clearing import DAY, SETTLEMENT
 from tests.support.clearing_panel import ClearingPanel
 from tests.support.clearing_report import a_full_report
 from tests.support.factories import PROVIDER
@@ -121,9 +123,26 @@ async def test_clearing(browser: Browser, clearing: ClearingPanel) -> None:  # n
     clearing.become("fin", Role.ADMIN)
     page = await opened(browser, clearing.world.url, "session-of-fin")
     left = {}
-    for path in ("/clearing", f"/clearing?until={DAY}", f"/clearing/{PROVIDER}/{DAY}", "/discrepancies"):
+    await clearing.ask(f"/clearing/{PROVIDER}/{DAY}/run")
+    paths = ("/clearing", f"/clearing?until={DAY}", f"/clearing/{PROVIDER}/{DAY}", "/discrepancies")
+    doubted, today = f"/clearing/tbank/{DAY - timedelta(days=3)}", SETTLEMENT.day_of(utc_now())
+    asked = (
+        f"/clearing/{PROVIDER}/{DAY}/run",
+        f"{doubted}/run",
+        f"{doubted}/believe",
+        f"/clearing/{PROVIDER}/{today}/run",
+    )
+    for path in (*paths, *asked, "/clearing/books"):
         await page.goto(clearing.world.url + path)
-        left[path] = await english(page, PROVIDER, "half of the lines are of nobody", "not ready")
+        left[path] = await english(
+            page,
+            PROVIDER,
+            "half of the lines are of nobody",
+            "not ready",
+            "they have sent it again",
+            "suspense",
+            "Europe/Moscow",
+        )
     assert _some(left) == []
     answer = await page.goto(f"{clearing.world.url}/clearing/{PROVIDER}/{DAY}/report.html")
     assert answer is not None

@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,8 +23,10 @@ class FiringAlerts:
         self.url = url
         self._http = http
 
-    async def fire(self, name: str, since: datetime, severity: str = "page", **labels: str) -> None:
-        """The alert fires."""
+    async def fire(
+        self, name: str, since: datetime, severity: str = "page", said: Mapping[str, str] | None = None, **labels: str
+    ) -> None:
+        """The alert fires. ``said``: annotations other than those that a test makes up."""
         alert: dict[str, Any] = {
             "labels": {"alertname": name, "severity": severity, **labels},
             "annotations": {
@@ -32,6 +34,7 @@ class FiringAlerts:
                 "notice": "a customer waits",
                 "value": "7200",
                 "runbook": "docs/x",
+                **(said or {}),
             },
             "startsAt": since.isoformat(),
         }

@@ -9,10 +9,14 @@ import msgspec
 
 from billing.clearing.discrepancies import Kind
 from providers.statements import LineKind
-from reconciliation.clearing.job import job_name
+from reconciliation.clearing.closing import ClosingJob
+from reconciliation.clearing.job import ClearingJob, job_name
+from reconciliation.clearing.run import Ran
+from reconciliation.metrics import Metrics
 from storage import job_runs
 from storage.clearing.discrepancies import Finding, discrepancy_id, record
-from tests.support.clearing import DAY, Cleared, charge, line
+from storage.processes.leases import SCHEDULER, Lease
+from tests.support.clearing import DAY, SETTLEMENT, Cleared, charge, line
 from tests.support.factories import NOW, PROVIDER
 from tests.support.panel import Panel
 
@@ -71,6 +75,46 @@ class ClearingPanel(Panel):
         filled = {"reason": "the provider's letter"} | await self.hidden(id) | fields
         response = await self.world.post(f"/discrepancies/{id}/{what}", filled)
         return response.status, await response.text()
+
+    async def a_form(self, path: str, **fields: str) -> dict[str, str]:
+        """The fields of the page's form, as it is shown now, with a reason; ``fields`` replace them."""
+        return {"key": KEY.findall(await self.get(path))[0], "reason": "they have sent it again"} | fields
+
+    async def ask(self, path: str, fields: dict[str, str] | None = None) -> tuple[int, str]:
+        """Send the form of a page for runs, as :meth:`a_form` has it."""
+        response = await self.world.post(path, await self.a_form(path) if fields is None else fields)
+        return response.status, await response.text()
+
+    async def close(self, day: Any, fields: dict[str, str] | None = None) -> tuple[int, str]:
+        """Send the form of the books' page for ``day``."""
+        fields = {"key": str(uuid4()), "reason": "the month ends"} if fields is None else fields
+        response = await self.world.post(f"/clearing/books/{day}/close", fields)
+        return response.status, await response.text()
+
+    async def a_scheduler(self, lease_s: float = 600.0) -> Lease:
+        """One that runs until its lease is over."""
+        lease = Lease(SCHEDULER, "scheduler", "1", lease_s)
+        async with self.stream.engine.begin() as connection:
+            await lease.refresh(connection)
+        return lease
+
+    async def looks(self) -> list[Ran]:
+        """The scheduler looks whether a day is to be cleared, once its statement can be ready."""
+        books: Any = self.books
+        books.now = max(books.now, SETTLEMENT.business_day(DAY)[1] + SETTLEMENT.ready_after + timedelta(minutes=1))
+        providers: Any = {PROVIDER: books.statement}
+        return await ClearingJob(books.engine, books.kafka, providers, Metrics(), now=lambda: books.now).look()
+
+    async def closes(self) -> list[Any]:
+        """The scheduler looks whether somebody asked to close a day."""
+        settlements = {PROVIDER: SETTLEMENT}
+        return await ClosingJob(self.books.engine, settlements, Metrics()).look(automatic=False)
+
+    async def trail(self) -> list[tuple[Any, ...]]:
+        """Commands: who, of what, why, what."""
+        return await self.rows(
+            "SELECT who, subject_id, reason, detail ->> 'action' FROM staff_trail WHERE kind = 'command' ORDER BY id"
+        )
 
     async def state(self, id: UUID) -> tuple[str, int]:
         ((state, version),) = await self.rows(f"SELECT state, version FROM discrepancies WHERE id = '{id}'")

@@ -10,10 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from admin.clearing.context import Clearing, Injected
+from admin.clearing.pages.known import require_known
+from admin.clearing.pages.run import is_late, marker, waits_for
 from admin.clearing.pages.standing import Standing, counts_of, standing
 from admin.clearing.pages.words import STATES, amounts, kind_words, turn
 from admin.clearing.reports import CSV_HEADERS, HTML_HEADERS
-from admin.language import gettext, tongue
+from admin.language import tongue
 from admin.pages import PageRoute, page
 from admin.people.guard import require, trail_of
 from admin.people.permissions import Permission
@@ -22,11 +24,11 @@ from admin.problems import Problem
 from admin.retelling import retold
 from analytics import words
 from backoffice.clearing import closing, discrepancies, report, runs
+from backoffice.clearing.outlook import outlook_of
 from billing.clearing.discrepancies import State
 from ingest_api.problems import Problem as RequestProblem
 from reconciliation.clearing.job import job_name
 from runtime.clock import utc_now
-from runtime.http.problems import ProblemError
 from storage import job_runs
 from storage.books.closing import period
 from storage.clearing.discrepancies import Filters
@@ -59,9 +61,9 @@ def calendar_pages(engine: AsyncEngine) -> APIRouter:
         return await _calendar(request, clearing, engine, until)
 
     @router.get(f"{HOME}/{{provider}}/{{day}}")
-    async def show_day(request: Request, clearing: Injected, _person: Reader, provider: str, day: date) -> Response:
-        _require_known(clearing, provider)
-        return await _day(request, clearing, engine, provider, day)
+    async def show_day(request: Request, clearing: Injected, person: Reader, provider: str, day: date) -> Response:
+        require_known(clearing, provider)
+        return await _day(request, clearing, person, provider, day)
 
     @router.get(f"{HOME}/{{provider}}/{{day}}/report.html")
     async def show_report(request: Request, clearing: Injected, person: Reader, provider: str, day: date) -> Response:
@@ -117,17 +119,15 @@ async def _calendar(request: Request, clearing: Clearing, engine: AsyncEngine, u
     )
 
 
-async def _day(request: Request, clearing: Clearing, engine: AsyncEngine, provider: str, day: date) -> Response:
+async def _day(request: Request, clearing: Clearing, person: Person, provider: str, day: date) -> Response:
     now = utc_now()
     async with clearing.at_work(Problem.RUN_REFUSED):
-        status = next(iter(await runs.status(clearing.settings, provider, since=day, until=day, limit=1)), None)
-        tied = None
+        outlook = await outlook_of(clearing.settings, clearing.settlements, provider, day)
+        status, first_open, tied = outlook.status, outlook.first_open, None
         if status is not None:
             tied = await closing.tie_outs_of(clearing.settings, clearing.settlements, day)
         of_day = Filters(provider=provider, day=day)
         found = await discrepancies.listed(clearing.settings, of_day, SHOWN + 1)
-        async with engine.connect() as connection:
-            first_open = (await period(connection)).first_open
     start, end = clearing.settlements[provider].business_day(day)
     return page(
         request,
@@ -140,6 +140,12 @@ async def _day(request: Request, clearing: Clearing, engine: AsyncEngine, provid
         start=start,
         end=end,
         run=status,
+        live=outlook.is_open,
+        since=marker(status, under_way=outlook.under_way, has_scheduler=outlook.has_scheduler),
+        under_way=outlook.under_way,
+        waits_for=waits_for(outlook),
+        late=is_late(outlook),
+        may_run=person.may(Permission.RUN_CLEARING) and end <= now,
         standing=standing(status, day, first_open, is_over=end <= now),
         counts=counts_of(status),
         is_closed=day < first_open,
@@ -155,16 +161,10 @@ async def _day(request: Request, clearing: Clearing, engine: AsyncEngine, provid
 
 
 async def _report(request: Request, clearing: Clearing, person: Person, provider: str, day: date) -> report.Report:
-    _require_known(clearing, provider)
+    require_known(clearing, provider)
     await trail_of(request).note(person, Kind.EXPORT, "clearing_day", f"{provider}/{day}")
     async with clearing.at_work(RequestProblem.INVALID_REQUEST):
         return await report.build(clearing.settings, clearing.settlements, day, provider)
-
-
-def _require_known(clearing: Clearing, provider: str) -> None:
-    if provider not in clearing.settlements:
-        known = ", ".join(clearing.settlements)
-        raise ProblemError(Problem.NOT_FOUND, gettext("There is no provider of this name: %(names)s.", names=known))
 
 
 def _latest(clearing: Clearing, now: datetime) -> date:

@@ -53,6 +53,22 @@ async def test_those_that_wake_somebody_come_first_then_the_longest_and_the_watc
     assert page.count("nobody") == 3
 
 
+async def test_alerts_of_our_rules_are_in_the_readers_language_and_others_as_they_are(
+    world: World, firing: FiringAlerts
+) -> None:
+    said = {"summary": "Oldest unpaid payment", "notice": "a customer does not know whether the order is paid"}
+    await firing.fire("OldestUnfinished", minutes_ago(5), said=said)
+    await firing.fire("Others", minutes_ago(9), said={"summary": "100 %(full)s", "notice": "50 % are gone"})
+    for language, summary, notice in (("ru", "Самый старый неоплаченный платёж", "не знает, оплачен ли заказ"), ("en", *said.values())):  # fmt: skip
+        world.accounts.language = language
+        page = await text(await world.get("/monitor"))
+        assert summary in page
+        assert "100 %(full)s" in page
+        for alert in await Alertmanager(firing.url).alerts():
+            shown = await text(await world.get(f"/monitor/alerts/{alert.id}"))
+            assert (notice if alert.name == "OldestUnfinished" else "50 % are gone") in shown
+
+
 async def test_an_acknowledged_alert_calls_nobody_shows_who_is_at_it_and_calls_again_after_its_time(
     world: World, firing: FiringAlerts
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import pytest
+import yaml
 from babel.messages.pofile import read_po
 from jinja2 import Environment
 
@@ -212,6 +213,14 @@ class TestSentences:
             assert retold(english) == "1\u202f500,00 RUB больше 1\u202f000,00 RUB, предела роли"
             assert retold(english.capitalize().replace("rub", "RUB") + ".") == retold(english)
             assert retold("something that nobody knows") == "something that nobody knows"
+
+    def test_what_the_rules_of_prometheus_say_is_told_as_the_catalogue_has_it(self) -> None:
+        rules = (ADMIN.parent / "deploy/prometheus/rules.yml").read_text()
+        said = [rule["annotations"] for group in yaml.safe_load(rules)["groups"] for rule in group["rules"]]
+        texts = {one[name] for one in said for name in ("summary", "notice")}
+        with writing_for(RUSSIAN):
+            assert [text for text in texts if text.isascii() and retold(text) in (text, "")] == []
+            assert [text for text in texts if retold(text) != gettext(text)] == []
 
     def test_a_sentence_with_values_is_said_by_its_template(self) -> None:
         call = Sentence(

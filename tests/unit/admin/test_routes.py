@@ -100,6 +100,15 @@ ROUTES: Final = {
     },
     ("GET", "/clearing"): Permission.CLEARING,
     ("GET", "/clearing/{provider}/{day}"): Permission.CLEARING,
+    ("GET", "/clearing/books"): Permission.CLEARING,
+    ("GET", "/clearing/books/changes"): Permission.CLEARING,
+    **{(method, "/clearing/books/{day}/close"): Permission.CLOSE_DAYS for method in ("GET", "POST")},
+    ("GET", "/clearing/{provider}/{day}/changes"): Permission.CLEARING,
+    **{
+        (method, f"/clearing/{{provider}}/{{day}}/{action}"): Permission.RUN_CLEARING
+        for action in ("run", "believe")
+        for method in ("GET", "POST")
+    },
     ("GET", "/clearing/{provider}/{day}/report.csv"): Permission.CLEARING,
     ("GET", "/clearing/{provider}/{day}/report.html"): Permission.CLEARING,
     ("GET", "/discrepancies"): Permission.DISCREPANCIES,

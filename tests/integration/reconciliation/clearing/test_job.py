@@ -117,6 +117,22 @@ async def test_a_statement_that_is_not_there_is_tried_again_later_and_missed_in_
     assert state == State.CLOSED
 
 
+async def test_a_person_who_asks_has_a_statement_that_was_not_there_tried_again_at_once_and_once(
+    world: Cleared,
+) -> None:
+    await world.paid()
+    world.statement.fails_with = "http_404"
+    at_day(world, DAY)
+    job = a_job(world)
+    assert [ran.outcome for ran in await job.look()] == [Outcome.WAITING]
+    assert await job.look() == []
+    asked = job_runs.Request("k-1", "ann", "they have sent it", world.now)
+    async with world.engine.begin() as connection:
+        assert await job_runs.ask(connection, JOB, DAY, asked)
+    assert [ran.outcome for ran in await job.look()] == [Outcome.WAITING]
+    assert await job.look() == []
+
+
 async def test_a_day_without_a_statement_keeps_later_days_waiting(world: Cleared, monkeypatch: Any) -> None:
     (payment,) = await world.paid()
     world.has(charge(payment))
