@@ -34,7 +34,7 @@ from runtime.postgres import POSTGRES_ERRORS, create_engine
 from runtime.process import BackgroundTasks, beat, close_all, lower_priority, on_stop
 from runtime.retry import OUTAGES, Retry, RetryStopped
 from runtime.settings import SchedulerSettings
-from storage.processes.leases import SCHEDULER, Lease
+from storage.processes.leases import LEASE_S, RENEW_LEASE_S, SCHEDULER, Lease
 
 log = structlog.get_logger(__name__)
 
@@ -46,9 +46,6 @@ CLOCKS_EVERY_S: Final = 0.2
 CLEARING_EVERY_S: Final = 60.0
 #: Between two looks for events of clearing to publish, seconds.
 EVENTS_EVERY_S: Final = 5.0
-#: Between two renewals of the lease by which the panel sees that a scheduler runs, and how long it holds, seconds.
-RENEW_LEASE_S: Final = 5.0
-LEASE_S: Final = 30.0
 #: On stopping: for the page under way.
 STOP_S: Final = 20.0
 #: A forecast reads every subscription.

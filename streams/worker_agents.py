@@ -60,16 +60,12 @@ RESTORE_PATIENCE_S: Final = 30.0
 #: On stopping, beside the deadline of a provider call: for its result to be stored.
 STOP_MARGIN_S: Final = 10.0
 WATCH_EVERY_S: Final = 1.0
-#: The lease that shows the others that this worker runs: how often it is renewed, and for how long it holds.
-RENEW_LEASE_S: Final = 5.0
-LEASE_S: Final = 30.0
 #: A statement that Postgres does not answer becomes a known outage at its timeout: only what lasts longer hangs.
 BEAT_PATIENCE_S: Final = COMMAND_TIMEOUT_S + 5.0
 #: How often the metrics read Postgres, seconds: positions, and the backlog of all workers.
 READ_POSITIONS_S: Final = 1.0
 READ_BACKLOG_S: Final = 15.0
 # A statement that hangs is given up, and tried again, while the restore still waits.
-assert 3 * RENEW_LEASE_S < LEASE_S
 assert CONNECT_TIMEOUT_S < COMMAND_TIMEOUT_S <= RESTORE_PATIENCE_S
 
 Restore = Callable[[Sequence[int]], Awaitable[Mapping[int, int]]]
@@ -117,7 +113,7 @@ class Agents:
             Subscriptions(), self._engine, publisher, dead_letters, exit_process, on_committed=self.metrics.decided
         )
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
-        self._lease = leases.Lease(leases.WORKER, self._worker, release.version(), LEASE_S, MESSAGE_TYPES.keys())
+        self._lease = leases.Lease(leases.WORKER, self._worker, release.version(), leases.LEASE_S, MESSAGE_TYPES.keys())
         availability = self._availability = Availability(self._engine, self._providers, self._worker)
         methods = SavedMethods(self._engine)
         places = self._places = Places(self._providers, settings.provider_concurrency)
@@ -236,7 +232,7 @@ class Agents:
                 await self._lease.refresh(connection)
 
         await Retry("first lease", POSTGRES_ERRORS).run(refresh)
-        await run_periodically(RENEW_LEASE_S, refresh, "postgres is unavailable, the worker's lease is late")
+        await run_periodically(leases.RENEW_LEASE_S, refresh, "postgres is unavailable, the worker's lease is late")
 
     async def _watch(self) -> None:
         """Exit when a feed is stuck: Faust hangs or has dropped the last event of a partition, or an agent hangs."""

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 
 from admin.access import Access
+from admin.language import gettext
 from admin.problems import Problem
 from backoffice.clearing.closing import NotNow
 from backoffice.clearing.discrepancies import ChangedSince, NoDiscrepancy, OtherDecision
@@ -61,6 +62,12 @@ class Clearing(NamedTuple):
     settings: AdminSettings
     settlements: Mapping[str, Settlement]
     places: CapacityLimiter
+
+    def require_known(self, provider: str) -> None:
+        """Raise :class:`ProblemError` 404 where there is no such provider."""
+        if provider not in self.settlements:
+            known = ", ".join(self.settlements)
+            raise ProblemError(Problem.NOT_FOUND, gettext("There is no provider of this name: %(names)s.", names=known))
 
     @asynccontextmanager
     async def at_work(self, refused: ProblemType) -> AsyncIterator[None]:

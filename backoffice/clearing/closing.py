@@ -147,9 +147,9 @@ async def ask_to_close(
     note: Note,
 ) -> None:
     """Let the scheduler close ``day`` in the operator's name, at its next look: who closes a day holds up payments, and the
-    scheduler looks again whether the day can be closed. ``key``: the same however often the request is sent; a repeat changes nothing. ``note``: records more in the same
-    transaction, its last statement. Raises :class:`~backoffice.operators.ActionRefused` where it cannot be closed, and where
-    somebody has asked for it already."""
+    scheduler looks again whether the day can be closed. ``key``: the same however often the request is sent; a repeat
+    changes nothing. ``note``: records more in the same transaction, its last statement. Raises
+    :class:`~backoffice.operators.ActionRefused` where it cannot be closed, and where somebody has asked for it already."""
     asked = Request(str(key), operator.name, operator.reason, utc_now())
     async with connected(settings, command_timeout_s=TIMEOUT_S) as engine:
         async with engine.connect() as connection:

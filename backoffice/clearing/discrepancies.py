@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from backoffice.commands import require_understood
 from backoffice.operators import ActionRefused, InvalidArgument, Operator, recorded
 from billing.clearing.discrepancies import ACCEPTABLE, CLOSE_ALONE, FINAL_RESOLUTIONS, Event, Resolution, at_stake
-from billing.messages import Approval, RecordMovement
+from billing.messages import NOT_OF_ANOTHER, Approval, RecordMovement
 from billing.messages.topics import INBOX
 from providers.registry import PLUGINS
 from reconciliation.clearing.job import job_name
@@ -172,8 +172,8 @@ async def _settle(
 def _require_final(operator: Operator, found: Discrepancy, resolution: Resolution, approval: Approval | None) -> None:
     if resolution is Resolution.ACCEPTED and found.kind not in ACCEPTABLE:
         raise ActionRefused(f"{found.kind} moves money: it cannot be accepted, only written off")
-    if approval is not None and approval.approved_by == operator.name:
-        raise ActionRefused("the approval is not of another person than the one who asks")
+    if approval is not None and not approval.is_of_another(operator.name):
+        raise ActionRefused(NOT_OF_ANOTHER)
     amount, currency = stake_of(found)
     if amount > CLOSE_ALONE and approval is None:
         raise ActionRefused(

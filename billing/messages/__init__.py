@@ -10,6 +10,7 @@ from billing.messages.clearing import RecordChargeback, RecordMovement, UndoRefu
 from billing.messages.envelope import Envelope, decode_envelope
 from billing.messages.events import ItemView, OperationView, PaymentChanged, PaymentSnapshot, Refusal, Reply
 from billing.messages.payment_commands import (
+    NOT_OF_ANOTHER,
     AmendPayment,
     Approval,
     CapturePayment,
@@ -37,6 +38,7 @@ from billing.messages.subscriptions import PaymentOutcome
 
 __all__ = [
     "MESSAGE_TYPES",
+    "NOT_OF_ANOTHER",
     "AmendPayment",
     "Approval",
     "Books",

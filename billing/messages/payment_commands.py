@@ -6,7 +6,7 @@ second person where one is needed.
 """
 
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Final
 from uuid import UUID
 
 import msgspec
@@ -50,6 +50,14 @@ class Approval(msgspec.Struct, frozen=True):
     id: UUID
     approved_by: str
     approved_at: datetime
+
+    def is_of_another(self, who_asks: str | None) -> bool:
+        """Whether another person gave it than the one who asks; ``None``: nobody at work asks, so nobody else can."""
+        return who_asks not in (None, self.approved_by)
+
+
+#: Why a command with an approval that is not is refused.
+NOT_OF_ANOTHER: Final = "the approval is not of another person than the one who asks"
 
 
 class CapturePayment(PaymentMessage, frozen=True, omit_defaults=True):

@@ -3,6 +3,7 @@
 from typing import TypeAlias
 
 from billing.messages import (
+    NOT_OF_ANOTHER,
     AmendPayment,
     CapturePayment,
     CorrectPayment,
@@ -20,8 +21,8 @@ def guard_refusal(message: Guarded, payment: Payment) -> tuple[str, str] | None:
     """Code and detail of why a command is not carried out as it stands; ``None`` where its conditions hold. One that was
     carried out already is a repeat, at whatever version."""
     approval = message.approval
-    if approval is not None and (message.operator is None or approval.approved_by == message.operator):
-        return "approval_invalid", "the approval is not of another person than the one who asks"
+    if approval is not None and not approval.is_of_another(message.operator):
+        return "approval_invalid", NOT_OF_ANOTHER
     if message.if_version in (None, payment.version) or _is_repeat(message, payment):
         return None
     return "version_changed", f"the payment is at version {payment.version}, the command is for {message.if_version}"

@@ -3,6 +3,7 @@ person's."""
 
 from typing import Final
 
+from billing.messages import NOT_OF_ANOTHER
 from billing.messages.subscription_commands import CancelSubscription, SubscriptionCommand
 from billing.subscriptions.model import Subscription
 
@@ -12,8 +13,8 @@ _OPERATOR: Final = "operator:"
 def guard_refusal(command: SubscriptionCommand, subscription: Subscription) -> tuple[str, str] | None:
     """Code and detail of why a new command is not carried out as it stands; ``None`` where its conditions hold."""
     approval = command.approval
-    if approval is not None and _operator(command) in (None, approval.approved_by):
-        return "approval_invalid", "the approval is not of another person than the one who asks"
+    if approval is not None and not approval.is_of_another(_operator(command)):
+        return "approval_invalid", NOT_OF_ANOTHER
     if command.if_version in (None, subscription.version):
         return None
     detail = f"the subscription is at version {subscription.version}, the command is for {command.if_version}"

@@ -13,6 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 SLOTS: Final = 1000
 #: Each try that fails is a slot that another process took meanwhile: enough for as many starting at once.
 CLAIM_TRIES: Final = 50
+#: How often a process that others only have to see renews its lease, and for how long that holds, seconds. A statement that
+#: hangs is given up, and tried again, while the lease still holds.
+RENEW_LEASE_S: Final = 5.0
+LEASE_S: Final = 30.0
+assert 3 * RENEW_LEASE_S < LEASE_S
 #: The kind of the processes that consume the inbox.
 WORKER: Final = "worker"
 #: The kind of the processes that run the jobs.

@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from admin.clearing.context import Clearing, Injected
-from admin.clearing.pages.known import require_known
 from admin.clearing.pages.run import is_late, marker, waits_for
 from admin.clearing.pages.standing import Standing, counts_of, standing
 from admin.clearing.pages.words import STATES, amounts, kind_words, turn
@@ -62,7 +61,7 @@ def calendar_pages(engine: AsyncEngine) -> APIRouter:
 
     @router.get(f"{HOME}/{{provider}}/{{day}}")
     async def show_day(request: Request, clearing: Injected, person: Reader, provider: str, day: date) -> Response:
-        require_known(clearing, provider)
+        clearing.require_known(provider)
         return await _day(request, clearing, person, provider, day)
 
     @router.get(f"{HOME}/{{provider}}/{{day}}/report.html")
@@ -161,7 +160,7 @@ async def _day(request: Request, clearing: Clearing, person: Person, provider: s
 
 
 async def _report(request: Request, clearing: Clearing, person: Person, provider: str, day: date) -> report.Report:
-    require_known(clearing, provider)
+    clearing.require_known(provider)
     await trail_of(request).note(person, Kind.EXPORT, "clearing_day", f"{provider}/{day}")
     async with clearing.at_work(RequestProblem.INVALID_REQUEST):
         return await report.build(clearing.settings, clearing.settlements, day, provider)

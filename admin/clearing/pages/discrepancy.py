@@ -54,7 +54,7 @@ class Decision(NamedTuple):
         if self.resolution is not None:
             body = ResolveIn(resolution=self.resolution, reason=reason)
         key = idempotency.operation_id(self.typed.operator, id, str(self.typed.key))
-        return Command(key, idempotency.fingerprint(body, f"{self.name}/"))
+        return Command(key, idempotency.fingerprint(body, self.name))
 
 
 def discrepancy_pages(engine: AsyncEngine) -> APIRouter:

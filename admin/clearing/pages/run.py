@@ -12,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from admin.clearing.context import Clearing, Injected
-from admin.clearing.pages.known import require_known
 from admin.formatting import day as day_words
 from admin.formatting import moment
 from admin.language import N_, gettext
@@ -93,7 +92,7 @@ def run_pages(engine: AsyncEngine) -> APIRouter:
         clearing: Injected, _person: Reader, provider: str, day: date, since: Annotated[int, Query()]
     ) -> Response:
         """Whether the run has got further since; the page that asks is read again then."""
-        require_known(clearing, provider)
+        clearing.require_known(provider)
         async with engine.connect() as connection:
             status = await day_status(connection, provider, day)
             under_way = await is_held(connection, Lock.CLEARING, provider)
@@ -120,7 +119,7 @@ async def _form(
     wrong: str | None = None,
     status: int = 200,
 ) -> Response:
-    require_known(clearing, provider)
+    clearing.require_known(provider)
     async with clearing.at_work(Problem.RUN_REFUSED):
         outlook = await outlook_of(clearing.settings, clearing.settlements, provider, day)
     return page(
@@ -146,7 +145,7 @@ async def _ask(
 ) -> Response:
     """Ask the scheduler, once however often the form is sent. What is asked for and its entry of the trail take effect
     together; a refusal is on the trail too."""
-    require_known(clearing, provider)
+    clearing.require_known(provider)
     typed, back = Typed.of(await read_form(request), person.email), see_other(f"{HOME}/{provider}/{day}")
     try:
         reason = typed.reason
