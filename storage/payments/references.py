@@ -6,17 +6,19 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-_BY_ID = text("SELECT id::text, payment_id FROM operations WHERE id = ANY(:ids)").bindparams(
+from storage.tables import in_array
+
+_BY_ID = text(f"SELECT id::text, payment_id FROM operations WHERE id {in_array('ids')}").bindparams(  # noqa: S608
     bindparam("ids", type_=ARRAY(Uuid))
 )
 _BY_REF = text(
-    """
+    f"""
     SELECT provider_ref, payment_id FROM operations
-    WHERE provider_ref = ANY(:refs) AND provider_ref IS DISTINCT FROM id::text AND provider = :provider
-    """
+    WHERE provider_ref {in_array("refs")} AND provider_ref IS DISTINCT FROM id::text AND provider = :provider
+    """  # noqa: S608
 ).bindparams(bindparam("refs", type_=ARRAY(Text)))
 _BY_ALIAS = text(
-    "SELECT alias, payment_id FROM provider_aliases WHERE provider = :provider AND alias = ANY(:refs)"
+    f"SELECT alias, payment_id FROM provider_aliases WHERE provider = :provider AND alias {in_array('refs')}"  # noqa: S608
 ).bindparams(bindparam("refs", type_=ARRAY(Text)))
 
 

@@ -13,8 +13,9 @@ from billing.messages.subscription_commands import Consent
 from billing.messages.subscription_events import AttemptView, PeriodView
 from billing.subscriptions.access import paid_or_to_be
 from billing.subscriptions.model import Subscription
+from storage.tables import in_array
 
-_STATES = text("SELECT state::text FROM subscriptions WHERE id = ANY(:ids)").bindparams(
+_STATES = text(f"SELECT state::text FROM subscriptions WHERE id {in_array('ids')}").bindparams(  # noqa: S608
     bindparam("ids", type_=ARRAY(Uuid))
 )
 _decoder = msgspec.json.Decoder(Subscription)
