@@ -9,6 +9,7 @@ import typer
 from cli.bench.clearing import Failed, clearing_table, measure_clearing
 from cli.bench.ingest import ingest_table, measure_ingest
 from cli.bench.panel import LIMIT_MS, measure_panel, panel_table
+from cli.bench.recovery import LIMIT_S, measure_recovery, recovery_table
 from cli.bench.renewals import measure_renewals, renewals_table
 from cli.bench.reports import measure_reports, reports_table
 from cli.bench.run import Plan, measure, table
@@ -16,7 +17,9 @@ from cli.bench.sinks import measure_sinks, sinks_table
 from cli.demo.play import running_stack
 from cli.output import REFUSED, err, exit_on_unavailable, on_running_stack, out, write_json
 from deploy.local.connect import environment_of_running_stack, settings_of
+from deploy.local.layout import Layout
 from runtime.clock import utc_now
+from runtime.settings import Settings
 
 #: Operations that a benchmark makes where none are named.
 OF_REPORTS: Final = 10_000_000
@@ -39,8 +42,11 @@ def bench(
     ] = None,
     runs: Annotated[int, typer.Option(min=1, help="Measure so many times: medians and their spread.")] = 1,
     only: Annotated[
-        Literal["reports", "ingest", "sinks", "renewals", "clearing", "admin"] | None,
-        typer.Option(help="Measure only reports, one ingest process, the sinks, renewals, clearing, or the panel."),
+        Literal["reports", "ingest", "sinks", "renewals", "clearing", "admin", "recovery"] | None,
+        typer.Option(
+            help="Measure only reports, one ingest process, the sinks, renewals, clearing, the panel, or how soon the rate"
+            " is back after a worker was killed and Kafka stopped."
+        ),
     ] = None,
     operations: Annotated[
         int | None,
@@ -72,6 +78,9 @@ def bench(
         return
     if only == "admin":
         _panel(status, stored or STORED, as_json=as_json)
+        return
+    if only == "recovery":
+        _recovery(seconds, concurrency, as_json=as_json)
         return
     console = err if as_json else out
     with console.status("measuring") as progress:
@@ -127,6 +136,18 @@ def _panel(status: dict[str, Any], stored: int, *, as_json: bool) -> None:
     if as_json:
         write_json(figures)
     if any(timed["p95"] > LIMIT_MS for timed in figures["milliseconds"].values()):
+        raise typer.Exit(REFUSED)
+
+
+def _recovery(seconds: float, concurrency: int, *, as_json: bool) -> None:
+    console = err if as_json else out
+    with exit_on_unavailable(), console.status("measuring") as progress:
+        layout = Layout(Settings().state_dir)
+        figures = asyncio.run(measure_recovery(layout, seconds, concurrency, progress.update))
+    console.print(recovery_table(figures))
+    if as_json:
+        write_json(figures)
+    if any(fault["lost"] or fault["back_s"] > LIMIT_S for fault in figures["faults"].values()):
         raise typer.Exit(REFUSED)
 
 

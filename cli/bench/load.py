@@ -17,6 +17,8 @@ from providers.registry import PLUGINS
 FIRST: Final = next(iter(PLUGINS))
 #: One attempt each: failures are counted, not retried.
 ONCE: Final = Repeats(patience_s=0, timeout_s=60)
+#: Clients that go on through an outage come back after this, seconds.
+AFTER_FAILURE_S: Final = 0.25
 
 
 @dataclass
@@ -46,6 +48,17 @@ class Shop:
         async def keep_posting(billing: BillingClient) -> None:
             while time.perf_counter() < deadline:
                 await self._post(billing, load)
+
+        return await self._timed(load, lambda s: [keep_posting(s) for _ in range(concurrency)])
+
+    async def rush_until(self, ended: asyncio.Event, concurrency: int) -> Load:
+        """Full speed until ``ended``, also while requests fail: a client whose request failed waits a moment first."""
+        load = Load()
+
+        async def keep_posting(billing: BillingClient) -> None:
+            while not ended.is_set():
+                if not await self._post(billing, load):
+                    await asyncio.sleep(AFTER_FAILURE_S)
 
         return await self._timed(load, lambda s: [keep_posting(s) for _ in range(concurrency)])
 
@@ -89,7 +102,8 @@ class Shop:
 
     async def _post(
         self, billing: BillingClient, load: Load, provider: str = FIRST, *, two_stage: bool = False
-    ) -> None:
+    ) -> bool:
+        """Post a payment; returns whether it was accepted."""
         self._number += 1
         key = f"{self._run}-{self._number}"
         started = time.perf_counter()
@@ -106,6 +120,8 @@ class Shop:
             load.accepted += 1
             load.without_url += opened.payment_url is None
             load.answers[str(opened.id)] = time.perf_counter() - started
+            return True
+        return False
 
 
 def _order(customer: str, provider: str, *, two_stage: bool) -> NewPayment:

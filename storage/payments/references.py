@@ -8,17 +8,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.tables import in_array
 
-_BY_ID = text(f"SELECT id::text, payment_id FROM operations WHERE id {in_array('ids')}").bindparams(  # noqa: S608
+_BY_ID = text(f"SELECT id::text, payment_id FROM operations WHERE id {in_array('ids', 'uuid')}").bindparams(  # noqa: S608
     bindparam("ids", type_=ARRAY(Uuid))
 )
 _BY_REF = text(
     f"""
     SELECT provider_ref, payment_id FROM operations
-    WHERE provider_ref {in_array("refs")} AND provider_ref IS DISTINCT FROM id::text AND provider = :provider
+    WHERE provider_ref {in_array("refs", "text")} AND provider_ref IS DISTINCT FROM id::text AND provider = :provider
     """  # noqa: S608
 ).bindparams(bindparam("refs", type_=ARRAY(Text)))
 _BY_ALIAS = text(
-    f"SELECT alias, payment_id FROM provider_aliases WHERE provider = :provider AND alias {in_array('refs')}"  # noqa: S608
+    f"SELECT alias, payment_id FROM provider_aliases WHERE provider = :provider AND alias {in_array('refs', 'text')}"  # noqa: S608
 ).bindparams(bindparam("refs", type_=ARRAY(Text)))
 
 

@@ -29,17 +29,17 @@ _IDS = bindparam("ids", type_=ARRAY(Uuid))
 _PAYMENTS = text(
     f"""
     SELECT {columns(PAYMENTS, prefix="p.")}, o.customer_id, o.return_urls, o.contact, o.metadata, o.subscription
-    FROM payments p JOIN orders o ON o.id = p.order_id WHERE p.id {in_array("ids")}
+    FROM payments p JOIN orders o ON o.id = p.order_id WHERE p.id {in_array("ids", "uuid")}
     """  # noqa: S608
 ).bindparams(_IDS)
 _VERSION = text("SELECT version FROM payments WHERE id = :id")
 _ITEMS = text(
     f"SELECT {columns(CART_ITEMS)} FROM cart_items"  # noqa: S608
-    f" WHERE order_id {in_array('ids')} ORDER BY order_id, position"
+    f" WHERE order_id {in_array('ids', 'uuid')} ORDER BY order_id, position"
 ).bindparams(_IDS)
 _OPERATIONS = text(
     f"SELECT {columns(OPERATIONS)} FROM operations"  # noqa: S608
-    f" WHERE payment_id {in_array('ids')} ORDER BY payment_id, created_at, id"
+    f" WHERE payment_id {in_array('ids', 'uuid')} ORDER BY payment_id, created_at, id"
 ).bindparams(_IDS)
 
 

@@ -15,7 +15,7 @@ from billing.subscriptions.access import paid_or_to_be
 from billing.subscriptions.model import Subscription
 from storage.tables import in_array
 
-_STATES = text(f"SELECT state::text FROM subscriptions WHERE id {in_array('ids')}").bindparams(  # noqa: S608
+_STATES = text(f"SELECT state::text FROM subscriptions WHERE id {in_array('ids', 'uuid')}").bindparams(  # noqa: S608
     bindparam("ids", type_=ARRAY(Uuid))
 )
 _decoder = msgspec.json.Decoder(Subscription)

@@ -29,8 +29,9 @@ def columns(table: Table, *, prefix: str = "", without: Collection[str] = ()) ->
     return ", ".join(f"{prefix}{column.name}" for column in table.columns if column.name not in without)
 
 
-def in_array(parameter: str) -> str:
-    """``= ANY`` of an array parameter, as SQL. The array comes out of a subquery, so that the planner expects as many ids
-    with its values as without: Postgres then keeps one plan. With the bare parameter it plans each look-up by one id
-    anew, which costs more than the look-up. Not for large arrays, whose plan should know their length."""
-    return f"= ANY(ARRAY(SELECT unnest(:{parameter})))"
+def in_array(parameter: str, type_: str) -> str:
+    """``= ANY`` of a parameter with an array of ``type_``, as SQL. The array comes out of a subquery, so that the planner
+    expects as many elements with the values as without: Postgres then keeps one plan. With the bare parameter it plans
+    each look-up of one id anew, which costs more than the look-up. Not for large arrays, whose plan should know their
+    length."""
+    return f"= ANY(ARRAY(SELECT unnest(CAST(:{parameter} AS {type_}[]))))"
