@@ -4,10 +4,10 @@ import ssl
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer as Consumer
-from aiokafka import AIOKafkaProducer as Producer
 from aiokafka.admin import AIOKafkaAdminClient as AdminClient
 from aiokafka.errors import KafkaError
 
+from runtime.kafka.producer import Producer
 from runtime.settings import KafkaSettings
 
 __all__ = [
