@@ -9,7 +9,7 @@ import typer
 from cli.bench.clearing import Failed, clearing_table, measure_clearing
 from cli.bench.ingest import ingest_table, measure_ingest
 from cli.bench.panel import LIMIT_MS, measure_panel, panel_table
-from cli.bench.recovery import LIMIT_S, measure_recovery, recovery_table
+from cli.bench.recovery import CannotMeasure, measure_recovery, recovery_table
 from cli.bench.renewals import measure_renewals, renewals_table
 from cli.bench.reports import measure_reports, reports_table
 from cli.bench.run import Plan, measure, table
@@ -141,13 +141,17 @@ def _panel(status: dict[str, Any], stored: int, *, as_json: bool) -> None:
 
 def _recovery(seconds: float, concurrency: int, *, as_json: bool) -> None:
     console = err if as_json else out
-    with exit_on_unavailable(), console.status("measuring") as progress:
-        layout = Layout(Settings().state_dir)
-        figures = asyncio.run(measure_recovery(layout, seconds, concurrency, progress.update))
+    layout = Layout(Settings().state_dir)
+    try:
+        with exit_on_unavailable(), console.status("measuring") as progress:
+            figures = asyncio.run(measure_recovery(layout, seconds, concurrency, progress.update))
+    except CannotMeasure as error:
+        err.print(f"[red]Nothing was measured[/]: {error}", markup=True)
+        raise typer.Exit(REFUSED) from error
     console.print(recovery_table(figures))
     if as_json:
         write_json(figures)
-    if any(fault["lost"] or fault["back_s"] > LIMIT_S for fault in figures["faults"].values()):
+    if not figures["good"]:
         raise typer.Exit(REFUSED)
 
 

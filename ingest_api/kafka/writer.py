@@ -6,7 +6,16 @@ from time import perf_counter
 from typing import Final
 
 import structlog
-from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, NodeNotReadyError, RequestTimedOutError
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    LeaderNotAvailableError,
+    NodeNotReadyError,
+    NotLeaderForPartitionError,
+    OutOfOrderSequenceNumber,
+    RequestTimedOutError,
+)
 
 from billing.messages.topics import CALLBACKS, INBOX
 from ingest_api.metrics import Metrics
@@ -26,7 +35,15 @@ CLOSE_TIMEOUT_S: Final = 5.0
 PROBE_TIMEOUT_S: Final = 1.0
 
 #: The producer recovers from these by itself.
-_PASSING: Final = (KafkaTimeoutError, KafkaConnectionError, NodeNotReadyError, RequestTimedOutError)
+_PASSING: Final = (
+    KafkaTimeoutError,
+    KafkaConnectionError,
+    NodeNotReadyError,
+    RequestTimedOutError,
+    LeaderNotAvailableError,
+    NotLeaderForPartitionError,
+    OutOfOrderSequenceNumber,
+)
 
 
 class NotStored(ProblemError):
@@ -45,8 +62,9 @@ class NotStored(ProblemError):
 class KafkaWriter:
     """Connects, and reconnects, in the background.
 
-    aiokafka's idempotent producer retries a batch without end, and never recovers from a fatal error. A deadline for
-    each message bounds the first; a new producer resolves the second.
+    An idempotent producer retries a batch without end, and does not recover from every error (what ours recovers from:
+    :class:`~runtime.kafka.producer.Producer`). A deadline for each message bounds the first; a new producer resolves the
+    second.
 
     No linger: while a request to the broker is in progress, messages collect for the next one. See ADR 0013.
     """

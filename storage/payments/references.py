@@ -6,19 +6,17 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.tables import in_array
-
-_BY_ID = text(f"SELECT id::text, payment_id FROM operations WHERE id {in_array('ids', 'uuid')}").bindparams(  # noqa: S608
+_BY_ID = text("SELECT id::text, payment_id FROM operations WHERE id = ANY(:ids)").bindparams(
     bindparam("ids", type_=ARRAY(Uuid))
 )
 _BY_REF = text(
-    f"""
+    """
     SELECT provider_ref, payment_id FROM operations
-    WHERE provider_ref {in_array("refs", "text")} AND provider_ref IS DISTINCT FROM id::text AND provider = :provider
-    """  # noqa: S608
+    WHERE provider_ref = ANY(:refs) AND provider_ref IS DISTINCT FROM id::text AND provider = :provider
+    """
 ).bindparams(bindparam("refs", type_=ARRAY(Text)))
 _BY_ALIAS = text(
-    f"SELECT alias, payment_id FROM provider_aliases WHERE provider = :provider AND alias {in_array('refs', 'text')}"  # noqa: S608
+    "SELECT alias, payment_id FROM provider_aliases WHERE provider = :provider AND alias = ANY(:refs)"
 ).bindparams(bindparam("refs", type_=ARRAY(Text)))
 
 

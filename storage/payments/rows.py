@@ -22,24 +22,23 @@ from billing.vocabulary import (
     PaymentStatus,
     Tax,
 )
-from storage.tables import CART_ITEMS, OPERATIONS, PAYMENTS, columns, in_array
+from storage.tables import CART_ITEMS, OPERATIONS, PAYMENTS, columns
 
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
 
 _PAYMENTS = text(
     f"""
     SELECT {columns(PAYMENTS, prefix="p.")}, o.customer_id, o.return_urls, o.contact, o.metadata, o.subscription
-    FROM payments p JOIN orders o ON o.id = p.order_id WHERE p.id {in_array("ids", "uuid")}
+    FROM payments p JOIN orders o ON o.id = p.order_id WHERE p.id = ANY(:ids)
     """  # noqa: S608
 ).bindparams(_IDS)
 _VERSION = text("SELECT version FROM payments WHERE id = :id")
 _ITEMS = text(
-    f"SELECT {columns(CART_ITEMS)} FROM cart_items"  # noqa: S608
-    f" WHERE order_id {in_array('ids', 'uuid')} ORDER BY order_id, position"
+    f"SELECT {columns(CART_ITEMS)} FROM cart_items WHERE order_id = ANY(:ids) ORDER BY order_id, position"  # noqa: S608
 ).bindparams(_IDS)
 _OPERATIONS = text(
-    f"SELECT {columns(OPERATIONS)} FROM operations"  # noqa: S608
-    f" WHERE payment_id {in_array('ids', 'uuid')} ORDER BY payment_id, created_at, id"
+    f"SELECT {columns(OPERATIONS)} FROM operations WHERE payment_id = ANY(:ids)"  # noqa: S608
+    " ORDER BY payment_id, created_at, id"
 ).bindparams(_IDS)
 
 

@@ -13,9 +13,8 @@ from billing.messages.subscription_commands import Consent
 from billing.messages.subscription_events import AttemptView, PeriodView
 from billing.subscriptions.access import paid_or_to_be
 from billing.subscriptions.model import Subscription
-from storage.tables import in_array
 
-_STATES = text(f"SELECT state::text FROM subscriptions WHERE id {in_array('ids', 'uuid')}").bindparams(  # noqa: S608
+_STATES = text("SELECT state::text FROM subscriptions WHERE id = ANY(:ids)").bindparams(
     bindparam("ids", type_=ARRAY(Uuid))
 )
 _decoder = msgspec.json.Decoder(Subscription)

@@ -14,7 +14,7 @@ from storage.tables.clearing import (
     STATEMENT_STAGING,
     STATEMENT_TOTALS,
 )
-from storage.tables.definition import METADATA, columns, in_array
+from storage.tables.definition import METADATA, columns
 from storage.tables.operators import APPROVALS, BULK_JOBS, BULK_ROWS, CUSTOMER_NOTES, OPERATOR_ACTIONS
 from storage.tables.payments import CART_ITEMS, JOURNAL, OPERATIONS, ORDERS, PAYMENTS, PROVIDER_ALIASES, SAVED_METHODS
 from storage.tables.processes import (
@@ -106,5 +106,4 @@ __all__ = [
     "SUBSCRIPTION_PERIODS",
     "TEST_CLOCKS",
     "columns",
-    "in_array",
 ]

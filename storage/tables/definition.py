@@ -27,11 +27,3 @@ def required(name: str, type_: TypeEngine[Any], *rest: ForeignKey, default: str 
 def columns(table: Table, *, prefix: str = "", without: Collection[str] = ()) -> str:
     """The names of a table's columns as an SQL list, each behind ``prefix`` (an alias with its dot)."""
     return ", ".join(f"{prefix}{column.name}" for column in table.columns if column.name not in without)
-
-
-def in_array(parameter: str, type_: str) -> str:
-    """``= ANY`` of a parameter with an array of ``type_``, as SQL. The array comes out of a subquery, so that the planner
-    expects as many elements with the values as without: Postgres then keeps one plan. With the bare parameter it plans
-    each look-up of one id anew, which costs more than the look-up. Not for large arrays, whose plan should know their
-    length."""
-    return f"= ANY(ARRAY(SELECT unnest(CAST(:{parameter} AS {type_}[]))))"

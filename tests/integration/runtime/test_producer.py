@@ -6,7 +6,8 @@ from uuid import uuid4
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import NewTopic
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownError
+from aiokafka.producer.sender import InitPIDHandler
 
 from runtime.kafka.clients import new_admin_client, new_consumer, new_producer
 from runtime.kafka.producer import pace
@@ -80,24 +81,79 @@ async def test_a_broker_that_misses_a_number_refuses_one_message_and_not_all_tha
     assert await stored(settings, topic, 3) == [b"1", b"2", b"3"]
 
 
-async def test_a_client_without_a_broker_asks_now_and_then(settings):
+class Layout:
+    """A cluster in which one of two partitions has no leader."""
+
+    def partitions_for_topic(self, topic: str) -> set[int]:
+        return {0, 1}
+
+    def available_partitions_for_topic(self, topic: str) -> set[int]:
+        return {0}
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["no broker", "no leader"])
+async def test_a_client_without_a_broker_or_a_leader_asks_now_and_then(settings, answered):
     producer = new_producer(settings)
     asked = 0
 
-    async def no_answer(cluster, topics) -> bool:
+    async def answer(cluster, topics) -> bool:
         nonlocal asked
         asked += 1
-        return False
+        return answered
 
-    producer.client._metadata_update = no_answer
+    producer.client._metadata_update = answer
     pace(producer.client)
 
     async def keep_asking() -> None:
         while True:
-            await producer.client._metadata_update(None, None)
+            await producer.client._metadata_update(Layout(), {"a-topic"})
 
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(SPIN_S):
             await keep_asking()
     assert asked <= SPIN_S / producer.client._retry_backoff + 1
     await producer.stop()
+
+
+async def test_messages_that_nobody_waits_for_any_more_leave_no_gap(settings, topic):
+    producer = new_producer(settings, request_timeout_ms=TIMEOUT_MS)
+    await producer.start()
+    try:
+        await producer.send_and_wait(topic, b"before", partition=0)
+        leader_for_partition = producer.client.cluster.leader_for_partition
+        producer.client.cluster.leader_for_partition = lambda _place: None
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(TIMEOUT_MS / 4000):
+                await producer.send_and_wait(topic, b"refused", partition=0)
+        while producer._message_accumulator._batches:
+            await asyncio.sleep(0.05)
+        producer.client.cluster.leader_for_partition = leader_for_partition
+        await producer.send_and_wait(topic, b"later", partition=0)
+    finally:
+        await producer.stop()
+    assert await stored(settings, topic, 2) == [b"before", b"later"]
+
+
+async def test_a_broker_that_gives_no_id_is_asked_again(settings, topic):
+    producer = new_producer(settings)
+    await producer.start()
+    refusals = [UnknownError(), UnknownError()]
+    ask = InitPIDHandler.do
+
+    async def refuse_first(self, node):
+        if refusals:
+            raise refusals.pop()
+        return await ask(self, node)
+
+    try:
+        await producer.send_and_wait(topic, b"1", partition=0)
+        producer._txn_manager.increment_sequence_number(TopicPartition(topic, 0), 1)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(InitPIDHandler, "do", refuse_first)
+            with pytest.raises(KafkaError):
+                await producer.send_and_wait(topic, b"2", partition=0)
+            await producer.send_and_wait(topic, b"2", partition=0)
+    finally:
+        await producer.stop()
+    assert not refusals
+    assert await stored(settings, topic, 2) == [b"1", b"2"]
