@@ -2,6 +2,7 @@
 
 import pytest
 
+from cli.bench.recovery import Fault, recovery_table
 from cli.bench.repeated import interpreter, medians, spread
 from cli.bench.work import Work, allowed_per_second
 
@@ -56,3 +57,16 @@ def test_nothing_done_allows_nothing() -> None:
 
 def test_the_build_of_the_interpreter_is_named() -> None:
     assert interpreter().endswith((", optimised build", ", plain build"))
+
+
+@pytest.mark.parametrize(
+    ("down_s", "back_s", "lost", "good"),
+    [(5.0, 2.0, 0, True), (5.0, 10.1, 0, False), (5.0, None, 0, False), (None, None, 0, False), (5.0, 2.0, 1, False)],
+)
+def test_a_recovery_is_good_that_came_in_time_and_lost_nothing(
+    down_s: float | None, back_s: float | None, lost: int, good: bool
+) -> None:
+    fault = Fault(100.0, down_s, back_s, 0, lost)
+
+    assert fault.is_good is good
+    assert recovery_table({"workers": 1, "faults": {"kafka": fault._asdict()}}).row_count == 1
