@@ -37,7 +37,7 @@ def up(
     started = time.monotonic()
     try:
         with Live(console=err, refresh_per_second=5, transient=True) as live:
-            status = control.bring_up(_layout(), workers, lambda found: live.update(_table(found)))
+            status = control.bring_up(current_layout(), workers, lambda found: live.update(_table(found)))
     except NotReady as reason:
         _explain(reason)
         raise typer.Exit(1) from None
@@ -50,7 +50,7 @@ def down(
     wipe: Annotated[bool, typer.Option("--wipe", help="Also remove all data of the local stack.")] = False,
 ) -> None:
     """Stop everything, our own processes first."""
-    layout = _layout()
+    layout = current_layout()
     running = control.supervisor_pid(layout) is not None
     with err.status("stopping…"):
         control.take_down(layout)
@@ -64,7 +64,7 @@ def status(as_json: AsJson = False) -> None:
     """Show the processes of the local stack and their health. Exit 1 unless everything is healthy.
 
     A process that hangs is `not answering` within 10 s."""
-    layout = _layout()
+    layout = current_layout()
     running = control.supervisor_pid(layout) is not None
     found = public((read_status(layout) if running else None) or STOPPED)
     if as_json:
@@ -86,7 +86,7 @@ def logs(
     lines: Annotated[int, typer.Option("--lines", "-n", min=1)] = 50,
 ) -> None:
     """Print the end of a process' log."""
-    path = _layout().log(name)
+    path = current_layout().log(name)
     if not path.exists():
         err.print(f"no log of {name!r}; there are: {', '.join(sorted(p.stem for p in path.parent.glob('*.log')))}")
         raise typer.Exit(1)
@@ -98,7 +98,7 @@ def supervise() -> None:
     """Run the supervisor in the foreground. `billing up` runs it in the background."""
     configure()
     settings = Settings()
-    layout = _layout()
+    layout = current_layout()
     raise typer.Exit(run_supervisor(lambda memory: compose(settings, layout, memory, wanted_workers(layout)), layout))
 
 
@@ -135,7 +135,8 @@ def resident_mb(pid: int | None) -> float:
     return round(total / 1024 / 1024, 1)
 
 
-def _layout() -> Layout:
+def current_layout() -> Layout:
+    """The paths of the local stack that this process' settings name."""
     return Layout(Settings().state_dir)
 
 
@@ -146,7 +147,7 @@ def _explain(reason: NotReady) -> None:
     names = [process["name"] for process in reason.status["processes"] if not process["healthy"]]
     if reason.status["phase"] == "failed":
         names.append("migrate")
-    for log in filter(Path.exists, map(_layout().log, names or ["supervisor"])):
+    for log in filter(Path.exists, map(current_layout().log, names or ["supervisor"])):
         err.print(f"\nend of {log}:", soft_wrap=True)
         subprocess.run(["tail", "-n", str(LOG_LINES), str(log)], check=False, stdout=sys.stderr)
     err.print(
@@ -179,6 +180,6 @@ def _print_addresses(found: Status) -> None:
             origin = found["embedded"].get(name, "")
             out.print(f"  {name:<11}{url}  [dim]{origin}[/]", soft_wrap=True)
     out.print(f"  {'API key':<11}{found['api_key']}", soft_wrap=True)
-    out.print(f"  {'logs':<11}{_layout().logs}  [dim]billing logs NAME[/]", soft_wrap=True)
+    out.print(f"  {'logs':<11}{current_layout().logs}  [dim]billing logs NAME[/]", soft_wrap=True)
     total = sum(process["rss_mb"] for process in found["processes"])
     out.print(f"  {'memory':<11}{total:.0f} MB in total")

@@ -16,10 +16,9 @@ from cli.bench.run import Plan, measure, table
 from cli.bench.sinks import measure_sinks, sinks_table
 from cli.demo.play import running_stack
 from cli.output import REFUSED, err, exit_on_unavailable, on_running_stack, out, write_json
+from cli.stack import current_layout
 from deploy.local.connect import environment_of_running_stack, settings_of
-from deploy.local.layout import Layout
 from runtime.clock import utc_now
-from runtime.settings import Settings
 
 #: Operations that a benchmark makes where none are named.
 OF_REPORTS: Final = 10_000_000
@@ -141,10 +140,9 @@ def _panel(status: dict[str, Any], stored: int, *, as_json: bool) -> None:
 
 def _recovery(seconds: float, concurrency: int, *, as_json: bool) -> None:
     console = err if as_json else out
-    layout = Layout(Settings().state_dir)
     try:
         with exit_on_unavailable(), console.status("measuring") as progress:
-            figures = asyncio.run(measure_recovery(layout, seconds, concurrency, progress.update))
+            figures = asyncio.run(measure_recovery(current_layout(), seconds, concurrency, progress.update))
     except CannotMeasure as error:
         err.print(f"[red]Nothing was measured[/]: {error}", markup=True)
         raise typer.Exit(REFUSED) from error

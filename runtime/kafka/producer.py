@@ -39,7 +39,7 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka has no types
             try:
                 answered: bool = await ask_for_id(node)
             except KafkaError as error:
-                if sender.sender_task is None:  # at the start: the caller hears of it
+                if sender.sender_task is None:  # not started yet: start() raises the error
                     raise
                 log.warning("the producer got no id and asks again", error=repr(error))
                 await asyncio.sleep(sender._retry_backoff)  # noqa: SLF001
